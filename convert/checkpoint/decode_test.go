@@ -1,0 +1,110 @@
+package checkpoint
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/x448/float16"
+)
+
+func TestDecodeF16All(t *testing.T) {
+	src := make([]byte, 0, 2<<16)
+	for i := range 1 << 16 {
+		src = binary.LittleEndian.AppendUint16(src, uint16(i))
+	}
+	dst := make([]float32, 1<<16)
+	decodeF16(dst, src)
+	for i, got := range dst {
+		if want := float16.Frombits(uint16(i)).Float32(); !sameBits(got, want) {
+			t.Fatalf("float16 %#04x: got %v, want %v", i, got, want)
+		}
+	}
+}
+
+func TestDecodeBF16All(t *testing.T) {
+	src := make([]byte, 0, 2<<16)
+	for i := range 1 << 16 {
+		src = binary.LittleEndian.AppendUint16(src, uint16(i))
+	}
+	dst := make([]float32, 1<<16)
+	decodeBF16(dst, src)
+	for i, got := range dst {
+		if want := uint32(i) << 16; math.Float32bits(got) != want {
+			t.Fatalf("bfloat16 %#04x: got bits %#08x, want %#08x", i, math.Float32bits(got), want)
+		}
+	}
+}
+
+// TestDecodeLengths: the unrolled loops leave the right elements to the loops for the rest.
+func TestDecodeLengths(t *testing.T) {
+	for _, d := range []DType{F32, F16, BF16} {
+		size := int(d.bits() / 8)
+		for n := range 20 {
+			src := make([]byte, n*size)
+			for i := range src {
+				src[i] = byte(rand.Uint32())
+			}
+			got := make([]float32, n+1)
+			got[n] = 42
+			decoder(d)(got[:n], src)
+			for i := range n {
+				var one [1]float32
+				decoder(d)(one[:], src[i*size:][:size])
+				if !sameBits(got[i], one[0]) {
+					t.Errorf("%s, %d elements: element %d is %v, alone %v", d, n, i, got[i], one[0])
+				}
+			}
+			if got[n] != 42 {
+				t.Errorf("%s, %d elements: wrote past the end", d, n)
+			}
+		}
+	}
+}
+
+// BenchmarkDecode reports source bytes a second.
+func BenchmarkDecode(b *testing.B) {
+	const elements = 64 << 10
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, d := range []DType{F32, F16, BF16} {
+		src := make([]byte, 0, elements*4)
+		for range elements {
+			v := float32(rng.NormFloat64() * 0.02) // as weights are
+			switch d {
+			case F32:
+				src = binary.LittleEndian.AppendUint32(src, math.Float32bits(v))
+			case F16:
+				src = binary.LittleEndian.AppendUint16(src, float16.Fromfloat32(v).Bits())
+			case BF16:
+				src = binary.LittleEndian.AppendUint16(src, uint16(math.Float32bits(v)>>16))
+			}
+		}
+		b.Run(d.String(), func(b *testing.B) {
+			dst := make([]float32, elements)
+			b.SetBytes(int64(len(src)))
+			for b.Loop() {
+				decoder(d)(dst, src)
+			}
+		})
+	}
+}
+
+// BenchmarkReadRows reads through a file in memory.
+func BenchmarkReadRows(b *testing.B) {
+	const rows, cols = 2048, 2048
+	for _, strides := range [][]int64{nil, {1, rows}} {
+		f := &memFile{data: make([]byte, rows*cols*2)}
+		t, err := newTensor("mem", f, "w", BF16, []int{rows, cols}, 0)
+		must(b, err)
+		t.strides = strides
+		dst := make([]float32, rows*cols)
+		b.Run(fmt.Sprintf("transposed=%t", strides != nil), func(b *testing.B) {
+			b.SetBytes(t.Bytes())
+			for b.Loop() {
+				must(b, t.ReadRows(dst, 0, rows))
+			}
+		})
+	}
+}

@@ -1,0 +1,93 @@
+package checkpoint
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// maxIndexBytes bounds an index file; the index of a model with 100,000 tensors takes about 10 MB.
+const maxIndexBytes = 100 << 20
+
+// index is a model.safetensors.index.json or pytorch_model.bin.index.json: which shard holds which tensor.
+type index struct {
+	path   string
+	shards []string            // file names relative to the index, in order of name
+	names  map[string][]string // names of the tensors of each shard, in the order of the index
+}
+
+func readIndex(path string, open opener) (*index, error) {
+	f, err := open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := readAll(path, f, maxIndexBytes)
+	if err != nil {
+		return nil, err
+	}
+	return parseIndex(path, data)
+}
+
+func parseIndex(path string, data []byte) (*index, error) {
+	x := &index{path: path}
+	err := parseObject(data, func(dec *json.Decoder, key string) error {
+		if key != "weight_map" {
+			return skipValue(dec) // "metadata" holds sizes that the shards' headers tell better
+		}
+		x.names = make(map[string][]string)
+		if err := eachKey(dec, x.addTensor); err != nil {
+			return fmt.Errorf("weight_map: %w", err)
+		}
+		return nil
+	})
+	if err == nil && len(x.shards) == 0 {
+		err = errors.New("weight_map is missing or empty")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: %s", path, err, downloadAgain)
+	}
+	slices.Sort(x.shards)
+	return x, nil
+}
+
+func (x *index) addTensor(dec *json.Decoder, name string) error {
+	shard, err := readString(dec)
+	if err != nil {
+		return fmt.Errorf("tensor %s: file name: %w", quote(name), err)
+	}
+	// Downloads may be symbolic links to anywhere, but a name in an index may not leave the index's directory.
+	if !fs.ValidPath(shard) || !filepath.IsLocal(shard) || shard == "." || strings.ContainsAny(shard, "\\:\x00") {
+		return fmt.Errorf("tensor %s: refusing shard %s: not a plain path inside the checkpoint's directory", quote(name), quote(shard))
+	}
+	if _, ok := x.names[shard]; !ok {
+		x.shards = append(x.shards, shard)
+	}
+	x.names[shard] = append(x.names[shard], name)
+	return nil
+}
+
+// check compares what the index says of a shard with the tensors that the shard holds.
+func (x *index) check(shard string, tensors []*Tensor) error {
+	path := filepath.Join(filepath.Dir(x.path), filepath.FromSlash(shard))
+	held := make(map[string]bool, len(tensors))
+	for _, t := range tensors {
+		held[t.Name] = true
+	}
+	for _, name := range x.names[shard] {
+		if !held[name] {
+			return tensorError(path, name, "%s names it but the shard does not hold it: download both again", filepath.Base(x.path))
+		}
+		delete(held, name)
+	}
+	for _, t := range tensors {
+		if held[t.Name] {
+			return tensorError(path, t.Name, "the shard holds it but %s does not list it there: download both again", filepath.Base(x.path))
+		}
+	}
+	return nil
+}

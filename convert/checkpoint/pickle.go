@@ -1,0 +1,204 @@
+package checkpoint
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/nlpodyssey/gopickle/pickle"
+	"github.com/nlpodyssey/gopickle/types"
+)
+
+// torchTensor is a tensor as its pickle describes it; nothing about it is checked yet.
+type torchTensor struct {
+	storage *torchStorage
+	offset  int   // of its first element in the storage, elements
+	size    []int // of each dimension
+	stride  []int // of each dimension, elements
+}
+
+// torchStorage is a run of elements that tensors are views of.
+type torchStorage struct {
+	key   string // names its entry in the zip file
+	dtype DType
+	numel int
+}
+
+// storageClasses are the classes of module torch that say what a storage holds.
+var storageClasses = map[string]DType{
+	"FloatStorage":         F32,
+	"HalfStorage":          F16,
+	"BFloat16Storage":      BF16,
+	"DoubleStorage":        f64,
+	"LongStorage":          i64,
+	"IntStorage":           i32,
+	"ShortStorage":         i16,
+	"CharStorage":          i8,
+	"ByteStorage":          u8,
+	"BoolStorage":          boolean,
+	"ComplexFloatStorage":  c64,
+	"ComplexDoubleStorage": c128,
+}
+
+// function stands for a Python function that a pickle may call.
+type function func(args []any) (any, error)
+
+// Call makes function a types.Callable of gopickle.
+func (f function) Call(args ...any) (any, error) { return f(args) }
+
+// unpickle loads a data.pkl. Nothing in it runs: the few classes a state dict needs are Go functions here, and any other is an
+// error.
+func unpickle(p []byte) (result any, err error) {
+	if err := checkPickle(p); err != nil {
+		return nil, fmt.Errorf("%w: %s", err, saveAgain)
+	}
+	// gopickle indexes and converts without checks in places, for instance a SETITEMS with a key but no value.
+	defer func() {
+		if recover() != nil {
+			result, err = nil, fmt.Errorf("malformed pickle: %s", downloadAgain)
+		}
+	}()
+	u := pickle.NewUnpickler(bytes.NewReader(p))
+	u.FindClass = findClass
+	u.PersistentLoad = findStorage
+	result, err = u.Load()
+	var refused refusedClass
+	if errors.As(err, &refused) {
+		return nil, err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("malformed pickle (%s): %s", oneLine(err), downloadAgain)
+	}
+	return result, nil
+}
+
+// refusedClass is the error for a class that is not on the list.
+type refusedClass string
+
+func (c refusedClass) Error() string {
+	return fmt.Sprintf("refusing to load class %s, only plain state dicts are read: %s", quote(string(c)), saveAgain)
+}
+
+// findClass returns what stands for a Python class. gopickle itself provides collections.OrderedDict and two harmless classes,
+// __builtin__.object and copy_reg._reconstructor, whose objects are never taken for tensors.
+func findClass(module, name string) (any, error) {
+	switch module + "." + name {
+	case "torch._utils._rebuild_tensor_v2":
+		return function(rebuildTensor), nil
+	case "torch._utils._rebuild_parameter":
+		return function(rebuildParameter), nil
+	case "torch.Size":
+		return function(func(args []any) (any, error) { return types.NewTupleFromSlice(args), nil }), nil
+	}
+	if d, ok := storageClasses[name]; ok && module == "torch" {
+		return d, nil
+	}
+	return nil, refusedClass(module + "." + name)
+}
+
+// findStorage reads a persistent id: ("storage", class, key, device, number of elements).
+func findStorage(id any) (any, error) {
+	tuple, ok := id.(*types.Tuple)
+	if !ok || tuple.Len() != 5 || tuple.Get(0) != "storage" {
+		return nil, errors.New("a persistent id is not that of a storage")
+	}
+	d, ok1 := tuple.Get(1).(DType)
+	key, ok2 := tuple.Get(2).(string)
+	numel, ok3 := tuple.Get(4).(int)
+	if !ok1 || !ok2 || !ok3 {
+		return nil, errors.New("a storage's persistent id has fields of the wrong type")
+	}
+	return &torchStorage{key, d, numel}, nil
+}
+
+// rebuildTensor is torch._utils._rebuild_tensor_v2(storage, offset, size, stride, requires_grad, backward_hooks, [metadata]).
+func rebuildTensor(args []any) (any, error) {
+	if len(args) != 6 && len(args) != 7 {
+		return nil, fmt.Errorf("_rebuild_tensor_v2 has %d arguments, not 6 or 7", len(args))
+	}
+	storage, ok1 := args[0].(*torchStorage)
+	offset, ok2 := args[1].(int)
+	size, ok3 := ints(args[2])
+	stride, ok4 := ints(args[3])
+	if !ok1 || !ok2 || !ok3 || !ok4 {
+		return nil, errors.New("_rebuild_tensor_v2 has arguments of the wrong type")
+	}
+	return &torchTensor{storage, offset, size, stride}, nil
+}
+
+// rebuildParameter is torch._utils._rebuild_parameter(data, requires_grad, backward_hooks).
+func rebuildParameter(args []any) (any, error) {
+	if len(args) == 3 {
+		if t, ok := args[0].(*torchTensor); ok {
+			return t, nil
+		}
+	}
+	return nil, errors.New("_rebuild_parameter does not hold a tensor")
+}
+
+// ints returns the elements of a tuple or list of integers.
+func ints(v any) ([]int, bool) {
+	var items []any
+	switch v := v.(type) {
+	case *types.Tuple:
+		items = *v
+	case *types.List:
+		items = *v
+	default:
+		return nil, false
+	}
+	out := make([]int, len(items))
+	for i, item := range items {
+		n, ok := item.(int)
+		if !ok {
+			return nil, false
+		}
+		out[i] = n
+	}
+	return out, true
+}
+
+// dictEntries returns the entries of a dict in their order.
+func dictEntries(v any) ([]types.DictEntry, bool) {
+	switch v := v.(type) {
+	case *types.Dict:
+		return *v, true
+	case *types.OrderedDict:
+		entries := make([]types.DictEntry, 0, v.Len())
+		for e := v.List.Front(); e != nil; e = e.Next() {
+			entry := e.Value.(*types.OrderedDictEntry)
+			entries = append(entries, types.DictEntry{Key: entry.Key, Value: entry.Value})
+		}
+		return entries, true
+	default:
+		return nil, false
+	}
+}
+
+// pythonType names the type of an unpickled value for an error.
+func pythonType(v any) string {
+	switch v.(type) {
+	case nil:
+		return "None"
+	case bool:
+		return "a bool"
+	case int:
+		return "an int"
+	case float64:
+		return "a float"
+	case string:
+		return "a string"
+	case *types.List:
+		return "a list"
+	case *types.Tuple:
+		return "a tuple"
+	case *types.Dict, *types.OrderedDict:
+		return "a dict"
+	case *torchTensor:
+		return "a tensor"
+	case *torchStorage:
+		return "a storage"
+	default:
+		return "an object"
+	}
+}

@@ -1,0 +1,231 @@
+package checkpoint
+
+import (
+	"archive/zip"
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// A torch file is a zip file with one directory of any name, written d here: d/data.pkl is a pickle of the state dict, and
+// d/data/0, d/data/1 … are the storages its tensors are views of, stored without compression. The other entries, d/version
+// and such, are of no interest, but for d/byteorder.
+
+func readTorch(path string, f file) ([]*Tensor, error) {
+	first, err := head(path, f, 512)
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.HasPrefix(first, []byte("PK")) {
+		return nil, notZip(path, first)
+	}
+	z, err := openTorchZip(path, f)
+	if err != nil {
+		return nil, err
+	}
+	data, err := z.read("data.pkl", maxPickleBytes)
+	if err != nil {
+		return nil, err
+	}
+	root, err := unpickle(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: data.pkl: %w", path, err)
+	}
+	state, err := stateDict(path, root)
+	if err != nil {
+		return nil, err
+	}
+	tensors := make([]*Tensor, 0, len(state))
+	seen := make(map[string]bool, len(state))
+	for _, e := range state {
+		if seen[e.name] {
+			return nil, tensorError(path, e.name, "appears twice: %s", saveAgain)
+		}
+		seen[e.name] = true
+		t, err := z.tensor(e.name, e.tensor)
+		if err != nil {
+			return nil, err
+		}
+		tensors = append(tensors, t)
+	}
+	slices.SortStableFunc(tensors, func(a, b *Tensor) int { return cmp.Compare(a.off, b.off) })
+	return tensors, nil
+}
+
+// notZip tells what a file that should be a zip file is.
+func notZip(path string, first []byte) error {
+	// Before torch 1.6, a file began with the pickle of a magic number; before 0.1.10, it was a tar file.
+	legacy := bytes.HasPrefix(first, []byte("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19")) ||
+		len(first) >= 262 && string(first[257:262]) == "ustar"
+	if legacy {
+		return fmt.Errorf("%s: in the format of torch before 1.6: save it again with a current torch: "+
+			"sd = torch.load(path, map_location=\"cpu\"); torch.save(sd, path)", path)
+	}
+	return fmt.Errorf("%s: neither a zip file nor an older torch file: %s", path, downloadAgain)
+}
+
+type namedTensor struct {
+	name   string
+	tensor *torchTensor
+}
+
+// stateDict returns the tensors of an unpickled state dict. Training tools save it as the entry "state_dict" of a dict with
+// other things beside; those are left out.
+func stateDict(path string, root any) ([]namedTensor, error) {
+	entries, ok := dictEntries(root)
+	if !ok {
+		return nil, fmt.Errorf("%s: data.pkl: holds %s, not a state dict: %s", path, pythonType(root), saveAgain)
+	}
+	for _, e := range entries {
+		if inner, ok := dictEntries(e.Value); ok && e.Key == "state_dict" {
+			entries = inner
+			break
+		}
+	}
+	if len(entries) == 0 {
+		return nil, fmt.Errorf("%s: data.pkl: the state dict is empty: %s", path, saveAgain)
+	}
+	tensors := make([]namedTensor, len(entries))
+	for i, e := range entries {
+		name, ok := e.Key.(string)
+		if !ok {
+			return nil, fmt.Errorf("%s: data.pkl: a key of the state dict is %s, not a string: %s", path, pythonType(e.Key), saveAgain)
+		}
+		t, ok := e.Value.(*torchTensor)
+		if !ok {
+			return nil, fmt.Errorf("%s: data.pkl: entry %s is %s, not a tensor: %s", path, quote(name), pythonType(e.Value), saveAgain)
+		}
+		tensors[i] = namedTensor{name, t}
+	}
+	return tensors, nil
+}
+
+// maxZipBytes bounds what is read of a zip file besides weights: its directory, which archive/zip holds in memory, and data.pkl.
+const maxZipBytes = 128 << 20
+
+// budget fails reads once left bytes have been asked for.
+type budget struct {
+	io.ReaderAt
+	left int
+}
+
+func (b *budget) ReadAt(p []byte, off int64) (int, error) {
+	if b.left -= len(p); b.left < 0 {
+		return 0, errors.New("the zip directory is too large")
+	}
+	return b.ReaderAt.ReadAt(p, off)
+}
+
+// torchZip is an open torch file.
+type torchZip struct {
+	path    string
+	src     file
+	entries map[string]*zip.File // by name without the top directory
+}
+
+func openTorchZip(path string, f file) (*torchZip, error) {
+	r, err := zip.NewReader(&budget{f, maxZipBytes}, f.Size())
+	if errors.Is(err, zip.ErrFormat) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, fmt.Errorf("%s: a zip file that is cut short or damaged: %s", path, downloadAgain)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: cannot read the zip directory: %w", path, err)
+	}
+	z := &torchZip{path: path, src: f, entries: make(map[string]*zip.File)}
+	top := ""
+	for _, entry := range r.File {
+		dir, name, ok := strings.Cut(entry.Name, "/")
+		if !ok {
+			continue
+		}
+		if top == "" {
+			top = dir
+		}
+		if dir != top {
+			return nil, fmt.Errorf("%s: has the top directories %s and %s, not one as torch.save writes: %s",
+				path, quote(top), quote(dir), saveAgain)
+		}
+		if z.entries[name] != nil {
+			return nil, fmt.Errorf("%s: zip entry %s appears twice: %s", path, quote(entry.Name), downloadAgain)
+		}
+		z.entries[name] = entry
+	}
+	if z.entries["data.pkl"] == nil {
+		return nil, fmt.Errorf("%s: a zip file without data.pkl, not written by torch.save: %s", path, saveAgain)
+	}
+	if z.entries["byteorder"] != nil {
+		order, err := z.read("byteorder", 16)
+		if err != nil {
+			return nil, err
+		}
+		if string(order) != "little" {
+			return nil, fmt.Errorf("%s: byteorder is %s: save it again on a little-endian machine", path, quote(string(order)))
+		}
+	}
+	return z, nil
+}
+
+// locate returns the place of an entry's bytes in the file.
+func (z *torchZip) locate(name string) (off, size int64, err error) {
+	entry := z.entries[name]
+	if entry == nil {
+		return 0, 0, fmt.Errorf("zip entry %s is missing: %s", quote(name), downloadAgain)
+	}
+	if entry.Method != zip.Store || entry.Flags&1 != 0 || entry.CompressedSize64 != entry.UncompressedSize64 {
+		return 0, 0, fmt.Errorf("zip entry %s is compressed or encrypted, as torch.save never writes it: "+
+			"unpack the file and zip it again with `zip -0 -r`", quote(name))
+	}
+	if off, err = entry.DataOffset(); err != nil {
+		return 0, 0, fmt.Errorf("zip entry %s: %s (%w)", quote(name), downloadAgain, err)
+	}
+	if rest := z.src.Size() - off; rest < 0 || entry.UncompressedSize64 > uint64(rest) {
+		return 0, 0, fmt.Errorf("zip entry %s reaches beyond the end of the file: %s", quote(name), downloadAgain)
+	}
+	return off, int64(entry.UncompressedSize64), nil
+}
+
+// read returns the bytes of a small entry, after checking their checksum.
+func (z *torchZip) read(name string, limit int64) ([]byte, error) {
+	_, size, err := z.locate(name)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", z.path, err)
+	}
+	if size > limit {
+		return nil, fmt.Errorf("%s: %s is %d bytes, more than the %d it may have: %s", z.path, name, size, limit, saveAgain)
+	}
+	r, err := z.entries[name].Open()
+	if err == nil {
+		defer r.Close()
+		var data []byte
+		if data, err = io.ReadAll(r); err == nil {
+			return data, nil
+		}
+	}
+	return nil, fmt.Errorf("%s: %s: %s (%w)", z.path, name, downloadAgain, err)
+}
+
+// tensor checks what the pickle says of a tensor against the zip entry of its storage.
+func (z *torchZip) tensor(name string, p *torchTensor) (*Tensor, error) {
+	off, size, err := z.locate("data/" + p.storage.key)
+	if err != nil {
+		return nil, tensorError(z.path, name, "%w", err)
+	}
+	width := p.storage.dtype.bits() / 8
+	if n := int64(p.storage.numel); n < 0 || n > size/width || n*width != size {
+		return nil, tensorError(z.path, name, "its storage is %d bytes, not %d elements of %s: %s", size, n, p.storage.dtype, downloadAgain)
+	}
+	strides, err := checkView(p)
+	if err != nil {
+		return nil, tensorError(z.path, name, "%w: %s", err, saveAgain)
+	}
+	t, err := newTensor(z.path, z.src, name, p.storage.dtype, p.size, off+int64(p.offset)*width)
+	if err != nil {
+		return nil, err
+	}
+	t.strides = strides
+	return t, nil
+}

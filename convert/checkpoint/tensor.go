@@ -1,0 +1,97 @@
+package checkpoint
+
+import (
+	"fmt"
+	"sync"
+)
+
+// Tensor is one named tensor of a checkpoint. The exported fields are not to be changed.
+type Tensor struct {
+	Name  string
+	DType DType
+	Shape []int  // empty for a scalar
+	File  string // path of the weight file that holds it
+
+	rows, cols int
+	src        file
+	off        int64   // of the first element in src, bytes
+	strides    []int64 // elements from one index to the next in each dimension; nil if row-major without gaps
+}
+
+// newTensor makes a row-major tensor whose first element is at byte off of f. The caller has passed the shape to byteSize.
+func newTensor(path string, f file, name string, d DType, shape []int, off int64) (*Tensor, error) {
+	if name == "" {
+		return nil, fmt.Errorf("%s: a tensor has an empty name: %s", path, downloadAgain)
+	}
+	t := &Tensor{Name: name, DType: d, Shape: shape, File: path, rows: 1, cols: 1, src: f, off: off}
+	if last := len(shape) - 1; last >= 0 {
+		t.cols = shape[last]
+		for _, n := range shape[:last] {
+			t.rows *= n
+		}
+	}
+	return t, nil
+}
+
+// Rows returns the product of all dimensions but the last: 1 for a vector or a scalar.
+func (t *Tensor) Rows() int { return t.rows }
+
+// Cols returns the last dimension: 1 for a scalar.
+func (t *Tensor) Cols() int { return t.cols }
+
+// Bytes returns the number of bytes that the tensor's elements take in its file.
+func (t *Tensor) Bytes() int64 {
+	return int64(t.rows) * int64(t.cols) * t.DType.bits() / 8
+}
+
+// pieceBytes is how much is read at once: enough to make the cost of a call small, and little enough for the second-level cache
+// of a core, from which the piece is then decoded.
+const pieceBytes = 256 << 10
+
+var pieces = sync.Pool{New: func() any { return new([pieceBytes]byte) }}
+
+// ReadRows decodes rows row to row+n-1 into dst, which must have length n·Cols. Decoding is exact: every F16 and BF16 value is
+// a float32. It fails, leaving dst undefined, if the range is outside the tensor, the type is none of F32, F16 and BF16, or the
+// file cannot be read. Many goroutines may read at once.
+func (t *Tensor) ReadRows(dst []float32, row, n int) error {
+	decode := decoder(t.DType)
+	switch {
+	case decode == nil:
+		return tensorError(t.File, t.Name, "cannot read %s weights: convert them to F32, F16 or BF16 first", t.DType)
+	case row < 0 || n < 0 || row > t.rows || n > t.rows-row:
+		return tensorError(t.File, t.Name, "%d rows from row %d were asked for, but it has %d", n, row, t.rows)
+	case len(dst) != n*t.cols:
+		return tensorError(t.File, t.Name, "%d rows of %d were asked for into a buffer of %d", n, t.cols, len(dst))
+	case len(dst) == 0:
+		return nil
+	}
+	piece := pieces.Get().(*[pieceBytes]byte)
+	defer pieces.Put(piece)
+	var err error
+	if t.strides == nil {
+		err = t.readRun(dst, row, piece[:], decode)
+	} else {
+		err = t.readStrided(dst, row, piece[:], decode)
+	}
+	if err != nil {
+		return tensorError(t.File, t.Name, "%w", err)
+	}
+	return nil
+}
+
+// readRun reads rows of a row-major tensor.
+func (t *Tensor) readRun(dst []float32, row int, piece []byte, decode decodeFunc) error {
+	size := int(t.DType.bits() / 8)
+	off := t.off + int64(row)*int64(t.cols)*int64(size)
+	for len(dst) > 0 {
+		n := min(len(dst), len(piece)/size)
+		src := piece[:n*size]
+		if err := readFull(t.src, src, off); err != nil {
+			return err
+		}
+		decode(dst[:n], src)
+		dst = dst[n:]
+		off += int64(len(src))
+	}
+	return nil
+}

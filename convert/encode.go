@@ -1,0 +1,166 @@
+package convert
+
+import (
+	"fmt"
+	"math"
+	"sync/atomic"
+
+	"st/convert/checkpoint"
+	"st/format"
+)
+
+// encoder reads, checks and quantizes weights for one goroutine, with buffers of its own.
+type encoder struct {
+	allowNonfinite bool
+	nonfinite      *atomic.Int64 // weights that were NaN or infinite
+	read           func(bytes int64)
+
+	rows       []float32 // rows as read
+	transposed []float32 // a whole matrix, transposed
+	group      []float32 // one unit's rows, the missing ones zero
+	scratch    []byte
+}
+
+// readWeights is the number of weights that are read at once.
+const readWeights = 256 << 10
+
+// units encodes units [from, to) of a tensor whose rows are the source's rows into out, which begins at unit from.
+func (e *encoder) units(out []byte, t *format.Tensor, src *checkpoint.Tensor, from, to int) error {
+	n := t.UnitRows()
+	atOnce := max(1, readWeights/(t.Cols*n)) // units
+	for u := from; u < to; u += atOnce {
+		last := min(u+atOnce, to)
+		rows := min(last*n, t.Rows) - u*n
+		buf := grow(&e.rows, rows*t.Cols)
+		if err := e.load(buf, t, src, u*n, rows); err != nil {
+			return err
+		}
+		for i := u; i < last; i++ {
+			first := (i - u) * n * t.Cols
+			e.unit(out[int64(i-from)*t.Stride:], t, buf[first:min(first+n*t.Cols, len(buf))])
+		}
+	}
+	return nil
+}
+
+// unit encodes one unit, which begins at out[0]. A last group that is not full is filled up with zeros.
+func (e *encoder) unit(out []byte, t *format.Tensor, rows []float32) {
+	full := t.UnitRows() * t.Cols
+	if len(rows) < full {
+		group := grow(&e.group, full)
+		clear(group[copy(group, rows):])
+		rows = group
+	}
+	t.EncodeUnit(out, rows, grow(&e.scratch, t.UnitBytes()))
+}
+
+// transpose encodes a tensor that is stored transposed: all of it, since every row of the source touches every unit.
+func (e *encoder) transpose(out []byte, t *format.Tensor, src *checkpoint.Tensor) error {
+	all := grow(&e.transposed, t.Rows*t.Cols)
+	atOnce := max(1, readWeights/src.Cols())
+	for r := 0; r < src.Rows(); r += atOnce {
+		n := min(atOnce, src.Rows()-r)
+		buf := grow(&e.rows, n*src.Cols())
+		if err := e.load(buf, t, src, r, n); err != nil {
+			return err
+		}
+		transpose(all[r:], buf, n, src.Cols(), t.Cols)
+	}
+	for u := range t.Units() {
+		e.unit(out[int64(u)*t.Stride:], t, all[u*t.Cols:][:t.Cols])
+	}
+	return nil
+}
+
+// transpose stores src [rows, cols] in dst as columns: dst[c·stride + r]. It goes in squares that stay in the cache.
+func transpose(dst, src []float32, rows, cols, stride int) {
+	const square = 32
+	for r0 := 0; r0 < rows; r0 += square {
+		for c0 := 0; c0 < cols; c0 += square {
+			for c := c0; c < min(c0+square, cols); c++ {
+				column := dst[c*stride:]
+				for r := r0; r < min(r0+square, rows); r++ {
+					column[r] = src[r*cols+c]
+				}
+			}
+		}
+	}
+}
+
+// load reads rows [row, row+n) of a source tensor and checks that t's type can hold them.
+func (e *encoder) load(dst []float32, t *format.Tensor, src *checkpoint.Tensor, row, n int) error {
+	if err := src.ReadRows(dst, row, n); err != nil {
+		return err
+	}
+	if e.read != nil && src.Rows() > 0 {
+		e.read(src.Bytes() / int64(src.Rows()) * int64(n))
+	}
+	limit := t.Type.Max()
+	if inRange(dst, limit) {
+		return nil
+	}
+	for i, v := range dst {
+		finite := !(v != v) && !math.IsInf(float64(v), 0)
+		switch {
+		case finite && float32(math.Abs(float64(v))) <= limit:
+		case !finite && e.allowNonfinite:
+			e.nonfinite.Add(1)
+		case !finite:
+			return fmt.Errorf("%s: tensor %s has a weight that is %v, at [%d, %d]: the checkpoint is damaged "+
+				"(--allow-nonfinite converts it all the same)", src.File, src.Name, v, row+i/src.Cols(), i%src.Cols())
+		default:
+			return fmt.Errorf("%s: tensor %s has a weight of %g, at [%d, %d], too large for %s: choose bf16 or f32",
+				src.File, src.Name, v, row+i/src.Cols(), i%src.Cols(), t.Type)
+		}
+	}
+	return nil
+}
+
+// inRange reports whether every weight is a number of magnitude at most limit.
+func inRange(x []float32, limit float32) bool {
+	// As integers, magnitudes are ordered as the floats are, with infinity and NaN above all.
+	bound := math.Float32bits(limit)
+	var top uint32
+	for _, v := range x {
+		top = max(top, math.Float32bits(v)&^(1<<31))
+	}
+	return top <= bound
+}
+
+func grow[T any](b *[]T, n int) []T {
+	if cap(*b) < n {
+		*b = make([]T, n)
+	}
+	return (*b)[:n]
+}
+
+// expert encodes an expert's whole record.
+func (e *encoder) expert(out []byte, r *format.Record, src []*checkpoint.Tensor) error {
+	clear(out)
+	for i := range r.Tensors {
+		t := &r.Tensors[i]
+		var err error
+		if t.Transposed {
+			err = e.transpose(out[t.Offset:], t, src[i])
+		} else {
+			err = e.units(out[t.Offset:], t, src[i], 0, t.Units())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// encoderMemory estimates what an encoder's buffers take for a record, besides its output.
+func encoderMemory(r *format.Record) int64 {
+	n := int64(2 * readWeights * 4)
+	for i := range r.Tensors {
+		t := &r.Tensors[i]
+		n = max(n, int64(2*t.UnitRows()*t.Cols*4))
+		if t.Transposed {
+			n = max(n, t.Params()*4+readWeights*4)
+		}
+	}
+	return n
+}

@@ -1,0 +1,145 @@
+package convert
+
+import (
+	"context"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"st/convert/checkpoint"
+	"st/format"
+)
+
+// memoryBudget bounds the output buffers that are being filled or wait to be written, and the working memory of the
+// goroutines that fill them. It leaves room in 512 MiB for the rest of the process and for garbage.
+const memoryBudget = 256 << 20
+
+// chunkBytes is about how much of a large dense tensor is encoded at once.
+const chunkBytes = 4 << 20
+
+// chunk is a run of bytes of the output that is encoded at once: an expert, or some units of a dense tensor.
+type chunk struct {
+	record   *format.Record
+	sources  []*checkpoint.Tensor
+	from, to int // units, of a dense tensor
+	bytes    int64
+	data     []byte
+	ready    chan struct{} // closed when data is complete
+}
+
+// chunks cuts the plan's records, in order.
+func (p *plan) chunks() []*chunk {
+	var all []*chunk
+	for i := range p.records {
+		r := &p.records[i]
+		if r.IsExpert() {
+			all = append(all, &chunk{record: r, sources: p.sources[i], bytes: r.Length, ready: make(chan struct{})})
+			continue
+		}
+		t := &r.Tensors[0]
+		atOnce := int(max(1, chunkBytes/t.Stride))
+		for u := 0; u < t.Units(); u += atOnce {
+			c := &chunk{record: r, sources: p.sources[i], from: u, to: min(u+atOnce, t.Units()), ready: make(chan struct{})}
+			c.bytes = int64(c.to-c.from) * t.Stride
+			if c.to == t.Units() {
+				c.bytes = r.Length - int64(c.from)*t.Stride // with the record's padding
+			}
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// write encodes all records on opts.Threads goroutines and writes them in order. Chunks are begun in order too, and only
+// while the memory budget lasts, so the one that is to be written next is always under way. It returns the number of
+// weights that were NaN or infinite.
+func (p *plan) write(ctx context.Context, w *format.Writer, opts Options) (nonfinite int64, err error) {
+	chunks := p.chunks()
+	workers, inFlight := p.concurrency(opts.Threads)
+	var bad, done atomic.Int64
+	read := func(n int64) {
+		n = done.Add(n)
+		if opts.Progress != nil {
+			opts.Progress(n, p.sourceBytes)
+		}
+	}
+	// Output buffers are used over and over, so that the garbage collector has nothing to let grow. A chunk takes one when it
+	// is begun, and whoever wrote it gives it back.
+	buffers := make(chan []byte, inFlight)
+	for range inFlight {
+		buffers <- nil
+	}
+	work := make(chan *chunk)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		defer close(work)
+		for _, c := range chunks {
+			select {
+			case c.data = <-buffers:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			select {
+			case work <- c:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		return nil
+	})
+	for range workers {
+		group.Go(func() error {
+			e := encoder{allowNonfinite: opts.AllowNonfinite, nonfinite: &bad, read: read}
+			for c := range work {
+				c.data = grow(&c.data, int(c.bytes))
+				if err := c.encode(&e); err != nil {
+					return err
+				}
+				close(c.ready)
+			}
+			return nil
+		})
+	}
+	group.Go(func() error {
+		for _, c := range chunks {
+			select {
+			case <-c.ready:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			if _, err := w.Write(c.data); err != nil {
+				return err
+			}
+			buffers <- c.data
+			c.data = nil
+		}
+		return nil
+	})
+	err = group.Wait()
+	return bad.Load(), err
+}
+
+func (c *chunk) encode(e *encoder) error {
+	if c.record.IsExpert() {
+		return e.expert(c.data, c.record, c.sources)
+	}
+	clear(c.data)
+	return e.units(c.data, &c.record.Tensors[0], c.sources[0], c.from, c.to)
+}
+
+// concurrency returns how many goroutines encode, and how many chunks may be under way or waiting, for the budget.
+func (p *plan) concurrency(threads int) (workers, inFlight int) {
+	var data, work int64
+	for i := range p.records {
+		r := &p.records[i]
+		work = max(work, encoderMemory(r))
+		if r.IsExpert() {
+			data = max(data, r.Length)
+		} else {
+			data = max(data, chunkBytes, r.Tensors[0].Stride)
+		}
+	}
+	// Two chunks for each worker: one that it fills, one that waits for its turn to be written.
+	workers = int(max(1, min(int64(threads), memoryBudget/(work+2*data))))
+	return workers, 2 * workers
+}

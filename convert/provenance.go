@@ -1,0 +1,59 @@
+package convert
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sync/errgroup"
+
+	"st/format"
+)
+
+// hashFiles begins to hash files, one after the other, and returns a function that waits for the result. SHA-256 is what
+// Hugging Face shows for a file, so a user can compare.
+func hashFiles(ctx context.Context, paths []string) func() ([]format.SourceFile, error) {
+	files := make([]format.SourceFile, len(paths))
+	var group errgroup.Group
+	group.Go(func() error {
+		for i, path := range paths {
+			var err error
+			if files[i], err = hashFile(ctx, path); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return func() ([]format.SourceFile, error) { return files, group.Wait() }
+}
+
+func hashFile(ctx context.Context, path string) (format.SourceFile, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return format.SourceFile{}, fmt.Errorf("read %s: %w", path, cause(err))
+	}
+	defer f.Close()
+	hash := sha256.New()
+	n, err := io.CopyBuffer(hash, contextReader{ctx, f}, make([]byte, 1<<20))
+	if err != nil {
+		return format.SourceFile{}, fmt.Errorf("read %s: %w", path, cause(err))
+	}
+	return format.SourceFile{Name: filepath.Base(path), Bytes: n, SHA256: hex.EncodeToString(hash.Sum(nil))}, nil
+}
+
+// contextReader stops reading when its context is cancelled.
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c contextReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
+}

@@ -1,0 +1,177 @@
+package convert
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"st/format"
+)
+
+// smallThinker is the architecture of arXiv 2507.20984.
+var smallThinker = architecture{"SmallThinkerForCausalLM", "smallthinker", parseSmallThinker}
+
+// smallThinkerConfig is config.json. Pointers tell a field that is absent from one that is zero.
+type smallThinkerConfig struct {
+	Vocab           *int     `json:"vocab_size"`
+	Hidden          *int     `json:"hidden_size"`
+	Layers          *int     `json:"num_hidden_layers"`
+	Heads           *int     `json:"num_attention_heads"`
+	KVHeads         *int     `json:"num_key_value_heads"`
+	HeadDim         *int     `json:"head_dim"`
+	Experts         *int     `json:"moe_num_primary_experts"`
+	ExpertsPerToken *int     `json:"moe_num_active_primary_experts"`
+	ExpertFFN       *int     `json:"moe_ffn_hidden_size"`
+	Context         *int     `json:"max_position_embeddings"`
+	RMSNormEps      *float64 `json:"rms_norm_eps"`
+	RoPETheta       *float64 `json:"rope_theta"`
+	RoPELayout      layout   `json:"rope_layout"`
+	SlidingLayout   layout   `json:"sliding_window_layout"`
+	SlidingWindow   *int     `json:"sliding_window_size"`
+	RouterSoftmax   bool     `json:"moe_primary_router_apply_softmax"`
+	Tied            *bool    `json:"tie_word_embeddings"`
+
+	RoPEScaling    json.RawMessage `json:"rope_scaling"`
+	RoPEParameters struct {
+		Type  string   `json:"rope_type"`
+		Theta *float64 `json:"rope_theta"`
+	} `json:"rope_parameters"` // where newer releases of Transformers write them
+
+	// Parts that the architecture's code knows and that no published model uses.
+	MoELayout        layout `json:"moe_layer_layout"`
+	QKNorm           bool   `json:"use_qk_norm"`
+	EarlyRouter      *bool  `json:"moe_enable_early_router"`
+	SecondaryExperts bool   `json:"moe_enable_secondary_experts"`
+	SharedExperts    int    `json:"moe_shared_primary_experts"`
+}
+
+func parseSmallThinker(text []byte) (format.Config, error) {
+	var j smallThinkerConfig
+	if err := unmarshal(text, &j); err != nil {
+		return format.Config{}, err
+	}
+	if err := j.unsupported(); err != nil {
+		return format.Config{}, err
+	}
+	c := format.Config{
+		Architecture:   "smallthinker",
+		RMSNormEps:     1e-6,
+		RouterSoftmax:  j.RouterSoftmax,
+		TiedEmbeddings: j.Tied == nil || *j.Tied,
+		RoPELayout:     j.RoPELayout,
+		SlidingLayout:  j.SlidingLayout,
+	}
+	for _, f := range []struct {
+		name string
+		from *int
+		to   *int
+	}{
+		{"vocab_size", j.Vocab, &c.Vocab},
+		{"hidden_size", j.Hidden, &c.Hidden},
+		{"num_hidden_layers", j.Layers, &c.Layers},
+		{"num_attention_heads", j.Heads, &c.Heads},
+		{"num_key_value_heads", j.KVHeads, &c.KVHeads},
+		{"moe_num_primary_experts", j.Experts, &c.Experts},
+		{"moe_num_active_primary_experts", j.ExpertsPerToken, &c.ExpertsPerToken},
+		{"moe_ffn_hidden_size", j.ExpertFFN, &c.ExpertFFN},
+		{"max_position_embeddings", j.Context, &c.Context},
+	} {
+		if f.from == nil {
+			return c, fmt.Errorf("field %s is missing", f.name)
+		}
+		if *f.from < 1 {
+			return c, fmt.Errorf("field %s is %d: it must be 1 or more", f.name, *f.from)
+		}
+		*f.to = *f.from
+	}
+	if c.ExpertsPerToken > c.Experts {
+		return c, fmt.Errorf("field moe_num_active_primary_experts is %d, but moe_num_primary_experts is %d", c.ExpertsPerToken, c.Experts)
+	}
+	if c.Heads%c.KVHeads != 0 {
+		return c, fmt.Errorf("field num_attention_heads is %d: it must be a multiple of num_key_value_heads, %d", c.Heads, c.KVHeads)
+	}
+	if j.HeadDim != nil {
+		c.HeadDim = *j.HeadDim
+	} else if c.HeadDim = c.Hidden / c.Heads; c.HeadDim*c.Heads != c.Hidden {
+		return c, fmt.Errorf("field head_dim is missing, and hidden_size %d is not a multiple of num_attention_heads %d", c.Hidden, c.Heads)
+	}
+	if j.RMSNormEps != nil {
+		c.RMSNormEps = *j.RMSNormEps
+	}
+	return c, j.layouts(&c)
+}
+
+// layouts fills in what differs from layer to layer. An absent layout means RoPE everywhere, and no window.
+func (j *smallThinkerConfig) layouts(c *format.Config) error {
+	if c.RoPELayout == nil {
+		c.RoPELayout = make([]bool, c.Layers)
+		for l := range c.RoPELayout {
+			c.RoPELayout[l] = true
+		}
+	}
+	if c.SlidingLayout == nil {
+		c.SlidingLayout = make([]bool, c.Layers)
+	}
+	for _, f := range []struct {
+		name string
+		n    int
+	}{{"rope_layout", len(c.RoPELayout)}, {"sliding_window_layout", len(c.SlidingLayout)}} {
+		if f.n != c.Layers {
+			return fmt.Errorf("field %s has %d entries, but num_hidden_layers is %d", f.name, f.n, c.Layers)
+		}
+	}
+	theta := j.RoPETheta
+	if theta == nil {
+		theta = j.RoPEParameters.Theta
+	}
+	for _, rope := range c.RoPELayout {
+		if rope && theta == nil {
+			return fmt.Errorf("field rope_theta is missing")
+		}
+	}
+	if theta != nil {
+		c.RoPETheta = *theta
+	}
+	for l, sliding := range c.SlidingLayout {
+		if sliding && (j.SlidingWindow == nil || *j.SlidingWindow < 1) {
+			return fmt.Errorf("field sliding_window_size must be 1 or more: sliding_window_layout makes layer %d slide", l)
+		}
+	}
+	if j.SlidingWindow != nil {
+		c.SlidingWindow = *j.SlidingWindow
+	}
+	return nil
+}
+
+// unsupported refuses what would otherwise be computed wrongly.
+func (j *smallThinkerConfig) unsupported() error {
+	for l, moe := range j.MoELayout {
+		if !moe {
+			return fmt.Errorf("field moe_layer_layout makes layer %d dense: only layers of experts are supported", l)
+		}
+	}
+	var scaling struct {
+		Type    string `json:"type"`
+		NewType string `json:"rope_type"`
+	}
+	if len(j.RoPEScaling) > 0 {
+		if err := unmarshal(j.RoPEScaling, &scaling); err != nil {
+			return fmt.Errorf("field rope_scaling: %w", err)
+		}
+	}
+	for _, t := range []string{scaling.Type, scaling.NewType, j.RoPEParameters.Type} {
+		if t != "" && t != "default" {
+			return fmt.Errorf("field rope_scaling asks for %q: only unscaled RoPE is supported", t)
+		}
+	}
+	switch {
+	case j.QKNorm:
+		return fmt.Errorf("field use_qk_norm is true: not supported")
+	case j.EarlyRouter != nil && !*j.EarlyRouter:
+		return fmt.Errorf("field moe_enable_early_router is false: only routers that run before attention are supported")
+	case j.SecondaryExperts:
+		return fmt.Errorf("field moe_enable_secondary_experts is true: not supported")
+	case j.SharedExperts > 0:
+		return fmt.Errorf("field moe_shared_primary_experts is %d: shared experts are not supported", j.SharedExperts)
+	}
+	return nil
+}

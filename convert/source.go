@@ -1,0 +1,175 @@
+package convert
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"st/convert/checkpoint"
+	"st/format"
+	"st/tokenizer"
+)
+
+// source is a checkpoint: its weights and the small files beside them. A file that is not there is nil.
+type source struct {
+	dir     string
+	weights *checkpoint.Checkpoint
+	small   []string // paths of the small files that were read
+
+	config, generation, tokenizer, tokenizerConfig, template []byte
+}
+
+// openSource opens a checkpoint directory, or a weights file beside its config.json.
+func openSource(path string) (*source, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, cause(err))
+	}
+	s := &source{dir: path}
+	if !info.IsDir() {
+		s.dir = filepath.Dir(path)
+	}
+	for _, f := range []struct {
+		name string
+		to   *[]byte
+	}{
+		{"config.json", &s.config},
+		{"generation_config.json", &s.generation},
+		{"tokenizer.json", &s.tokenizer},
+		{"tokenizer_config.json", &s.tokenizerConfig},
+		{"chat_template.jinja", &s.template},
+	} {
+		name := filepath.Join(s.dir, f.name)
+		text, err := os.ReadFile(name)
+		switch {
+		case err == nil:
+			*f.to = text
+			s.small = append(s.small, name)
+		case !errors.Is(err, fs.ErrNotExist):
+			return nil, fmt.Errorf("read %s: %w", name, cause(err))
+		}
+	}
+	if s.config == nil {
+		return nil, fmt.Errorf("%s: there is no config.json: a checkpoint is a directory as downloaded from Hugging Face", s.dir)
+	}
+	if s.weights, err = checkpoint.Open(path); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// cause drops the operation and path of a *PathError: the error around it names the file.
+func cause(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}
+
+// files returns the paths of everything that the model is made from.
+func (s *source) files() []string { return slices.Concat(s.small, s.weights.Files()) }
+
+// checkTarget refuses to write over the source.
+func (s *source) checkTarget(dst string) error {
+	to, err := os.Stat(dst)
+	if err != nil {
+		return nil // it does not exist
+	}
+	for _, name := range s.files() {
+		if from, err := os.Stat(name); err == nil && os.SameFile(from, to) {
+			return fmt.Errorf("%s is one of the files to convert: choose another target", dst)
+		}
+	}
+	return nil
+}
+
+// meta reads the small files.
+func (s *source) meta() (*format.Meta, []string, error) {
+	path := filepath.Join(s.dir, "config.json")
+	m := &format.Meta{}
+	var err error
+	if m.Config, err = parseConfig(s.config); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if m.Generation, err = parseGeneration(s.config, s.generation); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", filepath.Join(s.dir, "generation_config.json"), err)
+	}
+	var notes []string
+	if s.tokenizer == nil {
+		notes = append(notes, fmt.Sprintf("%s has no tokenizer.json: the model runs on token ids only", s.dir))
+	} else {
+		t, err := tokenizer.ParseHF(s.tokenizer, s.tokenizerConfig)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", filepath.Join(s.dir, "tokenizer.json"), err)
+		}
+		if m.Tokenizer, err = t.MarshalBinary(); err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", filepath.Join(s.dir, "tokenizer.json"), err)
+		}
+		if t.VocabSize() > m.Config.Vocab {
+			notes = append(notes, fmt.Sprintf("tokenizer.json has %d tokens, the model only %d: text with the others cannot be run",
+				t.VocabSize(), m.Config.Vocab))
+		}
+	}
+	m.ChatTemplate = string(s.template)
+	if s.template == nil && s.tokenizerConfig != nil {
+		if m.ChatTemplate, err = tokenizer.ChatTemplate(s.tokenizerConfig); err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", filepath.Join(s.dir, "tokenizer_config.json"), err)
+		}
+	}
+	if m.ChatTemplate != "" {
+		if _, err := tokenizer.ParseTemplate(m.ChatTemplate); err != nil {
+			notes = append(notes, fmt.Sprintf("the chat template cannot be used: %v", err))
+		}
+	}
+	return m, notes, nil
+}
+
+// settleHead decides where the language-model head is. A checkpoint of tied embeddings may hold lm_head.weight all the
+// same: torch files repeat the embedding matrix under that name. If it differs it is a head of its own.
+func (s *source) settleHead(m *format.Meta, notes *[]string) error {
+	head, ok := s.weights.Lookup("lm_head.weight")
+	if !ok || !m.Config.TiedEmbeddings {
+		return nil
+	}
+	embed, ok := s.weights.Lookup("model.embed_tokens.weight")
+	if !ok {
+		return nil // the plan says that it is missing
+	}
+	same, err := equalTensors(head, embed)
+	if err != nil {
+		return err
+	}
+	if same {
+		*notes = append(*notes, "lm_head.weight repeats model.embed_tokens.weight: stored once, as tied embeddings")
+		return nil
+	}
+	m.Config.TiedEmbeddings = false
+	*notes = append(*notes, "lm_head.weight differs from model.embed_tokens.weight: used as the head, although config.json says tied")
+	return nil
+}
+
+func equalTensors(a, b *checkpoint.Tensor) (bool, error) {
+	if a.DType != b.DType || !slices.Equal(a.Shape, b.Shape) {
+		return false, nil
+	}
+	n := max(1, min(a.Rows(), (1<<20)/max(1, a.Cols())))
+	x, y := make([]float32, n*a.Cols()), make([]float32, n*a.Cols())
+	for r := 0; r < a.Rows(); r += n {
+		rows := min(n, a.Rows()-r)
+		x, y := x[:rows*a.Cols()], y[:rows*a.Cols()]
+		if err := a.ReadRows(x, r, rows); err != nil {
+			return false, err
+		}
+		if err := b.ReadRows(y, r, rows); err != nil {
+			return false, err
+		}
+		if !slices.Equal(x, y) {
+			return false, nil
+		}
+	}
+	return true, nil
+}

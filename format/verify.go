@@ -1,0 +1,95 @@
+package format
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/zeebo/xxh3"
+)
+
+// verifyChunk bounds what Verify holds in memory of one record.
+const verifyChunk = 1 << 20
+
+// Verify reads every record with the given number of goroutines and checks it against its checksum, and that the gaps
+// between sections are zero. progress, if not nil, is told of bytes as they are read; calls may come from several
+// goroutines. It returns one error for each damaged record, in file order.
+func (r *Reader) Verify(ctx context.Context, workers int, progress func(bytes int64)) []error {
+	errs := make([]error, len(r.records))
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range max(1, workers) {
+		wg.Go(func() {
+			buf := make([]byte, verifyChunk)
+			for i := range next {
+				errs[i] = r.verifyRecord(ctx, &r.records[i], buf, progress)
+			}
+		})
+	}
+	for i := range r.records {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	if ctx.Err() != nil {
+		return []error{ctx.Err()}
+	}
+	if err := r.verifyGaps(); err != nil {
+		errs = append(errs, err)
+	}
+	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+}
+
+func (r *Reader) verifyRecord(ctx context.Context, rec *Record, buf []byte, progress func(int64)) error {
+	hash := xxh3.New()
+	for at := int64(0); at < rec.Length; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		part := buf[:min(int64(len(buf)), rec.Length-at)]
+		if err := readFull(r.file, part, rec.Offset+at); err != nil {
+			return fmt.Errorf("%s: %s: %w", r.path, rec, err)
+		}
+		hash.Write(part)
+		at += int64(len(part))
+		if progress != nil {
+			progress(int64(len(part)))
+		}
+	}
+	if hash.Sum64() != rec.Checksum {
+		return fmt.Errorf("%s: %s: %w: checksum does not match; copy or convert the file again", r.path, rec, ErrCorrupt)
+	}
+	return nil
+}
+
+// verifyGaps checks the bytes that no checksum covers: they are padding and must be zero.
+func (r *Reader) verifyGaps() error {
+	type span struct{ from, to int64 }
+	covered := []span{{0, headerSize}}
+	for _, s := range r.sections {
+		if s.flags&flagRecords == 0 {
+			covered = append(covered, span{s.Offset, s.end()})
+		}
+	}
+	for i := range r.records {
+		covered = append(covered, span{r.records[i].Offset, r.records[i].Offset + r.records[i].Length})
+	}
+	covered = append(covered, span{r.size, r.size})
+	slices.SortFunc(covered, func(a, b span) int { return int(max(-1, min(1, a.from-b.from))) })
+	at := int64(0)
+	for _, c := range covered {
+		for at < c.from {
+			gap := make([]byte, min(c.from-at, verifyChunk))
+			if err := readFull(r.file, gap, at); err != nil {
+				return fmt.Errorf("%s: %w", r.path, err)
+			}
+			if i := slices.IndexFunc(gap, func(b byte) bool { return b != 0 }); i >= 0 {
+				return fmt.Errorf("%s: %w: padding at offset %d is not zero", r.path, ErrCorrupt, at+int64(i))
+			}
+			at += int64(len(gap))
+		}
+		at = max(at, c.to)
+	}
+	return nil
+}

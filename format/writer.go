@@ -1,0 +1,303 @@
+package format
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/zeebo/xxh3"
+)
+
+// CreateOptions change how [Create] works; the zero value is the normal way.
+type CreateOptions struct {
+	// Force allows an existing file to be replaced, at Commit and not before.
+	Force bool
+	// Create makes the file that is written to; nil makes one on disk. Tests put a full disk behind it.
+	Create func(path string) (OutFile, error)
+}
+
+// Writer writes one model file. It writes to a temporary file beside the target, which takes the target's name at Commit.
+type Writer struct {
+	path, temp string
+	force      bool
+	file       OutFile
+	buf        *buffered
+	records    []Record
+	sections   []Section
+	current    int // record that is being written
+	written    int64
+	hash       *xxh3.Hasher
+	err        error // the first write error; nothing is written after it
+}
+
+// Create begins a file with the given metadata and records, whose Offset, Length and Checksum the Writer fills in: a record
+// is as long as its tensors reach, rounded up to its alignment. Records must come dense part first.
+func Create(path string, meta Meta, records []Record, opts CreateOptions) (*Writer, error) {
+	if err := checkTarget(path, opts.Force); err != nil {
+		return nil, err
+	}
+	config, err := json.Marshal(meta.Config)
+	if err != nil {
+		return nil, err
+	}
+	generation, err := json.Marshal(meta.Generation)
+	if err != nil {
+		return nil, err
+	}
+	w := &Writer{path: path, force: opts.Force, records: records, hash: xxh3.New()}
+	blobs := [][]byte{config, generation, meta.Tokenizer, []byte(meta.ChatTemplate)}
+	at := int64(headerSize)
+	for i, name := range []string{sectionConfig, sectionGeneration, sectionTokenizer, sectionTemplate} {
+		flags := uint32(0)
+		if i == 0 {
+			flags = flagRequired
+		}
+		w.sections = append(w.sections,
+			Section{Name: name, Offset: at, Length: int64(len(blobs[i])), Checksum: xxh3.Hash(blobs[i]), flags: flags})
+		at = alignUp(at+int64(len(blobs[i])), denseAlignment)
+	}
+	dirLength := int64(len(encodeDirectory(records)))
+	w.sections = append(w.sections, Section{Name: sectionDirectory, Offset: at, Length: dirLength, flags: flagRequired})
+	w.place(alignUp(at+dirLength, Alignment))
+
+	if w.temp, w.file, err = createTemp(path, opts.Create); err != nil {
+		return nil, err
+	}
+	w.buf = &buffered{file: w.file}
+	for i, b := range blobs {
+		w.raw(b, w.sections[i].Offset)
+	}
+	if w.err != nil {
+		w.Abort()
+		return nil, w.err
+	}
+	return w, nil
+}
+
+// place gives every record its place in the two data sections, the first of which begins at the given offset.
+func (w *Writer) place(at int64) {
+	dense := Section{Name: sectionDense, Offset: at, flags: flagRequired | flagRecords}
+	experts := Section{Name: sectionExperts, flags: flagRequired | flagRecords}
+	inExperts := false
+	for i := range w.records {
+		r := &w.records[i]
+		if r.IsExpert() && !inExperts {
+			dense.Length = alignUp(at, Alignment) - dense.Offset
+			at, inExperts = dense.end(), true
+			experts.Offset = at
+		}
+		var end int64
+		for j := range r.Tensors {
+			end = max(end, r.Tensors[j].end())
+		}
+		r.Offset, r.Length = at, alignUp(end, r.alignment())
+		at += r.Length
+	}
+	if inExperts {
+		experts.Length = at - experts.Offset
+	} else {
+		dense.Length = alignUp(at, Alignment) - dense.Offset
+		experts.Offset = dense.end()
+	}
+	w.sections = append(w.sections, dense, experts)
+}
+
+// Records returns the records with their places; the slice is the one given to [Create].
+func (w *Writer) Records() []Record { return w.records }
+
+// DataBytes returns the bytes of all records together: what Write must be given.
+func (w *Writer) DataBytes() int64 {
+	var n int64
+	for i := range w.records {
+		n += w.records[i].Length
+	}
+	return n
+}
+
+// Write appends to the data: all records' bytes, padding counted in, one after the other. An error is final.
+func (w *Writer) Write(p []byte) (int, error) {
+	n := 0
+	for len(p) > 0 && w.err == nil {
+		if w.current == len(w.records) {
+			return n, fmt.Errorf("write %s: more data than its records hold", w.path)
+		}
+		r := &w.records[w.current]
+		part := p[:min(int64(len(p)), r.Length-w.written)]
+		w.hash.Write(part)
+		w.raw(part, r.Offset+w.written)
+		w.written += int64(len(part))
+		n += len(part)
+		p = p[len(part):]
+		if w.written == r.Length {
+			r.Checksum = w.hash.Sum64()
+			w.hash.Reset()
+			w.current, w.written = w.current+1, 0
+		}
+	}
+	return n, w.err
+}
+
+// raw writes at an offset and keeps the first error.
+func (w *Writer) raw(p []byte, at int64) {
+	if w.err == nil {
+		if err := w.buf.writeAt(p, at); err != nil {
+			w.err = w.writeError(err)
+		}
+	}
+}
+
+func (w *Writer) writeError(err error) error {
+	return fmt.Errorf("write %s: %w (nothing was left behind)", w.path, cause(err))
+}
+
+// cause drops the temporary name that a *PathError shows: it means nothing to the user.
+func cause(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}
+
+// Commit writes the rest of the metadata, makes sure that everything is on the disk and gives the file its name.
+func (w *Writer) Commit(p Provenance) error {
+	if w.err == nil && w.current != len(w.records) {
+		w.err = fmt.Errorf("write %s: %s is incomplete", w.path, &w.records[w.current])
+	}
+	text, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	last := w.sections[len(w.sections)-1]
+	provenance := Section{Name: sectionProvenance, Offset: last.end(), Length: int64(len(text)),
+		Checksum: xxh3.Hash(text), flags: flagRequired}
+	directory := encodeDirectory(w.records)
+	for i := range w.sections {
+		if w.sections[i].Name == sectionDirectory {
+			w.sections[i].Checksum = xxh3.Hash(directory)
+			w.raw(directory, w.sections[i].Offset)
+		}
+	}
+	w.raw(text, provenance.Offset)
+	w.raw(encodeHeader(provenance.end(), append(w.sections, provenance)), 0)
+	if w.err == nil {
+		w.err = w.finish()
+	}
+	if w.err != nil {
+		w.Abort()
+		return w.err
+	}
+	w.file = nil
+	return nil
+}
+
+func (w *Writer) finish() error {
+	if err := w.buf.flush(); err != nil {
+		return w.writeError(err)
+	}
+	if err := w.file.Sync(); err != nil {
+		return w.writeError(err)
+	}
+	if err := w.file.Close(); err != nil {
+		return w.writeError(err)
+	}
+	if err := checkTarget(w.path, w.force); err != nil {
+		return err
+	}
+	if err := os.Rename(w.temp, w.path); err != nil {
+		return w.writeError(err)
+	}
+	return syncDir(filepath.Dir(w.path))
+}
+
+// Abort gives up: it removes the temporary file. It does nothing after a Commit, so that it can be deferred.
+func (w *Writer) Abort() {
+	if w.file != nil {
+		w.file.Close()
+		os.Remove(w.temp)
+		w.file = nil
+	}
+}
+
+// checkTarget refuses a target that exists, or that could not be replaced by a rename.
+func checkTarget(path string, force bool) error {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil // it does not exist, or creating the temporary file beside it tells why it cannot be used
+	case info.IsDir():
+		return fmt.Errorf("%s is a directory: name a file", path)
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s is not a regular file: it cannot be replaced", path)
+	case !force:
+		return fmt.Errorf("%s exists: use --force to replace it", path)
+	}
+	return nil
+}
+
+// createTemp makes the temporary file beside the target, so that a rename moves no data.
+func createTemp(path string, create func(string) (OutFile, error)) (string, OutFile, error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
+	if err != nil {
+		return "", nil, fmt.Errorf("create %s: %w", path, cause(err))
+	}
+	// CreateTemp makes files private; a model should be as readable as any file that the user makes.
+	if err := f.Chmod(0o666 &^ umask()); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		f.Close()
+		os.Remove(f.Name())
+		return "", nil, fmt.Errorf("create %s: %w", path, cause(err))
+	}
+	if create == nil {
+		return f.Name(), f, nil
+	}
+	f.Close()
+	out, err := create(f.Name())
+	if err != nil {
+		os.Remove(f.Name())
+		return "", nil, fmt.Errorf("create %s: %w", path, cause(err))
+	}
+	return f.Name(), out, nil
+}
+
+// buffered gathers small sequential writes into large ones.
+type buffered struct {
+	file OutFile
+	at   int64
+	buf  []byte
+}
+
+const bufferSize = 1 << 20
+
+func (b *buffered) writeAt(p []byte, at int64) error {
+	if at != b.at+int64(len(b.buf)) || len(b.buf)+len(p) > bufferSize {
+		if err := b.flush(); err != nil {
+			return err
+		}
+		b.at = at
+	}
+	if len(p) >= bufferSize {
+		b.at = at + int64(len(p))
+		return write(b.file, p, at)
+	}
+	b.buf = append(b.buf, p...)
+	return nil
+}
+
+func (b *buffered) flush() error {
+	err := write(b.file, b.buf, b.at)
+	b.at += int64(len(b.buf))
+	b.buf = b.buf[:0]
+	return err
+}
+
+func write(f io.WriterAt, p []byte, at int64) error {
+	n, err := f.WriteAt(p, at)
+	if err == nil && n < len(p) {
+		return io.ErrShortWrite
+	}
+	return err
+}

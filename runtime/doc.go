@@ -1,0 +1,20 @@
+// Package runtime runs SmallThinker models out of .stm files: a mixture-of-experts transformer with ReGLU experts, whose
+// router speaks before attention so that experts can be fetched meanwhile.
+//
+//	r, err := format.Open("model.stm")
+//	engine, err := runtime.Open(r, runtime.Options{})
+//	defer engine.Close()
+//	session := engine.NewSession()
+//	logits, err := session.Forward(ctx, tokens)    // the prompt, in batches
+//	for {
+//		id := sampler.Sample(logits)
+//		logits, err = session.Forward(ctx, []int32{id})
+//	}
+//
+// An [Engine] holds the weights and a pool of threads, a [Session] one sequence: its KV cache and working memory. Sessions
+// of one engine take turns; Forward may be called by several goroutines, one runs at a time.
+//
+// The files follow one token: engine.go opens and binds the weights (weights.go), forward.go walks the layers, router.go
+// picks experts, store.go brings them, attention.go attends over kvcache.go with the angles of rope.go, experts.go runs
+// the feed-forward, sampler.go picks the next token. The loops that take the time are in package kernel.
+package runtime

@@ -1,0 +1,106 @@
+package runtime
+
+import (
+	"fmt"
+	goruntime "runtime"
+	"sync"
+
+	"st/format"
+)
+
+// Options say how an engine runs; the zero value is the default.
+type Options struct {
+	// Threads is the number of threads that compute; 0 means one per physical core.
+	Threads int
+	// KVType is the type of the KV cache.
+	KVType KVType
+	// Context is the longest sequence in tokens; 0 means the length that the model was trained for.
+	Context int
+}
+
+// Engine runs one model. Close it after use.
+type Engine struct {
+	config  *format.Config
+	reader  *format.Reader
+	weights *weights
+	store   *mappedStore
+	pool    *pool
+	context int
+	kvType  KVType
+
+	mu    sync.Mutex // one forward pass at a time
+	stats counters
+}
+
+// Open prepares the model in r for running: it checks that every tensor of the architecture is there and in shape, maps
+// the file into memory and verifies the dense part. Experts are verified when they are first used. The reader stays the
+// caller's, who closes it after the engine.
+func Open(r *format.Reader, opts Options) (*Engine, error) {
+	c := &r.Config
+	if c.Architecture != "smallthinker" {
+		return nil, fmt.Errorf("%s: architecture %q is not supported: this program runs smallthinker", r.Path(), c.Architecture)
+	}
+	if opts.Threads <= 0 {
+		opts.Threads = PhysicalCores()
+	}
+	if opts.Context <= 0 {
+		opts.Context = c.Context
+	}
+	if err := opts.KVType.check(c.HeadDim); err != nil {
+		return nil, err
+	}
+	e := &Engine{config: c, reader: r, context: opts.Context, kvType: opts.KVType}
+	data, err := r.Map()
+	if err != nil {
+		return nil, err
+	}
+	if e.weights, err = bind(r, data); err != nil {
+		return nil, fmt.Errorf("%s: %w", r.Path(), err)
+	}
+	e.pool = newPool(opts.Threads)
+	e.store = newMappedStore(r, data)
+	if err := e.verifyDense(data); err != nil {
+		e.pool.close()
+		return nil, err
+	}
+	goruntime.SetFinalizer(e, (*Engine).Close)
+	return e, nil
+}
+
+// verifyDense checks the records that every token reads.
+func (e *Engine) verifyDense(data []byte) error {
+	records := e.reader.Records()
+	errs := make([]error, len(records))
+	err := e.pool.run(len(records), func(_, i int) {
+		if rec := &records[i]; !rec.IsExpert() {
+			errs[i] = e.reader.Check(rec, data[rec.Offset:])
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", e.reader.Path(), err)
+	}
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close ends the engine's threads. Sessions must not be used afterwards.
+func (e *Engine) Close() error {
+	goruntime.SetFinalizer(e, nil)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.pool.close()
+	return nil
+}
+
+// Config returns the model's architecture.
+func (e *Engine) Config() *format.Config { return e.config }
+
+// Threads returns the number of threads that compute.
+func (e *Engine) Threads() int { return e.pool.threads }
+
+// Context returns the longest sequence in tokens that a session holds.
+func (e *Engine) Context() int { return e.context }

@@ -1,0 +1,8 @@
+// Package kernel holds the inner loops of the runtime: products of quantized matrices with vectors, and the sparse ReGLU
+// feed-forward of one expert. It knows matrices as bytes ([Matrix]) and activations as float32 ([Input]); it knows no
+// files, no models and no threads. Callers split the work by handing each thread a range of units.
+//
+// Weights are multiplied as they lie in the file. Q8_0 and Q4_0 weights are multiplied with activations that are quantized
+// to int8 in blocks of 32, once per vector, with exact integer sums inside a block; F32, F16 and BF16 weights with the
+// float32 activations.
+package kernel

@@ -1,0 +1,46 @@
+package kernel
+
+import (
+	"encoding/binary"
+
+	"st/quant"
+)
+
+var le = binary.LittleEndian
+
+// Matrix is a weight matrix of Rows·Cols as it lies in memory. It consists of units: a row, or a group of sixteen
+// interleaved rows if Grouped (see [quant.Type.EncodeGroup]). Unit i begins at Data[i·Stride]; if it is a row, its scales
+// are ScaleOffset bytes further.
+type Matrix struct {
+	Type                quant.Type
+	Grouped             bool
+	Rows, Cols          int
+	Data                []byte
+	Stride, ScaleOffset int
+}
+
+// UnitRows returns the number of rows in a unit.
+func (m *Matrix) UnitRows() int {
+	if m.Grouped {
+		return quant.GroupRows
+	}
+	return 1
+}
+
+// Units returns the number of units: what work is split by.
+func (m *Matrix) Units() int { return (m.Rows + m.UnitRows() - 1) / m.UnitRows() }
+
+// group returns group i of a Grouped matrix.
+func (m *Matrix) group(i int) []byte { return m.Data[i*m.Stride:][:m.Type.GroupBytes(m.Cols)] }
+
+// row returns row i of a matrix that is not Grouped.
+func (m *Matrix) row(i int) (quants, scales []byte) {
+	quants = m.Data[i*m.Stride:][:m.Type.QuantBytes(m.Cols)]
+	if n := m.Type.ScaleBytes(m.Cols); n > 0 {
+		scales = m.Data[i*m.Stride+m.ScaleOffset:][:n]
+	}
+	return quants, scales
+}
+
+// quantized reports whether products with the matrix take int8 activations.
+func (m *Matrix) quantized() bool { return m.Type.Block() > 1 }

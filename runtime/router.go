@@ -1,0 +1,92 @@
+package runtime
+
+import (
+	"math"
+	"slices"
+
+	"st/runtime/kernel"
+)
+
+// route is a batch's choice of experts: which tokens go to which expert and with what weight.
+type route struct {
+	topK    int
+	experts []int32   // [batch, top-k], best first
+	weights []float32 // [batch, top-k], of sum 1
+	// The same by expert: the tokens that chose expert e are tokens[first[e]:first[e+1]].
+	first       []int32
+	tokens      []int32
+	tokenWeight []float32
+	order       []int32 // scratch: expert ids, to be sorted
+}
+
+func newRoute(experts, topK int) *route {
+	return &route{
+		topK:        topK,
+		experts:     make([]int32, maxBatch*topK),
+		weights:     make([]float32, maxBatch*topK),
+		first:       make([]int32, experts+1),
+		tokens:      make([]int32, maxBatch*topK),
+		tokenWeight: make([]float32, maxBatch*topK),
+		order:       make([]int32, experts),
+	}
+}
+
+// pick chooses the top-k experts of token t by its router logits. Their weights are the softmax of the chosen logits, or
+// their sigmoids divided by the sigmoids' sum. Of equal logits the lower expert wins; NaN loses to every number.
+func (r *route) pick(t int, logits []float32, softmax bool) {
+	for i := range r.order {
+		r.order[i] = int32(i)
+	}
+	slices.SortFunc(r.order, func(a, b int32) int {
+		x, y := logits[a], logits[b]
+		switch {
+		case x > y || x == x && y != y:
+			return -1
+		case x < y || x != x && y == y:
+			return 1
+		}
+		return int(a - b)
+	})
+	w := r.weights[t*r.topK:][:r.topK]
+	copy(r.experts[t*r.topK:][:r.topK], r.order)
+	for i, e := range r.order[:r.topK] {
+		w[i] = logits[e]
+	}
+	if softmax {
+		kernel.Softmax(w)
+		return
+	}
+	var sum float32
+	for i, v := range w {
+		w[i] = float32(1 / (1 + math.Exp(-float64(v))))
+		sum += w[i]
+	}
+	for i := range w {
+		w[i] /= sum
+	}
+}
+
+// group sorts the choices of n tokens by expert, tokens in order.
+func (r *route) group(n int) {
+	clear(r.first)
+	chosen := r.experts[:n*r.topK]
+	for _, e := range chosen {
+		r.first[e+1]++
+	}
+	for e := 1; e < len(r.first); e++ {
+		r.first[e] += r.first[e-1]
+	}
+	next := r.order // as many entries as there are experts
+	copy(next, r.first)
+	for i, e := range chosen {
+		r.tokens[next[e]] = int32(i / r.topK)
+		r.tokenWeight[next[e]] = r.weights[i]
+		next[e]++
+	}
+}
+
+// of returns the tokens that chose an expert, and their weights.
+func (r *route) of(expert int) (tokens []int32, weights []float32) {
+	from, to := r.first[expert], r.first[expert+1]
+	return r.tokens[from:to], r.tokenWeight[from:to]
+}

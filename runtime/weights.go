@@ -1,0 +1,148 @@
+package runtime
+
+import (
+	"fmt"
+
+	"st/format"
+	"st/runtime/kernel"
+)
+
+// weights are a model's dense tensors, bound to their bytes, and the shape of its experts.
+type weights struct {
+	embed  embedding
+	layers []layerWeights
+	norm   []float32
+	head   kernel.Matrix // [vocab, hidden]
+}
+
+type layerWeights struct {
+	attnNorm, ffnNorm []float32
+	q, k, v, o        kernel.Matrix
+	router            kernel.Matrix // [experts, hidden]
+	experts           []expertWeights
+}
+
+// expertWeights tells where an expert's matrices lie in its record.
+type expertWeights struct {
+	record         *format.Record
+	gate, up, down *format.Tensor
+}
+
+// in returns the expert's matrices, given its record's bytes.
+func (e *expertWeights) in(record []byte) kernel.Expert {
+	return kernel.Expert{Gate: matrix(e.gate, record), Up: matrix(e.up, record), Down: matrix(e.down, record)}
+}
+
+// embedding looks tokens up in the embedding matrix.
+type embedding struct {
+	tensor *format.Tensor
+	record []byte
+}
+
+func (e *embedding) lookup(dst []float32, id int32) { e.tensor.DecodeRow(dst, e.record, int(id)) }
+
+// binder collects the tensors that an architecture needs, and keeps the first error.
+type binder struct {
+	r    *format.Reader
+	data []byte
+	err  error
+}
+
+// tensor returns a tensor that must have the given shape as stored and transposed flag.
+func (b *binder) tensor(name string, rows, cols int, transposed bool) (*format.Record, *format.Tensor) {
+	rec, t, ok := b.r.Lookup(name)
+	switch {
+	case b.err != nil:
+	case !ok:
+		b.err = fmt.Errorf("tensor %s is missing: convert the checkpoint again", name)
+	case t.Rows != rows || t.Cols != cols || t.Transposed != transposed:
+		b.err = fmt.Errorf("tensor %s is stored as %d×%d (transposed: %t), the config asks for %d×%d (transposed: %t)",
+			name, t.Rows, t.Cols, t.Transposed, rows, cols, transposed)
+	}
+	return rec, t
+}
+
+func (b *binder) dense(name string, rows, cols int) kernel.Matrix {
+	rec, t := b.tensor(name, rows, cols, false)
+	if b.err != nil {
+		return kernel.Matrix{}
+	}
+	return matrix(t, b.data[rec.Offset:][:rec.Length])
+}
+
+// vector returns a vector's numbers.
+func (b *binder) vector(name string, n int) []float32 {
+	rec, t := b.tensor(name, 1, n, false)
+	if b.err != nil {
+		return nil
+	}
+	v := make([]float32, n)
+	t.DecodeRow(v, b.data[rec.Offset:][:rec.Length], 0)
+	return v
+}
+
+// matrix returns a tensor as the kernels see it.
+func matrix(t *format.Tensor, record []byte) kernel.Matrix {
+	return kernel.Matrix{
+		Type: t.Type, Grouped: t.Layout == format.Groups16, Rows: t.Rows, Cols: t.Cols,
+		Data: record[t.Offset:], Stride: int(t.Stride), ScaleOffset: int(t.ScaleOffset),
+	}
+}
+
+// bind finds every tensor of a SmallThinker model in the mapped file. The names are those of the checkpoint.
+func bind(r *format.Reader, data []byte) (*weights, error) {
+	c := &r.Config
+	b := &binder{r: r, data: data}
+	w := &weights{layers: make([]layerWeights, c.Layers)}
+	for l := range w.layers {
+		prefix := fmt.Sprintf("model.layers.%d.", l)
+		lw := &w.layers[l]
+		lw.attnNorm = b.vector(prefix+"input_layernorm.weight", c.Hidden)
+		lw.ffnNorm = b.vector(prefix+"post_attention_layernorm.weight", c.Hidden)
+		lw.q = b.dense(prefix+"self_attn.q_proj.weight", c.Heads*c.HeadDim, c.Hidden)
+		lw.k = b.dense(prefix+"self_attn.k_proj.weight", c.KVHeads*c.HeadDim, c.Hidden)
+		lw.v = b.dense(prefix+"self_attn.v_proj.weight", c.KVHeads*c.HeadDim, c.Hidden)
+		lw.o = b.dense(prefix+"self_attn.o_proj.weight", c.Hidden, c.Heads*c.HeadDim)
+		lw.router = b.dense(prefix+"block_sparse_moe.primary_router.weight", c.Experts, c.Hidden)
+		lw.experts = make([]expertWeights, c.Experts)
+		for x := range lw.experts {
+			lw.experts[x] = b.expert(fmt.Sprintf("%sblock_sparse_moe.experts.%d.", prefix, x), l, x)
+		}
+	}
+	w.norm = b.vector("model.norm.weight", c.Hidden)
+	rec, t := b.tensor("model.embed_tokens.weight", c.Vocab, c.Hidden, false)
+	if b.err == nil {
+		w.embed = embedding{t, data[rec.Offset:][:rec.Length]}
+	}
+	head := "lm_head.weight"
+	if _, _, ok := r.Lookup(head); !ok && c.TiedEmbeddings {
+		head = "model.embed_tokens.weight"
+	}
+	w.head = b.dense(head, c.Vocab, c.Hidden)
+	return w, b.err
+}
+
+func (b *binder) expert(prefix string, layer, expert int) expertWeights {
+	c := &b.r.Config
+	var e expertWeights
+	e.record, _ = b.r.Expert(layer, expert)
+	for _, m := range []struct {
+		name       string
+		to         **format.Tensor
+		transposed bool
+	}{{"gate", &e.gate, false}, {"up", &e.up, false}, {"down", &e.down, true}} {
+		rec, t := b.tensor(prefix+m.name+".weight", c.ExpertFFN, c.Hidden, m.transposed)
+		if b.err == nil && rec != e.record {
+			b.err = fmt.Errorf("tensor %s%s.weight is not in the record of layer %d expert %d", prefix, m.name, layer, expert)
+		}
+		if b.err == nil && m.name != "gate" && t.Layout != format.Rows {
+			b.err = fmt.Errorf("tensor %s%s.weight has layout %s: an expert's up and down have layout %s",
+				prefix, m.name, t.Layout, format.Rows)
+		}
+		*m.to = t
+	}
+	return e
+}
+
+// maxBatch is the number of tokens that go through the layers together in prefill.
+const maxBatch = 256
