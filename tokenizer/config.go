@@ -1,0 +1,112 @@
+package tokenizer
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+)
+
+// hfConfig is what we read of tokenizer_config.json.
+type hfConfig struct {
+	BOS    *hfTokenName            `json:"bos_token"`
+	EOS    *hfTokenName            `json:"eos_token"`
+	Pad    *hfTokenName            `json:"pad_token"`
+	AddBOS *bool                   `json:"add_bos_token"`
+	Added  map[string]hfAddedToken `json:"added_tokens_decoder"` // by id
+
+	ChatTemplate json.RawMessage `json:"chat_template"`
+}
+
+// hfTokenName is a token, written as a string or as an added token.
+type hfTokenName string
+
+func (n *hfTokenName) UnmarshalJSON(data []byte) error {
+	if data[0] == '"' {
+		return json.Unmarshal(data, (*string)(n))
+	}
+	var token hfAddedToken
+	err := json.Unmarshal(data, &token)
+	*n = hfTokenName(token.Content)
+	return err
+}
+
+// applyConfig adds what tokenizer_config.json, which may be nil, says to s.
+func applyConfig(s *spec, data []byte) error {
+	if data == nil {
+		return nil
+	}
+	var config hfConfig
+	if err := json.Unmarshal(data, &config); err != nil {
+		return err
+	}
+	ids := map[string]int32{}
+	for _, a := range s.added {
+		ids[a.Content] = a.ID
+	}
+	for key, a := range config.Added { // tokens that tokenizer.json does not know
+		id, err := strconv.ParseInt(key, 10, 32)
+		if err != nil {
+			return fmt.Errorf("added_tokens_decoder: %q is not an id", key)
+		}
+		known, ok := ids[a.Content]
+		if ok && known != int32(id) {
+			return fmt.Errorf("added_tokens_decoder: %q has the id %d, but %d in tokenizer.json", a.Content, id, known)
+		}
+		if !ok {
+			a.ID = int32(id)
+			s.added = append(s.added, AddedToken(a))
+			ids[a.Content] = a.ID
+		}
+	}
+	// A name that is no token is no fact about the tokenizer: it is left out.
+	find := func(name *hfTokenName, id *int32) {
+		if name == nil {
+			return
+		}
+		if known, ok := ids[string(*name)]; ok {
+			*id = known
+		} else if i := slices.Index(s.model, decodeByteLevel(string(*name))); i >= 0 && *name != "" {
+			*id = int32(i)
+		}
+	}
+	find(config.BOS, &s.bos)
+	find(config.EOS, &s.eos)
+	find(config.Pad, &s.pad)
+	if config.AddBOS != nil {
+		s.addBOS = *config.AddBOS
+	}
+	return nil
+}
+
+// ChatTemplate returns the chat template in a tokenizer_config.json: its field
+// chat_template or, if that is a list of named templates, the one named
+// "default". It returns "" if there is none. Newer models keep the template in
+// a file of its own, chat_template.jinja, whose text goes to ParseTemplate
+// directly and, where both exist, comes first.
+func ChatTemplate(tokenizerConfigJSON []byte) (string, error) {
+	var config hfConfig
+	if err := json.Unmarshal(tokenizerConfigJSON, &config); err != nil {
+		return "", fmt.Errorf("tokenizer_config.json: %w", err)
+	}
+	raw := cmp.Or(string(config.ChatTemplate), "null")
+	var template string
+	if json.Unmarshal([]byte(raw), &template) == nil {
+		return template, nil
+	}
+	var named []struct {
+		Name     string `json:"name"`
+		Template string `json:"template"`
+	}
+	if err := json.Unmarshal([]byte(raw), &named); err != nil {
+		return "", errors.New("tokenizer_config.json: chat_template is neither a string nor a list of named templates")
+	}
+	for _, n := range named {
+		if n.Name == "default" {
+			return n.Template, nil
+		}
+	}
+	return "", errors.New(`tokenizer_config.json: chat_template has no template named "default"`)
+}

@@ -1,0 +1,165 @@
+package tokenizer
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+)
+
+// The binary section is specified in SECTION.md.
+const (
+	sectionMagic   = "STTK"
+	sectionVersion = 1
+	headerSize     = 40
+
+	flagIgnoreMerges = 1 << 0
+	flagAddBOS       = 1 << 1
+
+	addedSpecial    = 1 << 0
+	addedNormalized = 1 << 1
+	addedSingleWord = 1 << 2
+	addedLStrip     = 1 << 3
+	addedRStrip     = 1 << 4
+)
+
+// MarshalBinary returns the tokenizer as a binary section; see AppendBinary.
+func (t *Tokenizer) MarshalBinary() ([]byte, error) { return t.AppendBinary(nil) }
+
+// AppendBinary appends the tokenizer to dst as a binary section, from which
+// Load makes an equal one. The error is always nil.
+func (t *Tokenizer) AppendBinary(dst []byte) ([]byte, error) {
+	le := binary.LittleEndian
+	size := 0
+	for _, token := range t.model {
+		size += len(token)
+	}
+	dst = append(dst, sectionMagic...)
+	dst = le.AppendUint32(dst, sectionVersion)
+	dst = append(dst, byte(t.normalizer), byte(t.splitter),
+		bit(t.ignoreMerges, flagIgnoreMerges)|bit(t.spec.addBOS, flagAddBOS), 0)
+	for _, n := range []int{len(t.model), size, len(t.merges), len(t.added)} {
+		dst = le.AppendUint32(dst, uint32(n))
+	}
+	for _, id := range []int32{t.bos, t.eos, t.pad} {
+		dst = le.AppendUint32(dst, uint32(id))
+	}
+	for _, token := range t.model {
+		dst = le.AppendUint16(dst, uint16(len(token)))
+	}
+	for _, token := range t.model {
+		dst = append(dst, token...)
+	}
+	for _, m := range t.merges {
+		dst = le.AppendUint32(dst, uint32(m.left))
+		dst = le.AppendUint32(dst, uint32(m.right))
+		dst = le.AppendUint32(dst, uint32(m.result))
+	}
+	for _, a := range t.added {
+		dst = le.AppendUint32(dst, uint32(a.ID))
+		dst = append(dst, bit(a.Special, addedSpecial)|bit(a.Normalized, addedNormalized)|
+			bit(a.SingleWord, addedSingleWord)|bit(a.LStrip, addedLStrip)|bit(a.RStrip, addedRStrip), 0)
+		dst = le.AppendUint16(dst, uint16(len(a.Content)))
+		dst = append(dst, a.Content...)
+	}
+	return dst, nil
+}
+
+func bit(set bool, flag byte) byte {
+	if set {
+		return flag
+	}
+	return 0
+}
+
+// Load returns the tokenizer in a binary section. It keeps no reference to
+// data. It returns an error, and never a wrong tokenizer, if the version is
+// unknown or anything in the section is out of bounds or inconsistent.
+func Load(data []byte) (*Tokenizer, error) {
+	s, err := parseSection(data)
+	if err != nil {
+		return nil, fmt.Errorf("tokenizer section: %w", err)
+	}
+	return newTokenizer(s)
+}
+
+var errTruncated = errors.New("is truncated")
+
+func parseSection(data []byte) (spec, error) {
+	var s spec
+	le := binary.LittleEndian
+	if len(data) < headerSize {
+		return s, errTruncated
+	}
+	head, rest := data[:headerSize], data[headerSize:]
+	if string(head[:4]) != sectionMagic {
+		return s, fmt.Errorf("begins with %q, not %q", head[:4], sectionMagic)
+	}
+	if version := le.Uint32(head[4:]); version != sectionVersion {
+		return s, fmt.Errorf("has version %d; this program reads version %d", version, sectionVersion)
+	}
+	s.normalizer, s.splitter = normalizer(head[8]), splitter(head[9])
+	flags := head[10]
+	switch {
+	case s.normalizer > normalizeNFC:
+		return s, fmt.Errorf("names an unknown normalizer, %d", head[8])
+	case s.splitter < splitGPT2 || s.splitter > splitLlama3:
+		return s, fmt.Errorf("names an unknown splitter, %d", head[9])
+	case flags&^(flagIgnoreMerges|flagAddBOS) != 0 || head[11] != 0:
+		return s, fmt.Errorf("has unknown flags, %#x %#x", flags, head[11])
+	}
+	s.ignoreMerges, s.addBOS = flags&flagIgnoreMerges != 0, flags&flagAddBOS != 0
+	tokens, size := uint64(le.Uint32(head[12:])), uint64(le.Uint32(head[16:]))
+	merges, added := uint64(le.Uint32(head[20:])), uint64(le.Uint32(head[24:]))
+	s.bos, s.eos, s.pad = int32(le.Uint32(head[28:])), int32(le.Uint32(head[32:])), int32(le.Uint32(head[36:]))
+
+	// The counts are held against the bytes that are there before anything is
+	// allocated.
+	if tokens*2+size+merges*12+added*8 > uint64(len(rest)) {
+		return s, errTruncated
+	}
+	lengths, rest := rest[:tokens*2], rest[tokens*2:]
+	text, rest := string(rest[:size]), rest[size:]
+	s.model = make([]string, tokens)
+	for i := range s.model {
+		n := int(le.Uint16(lengths[2*i:]))
+		if n > len(text) {
+			return s, fmt.Errorf("has token lengths that exceed their %d bytes of text", size)
+		}
+		s.model[i], text = text[:n], text[n:]
+	}
+	if len(text) > 0 {
+		return s, fmt.Errorf("has %d bytes of text that belong to no token", len(text))
+	}
+	s.merges = make([]merge, merges)
+	for i := range s.merges {
+		m := rest[12*i:]
+		s.merges[i] = merge{int32(le.Uint32(m)), int32(le.Uint32(m[4:])), int32(le.Uint32(m[8:]))}
+	}
+	rest = rest[12*merges:]
+	for range added {
+		if len(rest) < 8 {
+			return s, errTruncated
+		}
+		id, flags, n := le.Uint32(rest), rest[4], int(le.Uint16(rest[6:]))
+		if flags >= addedRStrip<<1 || rest[5] != 0 || id > math.MaxInt32 {
+			return s, fmt.Errorf("has an added token (id %d) with unknown flags, %#x %#x", id, flags, rest[5])
+		}
+		if rest = rest[8:]; len(rest) < n {
+			return s, errTruncated
+		}
+		s.added = append(s.added, AddedToken{
+			ID: int32(id), Content: string(rest[:n]),
+			Special:    flags&addedSpecial != 0,
+			Normalized: flags&addedNormalized != 0,
+			SingleWord: flags&addedSingleWord != 0,
+			LStrip:     flags&addedLStrip != 0,
+			RStrip:     flags&addedRStrip != 0,
+		})
+		rest = rest[n:]
+	}
+	if len(rest) > 0 {
+		return s, fmt.Errorf("has %d bytes too many", len(rest))
+	}
+	return s, nil
+}
