@@ -41,6 +41,11 @@ func (r *Reader) Verify(ctx context.Context, workers int, progress func(bytes in
 	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 }
 
+// VerifyRecord reads one record in pieces and checks it: what Check does, without the record being in memory.
+func (r *Reader) VerifyRecord(ctx context.Context, rec *Record) error {
+	return r.verifyRecord(ctx, rec, make([]byte, verifyChunk), nil)
+}
+
 func (r *Reader) verifyRecord(ctx context.Context, rec *Record, buf []byte, progress func(int64)) error {
 	hash := xxh3.New()
 	for at := int64(0); at < rec.Length; {

@@ -39,10 +39,11 @@ func (t Type) EncodeGroup(dst []byte, src []float32, scratch []byte) {
 	for b := range nb {
 		s, q, _ := t.groupBlock(b, nb)
 		for r := range GroupRows {
-			copy(dst[s+2*r:][:2], scales[2*(r*nb+b):])
+			le.PutUint16(dst[s+2*r:], le.Uint16(scales[2*(r*nb+b):]))
 			block := quants[(r*nb+b)*blockBytes:][:blockBytes]
+			to := dst[q+4*r:]
 			for w := 0; w < blockBytes; w += 4 {
-				copy(dst[q+w*GroupRows+4*r:][:4], block[w:])
+				le.PutUint32(to[w*GroupRows:], le.Uint32(block[w:]))
 			}
 		}
 	}

@@ -6,40 +6,57 @@ import "math"
 // itself becomes q = 0 exactly; the others q = ⌊w/d + 8.5⌋, at most 15. NaN counts as zero and an infinity as the largest
 // finite weight: they get here only when the caller asked to go on.
 func encodeQ4(quants, scales []byte, src []float32) {
+	limit := math.Float32bits(Q4_0.Max())
+	var clean [BlockSize]float32
 	for b := 0; b*BlockSize < len(src); b++ {
-		x := src[b*BlockSize : (b+1)*BlockSize : (b+1)*BlockSize]
-		var amax, m float32
-		for _, v := range x {
-			if a := abs(v); a > amax {
-				amax, m = a, v
-			}
-		}
-		if amax > Q4_0.Max() {
-			m = clamp(m, Q4_0.Max())
+		x := (*[BlockSize]float32)(src[b*BlockSize:])
+		top, m := largest(x)
+		if top > limit {
+			clean = *x
+			sanitize(&clean, Q4_0.Max())
+			x = &clean
+			_, m = largest(x)
 		}
 		d := m / -8
-		var id float32
-		if d != 0 {
-			id = 1 / d
-		}
 		le.PutUint16(scales[2*b:], FloatToHalf(d))
-		q := quants[b*16 : b*16+16 : b*16+16]
-		if isInf(id) {
-			// The scale is so small a denormal that its inverse overflows; as float16 it is zero anyway.
-			id = 0
-		}
+		id := inverse(d)
+		q := (*[16]byte)(quants[b*16:])
 		for j := range q {
-			q[j] = nibble(x[j]*id) | nibble(x[j+16]*id)<<4
+			// The products are rounded before the addition on every CPU: no fused multiply-add.
+			lo := min(15, int32(float32(x[j]*id)+8.5))
+			hi := min(15, int32(float32(x[j+16]*id)+8.5))
+			q[j] = byte(lo) | byte(hi)<<4
 		}
 	}
 }
 
-// nibble rounds v (−8…8) to a Q4_0 quant.
-func nibble(v float32) byte {
-	if v != v {
-		return 8
+// largest returns the first weight of largest magnitude, and the bits of that magnitude: as integers, magnitudes are
+// ordered as the floats are, with infinity and NaN above all.
+func largest(x *[BlockSize]float32) (top uint32, m float32) {
+	for _, v := range x {
+		if u := math.Float32bits(v) &^ (1 << 31); u > top {
+			top, m = u, v
+		}
 	}
-	return byte(min(15, max(0, int32(clamp(v, 16)+8.5))))
+	return top, m
+}
+
+// sanitize makes NaN zero, and brings magnitudes down to limit.
+func sanitize(x *[BlockSize]float32, limit float32) {
+	for i, v := range x {
+		if v != v {
+			v = 0
+		}
+		x[i] = min(limit, max(-limit, v))
+	}
+}
+
+// inverse is 1/d, or 0 where that is no finite number: such a scale is zero as a float16 anyway.
+func inverse(d float32) float32 {
+	if id := 1 / d; math.Float32bits(id)&^(1<<31) <= math.Float32bits(math.MaxFloat32) {
+		return id
+	}
+	return 0
 }
 
 func decodeQ4(dst []float32, quants, scales []byte) {
@@ -53,9 +70,3 @@ func decodeQ4(dst []float32, quants, scales []byte) {
 		}
 	}
 }
-
-func abs(v float32) float32 { return math.Float32frombits(math.Float32bits(v) &^ (1 << 31)) }
-
-func isInf(v float32) bool { return abs(v) > math.MaxFloat32 }
-
-func clamp(v, limit float32) float32 { return min(limit, max(-limit, v)) }

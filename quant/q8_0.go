@@ -5,29 +5,31 @@ import "math"
 // encodeQ8 is ggml's quantize_row_q8_0_ref: d = max|w|/127, q = w/d rounded half away from zero. NaN counts as zero and an
 // infinity as the largest finite weight, as in encodeQ4.
 func encodeQ8(quants, scales []byte, src []float32) {
+	limit := math.Float32bits(Q8_0.Max())
+	var clean [BlockSize]float32
 	for b := 0; b*BlockSize < len(src); b++ {
-		x := src[b*BlockSize : (b+1)*BlockSize : (b+1)*BlockSize]
-		var amax float32
-		for _, v := range x {
-			if a := abs(v); a > amax {
-				amax = a
-			}
+		x := (*[BlockSize]float32)(src[b*BlockSize:])
+		top, _ := largest(x)
+		if top > limit {
+			clean = *x
+			sanitize(&clean, Q8_0.Max())
+			x = &clean
+			top, _ = largest(x)
 		}
-		amax = min(amax, Q8_0.Max())
-		d := amax / 127
-		var id float32
-		if d != 0 {
-			id = 1 / d
-		}
-		if isInf(id) {
-			id = 0 // as in encodeQ4: the scale is zero in float16
-		}
+		d := math.Float32frombits(top) / 127
 		le.PutUint16(scales[2*b:], FloatToHalf(d))
-		q := quants[b*BlockSize : (b+1)*BlockSize : (b+1)*BlockSize]
+		id := inverse(d)
+		q := (*[BlockSize]byte)(quants[b*BlockSize:])
 		for j, v := range x {
-			q[j] = byte(RoundToInt8(v * id))
+			q[j] = byte(roundAway(v * id))
 		}
 	}
+}
+
+// roundAway rounds half away from zero. |v| is small enough for an int32.
+func roundAway(v float32) int32 {
+	half := math.Float32frombits(math.Float32bits(0.5) | math.Float32bits(v)&(1<<31))
+	return int32(v + half)
 }
 
 // RoundToInt8 rounds half away from zero, and into −127…127; NaN becomes 0.
@@ -35,7 +37,7 @@ func RoundToInt8(v float32) int8 {
 	if v != v {
 		return 0
 	}
-	return int8(clamp(v, 127) + float32(math.Copysign(0.5, float64(v))))
+	return int8(roundAway(min(127, max(-127, v))))
 }
 
 func decodeQ8(dst []float32, quants, scales []byte) {

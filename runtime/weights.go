@@ -37,6 +37,7 @@ func (e *expertWeights) in(record []byte) kernel.Expert {
 type embedding struct {
 	tensor *format.Tensor
 	record []byte
+	isHead bool // the matrix is the language-model head too
 }
 
 func (e *embedding) lookup(dst []float32, id int32) { e.tensor.DecodeRow(dst, e.record, int(id)) }
@@ -112,11 +113,12 @@ func bind(r *format.Reader, data []byte) (*weights, error) {
 	w.norm = b.vector("model.norm.weight", c.Hidden)
 	rec, t := b.tensor("model.embed_tokens.weight", c.Vocab, c.Hidden, false)
 	if b.err == nil {
-		w.embed = embedding{t, data[rec.Offset:][:rec.Length]}
+		w.embed = embedding{tensor: t, record: data[rec.Offset:][:rec.Length]}
 	}
+	// Tied embeddings have a head of their own if it has another type than the table that rows are looked up in.
 	head := "lm_head.weight"
 	if _, _, ok := r.Lookup(head); !ok && c.TiedEmbeddings {
-		head = "model.embed_tokens.weight"
+		head, w.embed.isHead = "model.embed_tokens.weight", true
 	}
 	w.head = b.dense(head, c.Vocab, c.Hidden)
 	return w, b.err
