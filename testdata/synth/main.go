@@ -1,0 +1,169 @@
+// Synth writes a synthetic SmallThinker checkpoint in the Hugging Face layout: random weights, any shape, but with the
+// sparsity and the expert locality that were measured on the published models, for measurements of speed, cache hit
+// rates and memory where the real weights are not at hand.
+//
+//	go run ./testdata/synth -shape 4b -o DIR
+//
+// The targets are those of the SmallThinker technical report (arXiv 2507.20984):
+//
+//   - Neurons. Inside routed experts the median neuron sparsity is above 0.6 in every layer and reaches 0.9 to 1.0 in the
+//     first ones. -density is the share of active neurons, 0.35 in the mean over the layers, with a ramp over the first
+//     tenth of them. Neurons differ: some are hot and some cold, on all tokens.
+//   - Experts. 70 to 80 % of the experts are active for less than 14 % of the tokens, and a static best quarter covers
+//     about two thirds of the uses (-coverage). The popular experts are then active for a third of the tokens in the 4b
+//     shape; the 40 to 60 % that the report finds within one task take a higher -coverage.
+//   - Locality. Tokens reuse their predecessors' experts more often than popularity alone explains, except in layer 0,
+//     whose router sees nothing but the token. No figure is published for it: -locality sets how much.
+//
+// There are no biases, so the shifts come from a direction that all tokens share, as they do in real models: it is part
+// of every embedding, attention restores its share of the residual stream in each layer, and a weight row that leans
+// along it has a biased product with every token. Layer by layer, a float32 forward pass of random-token sequences is
+// run through the weights just made: gates lean against the mean of their input as far as each neuron's rate asks,
+// given its measured spread, and router rows, which read the raw stream, along its mean until each expert is chosen for
+// its share of the tokens. The locality comes from attention: queries and keys have a constant part that RoPE turns
+// into power laws of the distance, so every token's stream holds a moving average of its recent past. The figures
+// reported are those of other sequences than the calibration's.
+//
+// All other weights are Gaussian with the deviation 1/sqrt(fan-in); norms are near 1, the last one scaled for logits of
+// a sensible temperature. The embedding is small against what layer 0 adds, so that with tied embeddings a token does
+// not predict itself.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"time"
+)
+
+// options are the flags that are no dimension.
+type options struct {
+	out, shape, tokenizer string
+	seed                  uint64
+	shardSize             int64
+	targets
+	calibrate, force, jsonOut bool
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "synth:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, stdout io.Writer) error {
+	var c config
+	var o options
+	fs := flag.NewFlagSet("synth", flag.ContinueOnError)
+	fs.StringVar(&o.out, "o", "", "output directory")
+	fs.StringVar(&o.shape, "shape", "4b", "4b, 21b or tiny; the flags of single dimensions override it")
+	fs.StringVar(&o.tokenizer, "tokenizer", "", "directory of tokenizer files to copy (default: from the module's testdata)")
+	fs.Uint64Var(&o.seed, "seed", 1, "seed of all randomness")
+	fs.Int64Var(&o.shardSize, "shard-size", 4e9, "bytes of tensors per file, at most")
+	fs.Float64Var(&o.density, "density", 0.35, "mean share of active neurons in routed experts")
+	fs.Float64Var(&o.coverage, "coverage", 0.67, "share of the uses covered by the most popular quarter of the experts")
+	fs.Float64Var(&o.locality, "locality", 0.8, "size of attention's output: the larger, the more experts are reused by the next token")
+	fs.BoolVar(&o.calibrate, "calibrate", true, "fit the statistics; false writes plain random weights, fast")
+	fs.BoolVar(&o.force, "force", false, "replace an existing output directory")
+	fs.BoolVar(&o.jsonOut, "json", false, "print the statistics as JSON")
+	c.register(fs)
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	set := map[string]bool{}
+	fs.Visit(func(f *flag.Flag) { set[f.Name] = true })
+	dt := dtypes[c.DType]
+	if err := c.complete(o.shape, set); err != nil {
+		return err
+	}
+	switch {
+	case fs.NArg() > 0:
+		return fmt.Errorf("unexpected argument %q", fs.Arg(0))
+	case o.out == "":
+		return errors.New("-o is required")
+	case o.density <= 0 || o.density >= 0.9:
+		return fmt.Errorf("-density must lie between 0 and 0.9, not %g", o.density)
+	case o.coverage <= 0 || o.coverage >= 1:
+		return fmt.Errorf("-coverage must lie between 0 and 1, not %g", o.coverage)
+	case o.locality <= 0:
+		return fmt.Errorf("-locality must be positive, not %g", o.locality)
+	case !o.force && exists(o.out):
+		return fmt.Errorf("%s exists; -force replaces it", o.out)
+	case exists(o.out) && !exists(filepath.Join(o.out, "config.json")):
+		return fmt.Errorf("%s is no checkpoint, not replaced", o.out)
+	}
+	stats, err := write(ctx, c, o, dt)
+	if err != nil || !o.calibrate {
+		return err
+	}
+	return report(stdout, stats, o.jsonOut)
+}
+
+// write makes the checkpoint in a directory beside the output's, then renames it.
+func write(ctx context.Context, c config, o options, dt dtype) ([]layerStats, error) {
+	tmp, err := os.MkdirTemp(filepath.Dir(filepath.Clean(o.out)), filepath.Base(o.out)+".tmp-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(tmp)
+	if err := writeSettings(tmp, c, o.tokenizer); err != nil {
+		return nil, err
+	}
+	ck, err := createCheckpoint(tmp, c.tensors(), dt, o.shardSize)
+	if err != nil {
+		return nil, err
+	}
+	stats, err := fill(ctx, newBuilder(c, o.seed, o.targets, ck), o.calibrate)
+	if err := errors.Join(err, ck.close()); err != nil {
+		return nil, err
+	}
+	if o.force {
+		if err := os.RemoveAll(o.out); err != nil {
+			return nil, err
+		}
+	}
+	return stats, errors.Join(os.Chmod(tmp, 0o755), os.Rename(tmp, o.out))
+}
+
+// writeSettings writes the tokenizer and the configuration, which names its special tokens.
+func writeSettings(dir string, c config, tokenizer string) (err error) {
+	if tokenizer == "" {
+		if tokenizer, err = tokenizerDir(c.Vocab); err != nil {
+			return err
+		}
+	}
+	if err := copyTokenizer(dir, tokenizer, &c); err != nil {
+		return err
+	}
+	if err := writeJSON(filepath.Join(dir, "config.json"), c); err != nil {
+		return err
+	}
+	return writeJSON(filepath.Join(dir, "generation_config.json"), map[string]any{"bos_token_id": c.BOS,
+		"eos_token_id": c.EOS, "do_sample": true, "temperature": 0.7, "top_k": 20, "top_p": 0.95})
+}
+
+// fill writes the tensors, with progress on stderr.
+func fill(ctx context.Context, b *builder, calibrate bool) (stats []layerStats, err error) {
+	start := time.Now()
+	progress := func(what string) {
+		n, t := float64(b.out.written.Load()), time.Since(start).Seconds()
+		fmt.Fprintf(os.Stderr, "%s: %.2f of %.2f GB, %.0f s, %.0f MB/s\n", what, n/1e9, float64(b.out.total)/1e9, t, n/1e6/t)
+	}
+	if calibrate {
+		stats, err = b.calibrated(ctx, func(l int) { progress(fmt.Sprintf("layer %d of %d", l+1, b.Layers)) })
+	} else {
+		err = b.uncalibrated(ctx)
+	}
+	if err == nil {
+		progress("done")
+	}
+	return stats, err
+}
