@@ -49,9 +49,23 @@ type Fallback struct {
 	Asked, Used quant.Type
 }
 
-func (f Fallback) String() string {
-	return fmt.Sprintf("%s has rows of %d weights, not a multiple of %d as %s needs: stored as %s",
-		f.Tensor, f.Cols, quant.BlockSize, f.Asked, f.Used)
+// fallbackNotes tells of fallbacks in one line for each length of rows and pair of types.
+func fallbackNotes(all []Fallback) []string {
+	count := map[Fallback]int{}
+	var kinds []Fallback
+	for _, f := range all {
+		f.Tensor = ""
+		if count[f] == 0 {
+			kinds = append(kinds, f)
+		}
+		count[f]++
+	}
+	var notes []string
+	for _, f := range kinds {
+		notes = append(notes, fmt.Sprintf("%d tensors have rows of %d weights, which %s cannot hold: stored as %s",
+			count[f], f.Cols, f.Asked, f.Used))
+	}
+	return notes
 }
 
 // Run converts the checkpoint at src, a directory or a weights file beside its config.json, into the file dst. The target
@@ -104,10 +118,7 @@ func Run(ctx context.Context, src, dst string, opts Options) (*Result, error) {
 		Tool:    opts.Tool,
 		Options: map[string]string{"type": opts.Type.String()},
 		Sources: sources,
-		Notes:   slices.Clone(notes),
-	}
-	for _, f := range p.fallbacks {
-		provenance.Notes = append(provenance.Notes, f.String())
+		Notes:   append(slices.Clone(notes), fallbackNotes(p.fallbacks)...),
 	}
 	if err := w.Commit(provenance); err != nil {
 		return nil, err

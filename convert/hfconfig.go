@@ -19,8 +19,8 @@ type architecture struct {
 
 var architectures = []architecture{smallThinker}
 
-// parseConfig reads config.json.
-func parseConfig(text []byte) (format.Config, error) {
+// ParseConfig reads a checkpoint's config.json. The error names the field that is missing, wrong or not supported.
+func ParseConfig(text []byte) (format.Config, error) {
 	var head struct {
 		Architectures []string `json:"architectures"`
 		ModelType     string   `json:"model_type"`

@@ -49,7 +49,7 @@ func (p *plan) smallThinker(c *format.Config) error {
 	head, kv := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
 	// Tied embeddings are one tensor if the head can do with the table that rows are looked up in, and two if not.
 	const embeddings, lmHead = "model.embed_tokens.weight", "lm_head.weight"
-	separate := !c.TiedEmbeddings || embeddingType(p.asked) != p.asked
+	separate := !c.TiedEmbeddings || stored(embeddingType(p.asked), c.Hidden) != stored(p.asked, c.Hidden)
 	embed := product
 	if separate {
 		embed = lookup
@@ -117,13 +117,21 @@ func (p *plan) take(name string, shape []int) (*checkpoint.Tensor, error) {
 	return t, nil
 }
 
-// typeFor returns the type of a tensor with rows of cols weights: the one asked for, or F16 if its blocks do not fit.
-func (p *plan) typeFor(asked quant.Type, name string, cols int) quant.Type {
+// stored returns the type of a tensor with rows of cols weights: the one asked for, or F16 if its blocks do not fit.
+func stored(asked quant.Type, cols int) quant.Type {
 	if asked.Fits(cols) {
 		return asked
 	}
-	p.fallbacks = append(p.fallbacks, Fallback{name, cols, asked, quant.F16})
 	return quant.F16
+}
+
+// typeFor is stored, and takes note of a tensor that does not get the type asked for.
+func (p *plan) typeFor(asked quant.Type, name string, cols int) quant.Type {
+	t := stored(asked, cols)
+	if t != asked {
+		p.fallbacks = append(p.fallbacks, Fallback{name, cols, asked, t})
+	}
+	return t
 }
 
 // embeddingType returns the type of the embedding table in a file of the given type. Its error goes through every router

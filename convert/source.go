@@ -92,7 +92,7 @@ func (s *source) meta() (*format.Meta, []string, error) {
 	path := filepath.Join(s.dir, "config.json")
 	m := &format.Meta{}
 	var err error
-	if m.Config, err = parseConfig(s.config); err != nil {
+	if m.Config, err = ParseConfig(s.config); err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if m.Generation, err = parseGeneration(s.config, s.generation); err != nil {

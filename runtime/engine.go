@@ -103,6 +103,9 @@ func (e *Engine) Close() error {
 	return nil
 }
 
+// Reader returns the file that the engine runs.
+func (e *Engine) Reader() *format.Reader { return e.reader }
+
 // Config returns the model's architecture.
 func (e *Engine) Config() *format.Config { return e.config }
 
