@@ -158,7 +158,7 @@ func TestFallback(t *testing.T) {
 	if _, o, _ := r.Lookup("model.layers.0.self_attn.o_proj.weight"); o.Type != quant.Q4_0 {
 		t.Errorf("o_proj has type %s, want q4_0", o.Type)
 	}
-	const note = "9 tensors have rows of 40 weights, which q4_0 cannot hold: stored as f16"
+	const note = "10 tensors have rows of 40 weights, which q4_0 cannot hold: stored as f16"
 	if !slices.Contains(r.Provenance.Notes, note) {
 		t.Errorf("the provenance's notes are %q, want %q among them", r.Provenance.Notes, note)
 	}

@@ -100,7 +100,7 @@ func (s *source) meta() (*format.Meta, []string, error) {
 	}
 	var notes []string
 	if s.tokenizer == nil {
-		notes = append(notes, fmt.Sprintf("%s has no tokenizer.json: the model runs on token ids only", s.dir))
+		notes = append(notes, "the checkpoint has no tokenizer.json: the model runs on token ids only")
 	} else {
 		t, err := tokenizer.ParseHF(s.tokenizer, s.tokenizerConfig)
 		if err != nil {
