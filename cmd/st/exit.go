@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+)
+
+// Exit codes.
+const (
+	exitOK          = 0
+	exitFailure     = 1
+	exitUsage       = 2
+	exitInterrupted = 130 // 128 + SIGINT, as shells have it
+)
+
+// usageError is wrong usage that shows only after the flags were parsed.
+type usageError struct{ msg string }
+
+func (e *usageError) Error() string { return e.msg }
+
+func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+
+// output is standard output. It keeps the first error, which ends the command, so that printing needs no checks.
+type output struct {
+	w       io.Writer
+	err     error
+	onError func()
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	if o.err != nil {
+		return 0, o.err
+	}
+	n, err := o.w.Write(p)
+	if err != nil {
+		o.err = err
+		o.onError()
+	}
+	return n, err
+}
+
+// interrupts turns signals into a cancelled context. The first SIGINT or SIGTERM cancels it, upon which commands clean up
+// and return; the second ends the program at once.
+type interrupts struct {
+	mu   sync.Mutex
+	hook func()
+}
+
+// watch returns a context that signals cancel, and a function that ends the watch.
+func (i *interrupts) watch(parent context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(parent)
+	signal.Ignore(syscall.SIGPIPE) // a closed pipe is an error of Write, so that temporary files are removed
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		for {
+			select {
+			case s := <-signals:
+				if s == os.Interrupt && i.handled() {
+					continue
+				}
+				signal.Stop(signals)
+				cancel()
+			case <-ctx.Done():
+				signal.Stop(signals)
+				return
+			}
+		}
+	}()
+	return ctx, cancel
+}
+
+// handle has f called on SIGINT instead of cancelling the context, until it is called with nil.
+func (i *interrupts) handle(f func()) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.hook = f
+}
+
+// handled calls the function given to handle, if there is one.
+func (i *interrupts) handled() bool {
+	i.mu.Lock()
+	hook := i.hook
+	i.mu.Unlock()
+	if hook != nil {
+		hook()
+	}
+	return hook != nil
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"st/runtime"
+)
+
+// intFlag is a flag that takes a whole number within limits.
+type intFlag struct {
+	value    *int
+	min, max int
+}
+
+func (f intFlag) String() string { return strconv.Itoa(*f.value) }
+func (f intFlag) Type() string   { return "N" }
+
+func (f intFlag) Set(s string) error {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return errors.New("it must be a whole number")
+	}
+	if n < f.min || n > f.max {
+		return outOfRange(float64(f.min), float64(f.max), f.max == math.MaxInt)
+	}
+	*f.value = n
+	return nil
+}
+
+// floatFlag is a flag that takes a number within limits.
+type floatFlag struct {
+	value    *float64
+	min, max float64
+}
+
+func (f floatFlag) String() string { return strconv.FormatFloat(*f.value, 'g', -1, 64) }
+func (f floatFlag) Type() string   { return "F" }
+
+func (f floatFlag) Set(s string) error {
+	v, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		return errors.New("it must be a number")
+	}
+	if !(v >= f.min && v <= f.max) {
+		return outOfRange(f.min, f.max, f.max == math.MaxFloat32)
+	}
+	*f.value = v
+	return nil
+}
+
+func outOfRange(low, high float64, open bool) error {
+	if open {
+		return fmt.Errorf("it must be %v or more", low)
+	}
+	return fmt.Errorf("it must be %v to %v", low, high)
+}
+
+// parsedFlag is a flag whose text is read by a function, such as the name of a type.
+type parsedFlag[T fmt.Stringer] struct {
+	value *T
+	parse func(string) (T, error)
+}
+
+func (f parsedFlag[T]) String() string { return (*f.value).String() }
+func (f parsedFlag[T]) Type() string   { return "T" }
+
+func (f parsedFlag[T]) Set(s string) (err error) {
+	*f.value, err = f.parse(s)
+	return err
+}
+
+func addThreadsFlag(flags *pflag.FlagSet, threads *int, none string) {
+	flags.Var(intFlag{threads, 0, 1024}, "threads", "`N` threads that compute; 0: "+none)
+}
+
+const physicalCores = "one per physical core"
+
+func addKVTypeFlag(flags *pflag.FlagSet, t *runtime.KVType) {
+	flags.Var(parsedFlag[runtime.KVType]{t, runtime.ParseKVType}, "kv-type", "`type` of the KV cache: f16, f32 or q8_0")
+}
+
+func addForceFlag(flags *pflag.FlagSet, force *bool) {
+	flags.BoolVar(force, "force", false, "replace the output file if it exists")
+}
+
+// arguments accepts one argument for every name; those in brackets may be left out.
+func arguments(names ...string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) > len(names) {
+			return fmt.Errorf("unexpected argument %q", args[len(names)])
+		}
+		for _, name := range names[len(args):] {
+			if name[0] != '[' {
+				return fmt.Errorf("argument %s is missing", name)
+			}
+		}
+		return nil
+	}
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"st/format"
+	"st/runtime"
+	"st/tokenizer"
+)
+
+// model is a file that is ready to run.
+type model struct {
+	reader   *format.Reader
+	engine   *runtime.Engine
+	tok      *tokenizer.Tokenizer // nil if the file has none
+	loadTime time.Duration
+}
+
+// openModel opens a file and prepares it for running. A longer context than the model was trained for is allowed, with a
+// note.
+func (a *app) openModel(path string, opts runtime.Options) (m *model, err error) {
+	begin := time.Now()
+	r, err := format.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			r.Close()
+		}
+	}()
+	if opts.Context > r.Config.Context {
+		a.note("note: a context of %d tokens is more than the %d that the model was trained for", opts.Context, r.Config.Context)
+	}
+	m = &model{reader: r}
+	if len(r.Tokenizer) > 0 {
+		if m.tok, err = tokenizer.Load(r.Tokenizer); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	if m.engine, err = runtime.Open(r, opts); err != nil {
+		return nil, err
+	}
+	m.loadTime = time.Since(begin)
+	return m, nil
+}
+
+// openTextModel is openModel for commands that cannot do without a tokenizer.
+func (a *app) openTextModel(path string, opts runtime.Options) (*model, error) {
+	m, err := a.openModel(path, opts)
+	if err == nil && m.tok == nil {
+		m.close()
+		err = fmt.Errorf("%s has no tokenizer, because its checkpoint had none: it runs on token ids only, see st logits", path)
+	}
+	return m, err
+}
+
+func (m *model) close() {
+	m.engine.Close()
+	m.reader.Close()
+}
+
+// bos returns the token that begins a text, if there is one.
+func (m *model) bos() (int32, bool) {
+	if id, ok := m.tok.BOS(); ok {
+		return id, true
+	}
+	if id := m.reader.Generation.BOS; id != nil {
+		return *id, true
+	}
+	return 0, false
+}
+
+// eos returns the tokens that end a text.
+func (m *model) eos() []int32 {
+	if ids := m.reader.Generation.EOS; len(ids) > 0 {
+		return ids
+	}
+	if id, ok := m.tok.EOS(); ok {
+		return []int32{id}
+	}
+	return nil
+}
+
+// encode returns the tokens of a raw text, which begins with BOS if the model expects that.
+func (m *model) encode(text string) []int32 {
+	ids := m.tok.Encode(text, true)
+	if bos, ok := m.tok.BOS(); ok && m.tok.AddBOS() && (len(ids) == 0 || ids[0] != bos) {
+		ids = append([]int32{bos}, ids...)
+	}
+	return ids
+}
+
+// readAll reads a whole text, such as a prompt, from a named file or for "-" from standard input.
+func (a *app) readAll(path string) (string, error) {
+	var text []byte
+	var err error
+	if path == "-" {
+		text, err = io.ReadAll(a.stdin)
+	} else {
+		text, err = os.ReadFile(path)
+	}
+	return string(text), err
+}

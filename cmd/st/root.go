@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// app is what the subcommands share.
+type app struct {
+	stdin  io.Reader
+	stdout *output
+	stderr io.Writer
+	// inTerminal, outTerminal and errTerminal tell whether a person is at the other end of the three streams.
+	inTerminal, outTerminal, errTerminal bool
+
+	quiet      bool
+	started    bool // the command line was understood, a command runs
+	interrupts *interrupts
+}
+
+// run runs one command line and returns the exit code.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	return runContext(context.Background(), args, stdin, stdout, stderr)
+}
+
+func runContext(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
+	interrupts := &interrupts{}
+	ctx, cancel := interrupts.watch(ctx)
+	defer cancel()
+	a := &app{
+		stdin: stdin, stdout: &output{w: stdout, onError: cancel}, stderr: stderr,
+		inTerminal: isTerminal(stdin), outTerminal: isTerminal(stdout), errTerminal: isTerminal(stderr),
+		interrupts: interrupts,
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			code = a.fail(fmt.Errorf("internal error: %v", r))
+		}
+	}()
+	cmd, err := a.execute(ctx, args)
+	return a.exitCode(ctx, cmd, err)
+}
+
+// execute runs one command line and returns the command that it named.
+func (a *app) execute(ctx context.Context, args []string) (*cobra.Command, error) {
+	root := a.rootCommand()
+	root.SetArgs(args)
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	return root.ExecuteContextC(ctx)
+}
+
+// exitCode reports the outcome of a command on standard error.
+func (a *app) exitCode(ctx context.Context, cmd *cobra.Command, err error) int {
+	var usage *usageError
+	switch {
+	case isClosedPipe(a.stdout.err):
+		return exitOK // the reader has seen enough, as in "st inspect model.stm --tensors | head -1"
+	case a.stdout.err != nil:
+		return a.fail(fmt.Errorf("write to standard output: %w", a.stdout.err))
+	case err == nil:
+		return exitOK
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		fmt.Fprintln(a.stderr, "st: interrupted")
+		return exitInterrupted
+	case !a.started || errors.As(err, &usage):
+		a.fail(err)
+		fmt.Fprintf(a.stderr, "run '%s --help' for usage\n", cmd.CommandPath())
+		return exitUsage
+	}
+	return a.fail(err)
+}
+
+// fail prints an error in one line.
+func (a *app) fail(err error) int {
+	fmt.Fprintf(a.stderr, "st: %s\n", strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", " "))
+	return exitFailure
+}
+
+func (a *app) rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "st",
+		Short: "Convert and run SmallThinker mixture-of-experts models",
+		Long: `st converts SmallThinker checkpoints to .stm files, one self-contained file a model, and runs them on the CPU.
+
+Results go to standard output; progress, notes and statistics go to standard error.
+Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted.`,
+		Example: `  st convert SmallThinker-4BA0.6B-Instruct -o small.stm
+  st inspect small.stm
+  st generate small.stm --chat -p "Why is the sky blue?"`,
+		Version:       version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+				return fmt.Errorf("unknown command %q: did you mean %s?", args[0], strings.Join(near, " or "))
+			}
+			return fmt.Errorf("unknown command %q", args[0])
+		},
+		PersistentPreRun:           func(*cobra.Command, []string) { a.started = true },
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SuggestionsMinimumDistance: 2,
+	}
+	root.SetVersionTemplate("st {{.Version}}\n")
+	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "print no progress and no notes")
+	root.AddCommand(
+		a.convertCommand(),
+		a.inspectCommand(),
+		a.generateCommand(),
+		a.evalCommand(),
+		a.logitsCommand(),
+		a.tokenizeCommand(),
+		a.demoCommand(),
+		a.versionCommand(),
+	)
+	return root
+}
+
+// note prints a line that is not a result, unless --quiet.
+func (a *app) note(format string, args ...any) {
+	if !a.quiet {
+		fmt.Fprintf(a.stderr, format+"\n", args...)
+	}
+}
+
+// printJSON prints one object as a result.
+func (a *app) printJSON(v any) error {
+	e := json.NewEncoder(a.stdout)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

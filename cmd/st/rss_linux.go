@@ -1,0 +1,19 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+)
+
+// peakRSS returns the most memory that the process ever had resident, mapped weights counted in; 0 if it is not known.
+func peakRSS() int64 {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	var kib int64
+	fmt.Sscan(rest, &kib)
+	return kib << 10
+}

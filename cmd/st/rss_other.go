@@ -1,0 +1,6 @@
+//go:build !linux && !darwin && !windows
+
+package main
+
+// peakRSS is not known here.
+func peakRSS() int64 { return 0 }
