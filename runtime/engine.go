@@ -3,10 +3,12 @@ package runtime
 import (
 	"context"
 	"fmt"
+	"os"
 	goruntime "runtime"
 	"sync"
 
 	"st/format"
+	"st/runtime/kernel"
 )
 
 // Options say how an engine runs; the zero value is the default.
@@ -49,6 +51,9 @@ func Open(r *format.Reader, opts Options) (*Engine, error) {
 	}
 	if err := opts.KVType.check(c.HeadDim); err != nil {
 		return nil, err
+	}
+	if err := kernel.Select(os.Getenv("ST_ISA")); err != nil {
+		return nil, fmt.Errorf("ST_ISA: %w", err)
 	}
 	e := &Engine{config: c, reader: r, context: opts.Context, kvType: opts.KVType}
 	data, err := r.Map()

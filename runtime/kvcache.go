@@ -3,6 +3,7 @@ package runtime
 import (
 	"st/format"
 	"st/quant"
+	"st/runtime/kernel"
 )
 
 // kvPagePositions is the number of positions in a page of the KV cache. A batch of prefill fits in a page.
@@ -115,6 +116,6 @@ func (kv *kvCache) decode(dst []float32, rows []byte, n int) {
 	q := kv.typ.QuantBytes(kv.headDim)
 	for i := range n {
 		row := rows[i*kv.rowBytes:][:kv.rowBytes]
-		kv.typ.Decode(dst[i*kv.headDim:][:kv.headDim], row[:q], row[q:])
+		kernel.Decode(kv.typ, dst[i*kv.headDim:][:kv.headDim], row[:q], row[q:])
 	}
 }

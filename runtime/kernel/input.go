@@ -1,10 +1,6 @@
 package kernel
 
-import (
-	"math"
-
-	"st/quant"
-)
+import "st/quant"
 
 // Input is a batch of N activation vectors of Cols numbers, in float32 and, where Cols allows it, in int8 blocks.
 type Input struct {
@@ -32,6 +28,25 @@ func (x *Input) Bytes() int { return 4*len(x.F) + len(x.q) + 4*len(x.d) + 4*len(
 // Row returns vector i.
 func (x *Input) Row(i int) []float32 { return x.F[i*x.Cols : (i+1)*x.Cols] }
 
+// vector is one vector in int8 blocks of 32. The assembly knows its fields.
+type vector struct {
+	q   []int8
+	d   []float32
+	sum []int32
+}
+
+// vector returns the int8 form of vector i.
+func (x *Input) vector(i int) vector {
+	nb := x.Cols / quant.BlockSize
+	return vector{x.q[i*x.Cols:][:x.Cols], x.d[i*nb:][:nb], x.sum[i*nb:][:nb]}
+}
+
+// check panics if the fields do not fit together: assembly does not check what it reads.
+func (v *vector) check() {
+	_ = v.q[:len(v.d)*quant.BlockSize]
+	_ = v.sum[:len(v.d)]
+}
+
 // Quantize fills the int8 form of vector i from its float32 form: call it after the vector was written and before it is
 // multiplied. The rounding is that of ggml's Q8_0, with the scale kept in float32.
 func (x *Input) Quantize(i int) {
@@ -39,28 +54,5 @@ func (x *Input) Quantize(i int) {
 		return
 	}
 	nb := x.Cols / quant.BlockSize
-	quantizeGeneric(x.q[i*x.Cols:(i+1)*x.Cols], x.d[i*nb:(i+1)*nb], x.sum[i*nb:(i+1)*nb], x.Row(i))
-}
-
-func quantizeGeneric(q []int8, d []float32, sum []int32, src []float32) {
-	for b := range d {
-		v := src[b*quant.BlockSize:][:quant.BlockSize]
-		o := q[b*quant.BlockSize:][:quant.BlockSize]
-		var amax float32
-		for _, f := range v {
-			amax = max(amax, math.Float32frombits(math.Float32bits(f)&^(1<<31)))
-		}
-		d[b] = amax / 127
-		var id float32
-		if amax > 0 {
-			id = 127 / amax
-		}
-		var s int32
-		for j, f := range v {
-			n := quant.RoundToInt8(f * id)
-			o[j] = n
-			s += int32(n)
-		}
-		sum[b] = s
-	}
+	quantize(x.q[i*x.Cols:(i+1)*x.Cols], x.d[i*nb:(i+1)*nb], x.sum[i*nb:(i+1)*nb], x.Row(i))
 }

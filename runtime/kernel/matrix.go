@@ -42,5 +42,12 @@ func (m *Matrix) row(i int) (quants, scales []byte) {
 	return quants, scales
 }
 
+// prefetch asks for row i of a matrix that is not Grouped.
+func (m *Matrix) prefetch(i int) {
+	quants, scales := m.row(i)
+	prefetch(quants)
+	prefetch(scales)
+}
+
 // quantized reports whether products with the matrix take int8 activations.
 func (m *Matrix) quantized() bool { return m.Type.Block() > 1 }

@@ -3,10 +3,10 @@ package kernel
 import "math"
 
 // Dot returns the inner product of two vectors of equal length.
-func Dot(a, b []float32) float32 { return dotGeneric(a, b) }
+func Dot(a, b []float32) float32 { return dot(a, b) }
 
 // Axpy adds f·src to dst.
-func Axpy(dst []float32, f float32, src []float32) { axpyGeneric(dst, f, src) }
+func Axpy(dst []float32, f float32, src []float32) { axpy(dst, f, src) }
 
 // RMSNorm stores x / sqrt(mean(x²) + eps) · weight in dst (Zhang and Sennrich, arXiv 1910.07467). The mean is summed in
 // float64, as the length of a vector makes its rounding matter.

@@ -1,0 +1,50 @@
+//go:build !noasm
+
+package kernel
+
+import "st/quant"
+
+func groupQ4(acc *[quant.GroupRows]float32, group []byte, x *vector) {
+	if !useAVX2 {
+		groupQ4Generic(acc, group, x)
+		return
+	}
+	x.check()
+	groupQ4AVX2(acc, group[:quant.Q4_0.GroupBytes(len(x.q))], x)
+}
+
+func groupQ4x4(acc *[4][quant.GroupRows]float32, group []byte, x *[4]vector) {
+	if !useAVX2 {
+		groupQ4x4Generic(acc, group, x)
+		return
+	}
+	for i := range x {
+		x[i].check()
+		_ = x[i].q[:len(x[0].q)]
+	}
+	groupQ4x4AVX2(acc, group[:quant.Q4_0.GroupBytes(len(x[0].q))], x)
+}
+
+func groupQ8(acc *[quant.GroupRows]float32, group []byte, x *vector) {
+	if !useAVX2 {
+		groupQ8Generic(acc, group, x)
+		return
+	}
+	x.check()
+	groupQ8AVX2(acc, group[:quant.Q8_0.GroupBytes(len(x.q))], x)
+}
+
+// groupQ4AVX2 is groupQ4Generic.
+//
+//go:noescape
+func groupQ4AVX2(acc *[quant.GroupRows]float32, group []byte, x *vector)
+
+// groupQ4x4AVX2 is groupQ4x4Generic. The vectors are as long as the first.
+//
+//go:noescape
+func groupQ4x4AVX2(acc *[4][quant.GroupRows]float32, group []byte, x *[4]vector)
+
+// groupQ8AVX2 is groupQ8Generic.
+//
+//go:noescape
+func groupQ8AVX2(acc *[quant.GroupRows]float32, group []byte, x *vector)

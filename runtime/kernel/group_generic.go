@@ -1,0 +1,58 @@
+package kernel
+
+import "st/quant"
+
+// groupQ4Generic computes the products of a group of Q4_0 rows with one int8 vector: acc[r] = Σ_b d_w[b,r]·d_x[b]·
+// Σ_j (q_w − 8)·q_x, blocks in order.
+func groupQ4Generic(acc *[quant.GroupRows]float32, group []byte, x *vector) {
+	*acc = [quant.GroupRows]float32{}
+	for b := range x.d {
+		var isum [quant.GroupRows]int32
+		scales, tile := quant.Q4_0.GroupBlock(group, b, len(x.d))
+		q := x.q[b*quant.BlockSize:][:quant.BlockSize]
+		for g := range 4 {
+			l0, l1, l2, l3 := int32(q[4*g]), int32(q[4*g+1]), int32(q[4*g+2]), int32(q[4*g+3])
+			h0, h1, h2, h3 := int32(q[16+4*g]), int32(q[16+4*g+1]), int32(q[16+4*g+2]), int32(q[16+4*g+3])
+			line := tile[g*64:][:64]
+			for r := range isum {
+				v := le.Uint32(line[4*r:])
+				isum[r] += int32(v&15)*l0 + int32(v>>4&15)*h0 +
+					int32(v>>8&15)*l1 + int32(v>>12&15)*h1 +
+					int32(v>>16&15)*l2 + int32(v>>20&15)*h2 +
+					int32(v>>24&15)*l3 + int32(v>>28)*h3
+			}
+		}
+		offset := 8 * x.sum[b]
+		for r := range acc {
+			acc[r] += float32(isum[r]-offset) * (quant.HalfToFloat(le.Uint16(scales[2*r:])) * x.d[b])
+		}
+	}
+}
+
+// groupQ4x4Generic is groupQ4Generic for four vectors.
+func groupQ4x4Generic(acc *[4][quant.GroupRows]float32, group []byte, x *[4]vector) {
+	for i := range x {
+		groupQ4Generic(&acc[i], group, &x[i])
+	}
+}
+
+// groupQ8Generic is groupQ4Generic for Q8_0 rows.
+func groupQ8Generic(acc *[quant.GroupRows]float32, group []byte, x *vector) {
+	*acc = [quant.GroupRows]float32{}
+	for b := range x.d {
+		var isum [quant.GroupRows]int32
+		scales, tile := quant.Q8_0.GroupBlock(group, b, len(x.d))
+		q := x.q[b*quant.BlockSize:][:quant.BlockSize]
+		for g := range 8 {
+			x0, x1, x2, x3 := int32(q[4*g]), int32(q[4*g+1]), int32(q[4*g+2]), int32(q[4*g+3])
+			line := tile[g*64:][:64]
+			for r := range isum {
+				v := le.Uint32(line[4*r:])
+				isum[r] += int32(int8(v))*x0 + int32(int8(v>>8))*x1 + int32(int8(v>>16))*x2 + int32(int8(v>>24))*x3
+			}
+		}
+		for r := range acc {
+			acc[r] += float32(isum[r]) * (quant.HalfToFloat(le.Uint16(scales[2*r:])) * x.d[b])
+		}
+	}
+}

@@ -1,0 +1,7 @@
+//go:build !amd64 || noasm
+
+package kernel
+
+func isas() []string { return []string{generic} }
+
+func use(name string) { isa = name }

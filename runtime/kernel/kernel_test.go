@@ -1,0 +1,286 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"st/quant"
+)
+
+// testCols are lengths with and without blocks left over after pairs and after eights.
+var testCols = []int{32, 64, 96, 160, 256, 288, 480, 768, 1536}
+
+// forEachISA runs f as a subtest with every instruction set that this CPU has.
+func forEachISA(t *testing.T, f func(t *testing.T)) {
+	was := ISA()
+	defer Select(was)
+	for _, name := range isas() {
+		if err := Select(name); err != nil {
+			t.Fatal(err)
+		}
+		t.Run(name, f)
+	}
+}
+
+// cases are vectors of n numbers: random ones and edges.
+func cases(rng *rand.Rand, n int) map[string][]float32 {
+	random := func(scale float64) []float32 {
+		x := make([]float32, n)
+		for i := range x {
+			x[i] = float32(rng.NormFloat64() * scale)
+		}
+		return x
+	}
+	alternating := make([]float32, n)
+	ties := make([]float32, n)
+	for i := range alternating {
+		alternating[i] = float32(1 - 2*(i%2))
+		ties[i] = float32(i%255-127) / 2
+	}
+	for i := 0; i < n; i += quant.BlockSize {
+		ties[i] = 127
+	}
+	return map[string][]float32{
+		"random": random(1), "large": random(1e4), "small": random(1e-6), "denormal": random(1e-40),
+		"zero": make([]float32, n), "equal": slices.Repeat([]float32{-3}, n), "alternating": alternating, "ties": ties,
+	}
+}
+
+// unaligned returns a copy of s that begins off the alignment that allocations have.
+func unaligned[T any](s []T) []T {
+	return append(make([]T, 1, len(s)+1), s...)[1 : len(s)+1 : len(s)+1]
+}
+
+// row encodes a row in memory that is no longer than it.
+func row(typ quant.Type, w []float32) (quants, scales []byte) {
+	quants, scales = make([]byte, typ.QuantBytes(len(w))), make([]byte, typ.ScaleBytes(len(w)))
+	typ.Encode(quants, scales, w)
+	return unaligned(quants), unaligned(scales)
+}
+
+func group(typ quant.Type, w []float32) []byte {
+	g := make([]byte, typ.GroupBytes(len(w)/quant.GroupRows))
+	typ.EncodeGroup(g, w, make([]byte, len(g)))
+	return unaligned(g)
+}
+
+func quantized(x []float32) *vector {
+	nb := len(x) / quant.BlockSize
+	v := &vector{make([]int8, len(x)), make([]float32, nb), make([]int32, nb)}
+	quantizeGeneric(v.q, v.d, v.sum, x)
+	return &vector{unaligned(v.q), unaligned(v.d), unaligned(v.sum)}
+}
+
+// wantClose checks a sum whose terms have the magnitude given.
+func wantClose(t *testing.T, what string, got, want, magnitude float32) {
+	t.Helper()
+	if d := math.Abs(float64(got) - float64(want)); !(d <= 4e-6*float64(magnitude)+1e-37) {
+		t.Errorf("%s = %g, want %g (terms of %g)", what, got, want, magnitude)
+	}
+}
+
+// magnitude is the sum of |w·x|.
+func magnitude(w []float32, x *vector) (sum float32) {
+	for i := range w {
+		sum += float32(math.Abs(float64(w[i] * float32(x.q[i]) * x.d[i/quant.BlockSize])))
+	}
+	return sum
+}
+
+// forEachCase runs f for every length and pair of cases of weights and activations, n rows of weights.
+func forEachCase(t *testing.T, n int, f func(t *testing.T, cols int, w, x []float32)) {
+	forEachISA(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(1, 2))
+		for _, cols := range testCols {
+			for wn, w := range cases(rng, n*cols) {
+				for xn, x := range cases(rng, cols) {
+					t.Run(fmt.Sprintf("%d/%s/%s", cols, wn, xn), func(t *testing.T) { f(t, cols, w, x) })
+				}
+			}
+		}
+	})
+}
+
+func TestGroups(t *testing.T) {
+	kernels := map[quant.Type]struct {
+		fast, twin func(*[quant.GroupRows]float32, []byte, *vector)
+	}{quant.Q4_0: {groupQ4, groupQ4Generic}, quant.Q8_0: {groupQ8, groupQ8Generic}}
+	forEachCase(t, quant.GroupRows, func(t *testing.T, cols int, w, x []float32) {
+		for typ, k := range kernels {
+			g, v := group(typ, w), quantized(x)
+			var got, want [quant.GroupRows]float32
+			got[3] = 1 // what is there must be overwritten
+			k.fast(&got, g, v)
+			k.twin(&want, g, v)
+			decoded := make([]float32, cols)
+			for r := range want {
+				typ.DecodeGroupRow(decoded, g, r)
+				wantClose(t, fmt.Sprintf("%s row %d", typ, r), got[r], want[r], magnitude(decoded, v))
+			}
+			if typ != quant.Q4_0 {
+				continue
+			}
+			// Four vectors, which differ, each as by itself.
+			four := [4]vector{*v}
+			for i := 1; i < 4; i++ {
+				four[i] = *quantized(append(slices.Clone(x[7*i:]), x[:7*i]...))
+			}
+			var sums [4][quant.GroupRows]float32
+			groupQ4x4(&sums, g, &four)
+			for i := range four {
+				groupQ4Generic(&want, g, &four[i])
+				for r := range want {
+					typ.DecodeGroupRow(decoded, g, r)
+					wantClose(t, fmt.Sprintf("vector %d row %d", i, r), sums[i][r], want[r], magnitude(decoded, &four[i]))
+				}
+			}
+		}
+	})
+}
+
+func TestRows(t *testing.T) {
+	kernels := map[quant.Type]struct {
+		dot, dotTwin   func(quants, scales []byte, x *vector) float32
+		axpy, axpyTwin func(y []float32, f float32, quants, scales []byte)
+	}{
+		quant.Q4_0: {dotQ4, dotQ4Generic, axpyQ4, axpyQ4Generic},
+		quant.Q8_0: {dotQ8, dotQ8Generic, axpyQ8, axpyQ8Generic},
+	}
+	forEachCase(t, 1, func(t *testing.T, cols int, w, x []float32) {
+		for typ, k := range kernels {
+			q, s := row(typ, w)
+			v := quantized(x)
+			decoded := make([]float32, cols)
+			typ.Decode(decoded, q, s)
+			wantClose(t, typ.String()+" dot", k.dot(q, s, v), k.dotTwin(q, s, v), magnitude(decoded, v))
+
+			got, want := unaligned(x), slices.Clone(x)
+			k.axpy(got, -0.3, q, s)
+			k.axpyTwin(want, -0.3, q, s)
+			for i := range want {
+				wantClose(t, fmt.Sprintf("%s axpy [%d]", typ, i), got[i], want[i],
+					float32(math.Abs(float64(x[i]))+math.Abs(float64(decoded[i]))))
+			}
+			fast := make([]float32, cols)
+			Decode(typ, fast, q, s)
+			if !slices.Equal(fast, decoded) {
+				t.Errorf("%s: decoded row differs", typ)
+			}
+		}
+	})
+}
+
+// TestExtremeQuants has every sum of products as large as it gets, of either sign: none may saturate.
+func TestExtremeQuants(t *testing.T) {
+	forEachISA(t, func(t *testing.T) {
+		const cols = 288
+		for _, w := range []byte{0x00, 0xff, 0x80, 0x7f} {
+			for _, x := range []int8{127, -127} {
+				v := &vector{slices.Repeat([]int8{x}, cols), slices.Repeat([]float32{1}, cols/32), slices.Repeat([]int32{32 * int32(x)}, cols/32)}
+				ones := slices.Repeat([]byte{0x00, 0x3c}, cols/32)
+				for _, k := range []struct {
+					typ        quant.Type
+					fast, twin func(quants, scales []byte, x *vector) float32
+				}{{quant.Q4_0, dotQ4, dotQ4Generic}, {quant.Q8_0, dotQ8, dotQ8Generic}} {
+					q := slices.Repeat([]byte{w}, k.typ.QuantBytes(cols))
+					if got, want := k.fast(q, ones, v), k.twin(q, ones, v); got != want {
+						t.Errorf("%s row of %#x times %d = %g, want %g", k.typ, w, x, got, want)
+					}
+				}
+				for _, k := range []struct {
+					typ        quant.Type
+					fast, twin func(*[quant.GroupRows]float32, []byte, *vector)
+				}{{quant.Q4_0, groupQ4, groupQ4Generic}, {quant.Q8_0, groupQ8, groupQ8Generic}} {
+					g := slices.Repeat([]byte{w}, k.typ.GroupBytes(cols))
+					for b := range cols / 32 {
+						scales, _ := k.typ.GroupBlock(g, b, cols/32)
+						copy(scales, slices.Repeat([]byte{0x00, 0x3c}, quant.GroupRows))
+					}
+					var got, want [quant.GroupRows]float32
+					k.fast(&got, g, v)
+					k.twin(&want, g, v)
+					if got != want {
+						t.Errorf("%s group of %#x times %d = %g, want %g", k.typ, w, x, got, want)
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestQuantize(t *testing.T) {
+	forEachISA(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(3, 4))
+		inf, nan := float32(math.Inf(1)), float32(math.NaN())
+		for _, cols := range testCols {
+			all := cases(rng, cols)
+			all["inf"] = append([]float32{inf, -inf}, all["random"][2:]...)
+			all["nan"] = append([]float32{1, nan, inf}, all["random"][3:]...)
+			bits := make([]float32, cols)
+			for i := range bits {
+				bits[i] = math.Float32frombits(rng.Uint32())
+			}
+			all["bits"] = bits
+			for name, x := range all {
+				x, nb := unaligned(x), cols/quant.BlockSize
+				got := vector{make([]int8, cols), make([]float32, nb), make([]int32, nb)}
+				want := vector{make([]int8, cols), make([]float32, nb), make([]int32, nb)}
+				quantize(got.q, got.d, got.sum, x)
+				quantizeGeneric(want.q, want.d, want.sum, x)
+				same := func(a, b float32) bool { return a == b || a != a && b != b }
+				if !slices.Equal(got.q, want.q) || !slices.EqualFunc(got.d, want.d, same) || !slices.Equal(got.sum, want.sum) {
+					t.Errorf("%d %s:\n%v\nwant\n%v", cols, name, got, want)
+				}
+			}
+		}
+	})
+}
+
+func TestFloats(t *testing.T) {
+	forEachISA(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(5, 6))
+		for _, n := range []int{0, 1, 7, 8, 9, 31, 32, 33, 39, 40, 127, 128, 1536} {
+			for name, x := range cases(rng, n) {
+				a, b := unaligned(x), unaligned(cases(rng, n)["random"])
+				var sum float32
+				for i := range a {
+					sum += float32(math.Abs(float64(a[i] * b[i])))
+				}
+				wantClose(t, fmt.Sprintf("%s dot of %d", name, n), dot(a, b), dotGeneric(a, b), sum)
+				got, want := unaligned(b), slices.Clone(b)
+				axpy(got, 0.7, a)
+				axpyGeneric(want, 0.7, a)
+				for i := range want {
+					wantClose(t, fmt.Sprintf("%s axpy of %d [%d]", name, n, i), got[i], want[i], float32(math.Abs(float64(a[i]))+math.Abs(float64(b[i]))))
+				}
+				half := make([]byte, 2*n)
+				quant.F16.Encode(half, nil, x)
+				half = unaligned(half)
+				Decode(quant.F16, got, half, nil)
+				quant.F16.Decode(want, half, nil)
+				if !slices.Equal(got, want) {
+					t.Errorf("%s: %d float16 numbers differ", name, n)
+				}
+			}
+		}
+	})
+}
+
+func TestSelect(t *testing.T) {
+	was := ISA()
+	defer Select(was)
+	for _, name := range isas() {
+		if err := Select(name); err != nil || ISA() != name {
+			t.Errorf("Select(%q): %v, ISA %q", name, err, ISA())
+		}
+	}
+	if err := Select("mmx"); err == nil || ISA() == "mmx" {
+		t.Errorf("an unknown instruction set was selected")
+	}
+	if err := Select(""); err != nil || ISA() != isas()[len(isas())-1] {
+		t.Errorf("Select of nothing chose %q (%v), not the best", ISA(), err)
+	}
+}
