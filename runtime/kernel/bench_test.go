@@ -1,0 +1,120 @@
+package kernel
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"st/quant"
+)
+
+// benchCols is the width of the 4B model.
+const benchCols = 1536
+
+// bench measures f, which reads n bytes, with every instruction set.
+func bench(b *testing.B, name string, n int, f func()) {
+	was := ISA()
+	defer Select(was)
+	for _, isa := range isas() {
+		if err := Select(isa); err != nil {
+			b.Fatal(err)
+		}
+		b.Run(name+"/"+isa, func(b *testing.B) {
+			for b.Loop() {
+				f()
+			}
+			b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GB/s")
+		})
+	}
+}
+
+// BenchmarkKernels measures every kernel with data in the L1 or L2 cache.
+func BenchmarkKernels(b *testing.B) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	w, x := cases(rng, quant.GroupRows*benchCols)["random"], cases(rng, benchCols)["random"]
+	v := quantized(x)
+	four := [4]vector{*v, *v, *v, *v}
+	var acc [4][quant.GroupRows]float32
+	q4, q8 := group(quant.Q4_0, w), group(quant.Q8_0, w)
+	bench(b, "groupQ4", len(q4), func() { groupQ4(&acc[0], q4, v) })
+	bench(b, "groupQ4x4", len(q4), func() { groupQ4x4(&acc, q4, &four) })
+	bench(b, "groupQ8", len(q8), func() { groupQ8(&acc[0], q8, v) })
+
+	q, s := row(quant.Q4_0, w[:benchCols])
+	bench(b, "dotQ4", len(q)+len(s), func() { dotQ4(q, s, v) })
+	bench(b, "axpyQ4", len(q)+len(s), func() { axpyQ4(x, 1e-9, q, s) })
+	q, s = row(quant.Q8_0, w[:benchCols])
+	bench(b, "dotQ8", len(q)+len(s), func() { dotQ8(q, s, v) })
+	bench(b, "axpyQ8", len(q)+len(s), func() { axpyQ8(x, 1e-9, q, s) })
+
+	bench(b, "quantize", 4*len(x), func() { quantize(v.q, v.d, v.sum, x) })
+	bench(b, "dot128", 8*128, func() { dot(x[:128], w[:128]) })
+	bench(b, "axpy128", 8*128, func() { axpy(x[:128], 1e-9, w[:128]) })
+	bench(b, "axpy", 8*len(x), func() { axpy(x, 1e-9, w[:benchCols]) })
+	half := make([]byte, 2*benchCols)
+	quant.F16.Encode(half, nil, x)
+	bench(b, "decodeF16", len(half), func() { Decode(quant.F16, x, half, nil) })
+}
+
+// BenchmarkMatrix multiplies a matrix far above any cache with one vector, as decoding does.
+func BenchmarkMatrix(b *testing.B) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	g := group(quant.Q4_0, cases(rng, quant.GroupRows*benchCols)["random"])
+	const units = 128 << 20 / (quant.GroupRows * benchCols / 2)
+	m := Matrix{Type: quant.Q4_0, Grouped: true, Rows: units * quant.GroupRows, Cols: benchCols, Stride: len(g)}
+	for range units {
+		m.Data = append(m.Data, g...)
+	}
+	x := NewInput(1, benchCols)
+	copy(x.F, cases(rng, benchCols)["random"])
+	x.Quantize(0)
+	dst := make([]float32, m.Rows)
+	bench(b, "q4_0", len(m.Data), func() { Mul(dst, m.Rows, &m, 0, units, x, []int32{0}, nil) })
+}
+
+// BenchmarkReGLU runs experts of the 4B model's shape, a third of whose neurons are active: for one token with every
+// expert out of DRAM, and for sixteen.
+func BenchmarkReGLU(b *testing.B) {
+	const neurons, experts = 768, 64
+	rng := rand.New(rand.NewPCG(5, 6))
+	stride := 2 * quant.Q4_0.RowBytes(benchCols)
+	gate := group(quant.Q4_0, cases(rng, quant.GroupRows*benchCols)["random"])
+	up, upScales := row(quant.Q4_0, cases(rng, benchCols)["random"])
+	neuron := append(append(append(append([]byte(nil), up...), up...), upScales...), upScales...)
+	var record []byte
+	for range neurons / quant.GroupRows {
+		record = append(record, gate...)
+	}
+	for range neurons {
+		record = append(record, neuron...)
+	}
+	all := make([]Expert, experts)
+	for i := range all {
+		data := append([]byte(nil), record...)
+		rows := data[neurons/quant.GroupRows*len(gate):]
+		all[i] = Expert{
+			Gate: Matrix{Type: quant.Q4_0, Grouped: true, Rows: neurons, Cols: benchCols, Data: data, Stride: len(gate)},
+			Up:   Matrix{Type: quant.Q4_0, Rows: neurons, Cols: benchCols, Data: rows, Stride: stride, ScaleOffset: 2 * len(up)},
+			Down: Matrix{Type: quant.Q4_0, Rows: neurons, Cols: benchCols, Data: rows[len(up):], Stride: stride, ScaleOffset: len(up) + len(upScales)},
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		tokens int
+	}{{"1token", 1}, {"16tokens", 16}} {
+		x := NewInput(c.tokens, benchCols)
+		var idx []int32
+		var weights []float32
+		for i := range c.tokens {
+			copy(x.Row(i), cases(rng, benchCols)["random"])
+			x.Quantize(i)
+			idx, weights = append(idx, int32(i)), append(weights, 1e-9)
+		}
+		y := make([]float32, c.tokens*benchCols)
+		var scratch Scratch
+		i := 0
+		bench(b, c.name, neurons/quant.GroupRows*len(gate)+neurons/2*stride, func() {
+			all[i%experts].ReGLU(y, 0, neurons/quant.GroupRows, x, idx, weights, &scratch)
+			i++
+		})
+	}
+}
