@@ -256,6 +256,20 @@ func TestFloats(t *testing.T) {
 				for i := range want {
 					wantClose(t, fmt.Sprintf("%s axpy of %d [%d]", name, n, i), got[i], want[i], float32(math.Abs(float64(a[i]))+math.Abs(float64(b[i]))))
 				}
+				src := [4][]float32{a, b, unaligned(cases(rng, n)["random"]), a}
+				f := [4]float32{0.5, -2, 0.1, 3}
+				copy(got, x)
+				copy(want, x)
+				axpy4(got, &f, &src)
+				axpy4Generic(want, &f, &src)
+				for i := range want {
+					wantClose(t, fmt.Sprintf("%s axpy4 of %d [%d]", name, n, i), got[i], want[i], float32(8*math.Abs(float64(a[i]))+8))
+				}
+				full := make([]byte, 4*n)
+				quant.F32.Encode(full, nil, x)
+				if Decode(quant.F32, got, unaligned(full), nil); !slices.Equal(got, x) {
+					t.Errorf("%s: %d float32 numbers differ", name, n)
+				}
 				half := make([]byte, 2*n)
 				quant.F16.Encode(half, nil, x)
 				half = unaligned(half)

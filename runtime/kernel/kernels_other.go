@@ -28,6 +28,10 @@ func dot(a, b []float32) float32 { return dotGeneric(a, b) }
 
 func axpy(dst []float32, f float32, src []float32) { axpyGeneric(dst, f, src) }
 
+func axpy4(dst []float32, f *[4]float32, src *[4][]float32) { axpy4Generic(dst, f, src) }
+
+func decodeF32(dst []float32, src []byte) { quant.F32.Decode(dst, src, nil) }
+
 func decodeF16(dst []float32, src []byte) { quant.F16.Decode(dst, src, nil) }
 
 func prefetch([]byte) {}

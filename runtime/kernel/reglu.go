@@ -4,12 +4,14 @@ import "st/quant"
 
 // Scratch is working memory for one thread.
 type Scratch struct {
-	rows   [2][]float32
-	gates  []float32
-	active []int32
+	up       []float32 // a row of up, or of another matrix
+	down     []float32 // rows of down
+	gates    []float32
+	products []float32
+	active   []int32 // neurons
 }
 
-func (s *Scratch) row(n int) []float32 { return grow(&s.rows[0], n) }
+func (s *Scratch) row(n int) []float32 { return grow(&s.up, n) }
 
 func grow(b *[]float32, n int) []float32 {
 	if cap(*b) < n {
@@ -62,67 +64,105 @@ func (e *Expert) neurons(y []float32, first int, gates []float32, x *Input, idx 
 		}
 	}
 	scratch.active = list
+	if len(idx) > 1 {
+		return e.shared(y, first, gates, x, idx, weights, scratch)
+	}
+	out := y[int(idx[0])*hidden:][:hidden]
 	for i, j := range list {
-		up, down := newRowReader(&e.Up, first+int(j)), newRowReader(&e.Down, first+int(j))
-		if i+1 < len(list) {
-			next := first + int(list[i+1])
-			e.Up.prefetch(next)
-			e.Down.prefetch(next)
+		e.prefetch(first, list[i+1:])
+		up := e.upRow(first+int(j), scratch)
+		h := gates[j] * up.dot(x, idx[0]) * weights[0]
+		quants, scales := e.Down.row(first + int(j))
+		switch e.Down.Type {
+		case quant.Q4_0:
+			axpyQ4(out, h, quants, scales)
+		case quant.Q8_0:
+			axpyQ8(out, h, quants, scales)
+		default:
+			row := grow(&scratch.down, hidden)
+			Decode(e.Down.Type, row, quants, scales)
+			axpy(out, h, row)
 		}
-		pairs := 0
-		for t := range idx {
-			if gates[t*n+int(j)] > 0 {
-				pairs++
+	}
+	return len(list)
+}
+
+// rowsAtATime is the number of down rows that are kept decoded: they fit in the L2 cache.
+const rowsAtATime = 16
+
+// shared is neurons for the active ones in scratch and several tokens, which share the work of decoding down rows. A token
+// takes up to four rows at once: one by one, it would wait for loads and stores of its output.
+func (e *Expert) shared(y []float32, first int, gates []float32, x *Input, idx []int32, weights []float32, scratch *Scratch) (active int) {
+	n, hidden := len(gates)/len(idx), e.Down.Cols
+	decoded := grow(&scratch.down, rowsAtATime*hidden)
+	h := grow(&scratch.products, rowsAtATime*len(idx)) // [row, token]
+	for list := scratch.active; len(list) > 0; {
+		rows := list[:min(rowsAtATime, len(list))]
+		for k, j := range rows {
+			e.prefetch(first, list[k+1:])
+			up := e.upRow(first+int(j), scratch)
+			for t, i := range idx {
+				if g := gates[t*n+int(j)]; g > 0 {
+					h[k*len(idx)+t] = g * up.dot(x, i) * weights[t]
+				}
 			}
+			quants, scales := e.Down.row(first + int(j))
+			Decode(e.Down.Type, decoded[k*hidden:][:hidden], quants, scales)
 		}
-		active += pairs
-		up.decode(&scratch.rows[0], !up.m.quantized())
-		down.decode(&scratch.rows[1], !down.m.quantized() || pairs > 1)
 		for t, i := range idx {
-			if g := gates[t*n+int(j)]; g > 0 {
-				h := g * up.dot(x, int(i)) * weights[t]
-				down.axpy(y[int(i)*hidden:][:hidden], h)
+			out := y[int(i)*hidden:][:hidden]
+			var f [4]float32
+			var src [4][]float32
+			m := 0
+			for k, j := range rows {
+				if !(gates[t*n+int(j)] > 0) {
+					continue
+				}
+				active++
+				f[m], src[m] = h[k*len(idx)+t], decoded[k*hidden:][:hidden]
+				if m++; m == len(f) {
+					axpy4(out, &f, &src)
+					m = 0
+				}
+			}
+			for k := range m {
+				axpy(out, f[k], src[k])
 			}
 		}
+		list = list[len(rows):]
 	}
 	return active
 }
 
-// rowReader multiplies with one row of a matrix, as it lies in memory or decoded.
-type rowReader struct {
-	m              *Matrix
+// upRow is a row of up, as it lies in memory or, if its type is multiplied so, decoded.
+type upRow struct {
+	typ            quant.Type
 	quants, scales []byte
-	floats         []float32 // the decoded row, if it was asked for
+	floats         []float32
 }
 
-func newRowReader(m *Matrix, row int) rowReader {
-	q, s := m.row(row)
-	return rowReader{m: m, quants: q, scales: s}
-}
-
-// decode decodes the row if it is needed as floats: if its type is multiplied so, or if several tokens share the work.
-func (r *rowReader) decode(room *[]float32, needed bool) {
-	if needed {
-		r.floats = grow(room, r.m.Cols)
-		Decode(r.m.Type, r.floats, r.quants, r.scales)
+func (e *Expert) upRow(j int, scratch *Scratch) upRow {
+	r := upRow{typ: e.Up.Type}
+	r.quants, r.scales = e.Up.row(j)
+	if !e.Up.quantized() {
+		r.floats = scratch.row(e.Up.Cols)
+		Decode(r.typ, r.floats, r.quants, r.scales)
 	}
+	return r
 }
 
-func (r *rowReader) dot(x *Input, i int) float32 {
+func (r *upRow) dot(x *Input, i int32) float32 {
 	if r.floats != nil {
-		return dot(r.floats, x.Row(i))
+		return dot(r.floats, x.Row(int(i)))
 	}
-	v := x.vector(i)
-	return dotRow(r.m.Type, r.quants, r.scales, &v)
+	v := x.vector(int(i))
+	return dotRow(r.typ, r.quants, r.scales, &v)
 }
 
-func (r *rowReader) axpy(y []float32, f float32) {
-	switch {
-	case r.floats != nil:
-		axpy(y, f, r.floats)
-	case r.m.Type == quant.Q4_0:
-		axpyQ4(y, f, r.quants, r.scales)
-	default:
-		axpyQ8(y, f, r.quants, r.scales)
+// prefetch asks for the rows of the neuron that comes next, if there is one.
+func (e *Expert) prefetch(first int, next []int32) {
+	if len(next) > 0 {
+		e.Up.prefetch(first + int(next[0]))
+		e.Down.prefetch(first + int(next[0]))
 	}
 }

@@ -13,6 +13,8 @@ func dotRow(t quant.Type, quants, scales []byte, x *vector) float32 {
 // Decode fills dst with the numbers of a row.
 func Decode(t quant.Type, dst []float32, quants, scales []byte) {
 	switch t {
+	case quant.F32:
+		decodeF32(dst, quants)
 	case quant.F16:
 		decodeF16(dst, quants)
 	case quant.Q4_0:

@@ -2,7 +2,11 @@
 
 package kernel
 
-import "st/quant"
+import (
+	"unsafe"
+
+	"st/quant"
+)
 
 func dotQ4(quants, scales []byte, x *vector) float32 {
 	if !useAVX2 {
@@ -34,6 +38,11 @@ func axpyQ8(y []float32, f float32, quants, scales []byte) {
 		return
 	}
 	axpyQ8AVX2(y, f, quants[:len(y)], scales[:len(y)/16])
+}
+
+// decodeF32 copies: the file's byte order is this CPU's.
+func decodeF32(dst []float32, src []byte) {
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(dst))), 4*len(dst)), src[:4*len(dst)])
 }
 
 func decodeF16(dst []float32, src []byte) {

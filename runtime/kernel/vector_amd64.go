@@ -19,6 +19,17 @@ func axpy(dst []float32, f float32, src []float32) {
 	axpyAVX2(dst, f, src[:len(dst)])
 }
 
+func axpy4(dst []float32, f *[4]float32, src *[4][]float32) {
+	if !useAVX2 {
+		axpy4Generic(dst, f, src)
+		return
+	}
+	for i := range src {
+		_ = src[i][:len(dst)]
+	}
+	axpy4AVX2(dst, f, src)
+}
+
 func quantize(q []int8, d []float32, sum []int32, src []float32) {
 	if !useAVX2 {
 		quantizeGeneric(q, d, sum, src)
@@ -36,6 +47,11 @@ func dotAVX2(a, b []float32) float32
 //
 //go:noescape
 func axpyAVX2(dst []float32, f float32, src []float32)
+
+// axpy4AVX2 is axpy4Generic.
+//
+//go:noescape
+func axpy4AVX2(dst []float32, f *[4]float32, src *[4][]float32)
 
 // quantizeAVX2 is quantizeGeneric, to the bit.
 //

@@ -119,6 +119,60 @@ done:
 	VZEROUPPER
 	RET
 
+// func axpy4AVX2(dst []float32, f *[4]float32, src *[4][]float32)
+TEXT ·axpy4AVX2(SB), NOSPLIT, $0-40
+	MOVQ         dst_base+0(FP), DI
+	MOVQ         dst_len+8(FP), AX
+	MOVQ         f+24(FP), BX
+	VBROADCASTSS 0(BX), Y8
+	VBROADCASTSS 4(BX), Y9
+	VBROADCASTSS 8(BX), Y10
+	VBROADCASTSS 12(BX), Y11
+	MOVQ         src+32(FP), BX
+	MOVQ         0(BX), R8          // a slice has 24 bytes
+	MOVQ         24(BX), R9
+	MOVQ         48(BX), R10
+	MOVQ         72(BX), R11
+	XORQ         CX, CX
+	SUBQ         $16, AX
+	JLT          rest
+
+loop:
+	VMOVUPS     0(DI)(CX*4), Y0
+	VMOVUPS     32(DI)(CX*4), Y1
+	VFMADD231PS 0(R8)(CX*4), Y8, Y0
+	VFMADD231PS 32(R8)(CX*4), Y8, Y1
+	VFMADD231PS 0(R9)(CX*4), Y9, Y0
+	VFMADD231PS 32(R9)(CX*4), Y9, Y1
+	VFMADD231PS 0(R10)(CX*4), Y10, Y0
+	VFMADD231PS 32(R10)(CX*4), Y10, Y1
+	VFMADD231PS 0(R11)(CX*4), Y11, Y0
+	VFMADD231PS 32(R11)(CX*4), Y11, Y1
+	VMOVUPS     Y0, 0(DI)(CX*4)
+	VMOVUPS     Y1, 32(DI)(CX*4)
+	ADDQ        $16, CX
+	SUBQ        $16, AX
+	JGE         loop
+
+rest:
+	ADDQ $16, AX
+	JZ   done
+
+one:
+	VMOVSS      (DI)(CX*4), X0
+	VFMADD231SS (R8)(CX*4), X8, X0
+	VFMADD231SS (R9)(CX*4), X9, X0
+	VFMADD231SS (R10)(CX*4), X10, X0
+	VFMADD231SS (R11)(CX*4), X11, X0
+	VMOVSS      X0, (DI)(CX*4)
+	INCQ        CX
+	DECQ        AX
+	JNZ         one
+
+done:
+	VZEROUPPER
+	RET
+
 // func decodeF16AVX2(dst []float32, src []byte)
 TEXT ·decodeF16AVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_base+0(FP), DI

@@ -24,3 +24,10 @@ func axpyGeneric(dst []float32, f float32, src []float32) {
 		dst[i] += f * src[i]
 	}
 }
+
+// axpy4Generic adds f[0]·src[0], …, f[3]·src[3] to dst, in this order.
+func axpy4Generic(dst []float32, f *[4]float32, src *[4][]float32) {
+	for i := range src {
+		axpyGeneric(dst, f[i], src[i])
+	}
+}
