@@ -80,7 +80,7 @@ below. The same seed with the same flags gives the same text.
 	flags.StringVarP(&f.prompt, "prompt", "p", "", "`text` to continue, or the message with --chat; -: standard input")
 	flags.StringVarP(&f.file, "file", "f", "", "`file` with the prompt; -: standard input")
 	f.limit = -1
-	flags.VarP(intFlag{&f.limit, -1, math.MaxInt}, "tokens", "n", "generate up to `N` tokens; -1: until the text ends or the context is full")
+	flags.VarP(intFlag{&f.limit, -1, math.MaxInt}, "predict", "n", "generate up to `N` tokens; -1: until the text ends or the context is full")
 	flags.BoolVar(&f.chat, "chat", false, "use the model's chat template")
 	flags.StringVar(&f.system, "system", "", "system `message` of the chat")
 	addSamplingFlags(flags, &f.sampler)
