@@ -96,7 +96,7 @@ func (s *source) meta() (*format.Meta, []string, error) {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if m.Generation, err = parseGeneration(s.config, s.generation); err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", filepath.Join(s.dir, "generation_config.json"), err)
+		return nil, nil, fmt.Errorf("%s%c%w", s.dir, filepath.Separator, err) // the error begins with the file's name
 	}
 	var notes []string
 	if s.tokenizer == nil {
