@@ -33,7 +33,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 
 func runContext(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 	interrupts := &interrupts{}
-	ctx, cancel := interrupts.watch(ctx)
+	ctx, cancel, stop := interrupts.watch(ctx)
+	defer stop()
 	defer cancel()
 	a := &app{
 		stdin: stdin, stdout: &output{w: stdout, onError: cancel}, stderr: stderr,
