@@ -61,8 +61,8 @@ a block type (q4_0, q8_0) cannot hold, because their length is no multiple of 32
   st convert SmallThinker-21BA3B-Instruct -o large.stm --force --json`,
 		Args: arguments("SRC"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if target == "" {
-				return usagef("an output file is missing: -o model.stm")
+			if target == "" || target == "-" {
+				return usagef("an output file is missing: -o model.stm (a model is not written to standard output)")
 			}
 			if cmd.Flags().Changed("embed") {
 				opts.Embed = &embed

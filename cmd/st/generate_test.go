@@ -61,7 +61,7 @@ func TestGenerateEnds(t *testing.T) {
 		tokens int
 	}{
 		{[]string{"-n", "0"}, stopLength, "", 0},
-		{[]string{"--ctx", "10"}, stopContext, greedy.Text[:len(" of the LORD shall be the LORD, and")], 9},
+		{[]string{"--ctx", "10"}, stopContext, greedy.Text[:len(" of the LORD shall be the LORD,")], 8},
 		{[]string{"--stop", "xyz", "--stop", "RD, a"}, stopString, " of the LORD shall be the LO", 9},
 		{[]string{"--stop", "the"}, stopString, " of ", 2},
 	} {
