@@ -17,6 +17,8 @@ import (
 type Options struct {
 	// Type is the type of the weight matrices. Norms and routers are always F32.
 	Type quant.Type
+	// Embed is the type of the table that token embeddings are looked up in; nil means [EmbedType] of Type.
+	Embed *quant.Type
 	// Threads is the number of goroutines that quantize; 0 means one per CPU.
 	Threads int
 	// Force allows an existing target to be replaced.
@@ -90,7 +92,11 @@ func Run(ctx context.Context, src, dst string, opts Options) (*Result, error) {
 	if err := s.settleHead(meta, &notes); err != nil {
 		return nil, err
 	}
-	p, err := newPlan(&meta.Config, s, opts.Type)
+	embed := EmbedType(opts.Type)
+	if opts.Embed != nil {
+		embed = *opts.Embed
+	}
+	p, err := newPlan(&meta.Config, s, opts.Type, embed)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +122,7 @@ func Run(ctx context.Context, src, dst string, opts Options) (*Result, error) {
 	}
 	provenance := format.Provenance{
 		Tool:    opts.Tool,
-		Options: map[string]string{"type": opts.Type.String()},
+		Options: map[string]string{"type": opts.Type.String(), "embed": embed.String()},
 		Sources: sources,
 		Notes:   append(slices.Clone(notes), fallbackNotes(p.fallbacks)...),
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -46,102 +47,115 @@ func ParseConfig(text []byte) (format.Config, error) {
 	return format.Config{}, fmt.Errorf("architecture %q is not supported: this program converts %s", name, strings.Join(supported, ", "))
 }
 
-// unmarshal is json.Unmarshal with errors that name the field.
+// unmarshal is json.Unmarshal with errors that name the field, in words that are not Go's.
 func unmarshal(text []byte, into any) error {
 	err := json.Unmarshal(text, into)
 	var te *json.UnmarshalTypeError
-	if errors.As(err, &te) && te.Field != "" {
-		return fmt.Errorf("%s is a JSON %s: %s was expected", te.Field, te.Value, te.Type)
+	if !errors.As(err, &te) {
+		if err != nil {
+			return fmt.Errorf("it is not valid JSON: %w", err)
+		}
+		return nil
 	}
-	if err != nil {
-		return fmt.Errorf("it is not valid JSON: %w", err)
+	expected := map[reflect.Kind]string{
+		reflect.Int: "a whole number", reflect.Float64: "a number", reflect.Bool: "true or false",
+		reflect.Slice: "an array", reflect.Struct: "an object", reflect.Map: "an object", reflect.String: "a text",
+	}[te.Type.Kind()]
+	if te.Field == "" {
+		return fmt.Errorf("it is a JSON %s: %s was expected", te.Value, expected)
 	}
-	return nil
+	return fmt.Errorf("field %s is a JSON %s: %s was expected", te.Field, te.Value, expected)
 }
 
-// layout is a per-layer array of 0/1, or of booleans; nil if absent or null.
-type layout []bool
-
-// UnmarshalJSON reads an array of 0, 1, false and true.
-func (l *layout) UnmarshalJSON(text []byte) error {
+// parseLayout reads a field with an array of 0 and 1, or of booleans, one a layer; nil if it is absent or null.
+func parseLayout(field string, text json.RawMessage) ([]bool, error) {
 	var items []any
-	if err := json.Unmarshal(text, &items); err != nil {
-		return errors.New("a layout must be an array of 0 and 1")
+	if len(text) == 0 {
+		return nil, nil
 	}
-	*l = nil
+	if err := json.Unmarshal(text, &items); err != nil {
+		return nil, fmt.Errorf("field %s must be an array of 0 and 1, one for each layer", field)
+	}
+	if items == nil {
+		return nil, nil
+	}
+	layout := make([]bool, len(items))
 	for i, item := range items {
 		switch item {
 		case 0.0, false:
-			*l = append(*l, false)
 		case 1.0, true:
-			*l = append(*l, true)
+			layout[i] = true
 		default:
-			return fmt.Errorf("entry %d of a layout is %v: it must be 0 or 1", i, item)
+			return nil, fmt.Errorf("field %s: entry %d is %v: it must be 0 or 1", field, i, item)
 		}
 	}
-	if items != nil && *l == nil {
-		*l = layout{} // an empty array is not a missing one
-	}
-	return nil
+	return layout, nil
 }
 
-// tokenIDs is one token id, an array of them, or null.
-type tokenIDs []int32
-
-// UnmarshalJSON reads a number or an array of numbers.
-func (t *tokenIDs) UnmarshalJSON(text []byte) error {
+// parseTokenIDs reads a field with a token id, or an array of them; nil if it is absent or null.
+func parseTokenIDs(field string, text json.RawMessage) ([]int32, error) {
 	var one int32
-	if string(text) == "null" {
-		return nil
-	}
-	if json.Unmarshal(text, &one) == nil {
-		*t = tokenIDs{one}
-		return nil
-	}
 	var many []int32
-	if err := json.Unmarshal(text, &many); err != nil {
-		return errors.New("a token id must be a whole number, or an array of them")
+	switch {
+	case len(text) == 0 || string(text) == "null":
+		return nil, nil
+	case json.Unmarshal(text, &one) == nil:
+		return []int32{one}, nil
+	case json.Unmarshal(text, &many) == nil:
+		return many, nil
 	}
-	*t = many
-	return nil
+	return nil, fmt.Errorf("field %s must be a token id, a whole number, or an array of them", field)
 }
 
 // parseGeneration reads the defaults for generation: generation_config.json rules, config.json fills in token ids.
 func parseGeneration(config, generation []byte) (format.Generation, error) {
-	var g struct {
-		BOS               *tokenIDs `json:"bos_token_id"`
-		EOS               *tokenIDs `json:"eos_token_id"`
-		DoSample          *bool     `json:"do_sample"`
-		Temperature       *float64  `json:"temperature"`
-		TopK              *int      `json:"top_k"`
-		TopP              *float64  `json:"top_p"`
-		MinP              *float64  `json:"min_p"`
-		RepetitionPenalty *float64  `json:"repetition_penalty"`
-	}
 	var ids struct {
-		BOS tokenIDs `json:"bos_token_id"`
-		EOS tokenIDs `json:"eos_token_id"`
+		BOS json.RawMessage `json:"bos_token_id"`
+		EOS json.RawMessage `json:"eos_token_id"`
 	}
-	if err := unmarshal(config, &ids); err != nil {
-		return format.Generation{}, fmt.Errorf("in config.json: %w", err)
+	var g struct {
+		DoSample          *bool    `json:"do_sample"`
+		Temperature       *float64 `json:"temperature"`
+		TopK              *int     `json:"top_k"`
+		TopP              *float64 `json:"top_p"`
+		MinP              *float64 `json:"min_p"`
+		RepetitionPenalty *float64 `json:"repetition_penalty"`
 	}
-	if generation != nil {
-		if err := unmarshal(generation, &g); err != nil {
-			return format.Generation{}, err
+	var out format.Generation
+	var bos []int32
+	for _, f := range []struct {
+		name string
+		text []byte
+	}{{"config.json", config}, {"generation_config.json", generation}} {
+		if f.text == nil {
+			continue
+		}
+		ids.BOS, ids.EOS = nil, nil
+		err := unmarshal(f.text, &ids)
+		if err == nil && f.name != "config.json" {
+			err = unmarshal(f.text, &g)
+		}
+		var b, e []int32
+		if err == nil {
+			b, err = parseTokenIDs("bos_token_id", ids.BOS)
+		}
+		if err == nil {
+			e, err = parseTokenIDs("eos_token_id", ids.EOS)
+		}
+		if err != nil {
+			return out, fmt.Errorf("%s: %w", f.name, err)
+		}
+		if b != nil {
+			bos = b
+		}
+		if e != nil {
+			out.EOS = e
 		}
 	}
-	if g.BOS != nil {
-		ids.BOS = *g.BOS
+	if len(bos) > 0 {
+		out.BOS = &bos[0]
 	}
-	if g.EOS != nil {
-		ids.EOS = *g.EOS
-	}
-	out := format.Generation{
-		EOS: ids.EOS, DoSample: g.DoSample, Temperature: g.Temperature, TopK: g.TopK, TopP: g.TopP, MinP: g.MinP,
-		RepetitionPenalty: g.RepetitionPenalty,
-	}
-	if len(ids.BOS) > 0 {
-		out.BOS = &ids.BOS[0]
-	}
+	out.DoSample, out.Temperature, out.TopK, out.TopP = g.DoSample, g.Temperature, g.TopK, g.TopP
+	out.MinP, out.RepetitionPenalty = g.MinP, g.RepetitionPenalty
 	return out, nil
 }

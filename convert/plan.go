@@ -19,14 +19,15 @@ type plan struct {
 	fallbacks   []Fallback
 	sourceBytes int64
 
-	asked   quant.Type
+	asked   quant.Type // of the matrices
+	embed   quant.Type // of the embedding table
 	weights *checkpoint.Checkpoint
 	where   string // the checkpoint's directory, for errors
 	used    map[string]bool
 }
 
-func newPlan(c *format.Config, s *source, t quant.Type) (*plan, error) {
-	p := &plan{asked: t, weights: s.weights, where: s.dir, used: map[string]bool{}}
+func newPlan(c *format.Config, s *source, asked, embed quant.Type) (*plan, error) {
+	p := &plan{asked: asked, embed: embed, weights: s.weights, where: s.dir, used: map[string]bool{}}
 	if err := p.smallThinker(c); err != nil {
 		return nil, err
 	}
@@ -49,7 +50,7 @@ func (p *plan) smallThinker(c *format.Config) error {
 	head, kv := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
 	// Tied embeddings are one tensor if the head can do with the table that rows are looked up in, and two if not.
 	const embeddings, lmHead = "model.embed_tokens.weight", "lm_head.weight"
-	separate := !c.TiedEmbeddings || stored(embeddingType(p.asked), c.Hidden) != stored(p.asked, c.Hidden)
+	separate := !c.TiedEmbeddings || stored(p.embed, c.Hidden) != stored(p.asked, c.Hidden)
 	embed := product
 	if separate {
 		embed = lookup
@@ -134,10 +135,10 @@ func (p *plan) typeFor(asked quant.Type, name string, cols int) quant.Type {
 	return t
 }
 
-// embeddingType returns the type of the embedding table in a file of the given type. Its error goes through every router
-// and every layer, and a row of it is all that a token reads, so a better type costs disk but no time: see
-// docs/quantization.md for what it brings.
-func embeddingType(t quant.Type) quant.Type {
+// EmbedType returns the type that the embedding table has in a file of the given type, unless the user says otherwise: the
+// next better one. Its error would go through every router and every layer, and a token reads one row of it, so a better
+// type costs disk and neither time nor memory. README.md has the figures.
+func EmbedType(t quant.Type) quant.Type {
 	switch t {
 	case quant.Q4_0:
 		return quant.Q8_0
@@ -156,7 +157,7 @@ func (p *plan) dense(layer int, name, from string, shape []int, u use) error {
 	t := format.Tensor{Name: name, Vector: len(shape) == 1, Rows: src.Rows(), Cols: src.Cols()}
 	switch u {
 	case lookup:
-		t.Type = p.typeFor(embeddingType(p.asked), name, t.Cols)
+		t.Type = p.typeFor(p.embed, name, t.Cols)
 	case product:
 		t.Type = p.typeFor(p.asked, name, t.Cols)
 	}

@@ -24,11 +24,13 @@ type smallThinkerConfig struct {
 	Context         *int     `json:"max_position_embeddings"`
 	RMSNormEps      *float64 `json:"rms_norm_eps"`
 	RoPETheta       *float64 `json:"rope_theta"`
-	RoPELayout      layout   `json:"rope_layout"`
-	SlidingLayout   layout   `json:"sliding_window_layout"`
 	SlidingWindow   *int     `json:"sliding_window_size"`
 	RouterSoftmax   bool     `json:"moe_primary_router_apply_softmax"`
 	Tied            *bool    `json:"tie_word_embeddings"`
+
+	// Arrays of 0 and 1, one a layer.
+	RoPELayout    json.RawMessage `json:"rope_layout"`
+	SlidingLayout json.RawMessage `json:"sliding_window_layout"`
 
 	RoPEScaling    json.RawMessage `json:"rope_scaling"`
 	RoPEParameters struct {
@@ -37,11 +39,11 @@ type smallThinkerConfig struct {
 	} `json:"rope_parameters"` // where newer releases of Transformers write them
 
 	// Parts that the architecture's code knows and that no published model uses.
-	MoELayout        layout `json:"moe_layer_layout"`
-	QKNorm           bool   `json:"use_qk_norm"`
-	EarlyRouter      *bool  `json:"moe_enable_early_router"`
-	SecondaryExperts bool   `json:"moe_enable_secondary_experts"`
-	SharedExperts    int    `json:"moe_shared_primary_experts"`
+	MoELayout        json.RawMessage `json:"moe_layer_layout"`
+	QKNorm           bool            `json:"use_qk_norm"`
+	EarlyRouter      *bool           `json:"moe_enable_early_router"`
+	SecondaryExperts bool            `json:"moe_enable_secondary_experts"`
+	SharedExperts    int             `json:"moe_shared_primary_experts"`
 }
 
 func parseSmallThinker(text []byte) (format.Config, error) {
@@ -57,8 +59,6 @@ func parseSmallThinker(text []byte) (format.Config, error) {
 		RMSNormEps:     1e-6,
 		RouterSoftmax:  j.RouterSoftmax,
 		TiedEmbeddings: j.Tied == nil || *j.Tied,
-		RoPELayout:     j.RoPELayout,
-		SlidingLayout:  j.SlidingLayout,
 	}
 	for _, f := range []struct {
 		name string
@@ -83,6 +83,9 @@ func parseSmallThinker(text []byte) (format.Config, error) {
 		}
 		*f.to = *f.from
 	}
+	if c.Layers > format.MaxLayers {
+		return c, fmt.Errorf("field num_hidden_layers is %d: at most %d are supported", c.Layers, format.MaxLayers)
+	}
 	if c.ExpertsPerToken > c.Experts {
 		return c, fmt.Errorf("field moe_num_active_primary_experts is %d, but moe_num_primary_experts is %d", c.ExpertsPerToken, c.Experts)
 	}
@@ -90,7 +93,9 @@ func parseSmallThinker(text []byte) (format.Config, error) {
 		return c, fmt.Errorf("field num_attention_heads is %d: it must be a multiple of num_key_value_heads, %d", c.Heads, c.KVHeads)
 	}
 	if j.HeadDim != nil {
-		c.HeadDim = *j.HeadDim
+		if c.HeadDim = *j.HeadDim; c.HeadDim < 1 {
+			return c, fmt.Errorf("field head_dim is %d: it must be 1 or more", c.HeadDim)
+		}
 	} else if c.HeadDim = c.Hidden / c.Heads; c.HeadDim*c.Heads != c.Hidden {
 		return c, fmt.Errorf("field head_dim is missing, and hidden_size %d is not a multiple of num_attention_heads %d", c.Hidden, c.Heads)
 	}
@@ -102,6 +107,13 @@ func parseSmallThinker(text []byte) (format.Config, error) {
 
 // layouts fills in what differs from layer to layer. An absent layout means RoPE everywhere, and no window.
 func (j *smallThinkerConfig) layouts(c *format.Config) error {
+	var err error
+	if c.RoPELayout, err = parseLayout("rope_layout", j.RoPELayout); err != nil {
+		return err
+	}
+	if c.SlidingLayout, err = parseLayout("sliding_window_layout", j.SlidingLayout); err != nil {
+		return err
+	}
 	if c.RoPELayout == nil {
 		c.RoPELayout = make([]bool, c.Layers)
 		for l := range c.RoPELayout {
@@ -144,7 +156,11 @@ func (j *smallThinkerConfig) layouts(c *format.Config) error {
 
 // unsupported refuses what would otherwise be computed wrongly.
 func (j *smallThinkerConfig) unsupported() error {
-	for l, moe := range j.MoELayout {
+	layout, err := parseLayout("moe_layer_layout", j.MoELayout)
+	if err != nil {
+		return err
+	}
+	for l, moe := range layout {
 		if !moe {
 			return fmt.Errorf("field moe_layer_layout makes layer %d dense: only layers of experts are supported", l)
 		}
@@ -155,7 +171,7 @@ func (j *smallThinkerConfig) unsupported() error {
 	}
 	if len(j.RoPEScaling) > 0 {
 		if err := unmarshal(j.RoPEScaling, &scaling); err != nil {
-			return fmt.Errorf("field rope_scaling: %w", err)
+			return fmt.Errorf("field rope_scaling must be null, or an object with a rope_type")
 		}
 	}
 	for _, t := range []string{scaling.Type, scaling.NewType, j.RoPEParameters.Type} {

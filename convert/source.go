@@ -43,7 +43,7 @@ func openSource(path string) (*source, error) {
 		{"chat_template.jinja", &s.template},
 	} {
 		name := filepath.Join(s.dir, f.name)
-		text, err := os.ReadFile(name)
+		text, err := readFile(name)
 		switch {
 		case err == nil:
 			*f.to = text
@@ -59,6 +59,18 @@ func openSource(path string) (*source, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// readFile reads a regular file: to open a pipe would wait for somebody to write to it.
+func readFile(name string) ([]byte, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("it is not a regular file")
+	}
+	return os.ReadFile(name)
 }
 
 // cause drops the operation and path of a *PathError: the error around it names the file.
@@ -96,7 +108,7 @@ func (s *source) meta() (*format.Meta, []string, error) {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if m.Generation, err = parseGeneration(s.config, s.generation); err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", filepath.Join(s.dir, "generation_config.json"), err)
+		return nil, nil, fmt.Errorf("%s%c%w", s.dir, filepath.Separator, err) // the error begins with the file's name
 	}
 	var notes []string
 	if s.tokenizer == nil {

@@ -37,7 +37,8 @@ type Config struct {
 
 // Generous limits on sizes, so that products of a few of them cannot overflow and a hostile file cannot ask for the moon.
 const (
-	maxLayers  = 4096
+	MaxLayers = 4096
+
 	maxWidth   = 1 << 20
 	maxExperts = 1 << 16
 	maxVocab   = 1 << 26
@@ -50,7 +51,7 @@ func (c *Config) Validate() error {
 		name       string
 		value, max int
 	}{
-		{"layers", c.Layers, maxLayers},
+		{"layers", c.Layers, MaxLayers},
 		{"hidden_size", c.Hidden, maxWidth},
 		{"attention_heads", c.Heads, maxWidth},
 		{"key_value_heads", c.KVHeads, maxWidth},

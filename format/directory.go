@@ -129,7 +129,7 @@ func decodeDirectory(b []byte, dense, experts Section) ([]Record, error) {
 		}
 		next = first + count
 		r.Tensors = tensors[first:next:next]
-		if r.Layer < -1 || r.Expert < -1 || r.Layer >= maxLayers || r.Expert >= maxExperts || r.IsExpert() && r.Layer < 0 {
+		if r.Layer < -1 || r.Expert < -1 || r.Layer >= MaxLayers || r.Expert >= maxExperts || r.IsExpert() && r.Layer < 0 {
 			return nil, bad("record %d is layer %d expert %d", i, r.Layer, r.Expert)
 		}
 		section, at := &dense, &end[0]

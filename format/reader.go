@@ -37,13 +37,19 @@ type location struct {
 
 // Open opens a model file and validates its header, metadata and directory; it reads no weights.
 func Open(path string) (*Reader, error) {
+	// To open a pipe would wait for somebody to write to it.
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("open %s: %w", path, cause(err))
+	case info.IsDir():
+		return nil, fmt.Errorf("%s is a directory: name an .stm file (st convert makes one from a checkpoint directory)", path)
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is not a regular file: name an .stm file", path)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, cause(err))
-	}
-	if info, err := f.Stat(); err == nil && info.IsDir() {
-		f.Close()
-		return nil, fmt.Errorf("%s is a directory: name an .stm file (st convert makes one from a checkpoint directory)", path)
 	}
 	return NewReader(osFile{f}, path)
 }

@@ -111,18 +111,26 @@ func (s *Session) forward(ctx context.Context, tokens []int32, predict func(n in
 	for len(tokens) > 0 {
 		n := min(len(tokens), len(s.all))
 		if err := s.batch(ctx, tokens[:n]); err != nil {
-			return err
+			return e.explain(err)
 		}
 		s.length += n
 		tokens = tokens[n:]
 		if every || len(tokens) == 0 {
 			if err := predict(n); err != nil {
-				return err
+				return e.explain(err)
 			}
 		}
 	}
 	s.broken = false
 	return nil
+}
+
+// explain names the file in an error about reading it from the mapping; other errors name it themselves.
+func (e *Engine) explain(err error) error {
+	if errors.Is(err, errFault) {
+		return fmt.Errorf("%s: %w", e.reader.Path(), err)
+	}
+	return err
 }
 
 func (s *Session) check(tokens []int32) error {
@@ -160,7 +168,7 @@ func (s *Session) batch(ctx context.Context, tokens []int32) error {
 			return err
 		}
 		if err := s.layer(l, n); err != nil {
-			return fmt.Errorf("layer %d: %w", l, err)
+			return err
 		}
 	}
 	e.stats.tokens.Add(int64(n))

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"errors"
 	"fmt"
 	"sync/atomic"
 
@@ -28,8 +29,11 @@ func (s *mappedStore) acquire(rec *format.Record) (data []byte, err error) {
 	data = s.data[rec.Offset:][:rec.Length]
 	if ok := s.verified[rec]; !ok.Load() {
 		err := guard(func() error { return s.reader.Check(rec, data) })
+		if errors.Is(err, errFault) {
+			err = fmt.Errorf("%s: %w", rec, err)
+		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", rec, err)
+			return nil, err
 		}
 		ok.Store(true)
 	}

@@ -32,6 +32,7 @@ type fallbackReport struct {
 
 func (a *app) convertCommand() *cobra.Command {
 	opts := convert.Options{Type: quant.Q4_0, Tool: "st " + version()}
+	embed := convert.EmbedType(opts.Type)
 	var target string
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -42,8 +43,10 @@ func (a *app) convertCommand() *cobra.Command {
 SRC is the checkpoint's directory, or a .safetensors or .bin file beside its config.json. Weights stream through, so
 memory stays small whatever the model's size. The output appears when it is complete: an error or Ctrl-C leaves nothing.
 
---type is the type of the weight matrices; norms and routers are always f32. Rows that a block type (q4_0, q8_0) cannot
-hold, because their length is no multiple of 32, are stored as f16.
+--type is the type of the weight matrices; norms and routers are always f32. --embed is the type of the table that token
+embeddings are looked up in: a token reads one row of it, so by default it is one step better than the type, q8_0 with
+q4_0 and f16 with q8_0. If a model's embeddings are tied to its head and the two types differ, both are stored. Rows that
+a block type (q4_0, q8_0) cannot hold, because their length is no multiple of 32, are stored as f16.
 
 --json prints one object:
   output, type             the file written and its type
@@ -58,8 +61,11 @@ hold, because their length is no multiple of 32, are stored as f16.
   st convert SmallThinker-21BA3B-Instruct -o large.stm --force --json`,
 		Args: arguments("SRC"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if target == "" {
-				return usagef("an output file is missing: -o model.stm")
+			if target == "" || target == "-" {
+				return usagef("an output file is missing: -o model.stm (a model is not written to standard output)")
+			}
+			if cmd.Flags().Changed("embed") {
+				opts.Embed = &embed
 			}
 			p := a.newProgress("convert", "B")
 			opts.Progress = p.update
@@ -78,6 +84,8 @@ hold, because their length is no multiple of 32, are stored as f16.
 	flags := cmd.Flags()
 	flags.StringVarP(&target, "output", "o", "", "`file` to write (required)")
 	flags.Var(parsedFlag[quant.Type]{&opts.Type, quant.ParseType}, "type", "`type` of the weights: q4_0, q8_0, f16, bf16 or f32")
+	flags.Var(parsedFlag[quant.Type]{&embed, quant.ParseType}, "embed", "`type` of the embedding table")
+	flags.Lookup("embed").DefValue = "" // depends on --type
 	addThreadsFlag(flags, &opts.Threads, "one per CPU")
 	addForceFlag(flags, &opts.Force)
 	flags.BoolVar(&opts.AllowNonfinite, "allow-nonfinite", false, "go on when weights are NaN or infinite")

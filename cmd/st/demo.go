@@ -31,7 +31,7 @@ temporary directory, which is removed.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			dir, err := os.MkdirTemp("", "st-demo-")
 			if err != nil {
-				return err
+				return fmt.Errorf("make a temporary directory (TMPDIR says where): %w", err)
 			}
 			defer os.RemoveAll(dir)
 			source := filepath.Join(dir, demoModel)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -55,6 +56,9 @@ one window.
 			text, err := a.readAll(path)
 			if err != nil {
 				return err
+			}
+			if !utf8.ValidString(text) {
+				return fmt.Errorf("%s is not a text: it holds bytes that are not UTF-8", path)
 			}
 			m, err := a.openTextModel(args[0], opts)
 			if err != nil {

@@ -45,34 +45,41 @@ func (o *output) Write(p []byte) (int, error) {
 }
 
 // interrupts turns signals into a cancelled context. The first SIGINT or SIGTERM cancels it, upon which commands clean up
-// and return; the second ends the program at once.
+// and return; the third ends the program at once. The second is forgiven: timeout(1) and some shells send a signal to a
+// program and to its group, and it must not keep the program from removing its temporary files.
 type interrupts struct {
 	mu   sync.Mutex
 	hook func()
 }
 
-// watch returns a context that signals cancel, and a function that ends the watch.
-func (i *interrupts) watch(parent context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(parent)
+// impatience is the number of signals after which the program waits for nothing more.
+const impatience = 3
+
+// watch returns a context that signals cancel, and functions that cancel it and that end the watch.
+func (i *interrupts) watch(parent context.Context) (ctx context.Context, cancel, stop func()) {
+	ctx, cancel = context.WithCancel(parent)
 	signal.Ignore(syscall.SIGPIPE) // a closed pipe is an error of Write, so that temporary files are removed
-	signals := make(chan os.Signal, 2)
+	signals := make(chan os.Signal, impatience)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	done := make(chan struct{})
 	go func() {
-		for {
+		for n := 0; ; {
 			select {
 			case s := <-signals:
 				if s == os.Interrupt && i.handled() {
 					continue
 				}
-				signal.Stop(signals)
 				cancel()
-			case <-ctx.Done():
+				if n++; n == impatience {
+					os.Exit(exitInterrupted)
+				}
+			case <-done:
 				signal.Stop(signals)
 				return
 			}
 		}
 	}()
-	return ctx, cancel
+	return ctx, cancel, func() { close(done) }
 }
 
 // handle has f called on SIGINT instead of cancelling the context, until it is called with nil.

@@ -27,7 +27,7 @@ func (f intFlag) Set(s string) error {
 		return errors.New("it must be a whole number")
 	}
 	if n < f.min || n > f.max {
-		return outOfRange(float64(f.min), float64(f.max), f.max == math.MaxInt)
+		return outOfRange(float64(f.min), float64(f.max), f.max >= math.MaxInt32)
 	}
 	*f.value = n
 	return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -49,12 +50,12 @@ func (a *app) generateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "generate model.stm -p PROMPT",
 		Short: "Continue a text, or answer in a chat",
-		Long: `Continue a prompt, which comes from -p, from a file (-f), or from standard input (-p - or neither). The prompt itself is
-not printed. With --chat the prompt is a message, written the way the model's chat template has it; without a prompt, in
-a terminal, --chat starts a conversation.
+		Long: `Continue a prompt, which comes from -p, from a file (-f), or from standard input (-p - or neither), less one newline at its
+end. The prompt itself is not printed. With --chat the prompt is a message, written the way the model's chat template has
+it; without a prompt, in a terminal, --chat starts a conversation.
 
 Sampling flags that are not given are what the model's generation defaults say (st inspect shows them), and else those
-below. The same seed with the same flags gives the same text.
+below. The same seed with the same flags and the same number of threads gives the same text.
 
 --json prints one object instead of the text:
   text, tokens             the text, and its token ids
@@ -80,7 +81,7 @@ below. The same seed with the same flags gives the same text.
 	flags.StringVarP(&f.prompt, "prompt", "p", "", "`text` to continue, or the message with --chat; -: standard input")
 	flags.StringVarP(&f.file, "file", "f", "", "`file` with the prompt; -: standard input")
 	f.limit = -1
-	flags.VarP(intFlag{&f.limit, -1, math.MaxInt}, "tokens", "n", "generate up to `N` tokens; -1: until the text ends or the context is full")
+	flags.VarP(intFlag{&f.limit, -1, math.MaxInt}, "predict", "n", "generate up to `N` tokens; -1: until the text ends or the context is full")
 	flags.BoolVar(&f.chat, "chat", false, "use the model's chat template")
 	flags.StringVar(&f.system, "system", "", "system `message` of the chat")
 	addSamplingFlags(flags, &f.sampler)
@@ -123,6 +124,7 @@ func (a *app) generate(ctx context.Context, path string, flags *pflag.FlagSet, f
 		if text, err = a.readAll(from); err != nil {
 			return err
 		}
+		text = strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r") // echo and editors add them
 	}
 	m, err := a.openTextModel(path, f.engine)
 	if err != nil {

@@ -128,7 +128,7 @@ func (g *generator) decode(ctx context.Context, logits []float32, c *completion,
 			c.stopReason = stopLength
 			break
 		}
-		if g.session.Len() == g.model.engine.Context() {
+		if g.session.Len()+1 >= g.model.engine.Context() { // with this token, which is not run yet
 			c.stopReason = stopContext
 			break
 		}

@@ -11,7 +11,7 @@ import (
 )
 
 // Without a terminal a line of progress comes after every tenth of the work, but not faster than lineEvery, and also when
-// lineAtLeast has passed.
+// lineAtLeast has passed. Short work shows none.
 const (
 	lineEvery   = time.Second
 	lineAtLeast = 15 * time.Second
@@ -56,7 +56,7 @@ func (p *progress) update(done, total int64) {
 		return
 	}
 	since := p.now().Sub(p.lastAt)
-	if done == total || since >= lineAtLeast || since >= lineEvery && 10*(done-p.lastDone) >= total {
+	if since >= lineAtLeast || since >= lineEvery && (10*(done-p.lastDone) >= total || done == total) {
 		p.lastAt, p.lastDone = p.now(), done
 		fmt.Fprintln(p.out, p.line(total))
 	}
@@ -64,19 +64,21 @@ func (p *progress) update(done, total int64) {
 
 func (p *progress) draw(total int64) {
 	if p.shown == nil {
-		p.shown = progressbar.NewOptions64(total,
+		options := []progressbar.Option{
 			progressbar.OptionSetWriter(p.out),
 			progressbar.OptionSetDescription(p.label),
-			progressbar.OptionShowBytes(p.unit == "B"),
-			progressbar.OptionUseIECUnits(true),
 			progressbar.OptionShowCount(),
-			progressbar.OptionShowIts(),
-			progressbar.OptionSetItsString(p.unit),
 			progressbar.OptionSetPredictTime(true),
-			progressbar.OptionThrottle(100*time.Millisecond),
+			progressbar.OptionThrottle(100 * time.Millisecond),
 			progressbar.OptionFullWidth(),
 			progressbar.OptionClearOnFinish(),
-		)
+		}
+		if p.unit == "B" {
+			options = append(options, progressbar.OptionShowBytes(true), progressbar.OptionUseIECUnits(true), progressbar.OptionShowTotalBytes(true))
+		} else {
+			options = append(options, progressbar.OptionShowIts(), progressbar.OptionSetItsString(p.unit))
+		}
+		p.shown = progressbar.NewOptions64(total, options...)
 	}
 	p.shown.Set64(p.done)
 }

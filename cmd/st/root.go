@@ -33,7 +33,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 
 func runContext(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 	interrupts := &interrupts{}
-	ctx, cancel := interrupts.watch(ctx)
+	ctx, cancel, stop := interrupts.watch(ctx)
+	defer stop()
 	defer cancel()
 	a := &app{
 		stdin: stdin, stdout: &output{w: stdout, onError: cancel}, stderr: stderr,
@@ -66,7 +67,7 @@ func (a *app) exitCode(ctx context.Context, cmd *cobra.Command, err error) int {
 	case isClosedPipe(a.stdout.err):
 		return exitOK // the reader has seen enough, as in "st inspect model.stm --tensors | head -1"
 	case a.stdout.err != nil:
-		return a.fail(fmt.Errorf("write to standard output: %w", a.stdout.err))
+		return a.fail(fmt.Errorf("write to standard output: %w", cause(a.stdout.err)))
 	case err == nil:
 		return exitOK
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
@@ -125,6 +126,24 @@ Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted.`,
 		a.demoCommand(),
 		a.versionCommand(),
 	)
+	root.SetHelpCommand(&cobra.Command{
+		Use:   "help [command]",
+		Short: "Help about a command",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return usagef("unknown command %q", args[len(args)-len(rest)])
+			}
+			return about.Help()
+		},
+	})
+	// Cobra's own completion command would print its help and succeed whatever shell is named.
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.HasSubCommands() {
+			c.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
 	return root
 }
 
@@ -135,11 +154,10 @@ func (a *app) note(format string, args ...any) {
 	}
 }
 
-// printJSON prints one object as a result.
+// printJSON prints a value on one line, as a result.
 func (a *app) printJSON(v any) error {
 	e := json.NewEncoder(a.stdout)
 	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
 	return e.Encode(v)
 }
 

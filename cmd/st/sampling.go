@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"math"
 	"math/rand/v2"
+	"strconv"
 
 	"github.com/spf13/pflag"
 
@@ -29,7 +31,8 @@ func addSamplingFlags(flags *pflag.FlagSet, o *runtime.SamplerOptions) {
 		flags.Var(floatFlag{f.value, 0, f.max}, f.name, f.usage)
 	}
 	flags.Var(intFlag{&o.TopK, 0, math.MaxInt32}, "top-k", "keep the `N` likeliest tokens; 0: off")
-	flags.Uint64Var(&o.Seed, "seed", 0, "seed of the random numbers (default random)")
+	flags.Var(seedFlag{&o.Seed}, "seed", "seed `N` of the random numbers; -1: a new one each time")
+	flags.Lookup("seed").DefValue = "-1"
 }
 
 // sampling returns what to sample with: flags that were given win, then the model's defaults, then llama.cpp's.
@@ -57,7 +60,29 @@ func sampling(flags *pflag.FlagSet, o runtime.SamplerOptions, g *format.Generati
 		o.TopK = *g.TopK
 	}
 	if !flags.Changed("seed") {
-		o.Seed = rand.Uint64() >> 11 // 53 bits: exact also for readers of JSON that hold numbers in floats
+		o.Seed = randomSeed()
 	}
 	return o
 }
+
+// seedFlag is a flag that takes a seed, or -1 for a random one.
+type seedFlag struct{ value *uint64 }
+
+func (f seedFlag) String() string { return strconv.FormatUint(*f.value, 10) }
+func (f seedFlag) Type() string   { return "N" }
+
+func (f seedFlag) Set(s string) error {
+	if s == "-1" {
+		*f.value = randomSeed()
+		return nil
+	}
+	n, err := strconv.ParseUint(s, 10, 64)
+	if err != nil {
+		return errors.New("it must be a whole number, or -1 for a random one")
+	}
+	*f.value = n
+	return nil
+}
+
+// randomSeed has 53 bits: exact also for readers of JSON that hold numbers in floats.
+func randomSeed() uint64 { return rand.Uint64() >> 11 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -145,9 +144,7 @@ func (a *app) printValue(value any, plain string, asJSON bool) error {
 		fmt.Fprintln(a.stdout, plain)
 		return nil
 	}
-	e := json.NewEncoder(a.stdout)
-	e.SetEscapeHTML(false)
-	return e.Encode(value)
+	return a.printJSON(value)
 }
 
 // decode returns the text of a list of ids.

@@ -28,6 +28,10 @@ type osFile struct {
 func (f osFile) Size() int64 { return f.size }
 
 func openOS(path string) (file, error) {
+	// To open a pipe would wait for somebody to write to it.
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: not a regular file", path)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {

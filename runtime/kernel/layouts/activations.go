@@ -35,14 +35,16 @@ func pairedQuant(k, e int) int { return k/2*64 + e/16*32 + k%2*16 + e%16 }
 // pairedBlock is the place of block k within a span: even blocks, odd blocks.
 func pairedBlock(k int) int { return k/2 + k%2*4 }
 
-// quantize rounds the vectors, all of one length, a multiple of 256.
+// quantize rounds the vectors, all of one length, a multiple of 32; of 256 for the
+// row kernels.
 func quantize(vectors ...[]float32) *activations {
 	n, cols := len(vectors), len(vectors[0])
 	blocks := cols / blockCols
+	paired := (blocks + span - 1) / span * span
 	a := &activations{
 		n: n, blocks: blocks,
 		q: make([]int8, n*cols), scale: make([]float32, n*blocks), off: make([]int32, n*blocks),
-		pairedQ: make([]int8, n*cols), pairedScale: make([]float32, n*blocks), pairedOff: make([]int32, n*blocks),
+		pairedQ: make([]int8, n*paired*blockCols), pairedScale: make([]float32, n*paired), pairedOff: make([]int32, n*paired),
 	}
 	for v, x := range vectors {
 		for b := range blocks {

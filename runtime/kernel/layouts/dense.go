@@ -58,5 +58,27 @@ var denseLayouts = []dense{
 				k.tilesDot(y[:tileRows], w[tileScales:], w, step, step, x, ahead, ahead)
 			}
 		},
+		mul: func(k *kernels, y []float32, w []byte, x *activations) {
+			const step = tileScales + tileQuants
+			rows := len(y) / batch
+			for r := 0; r < rows; r, w = r+tileRows, w[x.blocks*step:] {
+				k.tilesMul(y[r:], rows, w[tileScales:], w, step, step, x)
+			}
+		},
+	},
+	{
+		name: "D5-tiles16-pairs",
+		pack: packPairs,
+		dot: func(k *kernels, y []float32, w []byte, x *activations, ahead int) {
+			for size := pairsSize(x.blocks); len(y) > 0; y, w = y[tileRows:], w[size:] {
+				k.pairsDot(y[:tileRows], w, x, ahead)
+			}
+		},
+		mul: func(k *kernels, y []float32, w []byte, x *activations) {
+			rows, size := len(y)/batch, pairsSize(x.blocks)
+			for r := 0; r < rows; r, w = r+tileRows, w[size:] {
+				k.pairsMul(y[r:], rows, w, x)
+			}
+		},
 	},
 }

@@ -13,6 +13,9 @@ type kernels struct {
 
 	tilesDot func(y []float32, q, d []byte, qStep, dStep int, x *activations, qAhead, dAhead int)
 	tilesMul func(y []float32, yStride int, q, d []byte, qStep, dStep int, x *activations)
+
+	pairsDot func(y []float32, w []byte, x *activations, ahead int)
+	pairsMul func(y []float32, yStride int, w []byte, x *activations)
 }
 
 // generic are the plain Go twins.
@@ -20,10 +23,11 @@ var generic = kernels{
 	ggufDot: ggufDot, ggufAxpy: ggufAxpy,
 	rowsDot: rowsDot, rowsAxpy: rowsAxpy, rowsMul: rowsMul,
 	tilesDot: tilesDot, tilesMul: tilesMul,
+	pairsDot: pairsDot, pairsMul: pairsMul,
 }
 
 // fast are the assembly kernels where there are any, else the twins.
 var fast = generic
 
-// batch is how many vectors rowsMul and tilesMul take.
+// batch is how many vectors the Mul kernels take.
 const batch = 8

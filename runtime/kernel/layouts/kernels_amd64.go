@@ -8,6 +8,7 @@ func init() {
 			ggufDot: ggufDotAVX2, ggufAxpy: ggufAxpyAVX2,
 			rowsDot: rowsDotAVX2, rowsAxpy: rowsAxpyAVX2, rowsMul: rowsMulAVX2,
 			tilesDot: tilesDotAVX2, tilesMul: tilesMulAVX2,
+			pairsDot: pairsDotAVX2, pairsMul: pairsMulAVX2,
 		}
 	}
 }
@@ -32,3 +33,9 @@ func tilesDotAVX2(y []float32, q, d []byte, qStep, dStep int, x *activations, qA
 
 //go:noescape
 func tilesMulAVX2(y []float32, yStride int, q, d []byte, qStep, dStep int, x *activations)
+
+//go:noescape
+func pairsDotAVX2(y []float32, w []byte, x *activations, ahead int)
+
+//go:noescape
+func pairsMulAVX2(y []float32, yStride int, w []byte, x *activations)

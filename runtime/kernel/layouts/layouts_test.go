@@ -1,6 +1,7 @@
 package layouts
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -97,6 +98,54 @@ func TestDense(t *testing.T) {
 			l.mul(im.k, ys, packed, xs)
 			for v := range batch {
 				near(t, l.name+" mul "+im.name, ys[v*rows:(v+1)*rows], product(w, rows, xs, v))
+			}
+		}
+	}
+}
+
+// TestPairs reads every byte of tiles16 pairs where the layout says it is, and
+// multiplies widths whose last pair is and is not whole.
+func TestPairs(t *testing.T) {
+	const rows = 2 * tileRows
+	rng := rand.New(rand.NewPCG(11, 12))
+	for _, blocks := range []int{1, 2, 3, 4, 25, 48} {
+		cols := blocks * blockCols
+		w := randomGGUF(rng, rows, cols)
+		packed := packPairs(w, cols)
+		group := len(packed) / (rows / tileRows)
+		if want := blocks/2*576 + blocks%2*320; group != want {
+			t.Fatalf("%d blocks: a group has %d bytes, want %d", blocks, group, want)
+		}
+		for r := range rows {
+			for b := range blocks {
+				pair := packed[r/tileRows*group+b/2*576:]
+				scales := 64
+				if b == blocks-1 && b%2 == 0 {
+					scales = 32
+				}
+				block := w[(r*blocks+b)*ggufBlock:][:ggufBlock]
+				for i, want := range block {
+					at := b%2*32 + r%tileRows*2 + i
+					if j := i - scaleSize; j >= 0 {
+						at = scales + b%2*256 + j/4*64 + r%tileRows*4 + j%4
+					}
+					if pair[at] != want {
+						t.Fatalf("%d blocks: byte %d of block %d of row %d is %#x, want %#x", blocks, i, b, r, pair[at], want)
+					}
+				}
+			}
+		}
+
+		x, xs := quantize(randomVector(rng, cols)), quantize(randomVectors(rng, batch, cols)...)
+		l := denseLayouts[len(denseLayouts)-1]
+		for _, im := range implementations {
+			what := fmt.Sprintf("%s %s %d blocks", l.name, im.name, blocks)
+			y, ys := make([]float32, rows), make([]float32, batch*rows)
+			l.dot(im.k, y, packed, x, pairSize)
+			near(t, what, y, product(w, rows, x, 0))
+			l.mul(im.k, ys, packed, xs)
+			for v := range batch {
+				near(t, what+" mul", ys[v*rows:(v+1)*rows], product(w, rows, xs, v))
 			}
 		}
 	}

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"st/convert/modeltest"
+)
+
+func TestConvert(t *testing.T) {
+	target := filepath.Join(t.TempDir(), "x.stm")
+	o := st("convert", checkpoint, "-o", target)
+	if o.code != exitOK || o.stdout != "" || !strings.Contains(o.stderr, "became") {
+		t.Errorf("exit code %d, standard output %q, standard error %q", o.code, o.stdout, o.stderr)
+	}
+	r := mustJSON[convertReport](t, "convert", checkpoint, "-o", target, "--type", "f16", "--force", "--json", "--threads", "1")
+	if r.Output != target || r.Type != "f16" || r.Tensors != 332 || r.SourceBytes != 10462080 || r.OutputBytes < r.SourceBytes ||
+		r.Seconds <= 0 || r.SourceBytesPerSecond <= 0 || len(r.Fallbacks) != 0 || r.Notes == nil {
+		t.Errorf("%+v", r)
+	}
+	if o := st("convert", checkpoint, "-o", target, "--force", "--quiet"); o != (outcome{}) {
+		t.Errorf("with --quiet: %+v", o)
+	}
+}
+
+func TestConvertFallbacks(t *testing.T) {
+	dir := t.TempDir()
+	model := modeltest.New(modeltest.Shape{Layers: 1, Hidden: 40, Heads: 1, KVHeads: 1, HeadDim: 32, Experts: 2, TopK: 1, FFN: 32,
+		Vocab: 64, Context: 16}, 1)
+	if err := model.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	target := filepath.Join(dir, "x.stm")
+	o := st("convert", dir, "-o", target, "--type", "q8_0")
+	for _, want := range []string{"tensors have rows of 40 weights, which q8_0 cannot hold: stored as f16\n", "has no tokenizer.json"} {
+		if o.code != exitOK || !strings.Contains(o.stderr, want) {
+			t.Errorf("exit code %d, standard error\n%s\ndoes not contain %q", o.code, o.stderr, want)
+		}
+	}
+	r := mustJSON[convertReport](t, "convert", dir, "-o", target, "--type", "q8_0", "--force", "--json")
+	if len(r.Fallbacks) == 0 || r.Fallbacks[0].RowLength != 40 || r.Fallbacks[0].Asked == r.Fallbacks[0].Used || len(r.Notes) != 1 {
+		t.Errorf("%+v", r)
+	}
+	// The model has no tokenizer and no template: what needs none works, the rest says so.
+	if out := must(t, "inspect", target); !strings.Contains(out, "runs on token ids only") {
+		t.Error(out)
+	}
+	must(t, "logits", target, "--tokens", "1 2", "-o", filepath.Join(dir, "x.npy"), "--quiet")
+	for _, args := range [][]string{{"generate", target, "-p", "x"}, {"tokenize", target, "x"}, {"eval", target, "--text", filepath.Join(dir, "config.json")}} {
+		if o := st(args...); o.code != exitFailure || !strings.Contains(o.stderr, "has no tokenizer") {
+			t.Errorf("%v: %+v", args, o)
+		}
+	}
+}

@@ -1,0 +1,304 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+const checkpoint = "../../testdata/tiny-smallthinker"
+
+// outcome is what a command line did.
+type outcome struct {
+	code           int
+	stdout, stderr string
+}
+
+// st runs a command line with nothing on standard input.
+func st(args ...string) outcome { return stIn("", args...) }
+
+func stIn(stdin string, args ...string) outcome {
+	var stdout, stderr bytes.Buffer
+	code := run(args, strings.NewReader(stdin), &stdout, &stderr)
+	return outcome{code, stdout.String(), stderr.String()}
+}
+
+// must runs a command line that has to succeed, and returns its standard output.
+func must(t *testing.T, args ...string) string {
+	t.Helper()
+	o := st(args...)
+	if o.code != exitOK {
+		t.Fatalf("st %s: exit code %d: %s", strings.Join(args, " "), o.code, o.stderr)
+	}
+	return o.stdout
+}
+
+// mustJSON is must for commands that print one JSON object, which it decodes strictly.
+func mustJSON[T any](t *testing.T, args ...string) T {
+	t.Helper()
+	var v T
+	d := json.NewDecoder(strings.NewReader(must(t, args...)))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&v); err != nil {
+		t.Fatalf("st %s: %v", strings.Join(args, " "), err)
+	}
+	if d.More() {
+		t.Fatalf("st %s: more than one JSON value", strings.Join(args, " "))
+	}
+	return v
+}
+
+var shared struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+// tiny returns the trained model of testdata in Q4_0, which is converted once.
+func tiny(t *testing.T) string {
+	t.Helper()
+	shared.once.Do(func() {
+		if shared.dir, shared.err = os.MkdirTemp("", "st-test-"); shared.err != nil {
+			return
+		}
+		if o := st("convert", checkpoint, "-o", filepath.Join(shared.dir, "tiny.stm")); o.code != exitOK {
+			shared.err = errors.New(o.stderr)
+		}
+	})
+	if shared.err != nil {
+		t.Fatal(shared.err)
+	}
+	return filepath.Join(shared.dir, "tiny.stm")
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	os.RemoveAll(shared.dir)
+	os.Exit(code)
+}
+
+func TestWrongUsage(t *testing.T) {
+	for _, tt := range []struct {
+		args, want string // want is part of the message
+		help       string // the command whose help is recommended
+	}{
+		{"frobnicate", `unknown command "frobnicate"`, "st"},
+		{"convrt", "did you mean convert?", "st"},
+		{"--frobnicate", "unknown flag: --frobnicate", "st"},
+		{"help frobnicate", `unknown command "frobnicate"`, "st help"},
+		{"completion frobnicate", "unknown command", "st completion"},
+		{"version now", `unexpected argument "now"`, "st version"},
+		{"convert", "argument SRC is missing", "st convert"},
+		{"convert SRC", "-o model.stm", "st convert"},
+		{"convert SRC -o x extra", `unexpected argument "extra"`, "st convert"},
+		{"convert SRC -o x --type q5_k", "choose one of", "st convert"},
+		{"convert SRC -o x --threads -1", "it must be 0 to 1024", "st convert"},
+		{"convert SRC -o x --threads two", "it must be a whole number", "st convert"},
+		{"inspect", "argument MODEL is missing", "st inspect"},
+		{"inspect x --layer 1", "give one of them", "st inspect"},
+		{"inspect x --experts --layer -1", "0 to", "st inspect"},
+		{"generate", "argument MODEL is missing", "st generate"},
+		{"generate x -p y -n -5", "it must be -1 or more", "st generate"},
+		{"generate x -p y --top-p 7", "it must be 0 to 1", "st generate"},
+		{"generate x -p y --min-p -0.1", "it must be 0 to 1", "st generate"},
+		{"generate x -p y --temp -1", "it must be 0 or more", "st generate"},
+		{"generate x -p y --temp NaN", "it must be 0 or more", "st generate"},
+		{"generate x -p y --temp hot", "it must be a number", "st generate"},
+		{"generate x -p y --top-k -1", "it must be 0 or more", "st generate"},
+		{"generate x -p y --seed -2", "seed", "st generate"},
+		{"generate x -p y --ctx -1", "it must be 0 or more", "st generate"},
+		{"generate x -p y --kv-type q4_0", "choose one of f16, f32, q8_0", "st generate"},
+		{"generate x -p y --stop=", "--stop needs a text", "st generate"},
+		{"generate x -p y -f z", "not both", "st generate"},
+		{"generate x -p y --system z", "--system needs --chat", "st generate"},
+		{"logits x", "token ids are missing", "st logits"},
+		{"logits x --tokens 1,b -o y", `"b" is not a token id`, "st logits"},
+		{"logits x --tokens -1 -o y", `"-1" is not a token id`, "st logits"},
+		{"logits x --tokens 1", "an output file is missing", "st logits"},
+		{"eval x", "a text is missing", "st eval"},
+		{"eval x --text y --ctx 1", "it must be 4 or more", "st eval"},
+		{"tokenize", "argument MODEL is missing", "st tokenize"},
+		{"tokenize x y z", `unexpected argument "z"`, "st tokenize"},
+		{"demo now", `unexpected argument "now"`, "st demo"},
+	} {
+		o := st(strings.Fields(tt.args)...)
+		lines := strings.Split(o.stderr, "\n")
+		if o.code != exitUsage || o.stdout != "" || len(lines) != 3 || !strings.HasPrefix(lines[0], "st: ") ||
+			!strings.Contains(lines[0], tt.want) || lines[1] != fmt.Sprintf("run '%s --help' for usage", tt.help) {
+			t.Errorf("st %s: exit code %d, standard output %q, standard error\n%s", tt.args, o.code, o.stdout, o.stderr)
+		}
+	}
+}
+
+func TestFailures(t *testing.T) {
+	model := tiny(t)
+	dir := t.TempDir()
+	text := filepath.Join(dir, "text")
+	if err := os.WriteFile(text, []byte("a"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	weights := filepath.Join(checkpoint, "model-00001-of-00002.safetensors")
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"convert", "nowhere", "-o", filepath.Join(dir, "x")}, "open nowhere: no such file"},
+		{[]string{"convert", checkpoint, "-o", filepath.Join(dir, "no", "x")}, "no such file"},
+		{[]string{"convert", checkpoint, "-o", text}, "exists: use --force"},
+		{[]string{"convert", checkpoint, "-o", dir, "--force"}, "is a directory"},
+		{[]string{"convert", checkpoint, "-o", weights, "--force"}, "choose another target"},
+		{[]string{"inspect", "nowhere.stm"}, "open nowhere.stm: no such file"},
+		{[]string{"inspect", checkpoint}, "is a directory"},
+		{[]string{"inspect", weights}, "make one with st convert"},
+		{[]string{"inspect", model, "--layers", "--layer", "6"}, "layers 0 to 5"},
+		{[]string{"generate", checkpoint, "-p", "x"}, "st convert makes one"},
+		{[]string{"generate", weights, "-p", "x"}, "make one with st convert"},
+		{[]string{"generate", model, "-f", "nowhere"}, "open nowhere: no such file"},
+		{[]string{"generate", model, "-p", "one two three four", "--ctx", "3"}, "tokens and the context 3: shorten it or give a larger --ctx"},
+		{[]string{"logits", model, "--tokens", "4096", "-o", filepath.Join(dir, "x")}, "ids 0 to 4095"},
+		{[]string{"logits", model, "--tokens", "1", "-o", text}, "exists: use --force"},
+		{[]string{"logits", model, "--tokens", "1", "-o", model, "--force"}, "is the input"},
+		{[]string{"logits", model, "--tokens", "1", "-o", dir, "--force"}, "is a directory"},
+		{[]string{"eval", model, "--text", text}, "the text has only 1 token"},
+		{[]string{"eval", model, "--text", "nowhere"}, "no such file"},
+		{[]string{"tokenize", model, "--decode", "1 4096"}, "ids 0 to 4095"},
+		{[]string{"tokenize", model, "--decode", "1 x"}, "not a token id"},
+		{[]string{"tokenize", dir, "x"}, "no such file"},
+	} {
+		o := st(tt.args...)
+		if o.code != exitFailure || o.stdout != "" || !strings.HasPrefix(o.stderr, "st: ") || strings.Count(o.stderr, "\n") != 1 ||
+			!strings.Contains(o.stderr, tt.want) {
+			t.Errorf("st %s: exit code %d, standard output %q, standard error\n%s", strings.Join(tt.args, " "), o.code, o.stdout, o.stderr)
+		}
+	}
+	if names := list(t, dir); len(names) != 1 {
+		t.Errorf("failures left %v", names)
+	}
+}
+
+func list(t *testing.T, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+// Every field that --json prints is in the command's help.
+func TestHelpListsFields(t *testing.T) {
+	for command, report := range map[string]any{
+		"convert":  convertReport{Fallbacks: []fallbackReport{{}}},
+		"generate": generateReport{},
+		"eval":     evalReport{},
+		"inspect": fileReport{
+			Types: []typeReport{{}}, Sizes: []sizeReport{{}}, KVCache: []kvReport{{Q8: 1}},
+			Tokenizer: &tokenizerReport{Special: []specialTokenReport{{}}},
+			Tensors:   []tensorReport{{}}, Layers: []layerReport{{}}, Experts: []expertReport{{}}, Verify: &verifyReport{},
+		},
+	} {
+		help := must(t, command, "--help")
+		text, err := json.Marshal(report)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var fields map[string]any
+		if err := json.Unmarshal(text, &fields); err != nil {
+			t.Fatal(err)
+		}
+		delete(fields, "architecture") // described as a whole
+		delete(fields, "provenance")
+		var check func(v any)
+		check = func(v any) {
+			switch v := v.(type) {
+			case map[string]any:
+				for name, value := range v {
+					if !strings.Contains(help, name) {
+						t.Errorf("st %s --help does not tell of %s", command, name)
+					}
+					check(value)
+				}
+			case []any:
+				for _, value := range v {
+					check(value)
+				}
+			}
+		}
+		check(fields)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	if got := must(t, "version"); !strings.HasPrefix(got, "st ") || strings.Count(got, "\n") != 1 {
+		t.Errorf("st version prints %q", got)
+	}
+	if got := must(t, "--version"); got != "st "+version()+"\n" {
+		t.Errorf("st --version prints %q", got)
+	}
+}
+
+// brokenWriter fails after so many bytes.
+type brokenWriter struct {
+	left int
+	err  error
+}
+
+func (b *brokenWriter) Write(p []byte) (int, error) {
+	if b.left -= len(p); b.left < 0 {
+		return 0, b.err
+	}
+	return len(p), nil
+}
+
+func TestOutputFails(t *testing.T) {
+	args := []string{"generate", tiny(t), "-p", "To be", "-n", "100000", "--ctx", "1000000", "-q"}
+	for _, tt := range []struct {
+		err    error
+		code   int
+		stderr string
+	}{
+		{syscall.EPIPE, exitOK, ""},
+		{syscall.ENOSPC, exitFailure, "st: write to standard output: no space left on device\n"},
+	} {
+		var stderr bytes.Buffer
+		code := run(args, strings.NewReader(""), &brokenWriter{left: 20, err: &os.PathError{Op: "write", Path: "x", Err: tt.err}}, &stderr)
+		if code != tt.code || stderr.String() != tt.stderr {
+			t.Errorf("%v: exit code %d, standard error %q", tt.err, code, stderr.String())
+		}
+	}
+}
+
+func TestInterrupted(t *testing.T) {
+	model := tiny(t)
+	dir := t.TempDir()
+	for _, args := range [][]string{
+		{"convert", checkpoint, "-o", filepath.Join(dir, "x.stm")},
+		{"inspect", model, "--verify"},
+		{"eval", model, "--text", filepath.Join(checkpoint, "heldout.txt"), "-q"},
+		{"logits", model, "--tokens", "1,2,3", "-o", filepath.Join(dir, "x.npy")},
+		{"generate", model, "-p", "To be"},
+	} {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		var stdout, stderr bytes.Buffer
+		code := runContext(ctx, args, strings.NewReader(""), &stdout, &stderr)
+		if code != exitInterrupted || stderr.String() != "st: interrupted\n" {
+			t.Errorf("st %s: exit code %d, standard error %q", strings.Join(args, " "), code, stderr.String())
+		}
+	}
+	if names := list(t, dir); len(names) > 0 {
+		t.Errorf("interrupted commands left %v", names)
+	}
+}

@@ -1,0 +1,214 @@
+package kernel
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"st/quant"
+)
+
+// testMatrix encodes random weights in the given layout, and returns them as stored too.
+func testMatrix(rng *rand.Rand, t quant.Type, grouped bool, rows, cols int) (*Matrix, [][]float32) {
+	m := &Matrix{Type: t, Grouped: grouped, Rows: rows, Cols: cols}
+	src := make([]float32, m.Units()*m.UnitRows()*cols)
+	for i := range src[:rows*cols] {
+		src[i] = float32(rng.NormFloat64())
+	}
+	m.Stride = m.UnitRows()*t.RowBytes(cols) + 64
+	m.ScaleOffset = t.QuantBytes(cols) + 16
+	if m.Type.ScaleBytes(cols) == 0 {
+		m.ScaleOffset = 0
+	}
+	m.Data = make([]byte, m.Units()*m.Stride)
+	stored := make([][]float32, rows)
+	for r := range stored {
+		stored[r] = make([]float32, cols)
+	}
+	for u := range m.Units() {
+		unit := m.Data[u*m.Stride:]
+		if grouped {
+			t.EncodeGroup(unit[:t.GroupBytes(cols)], src[u*16*cols:][:16*cols], make([]byte, t.GroupBytes(cols)))
+			for r := u * 16; r < min(rows, u*16+16); r++ {
+				t.DecodeGroupRow(stored[r], unit[:t.GroupBytes(cols)], r%16)
+			}
+			continue
+		}
+		q, s := m.row(u)
+		t.Encode(q, s, src[u*cols:][:cols])
+		t.Decode(stored[u], q, s)
+	}
+	return m, stored
+}
+
+func testInput(rng *rand.Rand, n, cols int) *Input {
+	x := NewInput(n, cols)
+	for i := range x.F {
+		x.F[i] = float32(rng.NormFloat64())
+	}
+	for i := range n {
+		x.Quantize(i)
+	}
+	return x
+}
+
+// used returns the activations that a product uses: rounded to int8 for the block types.
+func used(x *Input, i int, t quant.Type) []float32 {
+	if t.Block() == 1 {
+		return x.Row(i)
+	}
+	out := make([]float32, x.Cols)
+	for j := range out {
+		out[j] = float32(x.q[i*x.Cols+j]) * x.d[(i*x.Cols+j)/quant.BlockSize]
+	}
+	return out
+}
+
+func dot64(a, b []float32) (sum float64) {
+	for i := range a {
+		sum += float64(a[i]) * float64(b[i])
+	}
+	return sum
+}
+
+func close32(got float32, want float64, cols int) bool {
+	return math.Abs(float64(got)-want) <= 1e-5*math.Sqrt(float64(cols))*10
+}
+
+// Mul is the product of what is stored with what the activations are rounded to, in every type and layout, for ranges of
+// units and for chosen vectors.
+func TestMul(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, tt := range []struct {
+		typ     quant.Type
+		grouped bool
+	}{{quant.F32, false}, {quant.F16, false}, {quant.BF16, false}, {quant.Q8_0, false}, {quant.Q4_0, false}, {quant.Q8_0, true}, {quant.Q4_0, true}} {
+		for _, shape := range [][2]int{{1, 32}, {16, 64}, {17, 96}, {40, 192}} {
+			rows, cols := shape[0], shape[1]
+			w, stored := testMatrix(rng, tt.typ, tt.grouped, rows, cols)
+			x := testInput(rng, 5, cols)
+			idx := []int32{4, 0, 2}
+			const untouched = 12345
+			dst := make([]float32, len(idx)*rows)
+			for i := range dst {
+				dst[i] = untouched
+			}
+			from, to := w.Units()/2, w.Units()
+			Mul(dst, rows, w, from, to, x, idx, new(Scratch))
+			for i, v := range idx {
+				for r := range rows {
+					got := dst[i*rows+r]
+					if r < from*w.UnitRows() {
+						if got != untouched {
+							t.Errorf("%s: row %d is outside the range and was written", tt.typ, r)
+						}
+						continue
+					}
+					if want := dot64(stored[r], used(x, int(v), tt.typ)); !close32(got, want, cols) {
+						t.Errorf("%s grouped %t [%d×%d]: row %d of vector %d is %g, want %g", tt.typ, tt.grouped, rows, cols, r, v, got, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+// ReGLU is its formula, for tokens that share the expert, and splits into ranges of units that add up.
+func TestReGLU(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for _, typ := range quant.Types() {
+		const hidden, neurons, batch = 96, 37, 4
+		gate, gates := testMatrix(rng, typ, typ.Block() > 1, neurons, hidden)
+		up, ups := testMatrix(rng, typ, false, neurons, hidden)
+		down, downs := testMatrix(rng, typ, false, neurons, hidden)
+		e := &Expert{Gate: *gate, Up: *up, Down: *down}
+		x := testInput(rng, batch, hidden)
+		idx, weights := []int32{1, 3}, []float32{0.25, 2}
+		y := make([]float32, batch*hidden)
+		active := e.ReGLU(y, 0, 1, x, idx, weights, new(Scratch))
+		active += e.ReGLU(y, 1, gate.Units(), x, idx, weights, new(Scratch))
+
+		want := make([]float64, batch*hidden)
+		wantActive := 0
+		for i, v := range idx {
+			a := used(x, int(v), typ)
+			for j := range neurons {
+				g := dot64(gates[j], a)
+				if g <= 0 {
+					continue
+				}
+				wantActive++
+				h := g * dot64(ups[j], a) * float64(weights[i])
+				for c, d := range downs[j] {
+					want[int(v)*hidden+c] += h * float64(d)
+				}
+			}
+		}
+		if active != wantActive {
+			t.Errorf("%s: %d active neurons, want %d", typ, active, wantActive)
+		}
+		for i := range want {
+			if math.Abs(float64(y[i])-want[i]) > 1e-5*math.Max(1000, math.Abs(want[i])) {
+				t.Fatalf("%s: y[%d, %d] is %g, want %g", typ, i/hidden, i%hidden, y[i], want[i])
+			}
+		}
+	}
+}
+
+// A gate that is zero or NaN leaves its neuron out.
+func TestInactiveNeurons(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	gate, _ := testMatrix(rng, quant.F32, false, 2, 32)
+	up, _ := testMatrix(rng, quant.F32, false, 2, 32)
+	clear(gate.Data[:gate.Stride])
+	for i := range 4 { // NaN in the second row
+		gate.Data[gate.Stride+i] = 0xff
+	}
+	e := &Expert{Gate: *gate, Up: *up, Down: *up}
+	y := make([]float32, 32)
+	if n := e.ReGLU(y, 0, 2, testInput(rng, 1, 32), []int32{0}, []float32{1}, new(Scratch)); n != 0 || y[0] != 0 {
+		t.Errorf("%d neurons are active, y is %v", n, y[0])
+	}
+}
+
+func TestQuantize(t *testing.T) {
+	x := NewInput(2, 64)
+	for i := range x.F {
+		x.F[i] = float32(i%64) - 20.5
+	}
+	clear(x.F[64+32:]) // a block of zeros
+	x.Quantize(0)
+	x.Quantize(1)
+	for i, v := range x.F {
+		b := i / quant.BlockSize
+		if got := float32(x.q[i]) * x.d[b]; math.Abs(float64(got-v)) > float64(x.d[b])/2*1.001 {
+			t.Errorf("activation %d is %g, want %g", i, got, v)
+		}
+	}
+	for b, want := range x.sum {
+		var sum int32
+		for _, q := range x.q[b*32:][:32] {
+			sum += int32(q)
+		}
+		if sum != want {
+			t.Errorf("block %d: sum is %d, want %d", b, want, sum)
+		}
+	}
+}
+
+func TestRMSNormSoftmax(t *testing.T) {
+	dst := make([]float32, 4)
+	RMSNorm(dst, []float32{1, -2, 3, -4}, []float32{1, 1, 2, 1}, 0.5)
+	for i, want := range []float64{1, -2, 6, -4} {
+		if want /= math.Sqrt(30./4 + 0.5); math.Abs(float64(dst[i])-want) > 1e-6 {
+			t.Errorf("RMSNorm[%d] is %g, want %g", i, dst[i], want)
+		}
+	}
+	x := []float32{1000, 1001, 999}
+	Softmax(x)
+	for i, want := range []float64{0.24472847, 0.66524096, 0.09003057} {
+		if math.Abs(float64(x[i])-want) > 1e-6 {
+			t.Errorf("Softmax[%d] is %g, want %g", i, x[i], want)
+		}
+	}
+}

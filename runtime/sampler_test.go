@@ -1,0 +1,137 @@
+package runtime
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// kept returns which tokens may be drawn, most likely first.
+func kept(t *testing.T, o SamplerOptions, logits []float32) []int32 {
+	t.Helper()
+	s, err := NewSampler(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []int32
+	for _, c := range s.keep(slices.Clone(logits)) {
+		ids = append(ids, c.id)
+	}
+	return ids
+}
+
+func TestKeep(t *testing.T) {
+	p := func(probabilities ...float64) []float32 {
+		var logits []float32
+		for _, v := range probabilities {
+			logits = append(logits, float32(math.Log(v)))
+		}
+		return logits
+	}
+	logits := p(0.1, 0.4, 0.05, 0.3, 0.15)
+	nan := float32(math.NaN())
+	for _, tt := range []struct {
+		name   string
+		opts   SamplerOptions
+		logits []float32
+		want   []int32
+	}{
+		{"top-k", SamplerOptions{TopK: 2}, logits, []int32{1, 3}},
+		{"top-k above the vocabulary", SamplerOptions{TopK: 9, MinP: 1e-9}, logits, []int32{1, 3, 4, 0, 2}},
+		{"top-p", SamplerOptions{TopP: 0.8}, logits, []int32{1, 3, 4}},
+		{"top-p below the first", SamplerOptions{TopP: 0.01}, logits, []int32{1}},
+		{"min-p", SamplerOptions{MinP: 0.3}, logits, []int32{1, 3, 4}},
+		{"min-p of one", SamplerOptions{MinP: 1}, logits, []int32{1}},
+		{"top-p counts what top-k left", SamplerOptions{TopK: 3, TopP: 0.8}, logits, []int32{1, 3}}, // 0.4, 0.3 of 0.85
+		{"equal logits by id", SamplerOptions{TopK: 3}, p(0.2, 0.2, 0.2, 0.2, 0.2), []int32{0, 1, 2}},
+		{"NaN is never kept", SamplerOptions{TopK: 2}, []float32{nan, 1, nan, 2, 0}, []int32{3, 1}},
+		{"nothing but NaN", SamplerOptions{TopK: 2}, []float32{nan, nan}, []int32{0}},
+	} {
+		if got := kept(t, tt.opts, tt.logits); !slices.Equal(got, tt.want) {
+			t.Errorf("%s: keeps %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
+// Drawn often enough, tokens come as often as their probabilities say.
+func TestDraw(t *testing.T) {
+	want := []float64{0.5, 0.2, 0.3}
+	for _, temperature := range []float64{1, 0.5} {
+		s, err := NewSampler(SamplerOptions{Temperature: temperature, Seed: 7})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var count [3]float64
+		const n = 20000
+		for range n {
+			logits := make([]float32, 3)
+			for i, p := range want {
+				logits[i] = float32(math.Log(p))
+			}
+			count[s.Sample(logits)]++
+		}
+		var total float64
+		for _, p := range want {
+			total += math.Pow(p, 1/temperature)
+		}
+		for i, p := range want {
+			if p := math.Pow(p, 1/temperature) / total; math.Abs(count[i]/n-p) > 0.02 {
+				t.Errorf("temperature %v: token %d comes %.3f of the time, want %.3f", temperature, i, count[i]/n, p)
+			}
+		}
+	}
+}
+
+func TestSeed(t *testing.T) {
+	draw := func(seed uint64) (ids []int32) {
+		s, _ := NewSampler(SamplerOptions{Temperature: 1, Seed: seed})
+		for range 50 {
+			ids = append(ids, s.Sample(make([]float32, 100)))
+		}
+		return ids
+	}
+	if !slices.Equal(draw(1), draw(1)) {
+		t.Error("the same seed draws other tokens")
+	}
+	if slices.Equal(draw(1), draw(2)) {
+		t.Error("another seed draws the same tokens")
+	}
+}
+
+func TestGreedyAndPenalty(t *testing.T) {
+	s, err := NewSampler(SamplerOptions{RepeatPenalty: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Accept(1)
+	s.Accept(1) // counts once
+	s.Accept(2)
+	if got := s.Sample([]float32{0.9, 1.5, -0.1}); got != 0 { // 0.9, 0.75, −0.2
+		t.Errorf("draws %d, want 0: the others were used before", got)
+	}
+	for range repeatWindow {
+		s.Accept(0)
+	}
+	if got := s.Sample([]float32{1.8, 1, 0}); got != 1 {
+		t.Errorf("draws %d, want 1: it is out of the window", got)
+	}
+}
+
+func TestSamplerOptions(t *testing.T) {
+	for _, tt := range []struct {
+		opts SamplerOptions
+		want string
+	}{
+		{SamplerOptions{Temperature: -1}, "temperature is -1"},
+		{SamplerOptions{Temperature: math.NaN()}, "temperature is NaN"},
+		{SamplerOptions{TopP: 1.5}, "top-p is 1.5"},
+		{SamplerOptions{MinP: -0.1}, "min-p is -0.1"},
+		{SamplerOptions{TopK: -3}, "top-k is -3"},
+		{SamplerOptions{RepeatPenalty: math.Inf(1)}, "repeat penalty is +Inf"},
+	} {
+		if _, err := NewSampler(tt.opts); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("error is %v, want one that says %q", err, tt.want)
+		}
+	}
+}
