@@ -211,7 +211,7 @@ func TestExtremeQuants(t *testing.T) {
 	})
 }
 
-func TestQuantize(t *testing.T) {
+func TestQuantizeTwin(t *testing.T) {
 	forEachISA(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(3, 4))
 		inf, nan := float32(math.Inf(1)), float32(math.NaN())

@@ -1,0 +1,60 @@
+package kernel
+
+import (
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"st/quant"
+)
+
+// atEnd returns a copy of s that ends where readable memory ends.
+func atEnd[T any](t *testing.T, s []T) []T {
+	t.Helper()
+	size := len(s) * int(unsafe.Sizeof(s[0]))
+	page := syscall.Getpagesize()
+	room := (size + page - 1) / page * page
+	m, err := syscall.Mmap(-1, 0, room+page, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mprotect(m[room:], syscall.PROT_NONE); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Munmap(m) })
+	c := unsafe.Slice((*T)(unsafe.Pointer(&m[room-size])), len(s))
+	copy(c, s)
+	return c
+}
+
+// TestOverread has every operand end at the end of memory: a kernel that reads or writes beyond it crashes.
+func TestOverread(t *testing.T) {
+	forEachISA(t, func(t *testing.T) {
+		for _, cols := range []int{32, 64, 96, 160, 256, 288, 1536} {
+			w, x := make([]float32, quant.GroupRows*cols), atEnd(t, make([]float32, cols))
+			v := quantized(x)
+			v = &vector{atEnd(t, v.q), atEnd(t, v.d), atEnd(t, v.sum)}
+			quantize(v.q, v.d, v.sum, x)
+			var acc [4][quant.GroupRows]float32
+			groupQ4(&acc[0], atEnd(t, group(quant.Q4_0, w)), v)
+			groupQ4x4(&acc, atEnd(t, group(quant.Q4_0, w)), &[4]vector{*v, *v, *v, *v})
+			groupQ8(&acc[0], atEnd(t, group(quant.Q8_0, w)), v)
+			q, s := row(quant.Q4_0, w[:cols])
+			q, s = atEnd(t, q), atEnd(t, s)
+			dotQ4(q, s, v)
+			axpyQ4(x, 1, q, s)
+			q, s = row(quant.Q8_0, w[:cols])
+			q, s = atEnd(t, q), atEnd(t, s)
+			dotQ8(q, s, v)
+			axpyQ8(x, 1, q, s)
+		}
+		for n := 1; n < 70; n++ {
+			x, y := atEnd(t, make([]float32, n)), atEnd(t, make([]float32, n))
+			dot(x, y)
+			axpy(x, 1, y)
+			axpy4(x, new([4]float32), &[4][]float32{y, y, y, y})
+			Decode(quant.F16, x, atEnd(t, make([]byte, 2*n)), nil)
+			Decode(quant.F32, x, atEnd(t, make([]byte, 4*n)), nil)
+		}
+	})
+}
