@@ -77,22 +77,28 @@ func TestCancel(t *testing.T) {
 	forward(t, s, 1, 2)
 }
 
-// The number of threads changes the order of sums, and nothing else; the same number gives the same bits.
+// The same number of threads gives the same bits. Another number changes the order of sums, and so the last bits; in the
+// block types that may turn the rounding of an activation over, so only the float types are held to a close match.
 func TestThreads(t *testing.T) {
 	m := modeltest.New(base(), 1)
 	tokens := prompt(60, 50)
 	var want []float32
 	for _, threads := range []int{1, 2, 3, 8} {
-		e := open(t, m, (*modeltest.Model).Write, quant.Q4_0, runtime.Options{Threads: threads})
-		a, b := forward(t, e.NewSession(), tokens...), forward(t, e.NewSession(), tokens...)
-		if !slices.Equal(a, b) {
-			t.Errorf("%d threads: two runs differ", threads)
-		}
-		if want == nil {
-			want = a
-		}
-		if d, _ := difference(want, a); d > 1e-2 {
-			t.Errorf("%d threads: max |Δlogit| to one thread is %g", threads, d)
+		for _, typ := range []quant.Type{quant.F32, quant.Q4_0} {
+			e := open(t, m, (*modeltest.Model).Write, typ, runtime.Options{Threads: threads})
+			a, b := forward(t, e.NewSession(), tokens...), forward(t, e.NewSession(), tokens...)
+			if !slices.Equal(a, b) {
+				t.Errorf("%s, %d threads: two runs differ", typ, threads)
+			}
+			if typ != quant.F32 {
+				continue
+			}
+			if want == nil {
+				want = a
+			}
+			if d, _ := difference(want, a); d > 1e-3 {
+				t.Errorf("%d threads: max |Δlogit| to one thread is %g", threads, d)
+			}
 		}
 	}
 }
