@@ -32,6 +32,7 @@ type Engine struct {
 	kvType  KVType
 
 	mu    sync.Mutex // one forward pass at a time
+	clock clock
 	stats counters
 }
 
@@ -64,7 +65,7 @@ func Open(r *format.Reader, opts Options) (*Engine, error) {
 		return nil, fmt.Errorf("%s: %w", r.Path(), err)
 	}
 	e.pool = newPool(opts.Threads)
-	e.store = newMappedStore(r, data)
+	e.store = newMappedStore(r, data, &e.stats)
 	if err := e.verifyDense(data); err != nil {
 		e.pool.close()
 		return nil, err

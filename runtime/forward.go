@@ -153,6 +153,7 @@ func (s *Session) check(tokens []int32) error {
 // batch runs up to maxBatch tokens through all layers. What is left in s.x is the last layer's output.
 func (s *Session) batch(ctx context.Context, tokens []int32) error {
 	e, n := s.engine, len(tokens)
+	e.clock.start()
 	err := guard(func() error {
 		for t, id := range tokens {
 			e.weights.embed.lookup(s.x[t*e.config.Hidden:][:e.config.Hidden], id)
@@ -163,6 +164,7 @@ func (s *Session) batch(ctx context.Context, tokens []int32) error {
 		return err
 	}
 	s.rope.set(s.length, n)
+	e.clock.lap(StageEmbed)
 	for l := range e.weights.layers {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -172,6 +174,9 @@ func (s *Session) batch(ctx context.Context, tokens []int32) error {
 		}
 	}
 	e.stats.tokens.Add(int64(n))
+	if n == 1 {
+		e.stats.decodeBytes.Add(e.weights.head.Bytes())
+	}
 	return nil
 }
 
@@ -182,19 +187,28 @@ func (s *Session) layer(l, n int) error {
 	if err := s.chooseExperts(w, n); err != nil {
 		return err
 	}
+	e.clock.lap(StageRouter)
 	if err := s.attention(l, n); err != nil {
 		return err
 	}
+	e.clock.lap(StageOutput)
 	if err := s.normalize(s.normed, w.ffnNorm, n); err != nil {
 		return err
 	}
+	e.clock.lap(StageNorm)
 	active, err := s.moe.run(e, w.experts, s.route, s.normed, n)
 	if err != nil {
 		return err
 	}
+	e.clock.lap(StageExperts)
 	e.stats.neurons.Add(int64(n) * int64(c.ExpertsPerToken) * int64(c.ExpertFFN))
 	e.stats.active.Add(active)
-	return s.moe.addTo(e.pool, s.x[:n*c.Hidden])
+	if n == 1 {
+		e.stats.decodeBytes.Add(w.denseBytes + int64(c.ExpertsPerToken)*w.gateBytes + active*w.neuronBytes)
+	}
+	err = s.moe.addTo(e.pool, s.x[:n*c.Hidden])
+	e.clock.lap(StageSum)
+	return err
 }
 
 // chooseExperts runs the router on the raw residual stream, before the layer's norm.
@@ -223,6 +237,7 @@ func (s *Session) attention(l, n int) error {
 	if err != nil {
 		return err
 	}
+	e.clock.lap(StageQKV)
 	err = e.pool.run(n, func(_, t int) {
 		for h := range c.Heads + c.KVHeads {
 			x, i := s.qkv[0][t*c.Heads*c.HeadDim:], h
@@ -241,6 +256,7 @@ func (s *Session) attention(l, n int) error {
 	if err != nil {
 		return err
 	}
+	e.clock.lap(StageKV)
 	s.attn.layer, s.attn.window, s.attn.start, s.attn.n = l, c.Window(l), s.length, n
 	if err := e.pool.run(s.attn.tasks(), s.attn.run); err != nil {
 		return err
@@ -249,6 +265,7 @@ func (s *Session) attention(l, n int) error {
 	if err := e.pool.run(n, func(_, t int) { s.mixed.Quantize(t) }); err != nil {
 		return err
 	}
+	e.clock.lap(StageAttention)
 	if err := s.multiply(product{s.proj, &w.o, s.mixed}, product{}, product{}, n); err != nil {
 		return err
 	}
@@ -298,6 +315,7 @@ func (s *Session) predict(from, to int, each func(i int, logits []float32) error
 	e := s.engine
 	c := e.config
 	for at := from; at < to; at += s.head.N {
+		e.clock.start()
 		n := min(s.head.N, to-at)
 		for t := range n {
 			kernel.RMSNorm(s.head.Row(t), s.x[(at+t)*c.Hidden:][:c.Hidden], e.weights.norm, c.RMSNormEps)
@@ -306,6 +324,7 @@ func (s *Session) predict(from, to int, each func(i int, logits []float32) error
 		if err := s.multiply(product{s.logits, &e.weights.head, s.head}, product{}, product{}, n); err != nil {
 			return err
 		}
+		e.clock.lap(StageHead)
 		for t := range n {
 			if err := each(at+t, s.logits[t*c.Vocab:][:c.Vocab]); err != nil {
 				return err

@@ -1,9 +1,16 @@
 package runtime
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // counters are what an engine counts while it runs.
-type counters struct{ tokens, neurons, active atomic.Int64 }
+type counters struct {
+	tokens, neurons, active      atomic.Int64
+	decodeBytes                  atomic.Int64
+	uses, reads, readBytes, wait atomic.Int64 // of experts; wait in nanoseconds
+}
 
 // Stats tells what an engine did since it was opened.
 type Stats struct {
@@ -13,11 +20,22 @@ type Stats struct {
 	NeuronDensity float64
 	// ModelBytes is the size of the mapped file.
 	ModelBytes int64
+	// DecodeWeightBytes are the bytes of weights that were computed with for tokens that came one at a time.
+	DecodeWeightBytes int64
+	// ExpertUses counts how often an expert was computed for a batch, and ExpertReads how often it was not in memory yet.
+	ExpertUses, ExpertReads int64
+	// ExpertBytesRead and ExpertWait are what these reads brought, and the time that was spent waiting for them.
+	ExpertBytesRead int64
+	ExpertWait      time.Duration
 }
 
 // Stats returns the counters.
 func (e *Engine) Stats() Stats {
-	s := Stats{Tokens: e.stats.tokens.Load(), ModelBytes: e.reader.Size()}
+	s := Stats{
+		Tokens: e.stats.tokens.Load(), ModelBytes: e.reader.Size(), DecodeWeightBytes: e.stats.decodeBytes.Load(),
+		ExpertUses: e.stats.uses.Load(), ExpertReads: e.stats.reads.Load(),
+		ExpertBytesRead: e.stats.readBytes.Load(), ExpertWait: time.Duration(e.stats.wait.Load()),
+	}
 	if n := e.stats.neurons.Load(); n > 0 {
 		s.NeuronDensity = float64(e.stats.active.Load()) / float64(n)
 	}

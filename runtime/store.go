@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"st/format"
 )
@@ -14,10 +15,11 @@ type mappedStore struct {
 	reader   *format.Reader
 	data     []byte
 	verified map[*format.Record]*atomic.Bool
+	stats    *counters
 }
 
-func newMappedStore(r *format.Reader, data []byte) *mappedStore {
-	s := &mappedStore{reader: r, data: data, verified: map[*format.Record]*atomic.Bool{}}
+func newMappedStore(r *format.Reader, data []byte, stats *counters) *mappedStore {
+	s := &mappedStore{reader: r, data: data, stats: stats, verified: map[*format.Record]*atomic.Bool{}}
 	for i := range r.Records() {
 		s.verified[&r.Records()[i]] = new(atomic.Bool)
 	}
@@ -27,8 +29,13 @@ func newMappedStore(r *format.Reader, data []byte) *mappedStore {
 // acquire returns an expert's record, verified. The error names layer and expert.
 func (s *mappedStore) acquire(rec *format.Record) (data []byte, err error) {
 	data = s.data[rec.Offset:][:rec.Length]
+	s.stats.uses.Add(1)
 	if ok := s.verified[rec]; !ok.Load() {
+		begin := time.Now()
 		err := guard(func() error { return s.reader.Check(rec, data) })
+		s.stats.reads.Add(1)
+		s.stats.readBytes.Add(rec.Length)
+		s.stats.wait.Add(int64(time.Since(begin)))
 		if errors.Is(err, errFault) {
 			err = fmt.Errorf("%s: %w", rec, err)
 		}

@@ -20,6 +20,19 @@ type layerWeights struct {
 	q, k, v, o        kernel.Matrix
 	router            kernel.Matrix // [experts, hidden]
 	experts           []expertWeights
+	denseBytes        int64 // of q, k, v, o and router
+	gateBytes         int64 // of one expert's gate
+	neuronBytes       int64 // of one neuron's rows of up and down
+}
+
+// measure sets the sizes, which are those of expert 0.
+func (l *layerWeights) measure() {
+	for _, m := range []*kernel.Matrix{&l.q, &l.k, &l.v, &l.o, &l.router} {
+		l.denseBytes += m.Bytes()
+	}
+	x := &l.experts[0]
+	l.gateBytes = x.gate.Bytes()
+	l.neuronBytes = (x.up.Bytes() + x.down.Bytes()) / int64(x.up.Rows)
 }
 
 // expertWeights tells where an expert's matrices lie in its record.
@@ -121,7 +134,13 @@ func bind(r *format.Reader, data []byte) (*weights, error) {
 		head, w.embed.isHead = "model.embed_tokens.weight", true
 	}
 	w.head = b.dense(head, c.Vocab, c.Hidden)
-	return w, b.err
+	if b.err != nil {
+		return nil, b.err
+	}
+	for l := range w.layers {
+		w.layers[l].measure()
+	}
+	return w, nil
 }
 
 func (b *binder) expert(prefix string, layer, expert int) expertWeights {

@@ -298,3 +298,17 @@ func TestSelect(t *testing.T) {
 		t.Errorf("Select of nothing chose %q (%v), not the best", ISA(), err)
 	}
 }
+
+func TestRead(t *testing.T) {
+	b := make([]byte, 1000)
+	for i := range b {
+		b[i] = byte(i * 7)
+	}
+	forEachISA(t, func(t *testing.T) {
+		for n := range len(b) {
+			if got, want := Read(b[:n]), readGeneric(b[:n]); got != want {
+				t.Fatalf("sum of %d bytes is %d, want %d", n, got, want)
+			}
+		}
+	})
+}

@@ -35,3 +35,5 @@ func decodeF32(dst []float32, src []byte) { quant.F32.Decode(dst, src, nil) }
 func decodeF16(dst []float32, src []byte) { quant.F16.Decode(dst, src, nil) }
 
 func prefetch([]byte) {}
+
+func read(b []byte) uint64 { return readGeneric(b) }

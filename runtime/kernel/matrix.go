@@ -30,6 +30,14 @@ func (m *Matrix) UnitRows() int {
 // Units returns the number of units: what work is split by.
 func (m *Matrix) Units() int { return (m.Rows + m.UnitRows() - 1) / m.UnitRows() }
 
+// Bytes returns the size of all units.
+func (m *Matrix) Bytes() int64 {
+	if m.Grouped {
+		return int64(m.Units()) * int64(m.Type.GroupBytes(m.Cols))
+	}
+	return int64(m.Rows) * int64(m.Type.QuantBytes(m.Cols)+m.Type.ScaleBytes(m.Cols))
+}
+
 // group returns group i of a Grouped matrix.
 func (m *Matrix) group(i int) []byte { return m.Data[i*m.Stride:][:m.Type.GroupBytes(m.Cols)] }
 
