@@ -193,3 +193,30 @@ func TestTruncatedWhileRunning(t *testing.T) {
 		t.Error("no error")
 	}
 }
+
+// A token that is generated leaves no garbage behind.
+func TestDecodeAllocations(t *testing.T) {
+	m := modeltest.New(base(), 1)
+	for _, threads := range []int{1, 2} {
+		e := open(t, m, (*modeltest.Model).Write, quant.Q4_0, runtime.Options{Context: 400, Threads: threads})
+		s := e.NewSession()
+		sampler, err := runtime.NewSampler(runtime.SamplerOptions{Temperature: 1, TopK: 20, TopP: 0.9, MinP: 0.01, RepeatPenalty: 1.1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		next := make([]int32, 1)
+		token := func() {
+			logits, err := s.Forward(t.Context(), next)
+			if err != nil {
+				t.Fatal(err)
+			}
+			next[0] = sampler.Sample(logits)
+		}
+		for range 270 { // experts are verified and pages of the KV cache made as they are needed
+			token()
+		}
+		if n := testing.AllocsPerRun(100, token); n > 0 {
+			t.Errorf("%d threads: %v allocations per token", threads, n)
+		}
+	}
+}

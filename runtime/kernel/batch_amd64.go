@@ -11,7 +11,12 @@ func dotQ4x4(dots *[4]float32, quants, scales []byte, x *[4]vector) {
 		x[i].check()
 		_ = x[i].d[:len(x[0].d)]
 	}
-	dotQ4x4AVX2(dots, quants[:len(x[0].q)/2], scales[:len(x[0].q)/16], x)
+	quants, scales = quants[:len(x[0].q)/2], scales[:len(x[0].q)/16]
+	if useAVX512 && len(x[0].d)%8 == 0 {
+		dotQ4x4AVX512(dots, quants, scales, x)
+		return
+	}
+	dotQ4x4AVX2(dots, quants, scales, x)
 }
 
 func decodeRowsQ4(dst []float32, quants, scales []byte, stride int, rows []int32) {
@@ -19,7 +24,12 @@ func decodeRowsQ4(dst []float32, quants, scales []byte, stride int, rows []int32
 		decodeRowsQ4Generic(dst, quants, scales, stride, rows)
 		return
 	}
-	decodeRowsQ4AVX2(dst[:len(rows)*tileCols], quants, scales, stride, rows)
+	dst = dst[:len(rows)*tileCols]
+	if useAVX512 {
+		decodeRowsQ4AVX512(dst, quants, scales, stride, rows)
+		return
+	}
+	decodeRowsQ4AVX2(dst, quants, scales, stride, rows)
 }
 
 func addTile(y []float32, stride, cols, tokens int, s *batch) {
@@ -28,6 +38,10 @@ func addTile(y []float32, stride, cols, tokens int, s *batch) {
 		return
 	}
 	_ = y[(tokens-1)*stride:][:tileCols]
+	if useAVX512 {
+		addTileAVX512(y, stride, tokens, s)
+		return
+	}
 	addTileAVX2(y, stride, tokens, s)
 }
 
@@ -45,3 +59,18 @@ func decodeRowsQ4AVX2(dst []float32, quants, scales []byte, stride int, rows []i
 //
 //go:noescape
 func addTileAVX2(y []float32, stride, tokens int, s *batch)
+
+// dotQ4x4AVX512 is dotQ4x4Generic, for a multiple of eight blocks.
+//
+//go:noescape
+func dotQ4x4AVX512(dots *[4]float32, quants, scales []byte, x *[4]vector)
+
+// decodeRowsQ4AVX512 is decodeRowsQ4Generic.
+//
+//go:noescape
+func decodeRowsQ4AVX512(dst []float32, quants, scales []byte, stride int, rows []int32)
+
+// addTileAVX512 is addTileGeneric, for tileCols columns.
+//
+//go:noescape
+func addTileAVX512(y []float32, stride, tokens int, s *batch)

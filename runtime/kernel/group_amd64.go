@@ -10,7 +10,12 @@ func groupQ4(acc *[quant.GroupRows]float32, group []byte, x *vector) {
 		return
 	}
 	x.check()
-	groupQ4AVX2(acc, group[:quant.Q4_0.GroupBytes(len(x.q))], x)
+	group = group[:quant.Q4_0.GroupBytes(len(x.q))]
+	if useAVX512 {
+		groupQ4AVX512(acc, group, x)
+		return
+	}
+	groupQ4AVX2(acc, group, x)
 }
 
 func groupQ4x4(acc *[4][quant.GroupRows]float32, group []byte, x *[4]vector) {
@@ -22,7 +27,12 @@ func groupQ4x4(acc *[4][quant.GroupRows]float32, group []byte, x *[4]vector) {
 		x[i].check()
 		_ = x[i].q[:len(x[0].q)]
 	}
-	groupQ4x4AVX2(acc, group[:quant.Q4_0.GroupBytes(len(x[0].q))], x)
+	group = group[:quant.Q4_0.GroupBytes(len(x[0].q))]
+	if useAVX512 {
+		groupQ4x4AVX512(acc, group, x)
+		return
+	}
+	groupQ4x4AVX2(acc, group, x)
 }
 
 func groupQ8(acc *[quant.GroupRows]float32, group []byte, x *vector) {
@@ -31,7 +41,12 @@ func groupQ8(acc *[quant.GroupRows]float32, group []byte, x *vector) {
 		return
 	}
 	x.check()
-	groupQ8AVX2(acc, group[:quant.Q8_0.GroupBytes(len(x.q))], x)
+	group = group[:quant.Q8_0.GroupBytes(len(x.q))]
+	if useAVX512 {
+		groupQ8AVX512(acc, group, x)
+		return
+	}
+	groupQ8AVX2(acc, group, x)
 }
 
 // groupQ4AVX2 is groupQ4Generic.
@@ -48,3 +63,18 @@ func groupQ4x4AVX2(acc *[4][quant.GroupRows]float32, group []byte, x *[4]vector)
 //
 //go:noescape
 func groupQ8AVX2(acc *[quant.GroupRows]float32, group []byte, x *vector)
+
+// groupQ4AVX512 is groupQ4Generic.
+//
+//go:noescape
+func groupQ4AVX512(acc *[quant.GroupRows]float32, group []byte, x *vector)
+
+// groupQ4x4AVX512 is groupQ4x4Generic. The vectors are as long as the first.
+//
+//go:noescape
+func groupQ4x4AVX512(acc *[4][quant.GroupRows]float32, group []byte, x *[4]vector)
+
+// groupQ8AVX512 is groupQ8Generic.
+//
+//go:noescape
+func groupQ8AVX512(acc *[quant.GroupRows]float32, group []byte, x *vector)

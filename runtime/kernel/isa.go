@@ -20,7 +20,7 @@ func init() {
 // ISA returns the name of the instruction set that the kernels use.
 func ISA() string { return isa }
 
-// Select makes the kernels use an instruction set: "generic" or "avx2", or the best one if name is empty. It must not be
+// Select makes the kernels use an instruction set: "generic", "avx2" or "avx512", or the best one if name is empty. It must not be
 // called while kernels run.
 func Select(name string) error {
 	all := isas()
