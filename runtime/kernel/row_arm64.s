@@ -1,0 +1,286 @@
+//go:build !noasm
+
+#include "go_asm.h"
+#include "textflag.h"
+#include "neon_arm64.h"
+
+// Products of a row with a vector: R0 quants, R1 scales, R3 activations, R4 their scales, R5 their sums, R6 blocks left.
+// Four blocks at a time; V24-V27 have a block's sum in parts each. V0-V7 are weights, V16-V23 activations, V28 the result,
+// V30 longs of 8, V31 the mask of low nibbles.
+
+#define START \
+	MOVD  quants_base+0(FP), R0;  \
+	MOVD  scales_base+24(FP), R1; \
+	MOVD  x+48(FP), R2;           \
+	MOVD  vector_q(R2), R3;       \
+	MOVD  vector_d(R2), R4;       \
+	MOVD  vector_sum(R2), R5;     \
+	MOVD  (vector_d+8)(R2), R6;   \
+	ZERO(28)
+
+// LOADX loads the activations of four blocks.
+#define LOADX \
+	FLDPQ 0(R3), (F16, F17);  \
+	FLDPQ 32(R3), (F18, F19); \
+	FLDPQ 64(R3), (F20, F21); \
+	FLDPQ 96(R3), (F22, F23); \
+	ADD   $128, R3
+
+// ADD4 adds the sums of four blocks in V24, times both scales, to the result.
+#define ADD4 \
+	FMOVD.P 8(R1), F0;   \
+	FMOVQ.P 16(R4), F1;  \
+	SCVTF(24, 24);       \
+	FCVTL(0, 0);         \
+	FMUL(0, 0, 1);       \
+	FMLA(28, 24, 0)
+
+// ADD1 is ADD4 for one block: the other lanes are zero.
+#define ADD1 \
+	LDRH2(0, 1);         \
+	FMOVS.P 4(R4), F1;   \
+	SCVTF(24, 24);       \
+	FCVTL(0, 0);         \
+	FMUL(0, 0, 1);       \
+	FMLA(28, 24, 0)
+
+// PRODUCT4DOT leaves the sum of a Q4_0 block's products in y, in four longs: the quants in w, the activations in x, x+1.
+#define PRODUCT4DOT(y, w, x) \
+	USHR4B(w+4, w);       \
+	ANDB(w, w, 31);        \
+	ZERO(y);              \
+	SDOT(y, w, x);        \
+	SDOT(y, w+4, x+1)
+
+// PRODUCT4 leaves it in eight words, of four products of at most 15·127 each.
+#define PRODUCT4(y, w, x) \
+	USHR4B(w+4, w);        \
+	ANDB(w, w, 31);         \
+	SMULL(y, w, x);        \
+	SMLAL2(y, w, x);       \
+	SMLAL(y, w+4, x+1);    \
+	SMLAL2(y, w+4, x+1)
+
+// BRING leaves the sums of V24-V27 in the four longs of V24.
+#define BRING \
+	ADDPS(24, 24, 25); \
+	ADDPS(26, 26, 27); \
+	ADDPS(24, 24, 26)
+
+// BRINGH does so from words, two of which hold 32 products in the end.
+#define BRINGH \
+	ADDPH(24, 24, 25); \
+	ADDPH(26, 26, 27); \
+	ADDPH(24, 24, 26); \
+	SADDLPH(24, 24)
+
+// DOT4 is a kernel for Q4_0 rows. SUM adds up one block's sum in V24.
+#define DOT4(PRODUCT, BRING, SUM) \
+	START;                          \
+	VMOVI $15, V31.B16;             \
+	MOVD  $8, R7;                   \
+	VDUP  R7, V30.S4;               \
+	SUBS  $4, R6;                   \
+	BLT   rest;                     \
+four:                               \
+	VLD1.P 64(R0), [V0.B16, V1.B16, V2.B16, V3.B16]; \
+	LOADX;                          \
+	PRODUCT(24, 0, 16);             \
+	PRODUCT(25, 1, 18);             \
+	PRODUCT(26, 2, 20);             \
+	PRODUCT(27, 3, 22);             \
+	FMOVQ.P 16(R5), F2;             \
+	BRING;                          \
+	MLSS(24, 2, 30);                \
+	ADD4;                           \
+	SUBS  $4, R6;                   \
+	BGE   four;                     \
+rest:                               \
+	ADDS  $4, R6;                   \
+	BEQ   done;                     \
+one:                                \
+	FMOVQ.P 16(R0), F0;             \
+	FLDPQ.P 32(R3), (F16, F17);     \
+	PRODUCT(24, 0, 16);             \
+	FMOVS.P 4(R5), F2;              \
+	SUM(24, 24);                    \
+	MLSS(24, 2, 30);                \
+	ADD1;                           \
+	SUBS  $1, R6;                   \
+	BNE   one;                      \
+done:                               \
+	HSUM(28);                       \
+	FMOVS F28, ret+56(FP);          \
+	RET
+
+// func dotQ4DotProd(quants, scales []byte, x *vector) float32
+TEXT ·dotQ4DotProd(SB), NOSPLIT, $0-60
+	DOT4(PRODUCT4DOT, BRING, ADDVS)
+
+// func dotQ4NEON(quants, scales []byte, x *vector) float32
+TEXT ·dotQ4NEON(SB), NOSPLIT, $0-60
+	DOT4(PRODUCT4, BRINGH, SADDLVH)
+
+// PRODUCT8DOT leaves the sum of a Q8_0 block's products in y, in four longs: the quants in w, w+1, the activations in x, x+1.
+#define PRODUCT8DOT(y, w, x) \
+	ZERO(y);              \
+	SDOT(y, w, x);        \
+	SDOT(y, w+1, x+1)
+
+// PRODUCT8 does so without dot products: two of at most 128·127 fit a word.
+#define PRODUCT8(y, w, x) \
+	SMULL(y, w, x);        \
+	SMLAL2(y, w, x);       \
+	SMULL(29, w+1, x+1);   \
+	SMLAL2(29, w+1, x+1);  \
+	SADDLPH(y, y);         \
+	SADALPH(y, 29)
+
+// DOT8 is a kernel for Q8_0 rows.
+#define DOT8(PRODUCT) \
+	START;                          \
+	SUBS  $4, R6;                   \
+	BLT   rest;                     \
+four:                               \
+	VLD1.P 64(R0), [V0.B16, V1.B16, V2.B16, V3.B16]; \
+	VLD1.P 64(R0), [V4.B16, V5.B16, V6.B16, V7.B16]; \
+	LOADX;                          \
+	PRODUCT(24, 0, 16);             \
+	PRODUCT(25, 2, 18);             \
+	PRODUCT(26, 4, 20);             \
+	PRODUCT(27, 6, 22);             \
+	BRING;                          \
+	ADD4;                           \
+	SUBS  $4, R6;                   \
+	BGE   four;                     \
+rest:                               \
+	ADDS  $4, R6;                   \
+	BEQ   done;                     \
+one:                                \
+	FLDPQ.P 32(R0), (F0, F1);       \
+	FLDPQ.P 32(R3), (F16, F17);     \
+	PRODUCT(24, 0, 16);             \
+	ADDVS(24, 24);                  \
+	ADD1;                           \
+	SUBS  $1, R6;                   \
+	BNE   one;                      \
+done:                               \
+	HSUM(28);                       \
+	FMOVS F28, ret+56(FP);          \
+	RET
+
+// func dotQ8DotProd(quants, scales []byte, x *vector) float32
+TEXT ·dotQ8DotProd(SB), NOSPLIT, $0-60
+	DOT8(PRODUCT8DOT)
+
+// func dotQ8NEON(quants, scales []byte, x *vector) float32
+TEXT ·dotQ8NEON(SB), NOSPLIT, $0-60
+	DOT8(PRODUCT8)
+
+// tops: the upper bytes of the bfloat16 numbers -8 to 7, and nexts: the lower ones. A bfloat16 is the upper half of a float32.
+DATA tops<>+0(SB)/8, $0xbfc0c0c0c0c0c0c1
+DATA tops<>+8(SB)/8, $0x4040404040403f00
+GLOBL tops<>(SB), RODATA|NOPTR, $16
+DATA nexts<>+0(SB)/8, $0x80004080a0c0e000
+DATA nexts<>+8(SB)/8, $0xe0c0a08040008000
+GLOBL nexts<>(SB), RODATA|NOPTR, $16
+
+// ROW loads the arguments of a kernel that adds f times a row to y: R0 y, R1 scales, R2 numbers left, R3 quants, f in F31.
+#define ROW \
+	MOVD  y_base+0(FP), R0;       \
+	MOVD  y_len+8(FP), R2;        \
+	FMOVS f+24(FP), F31;          \
+	MOVD  quants_base+32(FP), R3; \
+	MOVD  scales_base+56(FP), R1; \
+	SUBS  $32, R2;                \
+	BLT   done
+
+// LOADSCALE puts the next scale times f in the lowest lane of V30.
+#define LOADSCALE \
+	LDRH2(30, 1);          \
+	FCVTL(30, 30);         \
+	FMUL(30, 30, 31)
+
+// ADDY adds registers 16-23 times the scale to y.
+#define ADDY \
+	FLDPQ 0(R0), (F0, F1);      \
+	FLDPQ 32(R0), (F2, F3);     \
+	FLDPQ 64(R0), (F4, F5);     \
+	FLDPQ 96(R0), (F6, F7);     \
+	FMLAE(0, 16, 30, 0);        \
+	FMLAE(1, 17, 30, 0);        \
+	FMLAE(2, 18, 30, 0);        \
+	FMLAE(3, 19, 30, 0);        \
+	FMLAE(4, 20, 30, 0);        \
+	FMLAE(5, 21, 30, 0);        \
+	FMLAE(6, 22, 30, 0);        \
+	FMLAE(7, 23, 30, 0);        \
+	FSTPQ (F0, F1), 0(R0);      \
+	FSTPQ (F2, F3), 32(R0);     \
+	FSTPQ (F4, F5), 64(R0);     \
+	FSTPQ (F6, F7), 96(R0);     \
+	ADD   $128, R0
+
+// FLOATS makes float32 numbers, in registers f to f+3, of 16 nibbles in q.
+#define FLOATS(q, f) \
+	TBL(24, 28, q);         \
+	TBL(25, 29, q);         \
+	ZIP1B(26, 24, 25);      \
+	ZIP2B(27, 24, 25);      \
+	ZIP1H(f, 8, 26);        \
+	ZIP2H(f+1, 8, 26);      \
+	ZIP1H(f+2, 8, 27);      \
+	ZIP2H(f+3, 8, 27)
+
+// func axpyQ4NEON(y []float32, f float32, quants, scales []byte)
+TEXT ·axpyQ4NEON(SB), NOSPLIT, $0-80
+	ROW
+	MOVD  $tops<>(SB), R4
+	FMOVQ (R4), F29
+	MOVD  $nexts<>(SB), R4
+	FMOVQ (R4), F28
+	VMOVI $15, V9.B16
+	ZERO(8)
+
+block:
+	FMOVQ.P 16(R3), F10
+	LOADSCALE
+	USHR4B(11, 10)
+	ANDB(10, 10, 9)
+	FLOATS(10, 16)
+	FLOATS(11, 20)
+	ADDY
+	SUBS  $32, R2
+	BGE   block
+
+done:
+	RET
+
+// LONGS makes float32 numbers, in registers f to f+3, of the 16 bytes in q.
+#define LONGS(q, f) \
+	SXTLB(24, q);           \
+	SXTL2B(25, q);          \
+	SXTLH(f, 24);           \
+	SXTL2H(f+1, 24);        \
+	SXTLH(f+2, 25);         \
+	SXTL2H(f+3, 25);        \
+	SCVTF(f, f);            \
+	SCVTF(f+1, f+1);        \
+	SCVTF(f+2, f+2);        \
+	SCVTF(f+3, f+3)
+
+// func axpyQ8NEON(y []float32, f float32, quants, scales []byte)
+TEXT ·axpyQ8NEON(SB), NOSPLIT, $0-80
+	ROW
+
+block:
+	FLDPQ.P 32(R3), (F10, F11)
+	LOADSCALE
+	LONGS(10, 16)
+	LONGS(11, 20)
+	ADDY
+	SUBS  $32, R2
+	BGE   block
+
+done:
+	RET
