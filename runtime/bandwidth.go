@@ -30,7 +30,7 @@ func Bandwidth(threads int) (float64, error) {
 	var sum atomic.Uint64
 	for range passes {
 		begin := time.Now()
-		err := p.run(size/chunk, func(_, task int) { sum.Add(kernel.Read(data[task*chunk:][:chunk])) })
+		err := p.split(size/chunk, 16, func(_, from, to int) { sum.Add(kernel.Read(data[from*chunk : to*chunk])) })
 		if err != nil {
 			return 0, err
 		}

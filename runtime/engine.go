@@ -80,13 +80,15 @@ func (e *Engine) verifyDense(data []byte) error {
 	records := e.reader.Records()
 	errs := make([]error, len(records))
 	lookup := &e.weights.embed
-	err := e.pool.run(len(records), func(_, i int) {
-		switch rec := &records[i]; {
-		case rec.IsExpert():
-		case &rec.Tensors[0] == lookup.tensor && !lookup.isHead:
-			errs[i] = e.reader.VerifyRecord(context.Background(), rec)
-		default:
-			errs[i] = e.reader.Check(rec, data[rec.Offset:])
+	err := e.pool.each(len(records), func(_, from, to int) {
+		for i := from; i < to; i++ {
+			switch rec := &records[i]; {
+			case rec.IsExpert():
+			case &rec.Tensors[0] == lookup.tensor && !lookup.isHead:
+				errs[i] = e.reader.VerifyRecord(context.Background(), rec)
+			default:
+				errs[i] = e.reader.Check(rec, data[rec.Offset:])
+			}
 		}
 	})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 
 	"st/runtime/kernel"
 )
@@ -19,6 +20,7 @@ type Session struct {
 	broken bool // a batch failed half-way: the cache is not to be continued from
 
 	x      []float32     // [batch, hidden] residual stream
+	raw    kernel.Input  // the same, as input of the router
 	normed *kernel.Input // [batch, hidden] normalised x
 	mixed  *kernel.Input // [batch, heads·head_dim] attention output
 	qkv    [3][]float32  // queries, keys, values of the batch
@@ -26,11 +28,20 @@ type Session struct {
 	router []float32     // [batch, experts]
 	route  *route
 	rope   *rope
-	attn   attention
-	moe    experts
+	attn   *attention
+	moe    *experts
 	head   *kernel.Input // [headBatch, hidden] input of the language-model head
 	logits []float32     // [headBatch, vocab]
 	all    []int32       // 0, 1, 2, …: the index of a whole batch
+
+	// What the threads are at. Functions are made once: a closure for every job would be garbage.
+	layerWeights *layerWeights
+	rotate       bool       // the layer has RoPE
+	products     [3]product // of multiply
+	vectors      []int32    // of products: the first n of all
+	norm         []float32  // weights of normalize
+	residual     []float32  // of normalize: what is added to x before, or nil
+	do           struct{ multiply, normalize, put, quantize, pick func(thread, from, to int) }
 }
 
 // headBatch is the number of tokens whose logits are computed together: a row of logits has the size of the vocabulary.
@@ -54,17 +65,18 @@ func (e *Engine) NewSession() *Session {
 		logits: make([]float32, min(headBatch, batch)*c.Vocab),
 		all:    make([]int32, batch),
 	}
+	s.raw = kernel.Input{Cols: c.Hidden, F: s.x}
 	for i, n := range []int{c.Heads, c.KVHeads, c.KVHeads} {
 		s.qkv[i] = make([]float32, batch*n*c.HeadDim)
 	}
 	for i := range s.all {
 		s.all[i] = int32(i)
 	}
-	s.attn = attention{kv: s.kv, heads: c.Heads, headDim: c.HeadDim, q: s.qkv[0], out: s.mixed.F}
-	s.moe = newExperts(e.pool.threads, batch, c.Hidden)
-	for range e.pool.threads {
-		s.attn.scratch = append(s.attn.scratch, newAttentionScratch(c.HeadDim, c.Heads/c.KVHeads))
-	}
+	s.attn = newAttention(s.kv, c.Heads, c.HeadDim, e.pool.threads, batch)
+	s.attn.q, s.attn.out = s.qkv[0], s.mixed.F
+	s.moe = newExperts(e.pool.threads, batch, c.Hidden, c.ExpertFFN, s.route)
+	s.do.multiply, s.do.normalize, s.do.put = s.doMultiply, s.doNormalize, s.doPut
+	s.do.quantize, s.do.pick = s.doQuantize, s.doPick
 	return s
 }
 
@@ -154,13 +166,7 @@ func (s *Session) check(tokens []int32) error {
 func (s *Session) batch(ctx context.Context, tokens []int32) error {
 	e, n := s.engine, len(tokens)
 	e.clock.start()
-	err := guard(func() error {
-		for t, id := range tokens {
-			e.weights.embed.lookup(s.x[t*e.config.Hidden:][:e.config.Hidden], id)
-		}
-		return nil
-	})
-	if err != nil {
+	if err := s.embed(tokens); err != nil {
 		return err
 	}
 	s.rope.set(s.length, n)
@@ -180,11 +186,28 @@ func (s *Session) batch(ctx context.Context, tokens []int32) error {
 	return nil
 }
 
+// embed looks tokens up. A fault in mapped memory is returned as an error.
+func (s *Session) embed(tokens []int32) (err error) {
+	was := debug.SetPanicOnFault(true)
+	defer func() {
+		debug.SetPanicOnFault(was)
+		if r := recover(); r != nil {
+			err = faultError(r)
+		}
+	}()
+	hidden := s.engine.config.Hidden
+	for t, id := range tokens {
+		s.engine.weights.embed.lookup(s.x[t*hidden:][:hidden], id)
+	}
+	return nil
+}
+
 // layer computes y = h + experts(norm(h)), h = x + attention(norm(x)), with the experts chosen by x itself.
 func (s *Session) layer(l, n int) error {
 	e := s.engine
 	c, w := e.config, &e.weights.layers[l]
-	if err := s.chooseExperts(w, n); err != nil {
+	s.layerWeights, s.rotate = w, c.RoPELayout[l]
+	if err := s.chooseExperts(n); err != nil {
 		return err
 	}
 	e.clock.lap(StageRouter)
@@ -192,11 +215,11 @@ func (s *Session) layer(l, n int) error {
 		return err
 	}
 	e.clock.lap(StageOutput)
-	if err := s.normalize(s.normed, w.ffnNorm, n); err != nil {
+	if err := s.normalize(w.ffnNorm, s.proj, n); err != nil {
 		return err
 	}
 	e.clock.lap(StageNorm)
-	active, err := s.moe.run(e, w.experts, s.route, s.normed, n)
+	active, err := s.moe.run(e, w.experts, s.normed, n)
 	if err != nil {
 		return err
 	}
@@ -206,82 +229,98 @@ func (s *Session) layer(l, n int) error {
 	if n == 1 {
 		e.stats.decodeBytes.Add(w.denseBytes + int64(c.ExpertsPerToken)*w.gateBytes + active*w.neuronBytes)
 	}
-	err = s.moe.addTo(e.pool, s.x[:n*c.Hidden])
+	err = s.moe.addTo(e.pool, s.x[:n*c.Hidden], n)
 	e.clock.lap(StageSum)
 	return err
 }
 
 // chooseExperts runs the router on the raw residual stream, before the layer's norm.
-func (s *Session) chooseExperts(w *layerWeights, n int) error {
-	c := s.engine.config
-	x := &kernel.Input{N: n, Cols: c.Hidden, F: s.x}
-	err := s.multiply(product{s.router, &w.router, x}, product{}, product{}, n)
-	if err != nil {
+func (s *Session) chooseExperts(n int) error {
+	s.raw.N = n
+	if err := s.multiply(n, product{s.router, &s.layerWeights.router, &s.raw}); err != nil {
 		return err
 	}
-	for t := range n {
-		s.route.pick(t, s.router[t*c.Experts:][:c.Experts], c.RouterSoftmax)
-	}
+	err := s.engine.pool.split(n, 16, s.do.pick)
 	s.route.group(n)
-	return nil
+	return err
 }
 
-// attention adds attention(norm(x)) to x.
+func (s *Session) doPick(_, from, to int) {
+	c := s.engine.config
+	for t := from; t < to; t++ {
+		s.route.pick(t, s.router[t*c.Experts:][:c.Experts], c.RouterSoftmax)
+	}
+}
+
+// attention leaves attention(norm(x)) in s.proj.
 func (s *Session) attention(l, n int) error {
 	e := s.engine
-	c, w := e.config, &e.weights.layers[l]
-	if err := s.normalize(s.normed, w.attnNorm, n); err != nil {
+	c, w := e.config, s.layerWeights
+	if err := s.normalize(w.attnNorm, nil, n); err != nil {
 		return err
 	}
-	err := s.multiply(product{s.qkv[0], &w.q, s.normed}, product{s.qkv[1], &w.k, s.normed}, product{s.qkv[2], &w.v, s.normed}, n)
+	err := s.multiply(n, product{s.qkv[0], &w.q, s.normed}, product{s.qkv[1], &w.k, s.normed}, product{s.qkv[2], &w.v, s.normed})
 	if err != nil {
 		return err
 	}
 	e.clock.lap(StageQKV)
-	err = e.pool.run(n, func(_, t int) {
-		for h := range c.Heads + c.KVHeads {
-			x, i := s.qkv[0][t*c.Heads*c.HeadDim:], h
-			if h >= c.Heads {
-				x, i = s.qkv[1][t*c.KVHeads*c.HeadDim:], h-c.Heads
-			}
-			if c.RoPELayout[l] {
-				s.rope.rotate(x[i*c.HeadDim:][:c.HeadDim], t)
-			}
-		}
-		for g := range c.KVHeads {
-			at := (t*c.KVHeads + g) * c.HeadDim
-			s.kv.put(t, g, s.qkv[1][at:][:c.HeadDim], s.qkv[2][at:][:c.HeadDim])
-		}
-	})
-	if err != nil {
+	if err := e.pool.split(n, 4, s.do.put); err != nil {
 		return err
 	}
 	e.clock.lap(StageKV)
-	s.attn.layer, s.attn.window, s.attn.start, s.attn.n = l, c.Window(l), s.length, n
-	if err := e.pool.run(s.attn.tasks(), s.attn.run); err != nil {
+	if err := s.attn.run(e.pool, l, c.Window(l), s.length, n); err != nil {
 		return err
 	}
 	s.kv.commit(l, s.length, n)
-	if err := e.pool.run(n, func(_, t int) { s.mixed.Quantize(t) }); err != nil {
+	if err := e.pool.split(n, 8, s.do.quantize); err != nil {
 		return err
 	}
 	e.clock.lap(StageAttention)
-	if err := s.multiply(product{s.proj, &w.o, s.mixed}, product{}, product{}, n); err != nil {
-		return err
-	}
-	for i, v := range s.proj[:n*c.Hidden] {
-		s.x[i] += v
-	}
-	return nil
+	return s.multiply(n, product{s.proj, &w.o, s.mixed})
 }
 
-// normalize stores the RMSNorm of the first n rows of x in dst, ready to be multiplied.
-func (s *Session) normalize(dst *kernel.Input, weight []float32, n int) error {
+// doPut rotates tokens' queries and keys, and stores keys and values.
+func (s *Session) doPut(_, from, to int) {
 	c := s.engine.config
-	return s.engine.pool.run(n, func(_, t int) {
-		kernel.RMSNorm(dst.Row(t), s.x[t*c.Hidden:][:c.Hidden], weight, c.RMSNormEps)
-		dst.Quantize(t)
-	})
+	for t := from; t < to; t++ {
+		q, k, v := s.qkv[0][t*c.Heads*c.HeadDim:], s.qkv[1][t*c.KVHeads*c.HeadDim:], s.qkv[2][t*c.KVHeads*c.HeadDim:]
+		if s.rotate {
+			for h := range c.Heads {
+				s.rope.rotate(q[h*c.HeadDim:][:c.HeadDim], t)
+			}
+			for h := range c.KVHeads {
+				s.rope.rotate(k[h*c.HeadDim:][:c.HeadDim], t)
+			}
+		}
+		for h := range c.KVHeads {
+			s.kv.put(t, h, k[h*c.HeadDim:][:c.HeadDim], v[h*c.HeadDim:][:c.HeadDim])
+		}
+	}
+}
+
+func (s *Session) doQuantize(_, from, to int) {
+	for t := from; t < to; t++ {
+		s.mixed.Quantize(t)
+	}
+}
+
+// normalize adds residual [n, hidden], if there is one, to x, and stores the RMSNorm of x in s.normed, ready to be
+// multiplied.
+func (s *Session) normalize(weight, residual []float32, n int) error {
+	s.norm, s.residual = weight, residual
+	return s.engine.pool.split(n, 4, s.do.normalize)
+}
+
+func (s *Session) doNormalize(_, from, to int) {
+	c := s.engine.config
+	for t := from; t < to; t++ {
+		x := s.x[t*c.Hidden:][:c.Hidden]
+		if s.residual != nil {
+			kernel.Axpy(x, 1, s.residual[t*c.Hidden:][:c.Hidden])
+		}
+		kernel.RMSNorm(s.normed.Row(t), x, s.norm, c.RMSNormEps)
+		s.normed.Quantize(t)
+	}
 }
 
 // product is one matrix product of a batch: dst[t, row] = w · x.
@@ -291,23 +330,30 @@ type product struct {
 	x   *kernel.Input
 }
 
-// multiply computes up to three products of n tokens, split among the threads by the matrices' units.
-func (s *Session) multiply(a, b, c product, n int) error {
-	pool := s.engine.pool
-	return pool.runThreads(func(thread int) {
-		for _, p := range [...]product{a, b, c} {
-			if p.w == nil {
-				continue
-			}
-			from, to := share(p.w.Units(), thread, pool.threads)
-			kernel.Mul(p.dst, p.w.Rows, p.w, from, to, p.x, s.all[:n], &s.moe.threads[thread].scratch)
-		}
-	})
+// multiply computes up to three products of n tokens, which the threads share by the matrices' units.
+func (s *Session) multiply(n int, products ...product) error {
+	clear(s.products[copy(s.products[:], products):])
+	s.vectors = s.all[:n]
+	units := 0
+	for i := range products {
+		units += products[i].w.Units()
+	}
+	return s.engine.pool.split(units, 4, s.do.multiply)
 }
 
-// share returns thread's part of n units.
-func share(n, thread, threads int) (from, to int) {
-	return n * thread / threads, n * (thread + 1) / threads
+func (s *Session) doMultiply(thread, from, to int) {
+	first := 0
+	for i := range s.products {
+		p := &s.products[i]
+		if p.w == nil {
+			return
+		}
+		units := p.w.Units()
+		if a, b := max(from-first, 0), min(to-first, units); a < b {
+			kernel.Mul(p.dst, p.w.Rows, p.w, a, b, p.x, s.vectors, &s.moe.threads[thread].scratch)
+		}
+		first += units
+	}
 }
 
 // predict computes the logits of tokens [from, to) of the batch.
@@ -321,7 +367,7 @@ func (s *Session) predict(from, to int, each func(i int, logits []float32) error
 			kernel.RMSNorm(s.head.Row(t), s.x[(at+t)*c.Hidden:][:c.Hidden], e.weights.norm, c.RMSNormEps)
 			s.head.Quantize(t)
 		}
-		if err := s.multiply(product{s.logits, &e.weights.head, s.head}, product{}, product{}, n); err != nil {
+		if err := s.multiply(n, product{s.logits, &e.weights.head, s.head}); err != nil {
 			return err
 		}
 		e.clock.lap(StageHead)

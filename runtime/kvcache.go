@@ -61,6 +61,10 @@ func (kv *kvCache) put(t, g int, k, v []float32) {
 		from []float32
 	}{{kv.batch.k, k}, {kv.batch.v, v}} {
 		row := x.to[(g*kvPagePositions+t)*kv.rowBytes:][:kv.rowBytes]
+		if kv.typ == quant.F16 {
+			kernel.EncodeF16(row, x.from)
+			continue
+		}
 		q := kv.typ.QuantBytes(kv.headDim)
 		kv.typ.Encode(row[:q], row[q:], x.from)
 	}

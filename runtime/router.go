@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"math"
-	"slices"
 
 	"st/runtime/kernel"
 )
@@ -16,7 +15,8 @@ type route struct {
 	first       []int32
 	tokens      []int32
 	tokenWeight []float32
-	order       []int32 // scratch: expert ids, to be sorted
+	at          []int32 // [batch, top-k]: where a choice lies in tokens
+	next        []int32 // scratch
 }
 
 func newRoute(experts, topK int) *route {
@@ -27,29 +27,30 @@ func newRoute(experts, topK int) *route {
 		first:       make([]int32, experts+1),
 		tokens:      make([]int32, maxBatch*topK),
 		tokenWeight: make([]float32, maxBatch*topK),
-		order:       make([]int32, experts),
+		at:          make([]int32, maxBatch*topK),
+		next:        make([]int32, experts),
 	}
 }
 
 // pick chooses the top-k experts of token t by its router logits. Their weights are the softmax of the chosen logits, or
 // their sigmoids divided by the sigmoids' sum. Of equal logits the lower expert wins; NaN loses to every number.
 func (r *route) pick(t int, logits []float32, softmax bool) {
-	for i := range r.order {
-		r.order[i] = int32(i)
-	}
-	slices.SortFunc(r.order, func(a, b int32) int {
-		x, y := logits[a], logits[b]
-		switch {
-		case x > y || x == x && y != y:
-			return -1
-		case x < y || x != x && y == y:
-			return 1
+	best := r.experts[t*r.topK:][:r.topK]
+	n := 0
+	for e, v := range logits {
+		i := n
+		for ; i > 0 && better(v, logits[best[i-1]]); i-- {
+			if i < r.topK {
+				best[i] = best[i-1]
+			}
 		}
-		return int(a - b)
-	})
+		if i < r.topK {
+			best[i] = int32(e)
+			n = min(n+1, r.topK)
+		}
+	}
 	w := r.weights[t*r.topK:][:r.topK]
-	copy(r.experts[t*r.topK:][:r.topK], r.order)
-	for i, e := range r.order[:r.topK] {
+	for i, e := range best {
 		w[i] = logits[e]
 	}
 	if softmax {
@@ -66,6 +67,9 @@ func (r *route) pick(t int, logits []float32, softmax bool) {
 	}
 }
 
+// better reports whether logit a comes before b, which belongs to a lower expert.
+func better(a, b float32) bool { return a > b || a == a && b != b }
+
 // group sorts the choices of n tokens by expert, tokens in order.
 func (r *route) group(n int) {
 	clear(r.first)
@@ -76,12 +80,11 @@ func (r *route) group(n int) {
 	for e := 1; e < len(r.first); e++ {
 		r.first[e] += r.first[e-1]
 	}
-	next := r.order // as many entries as there are experts
-	copy(next, r.first)
+	copy(r.next, r.first)
 	for i, e := range chosen {
-		r.tokens[next[e]] = int32(i / r.topK)
-		r.tokenWeight[next[e]] = r.weights[i]
-		next[e]++
+		at := r.next[e]
+		r.tokens[at], r.tokenWeight[at], r.at[i] = int32(i/r.topK), r.weights[i], at
+		r.next[e]++
 	}
 }
 

@@ -1,10 +1,10 @@
 package runtime
 
 import (
-	"container/heap"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 )
 
 // SamplerOptions say how the next token is drawn. A zero field turns its step off.
@@ -48,7 +48,8 @@ type Sampler struct {
 	opts   SamplerOptions
 	rng    *rand.Rand
 	recent []int32
-	cands  candidates
+	cands  []candidate
+	kept   []candidate
 }
 
 // NewSampler returns a sampler, or an error that names the option out of range.
@@ -125,67 +126,109 @@ type candidate struct {
 	logit float32
 }
 
-// candidates is a heap, most likely first; equal logits by id, so that the order is total.
-type candidates []candidate
-
-func (c candidates) Len() int      { return len(c) }
-func (c candidates) Swap(i, j int) { c[i], c[j] = c[j], c[i] }
-func (c candidates) Less(i, j int) bool {
-	return c[i].logit > c[j].logit || c[i].logit == c[j].logit && c[i].id < c[j].id
-}
-func (c *candidates) Push(any) { panic("a heap of candidates only shrinks") }
-func (c *candidates) Pop() any {
-	old := *c
-	*c = old[:len(old)-1]
-	return old[len(old)-1]
+// likelier orders candidates, most likely first; equal logits by id, so that the order is total.
+func likelier(a, b candidate) int {
+	switch {
+	case a.logit > b.logit:
+		return -1
+	case a.logit < b.logit:
+		return 1
+	}
+	return int(a.id - b.id)
 }
 
-// keep returns the tokens left by top-k, top-p and min-p. All three keep the likeliest so-and-so-many tokens, so they are
-// taken off a heap one by one until one of the three has enough: the whole vocabulary is never sorted.
+// keep returns the tokens left by top-k, top-p and min-p, the likeliest first if any of the three is on.
 func (s *Sampler) keep(logits []float32) []candidate {
+	topP := s.opts.TopP
+	if topP == 0 {
+		topP = 1
+	}
+	if k := s.opts.TopK; k > 0 && k < len(logits) {
+		s.likeliest(logits, k)
+	} else {
+		s.all(logits)
+		if topP == 1 && s.opts.MinP == 0 && len(s.cands) > 0 {
+			return s.cands
+		}
+	}
+	if len(s.cands) == 0 {
+		return append(s.cands, candidate{0, 0})
+	}
+	// Top-p counts the probability that top-k left. It and min-p keep the likeliest so-and-so-many tokens, which are taken
+	// off a heap one by one until there are enough: a whole vocabulary is never sorted.
+	h := s.cands
+	heapify(h)
+	best := h[0].logit
+	var total, sum float64
+	for _, c := range h {
+		total += weight(c.logit, best)
+	}
+	kept := s.kept[:0]
+	for len(h) > 0 && (sum < topP*total || topP == 1) {
+		p := weight(h[0].logit, best)
+		if p < s.opts.MinP {
+			break
+		}
+		kept, sum = append(kept, h[0]), sum+p
+		h[0] = h[len(h)-1]
+		h = h[:len(h)-1]
+		siftDown(h, 0)
+	}
+	s.kept = kept
+	return kept
+}
+
+// all makes every token a candidate.
+func (s *Sampler) all(logits []float32) {
 	s.cands = s.cands[:0]
 	for id, v := range logits {
 		if v == v {
 			s.cands = append(s.cands, candidate{int32(id), v})
 		}
 	}
-	if len(s.cands) == 0 {
-		return []candidate{{0, 0}}
-	}
-	topP, limit := s.opts.TopP, len(s.cands)
-	if topP == 0 {
-		topP = 1
-	}
-	if s.opts.TopK > 0 {
-		limit = min(limit, s.opts.TopK)
-	}
-	if limit == len(s.cands) && topP == 1 && s.opts.MinP == 0 {
-		return s.cands
-	}
-	heap.Init(&s.cands)
-	best := s.cands[0].logit
-	if limit < len(s.cands) {
-		// Top-p counts the probability that top-k left. Popped in order, the k best are a heap themselves.
-		top := make(candidates, limit)
-		for i := range top {
-			top[i] = heap.Pop(&s.cands).(candidate)
+}
+
+// likeliest makes candidates of the k likeliest tokens, or of fewer if the others are NaN. Whenever 2k have been collected, the
+// lesser half is dropped, and from then on only what is likelier than all of that is collected.
+func (s *Sampler) likeliest(logits []float32, k int) {
+	c := s.cands[:0]
+	limit := float32(math.Inf(-1))
+	full := false
+	for id, v := range logits {
+		if !(v > limit) && (full || v != v) { // of equal ones the first, which is there already, wins
+			continue
 		}
-		s.cands = top
-	}
-	var total, sum float64
-	for _, c := range s.cands {
-		total += weight(c.logit, best)
-	}
-	var kept []candidate
-	for s.cands.Len() > 0 && (sum < topP*total || topP == 1) {
-		c := heap.Pop(&s.cands).(candidate)
-		p := weight(c.logit, best)
-		if p < s.opts.MinP {
-			break
+		if c = append(c, candidate{int32(id), v}); len(c) == 2*k {
+			slices.SortFunc(c, likelier)
+			c, limit, full = c[:k], c[k-1].logit, true
 		}
-		kept, sum = append(kept, c), sum+p
 	}
-	return kept
+	slices.SortFunc(c, likelier)
+	s.cands = c[:min(k, len(c))]
+}
+
+// heapify makes a heap of candidates: each is no less likely than those at 2i+1 and 2i+2.
+func heapify(h []candidate) {
+	for i := len(h)/2 - 1; i >= 0; i-- {
+		siftDown(h, i)
+	}
+}
+
+// siftDown restores the heap when entry i may be less likely than those below.
+func siftDown(h []candidate, i int) {
+	for {
+		top := i
+		for child := 2*i + 1; child <= 2*i+2 && child < len(h); child++ {
+			if likelier(h[child], h[top]) < 0 {
+				top = child
+			}
+		}
+		if top == i {
+			return
+		}
+		h[i], h[top] = h[top], h[i]
+		i = top
+	}
 }
 
 // weight is the probability of a logit relative to the best one's.

@@ -1,7 +1,9 @@
 package runtime
 
 import (
+	"cmp"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -132,6 +134,27 @@ func TestSamplerOptions(t *testing.T) {
 	} {
 		if _, err := NewSampler(tt.opts); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("error is %v, want one that says %q", err, tt.want)
+		}
+	}
+}
+
+// The k likeliest tokens are those that sorting everything finds, also among many equal ones.
+func TestLikeliest(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, k := range []int{1, 2, 7, 40, 999} {
+		for _, distinct := range []int{1, 3, 100000} {
+			logits := make([]float32, 1000)
+			for i := range logits {
+				logits[i] = float32(rng.IntN(distinct))
+			}
+			want := make([]int32, len(logits))
+			for i := range want {
+				want[i] = int32(i)
+			}
+			slices.SortStableFunc(want, func(a, b int32) int { return cmp.Compare(logits[b], logits[a]) })
+			if got := kept(t, SamplerOptions{TopK: k}, logits); !slices.Equal(got, want[:k]) {
+				t.Errorf("k = %d, %d distinct logits: keeps %v, want %v", k, distinct, got, want[:k])
+			}
 		}
 	}
 }

@@ -32,7 +32,10 @@ func (s *mappedStore) acquire(rec *format.Record) (data []byte, err error) {
 	s.stats.uses.Add(1)
 	if ok := s.verified[rec]; !ok.Load() {
 		begin := time.Now()
-		err := guard(func() error { return s.reader.Check(rec, data) })
+		var err error
+		if fault := guard(0, 1, func(_, _, _ int) { err = s.reader.Check(rec, data) }); fault != nil {
+			err = fault
+		}
 		s.stats.reads.Add(1)
 		s.stats.readBytes.Add(rec.Length)
 		s.stats.wait.Add(int64(time.Since(begin)))

@@ -50,6 +50,29 @@ func BenchmarkKernels(b *testing.B) {
 	bench(b, "dot128", 8*128, func() { dot(x[:128], w[:128]) })
 	bench(b, "axpy128", 8*128, func() { axpy(x[:128], 1e-9, w[:128]) })
 	bench(b, "axpy", 8*len(x), func() { axpy(x, 1e-9, w[:benchCols]) })
+	var dots [4]float32
+	q, s = row(quant.Q4_0, w[:benchCols])
+	bench(b, "dotQ4x4", len(q)+len(s), func() { dotQ4x4(&dots, q, s, &four) })
+	tile, h, list := make([]float32, chunkRows*tileCols), make([]float32, chunkRows/2), make([]int32, chunkRows/2)
+	for i := range list {
+		list[i] = int32(2 * i)
+	}
+	bench(b, "decodeRowsQ4", len(list)*tileCols/2, func() { decodeRowsQ4(tile, q, s, 0, list) })
+	bench(b, "addTile", 4*len(list)*tileCols, func() { addTile(x[:tileCols], tile, list, h) })
+	const some = 64
+	neuron := 2 * (len(q) + len(s))
+	rows := make([]byte, some*neuron)
+	up := Matrix{Type: quant.Q4_0, Rows: some, Cols: benchCols, Data: rows, Stride: neuron, ScaleOffset: 2 * len(q)}
+	down := Matrix{Type: quant.Q4_0, Rows: some, Cols: benchCols, Data: rows[len(q):], Stride: neuron, ScaleOffset: len(q) + len(s)}
+	all := make([]int32, some)
+	for i := range all {
+		all[i] = int32(i)
+	}
+	bench(b, "neurons", len(rows), func() { neuronsQ4(x, all, w[:some], &up, &down, v) })
+	scores := make([]float32, 6*PositionTile)
+	bench(b, "scores", 4*PositionTile*128, func() { Scores(scores, w[:6*128], w[:PositionTile*128], PositionTile, 128) })
+	bench(b, "addWeighted", 4*PositionTile*128, func() { AddWeighted(w[:6*128], scores, w[1536:][:PositionTile*128], PositionTile, 128) })
+	bench(b, "expSum", 4*PositionTile, func() { ExpSum(scores[:PositionTile], 1) })
 	half := make([]byte, 2*benchCols)
 	quant.F16.Encode(half, nil, x)
 	bench(b, "decodeF16", len(half), func() { Decode(quant.F16, x, half, nil) })
@@ -72,7 +95,7 @@ func BenchmarkMatrix(b *testing.B) {
 }
 
 // BenchmarkReGLU runs experts of the 4B model's shape, a third of whose neurons are active: for one token with every
-// expert out of DRAM, and for sixteen.
+// expert out of DRAM, and for a block of tokens. (With several, half of the neurons are active.)
 func BenchmarkReGLU(b *testing.B) {
 	const neurons, experts = 768, 64
 	rng := rand.New(rand.NewPCG(5, 6))
@@ -100,7 +123,7 @@ func BenchmarkReGLU(b *testing.B) {
 	for _, c := range []struct {
 		name   string
 		tokens int
-	}{{"1token", 1}, {"16tokens", 16}} {
+	}{{"1token", 1}, {"32tokens", MaxBlock}} {
 		x := NewInput(c.tokens, benchCols)
 		var idx []int32
 		var weights []float32
@@ -112,9 +135,21 @@ func BenchmarkReGLU(b *testing.B) {
 		y := make([]float32, c.tokens*benchCols)
 		var scratch Scratch
 		i := 0
-		bench(b, c.name, neurons/quant.GroupRows*len(gate)+neurons/2*stride, func() {
-			all[i%experts].ReGLU(y, 0, neurons/quant.GroupRows, x, idx, weights, &scratch)
+		gates := make([]float32, neurons)
+		list, h := make([]int32, 0, neurons), make([]float32, 0, neurons)
+		bench(b, c.name, neurons/quant.GroupRows*len(gate)+neurons/3*stride, func() {
+			e := &all[i%experts]
 			i++
+			if c.tokens > 1 {
+				e.Batch(y, x, idx, weights, &scratch)
+				return
+			}
+			Mul(gates, neurons, &e.Gate, 0, neurons/quant.GroupRows, x, idx, &scratch)
+			list, h = list[:0], h[:0]
+			for j := int32(0); j < neurons; j += 3 {
+				list, h = append(list, j), append(h, gates[j])
+			}
+			e.Neurons(y, list, h, x, 0, &scratch)
 		})
 	}
 }

@@ -113,46 +113,101 @@ func TestMul(t *testing.T) {
 	}
 }
 
-// ReGLU is its formula, for tokens that share the expert, and splits into ranges of units that add up.
+// testExpert returns a random expert, and its matrices as stored.
+func testExpert(rng *rand.Rand, typ quant.Type, neurons, hidden int) (e *Expert, gates, ups, downs [][]float32) {
+	e = &Expert{}
+	for _, m := range []struct {
+		to      *Matrix
+		stored  *[][]float32
+		grouped bool
+	}{{&e.Gate, &gates, typ.Block() > 1}, {&e.Up, &ups, false}, {&e.Down, &downs, false}} {
+		w, stored := testMatrix(rng, typ, m.grouped, neurons, hidden)
+		*m.to, *m.stored = *w, stored
+	}
+	return e, gates, ups, downs
+}
+
+// Batch is its formula, for any number of tokens, and Neurons with the gates of one token comes to the same.
 func TestReGLU(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for _, typ := range quant.Types() {
-		const hidden, neurons, batch = 96, 37, 4
-		gate, gates := testMatrix(rng, typ, typ.Block() > 1, neurons, hidden)
-		up, ups := testMatrix(rng, typ, false, neurons, hidden)
-		down, downs := testMatrix(rng, typ, false, neurons, hidden)
-		e := &Expert{Gate: *gate, Up: *up, Down: *down}
-		x := testInput(rng, batch, hidden)
-		idx, weights := []int32{1, 3}, []float32{0.25, 2}
-		y := make([]float32, batch*hidden)
-		active := e.ReGLU(y, 0, 1, x, idx, weights, new(Scratch))
-		active += e.ReGLU(y, 1, gate.Units(), x, idx, weights, new(Scratch))
+		for _, hidden := range []int{64, 96, 160} {
+			for _, tokens := range []int{1, 2, 3, 6, MaxBlock} {
+				const neurons, batch = 133, MaxBlock + 3
+				e, gates, ups, downs := testExpert(rng, typ, neurons, hidden)
+				x := testInput(rng, batch, hidden)
+				var idx []int32
+				var weights []float32
+				for _, v := range rng.Perm(batch)[:tokens] {
+					idx, weights = append(idx, int32(v)), append(weights, rng.Float32())
+				}
+				y := make([]float32, tokens*hidden)
+				y[0] = 5 // what is there must be overwritten
+				scratch := new(Scratch)
+				active := e.Batch(y, x, idx, weights, scratch)
 
-		want := make([]float64, batch*hidden)
-		wantActive := 0
-		for i, v := range idx {
-			a := used(x, int(v), typ)
-			for j := range neurons {
-				g := dot64(gates[j], a)
-				if g <= 0 {
-					continue
+				wantActive := 0
+				for i, v := range idx {
+					a := used(x, int(v), typ)
+					want := make([]float64, hidden)
+					var list []int32
+					var h []float32
+					for j := range neurons {
+						g := dot64(gates[j], a)
+						if g <= 0 {
+							continue
+						}
+						list, h = append(list, int32(j)), append(h, float32(g)*weights[i])
+						f := g * dot64(ups[j], a) * float64(weights[i])
+						for c, d := range downs[j] {
+							want[c] += f * float64(d)
+						}
+					}
+					wantActive += len(list)
+					one := make([]float32, hidden)
+					e.Neurons(one, list[:len(list)/2], h, x, int(v), scratch)
+					e.Neurons(one, list[len(list)/2:], h[len(list)/2:], x, int(v), scratch)
+					for c := range want {
+						for name, got := range map[string]float32{"Batch": y[i*hidden+c], "Neurons": one[c]} {
+							if math.Abs(float64(got)-want[c]) > 1e-5*math.Max(3000, math.Abs(want[c])) {
+								t.Fatalf("%s of %d: %s: y[%d, %d] is %g, want %g", typ, hidden, name, i, c, got, want[c])
+							}
+						}
+					}
 				}
-				wantActive++
-				h := g * dot64(ups[j], a) * float64(weights[i])
-				for c, d := range downs[j] {
-					want[int(v)*hidden+c] += h * float64(d)
+				if active != wantActive {
+					t.Errorf("%s: %d active neurons, want %d", typ, active, wantActive)
 				}
-			}
-		}
-		if active != wantActive {
-			t.Errorf("%s: %d active neurons, want %d", typ, active, wantActive)
-		}
-		for i := range want {
-			if math.Abs(float64(y[i])-want[i]) > 1e-5*math.Max(1000, math.Abs(want[i])) {
-				t.Fatalf("%s: y[%d, %d] is %g, want %g", typ, i/hidden, i%hidden, y[i], want[i])
 			}
 		}
 	}
+}
+
+// A token's result does not depend on the tokens that it shares the batch with, but for the rounding of float32: kernels for
+// several vectors sum in another order.
+func TestBatchIndependent(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 8))
+	forEachISA(t, func(t *testing.T) {
+		for _, typ := range quant.Types() {
+			const neurons, hidden = 100, 160
+			e, _, _, _ := testExpert(rng, typ, neurons, hidden)
+			x := testInput(rng, 9, hidden)
+			y, scratch := make([]float32, 9*hidden), new(Scratch)
+			idx := []int32{0, 1, 2, 3, 4, 5, 6, 7, 8}
+			e.Batch(y, x, idx, make([]float32, 9), scratch) // leaves something in scratch
+			weights := []float32{1, 2, 3, 4, 5, 6, 7, 8, 9}
+			e.Batch(y, x, idx, weights, scratch)
+			for _, n := range []int{2, 5} {
+				some := make([]float32, n*hidden)
+				e.Batch(some, x, idx[3:3+n], weights[3:], scratch)
+				for i := range some {
+					if d := math.Abs(float64(some[i] - y[3*hidden+i])); d > 0.01 {
+						t.Fatalf("%s: among %d tokens y[%d] is %g, among nine %g", typ, n, i, some[i], y[3*hidden+i])
+					}
+				}
+			}
+		}
+	})
 }
 
 // A gate that is zero or NaN leaves its neuron out.
@@ -166,7 +221,7 @@ func TestInactiveNeurons(t *testing.T) {
 	}
 	e := &Expert{Gate: *gate, Up: *up, Down: *up}
 	y := make([]float32, 32)
-	if n := e.ReGLU(y, 0, 2, testInput(rng, 1, 32), []int32{0}, []float32{1}, new(Scratch)); n != 0 || y[0] != 0 {
+	if n := e.Batch(y, testInput(rng, 1, 32), []int32{0}, []float32{1}, new(Scratch)); n != 0 || y[0] != 0 {
 		t.Errorf("%d neurons are active, y is %v", n, y[0])
 	}
 }

@@ -299,6 +299,178 @@ func TestSelect(t *testing.T) {
 	}
 }
 
+// One row of Q4_0 with four vectors that differ: each as by itself.
+func TestRowFourVectors(t *testing.T) {
+	forEachCase(t, 1, func(t *testing.T, cols int, w, x []float32) {
+		q, s := row(quant.Q4_0, w)
+		decoded := make([]float32, cols)
+		quant.Q4_0.Decode(decoded, q, s)
+		var four [4]vector
+		for i := range four {
+			four[i] = *quantized(append(slices.Clone(x[7*i:]), x[:7*i]...))
+		}
+		var got, want [4]float32
+		dotQ4x4(&got, q, s, &four)
+		dotQ4x4Generic(&want, q, s, &four)
+		for i := range want {
+			wantClose(t, fmt.Sprintf("vector %d", i), got[i], want[i], magnitude(decoded, &four[i]))
+		}
+	})
+}
+
+// Neurons of a list, from rows with a gap between them, each added to the output.
+func TestNeurons(t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 1))
+	forEachISA(t, func(t *testing.T) {
+		for _, cols := range testCols {
+			const neurons = 9
+			stride := 2*quant.Q4_0.RowBytes(cols) + 64
+			m := Matrix{Type: quant.Q4_0, Rows: neurons, Cols: cols, Stride: stride, ScaleOffset: cols, Data: make([]byte, neurons*stride)}
+			up, down := m, m
+			down.Data, down.ScaleOffset = m.Data[cols/2:], cols/2+cols/16
+			for j := range neurons {
+				for _, w := range []*Matrix{&up, &down} {
+					q, s := w.row(j)
+					quant.Q4_0.Encode(q, s, cases(rng, cols)["random"])
+				}
+			}
+			x := quantized(cases(rng, cols)["random"])
+			for _, list := range [][]int32{nil, {0}, {8}, {1, 2}, {0, 3, 4, 7, 8}, {0, 1, 2, 3, 4, 5, 6, 7, 8}} {
+				h := make([]float32, len(list))
+				for i := range h {
+					h[i] = rng.Float32()
+				}
+				got := unaligned(cases(rng, cols)["random"])
+				want := slices.Clone(got)
+				neuronsQ4(got, list, h, &up, &down, x)
+				neuronsQ4Generic(want, list, h, &up, &down, x)
+				for i := range want {
+					if math.Abs(float64(got[i]-want[i])) > 2e-4*float64(cols) {
+						t.Fatalf("%d columns, neurons %v: y[%d] is %g, want %g", cols, list, i, got[i], want[i])
+					}
+				}
+			}
+		}
+	})
+}
+
+// Columns of down rows are decoded to the bit, and added as one after the other.
+func TestTile(t *testing.T) {
+	rng := rand.New(rand.NewPCG(4, 1))
+	forEachISA(t, func(t *testing.T) {
+		const rows, stride = 11, 200
+		data := make([]byte, rows*stride)
+		quants, scales := data, data[100:]
+		for r := range rows {
+			for i := range tileCols / 2 {
+				quants[r*stride+i] = byte(rng.Uint32())
+			}
+			quant.F16.Encode(scales[r*stride:][:tileCols/16], nil, []float32{rng.Float32(), -6e-8})
+		}
+		list := []int32{0, 10, 3, 3, 7}
+		tile, want := make([]float32, len(list)*tileCols), make([]float32, len(list)*tileCols)
+		decodeRowsQ4(tile, quants, scales, stride, list)
+		decodeRowsQ4Generic(want, quants, scales, stride, list)
+		if !slices.Equal(tile, want) {
+			t.Errorf("decoded rows differ")
+		}
+		for _, some := range [][]int32{nil, {2}, {4, 0, 1}, {0, 1, 2, 3, 4}} {
+			y := cases(rng, tileCols)["random"]
+			wantY := slices.Clone(y)
+			h := cases(rng, tileCols)["random"][:len(some)]
+			addTile(y, tile, some, h)
+			addTileGeneric(wantY, tile, some, h)
+			for i := range y {
+				wantClose(t, fmt.Sprintf("rows %v, y[%d]", some, i), y[i], wantY[i], 100)
+			}
+		}
+	})
+}
+
+// Attention's three kernels, with dimensions and numbers of positions that vectors do not divide.
+func TestAttend(t *testing.T) {
+	rng := rand.New(rand.NewPCG(6, 1))
+	random := func(n int) []float32 { return cases(rng, n)["random"] }
+	forEachISA(t, func(t *testing.T) {
+		for _, d := range []int{4, 8, 20, 32, 64, 96, 128} {
+			for _, n := range []int{1, 3, 4, 17, PositionTile} {
+				const rows = 6
+				q, k, p := random(rows*d), random(PositionTile*d), random(rows*PositionTile)
+				got, out := make([]float32, rows*PositionTile), random(rows*d)
+				want := slices.Clone(out)
+				Scores(got, q, k, n, d)
+				AddWeighted(out, p, k, n, d)
+				for r := range rows {
+					for j := range n {
+						wantClose(t, fmt.Sprintf("score [%d, %d]", r, j), got[r*PositionTile+j], dotGeneric(q[r*d:][:d], k[j*d:][:d]), float32(d))
+						axpyGeneric(want[r*d:][:d], p[r*PositionTile+j], k[j*d:][:d])
+					}
+				}
+				for i := range out {
+					wantClose(t, fmt.Sprintf("%d positions of %d: out[%d]", n, d, i), out[i], want[i], float32(4*n))
+				}
+			}
+		}
+	})
+}
+
+func TestExpSum(t *testing.T) {
+	rng := rand.New(rand.NewPCG(6, 2))
+	inf, nan := float32(math.Inf(1)), float32(math.NaN())
+	forEachISA(t, func(t *testing.T) {
+		for n := range 40 {
+			x := make([]float32, n+1) // one more, which must stay
+			for i := range x {
+				x[i] = -rng.Float32() * 100
+			}
+			x[0] = 0
+			got, was := slices.Clone(x), x[n]
+			sum := ExpSum(got[:n], 2)
+			var want float64
+			for i, v := range x[:n] {
+				e := math.Exp(float64(v - 2))
+				want += e
+				if math.Abs(float64(got[i])-e) > 3e-7*e+1.2e-38 {
+					t.Fatalf("exp(%g) is %g, want %g", v-2, got[i], e)
+				}
+			}
+			if math.Abs(float64(sum)-want) > 1e-6*want || got[n] != was {
+				t.Errorf("sum of %d is %g, want %g; what follows is %g, was %g", n, sum, want, got[n], was)
+			}
+		}
+		x := []float32{0, -inf, -87.3, -88, -1e30, nan}
+		sum := ExpSum(x, 0)
+		if x[0] != 1 || x[1] != 0 || x[2] == 0 || x[3] > 1e-37 || x[4] != 0 || x[5] == x[5] || sum == sum {
+			t.Errorf("exp of edges is %v, sum %g", x, sum)
+		}
+	})
+}
+
+func TestNormKernels(t *testing.T) {
+	rng := rand.New(rand.NewPCG(6, 3))
+	forEachISA(t, func(t *testing.T) {
+		for n := 1; n < 70; n++ {
+			x, w := cases(rng, n)["random"], cases(rng, n)["random"]
+			if got, want := sumSquares(x), sumSquaresGeneric(x); math.Abs(got-want) > 1e-13*want {
+				t.Errorf("sum of %d squares is %v, want %v", n, got, want)
+			}
+			got, want := make([]float32, n), make([]float32, n)
+			scaleMul(got, x, w, 0.3)
+			scaleMulGeneric(want, x, w, 0.3)
+			if !slices.Equal(got, want) {
+				t.Errorf("%d scaled numbers differ", n)
+			}
+			x[0] = []float32{65519.99, 65520, 6e-8, 2.9e-8, 1.00048828125, -0}[n%6] // edges of float16
+			half, wantHalf := make([]byte, 2*n), make([]byte, 2*n)
+			EncodeF16(half, x)
+			quant.F16.Encode(wantHalf, nil, x)
+			if !slices.Equal(half, wantHalf) {
+				t.Errorf("%d float16 differ", n)
+			}
+		}
+	})
+}
+
 func TestRead(t *testing.T) {
 	b := make([]byte, 1000)
 	for i := range b {

@@ -37,3 +37,32 @@ func decodeF16(dst []float32, src []byte) { quant.F16.Decode(dst, src, nil) }
 func prefetch([]byte) {}
 
 func read(b []byte) uint64 { return readGeneric(b) }
+
+func dotQ4x4(dots *[4]float32, quants, scales []byte, x *[4]vector) {
+	dotQ4x4Generic(dots, quants, scales, x)
+}
+
+func neuronsQ4(y []float32, neurons []int32, h []float32, up, down *Matrix, x *vector) {
+	neuronsQ4Generic(y, neurons, h, up, down, x)
+}
+
+func decodeRowsQ4(dst []float32, quants, scales []byte, stride int, rows []int32) {
+	decodeRowsQ4Generic(dst, quants, scales, stride, rows)
+}
+
+func addTile(y, tile []float32, rows []int32, h []float32) { addTileGeneric(y, tile, rows, h) }
+
+func scores2(dst, q, k []float32) { scores2Generic(dst, q, k) }
+
+func addWeighted2(out, p, v []float32) { addWeighted2Generic(out, p, v) }
+
+func expSum(x []float32, m float32) float32 { return expSumGeneric(x, m) }
+
+func sumSquares(x []float32) float64 { return sumSquaresGeneric(x) }
+
+func scaleMul(dst, x, weight []float32, scale float32) { scaleMulGeneric(dst, x, weight, scale) }
+
+func encodeF16(dst []byte, src []float32) { quant.F16.Encode(dst, nil, src) }
+
+// Pause tells the CPU that a loop waits for another thread.
+func Pause() {}

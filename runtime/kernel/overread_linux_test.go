@@ -43,16 +43,33 @@ func TestOverread(t *testing.T) {
 			q, s = atEnd(t, q), atEnd(t, s)
 			dotQ4(q, s, v)
 			axpyQ4(x, 1, q, s)
+			dotQ4x4(&[4]float32{}, q, s, &[4]vector{*v, *v, *v, *v})
+			neuron := atEnd(t, make([]byte, 2*(len(q)+len(s))))
+			up := Matrix{Type: quant.Q4_0, Rows: 1, Cols: cols, Data: neuron, Stride: len(neuron), ScaleOffset: 2 * len(q)}
+			down := Matrix{Type: quant.Q4_0, Rows: 1, Cols: cols, Data: neuron[len(q):], Stride: len(neuron), ScaleOffset: len(q) + len(s)}
+			neuronsQ4(x, []int32{0}, []float32{1}, &up, &down, v)
 			q, s = row(quant.Q8_0, w[:cols])
 			q, s = atEnd(t, q), atEnd(t, s)
 			dotQ8(q, s, v)
 			axpyQ8(x, 1, q, s)
+		}
+		tile := atEnd(t, make([]float32, tileCols))
+		decodeRowsQ4(tile, atEnd(t, make([]byte, tileCols/2)), atEnd(t, make([]byte, tileCols/16)), 0, []int32{0})
+		addTile(atEnd(t, make([]float32, tileCols)), tile, atEnd(t, []int32{0}), atEnd(t, []float32{1}))
+		for _, d := range []int{32, 128} {
+			q, k := atEnd(t, make([]float32, 2*d)), atEnd(t, make([]float32, 4*d))
+			scores2(atEnd(t, make([]float32, PositionTile+4)), q, k)
+			addWeighted2(q, atEnd(t, make([]float32, PositionTile+4)), k)
 		}
 		for n := 1; n < 70; n++ {
 			x, y := atEnd(t, make([]float32, n)), atEnd(t, make([]float32, n))
 			dot(x, y)
 			axpy(x, 1, y)
 			axpy4(x, new([4]float32), &[4][]float32{y, y, y, y})
+			expSum(x, 1)
+			sumSquares(x)
+			scaleMul(x, y, y, 1)
+			encodeF16(atEnd(t, make([]byte, 2*n)), x)
 			Decode(quant.F16, x, atEnd(t, make([]byte, 2*n)), nil)
 			Decode(quant.F32, x, atEnd(t, make([]byte, 4*n)), nil)
 		}

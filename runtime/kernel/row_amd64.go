@@ -13,7 +13,7 @@ func dotQ4(quants, scales []byte, x *vector) float32 {
 		return dotQ4Generic(quants, scales, x)
 	}
 	x.check()
-	return dotQ4AVX2(quants[:len(x.q)/2], scales[:len(x.q)/16], x)
+	return dotQ4AVX2(quants[:len(x.q)/2], scales[:len(x.q)/16], x, unsafe.SliceData(quants))
 }
 
 func dotQ8(quants, scales []byte, x *vector) float32 {
@@ -60,10 +60,10 @@ func prefetch(b []byte) {
 	}
 }
 
-// dotQ4AVX2 is dotQ4Generic.
+// dotQ4AVX2 is dotQ4Generic, and prefetches what lies at ahead, of which it reads nothing.
 //
 //go:noescape
-func dotQ4AVX2(quants, scales []byte, x *vector) float32
+func dotQ4AVX2(quants, scales []byte, x *vector, ahead *byte) float32
 
 // dotQ8AVX2 is dotQ8Generic.
 //

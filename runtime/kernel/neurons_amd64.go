@@ -1,0 +1,49 @@
+//go:build !noasm
+
+package kernel
+
+import "unsafe"
+
+// neuronsQ4 takes four neurons at a time. While their up rows are multiplied, the next four are prefetched, up and down.
+func neuronsQ4(y []float32, neurons []int32, h []float32, up, down *Matrix, x *vector) {
+	if !useAVX2 {
+		neuronsQ4Generic(y, neurons, h, up, down, x)
+		return
+	}
+	x.check()
+	h = h[:len(neurons)]
+	for len(neurons) >= 4 {
+		var f [4]float32
+		var quants, scales [4]*byte
+		for i := range f {
+			q, s := up.row(int(neurons[i]))
+			ahead := unsafe.SliceData(q)
+			if i+4 < len(neurons) {
+				ahead = &up.Data[int(neurons[i+4])*up.Stride]
+			}
+			f[i] = h[i] * dotQ4AVX2(q[:len(x.q)/2], s[:len(x.q)/16], x, ahead)
+			q, s = down.row(int(neurons[i]))
+			quants[i], scales[i] = unsafe.SliceData(q), unsafe.SliceData(s)
+		}
+		axpyQ4x4AVX2(y, &f, &quants, &scales)
+		if done := len(y) &^ 255; done < len(y) {
+			for i := range f {
+				q, s := down.row(int(neurons[i]))
+				axpyQ4(y[done:], f[i], q[done/2:], s[done/16:])
+			}
+		}
+		neurons, h = neurons[4:], h[4:]
+	}
+	for i, j := range neurons {
+		q, s := up.row(int(j))
+		f := h[i] * dotQ4(q, s, x)
+		q, s = down.row(int(j))
+		axpyQ4(y, f, q, s)
+	}
+}
+
+// axpyQ4x4AVX2 adds f[i] times the Q4_0 row at quants[i] and scales[i] to y, for four rows of whole 256 columns; what is left
+// of y stays. A row's factors are rounded by up to 2⁻¹⁶ of the largest of the four.
+//
+//go:noescape
+func axpyQ4x4AVX2(y []float32, f *[4]float32, quants, scales *[4]*byte)

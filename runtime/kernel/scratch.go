@@ -1,0 +1,25 @@
+package kernel
+
+// Scratch is working memory for one thread.
+type Scratch struct {
+	up    []float32 // a row of up, or of another matrix
+	down  []float32 // a row of down
+	block *batch
+}
+
+func (s *Scratch) row(n int) []float32 { return grow(&s.up, n) }
+
+// batch returns what [Expert.Batch] needs.
+func (s *Scratch) batch() *batch {
+	if s.block == nil {
+		s.block = &batch{used: make([]int32, 0, chunkRows)}
+	}
+	return s.block
+}
+
+func grow(b *[]float32, n int) []float32 {
+	if cap(*b) < n {
+		*b = make([]float32, n)
+	}
+	return (*b)[:n]
+}
