@@ -3,6 +3,7 @@
 #include "go_asm.h"
 #include "textflag.h"
 #include "neon_arm64.h"
+#include "nibbles_arm64.h"
 
 // Products of a row with a vector: R0 quants, R1 scales, R3 activations, R4 their scales, R5 their sums, R6 blocks left.
 // Four blocks at a time; V24-V27 have a block's sum in parts each. V0-V7 are weights, V16-V23 activations, V28 the result,
@@ -177,14 +178,6 @@ TEXT ·dotQ8DotProd(SB), NOSPLIT, $0-60
 TEXT ·dotQ8NEON(SB), NOSPLIT, $0-60
 	DOT8(PRODUCT8)
 
-// tops: the upper bytes of the bfloat16 numbers -8 to 7, and nexts: the lower ones. A bfloat16 is the upper half of a float32.
-DATA tops<>+0(SB)/8, $0xbfc0c0c0c0c0c0c1
-DATA tops<>+8(SB)/8, $0x4040404040403f00
-GLOBL tops<>(SB), RODATA|NOPTR, $16
-DATA nexts<>+0(SB)/8, $0x80004080a0c0e000
-DATA nexts<>+8(SB)/8, $0xe0c0a08040008000
-GLOBL nexts<>(SB), RODATA|NOPTR, $16
-
 // ROW loads the arguments of a kernel that adds f times a row to y: R0 y, R1 scales, R2 numbers left, R3 quants, f in F31.
 #define ROW \
 	MOVD  y_base+0(FP), R0;       \
@@ -221,26 +214,10 @@ GLOBL nexts<>(SB), RODATA|NOPTR, $16
 	FSTPQ (F6, F7), 96(R0);     \
 	ADD   $128, R0
 
-// FLOATS makes float32 numbers, in registers f to f+3, of 16 nibbles in q.
-#define FLOATS(q, f) \
-	TBL(24, 28, q);         \
-	TBL(25, 29, q);         \
-	ZIP1B(26, 24, 25);      \
-	ZIP2B(27, 24, 25);      \
-	ZIP1H(f, 8, 26);        \
-	ZIP2H(f+1, 8, 26);      \
-	ZIP1H(f+2, 8, 27);      \
-	ZIP2H(f+3, 8, 27)
-
 // func axpyQ4NEON(y []float32, f float32, quants, scales []byte)
 TEXT ·axpyQ4NEON(SB), NOSPLIT, $0-80
 	ROW
-	MOVD  $tops<>(SB), R4
-	FMOVQ (R4), F29
-	MOVD  $nexts<>(SB), R4
-	FMOVQ (R4), F28
-	VMOVI $15, V9.B16
-	ZERO(8)
+	LOADTABLES(R4)
 
 block:
 	FMOVQ.P 16(R3), F10

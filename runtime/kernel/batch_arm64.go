@@ -1,0 +1,48 @@
+//go:build !noasm
+
+package kernel
+
+func dotQ4x4(dots *[4]float32, quants, scales []byte, x *[4]vector) {
+	if !useDotProd {
+		for i := range x {
+			dots[i] = dotQ4(quants, scales, &x[i])
+		}
+		return
+	}
+	for i := range x {
+		x[i].check()
+		_ = x[i].d[:len(x[0].d)]
+	}
+	dotQ4x4DotProd(dots, quants[:len(x[0].q)/2], scales[:len(x[0].q)/16], x)
+}
+
+func decodeRowsQ4(dst []float32, quants, scales []byte, stride int, rows []int32) {
+	if !useNEON {
+		decodeRowsQ4Generic(dst, quants, scales, stride, rows)
+		return
+	}
+	decodeRowsQ4NEON(dst[:len(rows)*tileCols], quants, scales, stride, rows)
+}
+
+func addTile(y, tile []float32, rows []int32, h []float32) {
+	if !useNEON {
+		addTileGeneric(y, tile, rows, h)
+		return
+	}
+	addTileNEON(y[:tileCols], tile, rows, h[:len(rows)])
+}
+
+// dotQ4x4DotProd is dotQ4x4Generic.
+//
+//go:noescape
+func dotQ4x4DotProd(dots *[4]float32, quants, scales []byte, x *[4]vector)
+
+// decodeRowsQ4NEON is decodeRowsQ4Generic.
+//
+//go:noescape
+func decodeRowsQ4NEON(dst []float32, quants, scales []byte, stride int, rows []int32)
+
+// addTileNEON is addTileGeneric, for tileCols columns.
+//
+//go:noescape
+func addTileNEON(y, tile []float32, rows []int32, h []float32)
