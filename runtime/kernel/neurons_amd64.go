@@ -14,18 +14,19 @@ func neuronsQ4(y []float32, neurons []int32, h []float32, up, down *Matrix, x *v
 	h = h[:len(neurons)]
 	for len(neurons) >= 4 {
 		var f [4]float32
-		var quants, scales [4]*byte
+		var quants, scales, ahead [4]*byte
 		for i := range f {
 			q, s := up.row(int(neurons[i]))
-			ahead := unsafe.SliceData(q)
+			ahead[i] = unsafe.SliceData(q)
 			if i+4 < len(neurons) {
-				ahead = &up.Data[int(neurons[i+4])*up.Stride]
+				ahead[i] = &up.Data[int(neurons[i+4])*up.Stride]
 			}
-			f[i] = h[i] * dotQ4AVX2(q[:len(x.q)/2], s[:len(x.q)/16], x, ahead)
+			f[i] = h[i] * dotQ4AVX2(q[:len(x.q)/2], s[:len(x.q)/16], x, ahead[i])
+			ahead[i] = (*byte)(unsafe.Add(unsafe.Pointer(ahead[i]), len(x.q)/2))
 			q, s = down.row(int(neurons[i]))
 			quants[i], scales[i] = unsafe.SliceData(q), unsafe.SliceData(s)
 		}
-		axpyQ4x4AVX2(y, &f, &quants, &scales)
+		axpyQ4x4AVX2(y, &f, &quants, &scales, &ahead)
 		if done := len(y) &^ 255; done < len(y) {
 			for i := range f {
 				q, s := down.row(int(neurons[i]))
@@ -43,7 +44,8 @@ func neuronsQ4(y []float32, neurons []int32, h []float32, up, down *Matrix, x *v
 }
 
 // axpyQ4x4AVX2 adds f[i] times the Q4_0 row at quants[i] and scales[i] to y, for four rows of whole 256 columns; what is left
-// of y stays. A row's factors are rounded by up to 2⁻¹⁶ of the largest of the four.
+// of y stays. A row's factors are rounded by up to 2⁻¹⁶ of the largest of the four. Meanwhile it prefetches what lies at
+// ahead, of which it reads nothing.
 //
 //go:noescape
-func axpyQ4x4AVX2(y []float32, f *[4]float32, quants, scales *[4]*byte)
+func axpyQ4x4AVX2(y []float32, f *[4]float32, quants, scales, ahead *[4]*byte)

@@ -69,12 +69,21 @@ GLOBL word<>(SB), RODATA|NOPTR, $4
 	OUT(Y4, 128*k+64);               \
 	OUT(Y5, 128*k+96)
 
-// func axpyQ4x4AVX2(y []float32, f *[4]float32, quants, scales *[4]*byte)
+// AHEAD prefetches what lies at ahead[i/8] and has 128(SP) bytes been before: 160 bytes for every eight blocks.
+#define AHEAD(i) \
+	MOVQ       ahead+48(FP), BX;  \
+	MOVQ       (i)(BX), BX;       \
+	ADDQ       128(SP), BX;       \
+	PREFETCHT0 (BX);              \
+	PREFETCHT0 64(BX);            \
+	PREFETCHT0 128(BX)
+
+// func axpyQ4x4AVX2(y []float32, f *[4]float32, quants, scales, ahead *[4]*byte)
 //
 // Four rows at once. In a block, row i's factor is c = f[i] times its scale. The four are rounded to words k, c ≈ s·k with
 // the largest at 32767, so that two rows' products come of one VPMADDWD; then y += s·(Σ k·q − 8·Σ k). R8-R11 are the quants,
 // R12, R13, DX and SI the scales, CX the bytes of them that are done.
-TEXT ·axpyQ4x4AVX2(SB), NOSPLIT, $128-48
+TEXT ·axpyQ4x4AVX2(SB), NOSPLIT, $136-56
 	MOVQ         y_base+0(FP), DI
 	MOVQ         y_len+8(FP), AX
 	MOVQ         quants+32(FP), BX
@@ -87,15 +96,16 @@ TEXT ·axpyQ4x4AVX2(SB), NOSPLIT, $128-48
 	MOVQ         8(BX), R13
 	MOVQ         16(BX), DX
 	MOVQ         24(BX), SI
-	MOVQ         f+24(FP), BX
 	VPBROADCASTD low<>(SB), Y15
 	VPBROADCASTD word<>(SB), Y14
 	VBROADCASTSS magnitude<>(SB), Y13
 	XORQ         CX, CX
+	MOVQ         CX, 128(SP)
 	SUBQ         $256, AX
 	JLT          done
 
 eight:
+	MOVQ         f+24(FP), BX
 	FACTORS(R12, 0, Y0, Y4)
 	FACTORS(R13, 4, Y1, Y4)
 	FACTORS(DX, 8, Y2, Y4)
@@ -142,14 +152,19 @@ eight:
 	VPOR         Y3, Y2, Y2
 	VMOVDQU      Y0, 0(SP)
 	VMOVDQU      Y2, 32(SP)
+	AHEAD(0)
 	BLOCK(0)
 	BLOCK(1)
+	AHEAD(8)
 	BLOCK(2)
 	BLOCK(3)
+	AHEAD(16)
 	BLOCK(4)
 	BLOCK(5)
+	AHEAD(24)
 	BLOCK(6)
 	BLOCK(7)
+	ADDQ         $160, 128(SP)
 	ADDQ         $16, CX
 	ADDQ         $128, R8
 	ADDQ         $128, R9

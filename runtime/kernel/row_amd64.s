@@ -72,8 +72,7 @@ GLOBL halves<>(SB), RODATA|NOPTR, $32
 
 // func dotQ4AVX2(quants, scales []byte, x *vector, ahead *byte) float32
 //
-// While it computes, it prefetches what lies at ahead: 320 bytes for every eight blocks, which is a whole neuron for a row of
-// up.
+// While it computes, it prefetches what lies at ahead: 128 bytes for every eight blocks.
 TEXT ·dotQ4AVX2(SB), NOSPLIT, $0-68
 	LOADROW
 	MOVQ         vector_sum(R11), DX
@@ -86,10 +85,7 @@ TEXT ·dotQ4AVX2(SB), NOSPLIT, $0-68
 eight:
 	PREFETCHT0 (SI)
 	PREFETCHT0 64(SI)
-	PREFETCHT0 128(SI)
-	PREFETCHT0 192(SI)
-	PREFETCHT0 256(SI)
-	ADDQ      $320, SI
+	ADDQ       $128, SI
 	PRODUCT4(0, 0, Y0)
 	PRODUCT4(16, 32, Y1)
 	PRODUCT4(32, 64, Y2)
