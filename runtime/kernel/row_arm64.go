@@ -15,9 +15,9 @@ func dotQ4(quants, scales []byte, x *vector) float32 {
 	x.check()
 	quants, scales = quants[:len(x.q)/2], scales[:len(x.q)/16]
 	if useDotProd {
-		return dotQ4DotProd(quants, scales, x)
+		return dotQ4DotProd(quants, scales, x, unsafe.SliceData(quants))
 	}
-	return dotQ4NEON(quants, scales, x)
+	return dotQ4NEON(quants, scales, x, unsafe.SliceData(quants))
 }
 
 func dotQ8(quants, scales []byte, x *vector) float32 {
@@ -68,15 +68,15 @@ func prefetch(b []byte) {
 	}
 }
 
-// dotQ4DotProd is dotQ4Generic.
+// dotQ4DotProd is dotQ4Generic, and prefetches what lies at ahead, of which it reads nothing.
 //
 //go:noescape
-func dotQ4DotProd(quants, scales []byte, x *vector) float32
+func dotQ4DotProd(quants, scales []byte, x *vector, ahead *byte) float32
 
-// dotQ4NEON is dotQ4Generic.
+// dotQ4NEON is dotQ4DotProd.
 //
 //go:noescape
-func dotQ4NEON(quants, scales []byte, x *vector) float32
+func dotQ4NEON(quants, scales []byte, x *vector, ahead *byte) float32
 
 // dotQ8DotProd is dotQ8Generic.
 //

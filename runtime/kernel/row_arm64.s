@@ -74,9 +74,11 @@
 	ADDPH(24, 24, 26); \
 	SADDLPH(24, 24)
 
-// DOT4 is a kernel for Q4_0 rows. SUM adds up one block's sum in V24.
+// DOT4 is a kernel for Q4_0 rows. SUM adds up one block's sum in V24. While it computes, it prefetches as many bytes as a row's
+// quants from ahead on.
 #define DOT4(PRODUCT, BRING, SUM) \
 	START;                          \
+	MOVD  ahead+56(FP), R8;         \
 	VMOVI $15, V31.B16;             \
 	MOVD  $8, R7;                   \
 	VDUP  R7, V30.S4;               \
@@ -84,6 +86,8 @@
 	BLT   rest;                     \
 four:                               \
 	VLD1.P 64(R0), [V0.B16, V1.B16, V2.B16, V3.B16]; \
+	PRFM  (R8), PLDL1KEEP;          \
+	ADD   $64, R8;                  \
 	LOADX;                          \
 	PRODUCT(24, 0, 16);             \
 	PRODUCT(25, 1, 18);             \
@@ -110,15 +114,15 @@ one:                                \
 	BNE   one;                      \
 done:                               \
 	HSUM(28);                       \
-	FMOVS F28, ret+56(FP);          \
+	FMOVS F28, ret+64(FP);          \
 	RET
 
-// func dotQ4DotProd(quants, scales []byte, x *vector) float32
-TEXT ·dotQ4DotProd(SB), NOSPLIT, $0-60
+// func dotQ4DotProd(quants, scales []byte, x *vector, ahead *byte) float32
+TEXT ·dotQ4DotProd(SB), NOSPLIT, $0-68
 	DOT4(PRODUCT4DOT, BRING, ADDVS)
 
-// func dotQ4NEON(quants, scales []byte, x *vector) float32
-TEXT ·dotQ4NEON(SB), NOSPLIT, $0-60
+// func dotQ4NEON(quants, scales []byte, x *vector, ahead *byte) float32
+TEXT ·dotQ4NEON(SB), NOSPLIT, $0-68
 	DOT4(PRODUCT4, BRINGH, SADDLVH)
 
 // PRODUCT8DOT leaves the sum of a Q8_0 block's products in y, in four longs: the quants in w, w+1, the activations in x, x+1.
