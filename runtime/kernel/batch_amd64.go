@@ -22,12 +22,13 @@ func decodeRowsQ4(dst []float32, quants, scales []byte, stride int, rows []int32
 	decodeRowsQ4AVX2(dst[:len(rows)*tileCols], quants, scales, stride, rows)
 }
 
-func addTile(y, tile []float32, rows []int32, h []float32) {
-	if !useAVX2 {
-		addTileGeneric(y, tile, rows, h)
+func addTile(y []float32, stride, cols, tokens int, s *batch) {
+	if !useAVX2 || cols != tileCols {
+		addTileGeneric(y, stride, cols, tokens, s)
 		return
 	}
-	addTileAVX2(y[:tileCols], tile, rows, h[:len(rows)])
+	_ = y[(tokens-1)*stride:][:tileCols]
+	addTileAVX2(y, stride, tokens, s)
 }
 
 // dotQ4x4AVX2 is dotQ4x4Generic.
@@ -43,4 +44,4 @@ func decodeRowsQ4AVX2(dst []float32, quants, scales []byte, stride int, rows []i
 // addTileAVX2 is addTileGeneric, for tileCols columns.
 //
 //go:noescape
-func addTileAVX2(y, tile []float32, rows []int32, h []float32)
+func addTileAVX2(y []float32, stride, tokens int, s *batch)

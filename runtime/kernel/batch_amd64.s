@@ -136,15 +136,32 @@ done:
 	VZEROUPPER
 	RET
 
-// func addTileAVX2(y, tile []float32, rows []int32, h []float32)
-TEXT ·addTileAVX2(SB), NOSPLIT, $0-96
-	MOVQ    y_base+0(FP), DI
-	MOVQ    tile_base+24(FP), SI
-	MOVQ    rows_base+48(FP), BX
-	MOVQ    rows_len+56(FP), DX
-	MOVQ    h_base+72(FP), CX
+// func addTileAVX2(y []float32, stride, tokens int, s *batch)
+//
+// Half of the columns at a time. R8 is the token, whose rows and h are at BX and CX, and their number in DX.
+TEXT ·addTileAVX2(SB), NOSPLIT, $0-48
+	MOVQ stride+24(FP), R9
+	MOVQ tokens+32(FP), R10
+	MOVQ s+40(FP), R11
+	SHLQ $2, R9
+	LEAQ batch_tile(R11), SI
+	XORQ R14, R14
+
+half:
+	MOVQ y_base+0(FP), DI
+	ADDQ R14, DI
+	LEAQ batch_rows(R11), R12
+	LEAQ batch_h(R11), R13
+	XORQ R8, R8
+
+token:
+	CMPQ    R8, R10
+	JGE     end
+	MOVQ    R12, BX
+	MOVQ    R13, CX
+	MOVQ    batch_count(R11)(R8*8), DX
 	TESTQ   DX, DX
-	JZ      done
+	JZ      next
 	VMOVUPS 0(DI), Y0
 	VMOVUPS 32(DI), Y1
 	VMOVUPS 64(DI), Y2
@@ -156,7 +173,7 @@ TEXT ·addTileAVX2(SB), NOSPLIT, $0-96
 
 row:
 	MOVL         (BX), AX
-	SHLQ         $8, AX
+	SHLQ         $9, AX
 	VBROADCASTSS (CX), Y8
 	VFMADD231PS  0(SI)(AX*1), Y8, Y0
 	VFMADD231PS  32(SI)(AX*1), Y8, Y1
@@ -179,7 +196,18 @@ row:
 	VMOVUPS      Y6, 192(DI)
 	VMOVUPS      Y7, 224(DI)
 
-done:
+next:
+	ADDQ $(4*const_chunkRows), R12
+	ADDQ $(4*const_chunkRows), R13
+	ADDQ R9, DI
+	INCQ R8
+	JMP  token
+
+end:
+	ADDQ  $256, SI
+	ADDQ  $256, R14
+	CMPQ  R14, $512
+	JLT   half
 	VZEROUPPER
 	RET
 
@@ -230,7 +258,9 @@ row:
 	ADDQ  BX, R8
 	DECODE(0, 0, 0)
 	DECODE(16, 2, 128)
-	ADDQ  $256, DI
+	DECODE(32, 4, 256)
+	DECODE(48, 6, 384)
+	ADDQ  $512, DI
 	ADDQ  $4, SI
 	DECQ  AX
 	JNZ   row

@@ -53,12 +53,17 @@ func BenchmarkKernels(b *testing.B) {
 	var dots [4]float32
 	q, s = row(quant.Q4_0, w[:benchCols])
 	bench(b, "dotQ4x4", len(q)+len(s), func() { dotQ4x4(&dots, q, s, &four) })
-	tile, h, list := make([]float32, chunkRows*tileCols), make([]float32, chunkRows/2), make([]int32, chunkRows/2)
-	for i := range list {
-		list[i] = int32(2 * i)
+	blk := &batch{}
+	list := make([]int32, chunkRows)
+	for i := range blk.rows {
+		blk.rows[i] = int32(i % (chunkRows / 3) * 3)
+		list[i%chunkRows] = int32(i % chunkRows)
 	}
-	bench(b, "decodeRowsQ4", len(list)*tileCols/2, func() { decodeRowsQ4(tile, q, s, 0, list) })
-	bench(b, "addTile", 4*len(list)*tileCols, func() { addTile(x[:tileCols], tile, list, h) })
+	for i := range blk.count {
+		blk.count[i] = chunkRows / 3
+	}
+	bench(b, "decodeRowsQ4", len(list)*tileCols/2, func() { decodeRowsQ4(blk.tile[:], q, s, 0, list) })
+	bench(b, "addTile", 4*MaxBlock*chunkRows/3*tileCols, func() { addTile(w, tileCols, tileCols, MaxBlock, blk) })
 	const some = 64
 	neuron := 2 * (len(q) + len(s))
 	rows := make([]byte, some*neuron)

@@ -374,17 +374,47 @@ func TestTile(t *testing.T) {
 		if !slices.Equal(tile, want) {
 			t.Errorf("decoded rows differ")
 		}
-		for _, some := range [][]int32{nil, {2}, {4, 0, 1}, {0, 1, 2, 3, 4}} {
-			y := cases(rng, tileCols)["random"]
+		// Tokens with none, one, some and all of the rows.
+		const stride2 = tileCols + 5
+		for _, tokens := range []int{1, 4, MaxBlock} {
+			b := &batch{}
+			copy(b.tile[:], tile)
+			for i := range b.h {
+				b.rows[i], b.h[i] = int32(rng.IntN(len(list))), rng.Float32()
+			}
+			for t := range tokens {
+				b.count[t] = []int{0, 1, 5, chunkRows}[t%4]
+			}
+			y := cases(rng, tokens*stride2)["random"]
 			wantY := slices.Clone(y)
-			h := cases(rng, tileCols)["random"][:len(some)]
-			addTile(y, tile, some, h)
-			addTileGeneric(wantY, tile, some, h)
+			addTile(y, stride2, tileCols, tokens, b)
+			addTileGeneric(wantY, stride2, tileCols, tokens, b)
 			for i := range y {
-				wantClose(t, fmt.Sprintf("rows %v, y[%d]", some, i), y[i], wantY[i], 100)
+				wantClose(t, fmt.Sprintf("%d tokens, y[%d]", tokens, i), y[i], wantY[i], 100)
 			}
 		}
 	})
+}
+
+// What is positive is decided on the bits of numbers.
+func TestPositive(t *testing.T) {
+	inf := float32(math.Inf(1))
+	all := []float32{0, 1, float32(math.Copysign(0, -1)), -1, inf, -inf, float32(math.NaN()), -float32(math.NaN()), 1e-45, -1e-45, 3e38}
+	gates := make([]float32, len(all)*chunkRows)
+	for i, v := range all {
+		gates[i*chunkRows] = v
+	}
+	var some [MaxBlock]int32
+	if n := positive(&some, gates, len(all)); !slices.Equal(some[:n], []int32{1, 4, 8, 10}) {
+		t.Errorf("gates %v are positive", some[:n])
+	}
+	full := make([]float32, MaxBlock*chunkRows)
+	for i := range full {
+		full[i] = 1
+	}
+	if n := positive(&some, full, MaxBlock); n != MaxBlock || some[0] != 0 || some[MaxBlock-1] != MaxBlock-1 {
+		t.Errorf("of gates that are all positive %d are: %v", n, some)
+	}
 }
 
 // Attention's three kernels, with dimensions and numbers of positions that vectors do not divide.

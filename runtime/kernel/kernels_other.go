@@ -50,7 +50,9 @@ func decodeRowsQ4(dst []float32, quants, scales []byte, stride int, rows []int32
 	decodeRowsQ4Generic(dst, quants, scales, stride, rows)
 }
 
-func addTile(y, tile []float32, rows []int32, h []float32) { addTileGeneric(y, tile, rows, h) }
+func addTile(y []float32, stride, cols, tokens int, s *batch) {
+	addTileGeneric(y, stride, cols, tokens, s)
+}
 
 func scores2(dst, q, k []float32) { scores2Generic(dst, q, k) }
 

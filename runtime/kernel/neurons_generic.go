@@ -29,9 +29,13 @@ func decodeRowsQ4Generic(dst []float32, quants, scales []byte, stride int, rows 
 	}
 }
 
-// addTileGeneric adds h[i] times row rows[i] of tile [_, len(y)] to y, for every i in order.
-func addTileGeneric(y, tile []float32, rows []int32, h []float32) {
-	for i, r := range rows {
-		axpyGeneric(y, h[i], tile[int(r)*len(y):][:len(y)])
+// addTileGeneric adds to cols columns of each token's row of y, which are stride apart, its h times its rows of the tile, in
+// order.
+func addTileGeneric(y []float32, stride, cols, tokens int, s *batch) {
+	for t := range tokens {
+		at := t * chunkRows
+		for i, r := range s.rows[at:][:s.count[t]] {
+			axpyGeneric(y[t*stride:][:cols], s.h[at+i], s.tile[int(r)*cols:][:cols])
+		}
 	}
 }

@@ -1,12 +1,16 @@
 package kernel
 
-import "st/quant"
+import (
+	"math"
+
+	"st/quant"
+)
 
 const (
 	// chunkRows is the number of neurons that Batch takes at a time, and tileCols the number of their down rows' columns: so
 	// many decoded weights fit in the L1 cache, and a token's columns of y in registers.
-	chunkRows = 64
-	tileCols  = 64
+	chunkRows = 32
+	tileCols  = 128
 	// MaxBlock is the largest number of tokens that Batch takes: their rows of y fit in the L2 cache.
 	MaxBlock = 32
 )
@@ -52,12 +56,7 @@ func (e *Expert) products(s *batch, first, rows int, x *Input, idx []int32, weig
 	clear(s.count[:len(idx)])
 	s.used = s.used[:0]
 	for j := range rows {
-		some := s.some[:0]
-		for t := range idx {
-			if s.gates[t*chunkRows+j] > 0 {
-				some = append(some, int32(t))
-			}
-		}
+		some := s.some[:positive(&s.some, s.gates[j:], len(idx))]
 		if len(some) == 0 {
 			continue
 		}
@@ -92,16 +91,25 @@ func (e *Expert) products(s *batch, first, rows int, x *Input, idx []int32, weig
 	}
 }
 
+// positive stores in some which of n gates are positive, at a distance of chunkRows, and returns how many. There is no branch
+// on a gate, which nobody can predict.
+func positive(some *[MaxBlock]int32, gates []float32, n int) (found int) {
+	for t := range n {
+		some[found&(MaxBlock-1)] = int32(t)
+		// The bits of positive numbers are 1 to those of +Inf; the subtraction wraps around for all others.
+		c := math.Float32bits(gates[t*chunkRows]) - 1
+		found += int((uint64(c) - 0x7f800000) >> 63)
+	}
+	return found
+}
+
 // addDown adds the active neurons' down rows to the tokens' rows of y, some columns at a time.
 func (e *Expert) addDown(s *batch, y []float32, first, tokens int) {
 	hidden := e.Down.Cols
 	for col := 0; col < hidden; col += tileCols {
 		cols := min(tileCols, hidden-col)
 		e.decodeTile(s, first, col, cols)
-		for t := range tokens {
-			n := s.count[t]
-			addRows(y[t*hidden+col:][:cols], s.tile[:], s.rows[t*chunkRows:][:n], s.h[t*chunkRows:][:n])
-		}
+		addTile(y[col:], hidden, cols, tokens, s)
 	}
 }
 
@@ -121,13 +129,4 @@ func (e *Expert) decodeTile(s *batch, first, col, cols int) {
 		}
 		Decode(d.Type, s.tile[i*cols:][:cols], quants, scales)
 	}
-}
-
-// addRows adds h[i] times row rows[i] of tile [_, len(y)] to y, for every i in order.
-func addRows(y, tile []float32, rows []int32, h []float32) {
-	if len(y) == tileCols {
-		addTile(y, tile, rows, h)
-		return
-	}
-	addTileGeneric(y, tile, rows, h)
 }
