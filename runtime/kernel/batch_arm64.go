@@ -24,12 +24,13 @@ func decodeRowsQ4(dst []float32, quants, scales []byte, stride int, rows []int32
 	decodeRowsQ4NEON(dst[:len(rows)*tileCols], quants, scales, stride, rows)
 }
 
-func addTile(y, tile []float32, rows []int32, h []float32) {
-	if !useNEON {
-		addTileGeneric(y, tile, rows, h)
+func addTile(y []float32, stride, cols, tokens int, s *batch) {
+	if !useNEON || cols != tileCols {
+		addTileGeneric(y, stride, cols, tokens, s)
 		return
 	}
-	addTileNEON(y[:tileCols], tile, rows, h[:len(rows)])
+	_ = y[(tokens-1)*stride:][:tileCols]
+	addTileNEON(y, stride, tokens, s)
 }
 
 // dotQ4x4DotProd is dotQ4x4Generic.
@@ -45,4 +46,4 @@ func decodeRowsQ4NEON(dst []float32, quants, scales []byte, stride int, rows []i
 // addTileNEON is addTileGeneric, for tileCols columns.
 //
 //go:noescape
-func addTileNEON(y, tile []float32, rows []int32, h []float32)
+func addTileNEON(y []float32, stride, tokens int, s *batch)

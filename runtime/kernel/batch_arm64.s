@@ -121,12 +121,12 @@ done:
 	FMOVQ F8, (R0)
 	RET
 
-// ADDHALF adds V24 times the 32 numbers at (R6), which moves on by them, to registers y…y+7.
-#define ADDHALF(y) \
-	FLDPQ   32(R6), (F18, F19);     \
-	FLDPQ   64(R6), (F20, F21);     \
-	FLDPQ   96(R6), (F22, F23);     \
-	FLDPQ.P 128(R6), (F16, F17);    \
+// ADD32 adds V24 times the 32 numbers at (R17), which moves on by them, to registers y…y+7.
+#define ADD32(y) \
+	FLDPQ   32(R17), (F18, F19);    \
+	FLDPQ   64(R17), (F20, F21);    \
+	FLDPQ   96(R17), (F22, F23);    \
+	FLDPQ.P 128(R17), (F16, F17);   \
 	FMLAE(y+2, 18, 24, 0);          \
 	FMLAE(y+3, 19, 24, 0);          \
 	FMLAE(y+4, 20, 24, 0);          \
@@ -136,54 +136,79 @@ done:
 	FMLAE(y, 16, 24, 0);            \
 	FMLAE(y+1, 17, 24, 0)
 
-// func addTileNEON(y, tile []float32, rows []int32, h []float32)
-TEXT ·addTileNEON(SB), NOSPLIT, $0-96
-	MOVD  y_base+0(FP), R0
-	MOVD  tile_base+24(FP), R1
-	MOVD  rows_base+48(FP), R2
-	MOVD  rows_len+56(FP), R3
-	MOVD  h_base+72(FP), R4
-	CBZ   R3, done
-	FLDPQ 0(R0), (F0, F1)
-	FLDPQ 32(R0), (F2, F3)
-	FLDPQ 64(R0), (F4, F5)
-	FLDPQ 96(R0), (F6, F7)
-	FLDPQ 128(R0), (F8, F9)
-	FLDPQ 160(R0), (F10, F11)
-	FLDPQ 192(R0), (F12, F13)
-	FLDPQ 224(R0), (F14, F15)
+// func addTileNEON(y []float32, stride, tokens int, s *batch)
+//
+// 64 columns at a time. R3-R6 are a token's y, count, rows and h, R7 the tile, R8 a row of it in bytes, R9 the token's rows,
+// R10 the columns left, R11 and R12 those of y and of the tile, R13-R15 a row's number and h, and how many are left.
+TEXT ·addTileNEON(SB), NOSPLIT, $0-48
+	MOVD y_base+0(FP), R3
+	MOVD stride+24(FP), R0
+	MOVD tokens+32(FP), R1
+	MOVD s+40(FP), R2
+	LSL  $2, R0
+	ADD  $batch_count, R2, R4
+	MOVD $batch_rows, R5
+	ADD  R2, R5
+	MOVD $batch_h, R6
+	ADD  R2, R6
+	MOVD $batch_tile, R7
+	ADD  R2, R7
+	MOVD $(4*const_tileCols), R8
+	CBZ  R1, done
+
+token:
+	MOVD.P 8(R4), R9
+	CBZ    R9, next
+	MOVD   $const_tileCols, R10
+	MOVD   R3, R11
+	MOVD   R7, R12
+
+columns:
+	FLDPQ 0(R11), (F0, F1)
+	FLDPQ 32(R11), (F2, F3)
+	FLDPQ 64(R11), (F4, F5)
+	FLDPQ 96(R11), (F6, F7)
+	FLDPQ 128(R11), (F8, F9)
+	FLDPQ 160(R11), (F10, F11)
+	FLDPQ 192(R11), (F12, F13)
+	FLDPQ 224(R11), (F14, F15)
+	MOVD  R5, R13
+	MOVD  R6, R14
+	MOVD  R9, R15
 
 row:
-	MOVW.P  4(R2), R5
-	FMOVS.P 4(R4), F24
-	ADD     R5<<8, R1, R6
-	ADDHALF(0)
-	ADDHALF(8)
-	SUBS    $1, R3
+	MOVW.P  4(R13), R16
+	FMOVS.P 4(R14), F24
+	MADD    R8, R12, R16, R17
+	ADD32(0)
+	ADD32(8)
+	SUBS    $1, R15
 	BNE     row
-	FSTPQ   (F0, F1), 0(R0)
-	FSTPQ   (F2, F3), 32(R0)
-	FSTPQ   (F4, F5), 64(R0)
-	FSTPQ   (F6, F7), 96(R0)
-	FSTPQ   (F8, F9), 128(R0)
-	FSTPQ   (F10, F11), 160(R0)
-	FSTPQ   (F12, F13), 192(R0)
-	FSTPQ   (F14, F15), 224(R0)
+	FSTPQ   (F2, F3), 32(R11)
+	FSTPQ   (F4, F5), 64(R11)
+	FSTPQ   (F6, F7), 96(R11)
+	FSTPQ   (F8, F9), 128(R11)
+	FSTPQ   (F10, F11), 160(R11)
+	FSTPQ   (F12, F13), 192(R11)
+	FSTPQ   (F14, F15), 224(R11)
+	FSTPQ.P (F0, F1), 256(R11)
+	ADD     $256, R12
+	SUBS    $64, R10
+	BGT     columns
+
+next:
+	ADD  R0, R3
+	ADD  $(4*const_chunkRows), R5
+	ADD  $(4*const_chunkRows), R6
+	SUBS $1, R1
+	BNE  token
 
 done:
 	RET
 
-// DECODE stores the 16 nibbles in q, times element i of V30, at y(R0).
-#define DECODE(q, i, y) \
-	FLOATS(q, 16);                  \
-	FMULE(16, 16, 30, i);           \
-	FMULE(17, 17, 30, i);           \
-	FMULE(18, 18, 30, i);           \
-	FMULE(19, 19, 30, i);           \
-	FSTPQ (F16, F17), (y)(R0);      \
-	FSTPQ (F18, F19), (y+32)(R0)
-
 // func decodeRowsQ4NEON(dst []float32, quants, scales []byte, stride int, rows []int32)
+//
+// A block at a time. R6 and R7 are a row's scales and quants, R8 the columns left.
 TEXT ·decodeRowsQ4NEON(SB), NOSPLIT, $0-104
 	MOVD dst_base+0(FP), R0
 	MOVD quants_base+24(FP), R1
@@ -196,23 +221,34 @@ TEXT ·decodeRowsQ4NEON(SB), NOSPLIT, $0-104
 
 row:
 	MOVW.P 4(R4), R6
-	MUL    R3, R6, R6
-	ADD    R6, R1, R7
-	ADD    R6, R2, R6
-	FLDPQ  (R7), (F10, F11)
-	FMOVS  (R6), F30
+	MADD   R3, R1, R6, R7
+	MADD   R3, R2, R6, R6
+	MOVD   $const_tileCols, R8
+
+block:
+	FMOVQ.P 16(R7), F10
+	LDRH2(30, 6)
 	FCVTL(30, 30)
-	USHR4B(12, 10)
-	USHR4B(13, 11)
+	USHR4B(11, 10)
 	ANDB(10, 10, 9)
-	ANDB(11, 11, 9)
-	DECODE(10, 0, 0)
-	DECODE(12, 0, 64)
-	DECODE(11, 1, 128)
-	DECODE(13, 1, 192)
-	ADD    $256, R0
-	SUBS   $1, R5
-	BNE    row
+	FLOATS(10, 16)
+	FLOATS(11, 20)
+	FMULE(16, 16, 30, 0)
+	FMULE(17, 17, 30, 0)
+	FMULE(18, 18, 30, 0)
+	FMULE(19, 19, 30, 0)
+	FMULE(20, 20, 30, 0)
+	FMULE(21, 21, 30, 0)
+	FMULE(22, 22, 30, 0)
+	FMULE(23, 23, 30, 0)
+	FSTPQ   (F18, F19), 32(R0)
+	FSTPQ   (F20, F21), 64(R0)
+	FSTPQ   (F22, F23), 96(R0)
+	FSTPQ.P (F16, F17), 128(R0)
+	SUBS    $32, R8
+	BGT     block
+	SUBS    $1, R5
+	BNE     row
 
 done:
 	RET

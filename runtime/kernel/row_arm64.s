@@ -117,14 +117,6 @@ done:                               \
 	FMOVS F28, ret+64(FP);          \
 	RET
 
-// func dotQ4DotProd(quants, scales []byte, x *vector, ahead *byte) float32
-TEXT ·dotQ4DotProd(SB), NOSPLIT, $0-68
-	DOT4(PRODUCT4DOT, BRING, ADDVS)
-
-// func dotQ4NEON(quants, scales []byte, x *vector, ahead *byte) float32
-TEXT ·dotQ4NEON(SB), NOSPLIT, $0-68
-	DOT4(PRODUCT4, BRINGH, SADDLVH)
-
 // PRODUCT8DOT leaves the sum of a Q8_0 block's products in y, in four longs: the quants in w, w+1, the activations in x, x+1.
 #define PRODUCT8DOT(y, w, x) \
 	ZERO(y);              \
@@ -172,6 +164,14 @@ done:                               \
 	HSUM(28);                       \
 	FMOVS F28, ret+56(FP);          \
 	RET
+
+// func dotQ4DotProd(quants, scales []byte, x *vector, ahead *byte) float32
+TEXT ·dotQ4DotProd(SB), NOSPLIT, $0-68
+	DOT4(PRODUCT4DOT, BRING, ADDVS)
+
+// func dotQ4NEON(quants, scales []byte, x *vector, ahead *byte) float32
+TEXT ·dotQ4NEON(SB), NOSPLIT, $0-68
+	DOT4(PRODUCT4, BRINGH, SADDLVH)
 
 // func dotQ8DotProd(quants, scales []byte, x *vector) float32
 TEXT ·dotQ8DotProd(SB), NOSPLIT, $0-60
