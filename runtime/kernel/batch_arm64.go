@@ -3,6 +3,10 @@
 package kernel
 
 func dotQ4x4(dots *[4]float32, quants, scales []byte, x *[4]vector) {
+	if !useNEON {
+		dotQ4x4Generic(dots, quants, scales, x)
+		return
+	}
 	if !useDotProd {
 		for i := range x {
 			dots[i] = dotQ4(quants, scales, &x[i])

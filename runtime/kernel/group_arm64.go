@@ -19,6 +19,10 @@ func groupQ4(acc *[quant.GroupRows]float32, group []byte, x *vector) {
 }
 
 func groupQ4x4(acc *[4][quant.GroupRows]float32, group []byte, x *[4]vector) {
+	if !useNEON {
+		groupQ4x4Generic(acc, group, x)
+		return
+	}
 	if !useDotProd {
 		// Without SDOT the work of unpacking weights is small, next to the products.
 		for i := range x {
@@ -28,7 +32,7 @@ func groupQ4x4(acc *[4][quant.GroupRows]float32, group []byte, x *[4]vector) {
 	}
 	for i := range x {
 		x[i].check()
-		_ = x[i].q[:len(x[0].q)]
+		_ = x[i].d[:len(x[0].d)]
 	}
 	groupQ4x4DotProd(acc, group[:quant.Q4_0.GroupBytes(len(x[0].q))], x)
 }

@@ -13,7 +13,7 @@
 #define EORB(d, n, m)    OP3(0x6e201c00, d, n, m) // EOR Vd.16B, Vn.16B, Vm.16B
 #define BICB(d, n, m)    OP3(0x4e601c00, d, n, m) // BIC Vd.16B, Vn.16B, Vm.16B
 #define MOVB(d, n)       OP3(0x4ea01c00, d, n, n) // ORR Vd.16B, Vn.16B, Vn.16B
-#define ZERO(d)         OP3(0x6e201c00, d, d, d) // EOR Vd.16B, Vd.16B, Vd.16B
+#define ZERO(d)         OP2(0x6f00e400, d, 0)    // MOVI Vd.2D, #0
 #define DUPS(d, n, i)   OP3(0x4e040400, d, n, 8*(i)) // DUP Vd.4S, Vn.S[i]
 #define TBL(d, n, m)    OP3(0x4e000000, d, n, m) // TBL Vd.16B, {Vn.16B}, Vm.16B
 #define ZIP1B(d, n, m)  OP3(0x4e003800, d, n, m) // ZIP1 Vd.16B, Vn.16B, Vm.16B
