@@ -227,9 +227,10 @@ eight:
 	FLDPQ   (R0), (F0, F1)
 	EXP(0, 2, 3, 4, 5)
 	EXP(1, 6, 7, 8, 9)
-	FSTPQ.P (F0, F1), 32(R0)
+	FSTPQ   (F0, F1), (R0)
 	FADD(0, 0, 1)
 	FADD(30, 30, 0)
+	ADD     $32, R0
 	SUBS    $8, R1
 	BGE     eight
 

@@ -7,6 +7,9 @@
 // OP3E is OP3 with element i (of 32 bits) of Vm.
 #define OP3E(op, d, n, m, i) WORD $((op) | ((i)&1)<<21 | (m)<<16 | ((i)>>1)<<11 | (n)<<5 | (d))
 
+// OP3H is OP3 with element i (of 16 bits) of Vm, m < 16.
+#define OP3H(op, d, n, m, i) WORD $((op) | ((i)&3)<<20 | (m)<<16 | ((i)>>2)<<11 | (n)<<5 | (d))
+
 // Bits and permutations.
 #define ANDB(d, n, m)    OP3(0x4e201c00, d, n, m) // AND Vd.16B, Vn.16B, Vm.16B
 #define ORRB(d, n, m)    OP3(0x4ea01c00, d, n, m) // ORR Vd.16B, Vn.16B, Vm.16B
@@ -33,6 +36,8 @@
 #define SMULL2(d, n, m)   OP3(0x4e20c000, d, n, m)     // SMULL2 Vd.8H, Vn.16B, Vm.16B
 #define SMLAL(d, n, m)    OP3(0x0e208000, d, n, m)     // SMLAL Vd.8H, Vn.8B, Vm.8B
 #define SMLAL2(d, n, m)   OP3(0x4e208000, d, n, m)     // SMLAL2 Vd.8H, Vn.16B, Vm.16B
+#define SMLALE(d, n, m, i)  OP3H(0x0f402000, d, n, m, i) // SMLAL Vd.4S, Vn.4H, Vm.H[i]
+#define SMLAL2E(d, n, m, i) OP3H(0x4f402000, d, n, m, i) // SMLAL2 Vd.4S, Vn.8H, Vm.H[i]
 #define ADDPH(d, n, m)    OP3(0x4e60bc00, d, n, m)     // ADDP Vd.8H, Vn.8H, Vm.8H
 #define ADDPS(d, n, m)    OP3(0x4ea0bc00, d, n, m)     // ADDP Vd.4S, Vn.4S, Vm.4S
 #define MLSS(d, n, m)     OP3(0x6ea09400, d, n, m)     // MLS Vd.4S, Vn.4S, Vm.4S
@@ -50,6 +55,8 @@
 #define SXTL2B(d, n)      OP2(0x4f08a400, d, n)        // SXTL2 Vd.8H, Vn.16B
 #define SXTLH(d, n)       OP2(0x0f10a400, d, n)        // SXTL Vd.4S, Vn.4H
 #define SXTL2H(d, n)      OP2(0x4f10a400, d, n)        // SXTL2 Vd.4S, Vn.8H
+#define UXTLB(d, n)       OP2(0x2f08a400, d, n)        // UXTL Vd.8H, Vn.8B
+#define UXTL2B(d, n)      OP2(0x6f08a400, d, n)        // UXTL2 Vd.8H, Vn.16B
 #define SQXTNS(d, n)      OP2(0x0e614800, d, n)        // SQXTN Vd.4H, Vn.4S
 #define SQXTN2S(d, n)     OP2(0x4e614800, d, n)        // SQXTN2 Vd.8H, Vn.4S
 #define SQXTNH(d, n)      OP2(0x0e214800, d, n)        // SQXTN Vd.8B, Vn.8H

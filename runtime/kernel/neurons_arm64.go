@@ -4,8 +4,7 @@ package kernel
 
 import "unsafe"
 
-// neuronsQ4 takes four neurons at a time, where there are dot products. While they are computed, the next four are
-// prefetched.
+// neuronsQ4 takes four neurons at a time. While they are computed, the next four are prefetched.
 func neuronsQ4(y []float32, neurons []int32, h []float32, up, down *Matrix, x *vector) {
 	if !useNEON {
 		neuronsQ4Generic(y, neurons, h, up, down, x)
@@ -13,7 +12,7 @@ func neuronsQ4(y []float32, neurons []int32, h []float32, up, down *Matrix, x *v
 	}
 	x.check()
 	h = h[:len(neurons)]
-	for useDotProd && len(neurons) >= 4 {
+	for len(neurons) >= 4 {
 		var f [4]float32
 		var quants, scales, ahead [4]*byte
 		for i := range f {
@@ -22,11 +21,20 @@ func neuronsQ4(y []float32, neurons []int32, h []float32, up, down *Matrix, x *v
 			if i+4 < len(neurons) {
 				ahead[i] = &up.Data[int(neurons[i+4])*up.Stride]
 			}
-			f[i] = h[i] * dotQ4DotProd(q[:len(x.q)/2], s[:len(x.q)/16], x, ahead[i])
+			q, s = q[:len(x.q)/2], s[:len(x.q)/16]
+			if useDotProd {
+				f[i] = h[i] * dotQ4DotProd(q, s, x, ahead[i])
+			} else {
+				f[i] = h[i] * dotQ4NEON(q, s, x, ahead[i])
+			}
 			q, s = down.row(int(neurons[i]))
 			quants[i], scales[i] = unsafe.SliceData(q[:len(y)/2]), unsafe.SliceData(s[:len(y)/16])
 		}
-		axpyQ4x4DotProd(y, &f, &quants, &scales, &ahead, len(x.q)/2)
+		if useDotProd {
+			axpyQ4x4DotProd(y, &f, &quants, &scales, &ahead, len(x.q)/2)
+		} else {
+			axpyQ4x4NEON(y, &f, &quants, &scales, &ahead, len(x.q)/2)
+		}
 		if done := len(y) &^ 127; done < len(y) {
 			for i := range f {
 				q, s := down.row(int(neurons[i]))
@@ -53,3 +61,8 @@ func neuronsQ4(y []float32, neurons []int32, h []float32, up, down *Matrix, x *v
 //
 //go:noescape
 func axpyQ4x4DotProd(y []float32, f *[4]float32, quants, scales, ahead *[4]*byte, skip int)
+
+// axpyQ4x4NEON is axpyQ4x4DotProd.
+//
+//go:noescape
+func axpyQ4x4NEON(y []float32, f *[4]float32, quants, scales, ahead *[4]*byte, skip int)

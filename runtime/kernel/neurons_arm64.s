@@ -3,7 +3,7 @@
 #include "textflag.h"
 #include "neon_arm64.h"
 
-// The constants of axpyQ4x4DotProd, 16 bytes each.
+// Constants of 16 bytes each.
 DATA factors<>+0(SB)/8, $0x46fefe0046fefe00  // 32639 = 127·256 + 127
 DATA factors<>+8(SB)/8, $0x46fefe0046fefe00
 DATA factors<>+16(SB)/8, $0x48fefe0048fefe00 // 16 times that
@@ -67,10 +67,10 @@ GLOBL factors<>(SB), RODATA|NOPTR, $128
 	FMOVQ.P 16(R5), F1;              \
 	FMOVQ.P 16(R6), F2;              \
 	FMOVQ.P 16(R7), F3;              \
-	FLDPQ   0(R0), (F8, F9);         \
-	FLDPQ   32(R0), (F10, F11);      \
-	FLDPQ   64(R0), (F12, F13);      \
-	FLDPQ   96(R0), (F14, F15);      \
+	FLDPQ   (128*b+0)(R0), (F8, F9); \
+	FLDPQ   (128*b+32)(R0), (F10, F11); \
+	FLDPQ   (128*b+64)(R0), (F12, F13); \
+	FLDPQ   (128*b+96)(R0), (F14, F15); \
 	EIGHT1(ZERO, 16);                \
 	EORB(0, 0, 31);                  \
 	EORB(1, 1, 31);                  \
@@ -97,10 +97,10 @@ GLOBL factors<>(SB), RODATA|NOPTR, $128
 	EIGHT(SDOTE, 16, 0, 29, b);      \
 	EIGHT2(SCVTF, 16, 16);           \
 	EIGHT(FMLAE, 8, 16, 30, b);      \
-	FSTPQ   (F10, F11), 32(R0);      \
-	FSTPQ   (F12, F13), 64(R0);      \
-	FSTPQ   (F14, F15), 96(R0);      \
-	FSTPQ.P (F8, F9), 128(R0)
+	FSTPQ   (F8, F9), (128*b)(R0);   \
+	FSTPQ   (F10, F11), (128*b+32)(R0); \
+	FSTPQ   (F12, F13), (128*b+64)(R0); \
+	FSTPQ   (F14, F15), (128*b+96)(R0)
 
 // AHEAD prefetches what a row of up and one of down need for 128 columns beyond the quants of up.
 #define AHEAD(r) \
@@ -108,32 +108,68 @@ GLOBL factors<>(SB), RODATA|NOPTR, $128
 	PRFM 64(r), PLDL1KEEP;   \
 	ADD  $80, r
 
+// ARGUMENTS loads y to R0, the columns to R1, f to V26, quants to R4-R7, scales to R8-R11, and what is prefetched to R12-R15.
+#define ARGUMENTS \
+	MOVD  y_base+0(FP), R0;     \
+	MOVD  y_len+8(FP), R1;      \
+	MOVD  f+24(FP), R2;         \
+	FMOVQ (R2), F26;            \
+	MOVD  quants+32(FP), R2;    \
+	LDP   0(R2), (R4, R5);      \
+	LDP   16(R2), (R6, R7);     \
+	MOVD  scales+40(FP), R2;    \
+	LDP   0(R2), (R8, R9);      \
+	LDP   16(R2), (R10, R11);   \
+	MOVD  ahead+48(FP), R2;     \
+	LDP   0(R2), (R12, R13);    \
+	LDP   16(R2), (R14, R15);   \
+	MOVD  skip+56(FP), R2;      \
+	ADD   R2, R12;              \
+	ADD   R2, R13;              \
+	ADD   R2, R14;              \
+	ADD   R2, R15;              \
+	MOVD  $factors<>(SB), R3
+
+// FACTORS leaves the rounded factors k of the four rows in the next four blocks in V0-V3, and s times 32639/divisor in V30.
+// Where a factor is not a number, s is none.
+#define FACTORS(divisor) \
+	FLDPQ 0(R3), (F16, F17);   \
+	FLDPQ 32(R3), (F18, F19);  \
+	FACTOR(0, F0, 0, R8);      \
+	FACTOR(1, F1, 1, R9);      \
+	FACTOR(2, F2, 2, R10);     \
+	FACTOR(3, F3, 3, R11);     \
+	FABS(4, 0);                \
+	FABS(5, 1);                \
+	FABS(6, 2);                \
+	FABS(7, 3);                \
+	FMAX(4, 4, 5);             \
+	FMAX(6, 6, 7);             \
+	FMAX(4, 4, 6);             \
+	FMAX(4, 4, 18);            \
+	FDIV(30, 4, divisor);      \
+	FDIV(16, 16, 4);           \
+	AHEAD(R12);                \
+	AHEAD(R13);                \
+	AHEAD(R14);                \
+	AHEAD(R15);                \
+	FMUL(0, 0, 16);            \
+	FMUL(1, 1, 16);            \
+	FMUL(2, 2, 16);            \
+	FMUL(3, 3, 16);            \
+	FCVTNS(0, 0);              \
+	FCVTNS(1, 1);              \
+	FCVTNS(2, 2);              \
+	FCVTNS(3, 3)
+
 // func axpyQ4x4DotProd(y []float32, f *[4]float32, quants, scales, ahead *[4]*byte, skip int)
 //
 // Four rows at once. In a block, row i's factor is c = f[i] times its scale. The four are rounded to words k, c ≈ s·k with
 // the largest at 32639, and the words parted in two bytes with a sign each, so that four rows' products come of two SDOT;
-// then y += s·Σ k·(q-8). R4-R7 are the quants, R8-R11 the scales, R12-R15 what is prefetched. V26 is f, V27 the mask of high
-// nibbles, V28 and V29 the upper and lower bytes of k, a long for each block, V30 s/16, V31 the top bits.
+// then y += s·Σ k·(q-8). V27 is the mask of high nibbles, V28 and V29 the upper and lower bytes of k, a long for each block,
+// V30 s/16, V31 the top bits.
 TEXT ·axpyQ4x4DotProd(SB), NOSPLIT, $0-64
-	MOVD  y_base+0(FP), R0
-	MOVD  y_len+8(FP), R1
-	MOVD  f+24(FP), R2
-	FMOVQ (R2), F26
-	MOVD  quants+32(FP), R2
-	LDP   0(R2), (R4, R5)
-	LDP   16(R2), (R6, R7)
-	MOVD  scales+40(FP), R2
-	LDP   0(R2), (R8, R9)
-	LDP   16(R2), (R10, R11)
-	MOVD  ahead+48(FP), R2
-	LDP   0(R2), (R12, R13)
-	LDP   16(R2), (R14, R15)
-	MOVD  skip+56(FP), R2
-	ADD   R2, R12
-	ADD   R2, R13
-	ADD   R2, R14
-	ADD   R2, R15
-	MOVD  $factors<>(SB), R3
+	ARGUMENTS
 	FLDPQ 64(R3), (F24, F25)
 	FMOVQ 96(R3), F31
 	FMOVQ 112(R3), F27
@@ -141,37 +177,7 @@ TEXT ·axpyQ4x4DotProd(SB), NOSPLIT, $0-64
 	BLT   done
 
 four:
-	FLDPQ 0(R3), (F16, F17)
-	FLDPQ 32(R3), (F18, F19)
-	FACTOR(0, F0, 0, R8)
-	FACTOR(1, F1, 1, R9)
-	FACTOR(2, F2, 2, R10)
-	FACTOR(3, F3, 3, R11)
-	AHEAD(R12)
-	AHEAD(R13)
-	AHEAD(R14)
-	AHEAD(R15)
-
-	// The largest magnitude, which is none if a factor is not a number, s/16 and 1/s.
-	FABS(4, 0)
-	FABS(5, 1)
-	FABS(6, 2)
-	FABS(7, 3)
-	FMAX(4, 4, 5)
-	FMAX(6, 6, 7)
-	FMAX(4, 4, 6)
-	FMAX(4, 4, 18)
-	FDIV(30, 4, 17)
-	FDIV(16, 16, 4)
-
-	FMUL(0, 0, 16)
-	FMUL(1, 1, 16)
-	FMUL(2, 2, 16)
-	FMUL(3, 3, 16)
-	FCVTNS(0, 0)
-	FCVTNS(1, 1)
-	FCVTNS(2, 2)
-	FCVTNS(3, 3)
+	FACTORS(17)
 	ADDS4(4, 0, 19)
 	ADDS4(5, 1, 19)
 	ADDS4(6, 2, 19)
@@ -182,6 +188,85 @@ four:
 	BLOCK(1)
 	BLOCK(2)
 	BLOCK(3)
+	ADD  $512, R0
+	SUBS $128, R1
+	BGE  four
+
+done:
+	RET
+
+// ROW adds the products of the block in register row with element i of k to V16-V23.
+#define ROW(row, k, i) \
+	USHR4B(24, row);       \
+	ANDB(25, row, 31);     \
+	UXTLB(4, 25);          \
+	UXTL2B(5, 25);         \
+	UXTLB(6, 24);          \
+	UXTL2B(7, 24);         \
+	SMLALE(16, 4, k, i);   \
+	SMLAL2E(17, 4, k, i);  \
+	SMLALE(18, 5, k, i);   \
+	SMLAL2E(19, 5, k, i);  \
+	SMLALE(20, 6, k, i);   \
+	SMLAL2E(21, 6, k, i);  \
+	SMLALE(22, 7, k, i);   \
+	SMLAL2E(23, 7, k, i)
+
+// BLOCKW is BLOCK by products of words.
+#define BLOCKW(b) \
+	FMOVQ.P 16(R4), F0;                 \
+	FMOVQ.P 16(R5), F1;                 \
+	FMOVQ.P 16(R6), F2;                 \
+	FMOVQ.P 16(R7), F3;                 \
+	DUPS(16, 10, b);                    \
+	DUPS(17, 10, b);                    \
+	DUPS(18, 10, b);                    \
+	DUPS(19, 10, b);                    \
+	DUPS(20, 10, b);                    \
+	DUPS(21, 10, b);                    \
+	DUPS(22, 10, b);                    \
+	DUPS(23, 10, b);                    \
+	ROW(0, 8, b);                       \
+	ROW(1, 8, 4+b);                     \
+	ROW(2, 9, b);                       \
+	ROW(3, 9, 4+b);                     \
+	FLDPQ   (128*b+0)(R0), (F0, F1);    \
+	FLDPQ   (128*b+32)(R0), (F2, F3);   \
+	FLDPQ   (128*b+64)(R0), (F4, F5);   \
+	FLDPQ   (128*b+96)(R0), (F6, F7);   \
+	EIGHT2(SCVTF, 16, 16);              \
+	EIGHT(FMLAE, 0, 16, 30, b);         \
+	FSTPQ   (F0, F1), (128*b+0)(R0);    \
+	FSTPQ   (F2, F3), (128*b+32)(R0);   \
+	FSTPQ   (F4, F5), (128*b+64)(R0);   \
+	FSTPQ   (F6, F7), (128*b+96)(R0)
+
+// func axpyQ4x4NEON(y []float32, f *[4]float32, quants, scales, ahead *[4]*byte, skip int)
+//
+// As axpyQ4x4DotProd, but words of k are multiplied as they are: y += s·(Σ k·q − 8·Σ k). V8 and V9 are the words, four blocks
+// of four rows, V10 −8·Σ k, V30 s, V31 the mask of low nibbles.
+TEXT ·axpyQ4x4NEON(SB), NOSPLIT, $0-64
+	ARGUMENTS
+	VMOVI $15, V31.B16
+	SUBS  $128, R1
+	BLT   done
+
+four:
+	FACTORS(16)
+	ADDS4(4, 0, 1)
+	ADDS4(5, 2, 3)
+	ADDS4(4, 4, 5)
+	SHL3S(4, 4)
+	NEGS(10, 4)
+	SQXTNS(8, 0)
+	SQXTN2S(8, 1)
+	SQXTNS(9, 2)
+	SQXTN2S(9, 3)
+	BLOCKW(0)
+	BLOCKW(1)
+	BLOCKW(2)
+	BLOCKW(3)
+	ADD  $512, R0
 	SUBS $128, R1
 	BGE  four
 

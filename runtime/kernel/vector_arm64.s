@@ -186,8 +186,9 @@ loop:
 	FMLAE(1, 5, 31, 3)
 	FMLAE(2, 6, 31, 3)
 	FMLAE(3, 7, 31, 3)
+	FSTPQ   (F0, F1), (R0)
 	FSTPQ   (F2, F3), 32(R0)
-	FSTPQ.P (F0, F1), 64(R0)
+	ADD     $64, R0
 	SUBS    $16, R2
 	BGE     loop
 
