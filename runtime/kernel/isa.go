@@ -20,8 +20,8 @@ func init() {
 // ISA returns the name of the instruction set that the kernels use.
 func ISA() string { return isa }
 
-// Select makes the kernels use an instruction set: "generic", "avx2" (amd64), "neon" or "dotprod" (arm64), or the best one if
-// name is empty. It must not be called while kernels run.
+// Select makes the kernels use an instruction set: "generic" or "avx2", or the best one if name is empty. It must not be
+// called while kernels run.
 func Select(name string) error {
 	all := isas()
 	switch {
