@@ -131,7 +131,7 @@ func testExpert(rng *rand.Rand, typ quant.Type, neurons, hidden int) (e *Expert,
 func TestReGLU(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for _, typ := range quant.Types() {
-		for _, hidden := range []int{64, 96, 160} {
+		for _, hidden := range []int{64, 96, 160, 288} {
 			for _, tokens := range []int{1, 2, 3, 6, MaxBlock} {
 				const neurons, batch = 133, MaxBlock + 3
 				e, gates, ups, downs := testExpert(rng, typ, neurons, hidden)
@@ -169,7 +169,11 @@ func TestReGLU(t *testing.T) {
 					e.Neurons(one, list[len(list)/2:], h[len(list)/2:], x, int(v), scratch)
 					for c := range want {
 						for name, got := range map[string]float32{"Batch": y[i*hidden+c], "Neurons": one[c]} {
-							if math.Abs(float64(got)-want[c]) > 1e-5*math.Max(3000, math.Abs(want[c])) {
+							tolerance := 1e-5
+							if name == "Neurons" && typ == quant.Q4_0 {
+								tolerance = 1e-4 // four neurons at a time have their factors rounded
+							}
+							if math.Abs(float64(got)-want[c]) > tolerance*math.Max(3000, math.Abs(want[c])) {
 								t.Fatalf("%s of %d: %s: y[%d, %d] is %g, want %g", typ, hidden, name, i, c, got, want[c])
 							}
 						}

@@ -1,0 +1,53 @@
+//go:build !noasm
+
+package kernel
+
+func dotQ4x4(dots *[4]float32, quants, scales []byte, x *[4]vector) {
+	if !useNEON {
+		dotQ4x4Generic(dots, quants, scales, x)
+		return
+	}
+	if !useDotProd {
+		for i := range x {
+			dots[i] = dotQ4(quants, scales, &x[i])
+		}
+		return
+	}
+	for i := range x {
+		x[i].check()
+		_ = x[i].d[:len(x[0].d)]
+	}
+	dotQ4x4DotProd(dots, quants[:len(x[0].q)/2], scales[:len(x[0].q)/16], x)
+}
+
+func decodeRowsQ4(dst []float32, quants, scales []byte, stride int, rows []int32) {
+	if !useNEON {
+		decodeRowsQ4Generic(dst, quants, scales, stride, rows)
+		return
+	}
+	decodeRowsQ4NEON(dst[:len(rows)*tileCols], quants, scales, stride, rows)
+}
+
+func addTile(y []float32, stride, cols, tokens int, s *batch) {
+	if !useNEON || cols != tileCols {
+		addTileGeneric(y, stride, cols, tokens, s)
+		return
+	}
+	_ = y[(tokens-1)*stride:][:tileCols]
+	addTileNEON(y, stride, tokens, s)
+}
+
+// dotQ4x4DotProd is dotQ4x4Generic.
+//
+//go:noescape
+func dotQ4x4DotProd(dots *[4]float32, quants, scales []byte, x *[4]vector)
+
+// decodeRowsQ4NEON is decodeRowsQ4Generic.
+//
+//go:noescape
+func decodeRowsQ4NEON(dst []float32, quants, scales []byte, stride int, rows []int32)
+
+// addTileNEON is addTileGeneric, for tileCols columns.
+//
+//go:noescape
+func addTileNEON(y []float32, stride, tokens int, s *batch)

@@ -1,0 +1,77 @@
+//go:build !noasm
+
+package kernel
+
+import "st/quant"
+
+func groupQ4(acc *[quant.GroupRows]float32, group []byte, x *vector) {
+	if !useNEON {
+		groupQ4Generic(acc, group, x)
+		return
+	}
+	x.check()
+	group = group[:quant.Q4_0.GroupBytes(len(x.q))]
+	if useDotProd {
+		groupQ4DotProd(acc, group, x)
+	} else {
+		groupQ4NEON(acc, group, x)
+	}
+}
+
+func groupQ4x4(acc *[4][quant.GroupRows]float32, group []byte, x *[4]vector) {
+	if !useNEON {
+		groupQ4x4Generic(acc, group, x)
+		return
+	}
+	if !useDotProd {
+		// Without SDOT the work of unpacking weights is small, next to the products.
+		for i := range x {
+			groupQ4(&acc[i], group, &x[i])
+		}
+		return
+	}
+	for i := range x {
+		x[i].check()
+		_ = x[i].d[:len(x[0].d)]
+	}
+	groupQ4x4DotProd(acc, group[:quant.Q4_0.GroupBytes(len(x[0].q))], x)
+}
+
+func groupQ8(acc *[quant.GroupRows]float32, group []byte, x *vector) {
+	if !useNEON {
+		groupQ8Generic(acc, group, x)
+		return
+	}
+	x.check()
+	group = group[:quant.Q8_0.GroupBytes(len(x.q))]
+	if useDotProd {
+		groupQ8DotProd(acc, group, x)
+	} else {
+		groupQ8NEON(acc, group, x)
+	}
+}
+
+// groupQ4DotProd is groupQ4Generic.
+//
+//go:noescape
+func groupQ4DotProd(acc *[quant.GroupRows]float32, group []byte, x *vector)
+
+// groupQ4NEON is groupQ4Generic.
+//
+//go:noescape
+func groupQ4NEON(acc *[quant.GroupRows]float32, group []byte, x *vector)
+
+// groupQ4x4DotProd is groupQ4x4Generic. The vectors are as long as the first.
+//
+//go:noescape
+func groupQ4x4DotProd(acc *[4][quant.GroupRows]float32, group []byte, x *[4]vector)
+
+// groupQ8DotProd is groupQ8Generic.
+//
+//go:noescape
+func groupQ8DotProd(acc *[quant.GroupRows]float32, group []byte, x *vector)
+
+// groupQ8NEON is groupQ8Generic.
+//
+//go:noescape
+func groupQ8NEON(acc *[quant.GroupRows]float32, group []byte, x *vector)
