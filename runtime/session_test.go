@@ -77,31 +77,35 @@ func TestCancel(t *testing.T) {
 	forward(t, s, 1, 2)
 }
 
-// The same number of threads gives the same bits. Another number changes the order of sums, and so the last bits; in the
-// block types that may turn the rounding of an activation over, so only the float types are held to a close match.
+// Any number of threads gives the same bits, in every run: for a prompt, for single tokens after it, and for those after so
+// many that attention is split.
 func TestThreads(t *testing.T) {
 	m := modeltest.New(base(), 1)
-	tokens := prompt(60, 50)
-	var want []float32
-	for _, threads := range []int{1, 2, 3, 8} {
-		for _, typ := range []quant.Type{quant.F32, quant.Q4_0} {
-			e := open(t, m, (*modeltest.Model).Write, typ, runtime.Options{Threads: threads})
-			a, b := forward(t, e.NewSession(), tokens...), forward(t, e.NewSession(), tokens...)
-			if !slices.Equal(a, b) {
-				t.Errorf("%s, %d threads: two runs differ", typ, threads)
-			}
-			if typ != quant.F32 {
-				continue
+	tokens := prompt(splitAttention+60, 50)
+	for _, typ := range []quant.Type{quant.F32, quant.Q8_0, quant.Q4_0} {
+		var want [][]float32
+		for _, threads := range []int{1, 2, 3, 8, 2} {
+			e := open(t, m, (*modeltest.Model).Write, typ, runtime.Options{Threads: threads, Context: len(tokens) + 10})
+			s := e.NewSession()
+			var got [][]float32
+			for _, n := range []int{60, 1, 1, splitAttention - 10, 1, 1} {
+				got = append(got, forward(t, s, tokens[s.Len():s.Len()+n]...))
 			}
 			if want == nil {
-				want = a
+				want = got
 			}
-			if d, _ := difference(want, a); d > 1e-3 {
-				t.Errorf("%d threads: max |Δlogit| to one thread is %g", threads, d)
+			for i := range got {
+				if !slices.Equal(got[i], want[i]) {
+					d, _ := difference(want[i], got[i])
+					t.Errorf("%s, %d threads: step %d differs from one thread by up to %g", typ, threads, i, d)
+				}
 			}
 		}
 	}
 }
+
+// splitAttention is a context that a single token's attention takes in several parts.
+const splitAttention = 1200
 
 // A layer with a window keeps its window, however long the sequence.
 func TestKVBytes(t *testing.T) {

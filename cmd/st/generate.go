@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"st/runtime"
+	"st/runtime/kernel"
 	"st/tokenizer"
 )
 
@@ -35,6 +36,7 @@ type generateReport struct {
 	Tokens          []int32 `json:"tokens"`
 	Seed            uint64  `json:"seed"`
 	Threads         int     `json:"threads"`
+	ISA             string  `json:"isa"`
 	LoadSeconds     float64 `json:"load_seconds"`
 	FirstToken      float64 `json:"time_to_first_token_seconds"`
 	PromptPerSecond float64 `json:"prompt_tokens_per_second"`
@@ -55,14 +57,14 @@ end. The prompt itself is not printed. With --chat the prompt is a message, writ
 it; without a prompt, in a terminal, --chat starts a conversation.
 
 Sampling flags that are not given are what the model's generation defaults say (st inspect shows them), and else those
-below. The same seed with the same flags and the same number of threads gives the same text.
+below. The same seed with the same flags gives the same text, with any number of threads.
 
 --json prints one object instead of the text:
   text, tokens             the text, and its token ids
   stop_reason              eos, stop (a --stop string), length (-n), context (full) or interrupted
   prompt_tokens, gen_tokens, prompt_tokens_per_second, gen_tokens_per_second
   time_to_first_token_seconds, load_seconds
-  seed, threads
+  seed, threads, isa
   neuron_density           share of the routed experts' neurons that were active
   model_bytes, kv_bytes, peak_rss_bytes`,
 		Example: `  st generate small.stm -p "Once upon a time" -n 100
@@ -194,7 +196,7 @@ func newGenerateReport(g *generator, c *completion, f *generateFlags) generateRe
 	stats := g.model.engine.Stats()
 	return generateReport{
 		Text: c.text, StopReason: c.stopReason, PromptTokens: c.promptTokens, GenTokens: len(c.ids),
-		Tokens: append([]int32{}, c.ids...), Seed: f.sampler.Seed, Threads: g.model.engine.Threads(),
+		Tokens: append([]int32{}, c.ids...), Seed: f.sampler.Seed, Threads: g.model.engine.Threads(), ISA: kernel.ISA(),
 		LoadSeconds: g.model.loadTime.Seconds(), FirstToken: c.firstToken.Seconds(),
 		PromptPerSecond: c.promptSpeed, GenPerSecond: c.tokenSpeed, NeuronDensity: stats.NeuronDensity,
 		ModelBytes: stats.ModelBytes, KVBytes: g.session.KVBytes(), PeakRSSBytes: peakRSS(),
@@ -205,7 +207,7 @@ func newGenerateReport(g *generator, c *completion, f *generateFlags) generateRe
 func (a *app) printStats(g *generator, c *completion, f *generateFlags) {
 	r := newGenerateReport(g, c, f)
 	w := a.stderr
-	fmt.Fprintf(w, "load       %s, %s of weights, %s\n", g.model.loadTime.Round(time.Millisecond), size(r.ModelBytes), plural(r.Threads, "thread"))
+	fmt.Fprintf(w, "load       %s, %s of weights, %s, %s\n", g.model.loadTime.Round(time.Millisecond), size(r.ModelBytes), plural(r.Threads, "thread"), r.ISA)
 	fmt.Fprintf(w, "prompt     %s, %.1f tokens/s, first token after %s\n", plural(r.PromptTokens, "token"), r.PromptPerSecond, c.firstToken.Round(time.Millisecond))
 	fmt.Fprintf(w, "generated  %s, %.1f tokens/s, ended by %s\n", plural(r.GenTokens, "token"), r.GenPerSecond, r.StopReason)
 	fmt.Fprintf(w, "memory     peak %s, KV cache %s\n", size(r.PeakRSSBytes), size(r.KVBytes))
