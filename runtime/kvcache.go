@@ -6,10 +6,10 @@ import (
 	"st/runtime/kernel"
 )
 
-// kvPagePositions is the number of positions in a page of the KV cache. A batch of prefill fits in a page.
-const kvPagePositions = maxBatch
+// kvPagePositions is the number of positions in a page of the KV cache.
+const kvPagePositions = 256
 
-// kvPage holds keys and values of up to kvPagePositions positions. Position p of KV head g is row g·kvPagePositions + p, so
+// kvPage holds keys and values of n positions. Position p of KV head g is row g·n + p, so
 // that a head's rows lie together.
 type kvPage struct{ k, v []byte }
 
@@ -41,7 +41,7 @@ func newKVCache(c *format.Config, t KVType, context int) *kvCache {
 		}
 		kv.layers[l] = kvLayer{slots: slots, pages: make([]*kvPage, (slots+kvPagePositions-1)/kvPagePositions)}
 	}
-	kv.batch = *kv.newPage(kvPagePositions)
+	kv.batch = *kv.newPage(maxBatch)
 	return kv
 }
 
@@ -60,7 +60,7 @@ func (kv *kvCache) put(t, g int, k, v []float32) {
 		to   []byte
 		from []float32
 	}{{kv.batch.k, k}, {kv.batch.v, v}} {
-		row := x.to[(g*kvPagePositions+t)*kv.rowBytes:][:kv.rowBytes]
+		row := x.to[(g*maxBatch+t)*kv.rowBytes:][:kv.rowBytes]
 		if kv.typ == quant.F16 {
 			kernel.EncodeF16(row, x.from)
 			continue
@@ -83,7 +83,7 @@ func (kv *kvCache) commit(layer, start, n int) {
 		}
 		rows := l.pageRows(i)
 		for g := range kv.heads {
-			from, to := (g*kvPagePositions+t)*kv.rowBytes, (g*rows+r)*kv.rowBytes
+			from, to := (g*maxBatch+t)*kv.rowBytes, (g*rows+r)*kv.rowBytes
 			copy(l.pages[i].k[to:to+kv.rowBytes], kv.batch.k[from:])
 			copy(l.pages[i].v[to:to+kv.rowBytes], kv.batch.v[from:])
 		}
@@ -110,7 +110,7 @@ func (kv *kvCache) segments(layer, g, from, to, start int, f func(segment)) {
 		p += n
 	}
 	if p := max(from, start); p < to {
-		at := (g*kvPagePositions + p - start) * kv.rowBytes
+		at := (g*maxBatch + p - start) * kv.rowBytes
 		f(segment{p, to - p, kv.batch.k[at:], kv.batch.v[at:]})
 	}
 }

@@ -166,4 +166,4 @@ func (b *binder) expert(prefix string, layer, expert int) expertWeights {
 }
 
 // maxBatch is the number of tokens that go through the layers together in prefill.
-const maxBatch = 256
+const maxBatch = 512

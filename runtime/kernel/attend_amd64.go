@@ -9,7 +9,12 @@ func scores2(dst, q, k []float32) {
 		return
 	}
 	_ = dst[:PositionTile+len(k)/d]
-	scores2AVX2(dst, q, k[:len(k)/(4*d)*4*d])
+	k = k[:len(k)/(4*d)*4*d]
+	if useAVX512 && d%16 == 0 {
+		scores2AVX512(dst, q, k)
+		return
+	}
+	scores2AVX2(dst, q, k)
 }
 
 func addWeighted2(out, p, v []float32) {
@@ -19,7 +24,12 @@ func addWeighted2(out, p, v []float32) {
 		return
 	}
 	_ = p[:PositionTile+len(v)/d]
-	addWeighted2AVX2(out, p, v[:len(v)/d*d])
+	v = v[:len(v)/d*d]
+	if useAVX512 && d%64 == 0 {
+		addWeighted2AVX512(out, p, v)
+		return
+	}
+	addWeighted2AVX2(out, p, v)
 }
 
 func expSum(x []float32, m float32) float32 {
@@ -43,3 +53,13 @@ func addWeighted2AVX2(out, p, v []float32)
 //
 //go:noescape
 func expSumAVX2(x []float32, m float32) float32
+
+// scores2AVX512 is scores2Generic, for a multiple of four positions of a multiple of sixteen numbers.
+//
+//go:noescape
+func scores2AVX512(dst, q, k []float32)
+
+// addWeighted2AVX512 is addWeighted2Generic, for rows of a multiple of 64 numbers.
+//
+//go:noescape
+func addWeighted2AVX512(out, p, v []float32)
