@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"flag"
-	"fmt"
 	"math"
 	"path/filepath"
 	"slices"
@@ -169,7 +168,7 @@ func TestScreening(t *testing.T) {
 		}
 		// The norms of R take another two bytes a block.
 		bytes := float64(bits)/8 + 4.0/quant.BlockSize + read*float64(4-bits)/8
-		t.Log(fmt.Sprintf("%d-bit sketch of [%d, %d]: %.1f %% of rows left (at most %.1f %%), reads %.0f %% of the head",
-			bits, tensor.Rows, tensor.Cols, 100*read, 100*worst, 100*bytes/full))
+		t.Logf("%d-bit sketch of [%d, %d]: %.1f %% of rows left (at most %.1f %%), reads %.0f %% of the head",
+			bits, tensor.Rows, tensor.Cols, 100*read, 100*worst, 100*bytes/full)
 	}
 }
