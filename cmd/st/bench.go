@@ -72,7 +72,7 @@ func (a *app) benchCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bench model.stm",
 		Short: "Measure speed",
-		Long: `Measure how fast a model reads a prompt and generates after it. After one run to warm up, every repetition runs --depth
+		Long: `Measure how fast a model reads a prompt and generates after it. After a run to warm up, every repetition runs --depth
 tokens that are not measured, the prompt, and then token by token, sampling included; medians are printed. The prompt is
 English prose, or the --text, over and over until it is long enough.
 
@@ -146,12 +146,15 @@ func (a *app) bench(ctx context.Context, path string, f *benchFlags) error {
 	}
 	session := m.engine.NewSession()
 	bar := a.newProgress("bench", "tokens")
-	each := f.depth + f.prompt + f.gen
 	var runs []benchRun
 	var warm runtime.Stats
 	for i := range f.repeat + 1 {
-		run, err := benchOnce(ctx, m, session, tokens, f, func(done int) {
-			bar.update(int64(i*each+done), int64((f.repeat+1)*each))
+		depth := f.depth
+		if i == 0 && f.prompt > 0 {
+			depth = 0 // to warm up, the prompt is enough
+		}
+		run, err := benchOnce(ctx, m, session, tokens[f.depth-depth:], depth, f.gen, func(done int) {
+			bar.update(int64(max(0, i-1)*(len(tokens)+f.gen)+done), int64(f.repeat*(len(tokens)+f.gen)))
 		})
 		if err != nil {
 			bar.finish()
@@ -213,7 +216,7 @@ func (a *app) benchTokens(m *model, f *benchFlags) ([]int32, error) {
 }
 
 // benchOnce does one repetition. It samples as llama.cpp does by default: the likeliest token alone could run in circles.
-func benchOnce(ctx context.Context, m *model, s *runtime.Session, tokens []int32, f *benchFlags, progress func(done int)) (benchRun, error) {
+func benchOnce(ctx context.Context, m *model, s *runtime.Session, tokens []int32, depth, gen int, progress func(done int)) (benchRun, error) {
 	sampler, err := runtime.NewSampler(defaultSampling)
 	if err != nil {
 		return benchRun{}, err
@@ -229,12 +232,12 @@ func benchOnce(ctx context.Context, m *model, s *runtime.Session, tokens []int32
 		progress(s.Len())
 		return err
 	}
-	if err := forward(tokens[:f.depth]); err != nil {
+	if err := forward(tokens[:depth]); err != nil {
 		return run, err
 	}
 	before := stageTimes(m.engine)
 	begin := time.Now()
-	for rest := tokens[f.depth:]; len(rest) > 0; {
+	for rest := tokens[depth:]; len(rest) > 0; {
 		n := min(len(rest), prefillTokens)
 		if err := forward(rest[:n]); err != nil {
 			return run, err
@@ -248,7 +251,7 @@ func benchOnce(ctx context.Context, m *model, s *runtime.Session, tokens []int32
 	weights := m.engine.Stats().DecodeWeightBytes
 	begin = time.Now()
 	next := make([]int32, 1)
-	for range f.gen {
+	for range gen {
 		sample := time.Now()
 		next[0] = sampler.Sample(logits)
 		run.sampling += time.Since(sample)
