@@ -16,5 +16,7 @@
 //
 // The files follow one token: engine.go opens and binds the weights (weights.go), forward.go walks the layers, router.go
 // picks experts, store.go brings them, attention.go attends over kvcache.go with the angles of rope.go, experts.go runs
-// the feed-forward, sampler.go picks the next token. The loops that take the time are in package kernel.
+// the feed-forward, sampler.go picks the next token. All of them hand their work to the threads of pool.go, in parts whose
+// results do not depend on who computes them; profile.go counts the time by stage. The loops that take the time are in
+// package kernel.
 package runtime

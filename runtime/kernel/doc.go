@@ -5,4 +5,9 @@
 // Weights are multiplied as they lie in the file. Q8_0 and Q4_0 weights are multiplied with activations that are quantized
 // to int8 in blocks of 32, once per vector, with exact integer sums inside a block; F32, F16 and BF16 weights with the
 // float32 activations.
+//
+// A kernel is four files, by the name of what it works on: group_generic.go is the definition that everything is held
+// against, group_amd64.s and group_arm64.s are the fast ones, group_amd64.go declares them and chooses by the CPU, or by
+// [Select]. group is dense products of sixteen rows, row products with one row, neurons the active neurons of one token,
+// batch (and reglu_batch.go) those of many, attend attention, vector and norm float32.
 package kernel
