@@ -65,7 +65,7 @@ func Open(r *format.Reader, opts Options) (*Engine, error) {
 		return nil, fmt.Errorf("%s: %w", r.Path(), err)
 	}
 	e.pool = newPool(opts.Threads)
-	e.store = newMappedStore(r, data, &e.stats)
+	e.store = newMappedStore(r, data, e.pool, &e.stats)
 	if err := e.verifyDense(data); err != nil {
 		e.pool.close()
 		return nil, err

@@ -3,6 +3,7 @@ package runtime
 import (
 	"slices"
 
+	"st/format"
 	"st/quant"
 	"st/runtime/kernel"
 )
@@ -15,7 +16,8 @@ import (
 // result does not depend on the number of threads.
 type experts struct {
 	hidden, ffn, topK int
-	chosen            []chosenExpert // of the current layer, in order of their ids
+	chosen            []chosenExpert   // of the current layer, in order of their ids
+	records           []*format.Record // theirs
 	x                 *kernel.Input
 	threads           []expertThread
 	route             *route
@@ -71,17 +73,17 @@ func newExperts(threads, batch, hidden, ffn int, r *route) *experts {
 // run computes every chosen expert for the n tokens of x, and returns how many (token, neuron) pairs were active.
 func (m *experts) run(e *Engine, all []expertWeights, x *kernel.Input, n int) (active int64, err error) {
 	m.x = x
-	m.chosen = m.chosen[:0]
+	m.chosen, m.records = m.chosen[:0], m.records[:0]
 	for id := range all {
 		tokens, weights := m.route.of(id)
 		if len(tokens) == 0 {
 			continue
 		}
-		record, err := e.store.acquire(all[id].record)
-		if err != nil {
-			return 0, err
-		}
-		m.chosen = append(m.chosen, chosenExpert{all[id].in(record), tokens, weights, int(m.route.first[id])})
+		m.records = append(m.records, all[id].record)
+		m.chosen = append(m.chosen, chosenExpert{all[id].in(e.store.bytes(all[id].record)), tokens, weights, int(m.route.first[id])})
+	}
+	if err := e.store.bring(m.records); err != nil {
+		return 0, err
 	}
 	if n == 1 {
 		return m.runOne(e.pool)
