@@ -118,6 +118,10 @@ func (kv *kvCache) segments(layer, g, from, to, start int, f func(segment)) {
 // decode fills dst with n rows.
 func (kv *kvCache) decode(dst []float32, rows []byte, n int) {
 	q := kv.typ.QuantBytes(kv.headDim)
+	if q == kv.rowBytes { // no scales between them: they are one long row
+		kernel.Decode(kv.typ, dst[:n*kv.headDim], rows[:n*q], nil)
+		return
+	}
 	for i := range n {
 		row := rows[i*kv.rowBytes:][:kv.rowBytes]
 		kernel.Decode(kv.typ, dst[i*kv.headDim:][:kv.headDim], row[:q], row[q:])

@@ -20,8 +20,8 @@ func init() {
 // ISA returns the name of the instruction set that the kernels use.
 func ISA() string { return isa }
 
-// Select makes the kernels use an instruction set: "generic", "avx2" or "avx512", or the best one if name is empty. It must not be
-// called while kernels run.
+// Select makes the kernels use an instruction set, or the best one if name is empty: "generic" is plain Go; "avx2" and "avx512"
+// (with VNNI) are for amd64, "neon" and "dotprod" for arm64. It must not be called while kernels run.
 func Select(name string) error {
 	all := isas()
 	switch {
