@@ -197,10 +197,19 @@ func (r *Reader) Lookup(name string) (*Record, *Tensor, bool) {
 
 // ReadRecord reads a whole record into buf, which is rec.Length long, and checks it.
 func (r *Reader) ReadRecord(rec *Record, buf []byte) error {
-	if err := readFull(r.file, buf[:rec.Length], rec.Offset); err != nil {
-		return fmt.Errorf("%s: %s: %w", r.path, rec, err)
+	if err := r.ReadPart(r.file, rec, buf[:rec.Length], rec.Offset); err != nil {
+		return err
 	}
 	return r.Check(rec, buf)
+}
+
+// ReadPart fills buf from an offset of f, which is the file itself or what [Reader.Direct] returned. Errors name the record for
+// which it is read.
+func (r *Reader) ReadPart(f File, rec *Record, buf []byte, at int64) error {
+	if err := readFull(f, buf, at); err != nil {
+		return fmt.Errorf("%s: %s: %w", r.path, rec, err)
+	}
+	return nil
 }
 
 // Check compares a record's bytes with its checksum.

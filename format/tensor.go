@@ -78,7 +78,8 @@ func (t *Tensor) Params() int64 { return int64(t.Rows) * int64(t.Cols) }
 // Bytes returns the bytes that the units take, without what lies between them.
 func (t *Tensor) Bytes() int64 { return int64(t.Units()) * int64(t.UnitBytes()) }
 
-// spans returns what unit 0 takes of the record. It repeats at every stride.
+// spans returns what unit 0 takes of the record, in two parts if its quants and scales do not lie together. It repeats at
+// every stride.
 func (t *Tensor) spans() [][2]int64 {
 	scales := int64(t.Type.ScaleBytes(t.Cols))
 	if t.Layout == Groups16 || scales == 0 {
@@ -105,7 +106,21 @@ func (t *Tensor) row(unit []byte) (quants, scales []byte) {
 
 // DecodeRow fills dst (Cols long) with row r as stored, given the whole record.
 func (t *Tensor) DecodeRow(dst []float32, record []byte, r int) {
-	unit := record[t.Offset+int64(r/t.UnitRows())*t.Stride:]
+	from, to := t.RowSpan(r)
+	t.DecodeUnitRow(dst, record[from:to], r)
+}
+
+// RowSpan tells which bytes of its record the unit with row r takes.
+func (t *Tensor) RowSpan(r int) (from, to int64) {
+	from = t.Offset + int64(r/t.UnitRows())*t.Stride
+	if n := t.Type.ScaleBytes(t.Cols); n > 0 && t.Layout == Rows {
+		return from, from + t.ScaleOffset + int64(n)
+	}
+	return from, from + int64(t.UnitBytes())
+}
+
+// DecodeUnitRow is DecodeRow given only the bytes that RowSpan tells.
+func (t *Tensor) DecodeUnitRow(dst []float32, unit []byte, r int) {
 	if t.Layout == Groups16 {
 		t.Type.DecodeGroupRow(dst[:t.Cols], unit[:t.UnitBytes()], r%quant.GroupRows)
 		return

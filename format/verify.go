@@ -21,9 +21,9 @@ func (r *Reader) Verify(ctx context.Context, workers int, progress func(bytes in
 	var wg sync.WaitGroup
 	for range max(1, workers) {
 		wg.Go(func() {
-			buf := make([]byte, verifyChunk)
+			buf := AlignedBytes(verifyChunk)
 			for i := range next {
-				errs[i] = r.verifyRecord(ctx, &r.records[i], buf, progress)
+				errs[i] = r.verifyRecord(ctx, r.file, &r.records[i], buf, progress)
 			}
 		})
 	}
@@ -41,26 +41,34 @@ func (r *Reader) Verify(ctx context.Context, workers int, progress func(bytes in
 	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 }
 
-// VerifyRecord reads one record in pieces and checks it: what Check does, without the record being in memory.
-func (r *Reader) VerifyRecord(ctx context.Context, rec *Record) error {
-	return r.verifyRecord(ctx, rec, make([]byte, verifyChunk), nil)
+// VerifyRecord reads one record in pieces and checks it: what Check does, without the record being in memory. f is the file
+// itself, if it is nil, or what [Reader.Direct] returned.
+func (r *Reader) VerifyRecord(ctx context.Context, f File, rec *Record) error {
+	if f == nil {
+		f = r.file
+	}
+	return r.verifyRecord(ctx, f, rec, AlignedBytes(verifyChunk), nil)
 }
 
-func (r *Reader) verifyRecord(ctx context.Context, rec *Record, buf []byte, progress func(int64)) error {
+// verifyRecord reads whole pages, so that f may be one for direct reads.
+func (r *Reader) verifyRecord(ctx context.Context, f File, rec *Record, buf []byte, progress func(int64)) error {
 	hash := xxh3.New()
-	for at := int64(0); at < rec.Length; {
+	end := rec.Offset + rec.Length
+	for at := rec.Offset; at < end; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		part := buf[:min(int64(len(buf)), rec.Length-at)]
-		if err := readFull(r.file, part, rec.Offset+at); err != nil {
-			return fmt.Errorf("%s: %s: %w", r.path, rec, err)
+		from := at / Alignment * Alignment
+		to := min(from+int64(len(buf)), alignUp(end, Alignment), r.size)
+		if err := r.ReadPart(f, rec, buf[:to-from], from); err != nil {
+			return err
 		}
-		hash.Write(part)
-		at += int64(len(part))
+		to = min(to, end)
+		hash.Write(buf[at-from : to-from])
 		if progress != nil {
-			progress(int64(len(part)))
+			progress(to - at)
 		}
+		at = to
 	}
 	if hash.Sum64() != rec.Checksum {
 		return fmt.Errorf("%s: %s: %w: checksum does not match; copy or convert the file again", r.path, rec, ErrCorrupt)

@@ -1,23 +1,23 @@
 package runtime
 
 import (
+	"context"
 	"slices"
 
-	"st/format"
 	"st/quant"
 	"st/runtime/kernel"
 )
 
-// experts runs the feed-forward of a layer's chosen experts.
+// experts runs the feed-forward of a layer's chosen experts, in the order in which they come into memory.
 //
-// For a single token all gates are computed first. The active neurons of all chosen experts then make one list, which is cut
-// into slices of equal length; each has its own output, and the outputs are added in order. For a batch, a task is an expert
-// and some of its tokens, with an output for every token; those of a token's experts are added in order. Either way the
-// result does not depend on the number of threads.
+// For a single token the gates of the experts that are there are computed first, and then their active neurons, each expert's in
+// slices of equal length with an output each; the outputs are added in order. For a batch, a task is an expert and some of
+// its tokens, with an output for every token; those of a token's experts are added in order. Either way the result depends
+// neither on the number of threads nor on which expert came first.
 type experts struct {
 	hidden, ffn, topK int
-	chosen            []chosenExpert   // of the current layer, in order of their ids
-	records           []*format.Record // theirs
+	chosen            []chosenExpert // of the current layer, in order of their ids
+	ready             []int          // those of chosen that are being computed
 	x                 *kernel.Input
 	threads           []expertThread
 	route             *route
@@ -25,10 +25,11 @@ type experts struct {
 	// A single token.
 	idx     []int32   // {0}
 	gates   []float32 // [top-k, ffn]
-	neurons []int32   // [top-k · ffn] active neurons, expert by expert
-	h       []float32 // their gates times the expert's weight
-	until   []int     // [top-k] where each expert's part of the two ends
-	slices  []float32 // [expertSlices, hidden] outputs
+	neurons []int32   // [top-k, ffn] active neurons
+	h       []float32 // [top-k, ffn] their gates times the expert's weight
+	active  []int     // [top-k] how many there are
+	parts   int       // slices of an expert
+	slices  []float32 // [top-k · parts, rounded up to 4, hidden] outputs
 
 	// A batch.
 	tasks []expertTask
@@ -38,14 +39,15 @@ type experts struct {
 	doGates, doNeurons, doSum, doBatch, doBatchSum func(thread, from, to int)
 }
 
-// expertSlices is the number of parts that a single token's active neurons are cut into. Many numbers of threads divide it.
+// expertSlices is about the number of parts that a single token's active neurons are cut into. Many numbers of threads divide it.
 const expertSlices = 24
 
 type chosenExpert struct {
 	kernel.Expert
+	weights *expertWeights
 	tokens  []int32
-	weights []float32
-	at      int // where its tokens begin in route.tokens
+	share   []float32 // the expert's weight for each of them
+	at      int       // where its tokens begin in route.tokens
 }
 
 // expertTask is up to kernel.MaxBlock tokens of an expert.
@@ -59,37 +61,58 @@ type expertThread struct {
 }
 
 func newExperts(threads, batch, hidden, ffn int, r *route) *experts {
+	parts := max(1, expertSlices/r.topK)
 	m := &experts{
 		hidden: hidden, ffn: ffn, topK: r.topK, route: r, threads: make([]expertThread, threads),
 		chosen: make([]chosenExpert, 0, len(r.first)-1), idx: []int32{0},
 		gates: make([]float32, r.topK*ffn), neurons: make([]int32, r.topK*ffn), h: make([]float32, r.topK*ffn),
-		until: make([]int, r.topK), slices: make([]float32, expertSlices*hidden),
+		active: make([]int, r.topK), parts: parts, slices: make([]float32, (r.topK*parts+3)/4*4*hidden),
 		out: make([]float32, batch*r.topK*hidden),
 	}
 	m.doGates, m.doNeurons, m.doSum, m.doBatch, m.doBatchSum = m.runGates, m.runNeurons, m.runSum, m.runBatch, m.runBatchSum
 	return m
 }
 
-// run computes every chosen expert for the n tokens of x, and returns how many (token, neuron) pairs were active.
-func (m *experts) run(e *Engine, all []expertWeights, x *kernel.Input, n int) (active int64, err error) {
-	m.x = x
-	m.chosen, m.records = m.chosen[:0], m.records[:0]
+// choose lists the experts that the batch's route names.
+func (m *experts) choose(all []expertWeights) {
+	m.chosen = m.chosen[:0]
 	for id := range all {
-		tokens, weights := m.route.of(id)
-		if len(tokens) == 0 {
-			continue
+		if tokens, weights := m.route.of(id); len(tokens) > 0 {
+			m.chosen = append(m.chosen, chosenExpert{weights: &all[id], tokens: tokens, share: weights, at: int(m.route.first[id])})
 		}
-		m.records = append(m.records, all[id].record)
-		m.chosen = append(m.chosen, chosenExpert{all[id].in(e.store.bytes(all[id].record)), tokens, weights, int(m.route.first[id])})
 	}
-	if err := e.store.bring(m.records); err != nil {
-		return 0, err
+}
+
+// run computes the chosen experts for the n tokens of x, as the store brings them, and returns how many (token, neuron)
+// pairs were active.
+func (m *experts) run(ctx context.Context, e *Engine, x *kernel.Input, n int) (active int64, err error) {
+	m.x = x
+	for left := len(m.chosen); left > 0; left -= len(m.ready) {
+		if m.ready, err = e.store.take(ctx, m.ready[:0]); err != nil {
+			return 0, err
+		}
+		for _, i := range m.ready {
+			c := &m.chosen[i]
+			c.Expert = c.weights.in(e.store.bytes(i))
+		}
+		step := m.runSeveral
+		if n == 1 {
+			step = m.runOne
+		}
+		some, err := step(e.pool)
+		e.store.release(m.ready)
+		if err != nil {
+			return 0, err
+		}
+		active += some
 	}
-	if n == 1 {
-		return m.runOne(e.pool)
-	}
+	return active, nil
+}
+
+// runSeveral computes the ready experts for a batch.
+func (m *experts) runSeveral(p *pool) (active int64, err error) {
 	m.tasks = m.tasks[:0]
-	for i := range m.chosen {
+	for _, i := range m.ready {
 		for from := 0; from < len(m.chosen[i].tokens); from += kernel.MaxBlock {
 			m.tasks = append(m.tasks, expertTask{i, from, min(from+kernel.MaxBlock, len(m.chosen[i].tokens))})
 		}
@@ -99,30 +122,31 @@ func (m *experts) run(e *Engine, all []expertWeights, x *kernel.Input, n int) (a
 	for i := range m.threads {
 		m.threads[i].active = 0
 	}
-	err = e.pool.each(len(m.tasks), m.doBatch)
+	err = p.each(len(m.tasks), m.doBatch)
 	for i := range m.threads {
 		active += int64(m.threads[i].active)
 	}
 	return active, err
 }
 
-// runOne is run for a single token.
+// runOne computes the ready experts for a single token.
 func (m *experts) runOne(p *pool) (active int64, err error) {
-	if err := p.split(len(m.chosen)*m.gateGroups(), 2, m.doGates); err != nil {
+	if err := p.split(len(m.ready)*m.gateGroups(), 2, m.doGates); err != nil {
 		return 0, err
 	}
-	n := 0
-	for i := range m.chosen {
-		weight := m.chosen[i].weights[0]
+	for _, i := range m.ready {
+		weight, n := m.chosen[i].share[0], 0
+		neurons, h := m.neurons[i*m.ffn:][:m.ffn], m.h[i*m.ffn:][:m.ffn]
 		for j, g := range m.gates[i*m.ffn:][:m.ffn] {
 			if g > 0 {
-				m.neurons[n], m.h[n] = int32(j), g*weight
+				neurons[n], h[n] = int32(j), g*weight
 				n++
 			}
 		}
-		m.until[i] = n
+		m.active[i] = n
+		active += int64(n)
 	}
-	return int64(n), p.each(expertSlices, m.doNeurons)
+	return active, p.each(len(m.ready)*m.parts, m.doNeurons)
 }
 
 // gateGroups returns the number of parts of an expert's gates: sixteen neurons each, whatever the layout, so that all types
@@ -132,7 +156,7 @@ func (m *experts) gateGroups() int { return (m.ffn + quant.GroupRows - 1) / quan
 func (m *experts) runGates(thread, from, to int) {
 	groups := m.gateGroups()
 	for ; from < to; from++ {
-		i, group := from/groups, from%groups
+		i, group := m.ready[from/groups], from%groups
 		gate := &m.chosen[i].Gate
 		per := quant.GroupRows / gate.UnitRows()
 		kernel.Mul(m.gates[i*m.ffn:][:m.ffn], m.ffn, gate, group*per, min(group*per+per, gate.Units()), m.x, m.idx, &m.threads[thread].scratch)
@@ -141,15 +165,12 @@ func (m *experts) runGates(thread, from, to int) {
 
 func (m *experts) runNeurons(thread, from, to int) {
 	for ; from < to; from++ {
-		out := m.slices[from*m.hidden:][:m.hidden]
+		i, part := m.ready[from/m.parts], from%m.parts
+		out := m.slices[(i*m.parts+part)*m.hidden:][:m.hidden]
 		clear(out)
-		at, end := share(m.until[len(m.chosen)-1], from, expertSlices)
-		for i := range m.chosen {
-			if n := min(end, m.until[i]); at < n {
-				m.chosen[i].Neurons(out, m.neurons[at:n], m.h[at:n], m.x, 0, &m.threads[thread].scratch)
-				at = n
-			}
-		}
+		a, b := share(m.active[i], part, m.parts)
+		a, b = a+i*m.ffn, b+i*m.ffn
+		m.chosen[i].Neurons(out, m.neurons[a:b], m.h[a:b], m.x, 0, &m.threads[thread].scratch)
 	}
 }
 
@@ -158,7 +179,7 @@ func (m *experts) runBatch(thread, from, to int) {
 		task := &m.tasks[from]
 		e := &m.chosen[task.expert]
 		m.threads[thread].active += e.Batch(m.out[(e.at+task.from)*m.hidden:], m.x, e.tokens[task.from:task.to],
-			e.weights[task.from:task.to], &m.threads[thread].scratch)
+			e.share[task.from:task.to], &m.threads[thread].scratch)
 	}
 }
 
@@ -178,7 +199,7 @@ func (m *experts) runSum(_, from, to int) {
 	first, end := from*sumCols, min(to*sumCols, m.hidden)
 	dst := m.sum[first:end]
 	ones := [4]float32{1, 1, 1, 1}
-	for i := 0; i < expertSlices; i += len(ones) {
+	for i := 0; i < len(m.slices)/m.hidden; i += len(ones) {
 		var src [len(ones)][]float32
 		for k := range src {
 			src[k] = m.slices[(i+k)*m.hidden:][first:end]

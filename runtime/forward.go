@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 
 	"st/runtime/kernel"
 )
@@ -14,10 +13,11 @@ var ErrContextFull = errors.New("the context is full")
 
 // Session is one sequence of tokens: its KV cache and the working memory of a batch.
 type Session struct {
-	engine *Engine
-	kv     *kvCache
-	length int
-	broken bool // a batch failed half-way: the cache is not to be continued from
+	engine  *Engine
+	kv      *kvCache
+	length  int
+	counted bool // its memory is taken from the budget
+	broken  bool // a batch failed half-way: the cache is not to be continued from
 
 	x      []float32     // [batch, hidden] residual stream
 	raw    kernel.Input  // the same, as input of the router
@@ -34,6 +34,9 @@ type Session struct {
 	logits []float32     // [headBatch, vocab]
 	all    []int32       // 0, 1, 2, …: the index of a whole batch
 
+	tokens []int32 // of the batch
+	errs   []error // of embed, one a thread
+
 	// What the threads are at. Functions are made once: a closure for every job would be garbage.
 	layerWeights *layerWeights
 	rotate       bool       // the layer has RoPE
@@ -41,7 +44,7 @@ type Session struct {
 	vectors      []int32    // of products: the first n of all
 	norm         []float32  // weights of normalize
 	residual     []float32  // of normalize: what is added to x before, or nil
-	do           struct{ multiply, normalize, put, quantize, pick func(thread, from, to int) }
+	do           struct{ multiply, normalize, put, quantize, pick, lookup func(thread, from, to int) }
 }
 
 // headBatch is the number of tokens whose logits are computed together: a row of logits has the size of the vocabulary.
@@ -50,16 +53,16 @@ const headBatch = 8
 // NewSession returns an empty sequence.
 func (e *Engine) NewSession() *Session {
 	c := e.config
-	batch := min(maxBatch, e.context)
+	batch := e.batch
 	s := &Session{
 		engine: e,
-		kv:     newKVCache(c, e.kvType, e.context),
+		kv:     newKVCache(c, e.kvType, e.context, batch),
 		x:      make([]float32, batch*c.Hidden),
 		normed: kernel.NewInput(batch, c.Hidden),
 		mixed:  kernel.NewInput(batch, c.Heads*c.HeadDim),
 		proj:   make([]float32, batch*c.Hidden),
 		router: make([]float32, batch*c.Experts),
-		route:  newRoute(c.Experts, c.ExpertsPerToken),
+		route:  newRoute(batch, c.Experts, c.ExpertsPerToken),
 		rope:   newRope(c.HeadDim, c.RoPETheta),
 		head:   kernel.NewInput(min(headBatch, batch), c.Hidden),
 		logits: make([]float32, min(headBatch, batch)*c.Vocab),
@@ -76,7 +79,8 @@ func (e *Engine) NewSession() *Session {
 	s.attn.q, s.attn.out = s.qkv[0], s.mixed.F
 	s.moe = newExperts(e.pool.threads, batch, c.Hidden, c.ExpertFFN, s.route)
 	s.do.multiply, s.do.normalize, s.do.put = s.doMultiply, s.doNormalize, s.doPut
-	s.do.quantize, s.do.pick = s.doQuantize, s.doPick
+	s.do.quantize, s.do.pick, s.do.lookup = s.doQuantize, s.doPick, s.doLookup
+	s.errs = make([]error, e.pool.threads)
 	return s
 }
 
@@ -165,6 +169,9 @@ func (s *Session) check(tokens []int32) error {
 // batch runs up to maxBatch tokens through all layers. What is left in s.x is the last layer's output.
 func (s *Session) batch(ctx context.Context, tokens []int32) error {
 	e, n := s.engine, len(tokens)
+	if err := e.reserve(s, s.kv.growth(s.length+n)); err != nil {
+		return err
+	}
 	e.clock.start()
 	if err := s.embed(tokens); err != nil {
 		return err
@@ -175,7 +182,7 @@ func (s *Session) batch(ctx context.Context, tokens []int32) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := s.layer(l, n); err != nil {
+		if err := s.layer(ctx, l, n); err != nil {
 			return err
 		}
 	}
@@ -186,30 +193,47 @@ func (s *Session) batch(ctx context.Context, tokens []int32) error {
 	return nil
 }
 
-// embed looks tokens up. A fault in mapped memory is returned as an error.
-func (s *Session) embed(tokens []int32) (err error) {
-	was := debug.SetPanicOnFault(true)
-	defer func() {
-		debug.SetPanicOnFault(was)
-		if r := recover(); r != nil {
-			err = faultError(r)
+// embed looks tokens up: in memory, or with a read each.
+func (s *Session) embed(tokens []int32) error {
+	s.tokens = tokens
+	if s.engine.rows == nil {
+		return guard(0, len(tokens), s.do.lookup)
+	}
+	clear(s.errs)
+	if err := s.engine.pool.split(len(tokens), 1, s.do.lookup); err != nil {
+		return err
+	}
+	for _, err := range s.errs {
+		if err != nil {
+			return err
 		}
-	}()
-	hidden := s.engine.config.Hidden
-	for t, id := range tokens {
-		s.engine.weights.embed.lookup(s.x[t*hidden:][:hidden], id)
 	}
 	return nil
 }
 
+func (s *Session) doLookup(thread, from, to int) {
+	e := s.engine
+	table, hidden := &e.weights.embed, e.config.Hidden
+	for t := from; t < to; t++ {
+		row, id := s.x[t*hidden:][:hidden], int(s.tokens[t])
+		if e.rows == nil {
+			table.tensor.DecodeRow(row, table.bytes, id)
+		} else if err := e.rows.row(thread, row, id); err != nil {
+			s.errs[thread] = err
+		}
+	}
+}
+
 // layer computes y = h + experts(norm(h)), h = x + attention(norm(x)), with the experts chosen by x itself.
-func (s *Session) layer(l, n int) error {
+func (s *Session) layer(ctx context.Context, l, n int) error {
 	e := s.engine
 	c, w := e.config, &e.weights.layers[l]
 	s.layerWeights, s.rotate = w, c.RoPELayout[l]
 	if err := s.chooseExperts(n); err != nil {
 		return err
 	}
+	s.moe.choose(w.experts)
+	e.store.want(l, s.moe.chosen)
 	e.clock.lap(StageRouter)
 	if err := s.attention(l, n); err != nil {
 		return err
@@ -219,7 +243,7 @@ func (s *Session) layer(l, n int) error {
 		return err
 	}
 	e.clock.lap(StageNorm)
-	active, err := s.moe.run(e, w.experts, s.normed, n)
+	active, err := s.moe.run(ctx, e, s.normed, n)
 	if err != nil {
 		return err
 	}

@@ -27,12 +27,13 @@ type kvCache struct {
 	headDim  int
 	rowBytes int
 	layers   []kvLayer
+	rows     int    // tokens in a batch, at most
 	batch    kvPage // keys and values of the batch that is in the works, of the current layer
 	bytes    int64
 }
 
-func newKVCache(c *format.Config, t KVType, context int) *kvCache {
-	kv := &kvCache{typ: t.quant(), heads: c.KVHeads, headDim: c.HeadDim, layers: make([]kvLayer, c.Layers)}
+func newKVCache(c *format.Config, t KVType, context, batch int) *kvCache {
+	kv := &kvCache{typ: t.quant(), heads: c.KVHeads, headDim: c.HeadDim, rows: batch, layers: make([]kvLayer, c.Layers)}
 	kv.rowBytes = kv.typ.RowBytes(c.HeadDim)
 	for l := range kv.layers {
 		slots := context
@@ -41,7 +42,7 @@ func newKVCache(c *format.Config, t KVType, context int) *kvCache {
 		}
 		kv.layers[l] = kvLayer{slots: slots, pages: make([]*kvPage, (slots+kvPagePositions-1)/kvPagePositions)}
 	}
-	kv.batch = *kv.newPage(maxBatch)
+	kv.batch = *kv.newPage(batch)
 	return kv
 }
 
@@ -60,7 +61,7 @@ func (kv *kvCache) put(t, g int, k, v []float32) {
 		to   []byte
 		from []float32
 	}{{kv.batch.k, k}, {kv.batch.v, v}} {
-		row := x.to[(g*maxBatch+t)*kv.rowBytes:][:kv.rowBytes]
+		row := x.to[(g*kv.rows+t)*kv.rowBytes:][:kv.rowBytes]
 		if kv.typ == quant.F16 {
 			kernel.EncodeF16(row, x.from)
 			continue
@@ -83,11 +84,24 @@ func (kv *kvCache) commit(layer, start, n int) {
 		}
 		rows := l.pageRows(i)
 		for g := range kv.heads {
-			from, to := (g*maxBatch+t)*kv.rowBytes, (g*rows+r)*kv.rowBytes
+			from, to := (g*kv.rows+t)*kv.rowBytes, (g*rows+r)*kv.rowBytes
 			copy(l.pages[i].k[to:to+kv.rowBytes], kv.batch.k[from:])
 			copy(l.pages[i].v[to:to+kv.rowBytes], kv.batch.v[from:])
 		}
 	}
+}
+
+// growth returns the bytes of the pages that a sequence of n tokens needs and that were not made yet.
+func (kv *kvCache) growth(n int) (bytes int64) {
+	for i := range kv.layers {
+		l := &kv.layers[i]
+		for p := range (min(n, l.slots) + kvPagePositions - 1) / kvPagePositions {
+			if l.pages[p] == nil {
+				bytes += 2 * int64(kv.heads*l.pageRows(p)*kv.rowBytes)
+			}
+		}
+	}
+	return bytes
 }
 
 // segment is a run of consecutive positions of one KV head whose rows lie together.
@@ -110,7 +124,7 @@ func (kv *kvCache) segments(layer, g, from, to, start int, f func(segment)) {
 		p += n
 	}
 	if p := max(from, start); p < to {
-		at := (g*maxBatch + p - start) * kv.rowBytes
+		at := (g*kv.rows + p - start) * kv.rowBytes
 		f(segment{p, to - p, kv.batch.k[at:], kv.batch.v[at:]})
 	}
 }

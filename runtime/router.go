@@ -19,15 +19,15 @@ type route struct {
 	next        []int32 // scratch
 }
 
-func newRoute(experts, topK int) *route {
+func newRoute(batch, experts, topK int) *route {
 	return &route{
 		topK:        topK,
-		experts:     make([]int32, maxBatch*topK),
-		weights:     make([]float32, maxBatch*topK),
+		experts:     make([]int32, batch*topK),
+		weights:     make([]float32, batch*topK),
 		first:       make([]int32, experts+1),
-		tokens:      make([]int32, maxBatch*topK),
-		tokenWeight: make([]float32, maxBatch*topK),
-		at:          make([]int32, maxBatch*topK),
+		tokens:      make([]int32, batch*topK),
+		tokenWeight: make([]float32, batch*topK),
+		at:          make([]int32, batch*topK),
 		next:        make([]int32, experts),
 	}
 }

@@ -7,9 +7,10 @@ import (
 
 // counters are what an engine counts while it runs.
 type counters struct {
-	tokens, neurons, active      atomic.Int64
-	decodeBytes                  atomic.Int64
-	uses, reads, readBytes, wait atomic.Int64 // of experts; wait in nanoseconds
+	tokens, neurons, active              atomic.Int64
+	decodeBytes                          atomic.Int64
+	uses, misses, reads, readBytes, wait atomic.Int64 // of experts; wait in nanoseconds
+	early, earlyUsed                     atomic.Int64 // experts that were read because they were expected
 }
 
 // Stats tells what an engine did since it was opened.
@@ -22,8 +23,11 @@ type Stats struct {
 	ModelBytes int64
 	// DecodeWeightBytes are the bytes of weights that were computed with for tokens that came one at a time.
 	DecodeWeightBytes int64
-	// ExpertUses counts how often an expert was computed for a batch, and ExpertReads how often it was not in memory yet.
-	ExpertUses, ExpertReads int64
+	// ExpertUses counts how often an expert was computed for a batch, ExpertMisses how often it was not in memory when the
+	// router chose it, and ExpertReads how often it was read.
+	ExpertUses, ExpertMisses, ExpertReads int64
+	// EarlyReads counts the reads of experts that were expected to be chosen, and EarlyUsed how many of those were.
+	EarlyReads, EarlyUsed int64
 	// ExpertBytesRead and ExpertWait are what these reads brought, and the time that was spent waiting for them.
 	ExpertBytesRead int64
 	ExpertWait      time.Duration
@@ -33,7 +37,8 @@ type Stats struct {
 func (e *Engine) Stats() Stats {
 	s := Stats{
 		Tokens: e.stats.tokens.Load(), ModelBytes: e.reader.Size(), DecodeWeightBytes: e.stats.decodeBytes.Load(),
-		ExpertUses: e.stats.uses.Load(), ExpertReads: e.stats.reads.Load(),
+		ExpertUses: e.stats.uses.Load(), ExpertMisses: e.stats.misses.Load(), ExpertReads: e.stats.reads.Load(),
+		EarlyReads: e.stats.early.Load(), EarlyUsed: e.stats.earlyUsed.Load(),
 		ExpertBytesRead: e.stats.readBytes.Load(), ExpertWait: time.Duration(e.stats.wait.Load()),
 	}
 	if n := e.stats.neurons.Load(); n > 0 {

@@ -49,17 +49,16 @@ func (e *expertWeights) in(record []byte) kernel.Expert {
 // embedding looks tokens up in the embedding matrix.
 type embedding struct {
 	tensor *format.Tensor
-	record []byte
-	isHead bool // the matrix is the language-model head too
+	record *format.Record
+	bytes  []byte // the record's; nil: rows are read one by one
+	isHead bool   // the matrix is the language-model head too
 }
-
-func (e *embedding) lookup(dst []float32, id int32) { e.tensor.DecodeRow(dst, e.record, int(id)) }
 
 // binder collects the tensors that an architecture needs, and keeps the first error.
 type binder struct {
-	r    *format.Reader
-	data []byte
-	err  error
+	r     *format.Reader
+	dense denseMemory
+	err   error
 }
 
 // tensor returns a tensor that must have the given shape as stored and transposed flag.
@@ -76,12 +75,12 @@ func (b *binder) tensor(name string, rows, cols int, transposed bool) (*format.R
 	return rec, t
 }
 
-func (b *binder) dense(name string, rows, cols int) kernel.Matrix {
+func (b *binder) matrix(name string, rows, cols int) kernel.Matrix {
 	rec, t := b.tensor(name, rows, cols, false)
 	if b.err != nil {
 		return kernel.Matrix{}
 	}
-	return matrix(t, b.data[rec.Offset:][:rec.Length])
+	return matrix(t, b.dense.record(rec))
 }
 
 // vector returns a vector's numbers.
@@ -91,8 +90,20 @@ func (b *binder) vector(name string, n int) []float32 {
 		return nil
 	}
 	v := make([]float32, n)
-	t.DecodeRow(v, b.data[rec.Offset:][:rec.Length], 0)
+	t.DecodeRow(v, b.dense.record(rec), 0)
 	return v
+}
+
+const embedName = "model.embed_tokens.weight"
+
+// headName returns the tensor that is the language-model head, and whether it is the embedding table. Tied embeddings have a
+// head of their own if it has another type than the table that rows are looked up in.
+func headName(r *format.Reader) (name string, isEmbed bool) {
+	const head = "lm_head.weight"
+	if _, _, ok := r.Lookup(head); !ok && r.Config.TiedEmbeddings {
+		return embedName, true
+	}
+	return head, false
 }
 
 // matrix returns a tensor as the kernels see it.
@@ -103,37 +114,34 @@ func matrix(t *format.Tensor, record []byte) kernel.Matrix {
 	}
 }
 
-// bind finds every tensor of a SmallThinker model in the mapped file. The names are those of the checkpoint.
-func bind(r *format.Reader, data []byte) (*weights, error) {
+// bind finds every tensor of a SmallThinker model, the dense ones in memory. The names are those of the checkpoint.
+func bind(r *format.Reader, dense denseMemory) (*weights, error) {
 	c := &r.Config
-	b := &binder{r: r, data: data}
+	b := &binder{r: r, dense: dense}
 	w := &weights{layers: make([]layerWeights, c.Layers)}
 	for l := range w.layers {
 		prefix := fmt.Sprintf("model.layers.%d.", l)
 		lw := &w.layers[l]
 		lw.attnNorm = b.vector(prefix+"input_layernorm.weight", c.Hidden)
 		lw.ffnNorm = b.vector(prefix+"post_attention_layernorm.weight", c.Hidden)
-		lw.q = b.dense(prefix+"self_attn.q_proj.weight", c.Heads*c.HeadDim, c.Hidden)
-		lw.k = b.dense(prefix+"self_attn.k_proj.weight", c.KVHeads*c.HeadDim, c.Hidden)
-		lw.v = b.dense(prefix+"self_attn.v_proj.weight", c.KVHeads*c.HeadDim, c.Hidden)
-		lw.o = b.dense(prefix+"self_attn.o_proj.weight", c.Hidden, c.Heads*c.HeadDim)
-		lw.router = b.dense(prefix+"block_sparse_moe.primary_router.weight", c.Experts, c.Hidden)
+		lw.q = b.matrix(prefix+"self_attn.q_proj.weight", c.Heads*c.HeadDim, c.Hidden)
+		lw.k = b.matrix(prefix+"self_attn.k_proj.weight", c.KVHeads*c.HeadDim, c.Hidden)
+		lw.v = b.matrix(prefix+"self_attn.v_proj.weight", c.KVHeads*c.HeadDim, c.Hidden)
+		lw.o = b.matrix(prefix+"self_attn.o_proj.weight", c.Hidden, c.Heads*c.HeadDim)
+		lw.router = b.matrix(prefix+"block_sparse_moe.primary_router.weight", c.Experts, c.Hidden)
 		lw.experts = make([]expertWeights, c.Experts)
 		for x := range lw.experts {
 			lw.experts[x] = b.expert(fmt.Sprintf("%sblock_sparse_moe.experts.%d.", prefix, x), l, x)
 		}
 	}
 	w.norm = b.vector("model.norm.weight", c.Hidden)
-	rec, t := b.tensor("model.embed_tokens.weight", c.Vocab, c.Hidden, false)
-	if b.err == nil {
-		w.embed = embedding{tensor: t, record: data[rec.Offset:][:rec.Length]}
+	rec, t := b.tensor(embedName, c.Vocab, c.Hidden, false)
+	head, isHead := headName(r)
+	w.embed = embedding{tensor: t, record: rec, isHead: isHead}
+	if b.err == nil && (isHead || !dense.partial) {
+		w.embed.bytes = dense.record(rec)
 	}
-	// Tied embeddings have a head of their own if it has another type than the table that rows are looked up in.
-	head := "lm_head.weight"
-	if _, _, ok := r.Lookup(head); !ok && c.TiedEmbeddings {
-		head, w.embed.isHead = "model.embed_tokens.weight", true
-	}
-	w.head = b.dense(head, c.Vocab, c.Hidden)
+	w.head = b.matrix(head, c.Vocab, c.Hidden)
 	if b.err != nil {
 		return nil, b.err
 	}
@@ -165,5 +173,9 @@ func (b *binder) expert(prefix string, layer, expert int) expertWeights {
 	return e
 }
 
-// maxBatch is the number of tokens that go through the layers together in prefill.
-const maxBatch = 512
+// maxBatch is the number of tokens that go through the layers together in prefill, and streamedBatch that under a memory
+// budget, where the working memory is taken from the experts.
+const (
+	maxBatch      = 512
+	streamedBatch = 256
+)

@@ -118,6 +118,7 @@ of a token are read. Without a model, only that is measured.
 	flags.Var(intFlag{&f.repeat, 1, math.MaxInt32}, "repeat", "`N` repetitions")
 	flags.StringVar(&f.text, "text", "", "`file` with the text of the prompt; -: standard input")
 	addKVTypeFlag(flags, &f.engine.KVType)
+	addMemoryFlag(flags, &f.engine.Memory)
 	addThreadsFlag(flags, &f.engine.Threads, physicalCores)
 	flags.BoolVar(&f.profile, "profile", false, "print the time of every stage of a token")
 	flags.BoolVar(&f.bandwidth, "bandwidth", false, "measure how fast memory is read")
@@ -289,7 +290,7 @@ func newBenchReport(m *model, f *benchFlags, runs []benchRun, warm runtime.Stats
 		NeuronDensity: stats.NeuronDensity, ModelBytes: stats.ModelBytes, LoadSeconds: m.loadTime.Seconds(),
 		BytesRead:    float64(stats.ExpertBytesRead-warm.ExpertBytesRead) / float64(max(1, stats.Tokens-warm.Tokens)),
 		PrefetchWait: (stats.ExpertWait - warm.ExpertWait).Seconds(),
-		HitRate:      1 - float64(stats.ExpertReads-warm.ExpertReads)/float64(max(1, stats.ExpertUses-warm.ExpertUses)),
+		HitRate:      1 - float64(stats.ExpertMisses-warm.ExpertMisses)/float64(max(1, stats.ExpertUses-warm.ExpertUses)),
 	}
 	var weights int64
 	for i := range runs {

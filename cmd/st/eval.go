@@ -78,6 +78,7 @@ one window.
 	flags.StringVar(&path, "text", "", "`file` with the text (required); -: standard input")
 	flags.Var(intFlag{&window, minWindow, math.MaxInt32}, "ctx", "`N` tokens in a window")
 	addKVTypeFlag(flags, &opts.KVType)
+	addMemoryFlag(flags, &opts.Memory)
 	addThreadsFlag(flags, &opts.Threads, physicalCores)
 	flags.BoolVar(&asJSON, "json", false, "print a JSON object")
 	return cmd

@@ -6,6 +6,7 @@ import (
 	"math"
 	"strconv"
 
+	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -83,6 +84,31 @@ const physicalCores = "one per physical core"
 
 func addKVTypeFlag(flags *pflag.FlagSet, t *runtime.KVType) {
 	flags.Var(parsedFlag[runtime.KVType]{t, runtime.ParseKVType}, "kv-type", "`type` of the KV cache: f16, f32 or q8_0")
+}
+
+// sizeFlag is a flag that takes a number of bytes, such as 1GiB or 800MB.
+type sizeFlag struct{ value *int64 }
+
+func (f sizeFlag) String() string {
+	if *f.value == 0 {
+		return ""
+	}
+	return humanize.IBytes(uint64(*f.value))
+}
+
+func (f sizeFlag) Type() string { return "SIZE" }
+
+func (f sizeFlag) Set(s string) error {
+	n, err := humanize.ParseBytes(s)
+	if err != nil || n == 0 || n > math.MaxInt64 {
+		return errors.New("it must be a size such as 1GiB, 800MiB or 1.5GB")
+	}
+	*f.value = int64(n)
+	return nil
+}
+
+func addMemoryFlag(flags *pflag.FlagSet, bytes *int64) {
+	flags.Var(sizeFlag{bytes}, "memory", "`SIZE` of memory for everything; experts that do not fit are read when needed")
 }
 
 func addForceFlag(flags *pflag.FlagSet, force *bool) {

@@ -90,6 +90,7 @@ below. The same seed with the same flags gives the same text, with any number of
 	flags.StringArrayVar(&f.stops, "stop", nil, "end before this `text`; may be repeated")
 	flags.Var(intFlag{&f.engine.Context, 0, math.MaxInt32}, "ctx", "context of `N` tokens, prompt and text; 0: the model's")
 	addKVTypeFlag(flags, &f.engine.KVType)
+	addMemoryFlag(flags, &f.engine.Memory)
 	addThreadsFlag(flags, &f.engine.Threads, physicalCores)
 	flags.BoolVar(&f.stats, "stats", false, "print speeds and memory to standard error at the end")
 	flags.BoolVar(&f.json, "json", false, "print a JSON object instead of the text")

@@ -49,6 +49,7 @@ little-endian, in C order. st tokenize tells the ids of a text.`,
 	flags.StringVarP(&target, "output", "o", "", "`file` to write (required)")
 	addForceFlag(flags, &force)
 	addKVTypeFlag(flags, &opts.KVType)
+	addMemoryFlag(flags, &opts.Memory)
 	addThreadsFlag(flags, &opts.Threads, physicalCores)
 	return cmd
 }

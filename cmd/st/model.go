@@ -41,6 +41,9 @@ func (a *app) openModel(path string, opts runtime.Options) (m *model, err error)
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 	}
+	if opts.Memory > 0 {
+		opts.Other = residentBytes()
+	}
 	if m.engine, err = runtime.Open(r, opts); err != nil {
 		return nil, err
 	}

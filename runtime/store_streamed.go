@@ -1,0 +1,351 @@
+package runtime
+
+import (
+	"context"
+	"math"
+	"sync"
+	"time"
+
+	"st/format"
+	"st/runtime/cache"
+)
+
+// streamedStore keeps some of the experts in slots of one block of memory and reads the others when they are needed, past
+// the operating system's page cache.
+//
+// A few workers do the reading: first what the current layer wants, in the order of the file, then what is expected to be wanted
+// next. A worker reads into a free slot or into that of the expert with the lowest score that nobody needs. What a batch
+// wants is never given up before it was released, and not read twice.
+type streamedStore struct {
+	reader *format.Reader
+	file   format.File
+	stats  *counters
+
+	slotSize int64
+	block    *block
+
+	mu       sync.Mutex
+	work     *sync.Cond // workers wait for something to read, or for a slot to read it into
+	idle     *sync.Cond // shrink waits for reads to end
+	arrived  chan struct{}
+	experts  []residence // by id: layer · experts of a layer + expert
+	perLayer int
+	slots    []int32 // the expert in each, or slotFree or slotGone
+	scores   *cache.Scores
+	demand   []int32 // wanted, to be read
+	ahead    []int32 // expected, to be read
+	wanted   []int32 // of the current layer
+	reading  int
+	closed   bool
+	workers  sync.WaitGroup
+}
+
+const (
+	slotFree = -1 - iota
+	slotGone // its memory was given back
+)
+
+// residence is where an expert is.
+type residence struct {
+	record   *format.Record
+	state    state
+	slot     int32
+	wanted   bool  // by the current batch: since want, until release
+	taken    bool  // since take
+	expected int32 // the layer that it was expected for + 1; 0: none
+	early    bool  // it was read because it was expected, and not wanted since
+	verified bool
+	err      error // of reading what is wanted
+}
+
+type state uint8
+
+const (
+	absent state = iota
+	queued
+	loading
+	resident
+)
+
+// readers is the number of reads in flight: enough to fill the disks that were measured with records of 2 MB.
+const readers = 4
+
+// halfLife is the age in tokens at which a use of an expert counts half. See docs/memory.md.
+const halfLife = 256
+
+func newStreamedStore(r *format.Reader, f format.File, all []layerWeights, slots int, stats *counters) (*streamedStore, error) {
+	s := &streamedStore{reader: r, file: f, stats: stats, arrived: make(chan struct{}, 1), perLayer: len(all[0].experts)}
+	s.work, s.idle = sync.NewCond(&s.mu), sync.NewCond(&s.mu)
+	for l := range all {
+		for x := range all[l].experts {
+			rec := all[l].experts[x].record
+			s.experts = append(s.experts, residence{record: rec, slot: -1})
+			s.slotSize = max(s.slotSize, rec.Length)
+		}
+	}
+	s.scores = cache.NewScores(len(s.experts), halfLife)
+	s.slots = make([]int32, slots)
+	for i := range s.slots {
+		s.slots[i] = slotFree
+	}
+	var err error
+	if s.block, err = newBlock(int64(slots) * s.slotSize); err != nil {
+		return nil, err
+	}
+	for range readers {
+		s.workers.Go(s.read)
+	}
+	return s, nil
+}
+
+func (s *streamedStore) id(layer, expert int) int32 { return int32(layer*s.perLayer + expert) }
+
+func (s *streamedStore) want(layer int, chosen []chosenExpert) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.drop(s.wanted) // of a batch that failed
+	s.wanted, s.demand = s.wanted[:0], s.demand[:0]
+	for i := range chosen {
+		id := s.id(layer, chosen[i].weights.record.Expert)
+		s.wanted = append(s.wanted, id)
+		s.scores.Use(int(id), len(chosen[i].tokens))
+		e := &s.experts[id]
+		e.wanted, e.taken, e.err = true, false, nil
+		if e.state == absent || e.state == queued {
+			e.state = queued
+			s.demand = append(s.demand, id)
+		}
+		if e.state != resident {
+			s.stats.misses.Add(1)
+		}
+		if e.early {
+			e.early = false
+			s.stats.earlyUsed.Add(1)
+		}
+	}
+	s.stats.uses.Add(int64(len(chosen)))
+	s.forget(layer)
+	s.work.Broadcast()
+}
+
+// drop makes experts free to be given up. Those that wait to be read are not read any more.
+func (s *streamedStore) drop(ids []int32) {
+	for _, id := range ids {
+		e := &s.experts[id]
+		e.wanted, e.taken = false, false
+		if e.state == queued {
+			e.state = absent
+		}
+	}
+}
+
+// forget drops what was expected for a layer or one before it.
+func (s *streamedStore) forget(layer int) {
+	keep := s.ahead[:0]
+	for _, id := range s.ahead {
+		switch e := &s.experts[id]; {
+		case e.wanted || e.state != queued:
+		case int(e.expected) <= layer+1:
+			e.state, e.expected = absent, 0
+		default:
+			keep = append(keep, id)
+		}
+	}
+	s.ahead = keep
+}
+
+func (s *streamedStore) take(ctx context.Context, ready []int) ([]int, error) {
+	var begin time.Time
+	for {
+		var err error
+		s.mu.Lock()
+		for i, id := range s.wanted {
+			e := &s.experts[id]
+			switch {
+			case e.state == resident && e.wanted && !e.taken:
+				e.taken = true
+				ready = append(ready, i)
+			case e.err != nil && err == nil:
+				err = e.err
+			}
+		}
+		s.mu.Unlock()
+		if len(ready) > 0 || err != nil {
+			if !begin.IsZero() {
+				s.stats.wait.Add(int64(time.Since(begin)))
+			}
+			if len(ready) > 0 {
+				err = nil
+			}
+			return ready, err
+		}
+		if begin.IsZero() {
+			begin = time.Now()
+		}
+		select {
+		case <-s.arrived:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (s *streamedStore) bytes(i int) []byte {
+	e := &s.experts[s.wanted[i]]
+	return s.slot(e.slot)[:e.record.Length]
+}
+
+func (s *streamedStore) slot(i int32) []byte {
+	return s.block.bytes()[int64(i)*s.slotSize:][:s.slotSize]
+}
+
+func (s *streamedStore) release(ready []int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, i := range ready {
+		e := &s.experts[s.wanted[i]]
+		e.wanted, e.taken = false, false
+	}
+	if len(s.demand)+len(s.ahead) > 0 {
+		s.work.Broadcast()
+	}
+}
+
+// read is what a worker does until the store is closed.
+func (s *streamedStore) read() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for !s.closed {
+		id, slot := s.next()
+		if id < 0 {
+			s.work.Wait()
+			continue
+		}
+		e := &s.experts[id]
+		e.state, e.slot, s.slots[slot] = loading, slot, id
+		s.reading++
+		check := !e.verified
+		s.mu.Unlock()
+		buf := s.slot(slot)[:e.record.Length]
+		err := s.reader.ReadPart(s.file, e.record, buf, e.record.Offset)
+		if err == nil && check {
+			err = s.reader.Check(e.record, buf)
+		}
+		s.mu.Lock()
+		s.finish(e, err)
+	}
+}
+
+// next returns an expert to read and a slot for it, or −1.
+func (s *streamedStore) next() (id, slot int32) {
+	for _, queue := range []*[]int32{&s.demand, &s.ahead} {
+		for len(*queue) > 0 {
+			id := (*queue)[0]
+			if s.experts[id].state != queued {
+				*queue = (*queue)[1:]
+				continue
+			}
+			slot := s.vacate()
+			if slot < 0 {
+				return -1, -1
+			}
+			*queue = (*queue)[1:]
+			return id, slot
+		}
+	}
+	return -1, -1
+}
+
+// vacate returns a free slot, after giving up the expert with the lowest score if there is none. It is −1 if all are in use.
+func (s *streamedStore) vacate() int32 {
+	victim, least, spare := int32(-1), math.Inf(1), false
+	for i, id := range s.slots {
+		if id == slotFree {
+			return int32(i)
+		}
+		if id == slotGone {
+			continue
+		}
+		e := &s.experts[id]
+		if e.state != resident || e.wanted {
+			continue
+		}
+		// What is expected goes only if there is nothing else.
+		if score, expected := s.scores.Value(int(id)), e.expected != 0; victim < 0 || spare && !expected || spare == expected && score < least {
+			victim, least, spare = int32(i), score, expected
+		}
+	}
+	if victim >= 0 {
+		s.evict(victim)
+	}
+	return victim
+}
+
+func (s *streamedStore) evict(slot int32) {
+	e := &s.experts[s.slots[slot]]
+	e.state, e.slot, e.early, e.expected = absent, -1, false, 0
+	s.slots[slot] = slotFree
+}
+
+// finish records the end of a read.
+func (s *streamedStore) finish(e *residence, err error) {
+	s.reading--
+	s.stats.reads.Add(1)
+	s.stats.readBytes.Add(e.record.Length)
+	e.state, e.verified = resident, e.verified || err == nil
+	if err != nil {
+		s.evict(e.slot)
+		if e.wanted {
+			e.err = err
+		}
+	}
+	if e.wanted {
+		select {
+		case s.arrived <- struct{}{}:
+		default:
+		}
+	}
+	s.idle.Broadcast()
+}
+
+// shrink gives the memory of slots back until at most n are left.
+func (s *streamedStore) shrink(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.count() > n {
+		slot := s.vacate()
+		if slot < 0 {
+			if s.reading == 0 {
+				return
+			}
+			s.idle.Wait()
+			continue
+		}
+		s.slots[slot] = slotGone
+		discard(s.slot(slot))
+	}
+}
+
+// count returns the number of slots.
+func (s *streamedStore) count() int {
+	n := 0
+	for _, id := range s.slots {
+		if id != slotGone {
+			n++
+		}
+	}
+	return n
+}
+
+// close ends the workers. One that waits for a stalled disk is left to end by itself, and the memory with it.
+func (s *streamedStore) close() {
+	s.mu.Lock()
+	s.closed = true
+	s.work.Broadcast()
+	s.mu.Unlock()
+	go func() {
+		s.workers.Wait()
+		s.block.free()
+		s.file.Close()
+	}()
+}
