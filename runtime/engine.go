@@ -22,6 +22,9 @@ type Options struct {
 	// Memory bounds what the process takes, in bytes: experts that do not fit are read from the file when they are needed. 0
 	// means no bound: the file is mapped into memory.
 	Memory int64
+	// Trace, if not nil, is told after every batch of n tokens which experts they chose: [layers, n, top-k]. The slice is valid
+	// until it returns.
+	Trace func(n int, experts []int32) error
 	// Other is the part of Memory that the process takes besides the engine.
 	Other int64
 }
@@ -38,11 +41,12 @@ type Engine struct {
 	context  int
 	batch    int // tokens that go through the layers together in prefill
 	kvType   KVType
-	budget   *Budget        // nil: none
-	streamed *streamedStore // store, if there is a budget
-	direct   bool           // reads go past the page cache
-	kvBytes  int64          // of all sessions
-	sessions int            // that took their working memory
+	trace    func(n int, experts []int32) error // nil: none
+	budget   *Budget                            // nil: none
+	streamed *streamedStore                     // store, if there is a budget
+	direct   bool                               // reads go past the page cache
+	kvBytes  int64                              // of all sessions
+	sessions int                                // that took their working memory
 
 	mu    sync.Mutex // one forward pass at a time
 	clock clock
@@ -66,7 +70,7 @@ func Open(r *format.Reader, opts Options) (*Engine, error) {
 	if err := kernel.Select(os.Getenv("ST_ISA")); err != nil {
 		return nil, fmt.Errorf("ST_ISA: %w", err)
 	}
-	e := &Engine{config: c, reader: r, kvType: opts.KVType, batch: maxBatch, pool: newPool(opts.Threads)}
+	e := &Engine{config: c, reader: r, kvType: opts.KVType, trace: opts.Trace, batch: maxBatch, pool: newPool(opts.Threads)}
 	open := e.openMapped
 	if opts.Memory > 0 {
 		open = e.openStreamed

@@ -27,6 +27,7 @@ type Session struct {
 	proj   []float32     // [batch, hidden]
 	router []float32     // [batch, experts]
 	route  *route
+	guess  *guess
 	rope   *rope
 	attn   *attention
 	moe    *experts
@@ -35,6 +36,7 @@ type Session struct {
 	all    []int32       // 0, 1, 2, …: the index of a whole batch
 
 	tokens []int32 // of the batch
+	routes []int32 // [layers, batch, top-k] the experts they chose, if there is a trace
 	errs   []error // of embed, one a thread
 
 	// What the threads are at. Functions are made once: a closure for every job would be garbage.
@@ -68,6 +70,7 @@ func (e *Engine) NewSession() *Session {
 		logits: make([]float32, min(headBatch, batch)*c.Vocab),
 		all:    make([]int32, batch),
 	}
+	s.guess = newGuess(batch, c.Experts, c.ExpertsPerToken)
 	s.raw = kernel.Input{Cols: c.Hidden, F: s.x}
 	for i, n := range []int{c.Heads, c.KVHeads, c.KVHeads} {
 		s.qkv[i] = make([]float32, batch*n*c.HeadDim)
@@ -177,6 +180,7 @@ func (s *Session) batch(ctx context.Context, tokens []int32) error {
 		return err
 	}
 	s.rope.set(s.length, n)
+	s.routes = s.routes[:0]
 	e.clock.lap(StageEmbed)
 	for l := range e.weights.layers {
 		if err := ctx.Err(); err != nil {
@@ -187,6 +191,11 @@ func (s *Session) batch(ctx context.Context, tokens []int32) error {
 		}
 	}
 	e.stats.tokens.Add(int64(n))
+	if e.trace != nil {
+		if err := e.trace(n, s.routes); err != nil {
+			return err
+		}
+	}
 	if n == 1 {
 		e.stats.decodeBytes.Add(e.weights.head.Bytes())
 	}
@@ -232,8 +241,11 @@ func (s *Session) layer(ctx context.Context, l, n int) error {
 	if err := s.chooseExperts(n); err != nil {
 		return err
 	}
+	if e.trace != nil {
+		s.routes = append(s.routes, s.route.experts[:n*c.ExpertsPerToken]...)
+	}
 	s.moe.choose(w.experts)
-	e.store.want(l, s.moe.chosen)
+	e.store.want(l, n, s.moe.chosen)
 	e.clock.lap(StageRouter)
 	if err := s.attention(l, n); err != nil {
 		return err
@@ -243,6 +255,10 @@ func (s *Session) layer(ctx context.Context, l, n int) error {
 		return err
 	}
 	e.clock.lap(StageNorm)
+	if err := s.expectExperts(l+1, n); err != nil {
+		return err
+	}
+	e.clock.lap(StageRouter)
 	active, err := s.moe.run(ctx, e, s.normed, n)
 	if err != nil {
 		return err
@@ -267,6 +283,20 @@ func (s *Session) chooseExperts(n int) error {
 	err := s.engine.pool.split(n, 16, s.do.pick)
 	s.route.group(n)
 	return err
+}
+
+// expectExperts tells the store which experts a layer will probably choose: those that its router chooses now, from the
+// residual stream without the experts of the layer before it (compare Fate, arXiv 2502.12224).
+func (s *Session) expectExperts(l, n int) error {
+	e := s.engine
+	if e.streamed == nil || l == len(e.weights.layers) {
+		return nil
+	}
+	if err := s.multiply(n, product{s.router, &e.weights.layers[l].router, &s.raw}); err != nil {
+		return err
+	}
+	e.streamed.expect(l, s.guess.pickMost(s.router, n, e.config.RouterSoftmax))
+	return nil
 }
 
 func (s *Session) doPick(_, from, to int) {

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"math"
+	"slices"
 
 	"st/runtime/kernel"
 )
@@ -92,4 +93,33 @@ func (r *route) group(n int) {
 func (r *route) of(expert int) (tokens []int32, weights []float32) {
 	from, to := r.first[expert], r.first[expert+1]
 	return r.tokens[from:to], r.tokenWeight[from:to]
+}
+
+// guess is a batch's choice of experts in a layer that it has not reached.
+type guess struct {
+	route *route
+	order []int32 // the experts that were chosen, by the number of tokens that did
+}
+
+func newGuess(batch, experts, topK int) *guess {
+	return &guess{route: newRoute(batch, experts, topK), order: make([]int32, 0, experts)}
+}
+
+// pickMost returns the experts that the router logits [n, experts] choose, those of most tokens first.
+func (g *guess) pickMost(logits []float32, n int, softmax bool) []int32 {
+	r, experts := g.route, len(g.route.next)
+	for t := range n {
+		r.pick(t, logits[t*experts:][:experts], softmax)
+	}
+	r.group(n)
+	g.order = g.order[:0]
+	for x := range experts {
+		if r.first[x+1] > r.first[x] {
+			g.order = append(g.order, int32(x))
+		}
+	}
+	slices.SortStableFunc(g.order, func(a, b int32) int {
+		return int(r.first[b+1]-r.first[b]) - int(r.first[a+1]-r.first[a])
+	})
+	return g.order
 }

@@ -34,7 +34,7 @@ func newMappedStore(r *format.Reader, data []byte, p *pool, stats *counters) *ma
 }
 
 // want asks for those experts to be read ahead that are used for the first time.
-func (s *mappedStore) want(_ int, chosen []chosenExpert) {
+func (s *mappedStore) want(_, _ int, chosen []chosenExpert) {
 	s.stats.uses.Add(int64(len(chosen)))
 	s.wanted, s.missing = s.wanted[:0], s.missing[:0]
 	for i := range chosen {

@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,6 +35,7 @@ type streamedStore struct {
 	scores   *cache.Scores
 	demand   []int32 // wanted, to be read
 	ahead    []int32 // expected, to be read
+	expected []int32 // all that are expected, whether in memory or not
 	wanted   []int32 // of the current layer
 	reading  int
 	closed   bool
@@ -53,7 +55,7 @@ type residence struct {
 	wanted   bool  // by the current batch: since want, until release
 	taken    bool  // since take
 	expected int32 // the layer that it was expected for + 1; 0: none
-	early    bool  // it was read because it was expected, and not wanted since
+	early    bool  // it is or was read because it was expected, and not wanted since
 	verified bool
 	err      error // of reading what is wanted
 }
@@ -70,9 +72,6 @@ const (
 // readers is the number of reads in flight: enough to fill the disks that were measured with records of 2 MB.
 const readers = 4
 
-// halfLife is the age in tokens at which a use of an expert counts half. See docs/memory.md.
-const halfLife = 256
-
 func newStreamedStore(r *format.Reader, f format.File, all []layerWeights, slots int, stats *counters) (*streamedStore, error) {
 	s := &streamedStore{reader: r, file: f, stats: stats, arrived: make(chan struct{}, 1), perLayer: len(all[0].experts)}
 	s.work, s.idle = sync.NewCond(&s.mu), sync.NewCond(&s.mu)
@@ -83,7 +82,7 @@ func newStreamedStore(r *format.Reader, f format.File, all []layerWeights, slots
 			s.slotSize = max(s.slotSize, rec.Length)
 		}
 	}
-	s.scores = cache.NewScores(len(s.experts), halfLife)
+	s.scores = cache.NewScores(len(s.experts), cache.ShortHalfLife, cache.LongHalfLife)
 	s.slots = make([]int32, slots)
 	for i := range s.slots {
 		s.slots[i] = slotFree
@@ -100,10 +99,13 @@ func newStreamedStore(r *format.Reader, f format.File, all []layerWeights, slots
 
 func (s *streamedStore) id(layer, expert int) int32 { return int32(layer*s.perLayer + expert) }
 
-func (s *streamedStore) want(layer int, chosen []chosenExpert) {
+func (s *streamedStore) want(layer, n int, chosen []chosenExpert) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.drop(s.wanted) // of a batch that failed
+	if layer == 0 {
+		s.scores.Advance(n)
+	}
 	s.wanted, s.demand = s.wanted[:0], s.demand[:0]
 	for i := range chosen {
 		id := s.id(layer, chosen[i].weights.record.Expert)
@@ -128,6 +130,29 @@ func (s *streamedStore) want(layer int, chosen []chosenExpert) {
 	s.work.Broadcast()
 }
 
+// expect names experts that a later layer will probably want, the likeliest first. They are read when nothing is to be read that
+// is wanted, and are not given up before that layer has spoken.
+func (s *streamedStore) expect(layer int, experts []int32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, x := range experts {
+		id := s.id(layer, int(x))
+		e := &s.experts[id]
+		if e.expected != 0 {
+			continue
+		}
+		e.expected = int32(layer + 1)
+		s.expected = append(s.expected, id)
+		if e.state == absent {
+			e.state = queued
+			s.ahead = append(s.ahead, id)
+		}
+	}
+	if len(s.ahead) > 0 {
+		s.work.Broadcast()
+	}
+}
+
 // drop makes experts free to be given up. Those that wait to be read are not read any more.
 func (s *streamedStore) drop(ids []int32) {
 	for _, id := range ids {
@@ -139,19 +164,22 @@ func (s *streamedStore) drop(ids []int32) {
 	}
 }
 
-// forget drops what was expected for a layer or one before it.
+// forget ends what was expected of a layer, or of one before it: its router has spoken.
 func (s *streamedStore) forget(layer int) {
-	keep := s.ahead[:0]
-	for _, id := range s.ahead {
-		switch e := &s.experts[id]; {
-		case e.wanted || e.state != queued:
-		case int(e.expected) <= layer+1:
-			e.state, e.expected = absent, 0
-		default:
+	keep := s.expected[:0]
+	for _, id := range s.expected {
+		e := &s.experts[id]
+		if int(e.expected) > layer+1 {
 			keep = append(keep, id)
+			continue
+		}
+		e.expected = 0
+		if e.state == queued && !e.wanted {
+			e.state = absent
 		}
 	}
-	s.ahead = keep
+	s.expected = keep
+	s.ahead = slices.DeleteFunc(s.ahead, func(id int32) bool { return s.experts[id].state != queued || s.experts[id].wanted })
 }
 
 func (s *streamedStore) take(ctx context.Context, ready []int) ([]int, error) {
@@ -223,6 +251,10 @@ func (s *streamedStore) read() {
 		}
 		e := &s.experts[id]
 		e.state, e.slot, s.slots[slot] = loading, slot, id
+		if !e.wanted {
+			e.early = true
+			s.stats.early.Add(1)
+		}
 		s.reading++
 		check := !e.verified
 		s.mu.Unlock()
@@ -239,26 +271,28 @@ func (s *streamedStore) read() {
 // next returns an expert to read and a slot for it, or −1.
 func (s *streamedStore) next() (id, slot int32) {
 	for _, queue := range []*[]int32{&s.demand, &s.ahead} {
-		for len(*queue) > 0 {
-			id := (*queue)[0]
+		for i, id := range *queue {
 			if s.experts[id].state != queued {
-				*queue = (*queue)[1:]
 				continue
 			}
-			slot := s.vacate()
+			slot := s.vacate(queue == &s.demand)
+			*queue = slices.Delete(*queue, 0, i)
 			if slot < 0 {
 				return -1, -1
 			}
-			*queue = (*queue)[1:]
+			*queue = slices.Delete(*queue, 0, 1)
 			return id, slot
 		}
+		*queue = (*queue)[:0]
 	}
 	return -1, -1
 }
 
 // vacate returns a free slot, after giving up the expert with the lowest score if there is none. It is −1 if all are in use.
-func (s *streamedStore) vacate() int32 {
+// What is expected is given up for what is wanted only, and only if there is nothing else.
+func (s *streamedStore) vacate(wanted bool) int32 {
 	victim, least, spare := int32(-1), math.Inf(1), false
+	w := s.scores.Weights()
 	for i, id := range s.slots {
 		if id == slotFree {
 			return int32(i)
@@ -270,8 +304,10 @@ func (s *streamedStore) vacate() int32 {
 		if e.state != resident || e.wanted {
 			continue
 		}
-		// What is expected goes only if there is nothing else.
-		if score, expected := s.scores.Value(int(id)), e.expected != 0; victim < 0 || spare && !expected || spare == expected && score < least {
+		if e.expected != 0 && !wanted {
+			continue
+		}
+		if score, expected := s.scores.Value(w, int(id)), e.expected != 0; victim < 0 || spare && !expected || spare == expected && score < least {
 			victim, least, spare = int32(i), score, expected
 		}
 	}
@@ -283,7 +319,7 @@ func (s *streamedStore) vacate() int32 {
 
 func (s *streamedStore) evict(slot int32) {
 	e := &s.experts[s.slots[slot]]
-	e.state, e.slot, e.early, e.expected = absent, -1, false, 0
+	e.state, e.slot, e.early = absent, -1, false
 	s.slots[slot] = slotFree
 }
 
@@ -313,7 +349,7 @@ func (s *streamedStore) shrink(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for s.count() > n {
-		slot := s.vacate()
+		slot := s.vacate(true)
 		if slot < 0 {
 			if s.reading == 0 {
 				return

@@ -22,7 +22,7 @@ type benchFlags struct {
 	prompt, gen, depth, repeat int
 	text                       string
 	profile, bandwidth, json   bool
-	engine                     runtime.Options
+	engine                     engineFlags
 }
 
 // benchReport is what st bench --json prints.
@@ -117,9 +117,7 @@ of a token are read. Without a model, only that is measured.
 	flags.Var(intFlag{&f.depth, 0, math.MaxInt32}, "depth", "`N` tokens of context before the prompt")
 	flags.Var(intFlag{&f.repeat, 1, math.MaxInt32}, "repeat", "`N` repetitions")
 	flags.StringVar(&f.text, "text", "", "`file` with the text of the prompt; -: standard input")
-	addKVTypeFlag(flags, &f.engine.KVType)
-	addMemoryFlag(flags, &f.engine.Memory)
-	addThreadsFlag(flags, &f.engine.Threads, physicalCores)
+	f.engine.add(flags)
 	flags.BoolVar(&f.profile, "profile", false, "print the time of every stage of a token")
 	flags.BoolVar(&f.bandwidth, "bandwidth", false, "measure how fast memory is read")
 	flags.BoolVar(&f.json, "json", false, "print a JSON object")
@@ -134,13 +132,13 @@ type benchRun struct {
 	weightBytes             int64
 }
 
-func (a *app) bench(ctx context.Context, path string, f *benchFlags) error {
+func (a *app) bench(ctx context.Context, path string, f *benchFlags) (err error) {
 	f.engine.Context = f.depth + f.prompt + f.gen
 	m, err := a.openModel(path, f.engine)
 	if err != nil {
 		return err
 	}
-	defer m.close()
+	defer m.close(&err)
 	tokens, err := a.benchTokens(m, f)
 	if err != nil {
 		return err

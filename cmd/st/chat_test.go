@@ -27,11 +27,11 @@ func (s *script) ReadLine() (string, error) {
 // newConversation begins a conversation with the tiny model.
 func newConversation(t *testing.T, a *app, opts runtime.Options, limit int) *conversation {
 	t.Helper()
-	m, err := a.openTextModel(tiny(t), opts)
+	m, err := a.openTextModel(tiny(t), engineFlags{Options: opts})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(m.close)
+	t.Cleanup(func() { m.close(&err) })
 	f, err := chatTemplate(m)
 	if err != nil {
 		t.Fatal(err)

@@ -29,7 +29,7 @@ type evalReport struct {
 }
 
 func (a *app) evalCommand() *cobra.Command {
-	opts := runtime.Options{KVType: runtime.KVF32}
+	opts := engineFlags{Options: runtime.Options{KVType: runtime.KVF32}}
 	window := defaultWindow
 	var path string
 	var asJSON bool
@@ -49,7 +49,7 @@ one window.
 		Example: `  st eval small.stm --text wiki.test.raw
   st eval small.stm --text wiki.test.raw --ctx 2048 --json`,
 		Args: arguments("MODEL"),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if path == "" {
 				return usagef("a text is missing: --text FILE")
 			}
@@ -64,7 +64,7 @@ one window.
 			if err != nil {
 				return err
 			}
-			defer m.close()
+			defer m.close(&err)
 			if limit := m.engine.Context(); window > limit {
 				if cmd.Flags().Changed("ctx") {
 					a.note("note: windows of %d tokens, which is the model's context", limit)
@@ -77,9 +77,7 @@ one window.
 	flags := cmd.Flags()
 	flags.StringVar(&path, "text", "", "`file` with the text (required); -: standard input")
 	flags.Var(intFlag{&window, minWindow, math.MaxInt32}, "ctx", "`N` tokens in a window")
-	addKVTypeFlag(flags, &opts.KVType)
-	addMemoryFlag(flags, &opts.Memory)
-	addThreadsFlag(flags, &opts.Threads, physicalCores)
+	opts.add(flags)
 	flags.BoolVar(&asJSON, "json", false, "print a JSON object")
 	return cmd
 }

@@ -107,6 +107,19 @@ func (f sizeFlag) Set(s string) error {
 	return nil
 }
 
+// engineFlags say how a model is run.
+type engineFlags struct {
+	runtime.Options
+	trace string // file
+}
+
+func (f *engineFlags) add(flags *pflag.FlagSet) {
+	addKVTypeFlag(flags, &f.KVType)
+	addMemoryFlag(flags, &f.Memory)
+	addThreadsFlag(flags, &f.Threads, physicalCores)
+	flags.StringVar(&f.trace, "trace", "", "write to `file` which experts every token chose, for st inspect --cache-plan")
+}
+
 func addMemoryFlag(flags *pflag.FlagSet, bytes *int64) {
 	flags.Var(sizeFlag{bytes}, "memory", "`SIZE` of memory for everything; experts that do not fit are read when needed")
 }

@@ -24,7 +24,7 @@ type generateFlags struct {
 	chat, stats, json    bool
 	stops                []string
 	sampler              runtime.SamplerOptions
-	engine               runtime.Options
+	engine               engineFlags
 }
 
 // generateReport is what st generate --json prints.
@@ -89,9 +89,7 @@ below. The same seed with the same flags gives the same text, with any number of
 	addSamplingFlags(flags, &f.sampler)
 	flags.StringArrayVar(&f.stops, "stop", nil, "end before this `text`; may be repeated")
 	flags.Var(intFlag{&f.engine.Context, 0, math.MaxInt32}, "ctx", "context of `N` tokens, prompt and text; 0: the model's")
-	addKVTypeFlag(flags, &f.engine.KVType)
-	addMemoryFlag(flags, &f.engine.Memory)
-	addThreadsFlag(flags, &f.engine.Threads, physicalCores)
+	f.engine.add(flags)
 	flags.BoolVar(&f.stats, "stats", false, "print speeds and memory to standard error at the end")
 	flags.BoolVar(&f.json, "json", false, "print a JSON object instead of the text")
 	return cmd
@@ -115,7 +113,7 @@ func (f *generateFlags) check(flags *pflag.FlagSet, inTerminal, outTerminal bool
 	return nil
 }
 
-func (a *app) generate(ctx context.Context, path string, flags *pflag.FlagSet, f *generateFlags) error {
+func (a *app) generate(ctx context.Context, path string, flags *pflag.FlagSet, f *generateFlags) (err error) {
 	conversation := f.chat && a.inTerminal && !flags.Changed("prompt") && !flags.Changed("file")
 	text := f.prompt
 	if !conversation && (!flags.Changed("prompt") || text == "-") {
@@ -123,7 +121,6 @@ func (a *app) generate(ctx context.Context, path string, flags *pflag.FlagSet, f
 		if flags.Changed("file") {
 			from = f.file
 		}
-		var err error
 		if text, err = a.readAll(from); err != nil {
 			return err
 		}
@@ -133,7 +130,7 @@ func (a *app) generate(ctx context.Context, path string, flags *pflag.FlagSet, f
 	if err != nil {
 		return err
 	}
-	defer m.close()
+	defer m.close(&err)
 	g := &generator{model: m, session: m.engine.NewSession(), stops: f.stops, limit: f.limit,
 		progress: func() *progress { return a.newProgress("prompt", "tokens") }}
 	f.sampler = sampling(flags, f.sampler, &m.reader.Generation)

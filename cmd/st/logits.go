@@ -11,7 +11,7 @@ import (
 )
 
 func (a *app) logitsCommand() *cobra.Command {
-	opts := runtime.Options{KVType: runtime.KVF32}
+	opts := engineFlags{Options: runtime.Options{KVType: runtime.KVF32}}
 	var list, target string
 	var force bool
 	cmd := &cobra.Command{
@@ -22,7 +22,7 @@ little-endian, in C order. st tokenize tells the ids of a text.`,
 		Example: `  st logits small.stm --tokens 9707,11,1879 -o out.npy
   st logits small.stm --tokens "$(st tokenize small.stm 'Hello, world')" -o out.npy --force`,
 		Args: arguments("MODEL"),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			ids, err := parseIDs(list)
 			switch {
 			case err != nil:
@@ -40,7 +40,7 @@ little-endian, in C order. st tokenize tells the ids of a text.`,
 			if err != nil {
 				return err
 			}
-			defer m.close()
+			defer m.close(&err)
 			return a.writeLogits(cmd.Context(), m, ids, target)
 		},
 	}
@@ -48,9 +48,7 @@ little-endian, in C order. st tokenize tells the ids of a text.`,
 	flags.StringVar(&list, "tokens", "", "token `ids`, separated by commas or spaces (required)")
 	flags.StringVarP(&target, "output", "o", "", "`file` to write (required)")
 	addForceFlag(flags, &force)
-	addKVTypeFlag(flags, &opts.KVType)
-	addMemoryFlag(flags, &opts.Memory)
-	addThreadsFlag(flags, &opts.Threads, physicalCores)
+	opts.add(flags)
 	return cmd
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"st/format"
 	"st/runtime"
+	"st/runtime/cache"
 	"st/tokenizer"
 )
 
@@ -16,12 +17,13 @@ type model struct {
 	reader   *format.Reader
 	engine   *runtime.Engine
 	tok      *tokenizer.Tokenizer // nil if the file has none
+	trace    *traceFile           // nil: none is written
 	loadTime time.Duration
 }
 
 // openModel opens a file and prepares it for running. A longer context than the model was trained for is allowed, with a
 // note.
-func (a *app) openModel(path string, opts runtime.Options) (m *model, err error) {
+func (a *app) openModel(path string, opts engineFlags) (m *model, err error) {
 	begin := time.Now()
 	r, err := format.Open(path)
 	if err != nil {
@@ -41,10 +43,22 @@ func (a *app) openModel(path string, opts runtime.Options) (m *model, err error)
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 	}
+	if opts.trace != "" {
+		c := &r.Config
+		m.trace, err = newTraceFile(opts.trace, cache.Shape{Layers: c.Layers, Experts: c.Experts, TopK: c.ExpertsPerToken}, &opts.Options)
+		if err != nil {
+			return nil, err
+		}
+		defer func() {
+			if err != nil {
+				m.trace.abort()
+			}
+		}()
+	}
 	if opts.Memory > 0 {
 		opts.Other = residentBytes()
 	}
-	if m.engine, err = runtime.Open(r, opts); err != nil {
+	if m.engine, err = runtime.Open(r, opts.Options); err != nil {
 		return nil, err
 	}
 	m.loadTime = time.Since(begin)
@@ -52,18 +66,24 @@ func (a *app) openModel(path string, opts runtime.Options) (m *model, err error)
 }
 
 // openTextModel is openModel for commands that cannot do without a tokenizer.
-func (a *app) openTextModel(path string, opts runtime.Options) (*model, error) {
+func (a *app) openTextModel(path string, opts engineFlags) (*model, error) {
 	m, err := a.openModel(path, opts)
 	if err == nil && m.tok == nil {
-		m.close()
+		m.close(new(error))
 		err = fmt.Errorf("%s has no tokenizer, because its checkpoint had none: it runs on token ids only, see st logits", path)
 	}
 	return m, err
 }
 
-func (m *model) close() {
+// close ends a run. What it wrote down gets its name; err becomes the error of that, unless it is one already.
+func (m *model) close(err *error) {
 	m.engine.Close()
 	m.reader.Close()
+	if m.trace != nil {
+		if e := m.trace.close(); *err == nil {
+			*err = e
+		}
+	}
 }
 
 // bos returns the token that begins a text, if there is one.
