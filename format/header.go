@@ -35,7 +35,7 @@ const (
 	maxSections  = (headerSize - fixedSize) / sectionSize
 	checksumAt   = 56
 	flagRequired = 1 << 0 // a reader that does not know the section must refuse the file
-	flagRecords  = 1 << 1 // the checksum is 0: the records inside carry their own
+	flagRecords  = 1 << 1 // the checksum is 0: what is inside carries its own
 )
 
 // Section names.
@@ -48,12 +48,13 @@ const (
 	sectionDirectory  = "directory"
 	sectionDense      = "dense"
 	sectionExperts    = "experts"
+	sectionUsage      = "expert_usage"
 )
 
 // required are the sections without which a file is not a model.
 var required = []string{sectionConfig, sectionProvenance, sectionDirectory, sectionDense, sectionExperts}
 
-var known = append([]string{sectionGeneration, sectionTokenizer, sectionTemplate}, required...)
+var known = append([]string{sectionGeneration, sectionTokenizer, sectionTemplate, sectionUsage}, required...)
 
 // Section is one entry of the header's table.
 type Section struct {

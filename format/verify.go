@@ -13,7 +13,7 @@ import (
 const verifyChunk = 1 << 20
 
 // Verify reads every record with the given number of goroutines and checks it against its checksum, and that the gaps
-// between sections are zero. progress, if not nil, is told of bytes as they are read; calls may come from several
+// between sections are zero, and what was recorded of the experts. progress, if not nil, is told of bytes as they are read; calls may come from several
 // goroutines. It returns one error for each damaged record, in file order.
 func (r *Reader) Verify(ctx context.Context, workers int, progress func(bytes int64)) []error {
 	errs := make([]error, len(r.records))
@@ -35,8 +35,10 @@ func (r *Reader) Verify(ctx context.Context, workers int, progress func(bytes in
 	if ctx.Err() != nil {
 		return []error{ctx.Err()}
 	}
-	if err := r.verifyGaps(); err != nil {
-		errs = append(errs, err)
+	for _, verify := range []func() error{r.verifyGaps, r.verifyUsage} {
+		if err := verify(); err != nil {
+			errs = append(errs, err)
+		}
 	}
 	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 }
@@ -81,7 +83,7 @@ func (r *Reader) verifyGaps() error {
 	type span struct{ from, to int64 }
 	covered := []span{{0, headerSize}}
 	for _, s := range r.sections {
-		if s.flags&flagRecords == 0 {
+		if s.flags&flagRecords == 0 || s.Name == sectionUsage {
 			covered = append(covered, span{s.Offset, s.end()})
 		}
 	}

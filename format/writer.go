@@ -109,6 +109,16 @@ func (w *Writer) place(at int64) {
 // Records returns the records with their places; the slice is the one given to [Create].
 func (w *Writer) Records() []Record { return w.records }
 
+// experts returns the number of records that are experts.
+func (w *Writer) experts() (n int) {
+	for i := range w.records {
+		if w.records[i].IsExpert() {
+			n++
+		}
+	}
+	return n
+}
+
 // DataBytes returns the bytes of all records together: what Write must be given.
 func (w *Writer) DataBytes() int64 {
 	var n int64
@@ -183,7 +193,15 @@ func (w *Writer) Commit(p Provenance) error {
 		}
 	}
 	w.raw(text, provenance.Offset)
-	w.raw(encodeHeader(provenance.end(), append(w.sections, provenance)), 0)
+	sections, end := append(w.sections, provenance), provenance.end()
+	if n := w.experts(); n > 0 {
+		// Room for what is learned later.
+		room := make([]byte, 2*usageBytes(n))
+		usage := Section{Name: sectionUsage, Offset: alignUp(end, Alignment), Length: int64(len(room)), flags: flagRecords}
+		w.raw(room, usage.Offset)
+		sections, end = append(sections, usage), usage.end()
+	}
+	w.raw(encodeHeader(end, sections), 0)
 	if w.err == nil {
 		w.err = w.finish()
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	goruntime "runtime"
+	"slices"
 	"sync"
 
 	"st/format"
@@ -46,6 +47,7 @@ type Engine struct {
 	streamed *streamedStore                     // store, if there is a budget
 	direct   bool                               // reads go past the page cache
 	kvBytes  int64                              // of all sessions
+	uses     []int64                            // by expert: how many tokens chose it
 	sessions int                                // that took their working memory
 
 	mu    sync.Mutex // one forward pass at a time
@@ -83,6 +85,7 @@ func Open(r *format.Reader, opts Options) (*Engine, error) {
 		e.context = c.Context
 	}
 	e.batch = min(e.batch, e.context)
+	e.uses = make([]int64, c.Layers*c.Experts)
 	goruntime.SetFinalizer(e, (*Engine).Close)
 	return e, nil
 }
@@ -134,6 +137,13 @@ func (e *Engine) openStreamed(opts *Options) (err error) {
 		return fail(err)
 	}
 	e.store = e.streamed
+	usage, err := r.Usage()
+	if err != nil {
+		e.streamed.close()
+		e.dense.block.free()
+		return err
+	}
+	e.streamed.warm(usage)
 	return nil
 }
 
@@ -158,7 +168,7 @@ func (e *Engine) Close() error {
 	goruntime.SetFinalizer(e, nil)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.pool.closed {
+	if e.pool.closed.Load() {
 		return nil
 	}
 	e.pool.close()
@@ -206,3 +216,9 @@ func (e *Engine) Budget() *Budget { return e.budget }
 
 // DirectReads reports whether experts are read past the operating system's page cache, or dropped from it afterwards.
 func (e *Engine) DirectReads() bool { return e.direct }
+
+// Usage returns how often experts were used since the engine was opened. It must not be called during a forward pass.
+func (e *Engine) Usage() *format.Usage {
+	// A batch that failed is counted in some layers only.
+	return &format.Usage{Tokens: max(e.stats.tokens.Load(), slices.Max(e.uses)), Uses: slices.Clone(e.uses)}
+}

@@ -245,6 +245,9 @@ func (s *Session) layer(ctx context.Context, l, n int) error {
 		s.routes = append(s.routes, s.route.experts[:n*c.ExpertsPerToken]...)
 	}
 	s.moe.choose(w.experts)
+	for i := range s.moe.chosen {
+		e.uses[l*c.Experts+s.moe.chosen[i].weights.record.Expert] += int64(len(s.moe.chosen[i].tokens))
+	}
 	e.store.want(l, n, s.moe.chosen)
 	e.clock.lap(StageRouter)
 	if err := s.attention(l, n); err != nil {

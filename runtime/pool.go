@@ -7,33 +7,33 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"st/runtime/kernel"
 )
 
 // pool is a fixed set of threads that work through numbered tasks together. The caller's goroutine is thread 0. A job is
 // handed over by a number that the others watch, so that it starts within a microsecond while jobs follow each other; who
-// waits for long sleeps, so that an idle pool takes no CPU time.
+// waits for long sleeps, so that an idle pool takes no CPU time. A job ends when its tasks are done, whoever did them: a thread
+// that the operating system gave no processor meanwhile is not waited for.
 type pool struct {
 	threads int
 	spins   int // how often a thread looks before it sleeps
 
-	// The job. It is written before number changes.
-	do     func(thread, from, to int)
-	tasks  int64
-	grain  int64 // fewest tasks that are taken at a time; 0: always one
-	closed bool
+	// The job. A thread that comes late may still read it while the next one is written: hence the atomics.
+	do    atomic.Pointer[byte] // what a func value is: a pointer, which atomic.Pointer can hold and atomic.Value only with garbage
+	tasks atomic.Int64
+	grain atomic.Int64 // fewest tasks that are taken at a time; 0: always one
 
-	_      [64]byte // what threads write lies in cache lines of its own
-	number atomic.Uint32
-	_      [60]byte
-	next   atomic.Int64 // the first task that nobody has
-	_      [56]byte
-	busy   atomic.Int32 // threads at work, the caller not counted
-	_      [60]byte
+	_    [64]byte      // what threads write lies in cache lines of its own
+	next atomic.Uint64 // the job's number, and in the lower half the first task that nobody has
+	_    [56]byte
+	done atomic.Int64 // tasks
+	_    [56]byte
 
 	sleepers []sleeper // one a thread
-	done     sync.WaitGroup
+	closed   atomic.Bool
+	ended    sync.WaitGroup
 	mu       sync.Mutex
 	err      error
 }
@@ -48,6 +48,9 @@ type sleeper struct {
 // maxSpins is about a tenth of a millisecond: much longer than the caller needs between two jobs of a token.
 const maxSpins = 4000
 
+// noTask is more than the number of any task.
+const noTask = 1 << 31
+
 func newPool(threads int) *pool {
 	p := &pool{threads: threads, sleepers: make([]sleeper, threads)}
 	// Where threads have to share processors, one that spins keeps another from working.
@@ -58,23 +61,23 @@ func newPool(threads int) *pool {
 		p.sleepers[i].wake = make(chan struct{}, 1)
 	}
 	for i := 1; i < threads; i++ {
-		p.done.Go(func() { p.help(i) })
+		p.ended.Go(func() { p.help(i) })
 	}
 	return p
 }
 
+// job returns the number of the present job.
+func (p *pool) job() uint32 { return uint32(p.next.Load() >> 32) }
+
 // help is what threads other than the caller do until the pool is closed.
 func (p *pool) help(thread int) {
 	for seen := uint32(0); ; {
-		p.sleepers[thread].wait(p.spins, func() bool { return p.number.Load() != seen })
-		seen = p.number.Load()
-		if p.closed {
+		p.sleepers[thread].wait(p.spins, func() bool { return p.job() != seen })
+		if p.closed.Load() {
 			return
 		}
-		p.work(thread)
-		if p.busy.Add(-1) == 0 {
-			p.sleepers[0].rouse()
-		}
+		seen = p.job()
+		p.work(thread, seen)
 	}
 }
 
@@ -95,54 +98,81 @@ func (p *pool) run(tasks, grain int, do func(thread, from, to int)) error {
 	if p.threads == 1 || tasks <= 1 {
 		return guard(0, tasks, do)
 	}
-	p.do, p.tasks, p.grain, p.err = do, int64(tasks), int64(grain), nil
-	p.next.Store(0)
-	p.busy.Store(int32(p.threads - 1))
-	p.number.Add(1)
+	// First the last job is closed: a thread that is late must not take from it what is written for this one.
+	number := p.job() + 1
+	p.next.Store(uint64(number-1)<<32 | noTask)
+	p.do.Store(*(**byte)(unsafe.Pointer(&do)))
+	p.tasks.Store(int64(tasks))
+	p.grain.Store(int64(grain))
+	p.done.Store(0)
+	p.err = nil
+	p.next.Store(uint64(number) << 32)
 	for i := 1; i < p.threads; i++ {
 		p.sleepers[i].rouse()
 	}
-	p.work(0)
-	p.sleepers[0].wait(p.spins, func() bool { return p.busy.Load() == 0 })
+	p.work(0, number)
+	p.sleepers[0].wait(p.spins, func() bool { return p.done.Load() == int64(tasks) })
 	return p.err
 }
 
-// work does tasks until none is left.
-func (p *pool) work(thread int) {
+// work does tasks of a job until none is left.
+func (p *pool) work(thread int, number uint32) {
 	was := debug.SetPanicOnFault(true)
+	defer debug.SetPanicOnFault(was)
+	for !p.attempt(thread, number) {
+	}
+}
+
+// attempt does tasks of a job until none is left, which it reports, or one ends in a fault.
+func (p *pool) attempt(thread int, number uint32) (over bool) {
+	held := int64(0) // tasks that this thread took and did not finish
 	defer func() {
-		debug.SetPanicOnFault(was)
 		if r := recover(); r != nil {
+			err := faultError(r)
 			p.mu.Lock()
-			p.err = faultError(r)
+			p.err = err
 			p.mu.Unlock()
+			p.finish(held)
 		}
 	}()
 	for {
-		from := p.next.Load()
-		if from >= p.tasks {
-			return
+		// What is read of another job does no harm: then the exchange fails.
+		v, tasks, n := p.next.Load(), p.tasks.Load(), int64(1)
+		from := int64(uint32(v))
+		if uint32(v>>32) != number || from >= tasks {
+			return true
 		}
-		n := int64(1)
-		if p.grain > 0 {
-			n = max(p.grain, (p.tasks-from)/int64(2*p.threads))
+		if grain := p.grain.Load(); grain > 0 {
+			n = max(grain, (tasks-from)/int64(2*p.threads))
 		}
-		if p.next.CompareAndSwap(from, from+n) {
-			p.do(thread, int(from), int(min(from+n, p.tasks)))
+		n = min(n, tasks-from)
+		if p.next.CompareAndSwap(v, v+uint64(n)) {
+			held = n
+			word := p.do.Load()
+			do := *(*func(thread, from, to int))(unsafe.Pointer(&word))
+			do(thread, int(from), int(from+n))
+			held = 0
+			p.finish(n)
 		}
+	}
+}
+
+// finish counts tasks that are done.
+func (p *pool) finish(n int64) {
+	if p.done.Add(n) == p.tasks.Load() {
+		p.sleepers[0].rouse()
 	}
 }
 
 func (p *pool) close() {
-	if p.closed {
+	if p.closed.Swap(true) {
 		return
 	}
-	p.closed = true
-	p.number.Add(1)
+	p.next.Store(uint64(p.job()+1)<<32 | noTask)
 	for i := range p.sleepers {
 		p.sleepers[i].rouse()
 	}
-	p.done.Wait()
+	p.ended.Wait()
 	p.threads = 1
 }
 

@@ -48,6 +48,28 @@ func TestPool(t *testing.T) {
 	}
 }
 
+// Threads that come late to a job, because there are more of them than processors, take nothing of the next one twice.
+func TestPoolLate(t *testing.T) {
+	p := newPool(4 * goruntime.GOMAXPROCS(0))
+	defer p.close()
+	var sum atomic.Int64
+	add := func(_, from, to int) {
+		for i := from; i < to; i++ {
+			sum.Add(int64(i))
+		}
+	}
+	for job := range 5000 {
+		tasks := 2 + job*7%60
+		sum.Store(0)
+		if err := p.split(tasks, job%3, add); err != nil {
+			t.Fatal(err)
+		}
+		if want := int64(tasks * (tasks - 1) / 2); sum.Load() != want {
+			t.Fatalf("job %d: the numbers of its %d tasks add up to %d, not %d", job, tasks, sum.Load(), want)
+		}
+	}
+}
+
 // Threads that have nothing to do sleep, and wake for the next job.
 func TestPoolSleeps(t *testing.T) {
 	p := newPool(3)

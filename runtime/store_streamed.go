@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
@@ -33,8 +34,11 @@ type streamedStore struct {
 	perLayer int
 	slots    []int32 // the expert in each, or slotFree or slotGone
 	scores   *cache.Scores
+	known    bool    // how often experts are used was recorded
 	demand   []int32 // wanted, to be read
+	demands  []int32 // the array behind it
 	ahead    []int32 // expected, to be read
+	sweep    []int32 // to fill free slots with, in the order of the file
 	expected []int32 // all that are expected, whether in memory or not
 	wanted   []int32 // of the current layer
 	reading  int
@@ -106,7 +110,7 @@ func (s *streamedStore) want(layer, n int, chosen []chosenExpert) {
 	if layer == 0 {
 		s.scores.Advance(n)
 	}
-	s.wanted, s.demand = s.wanted[:0], s.demand[:0]
+	s.wanted, s.demands = s.wanted[:0], s.demands[:0]
 	for i := range chosen {
 		id := s.id(layer, chosen[i].weights.record.Expert)
 		s.wanted = append(s.wanted, id)
@@ -115,7 +119,7 @@ func (s *streamedStore) want(layer, n int, chosen []chosenExpert) {
 		e.wanted, e.taken, e.err = true, false, nil
 		if e.state == absent || e.state == queued {
 			e.state = queued
-			s.demand = append(s.demand, id)
+			s.demands = append(s.demands, id)
 		}
 		if e.state != resident {
 			s.stats.misses.Add(1)
@@ -125,8 +129,46 @@ func (s *streamedStore) want(layer, n int, chosen []chosenExpert) {
 			s.stats.earlyUsed.Add(1)
 		}
 	}
+	s.demand = s.demands
 	s.stats.uses.Add(int64(len(chosen)))
 	s.forget(layer)
+	if !s.known {
+		s.skip(s.id(layer+1, 0)) // nothing speaks for those that were not chosen
+	}
+	s.work.Broadcast()
+}
+
+// skip ends the sweep of experts before the given one.
+func (s *streamedStore) skip(to int32) {
+	for len(s.sweep) > 0 && s.sweep[0] < to {
+		if e := &s.experts[s.sweep[0]]; e.state == queued && !e.wanted && e.expected == 0 {
+			e.state = absent
+		}
+		s.sweep = s.sweep[1:]
+	}
+}
+
+// warm fills the slots in one pass through the file, while nothing else is to be read: with the experts that were used most, if
+// that is known, and else with the first ones, which the first batch is likely to need first.
+func (s *streamedStore) warm(u *format.Usage) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	order := make([]int32, len(s.experts))
+	for i := range order {
+		order[i] = int32(i)
+	}
+	if u != nil && u.Tokens > 0 {
+		for id, n := range u.Uses {
+			s.scores.Seed(id, float64(n)/float64(u.Tokens))
+		}
+		slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(u.Uses[b], u.Uses[a]) })
+		s.known = true
+	}
+	s.sweep = order[:min(len(order), len(s.slots))]
+	slices.Sort(s.sweep)
+	for _, id := range s.sweep {
+		s.experts[id].state = queued
+	}
 	s.work.Broadcast()
 }
 
@@ -234,7 +276,7 @@ func (s *streamedStore) release(ready []int) {
 		e := &s.experts[s.wanted[i]]
 		e.wanted, e.taken = false, false
 	}
-	if len(s.demand)+len(s.ahead) > 0 {
+	if len(s.demand)+len(s.ahead)+len(s.sweep) > 0 {
 		s.work.Broadcast()
 	}
 }
@@ -251,7 +293,7 @@ func (s *streamedStore) read() {
 		}
 		e := &s.experts[id]
 		e.state, e.slot, s.slots[slot] = loading, slot, id
-		if !e.wanted {
+		if !e.wanted && e.expected != 0 {
 			e.early = true
 			s.stats.early.Add(1)
 		}
@@ -270,17 +312,25 @@ func (s *streamedStore) read() {
 
 // next returns an expert to read and a slot for it, or −1.
 func (s *streamedStore) next() (id, slot int32) {
-	for _, queue := range []*[]int32{&s.demand, &s.ahead} {
+	for _, queue := range []*[]int32{&s.demand, &s.ahead, &s.sweep} {
 		for i, id := range *queue {
 			if s.experts[id].state != queued {
 				continue
 			}
-			slot := s.vacate(queue == &s.demand)
-			*queue = slices.Delete(*queue, 0, i)
+			var slot int32
+			switch queue {
+			case &s.demand:
+				slot = s.vacate(true)
+			case &s.ahead:
+				slot = s.vacate(false)
+			default:
+				slot = int32(slices.Index(s.slots, slotFree))
+			}
+			*queue = (*queue)[i:]
 			if slot < 0 {
 				return -1, -1
 			}
-			*queue = slices.Delete(*queue, 0, 1)
+			*queue = (*queue)[1:]
 			return id, slot
 		}
 		*queue = (*queue)[:0]

@@ -70,14 +70,17 @@ type stageReport struct {
 func (a *app) benchCommand() *cobra.Command {
 	var f benchFlags
 	cmd := &cobra.Command{
-		Use:   "bench model.stm",
+		Use:   "bench [model.stm]",
 		Short: "Measure speed",
 		Long: `Measure how fast a model reads a prompt and generates after it. After a run to warm up, every repetition runs --depth
 tokens that are not measured, the prompt, and then token by token, sampling included; medians are printed. The prompt is
 English prose, or the --text, over and over until it is long enough.
 
 --bandwidth measures how fast the machine reads memory, by number of threads: generation cannot be faster than the weights
-of a token are read. Without a model, only that is measured.
+of a token are read; the "limit" that is printed is that bandwidth over the "weights" of a token, inactive neurons left
+out. Without a model, only the bandwidth is measured.
+
+ST_ISA=generic, avx2 and so on in the environment choose the kernels; an unknown name lists those that this machine has.
 
 --json prints one object:
   prompt_tokens_per_second, gen_tokens_per_second   medians
@@ -101,9 +104,11 @@ of a token are read. Without a model, only that is measured.
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case len(args) == 0 && !f.bandwidth:
-				return usagef("argument MODEL is missing")
+				return usagef("argument MODEL is missing: only --bandwidth does without")
 			case f.prompt+f.depth == 0:
 				return usagef("--prompt or --depth must be more than 0: generation needs a token to go on from")
+			case len(args) == 0 && (f.text != "" || f.profile):
+				return usagef("--text and --profile need a model")
 			case len(args) == 0:
 				return a.benchBandwidth(cmd.Context(), &f)
 			}

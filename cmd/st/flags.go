@@ -110,13 +110,15 @@ func (f sizeFlag) Set(s string) error {
 // engineFlags say how a model is run.
 type engineFlags struct {
 	runtime.Options
-	trace string // file
+	trace  string // file
+	record bool   // which experts are used
 }
 
 func (f *engineFlags) add(flags *pflag.FlagSet) {
 	addKVTypeFlag(flags, &f.KVType)
 	addMemoryFlag(flags, &f.Memory)
 	addThreadsFlag(flags, &f.Threads, physicalCores)
+	flags.BoolVar(&f.record, "record-experts", false, "count in the model's file which experts are used: what --memory keeps first")
 	flags.StringVar(&f.trace, "trace", "", "write to `file` which experts every token chose, for st inspect --cache-plan")
 }
 

@@ -57,7 +57,7 @@ end. The prompt itself is not printed. With --chat the prompt is a message, writ
 it; without a prompt, in a terminal, --chat starts a conversation.
 
 Sampling flags that are not given are what the model's generation defaults say (st inspect shows them), and else those
-below. The same seed with the same flags gives the same text, with any number of threads.
+below. The same seed with the same flags gives the same text on one machine, with any number of threads and any --memory.
 
 --json prints one object instead of the text:
   text, tokens             the text, and its token ids

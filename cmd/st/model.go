@@ -18,6 +18,8 @@ type model struct {
 	engine   *runtime.Engine
 	tok      *tokenizer.Tokenizer // nil if the file has none
 	trace    *traceFile           // nil: none is written
+	record   bool                 // in the file which experts were used
+	note     func(format string, args ...any)
 	loadTime time.Duration
 }
 
@@ -37,7 +39,7 @@ func (a *app) openModel(path string, opts engineFlags) (m *model, err error) {
 	if opts.Context > r.Config.Context {
 		a.note("note: a context of %d tokens is more than the %d that the model was trained for", opts.Context, r.Config.Context)
 	}
-	m = &model{reader: r}
+	m = &model{reader: r, record: opts.record, note: a.note}
 	if len(r.Tokenizer) > 0 {
 		if m.tok, err = tokenizer.Load(r.Tokenizer); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
@@ -77,6 +79,14 @@ func (a *app) openTextModel(path string, opts engineFlags) (*model, error) {
 
 // close ends a run. What it wrote down gets its name; err becomes the error of that, unless it is one already.
 func (m *model) close(err *error) {
+	if usage := m.engine.Usage(); m.record && usage.Tokens > 0 {
+		path, e := m.reader.RecordUsage(usage)
+		if e == nil {
+			m.note("note: recorded in %s which experts %s used", path, plural(int(usage.Tokens), "token"))
+		} else if *err == nil {
+			*err = e
+		}
+	}
 	m.engine.Close()
 	m.reader.Close()
 	if m.trace != nil {

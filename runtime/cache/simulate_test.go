@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"st/runtime/cache"
 )
@@ -36,7 +39,8 @@ func scored(short, long float64) func(*cache.Trace, int) cache.Policy {
 	return func(t *cache.Trace, size int) cache.Policy { return cache.NewScored(t.Len(), size, short, long) }
 }
 
-// TestPolicies prints the hit rates of all policies and checks that none beats the bound, nor the one that is used the others.
+// TestPolicies prints the hit rates of all policies, of which none may beat the bound, and checks that the one that is used is no
+// worse than simple ones.
 func TestPolicies(t *testing.T) {
 	f, err := os.Open(*traceFile)
 	if err != nil {
@@ -63,6 +67,79 @@ func TestPolicies(t *testing.T) {
 		}
 		t.Log(line)
 	}
-	_ = bytes.MinRead
-	_ = strings.Repeat
+	for i, n := range sizes {
+		ours, bound := rates["mean of 16 and 512"][i], rates["Belady"][i]
+		for name, r := range rates {
+			if r[i] > bound {
+				t.Errorf("%s with %d slots: hit rate %.3f beats the bound, %.3f", name, n, r[i], bound)
+			}
+		}
+		for _, name := range []string{"random", "LRU", "ARC", "each layer"} {
+			if r, ok := rates[name]; ok && ours < r[i] {
+				t.Errorf("%d slots: hit rate %.3f is worse than that of %s, %.3f", n, ours, name, r[i])
+			}
+		}
+	}
+}
+
+// A trace is read as it was written; others are refused.
+func TestTrace(t *testing.T) {
+	var b bytes.Buffer
+	w, err := cache.NewTraceWriter(&b, cache.Shape{Layers: 2, Experts: 4, TopK: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Batch(2, []int32{0, 1, 2, 3}); err != nil { // layer 0: experts 0 and 1; layer 1: 2 and 3
+		t.Fatal(err)
+	}
+	if err := w.Batch(1, []int32{3, 0}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := cache.ReadTrace(bytes.NewReader(b.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &cache.Trace{Shape: cache.Shape{Layers: 2, Experts: 4, TopK: 1},
+		Tokens: []cache.Token{{0, []int32{0, 2}}, {0, []int32{1, 3}}, {1, []int32{3, 0}}}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for _, tt := range []struct{ text, want string }{
+		{"", "no trace"},
+		{"hello", "no trace"},
+		{`{"layers":2,"experts":4,"top_k":5}`, "5 active"},
+		{`{"layers":2,"experts":4,"top_k":1}`, "no tokens"},
+		{`{"layers":2,"experts":4,"top_k":1}` + "\n" + `{"experts":[1]}`, "token 0 has 1 experts, not 2"},
+		{`{"layers":2,"experts":4,"top_k":1}` + "\n" + `{"experts":[1,4]}`, "expert 4 of 4"},
+		{b.String()[:b.Len()-5], "token 2"},
+	} {
+		if _, err := cache.ReadTrace(strings.NewReader(tt.text)); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%q: error is %v, want one that says %q", tt.text, err, tt.want)
+		}
+	}
+}
+
+// A use counts half after a half-life, in either average; scores do not change their order when nothing happens for long.
+func TestScores(t *testing.T) {
+	s := cache.NewScores(3, 16, 512)
+	s.Use(0, 1)
+	s.Advance(16)
+	s.Use(1, 1)
+	w := s.Weights()
+	if got, want := s.Value(w, 0), (0.5/16 + math.Exp2(-16./512)/512); math.Abs(got-want) > 1e-12 {
+		t.Errorf("after 16 tokens: %v, want %v", got, want)
+	}
+	if s.Value(w, 1) <= s.Value(w, 0) || s.Value(w, 2) != 0 {
+		t.Error("the expert used last has not the highest score")
+	}
+	s.Seed(2, 0.25)
+	if got, want := s.Value(w, 2), 2*0.25/math.Ln2; math.Abs(got-want) > 1e-12 {
+		t.Errorf("used by a quarter of all tokens: %v, want %v", got, want)
+	}
+	s.Advance(20000) // far past what 2^x holds
+	s.Use(1, 1)
+	w = s.Weights()
+	if got, want := s.Value(w, 1), 1./16+1./512; math.Abs(got-want) > 1e-9 {
+		t.Errorf("a use long after: %v, want %v", got, want)
+	}
 }

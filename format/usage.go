@@ -1,0 +1,257 @@
+package format
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/zeebo/xxh3"
+)
+
+// Usage tells how often experts were used: what a cache of experts is best filled with.
+type Usage struct {
+	// Tokens is the number of tokens that were counted.
+	Tokens int64 `json:"tokens"`
+	// Uses is how many of them chose each expert: layer by layer, in the order of the records.
+	Uses []int64 `json:"uses"`
+}
+
+// Add adds what another run counted.
+func (u *Usage) Add(o *Usage) {
+	u.Tokens += o.Tokens
+	for i, n := range o.Uses {
+		u.Uses[i] += n
+	}
+}
+
+// The section "expert_usage" holds two copies, each in whole pages, of which the valid one with the higher number counts: a
+// copy that was written half does no harm.
+//
+//	0  uint64  number of the copy, from 1; 0: never written
+//	8  uint64  XXH3-64 of what follows, with the number before it
+//	16 uint64  tokens
+//	24 uint64  uses of each expert
+const usageHeader = 24
+
+// usageBytes returns the length of one copy.
+func usageBytes(experts int) int64 { return alignUp(usageHeader+8*int64(experts), Alignment) }
+
+func (u *Usage) encode(number uint64) []byte {
+	b := make([]byte, usageBytes(len(u.Uses)))
+	le.PutUint64(b, number)
+	le.PutUint64(b[16:], uint64(u.Tokens))
+	for i, n := range u.Uses {
+		le.PutUint64(b[usageHeader+8*i:], uint64(n))
+	}
+	le.PutUint64(b[8:], usageChecksum(b))
+	return b
+}
+
+func usageChecksum(b []byte) uint64 {
+	return xxh3.Hash(binary.LittleEndian.AppendUint64(append([]byte(nil), b[16:]...), le.Uint64(b)))
+}
+
+// decodeUsage returns what a copy holds and its number; 0 if it is not valid.
+func decodeUsage(b []byte, experts int) (u *Usage, number uint64) {
+	number = le.Uint64(b)
+	if number == 0 || usageChecksum(b) != le.Uint64(b[8:]) {
+		return nil, 0
+	}
+	u = &Usage{Tokens: int64(le.Uint64(b[16:])), Uses: make([]int64, experts)}
+	for i := range u.Uses {
+		u.Uses[i] = int64(le.Uint64(b[usageHeader+8*i:]))
+		if u.Uses[i] < 0 || u.Uses[i] > u.Tokens {
+			return nil, 0
+		}
+	}
+	return u, number
+}
+
+// usageFile is what lies beside a model that cannot be written to.
+type usageFile struct {
+	// Directory is the checksum of the model's directory, which tells that the file belongs to it.
+	Directory string `json:"directory"`
+	Usage
+}
+
+// UsagePath returns the name of the file beside a model in which its usage is recorded if the model cannot be written to.
+func UsagePath(model string) string { return model + ".experts" }
+
+func (r *Reader) directoryID() string {
+	s, _ := r.section(sectionDirectory)
+	return fmt.Sprintf("%016x", s.Checksum)
+}
+
+// Usage returns what was recorded in the file and beside it; nil if nothing was.
+func (r *Reader) Usage() (*Usage, error) {
+	u, _, err := r.readUsage()
+	if err != nil {
+		return nil, err
+	}
+	beside, err := r.readUsageFile()
+	switch {
+	case err != nil || beside == nil:
+		return u, err
+	case u == nil:
+		return beside, nil
+	}
+	u.Add(beside)
+	return u, nil
+}
+
+// readUsage reads the section. The number is that of the newest valid copy.
+func (r *Reader) readUsage() (u *Usage, number uint64, err error) {
+	s, ok := r.section(sectionUsage)
+	if !ok {
+		return nil, 0, nil
+	}
+	size := usageBytes(len(r.experts))
+	if s.Length != 2*size {
+		return nil, 0, fmt.Errorf("%s: %w: section %q has %d bytes, not %d", r.path, ErrCorrupt, s.Name, s.Length, 2*size)
+	}
+	b := make([]byte, s.Length)
+	if err := readFull(r.file, b, s.Offset); err != nil {
+		return nil, 0, fmt.Errorf("%s: section %q: %w", r.path, s.Name, err)
+	}
+	for _, part := range [][]byte{b[:size], b[size:]} {
+		if x, n := decodeUsage(part, len(r.experts)); n > number {
+			u, number = x, n
+		}
+	}
+	return u, number, nil
+}
+
+// verifyUsage checks that each copy in the section is valid, or was never written.
+func (r *Reader) verifyUsage() error {
+	s, ok := r.section(sectionUsage)
+	if !ok {
+		return nil
+	}
+	if _, _, err := r.readUsage(); err != nil {
+		return err
+	}
+	b := make([]byte, usageBytes(len(r.experts)))
+	for at := s.Offset; at < s.end(); at += int64(len(b)) {
+		if err := readFull(r.file, b, at); err != nil {
+			return fmt.Errorf("%s: section %q: %w", r.path, s.Name, err)
+		}
+		if _, n := decodeUsage(b, len(r.experts)); n == 0 && slices.ContainsFunc(b, func(x byte) bool { return x != 0 }) {
+			return fmt.Errorf("%s: section %q: %w: what was recorded at offset %d is damaged; it is not used, and --record-experts replaces it",
+				r.path, s.Name, ErrCorrupt, at)
+		}
+	}
+	return nil
+}
+
+func (r *Reader) readUsageFile() (*Usage, error) {
+	path := UsagePath(r.path)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, cause(err))
+	}
+	var f usageFile
+	if err := json.Unmarshal(text, &f); err != nil || f.Directory == r.directoryID() && len(f.Uses) != len(r.experts) {
+		return nil, fmt.Errorf("%s: %w: this is no record of experts; remove it", path, ErrCorrupt)
+	}
+	if f.Directory != r.directoryID() {
+		return nil, nil // of another model that had the name
+	}
+	for _, n := range f.Uses {
+		if n < 0 || n > f.Tokens {
+			return nil, fmt.Errorf("%s: %w: %d uses in %d tokens; remove it", path, ErrCorrupt, n, f.Tokens)
+		}
+	}
+	return &f.Usage, nil
+}
+
+// RecordUsage adds to what is recorded of the experts of a model: in the file, or beside it if the file cannot be written to
+// or has no room for it. It returns the name of the file that was written.
+func (r *Reader) RecordUsage(add *Usage) (string, error) {
+	if len(add.Uses) != len(r.experts) {
+		return "", fmt.Errorf("%d experts were counted, and %s has %d", len(add.Uses), r.path, len(r.experts))
+	}
+	s, ok := r.section(sectionUsage)
+	if !ok {
+		return r.recordBeside(add)
+	}
+	f, err := os.OpenFile(r.path, os.O_RDWR, 0)
+	if err != nil {
+		return r.recordBeside(add)
+	}
+	defer f.Close()
+	if own, ok := r.file.(mappable); ok {
+		a, errA := own.osFile().Stat()
+		b, errB := f.Stat()
+		if errA != nil || errB != nil || !os.SameFile(a, b) {
+			return "", fmt.Errorf("%s was replaced while it was in use: nothing is recorded", r.path)
+		}
+	}
+	u, number, err := r.readUsage()
+	if err != nil {
+		return "", err
+	}
+	if u == nil {
+		u = &Usage{Uses: make([]int64, len(r.experts))}
+	}
+	u.Add(add)
+	// The newest copy stays until the other one is on the disk.
+	at := s.Offset + int64((number+1)%2)*usageBytes(len(r.experts))
+	_, err = f.WriteAt(u.encode(number+1), at)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err != nil {
+		return "", fmt.Errorf("write %s: %w", r.path, cause(err))
+	}
+	return r.path, nil
+}
+
+// recordBeside records in the file beside the model.
+func (r *Reader) recordBeside(add *Usage) (string, error) {
+	path := UsagePath(r.path)
+	u, err := r.readUsageFile()
+	if err != nil {
+		return "", err
+	}
+	if u == nil {
+		u = &Usage{Uses: make([]int64, len(r.experts))}
+	}
+	u.Add(add)
+	text, err := json.Marshal(usageFile{r.directoryID(), *u})
+	if err != nil {
+		return "", err
+	}
+	temp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
+	if err != nil {
+		return "", fmt.Errorf("create %s: %w", path, cause(err))
+	}
+	_, err = temp.Write(text)
+	if err == nil {
+		err = temp.Chmod(0o666 &^ umask())
+		if errors.Is(err, errors.ErrUnsupported) {
+			err = nil
+		}
+	}
+	if err == nil {
+		err = temp.Sync()
+	}
+	if e := temp.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = os.Rename(temp.Name(), path)
+	}
+	if err != nil {
+		os.Remove(temp.Name())
+		return "", fmt.Errorf("write %s: %w", path, cause(err))
+	}
+	return path, nil
+}
