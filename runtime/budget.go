@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -34,8 +35,15 @@ type Budget struct {
 
 // Smallest returns the smallest total that works for the same context.
 func (b *Budget) Smallest() int64 {
-	return b.Other + b.Dense + b.Working + b.Reserve + b.KV + b.SmallestExperts
+	n := b.Other + b.Dense + b.Working + b.KV + b.SmallestExperts
+	return (n+reserveBytes)*reserveShare/(reserveShare-1) + 1
 }
+
+// What is left for the operating system and for garbage: some, and a share of the total.
+const (
+	reserveBytes = 16 << 20
+	reserveShare = 100
+)
 
 func (b *Budget) fixed() int64 { return b.Other + b.Dense + b.Working + b.Reserve }
 
@@ -56,13 +64,20 @@ func (b *Budget) String() string {
 // minContext is the context below which a budget is refused, unless the user asks for less.
 const minContext = 512
 
-// newBudget shares out the memory that opts name. A context that the user did not ask for is cut to what fits.
-func newBudget(r *format.Reader, opts *Options, threads, batch int) (*Budget, error) {
+// NewBudget shares out opts.Memory. A context that is not asked for is cut to what fits. If the memory is too small, the error
+// wraps [ErrMemory], and the budget tells what it would take.
+func NewBudget(r *format.Reader, opts Options) (*Budget, error) {
+	opts.setThreads()
+	return newBudget(r, &opts, opts.Threads)
+}
+
+func newBudget(r *format.Reader, opts *Options, threads int) (*Budget, error) {
 	c := &r.Config
 	slot := largestExpert(r)
+	batch := min(maxBatch, cmp.Or(opts.Context, c.Context))
 	b := &Budget{
-		Total: opts.Memory, Other: opts.Other, Dense: denseBytes(r), Working: workingBytes(c, opts.KVType, batch, threads),
-		Reserve: 16<<20 + opts.Memory/100, SmallestExperts: int64(min(2*c.ExpertsPerToken, c.Experts*c.Layers)) * slot,
+		Total: opts.Memory, Other: opts.Other, Dense: denseBytes(r), Working: workingBytes(c, opts.KVType, batch, threads) + lookupBytes(r, batch),
+		Reserve: reserveBytes + opts.Memory/reserveShare, SmallestExperts: int64(min(2*c.ExpertsPerToken, c.Experts*c.Layers)) * slot,
 	}
 	context := opts.Context
 	if context <= 0 {
@@ -73,16 +88,25 @@ func newBudget(r *format.Reader, opts *Options, threads, batch int) (*Budget, er
 		opts.Context = context
 	}
 	b.KV = kvBytes(c, opts.KVType, context)
-	if b.Smallest() > b.Total {
-		// The reserve grows with the total.
+	if b.fixed()+b.KV+b.SmallestExperts > b.Total {
 		least := *b
-		least.Reserve = 16<<20 + b.Smallest()/99
-		return nil, fmt.Errorf("%w: %s; this model needs %s with a context of %s (%s)", ErrMemory, humanize.IBytes(uint64(b.Total)),
+		least.Reserve = least.Smallest() - b.Smallest() + b.Reserve
+		return b, fmt.Errorf("%w: %s; this model needs %s with a context of %s (%s)", ErrMemory, humanize.IBytes(uint64(b.Total)),
 			mebibytes(least.Smallest()), humanize.Comma(int64(context)), &least)
 	}
 	b.Experts = (b.Total - b.fixed()) / slot * slot
 	b.Experts = min(b.Experts, slot*int64(c.Layers*c.Experts))
 	return b, nil
+}
+
+// lookupBytes returns the memory that reading the rows of a batch of tokens takes, where the embedding table is not kept.
+func lookupBytes(r *format.Reader, batch int) int64 {
+	_, isHead := headName(r)
+	_, t, ok := r.Lookup(embedName)
+	if !ok || isHead {
+		return 0
+	}
+	return int64(batch) * rowBytes(t)
 }
 
 // mebibytes rounds up, so that what it says is enough.

@@ -120,35 +120,3 @@ func eachError(p *pool, n int, do func(i int) error) error {
 	}
 	return nil
 }
-
-// rowReader reads single rows of a tensor from a file.
-type rowReader struct {
-	reader *format.Reader
-	file   format.File
-	record *format.Record
-	tensor *format.Tensor
-	bufs   [][]byte // one a thread, aligned, as long as the pages of a row
-}
-
-func newRowReader(r *format.Reader, f format.File, rec *format.Record, t *format.Tensor, threads int) *rowReader {
-	from, to := t.RowSpan(0)
-	size := (to-from)/format.Alignment*format.Alignment + 2*format.Alignment
-	rr := &rowReader{reader: r, file: f, record: rec, tensor: t, bufs: make([][]byte, threads)}
-	for i := range rr.bufs {
-		rr.bufs[i] = format.AlignedBytes(size)
-	}
-	return rr
-}
-
-// row fills dst with row id.
-func (r *rowReader) row(thread int, dst []float32, id int) error {
-	from, to := r.tensor.RowSpan(id)
-	from, to = from+r.record.Offset, to+r.record.Offset
-	first, end := pages(from, to)
-	buf := r.bufs[thread][:end-first]
-	if err := r.reader.ReadPart(r.file, r.record, buf, first); err != nil {
-		return err
-	}
-	r.tensor.DecodeUnitRow(dst, buf[from-first:to-first], id)
-	return nil
-}

@@ -30,6 +30,12 @@ type Options struct {
 	Other int64
 }
 
+func (o *Options) setThreads() {
+	if o.Threads <= 0 {
+		o.Threads = PhysicalCores()
+	}
+}
+
 // Engine runs one model. Close it after use.
 type Engine struct {
 	config   *format.Config
@@ -63,9 +69,7 @@ func Open(r *format.Reader, opts Options) (*Engine, error) {
 	if c.Architecture != "smallthinker" {
 		return nil, fmt.Errorf("%s: architecture %q is not supported: this program runs smallthinker", r.Path(), c.Architecture)
 	}
-	if opts.Threads <= 0 {
-		opts.Threads = PhysicalCores()
-	}
+	opts.setThreads()
 	if err := opts.KVType.check(c.HeadDim); err != nil {
 		return nil, err
 	}
@@ -107,8 +111,7 @@ func (e *Engine) openMapped(*Options) error {
 // openStreamed reads the dense part, and as many experts as fit in the rest of the budget when they are needed.
 func (e *Engine) openStreamed(opts *Options) (err error) {
 	r := e.reader
-	e.batch = streamedBatch
-	if e.budget, err = newBudget(r, opts, e.pool.threads, e.batch); err != nil {
+	if e.budget, err = newBudget(r, opts, e.pool.threads); err != nil {
 		return fmt.Errorf("%s: %w", r.Path(), err)
 	}
 	// Reads return on threads of their own, which must not wait for a processor that computes.
@@ -131,7 +134,7 @@ func (e *Engine) openStreamed(opts *Options) (err error) {
 		return fail(fmt.Errorf("%s: %w", r.Path(), err))
 	}
 	if w := &e.weights.embed; w.bytes == nil {
-		e.rows = newRowReader(r, f, w.record, w.tensor, e.pool.threads)
+		e.rows = newRowReader(r, f, w.record, w.tensor)
 	}
 	if e.streamed, err = newStreamedStore(r, f, e.weights.layers, int(e.budget.Experts/largestExpert(r)), &e.stats); err != nil {
 		return fail(err)
@@ -173,6 +176,9 @@ func (e *Engine) Close() error {
 	}
 	e.pool.close()
 	e.store.close()
+	if e.rows != nil {
+		e.rows.close()
+	}
 	if e.dense.block != nil {
 		e.dense.block.free()
 	}

@@ -37,7 +37,6 @@ type Session struct {
 
 	tokens []int32 // of the batch
 	routes []int32 // [layers, batch, top-k] the experts they chose, if there is a trace
-	errs   []error // of embed, one a thread
 
 	// What the threads are at. Functions are made once: a closure for every job would be garbage.
 	layerWeights *layerWeights
@@ -83,7 +82,6 @@ func (e *Engine) NewSession() *Session {
 	s.moe = newExperts(e.pool.threads, batch, c.Hidden, c.ExpertFFN, s.route)
 	s.do.multiply, s.do.normalize, s.do.put = s.doMultiply, s.doNormalize, s.doPut
 	s.do.quantize, s.do.pick, s.do.lookup = s.doQuantize, s.doPick, s.doLookup
-	s.errs = make([]error, e.pool.threads)
 	return s
 }
 
@@ -94,8 +92,9 @@ func (s *Session) Len() int { return s.length }
 func (s *Session) Reset() { s.length, s.broken = 0, false }
 
 // Forward appends tokens to the sequence and returns the logits [vocab] that predict the next one. The slice is valid until
-// the next call. When ctx is cancelled it stops between two layers; after any error but [ErrContextFull] the session must
-// be Reset.
+// the next call. When ctx is cancelled it stops between two layers, or waiting for an expert. After an error the sequence is as it
+// was if there was only one token, which can be tried again; if there were more, the session must be Reset, unless it is
+// [ErrContextFull].
 func (s *Session) Forward(ctx context.Context, tokens []int32) ([]float32, error) {
 	var last []float32
 	err := s.forward(ctx, tokens, func(n int) error {
@@ -126,7 +125,8 @@ func (s *Session) forward(ctx context.Context, tokens []int32, predict func(n in
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	s.broken = true
+	// A single token changes nothing that is seen before its position is counted.
+	s.broken = len(tokens) > 1
 	for len(tokens) > 0 {
 		n := min(len(tokens), len(s.all))
 		if err := s.batch(ctx, tokens[:n]); err != nil {
@@ -176,7 +176,7 @@ func (s *Session) batch(ctx context.Context, tokens []int32) error {
 		return err
 	}
 	e.clock.start()
-	if err := s.embed(tokens); err != nil {
+	if err := s.embed(ctx, tokens); err != nil {
 		return err
 	}
 	s.rope.set(s.length, n)
@@ -203,33 +203,18 @@ func (s *Session) batch(ctx context.Context, tokens []int32) error {
 }
 
 // embed looks tokens up: in memory, or with a read each.
-func (s *Session) embed(tokens []int32) error {
+func (s *Session) embed(ctx context.Context, tokens []int32) error {
+	if rows := s.engine.rows; rows != nil {
+		return rows.rows(ctx, s.x, tokens)
+	}
 	s.tokens = tokens
-	if s.engine.rows == nil {
-		return guard(0, len(tokens), s.do.lookup)
-	}
-	clear(s.errs)
-	if err := s.engine.pool.split(len(tokens), 1, s.do.lookup); err != nil {
-		return err
-	}
-	for _, err := range s.errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return guard(0, len(tokens), s.do.lookup)
 }
 
-func (s *Session) doLookup(thread, from, to int) {
-	e := s.engine
-	table, hidden := &e.weights.embed, e.config.Hidden
+func (s *Session) doLookup(_, from, to int) {
+	table, hidden := &s.engine.weights.embed, s.engine.config.Hidden
 	for t := from; t < to; t++ {
-		row, id := s.x[t*hidden:][:hidden], int(s.tokens[t])
-		if e.rows == nil {
-			table.tensor.DecodeRow(row, table.bytes, id)
-		} else if err := e.rows.row(thread, row, id); err != nil {
-			s.errs[thread] = err
-		}
+		table.tensor.DecodeRow(s.x[t*hidden:][:hidden], table.bytes, int(s.tokens[t]))
 	}
 }
 

@@ -60,7 +60,6 @@ type residence struct {
 	taken    bool  // since take
 	expected int32 // the layer that it was expected for + 1; 0: none
 	early    bool  // it is or was read because it was expected, and not wanted since
-	verified bool
 	err      error // of reading what is wanted
 }
 
@@ -298,11 +297,10 @@ func (s *streamedStore) read() {
 			s.stats.early.Add(1)
 		}
 		s.reading++
-		check := !e.verified
 		s.mu.Unlock()
 		buf := s.slot(slot)[:e.record.Length]
 		err := s.reader.ReadPart(s.file, e.record, buf, e.record.Offset)
-		if err == nil && check {
+		if err == nil { // hashing brings it into the cache, from where it is computed with
 			err = s.reader.Check(e.record, buf)
 		}
 		s.mu.Lock()
@@ -378,7 +376,7 @@ func (s *streamedStore) finish(e *residence, err error) {
 	s.reading--
 	s.stats.reads.Add(1)
 	s.stats.readBytes.Add(e.record.Length)
-	e.state, e.verified = resident, e.verified || err == nil
+	e.state = resident
 	if err != nil {
 		s.evict(e.slot)
 		if e.wanted {

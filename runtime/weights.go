@@ -173,9 +173,5 @@ func (b *binder) expert(prefix string, layer, expert int) expertWeights {
 	return e
 }
 
-// maxBatch is the number of tokens that go through the layers together in prefill, and streamedBatch that under a memory
-// budget, where the working memory is taken from the experts.
-const (
-	maxBatch      = 512
-	streamedBatch = 256
-)
+// maxBatch is the number of tokens that go through the layers together in prefill.
+const maxBatch = 512

@@ -136,10 +136,13 @@ func (g *generator) decode(ctx context.Context, logits []float32, c *completion,
 			c.stopReason = stopInterrupted
 			break
 		}
-		// One token takes little time: it is finished also when ctx is cancelled, so that the session stays whole and a
-		// conversation can go on.
 		var err error
-		if logits, err = g.session.Forward(context.WithoutCancel(ctx), []int32{id}); err != nil {
+		logits, err = g.session.Forward(ctx, []int32{id})
+		if ctx.Err() != nil && errors.Is(err, ctx.Err()) { // the session is as it was: a conversation can go on
+			c.stopReason = stopInterrupted
+			break
+		}
+		if err != nil {
 			return err
 		}
 		c.steps, c.fed = c.steps+1, len(c.ids)
