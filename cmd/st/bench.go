@@ -17,6 +17,9 @@ import (
 	"st/runtime/kernel"
 )
 
+// maxBenchTokens bounds --prompt, --gen and --depth: more tokens than any model's context.
+const maxBenchTokens = 1 << 20
+
 // benchFlags are the flags of st bench.
 type benchFlags struct {
 	prompt, gen, depth, repeat int
@@ -105,7 +108,7 @@ ST_ISA=generic, avx2 and so on in the environment choose the kernels; an unknown
 			switch {
 			case len(args) == 0 && !f.bandwidth:
 				return usagef("argument MODEL is missing: only --bandwidth does without")
-			case f.prompt+f.depth == 0:
+			case f.prompt+f.depth == 0 && len(args) > 0:
 				return usagef("--prompt or --depth must be more than 0: generation needs a token to go on from")
 			case len(args) == 0 && (f.text != "" || f.profile):
 				return usagef("--text and --profile need a model")
@@ -117,9 +120,9 @@ ST_ISA=generic, avx2 and so on in the environment choose the kernels; an unknown
 	}
 	flags := cmd.Flags()
 	f.prompt, f.gen, f.repeat = 512, 128, 5
-	flags.Var(intFlag{&f.prompt, 0, math.MaxInt32}, "prompt", "prompt of `N` tokens")
-	flags.Var(intFlag{&f.gen, 0, math.MaxInt32}, "gen", "generate `N` tokens")
-	flags.Var(intFlag{&f.depth, 0, math.MaxInt32}, "depth", "`N` tokens of context before the prompt")
+	flags.Var(intFlag{&f.prompt, 0, maxBenchTokens}, "prompt", "prompt of `N` tokens")
+	flags.Var(intFlag{&f.gen, 0, maxBenchTokens}, "gen", "generate `N` tokens")
+	flags.Var(intFlag{&f.depth, 0, maxBenchTokens}, "depth", "`N` tokens of context before the prompt")
 	flags.Var(intFlag{&f.repeat, 1, math.MaxInt32}, "repeat", "`N` repetitions")
 	flags.StringVar(&f.text, "text", "", "`file` with the text of the prompt; -: standard input")
 	f.engine.add(flags)
@@ -144,7 +147,7 @@ func (a *app) bench(ctx context.Context, path string, f *benchFlags) (err error)
 		return err
 	}
 	defer m.close(&err)
-	tokens, err := a.benchTokens(m, f)
+	tokens, err := a.benchTokens(ctx, m, f)
 	if err != nil {
 		return err
 	}
@@ -188,15 +191,15 @@ func (a *app) bench(ctx context.Context, path string, f *benchFlags) (err error)
 var benchText string
 
 // benchTokens returns depth + prompt tokens.
-func (a *app) benchTokens(m *model, f *benchFlags) ([]int32, error) {
+func (a *app) benchTokens(ctx context.Context, m *model, f *benchFlags) ([]int32, error) {
 	text := benchText
 	if f.text != "" {
 		var err error
-		if text, err = a.readAll(f.text); err != nil {
+		if text, err = a.readAll(ctx, f.text); err != nil {
 			return nil, err
 		}
 		if !utf8.ValidString(text) || text == "" {
-			return nil, fmt.Errorf("%s is not a text: it is empty or holds bytes that are not UTF-8", f.text)
+			return nil, fmt.Errorf("%s is not a text: it is empty or holds bytes that are not UTF-8", inputName(f.text))
 		}
 	}
 	n := f.depth + f.prompt
@@ -361,20 +364,20 @@ func (a *app) benchBandwidth(ctx context.Context, f *benchFlags) error {
 
 // measureBandwidth measures with 1, 2, 4, … threads up to the given number.
 func measureBandwidth(ctx context.Context, threads int) (*bandwidthReport, error) {
-	r := &bandwidthReport{}
-	for n := 1; ; n = min(2*n, threads) {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		speed, err := runtime.Bandwidth(n)
-		if err != nil {
-			return nil, err
-		}
-		r.Bandwidth = append(r.Bandwidth, threadBandwidth{n, speed})
-		if n == threads {
-			return r, nil
-		}
+	var numbers []int
+	for n := 1; n < threads; n *= 2 {
+		numbers = append(numbers, n)
 	}
+	numbers = append(numbers, threads)
+	speeds, err := runtime.Bandwidth(ctx, numbers...)
+	if err != nil {
+		return nil, err
+	}
+	r := &bandwidthReport{}
+	for i, n := range numbers {
+		r.Bandwidth = append(r.Bandwidth, threadBandwidth{n, speeds[i]})
+	}
+	return r, nil
 }
 
 func (a *app) printBandwidth(r *bandwidthReport) {

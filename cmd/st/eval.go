@@ -53,12 +53,12 @@ one window.
 			if path == "" {
 				return usagef("a text is missing: --text FILE")
 			}
-			text, err := a.readAll(path)
+			text, err := a.readAll(cmd.Context(), path)
 			if err != nil {
 				return err
 			}
 			if !utf8.ValidString(text) {
-				return fmt.Errorf("%s is not a text: it holds bytes that are not UTF-8", path)
+				return fmt.Errorf("%s is not a text: it holds bytes that are not UTF-8", inputName(path))
 			}
 			m, err := a.openTextModel(args[0], opts)
 			if err != nil {

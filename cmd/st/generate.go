@@ -121,7 +121,7 @@ func (a *app) generate(ctx context.Context, path string, flags *pflag.FlagSet, f
 		if flags.Changed("file") {
 			from = f.file
 		}
-		if text, err = a.readAll(from); err != nil {
+		if text, err = a.readAll(ctx, from); err != nil {
 			return err
 		}
 		text = strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r") // echo and editors add them

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -128,13 +129,33 @@ func (m *model) encode(text string) []int32 {
 }
 
 // readAll reads a whole text, such as a prompt, from a named file or for "-" from standard input.
-func (a *app) readAll(path string) (string, error) {
-	var text []byte
-	var err error
-	if path == "-" {
-		text, err = io.ReadAll(a.stdin)
-	} else {
-		text, err = os.ReadFile(path)
+func (a *app) readAll(ctx context.Context, path string) (string, error) {
+	if path != "-" {
+		text, err := os.ReadFile(path)
+		return string(text), err
 	}
-	return string(text), err
+	type result struct {
+		text []byte
+		err  error
+	}
+	// A read of a terminal or a pipe cannot be interrupted, but it need not be waited for.
+	done := make(chan result, 1)
+	go func() {
+		text, err := io.ReadAll(a.stdin)
+		done <- result{text, err}
+	}()
+	select {
+	case r := <-done:
+		return string(r.text), r.err
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+// inputName is what a person calls an input file.
+func inputName(path string) string {
+	if path == "-" {
+		return "standard input"
+	}
+	return path
 }
