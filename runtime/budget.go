@@ -99,6 +99,21 @@ func newBudget(r *format.Reader, opts *Options, threads int) (*Budget, error) {
 	return b, nil
 }
 
+// NeededMemory returns the memory in which a model runs without streaming: all weights, and a session with a KV cache of the context, or
+// of 4096 tokens if that is shorter.
+func NeededMemory(r *format.Reader, opts Options) int64 {
+	opts.setThreads()
+	c := &r.Config
+	context := cmp.Or(opts.Context, c.Context)
+	n := opts.Other + denseBytes(r) + kvBytes(c, opts.KVType, min(context, 4096)) + workingBytes(c, opts.KVType, min(maxBatch, context), opts.Threads)
+	for i := range r.Records() {
+		if rec := &r.Records()[i]; rec.IsExpert() {
+			n += rec.Length
+		}
+	}
+	return n + reserveBytes
+}
+
 // lookupBytes returns the memory that reading the rows of a batch of tokens takes, where the embedding table is not kept.
 func lookupBytes(r *format.Reader, batch int) int64 {
 	_, isHead := headName(r)

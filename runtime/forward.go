@@ -277,7 +277,7 @@ func (s *Session) chooseExperts(n int) error {
 // residual stream without the experts of the layer before it (compare Fate, arXiv 2502.12224).
 func (s *Session) expectExperts(l, n int) error {
 	e := s.engine
-	if e.streamed == nil || l == len(e.weights.layers) {
+	if e.streamed == nil || l == len(e.weights.layers) || e.streamed.complete() {
 		return nil
 	}
 	if err := s.multiply(n, product{s.router, &e.weights.layers[l].router, &s.raw}); err != nil {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"st/format"
@@ -34,14 +35,17 @@ type streamedStore struct {
 	perLayer int
 	slots    []int32 // the expert in each, or slotFree or slotGone
 	scores   *cache.Scores
-	known    bool    // how often experts are used was recorded
-	demand   []int32 // wanted, to be read
-	demands  []int32 // the array behind it
-	ahead    []int32 // expected, to be read
-	sweep    []int32 // to fill free slots with, in the order of the file
-	expected []int32 // all that are expected, whether in memory or not
-	wanted   []int32 // of the current layer
-	reading  int
+	known    bool         // how often experts are used was recorded
+	demand   []int32      // wanted, to be read
+	demands  []int32      // the array behind it
+	pieces   []piece      // of the record that is being read, those that no worker has
+	ahead    []int32      // expected, to be read
+	sweep    []int32      // to fill free slots with, in the order of the file
+	expected []int32      // all that are expected, whether in memory or not
+	wanted   []int32      // of the current layer
+	reading  int          // records
+	waiting  int          // workers
+	loaded   atomic.Int64 // experts in memory
 	closed   bool
 	workers  sync.WaitGroup
 }
@@ -61,6 +65,8 @@ type residence struct {
 	expected int32 // the layer that it was expected for + 1; 0: none
 	early    bool  // it is or was read because it was expected, and not wanted since
 	err      error // of reading what is wanted
+	left     int   // pieces that are not read yet
+	failed   error // of any of them
 }
 
 type state uint8
@@ -72,8 +78,11 @@ const (
 	resident
 )
 
-// readers is the number of reads in flight: enough to fill the disks that were measured with records of 2 MB.
-const readers = 4
+// readers is the number of reads in flight, and maxPieces the number of parts that a record is read in. See docs/memory.md.
+const (
+	readers   = 8
+	maxPieces = 4
+)
 
 func newStreamedStore(r *format.Reader, f format.File, all []layerWeights, slots int, stats *counters) (*streamedStore, error) {
 	s := &streamedStore{reader: r, file: f, stats: stats, arrived: make(chan struct{}, 1), perLayer: len(all[0].experts)}
@@ -134,7 +143,7 @@ func (s *streamedStore) want(layer, n int, chosen []chosenExpert) {
 	if !s.known {
 		s.skip(s.id(layer+1, 0)) // nothing speaks for those that were not chosen
 	}
-	s.work.Broadcast()
+	s.rouse(len(s.demand))
 }
 
 // skip ends the sweep of experts before the given one.
@@ -146,6 +155,9 @@ func (s *streamedStore) skip(to int32) {
 		s.sweep = s.sweep[1:]
 	}
 }
+
+// complete reports whether all experts are in memory.
+func (s *streamedStore) complete() bool { return s.loaded.Load() == int64(len(s.experts)) }
 
 // warm fills the slots in one pass through the file, while nothing else is to be read: with the experts that were used most, if
 // that is known, and else with the first ones, which the first batch is likely to need first.
@@ -168,7 +180,7 @@ func (s *streamedStore) warm(u *format.Usage) {
 	for _, id := range s.sweep {
 		s.experts[id].state = queued
 	}
-	s.work.Broadcast()
+	s.rouse(len(s.sweep))
 }
 
 // expect names experts that a later layer will probably want, the likeliest first. They are read when nothing is to be read that
@@ -189,9 +201,7 @@ func (s *streamedStore) expect(layer int, experts []int32) {
 			s.ahead = append(s.ahead, id)
 		}
 	}
-	if len(s.ahead) > 0 {
-		s.work.Broadcast()
-	}
+	s.rouse(len(s.ahead))
 }
 
 // drop makes experts free to be given up. Those that wait to be read are not read any more.
@@ -275,9 +285,13 @@ func (s *streamedStore) release(ready []int) {
 		e := &s.experts[s.wanted[i]]
 		e.wanted, e.taken = false, false
 	}
-	if len(s.demand)+len(s.ahead)+len(s.sweep) > 0 {
-		s.work.Broadcast()
-	}
+	s.rouse(len(s.demand) + len(s.ahead))
+}
+
+// piece is a part of a record that one worker reads.
+type piece struct {
+	id       int32
+	from, to int64 // in the record
 }
 
 // read is what a worker does until the store is closed.
@@ -285,26 +299,64 @@ func (s *streamedStore) read() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for !s.closed {
-		id, slot := s.next()
-		if id < 0 {
+		if len(s.pieces) == 0 && !s.begin() {
+			s.waiting++
 			s.work.Wait()
+			s.waiting--
 			continue
 		}
-		e := &s.experts[id]
-		e.state, e.slot, s.slots[slot] = loading, slot, id
-		if !e.wanted && e.expected != 0 {
-			e.early = true
-			s.stats.early.Add(1)
-		}
-		s.reading++
+		p := s.pieces[0]
+		s.pieces = s.pieces[1:]
+		e := &s.experts[p.id]
 		s.mu.Unlock()
-		buf := s.slot(slot)[:e.record.Length]
-		err := s.reader.ReadPart(s.file, e.record, buf, e.record.Offset)
-		if err == nil { // hashing brings it into the cache, from where it is computed with
-			err = s.reader.Check(e.record, buf)
-		}
+		record := s.slot(e.slot)[:e.record.Length]
+		err := s.reader.ReadPart(s.file, e.record, record[p.from:p.to], e.record.Offset+p.from)
 		s.mu.Lock()
+		if err != nil {
+			e.failed = err
+		}
+		if e.left--; e.left > 0 {
+			continue
+		}
+		if err = e.failed; err == nil {
+			s.mu.Unlock()
+			err = s.reader.Check(e.record, record) // this brings it into the cache, from where it is computed with
+			s.mu.Lock()
+		}
 		s.finish(e, err)
+	}
+}
+
+// begin makes pieces of the next expert to be read, and reports whether there is one. A record that is read alone is cut up, so
+// that there are enough reads in flight for the disk.
+func (s *streamedStore) begin() bool {
+	id, slot := s.next()
+	if id < 0 {
+		return false
+	}
+	e := &s.experts[id]
+	e.state, e.slot, s.slots[slot] = loading, slot, id
+	if !e.wanted && e.expected != 0 {
+		e.early = true
+		s.stats.early.Add(1)
+	}
+	s.reading++
+	const page = format.Alignment
+	parts := int64(max(1, min(maxPieces, readers/(s.reading+len(s.demand)))))
+	size := ((e.record.Length+parts-1)/parts + page - 1) / page * page
+	s.pieces, e.left, e.failed = s.pieces[:0], 0, nil
+	for from := int64(0); from < e.record.Length; from += size {
+		s.pieces = append(s.pieces, piece{id, from, min(from+size, e.record.Length)})
+		e.left++
+	}
+	s.rouse(e.left - 1)
+	return true
+}
+
+// rouse wakes up to n workers: as few as there is work for, because they take the processors from those who compute.
+func (s *streamedStore) rouse(n int) {
+	for range min(n, s.waiting) {
+		s.work.Signal()
 	}
 }
 
@@ -368,6 +420,7 @@ func (s *streamedStore) vacate(wanted bool) int32 {
 func (s *streamedStore) evict(slot int32) {
 	e := &s.experts[s.slots[slot]]
 	e.state, e.slot, e.early = absent, -1, false
+	s.loaded.Add(-1)
 	s.slots[slot] = slotFree
 }
 
@@ -377,6 +430,7 @@ func (s *streamedStore) finish(e *residence, err error) {
 	s.stats.reads.Add(1)
 	s.stats.readBytes.Add(e.record.Length)
 	e.state = resident
+	s.loaded.Add(1)
 	if err != nil {
 		s.evict(e.slot)
 		if e.wanted {

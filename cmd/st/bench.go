@@ -44,6 +44,9 @@ type benchReport struct {
 	BytesRead       float64   `json:"bytes_read_per_token"`
 	HitRate         float64   `json:"expert_cache_hit_rate"`
 	PrefetchWait    float64   `json:"prefetch_wait_seconds"`
+	Prefetched      float64   `json:"prefetched_per_token"`
+	Accuracy        float64   `json:"prefetch_accuracy"`
+	MemoryBudget    int64     `json:"memory_budget_bytes"`
 	NeuronDensity   float64   `json:"neuron_density"`
 	WeightBytes     float64   `json:"weight_bytes_per_gen_token"`
 	WeightSpeed     float64   `json:"weight_bytes_per_second"`
@@ -93,6 +96,9 @@ ST_ISA=generic, avx2 and so on in the environment choose the kernels; an unknown
   bytes_read_per_token            bytes of experts that were brought into memory, per token of all runs but the first
   expert_cache_hit_rate           share of expert uses that found the expert in memory, of all runs but the first
   prefetch_wait_seconds           time spent waiting for experts, in all runs but the first
+  prefetched_per_token            experts that were read because the layer before pointed to them, and
+  prefetch_accuracy               the share of these that was used, in all runs but the first
+  memory_budget_bytes             --memory; 0: none
   neuron_density                  share of the routed experts' neurons that were active
   weight_bytes_per_gen_token      bytes of weights that generating a token reads from memory
   weight_bytes_per_second         the same times gen_tokens_per_second
@@ -296,6 +302,9 @@ func newBenchReport(m *model, f *benchFlags, runs []benchRun, warm runtime.Stats
 		NeuronDensity: stats.NeuronDensity, ModelBytes: stats.ModelBytes, LoadSeconds: m.loadTime.Seconds(),
 		BytesRead:    float64(stats.ExpertBytesRead-warm.ExpertBytesRead) / float64(max(1, stats.Tokens-warm.Tokens)),
 		PrefetchWait: (stats.ExpertWait - warm.ExpertWait).Seconds(),
+		Prefetched:   float64(stats.EarlyReads-warm.EarlyReads) / float64(max(1, stats.Tokens-warm.Tokens)),
+		Accuracy:     float64(stats.EarlyUsed-warm.EarlyUsed) / float64(max(1, stats.EarlyReads-warm.EarlyReads)),
+		MemoryBudget: f.engine.Memory,
 		HitRate:      1 - float64(stats.ExpertMisses-warm.ExpertMisses)/float64(max(1, stats.ExpertUses-warm.ExpertUses)),
 	}
 	var weights int64
@@ -409,6 +418,9 @@ func (a *app) printBench(name string, r *benchReport) {
 	}
 	fmt.Fprintf(w, "memory     peak %s; %.1f %% of expert uses found in memory, %s read a token, %.2f s of waiting\n", size(r.PeakRSSBytes),
 		100*r.HitRate, size(int64(r.BytesRead)), r.PrefetchWait)
+	if r.Prefetched > 0 {
+		fmt.Fprintf(w, "prefetch   %.1f experts a token before their router chose, %.0f %% of them used\n", r.Prefetched, 100*r.Accuracy)
+	}
 	fmt.Fprintf(w, "neurons    %.1f %% active\n", 100*r.NeuronDensity)
 	if r.Profile == nil {
 		return

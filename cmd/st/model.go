@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"st/format"
@@ -58,14 +59,31 @@ func (a *app) openModel(path string, opts engineFlags) (m *model, err error) {
 			}
 		}()
 	}
-	if opts.Memory > 0 {
-		opts.Other = residentBytes()
+	if err = a.chooseMemory(r, &opts.Options); err != nil {
+		return nil, err
 	}
 	if m.engine, err = runtime.Open(r, opts.Options); err != nil {
 		return nil, err
 	}
 	m.loadTime = time.Since(begin)
 	return m, nil
+}
+
+// chooseMemory bounds the memory of a model that does not fit in what is available.
+func (a *app) chooseMemory(r *format.Reader, opts *runtime.Options) error {
+	if available, from := runtime.AvailableMemory(); opts.Memory == 0 && available > 0 {
+		opts.Other = residentBytes()
+		need := runtime.NeededMemory(r, *opts)
+		if have := available + opts.Other; need > have {
+			opts.Memory = have / 20 * 19
+			a.note("note: %s needs %s, and %s allows %s: running as with --memory %dMiB", filepath.Base(r.Path()), size(need), from,
+				size(have), opts.Memory>>20)
+		}
+	}
+	if opts.Memory > 0 {
+		opts.Other = residentBytes()
+	}
+	return nil
 }
 
 // openTextModel is openModel for commands that cannot do without a tokenizer.
