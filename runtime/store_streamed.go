@@ -36,6 +36,7 @@ type streamedStore struct {
 	slots    []int32 // the expert in each, or slotFree or slotGone
 	scores   *cache.Scores
 	known    bool         // how often experts are used was recorded
+	running  bool         // something was wanted
 	demand   []int32      // wanted, to be read
 	demands  []int32      // the array behind it
 	pieces   []piece      // of the record that is being read, those that no worker has
@@ -115,6 +116,11 @@ func (s *streamedStore) want(layer, n int, chosen []chosenExpert) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.drop(s.wanted) // of a batch that failed
+	if !s.running && !s.known {
+		s.drop(s.sweep) // nothing speaks for those that were not chosen
+		s.sweep = nil
+	}
+	s.running = true
 	if layer == 0 {
 		s.scores.Advance(n)
 	}
@@ -140,20 +146,7 @@ func (s *streamedStore) want(layer, n int, chosen []chosenExpert) {
 	s.demand = s.demands
 	s.stats.uses.Add(int64(len(chosen)))
 	s.forget(layer)
-	if !s.known {
-		s.skip(s.id(layer+1, 0)) // nothing speaks for those that were not chosen
-	}
 	s.rouse(len(s.demand))
-}
-
-// skip ends the sweep of experts before the given one.
-func (s *streamedStore) skip(to int32) {
-	for len(s.sweep) > 0 && s.sweep[0] < to {
-		if e := &s.experts[s.sweep[0]]; e.state == queued && !e.wanted && e.expected == 0 {
-			e.state = absent
-		}
-		s.sweep = s.sweep[1:]
-	}
 }
 
 // complete reports whether all experts are in memory.
@@ -196,7 +189,7 @@ func (s *streamedStore) expect(layer int, experts []int32) {
 		}
 		e.expected = int32(layer + 1)
 		s.expected = append(s.expected, id)
-		if e.state == absent {
+		if e.state == absent || e.state == queued {
 			e.state = queued
 			s.ahead = append(s.ahead, id)
 		}
@@ -204,12 +197,12 @@ func (s *streamedStore) expect(layer int, experts []int32) {
 	s.rouse(len(s.ahead))
 }
 
-// drop makes experts free to be given up. Those that wait to be read are not read any more.
+// drop makes experts free to be given up. Those that wait to be read are not read any more, unless they are expected.
 func (s *streamedStore) drop(ids []int32) {
 	for _, id := range ids {
 		e := &s.experts[id]
 		e.wanted, e.taken = false, false
-		if e.state == queued {
+		if e.state == queued && e.expected == 0 {
 			e.state = absent
 		}
 	}
@@ -363,6 +356,10 @@ func (s *streamedStore) rouse(n int) {
 // next returns an expert to read and a slot for it, or −1.
 func (s *streamedStore) next() (id, slot int32) {
 	for _, queue := range []*[]int32{&s.demand, &s.ahead, &s.sweep} {
+		// What is wanted must not wait for much else to be read.
+		if queue == &s.ahead && s.reading >= readers/2 || queue == &s.sweep && s.running && s.reading > 0 {
+			break
+		}
 		for i, id := range *queue {
 			if s.experts[id].state != queued {
 				continue
