@@ -41,17 +41,12 @@ type benchReport struct {
 	ISA             string    `json:"isa"`
 	KVType          string    `json:"kv_type"`
 	PeakRSSBytes    int64     `json:"peak_rss_bytes"`
-	BytesRead       float64   `json:"bytes_read_per_token"`
-	HitRate         float64   `json:"expert_cache_hit_rate"`
-	PrefetchWait    float64   `json:"prefetch_wait_seconds"`
-	Prefetched      float64   `json:"prefetched_per_token"`
-	Accuracy        float64   `json:"prefetch_accuracy"`
-	MemoryBudget    int64     `json:"memory_budget_bytes"`
 	NeuronDensity   float64   `json:"neuron_density"`
 	WeightBytes     float64   `json:"weight_bytes_per_gen_token"`
 	WeightSpeed     float64   `json:"weight_bytes_per_second"`
 	ModelBytes      int64     `json:"model_bytes"`
 	LoadSeconds     float64   `json:"load_seconds"`
+	residencyReport
 	*bandwidthReport
 	Profile []stageReport `json:"profile,omitempty"`
 }
@@ -93,16 +88,11 @@ ST_ISA=generic, avx2 and so on in the environment choose the kernels; an unknown
   prompt_runs, gen_runs           what they are the medians of
   prompt_tokens, gen_tokens, depth, threads, isa, kv_type
   peak_rss_bytes                  most memory that was resident, mapped weights counted in
-  bytes_read_per_token            bytes of experts that were brought into memory, per token of all runs but the first
-  expert_cache_hit_rate           share of expert uses that found the expert in memory, of all runs but the first
-  prefetch_wait_seconds           time spent waiting for experts, in all runs but the first
-  prefetched_per_token            experts that were read because the layer before pointed to them, and
-  prefetch_accuracy               the share of these that was used, in all runs but the first
-  memory_budget_bytes             --memory; 0: none
   neuron_density                  share of the routed experts' neurons that were active
   weight_bytes_per_gen_token      bytes of weights that generating a token reads from memory
   weight_bytes_per_second         the same times gen_tokens_per_second
   model_bytes, load_seconds
+` + residencyHelp + `                                  (all of these of all runs but the first)
   read_bandwidth                  with --bandwidth: threads and bytes_per_second, for each number of threads
   profile                         with --profile: stage, prompt_us_per_token and gen_us_per_token`,
 		Example: `  st bench small.stm
@@ -300,12 +290,7 @@ func newBenchReport(m *model, f *benchFlags, runs []benchRun, warm runtime.Stats
 		PromptRuns: []float64{}, GenRuns: []float64{}, PromptTokens: f.prompt, GenTokens: f.gen, Depth: f.depth,
 		Threads: m.engine.Threads(), ISA: kernel.ISA(), KVType: f.engine.KVType.String(), PeakRSSBytes: peakRSS(),
 		NeuronDensity: stats.NeuronDensity, ModelBytes: stats.ModelBytes, LoadSeconds: m.loadTime.Seconds(),
-		BytesRead:    float64(stats.ExpertBytesRead-warm.ExpertBytesRead) / float64(max(1, stats.Tokens-warm.Tokens)),
-		PrefetchWait: (stats.ExpertWait - warm.ExpertWait).Seconds(),
-		Prefetched:   float64(stats.EarlyReads-warm.EarlyReads) / float64(max(1, stats.Tokens-warm.Tokens)),
-		Accuracy:     float64(stats.EarlyUsed-warm.EarlyUsed) / float64(max(1, stats.EarlyReads-warm.EarlyReads)),
-		MemoryBudget: f.engine.Memory,
-		HitRate:      1 - float64(stats.ExpertMisses-warm.ExpertMisses)/float64(max(1, stats.ExpertUses-warm.ExpertUses)),
+		residencyReport: newResidencyReport(m.engine, warm),
 	}
 	var weights int64
 	for i := range runs {
@@ -416,11 +401,8 @@ func (a *app) printBench(name string, r *benchReport) {
 			fmt.Fprintf(w, "limit      %.1f tokens/s by memory, %.0f %% reached\n", best/r.WeightBytes, 100*r.WeightSpeed/best)
 		}
 	}
-	fmt.Fprintf(w, "memory     peak %s; %.1f %% of expert uses found in memory, %s read a token, %.2f s of waiting\n", size(r.PeakRSSBytes),
-		100*r.HitRate, size(int64(r.BytesRead)), r.PrefetchWait)
-	if r.Prefetched > 0 {
-		fmt.Fprintf(w, "prefetch   %.1f experts a token before their router chose, %.0f %% of them used\n", r.Prefetched, 100*r.Accuracy)
-	}
+	fmt.Fprintf(w, "memory     peak %s\n", size(r.PeakRSSBytes))
+	r.residencyReport.print(w)
 	fmt.Fprintf(w, "neurons    %.1f %% active\n", 100*r.NeuronDensity)
 	if r.Profile == nil {
 		return

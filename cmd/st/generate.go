@@ -45,6 +45,7 @@ type generateReport struct {
 	ModelBytes      int64   `json:"model_bytes"`
 	KVBytes         int64   `json:"kv_bytes"`
 	PeakRSSBytes    int64   `json:"peak_rss_bytes"`
+	residencyReport
 }
 
 func (a *app) generateCommand() *cobra.Command {
@@ -66,7 +67,8 @@ below. The same seed with the same flags gives the same text on one machine, wit
   time_to_first_token_seconds, load_seconds
   seed, threads, isa
   neuron_density           share of the routed experts' neurons that were active
-  model_bytes, kv_bytes, peak_rss_bytes`,
+  model_bytes, kv_bytes, peak_rss_bytes
+` + residencyHelp,
 		Example: `  st generate small.stm -p "Once upon a time" -n 100
   st generate small.stm --chat -p "Why is the sky blue?" --temp 0 --stats
   st generate small.stm --chat --system "Answer in one sentence."
@@ -198,6 +200,7 @@ func newGenerateReport(g *generator, c *completion, f *generateFlags) generateRe
 		LoadSeconds: g.model.loadTime.Seconds(), FirstToken: c.firstToken.Seconds(),
 		PromptPerSecond: c.promptSpeed, GenPerSecond: c.tokenSpeed, NeuronDensity: stats.NeuronDensity,
 		ModelBytes: stats.ModelBytes, KVBytes: g.session.KVBytes(), PeakRSSBytes: peakRSS(),
+		residencyReport: newResidencyReport(g.model.engine, runtime.Stats{}),
 	}
 }
 
@@ -209,6 +212,7 @@ func (a *app) printStats(g *generator, c *completion, f *generateFlags) {
 	fmt.Fprintf(w, "prompt     %s, %.1f tokens/s, first token after %s\n", plural(r.PromptTokens, "token"), r.PromptPerSecond, c.firstToken.Round(time.Millisecond))
 	fmt.Fprintf(w, "generated  %s, %.1f tokens/s, ended by %s\n", plural(r.GenTokens, "token"), r.GenPerSecond, r.StopReason)
 	fmt.Fprintf(w, "memory     peak %s, KV cache %s\n", size(r.PeakRSSBytes), size(r.KVBytes))
+	r.residencyReport.print(w)
 	fmt.Fprintf(w, "neurons    %.1f %% active\n", 100*r.NeuronDensity)
 	fmt.Fprintf(w, "seed       %d\n", r.Seed)
 }

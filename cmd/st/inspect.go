@@ -17,6 +17,8 @@ import (
 type inspectFlags struct {
 	tensors, layers, experts, verify, json bool
 	layer                                  int // −1: all
+	cachePlan                              bool
+	trace                                  string // for cachePlan
 }
 
 func (a *app) inspectCommand() *cobra.Command {
@@ -45,13 +47,24 @@ instead of the summary, and combine.
   layers[]                 layer, position (rope, nope), window (0: all), attention_bytes, experts_bytes,
                            attention_types[], expert_types[]
   experts[]                layer, expert, offset, bytes, types (gate, up, down)
-  verify                   ok, records, bytes, damaged[]`,
+  verify                   ok, records, bytes, damaged[]
+  cache_plan               source, tokens, context, disk_bytes_per_second, memory_bytes_per_second, experts, plans[]
+                           (memory_bytes, experts, hit_rate, hit_rate_bound, bytes_read_per_token,
+                           tokens_per_second_at_most)
+
+--cache-plan helps to choose --memory: for budgets from the smallest to the one that holds all experts, how many uses would find
+their expert in memory, by a --trace that st generate, bench or eval wrote, or else by what --record-experts counted in the
+file; "at best" is a cache that knows the future. tokens/s is what disk and memory, which are measured, allow at most.`,
 		Example: `  st inspect small.stm
   st inspect small.stm --experts --layer 3
   st inspect small.stm --verify
+  st inspect small.stm --cache-plan --trace small.trace
   st inspect small.stm --json | jq .parameters`,
 		Args: arguments("MODEL"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.trace != "" && !f.cachePlan {
+				return usagef("--trace is for --cache-plan")
+			}
 			if cmd.Flags().Changed("layer") && !f.tensors && !f.layers && !f.experts {
 				return usagef("--layer restricts --tensors, --layers or --experts: give one of them")
 			}
@@ -73,6 +86,8 @@ instead of the summary, and combine.
 	flags.Var(intFlag{&f.layer, 0, 1 << 20}, "layer", "list layer `N` only")
 	flags.Lookup("layer").DefValue = "" // all layers, for which there is no number
 	flags.BoolVar(&f.verify, "verify", false, "read the whole file and check every record")
+	flags.BoolVar(&f.cachePlan, "cache-plan", false, "predict speed by --memory")
+	flags.StringVar(&f.trace, "trace", "", "`file` with the experts that tokens chose, for --cache-plan")
 	flags.BoolVar(&f.json, "json", false, "print a JSON object")
 	return cmd
 }
@@ -104,6 +119,14 @@ func (a *app) inspect(ctx context.Context, r *format.Reader, f inspectFlags) err
 		}
 		if !f.json {
 			report.Verify.print(a.stdout)
+		}
+	}
+	if f.cachePlan {
+		if report.CachePlan, err = a.planCache(ctx, r, f.trace); err != nil {
+			return err
+		}
+		if !f.json {
+			report.CachePlan.print(a.stdout)
 		}
 	}
 	if f.json {

@@ -25,10 +25,11 @@ type fileReport struct {
 	Generation    format.Generation `json:"generation"`
 	Provenance    format.Provenance `json:"provenance"`
 
-	Tensors []tensorReport `json:"tensors,omitempty"`
-	Layers  []layerReport  `json:"layers,omitempty"`
-	Experts []expertReport `json:"experts,omitempty"`
-	Verify  *verifyReport  `json:"verify,omitempty"`
+	Tensors   []tensorReport `json:"tensors,omitempty"`
+	Layers    []layerReport  `json:"layers,omitempty"`
+	Experts   []expertReport `json:"experts,omitempty"`
+	Verify    *verifyReport  `json:"verify,omitempty"`
+	CachePlan *cacheReport   `json:"cache_plan,omitempty"`
 }
 
 type parameterReport struct {

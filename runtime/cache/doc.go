@@ -4,7 +4,7 @@
 //	trace, err := cache.ReadTrace(file)
 //	misses := cache.Simulate(trace, cache.NewScored(trace.Len(), 365, cache.ShortHalfLife, cache.LongHalfLife)).Misses
 //
-// The published policies that were considered are here too, each in a file of its own, and Belady's, which knows the future and
-// bounds them all: `go test -v -run TestPolicies ./runtime/cache` prints how they compare. An expert is known by its number, layer ·
+// Belady's policy, which knows the future, bounds them all. The published ones that were considered are in the tests: `go test -v
+// -run TestPolicies ./runtime/cache` prints how they compare. An expert is known by its number, layer ·
 // experts of a layer + expert.
 package cache

@@ -2,7 +2,6 @@ package cache_test
 
 import (
 	"container/list"
-	"math"
 	"math/rand/v2"
 
 	"st/runtime/cache"
@@ -264,60 +263,6 @@ func (p *tinyLFU) Access(id int32, tokens int) bool {
 		}
 	}
 	return p.window.Access(id, 1)
-}
-
-// belady gives up what is used last in the future.
-type belady struct {
-	size int
-	uses [][]int32 // by expert: when it is used
-	now  int32
-	in   map[int32]int32 // when it is used next
-}
-
-func newBelady(t *cache.Trace, size int) cache.Policy {
-	p := &belady{size: size, uses: make([][]int32, t.Len()), in: map[int32]int32{}}
-	record := &recorder{p, 0}
-	cache.Simulate(t, record, 0)
-	return p
-}
-
-// recorder notes when experts are used.
-type recorder struct {
-	to  *belady
-	now int32
-}
-
-func (r *recorder) Advance(int) {}
-
-func (r *recorder) Access(id int32, _ int) bool {
-	r.now++
-	r.to.uses[id] = append(r.to.uses[id], r.now)
-	return false
-}
-
-func (p *belady) Advance(int) {}
-
-func (p *belady) Access(id int32, _ int) bool {
-	p.now++
-	next := int32(math.MaxInt32)
-	if p.uses[id] = p.uses[id][1:]; len(p.uses[id]) > 0 {
-		next = p.uses[id][0]
-	}
-	_, hit := p.in[id]
-	if !hit && len(p.in) == p.size {
-		last, when := int32(-1), next // itself, if it is used last: then it only passes through
-		for x, n := range p.in {
-			if n > when {
-				last, when = x, n
-			}
-		}
-		if last < 0 {
-			return false
-		}
-		delete(p.in, last)
-	}
-	p.in[id] = next
-	return hit
 }
 
 // random gives up any.

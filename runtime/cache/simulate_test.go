@@ -32,7 +32,7 @@ var policies = []struct {
 	{"mean of 16 and 512, each layer its share", newPerLayer},
 	{"mean of 16 and 512", scored(16, 512)},
 	{"static, of the whole trace", newStatic},
-	{"Belady", newBelady},
+	{"Belady", cache.NewBelady},
 }
 
 func scored(short, long float64) func(*cache.Trace, int) cache.Policy {
