@@ -52,7 +52,7 @@ func PlanCache(r *format.Reader, opts Options, trace *cache.Trace, usage *format
 		misses := 0.0
 		if trace != nil {
 			warm := len(trace.Tokens) / 4
-			ours := cache.Simulate(trace, cache.NewScored(trace.Len(), p.Experts, cache.ShortHalfLife, cache.LongHalfLife), warm)
+			ours := cache.Simulate(trace, cache.NewScored(trace.Shape, p.Experts, cache.ShortHalfLife, cache.LongHalfLife), warm)
 			p.HitRate, misses = ours.HitRate(), ours.MissesPerToken()
 			p.Bound = cache.Simulate(trace, cache.NewBelady(trace, p.Experts), warm).HitRate()
 		} else {

@@ -95,7 +95,7 @@ func newStreamedStore(r *format.Reader, f format.File, all []layerWeights, slots
 			s.slotSize = max(s.slotSize, rec.Length)
 		}
 	}
-	s.scores = cache.NewScores(len(s.experts), cache.ShortHalfLife, cache.LongHalfLife)
+	s.scores = cache.NewScores(len(all), s.perLayer, cache.ShortHalfLife, cache.LongHalfLife)
 	s.slots = make([]int32, slots)
 	for i := range s.slots {
 		s.slots[i] = slotFree
@@ -121,9 +121,7 @@ func (s *streamedStore) want(layer, n int, chosen []chosenExpert) {
 		s.sweep = nil
 	}
 	s.running = true
-	if layer == 0 {
-		s.scores.Advance(n)
-	}
+	s.scores.Advance(layer, n)
 	s.wanted, s.demands = s.wanted[:0], s.demands[:0]
 	for i := range chosen {
 		id := s.id(layer, chosen[i].weights.record.Expert)
@@ -389,7 +387,6 @@ func (s *streamedStore) next() (id, slot int32) {
 // What is expected is given up for what is wanted only, and only if there is nothing else.
 func (s *streamedStore) vacate(wanted bool) int32 {
 	victim, least, spare := int32(-1), math.Inf(1), false
-	w := s.scores.Weights()
 	for i, id := range s.slots {
 		if id == slotFree {
 			return int32(i)
@@ -404,7 +401,7 @@ func (s *streamedStore) vacate(wanted bool) int32 {
 		if e.expected != 0 && !wanted {
 			continue
 		}
-		if score, expected := s.scores.Value(w, int(id)), e.expected != 0; victim < 0 || spare && !expected || spare == expected && score < least {
+		if score, expected := s.scores.Value(int(id)), e.expected != 0; victim < 0 || spare && !expected || spare == expected && score < least {
 			victim, least, spare = int32(i), score, expected
 		}
 	}

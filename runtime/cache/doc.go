@@ -2,7 +2,7 @@
 // which experts tokens chose, and [Simulate] tells how often a [Policy] of a given size would have had them.
 //
 //	trace, err := cache.ReadTrace(file)
-//	misses := cache.Simulate(trace, cache.NewScored(trace.Len(), 365, cache.ShortHalfLife, cache.LongHalfLife)).Misses
+//	misses := cache.Simulate(trace, cache.NewScored(trace.Shape, 365, cache.ShortHalfLife, cache.LongHalfLife)).Misses
 //
 // Belady's policy, which knows the future, bounds them all. The published ones that were considered are in the tests: `go test -v
 // -run TestPolicies ./runtime/cache` prints how they compare. An expert is known by its number, layer ·

@@ -37,7 +37,7 @@ func (p *lru) Access(id int32, _ int) bool {
 }
 
 // lfu gives up what was used least often, ever.
-func newLFU(t *cache.Trace, size int) cache.Policy { return cache.NewScored(t.Len(), size, 1e12, 1e12) }
+func newLFU(t *cache.Trace, size int) cache.Policy { return cache.NewScored(t.Shape, size, 1e12, 1e12) }
 
 // perLayer gives every layer an equal share of a policy.
 type perLayer struct {
@@ -48,7 +48,7 @@ type perLayer struct {
 func newPerLayer(t *cache.Trace, size int) cache.Policy {
 	p := &perLayer{experts: t.Experts}
 	for l := range t.Layers {
-		p.layers = append(p.layers, cache.NewScored(t.Len(), max(1, size*(l+1)/t.Layers-size*l/t.Layers), cache.ShortHalfLife, cache.LongHalfLife))
+		p.layers = append(p.layers, cache.NewScored(t.Shape, max(1, size*(l+1)/t.Layers-size*l/t.Layers), cache.ShortHalfLife, cache.LongHalfLife))
 	}
 	return p
 }

@@ -11,62 +11,81 @@ const (
 // Scores ranks experts by how often they were used lately and for long: the mean of two estimates of the share of tokens that
 // use them. In either a use counts less and less, after a half-life of tokens half, as in LRFU (Lee et al., IEEE Transactions on
 // Computers 50, 2001); a short half-life sees what the text is about now, a long one what the model likes.
+//
+// Every layer has its own time: an expert of a layer that a batch has not reached yet is no older for that.
 type Scores struct {
-	short, long average
+	perLayer int
+	averages [2]average
 }
 
 // average is an exponentially decaying average for every expert. Sums are kept relative to a moment in the past, so that
 // they do not change while nothing is used.
 type average struct {
 	halfLife float64
-	age      float64   // of that moment, in half-lives
-	sum      []float64 // Σ uses · 2^(age when they happened)
+	sum      []float64 // by expert: Σ uses · 2^(age when they happened)
+	age      []float64 // by layer: of that moment, in half-lives
+	weight   []float64 // by layer: what makes a sum a share of tokens, now
+	use      []float64 // by layer: what a use by one token of the present batch adds to a sum
 }
 
-// NewScores returns the scores of n experts that were never used, with the given half-lives.
-func NewScores(n int, short, long float64) *Scores {
-	return &Scores{average{halfLife: short, sum: make([]float64, n)}, average{halfLife: long, sum: make([]float64, n)}}
+// NewScores returns the scores of experts that were never used, with the given half-lives.
+func NewScores(layers, experts int, short, long float64) *Scores {
+	s := &Scores{perLayer: experts}
+	for i, halfLife := range []float64{short, long} {
+		s.averages[i] = average{halfLife, make([]float64, layers*experts), make([]float64, layers), make([]float64, layers), make([]float64, layers)}
+		for l := range layers {
+			s.averages[i].advance(l, 0, nil)
+		}
+	}
+	return s
 }
 
 // Seed gives an expert the score that it would have after being used by a share of all tokens, 0 to 1, for a long time.
 func (s *Scores) Seed(id int, share float64) {
-	for _, a := range []*average{&s.short, &s.long} {
-		a.sum[id] = share * a.halfLife / math.Ln2 * math.Exp2(a.age)
+	for i := range s.averages {
+		a := &s.averages[i]
+		a.sum[id] = share / a.weight[id/s.perLayer]
 	}
 }
 
-// Advance lets n tokens pass.
-func (s *Scores) Advance(n int) {
-	s.short.advance(n)
-	s.long.advance(n)
+// Advance lets the n tokens of a batch pass in a layer.
+func (s *Scores) Advance(layer, n int) {
+	for i := range s.averages {
+		a := &s.averages[i]
+		a.advance(layer, n, a.sum[layer*s.perLayer:][:s.perLayer])
+	}
 }
 
-func (a *average) advance(n int) {
+func (a *average) advance(layer, n int, sums []float64) {
 	const far = 500 // 2^far is well within the range of float64
-	if a.age += float64(n) / a.halfLife; a.age > far {
-		scale := math.Exp2(-a.age)
-		for i := range a.sum {
-			a.sum[i] *= scale
+	age := a.age[layer] + float64(n)/a.halfLife
+	if age > far {
+		for i := range sums {
+			sums[i] *= math.Exp2(-age)
 		}
-		a.age = 0
+		age = 0
+	}
+	a.age[layer] = age
+	now, step := math.Exp2(age), math.Exp2(-1/a.halfLife)
+	a.weight[layer] = (1 - step) / now
+	// The uses of a batch are spread evenly over its tokens: the mean of 2^(−i/half-life) for i below n.
+	a.use[layer] = now
+	if n > 1 {
+		a.use[layer] *= (1 - math.Exp2(-float64(n)/a.halfLife)) / (1 - step) / float64(n)
 	}
 }
 
-// Use counts a use by n tokens, now.
-func (s *Scores) Use(id, n int) {
-	s.short.sum[id] += float64(n) * math.Exp2(s.short.age)
-	s.long.sum[id] += float64(n) * math.Exp2(s.long.age)
-}
-
-// Weights are what sums of the two averages are multiplied by, at present.
-type Weights struct{ short, long float64 }
-
-// Weights returns the present weights, so that many experts can be compared at the price of one.
-func (s *Scores) Weights() Weights {
-	return Weights{math.Exp2(-s.short.age) / s.short.halfLife, math.Exp2(-s.long.age) / s.long.halfLife}
+// Use counts a use by some tokens of the batch that its layer is at.
+func (s *Scores) Use(id, tokens int) {
+	for i := range s.averages {
+		a := &s.averages[i]
+		a.sum[id] += float64(tokens) * a.use[id/s.perLayer]
+	}
 }
 
 // Value returns an expert's score: the higher, the more it is worth to keep.
-func (s *Scores) Value(w Weights, id int) float64 {
-	return s.short.sum[id]*w.short + s.long.sum[id]*w.long
+func (s *Scores) Value(id int) float64 {
+	l := id / s.perLayer
+	a, b := &s.averages[0], &s.averages[1]
+	return a.sum[id]*a.weight[l] + b.sum[id]*b.weight[l]
 }

@@ -5,19 +5,25 @@ import "math"
 // scored keeps the experts with the highest [Scores].
 type scored struct {
 	scores *Scores
+	batch  int // tokens
+	layer  int // that the batch is at
 	cached []bool
 	slots  []int32
 	size   int
 }
 
-// NewScored returns the policy that the runtime uses, with room for size experts of n.
-func NewScored(n, size int, short, long float64) Policy {
-	return &scored{scores: NewScores(n, short, long), cached: make([]bool, n), size: size}
+// NewScored returns the policy that the runtime uses, with room for size experts.
+func NewScored(s Shape, size int, short, long float64) Policy {
+	return &scored{scores: NewScores(s.Layers, s.Experts, short, long), cached: make([]bool, s.Len()), size: size}
 }
 
-func (p *scored) Advance(n int) { p.scores.Advance(n) }
+func (p *scored) Advance(n int) { p.batch, p.layer = n, -1 }
 
 func (p *scored) Access(id int32, tokens int) bool {
+	if l := int(id) / p.scores.perLayer; l != p.layer {
+		p.scores.Advance(l, p.batch)
+		p.layer = l
+	}
 	p.scores.Use(int(id), tokens)
 	if p.cached[id] {
 		return true
@@ -27,9 +33,9 @@ func (p *scored) Access(id int32, tokens int) bool {
 		p.slots = append(p.slots, id)
 		return false
 	}
-	victim, least, w := 0, math.Inf(1), p.scores.Weights()
+	victim, least := 0, math.Inf(1)
 	for i, x := range p.slots {
-		if v := p.scores.Value(w, int(x)); v < least {
+		if v := p.scores.Value(int(x)); v < least {
 			victim, least = i, v
 		}
 	}

@@ -36,7 +36,7 @@ var policies = []struct {
 }
 
 func scored(short, long float64) func(*cache.Trace, int) cache.Policy {
-	return func(t *cache.Trace, size int) cache.Policy { return cache.NewScored(t.Len(), size, short, long) }
+	return func(t *cache.Trace, size int) cache.Policy { return cache.NewScored(t.Shape, size, short, long) }
 }
 
 // TestPolicies prints the hit rates of all policies, of which none may beat the bound, and checks that the one that is used is no
@@ -121,25 +121,32 @@ func TestTrace(t *testing.T) {
 
 // A use counts half after a half-life, in either average; scores do not change their order when nothing happens for long.
 func TestScores(t *testing.T) {
-	s := cache.NewScores(3, 16, 512)
+	s := cache.NewScores(2, 3, 16, 512)
+	share := func(halfLife float64) float64 { return 1 - math.Exp2(-1/halfLife) } // of one use, now
+	check := func(what string, id int, want float64) {
+		t.Helper()
+		if got := s.Value(id); math.Abs(got-want) > 1e-9 {
+			t.Errorf("%s: %v, want %v", what, got, want)
+		}
+	}
 	s.Use(0, 1)
-	s.Advance(16)
+	s.Use(3, 1)
+	s.Advance(0, 16)
+	check("after 16 tokens", 0, share(16)/2+share(512)*math.Exp2(-16./512))
+	check("in a layer where no time passed", 3, share(16)+share(512))
+	check("never used", 2, 0)
+	// A batch of which all tokens use an expert is as good as as many batches of one token.
+	for range 100 {
+		s.Advance(0, 1)
+		s.Use(1, 1)
+	}
+	s.Advance(1, 100)
+	s.Use(4, 100)
+	check("a batch of 100 tokens", 4, s.Value(1))
+	s.Seed(5, 0.25)
+	check("used by a quarter of all tokens", 5, 2*0.25)
+	s.Advance(0, 20000) // far past what 2^x holds
+	s.Advance(0, 1)
 	s.Use(1, 1)
-	w := s.Weights()
-	if got, want := s.Value(w, 0), (0.5/16 + math.Exp2(-16./512)/512); math.Abs(got-want) > 1e-12 {
-		t.Errorf("after 16 tokens: %v, want %v", got, want)
-	}
-	if s.Value(w, 1) <= s.Value(w, 0) || s.Value(w, 2) != 0 {
-		t.Error("the expert used last has not the highest score")
-	}
-	s.Seed(2, 0.25)
-	if got, want := s.Value(w, 2), 2*0.25/math.Ln2; math.Abs(got-want) > 1e-12 {
-		t.Errorf("used by a quarter of all tokens: %v, want %v", got, want)
-	}
-	s.Advance(20000) // far past what 2^x holds
-	s.Use(1, 1)
-	w = s.Weights()
-	if got, want := s.Value(w, 1), 1./16+1./512; math.Abs(got-want) > 1e-9 {
-		t.Errorf("a use long after: %v, want %v", got, want)
-	}
+	check("a use long after", 1, share(16)+share(512))
 }
