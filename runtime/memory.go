@@ -1,24 +1,19 @@
 package runtime
 
-import (
-	"fmt"
-
-	mmap "github.com/edsrzf/mmap-go"
-)
+import "fmt"
 
 // block is memory outside the Go heap, aligned to pages, that takes none until it is written to.
-type block struct{ mapped mmap.MMap }
+type block struct{ data []byte }
 
 func newBlock(n int64) (*block, error) {
-	m, err := mmap.MapRegion(nil, int(n), mmap.RDWR, mmap.ANON, 0)
+	data, err := mapMemory(int(n))
 	if err != nil {
 		return nil, fmt.Errorf("reserve %d bytes of memory: %w", n, err)
 	}
-	hugePages(m)
-	return &block{m}, nil
+	return &block{data}, nil
 }
 
-func (b *block) bytes() []byte { return b.mapped }
+func (b *block) bytes() []byte { return b.data }
 
-// free gives the memory back.
-func (b *block) free() { _ = b.mapped.Unmap() }
+// free gives the memory back. Nothing may use it any more.
+func (b *block) free() { unmapMemory(b.data) }
