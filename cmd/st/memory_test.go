@@ -1,0 +1,93 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"st/format"
+)
+
+// A budget changes what is reported, and not the text.
+func TestMemory(t *testing.T) {
+	args := []string{"generate", tiny(t), "-p", "It was the best of times", "-n", "30", "--seed", "7", "--json", "--quiet"}
+	free := mustJSON[generateReport](t, args...)
+	bound := mustJSON[generateReport](t, append(args, "--memory", "1GiB")...)
+	if free.Text != bound.Text {
+		t.Errorf("with --memory the text is %q, without %q", bound.Text, free.Text)
+	}
+	if free.MemoryBudget != 0 || bound.MemoryBudget != 1<<30 || bound.HitRate <= 0 || bound.HitRate > 1 || bound.BytesRead <= 0 {
+		t.Errorf("%+v", bound.residencyReport)
+	}
+	o := st(append(args[:len(args)-1], "--memory", "1MiB")...)
+	if o.code != exitFailure || !strings.Contains(o.stderr, "this model needs") || !strings.Contains(o.stderr, "dense weights") {
+		t.Errorf("a budget that is too small: %+v", o)
+	}
+	if o := st("generate", tiny(t), "-p", "x", "--memory", "much"); o.code != exitUsage || !strings.Contains(o.stderr, "1GiB") {
+		t.Errorf("a size that is none: %+v", o)
+	}
+	if o := st("bench", tiny(t), "--memory", "1GiB", "--prompt", "8", "--gen", "4", "--repeat", "1"); o.code != exitOK || !strings.Contains(o.stdout, "budget     1.0 GiB") {
+		t.Errorf("bench: %+v", o)
+	}
+}
+
+// A trace that was written is what a plan is made of, and so is the usage recorded in the file.
+func TestCachePlan(t *testing.T) {
+	dir := t.TempDir()
+	model, trace := filepath.Join(dir, "m.stm"), filepath.Join(dir, "m.trace")
+	data, err := os.ReadFile(tiny(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(model, data, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if o := st("inspect", model, "--cache-plan"); o.code != exitFailure || !strings.Contains(o.stderr, "--record-experts") {
+		t.Errorf("nothing is known yet: %+v", o)
+	}
+	o := st("generate", model, "-p", "It was the best of times", "-n", "40", "--seed", "1", "--trace", trace, "--record-experts")
+	if o.code != exitOK || !strings.Contains(o.stderr, "recorded in "+model) {
+		t.Fatalf("%+v", o)
+	}
+	r, err := format.Open(model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	usage, err := r.Usage()
+	r.Close()
+	if err != nil || usage == nil || usage.Tokens < 40 {
+		t.Fatalf("recorded: %+v, %v", usage, err)
+	}
+	for _, args := range [][]string{{"--trace", trace}, nil} {
+		plan := mustJSON[fileReport](t, append([]string{"inspect", model, "--cache-plan", "--json"}, args...)...).CachePlan
+		if plan == nil || len(plan.Plans) < 3 || plan.DiskSpeed <= 0 || plan.MemorySpeed <= 0 {
+			t.Fatalf("%v: %+v", args, plan)
+		}
+		for i, p := range plan.Plans {
+			if p.HitRate < 0 || p.HitRate > 1 || p.TokensPerSecond <= 0 || args != nil && p.Bound < p.HitRate {
+				t.Errorf("%v: %+v", args, p)
+			}
+			if i > 0 && (p.Memory <= plan.Plans[i-1].Memory || p.Experts < plan.Plans[i-1].Experts || p.HitRate < plan.Plans[i-1].HitRate-0.01) {
+				t.Errorf("%v: more memory is worse: %+v after %+v", args, p, plan.Plans[i-1])
+			}
+		}
+		if last := plan.Plans[len(plan.Plans)-1]; last.Experts != plan.ExpertNumber {
+			t.Errorf("%v: the largest budget keeps %d experts of %d", args, last.Experts, plan.ExpertNumber)
+		}
+	}
+	if o := st("inspect", model, "--verify"); o.code != exitOK {
+		t.Errorf("the file is not intact after recording: %+v", o)
+	}
+	// A file that cannot be written to has its record beside it.
+	if err := os.Chmod(model, 0o444); err != nil {
+		t.Fatal(err)
+	}
+	if f, err := os.OpenFile(model, os.O_RDWR, 0); err == nil {
+		f.Close()
+		t.Skip("who runs this can write to any file")
+	}
+	if o := st("generate", model, "-p", "It", "-n", "4", "--record-experts"); o.code != exitOK || !strings.Contains(o.stderr, "m.stm.experts") {
+		t.Errorf("%+v", o)
+	}
+}
