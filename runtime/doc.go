@@ -15,8 +15,9 @@
 // of one engine take turns; Forward may be called by several goroutines, one runs at a time.
 //
 // The files follow one token: engine.go opens and binds the weights (weights.go), forward.go walks the layers, router.go
-// picks experts, store.go brings them, attention.go attends over kvcache.go with the angles of rope.go, experts.go runs
+// picks experts, store.go brings them, out of the mapped file (store_mapped.go) or, within a memory budget (budget.go), into
+// slots that they share (store_streamed.go), attention.go attends over kvcache.go with the angles of rope.go, experts.go runs
 // the feed-forward, sampler.go picks the next token. All of them hand their work to the threads of pool.go, in parts whose
 // results do not depend on who computes them; profile.go counts the time by stage. The loops that take the time are in
-// package kernel.
+// package kernel, and what stays in memory is decided by package cache.
 package runtime
