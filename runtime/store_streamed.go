@@ -39,7 +39,6 @@ type streamedStore struct {
 	running  bool         // something was wanted
 	demand   []int32      // wanted, to be read
 	demands  []int32      // the array behind it
-	pieces   []piece      // of the record that is being read, those that no worker has
 	ahead    []int32      // expected, to be read
 	sweep    []int32      // to fill free slots with, in the order of the file
 	expected []int32      // all that are expected, whether in memory or not
@@ -66,8 +65,6 @@ type residence struct {
 	expected int32 // the layer that it was expected for + 1; 0: none
 	early    bool  // it is or was read because it was expected, and not wanted since
 	err      error // of reading what is wanted
-	left     int   // pieces that are not read yet
-	failed   error // of any of them
 }
 
 type state uint8
@@ -79,11 +76,8 @@ const (
 	resident
 )
 
-// readers is the number of reads in flight, and maxPieces the number of parts that a record is read in. See docs/memory.md.
-const (
-	readers   = 8
-	maxPieces = 4
-)
+// readers is the number of reads in flight. See docs/memory.md.
+const readers = 4
 
 func newStreamedStore(r *format.Reader, f format.File, all []layerWeights, slots int, stats *counters) (*streamedStore, error) {
 	s := &streamedStore{reader: r, file: f, stats: stats, arrived: make(chan struct{}, 1), perLayer: len(all[0].experts)}
@@ -279,69 +273,34 @@ func (s *streamedStore) release(ready []int) {
 	s.rouse(len(s.demand) + len(s.ahead))
 }
 
-// piece is a part of a record that one worker reads.
-type piece struct {
-	id       int32
-	from, to int64 // in the record
-}
-
 // read is what a worker does until the store is closed.
 func (s *streamedStore) read() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for !s.closed {
-		if len(s.pieces) == 0 && !s.begin() {
+		id, slot := s.next()
+		if id < 0 {
 			s.waiting++
 			s.work.Wait()
 			s.waiting--
 			continue
 		}
-		p := s.pieces[0]
-		s.pieces = s.pieces[1:]
-		e := &s.experts[p.id]
+		e := &s.experts[id]
+		e.state, e.slot, s.slots[slot] = loading, slot, id
+		if !e.wanted && e.expected != 0 {
+			e.early = true
+			s.stats.early.Add(1)
+		}
+		s.reading++
 		s.mu.Unlock()
-		record := s.slot(e.slot)[:e.record.Length]
-		err := s.reader.ReadPart(s.file, e.record, record[p.from:p.to], e.record.Offset+p.from)
-		s.mu.Lock()
-		if err != nil {
-			e.failed = err
-		}
-		if e.left--; e.left > 0 {
-			continue
-		}
-		if err = e.failed; err == nil {
-			s.mu.Unlock()
+		record := s.slot(slot)[:e.record.Length]
+		err := s.reader.ReadPart(s.file, e.record, record, e.record.Offset)
+		if err == nil {
 			err = s.reader.Check(e.record, record) // this brings it into the cache, from where it is computed with
-			s.mu.Lock()
 		}
+		s.mu.Lock()
 		s.finish(e, err)
 	}
-}
-
-// begin makes pieces of the next expert to be read, and reports whether there is one. A record that is read alone is cut up, so
-// that there are enough reads in flight for the disk.
-func (s *streamedStore) begin() bool {
-	id, slot := s.next()
-	if id < 0 {
-		return false
-	}
-	e := &s.experts[id]
-	e.state, e.slot, s.slots[slot] = loading, slot, id
-	if !e.wanted && e.expected != 0 {
-		e.early = true
-		s.stats.early.Add(1)
-	}
-	s.reading++
-	const page = format.Alignment
-	parts := int64(max(1, min(maxPieces, readers/(s.reading+len(s.demand)))))
-	size := ((e.record.Length+parts-1)/parts + page - 1) / page * page
-	s.pieces, e.left, e.failed = s.pieces[:0], 0, nil
-	for from := int64(0); from < e.record.Length; from += size {
-		s.pieces = append(s.pieces, piece{id, from, min(from+size, e.record.Length)})
-		e.left++
-	}
-	s.rouse(e.left - 1)
-	return true
 }
 
 // rouse wakes up to n workers: as few as there is work for, because they take the processors from those who compute.
