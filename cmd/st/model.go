@@ -65,6 +65,10 @@ func (a *app) openModel(path string, opts engineFlags) (m *model, err error) {
 	if m.engine, err = runtime.Open(r, opts.Options); err != nil {
 		return nil, err
 	}
+	if n := m.engine.Context(); opts.Context == 0 && n < r.Config.Context {
+		a.note("note: the context is %d tokens instead of %d, whose KV cache would not fit: give more --memory, or a --kv-type that takes less",
+			n, r.Config.Context)
+	}
 	m.loadTime = time.Since(begin)
 	return m, nil
 }
