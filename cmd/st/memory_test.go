@@ -50,6 +50,9 @@ func TestCachePlan(t *testing.T) {
 	if o.code != exitOK || !strings.Contains(o.stderr, "recorded in "+model) {
 		t.Fatalf("%+v", o)
 	}
+	if o := st("generate", model, "-p", "It", "-n", "2", "--trace", trace); o.code != exitFailure || !strings.Contains(o.stderr, "exists") {
+		t.Errorf("a trace that exists: %+v", o)
+	}
 	r, err := format.Open(model)
 	if err != nil {
 		t.Fatal(err)

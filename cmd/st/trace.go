@@ -17,6 +17,9 @@ type traceFile struct {
 
 // newTraceFile begins a trace, and has the engine tell it what it routes.
 func newTraceFile(path string, shape cache.Shape, opts *runtime.Options) (*traceFile, error) {
+	if _, err := os.Lstat(path); err == nil {
+		return nil, fmt.Errorf("%s exists: remove it, or write the trace to another file", path)
+	}
 	f, err := os.OpenFile(fmt.Sprintf("%s.%d.tmp", path, os.Getpid()), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return nil, fmt.Errorf("create %s: %w", path, cause(err))
