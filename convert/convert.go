@@ -5,20 +5,25 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	goruntime "runtime"
 	"slices"
+	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"st/format"
 	"st/quant"
 )
 
-// Options say what Run makes.
+// Options say what Run and Quantize make.
 type Options struct {
-	// Type is the type of the weight matrices. Norms and routers are always F32.
-	Type quant.Type
-	// Embed is the type of the table that token embeddings are looked up in; nil means [EmbedType] of Type.
-	Embed *quant.Type
+	Recipe
+	// Search chooses the scales of Q4_0 blocks by searching, see [quant.Encoder]; otherwise they are rounded to nearest.
+	Search bool
+	// Calibration, if not nil, tells the search how much each weight counts.
+	Calibration *Calibration
 	// Threads is the number of goroutines that quantize; 0 means one per CPU.
 	Threads int
 	// Force allows an existing target to be replaced.
@@ -51,6 +56,14 @@ type Fallback struct {
 	Asked, Used quant.Type
 }
 
+// fallbackNote is part of what fallbackNotes says and marks it, so that those of the source are not kept for its successor.
+const fallbackNote = "cannot hold: stored as"
+
+// keptNotes are the notes of a source that are true of what is made from it too.
+func keptNotes(notes []string) []string {
+	return slices.DeleteFunc(slices.Clone(notes), func(n string) bool { return strings.Contains(n, fallbackNote) })
+}
+
 // fallbackNotes tells of fallbacks in one line for each length of rows and pair of types.
 func fallbackNotes(all []Fallback) []string {
 	count := map[Fallback]int{}
@@ -64,8 +77,8 @@ func fallbackNotes(all []Fallback) []string {
 	}
 	var notes []string
 	for _, f := range kinds {
-		notes = append(notes, fmt.Sprintf("%d tensors have rows of %d weights, which %s cannot hold: stored as %s",
-			count[f], f.Cols, f.Asked, f.Used))
+		notes = append(notes, fmt.Sprintf("%d tensors have rows of %d weights, which %s %s %s",
+			count[f], f.Cols, f.Asked, fallbackNote, f.Used))
 	}
 	return notes
 }
@@ -79,11 +92,8 @@ func Run(ctx context.Context, src, dst string, opts Options) (*Result, error) {
 		return nil, err
 	}
 	defer s.weights.Close()
-	if err := s.checkTarget(dst); err != nil {
+	if err := checkTarget(dst, s.files()); err != nil {
 		return nil, err
-	}
-	if opts.Threads <= 0 {
-		opts.Threads = goruntime.GOMAXPROCS(0)
 	}
 	meta, notes, err := s.meta()
 	if err != nil {
@@ -92,37 +102,77 @@ func Run(ctx context.Context, src, dst string, opts Options) (*Result, error) {
 	if err := s.settleHead(meta, &notes); err != nil {
 		return nil, err
 	}
-	embed := EmbedType(opts.Type)
-	if opts.Embed != nil {
-		embed = *opts.Embed
-	}
-	p, err := newPlan(&meta.Config, s, opts.Type, embed)
+	weights := checkpointWeights{s.weights, s.dir, filepath.Join(s.dir, "config.json")}
+	return produce(ctx, begin, dst, *meta, weights, notes, opts, func(ctx context.Context) ([]format.SourceFile, error) {
+		return hashFiles(ctx, s.files())
+	})
+}
+
+// Quantize makes from the .stm file src the file dst, in which weights have other types: those of a checkpoint that was
+// converted without loss become, bit for bit, what Run makes of the checkpoint itself. A better type than a tensor comes in is
+// refused. Tensors that have the type already are copied. As with Run the target appears complete or not at all.
+func Quantize(ctx context.Context, src, dst string, opts Options) (*Result, error) {
+	begin := time.Now()
+	r, err := format.Open(src)
 	if err != nil {
 		return nil, err
 	}
-	w, err := format.Create(dst, *meta, p.records, format.CreateOptions{Force: opts.Force, Create: opts.Create})
+	defer r.Close()
+	if err := checkTarget(dst, []string{src}); err != nil {
+		return nil, err
+	}
+	notes := keptNotes(r.Provenance.Notes)
+	return produce(ctx, begin, dst, r.Meta, modelWeights{r}, notes, opts, func(ctx context.Context) ([]format.SourceFile, error) {
+		// Experts are verified as they are read, dense records here: they are read in pieces.
+		for i := range r.Records() {
+			if rec := &r.Records()[i]; !rec.IsExpert() {
+				if err := r.VerifyRecord(ctx, nil, rec); err != nil {
+					return nil, err
+				}
+			}
+		}
+		return r.Provenance.Sources, nil
+	})
+}
+
+// produce plans, quantizes and writes. check goes over the sources in the meantime, and names them.
+func produce(ctx context.Context, begin time.Time, dst string, meta format.Meta, weights weights, notes []string, opts Options,
+	check func(context.Context) ([]format.SourceFile, error)) (*Result, error) {
+
+	if opts.Threads <= 0 {
+		opts.Threads = goruntime.GOMAXPROCS(0)
+	}
+	p, err := newPlan(&meta.Config, weights, &opts.Recipe)
+	if err != nil {
+		return nil, err
+	}
+	w, err := format.Create(dst, meta, p.records, format.CreateOptions{Force: opts.Force, Create: opts.Create})
 	if err != nil {
 		return nil, err
 	}
 	defer w.Abort()
 
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	hashes := hashFiles(ctx, s.files())
-	nonfinite, err := p.write(ctx, w, opts)
-	if err != nil {
-		return nil, interrupted(err)
-	}
-	sources, err := hashes()
-	if err != nil {
+	var sources []format.SourceFile
+	var nonfinite int64
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		sources, err = check(groupCtx)
+		return err
+	})
+	group.Go(func() (err error) {
+		nonfinite, err = p.write(groupCtx, w, opts)
+		return err
+	})
+	if err := group.Wait(); err != nil {
 		return nil, interrupted(err)
 	}
 	if nonfinite > 0 {
 		notes = append(notes, fmt.Sprintf("%d weights are NaN or infinite", nonfinite))
 	}
+	notes = append(notes, p.lossyNotes()...)
 	provenance := format.Provenance{
 		Tool:    opts.Tool,
-		Options: map[string]string{"type": opts.Type.String(), "embed": embed.String()},
+		Options: opts.provenance(),
 		Sources: sources,
 		Notes:   append(slices.Clone(notes), fallbackNotes(p.fallbacks)...),
 	}
@@ -139,6 +189,18 @@ func Run(ctx context.Context, src, dst string, opts Options) (*Result, error) {
 	}
 	result.OutputBytes = info.Size()
 	return result, nil
+}
+
+// provenance are the options that shape the result.
+func (o *Options) provenance() map[string]string {
+	options := o.Recipe.options()
+	if o.Search {
+		options["encoder"] = "search"
+	}
+	if o.Calibration != nil {
+		options["calibration"] = o.Calibration.Name
+	}
+	return options
 }
 
 // interrupted gives a cancelled context one face, wherever it was noticed.

@@ -51,7 +51,7 @@ func TestWeights(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, typ := range quant.Types() {
-		_, r := convertTo(t, dir, convert.Options{Type: typ, Threads: 3})
+		_, r := convertTo(t, dir, convert.Options{Recipe: convert.Recipe{Type: typ}, Threads: 3})
 		if errs := r.Verify(t.Context(), 2, nil); len(errs) > 0 {
 			t.Fatal(errs)
 		}
@@ -99,7 +99,7 @@ func TestTypes(t *testing.T) {
 		{quant.F32, quant.F32, quant.F32}, {quant.F16, quant.F16, quant.F16}, {quant.BF16, quant.BF16, quant.BF16},
 		{quant.Q8_0, quant.Q8_0, quant.F16}, {quant.Q4_0, quant.Q4_0, quant.Q8_0},
 	} {
-		_, r := convertTo(t, dir, convert.Options{Type: tt.asked})
+		_, r := convertTo(t, dir, convert.Options{Recipe: convert.Recipe{Type: tt.asked}})
 		for name, want := range map[string]quant.Type{
 			"model.embed_tokens.weight":                             tt.table,
 			"model.norm.weight":                                     quant.F32,
@@ -128,7 +128,7 @@ func TestSourcesAgree(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, threads := range []int{1, 4} {
-			_, r := convertTo(t, dir, convert.Options{Type: quant.Q4_0, Threads: threads})
+			_, r := convertTo(t, dir, convert.Options{Recipe: convert.Recipe{Type: quant.Q4_0}, Threads: threads})
 			var sums []uint64
 			for _, rec := range r.Records() {
 				sums = append(sums, rec.Checksum)
@@ -150,7 +150,7 @@ func TestFallback(t *testing.T) {
 	if err := m.Write(dir); err != nil {
 		t.Fatal(err)
 	}
-	result, r := convertTo(t, dir, convert.Options{Type: quant.Q4_0})
+	result, r := convertTo(t, dir, convert.Options{Recipe: convert.Recipe{Type: quant.Q4_0}})
 	// Everything but o_proj (rows of 64) has rows of 40: the embeddings, q, k, v, and two experts' three matrices.
 	if len(result.Fallbacks) != 1+3+6 {
 		t.Errorf("%d tensors fall back, want 10: %v", len(result.Fallbacks), result.Fallbacks)
@@ -190,7 +190,7 @@ func TestHead(t *testing.T) {
 		if err := m.Write(dir); err != nil {
 			t.Fatal(err)
 		}
-		_, r := convertTo(t, dir, convert.Options{Type: quant.F32})
+		_, r := convertTo(t, dir, convert.Options{Recipe: convert.Recipe{Type: quant.F32}})
 		_, _, has := r.Lookup("lm_head.weight")
 		if r.Config.TiedEmbeddings != tt.tied || has == tt.tied {
 			t.Errorf("head is %s: tied %t, stored %t", tt.name, r.Config.TiedEmbeddings, has)
@@ -246,7 +246,7 @@ func TestBadInput(t *testing.T) {
 			if err := m.Write(dir); err != nil {
 				t.Fatal(err)
 			}
-			_, err := convert.Run(t.Context(), dir, filepath.Join(out, "m.stm"), convert.Options{Type: tt.typ})
+			_, err := convert.Run(t.Context(), dir, filepath.Join(out, "m.stm"), convert.Options{Recipe: convert.Recipe{Type: tt.typ}})
 			for _, want := range tt.want {
 				if !strings.Contains(fmt.Sprint(err), want) {
 					t.Errorf("error is %v, want one that says %q", err, want)
@@ -275,7 +275,7 @@ func TestAllowNonfinite(t *testing.T) {
 	if err := m.Write(dir); err != nil {
 		t.Fatal(err)
 	}
-	result, _ := convertTo(t, dir, convert.Options{Type: quant.Q4_0, AllowNonfinite: true})
+	result, _ := convertTo(t, dir, convert.Options{Recipe: convert.Recipe{Type: quant.Q4_0}, AllowNonfinite: true})
 	if !strings.Contains(strings.Join(result.Notes, "\n"), "1 weights are NaN or infinite") {
 		t.Errorf("notes are %q", result.Notes)
 	}
@@ -382,7 +382,7 @@ func TestDiskFull(t *testing.T) {
 }
 
 func TestProvenance(t *testing.T) {
-	_, r := convertTo(t, "../testdata/tiny-smallthinker", convert.Options{Type: quant.Q4_0, Tool: "st test"})
+	_, r := convertTo(t, "../testdata/tiny-smallthinker", convert.Options{Recipe: convert.Recipe{Type: quant.Q4_0}, Tool: "st test"})
 	want := map[string]string{ // sha256sum testdata/tiny-smallthinker/*
 		"config.json":                      "327444f6c7c62f43a3fab7902ef882330361f857790a961fecf34151c8967ad0",
 		"model-00001-of-00002.safetensors": "d6886044e622757079cdee477ed9f61196c93aeb9198ffd87ecc3a7f99bcc388",

@@ -1,6 +1,6 @@
 // Package convert turns a Hugging Face checkpoint into an .stm file.
 //
-//	result, err := convert.Run(ctx, "SmallThinker-4BA0.6B-Instruct", "4b.stm", convert.Options{Type: quant.Q4_0})
+//	result, err := convert.Run(ctx, "SmallThinker-4BA0.6B-Instruct", "4b.stm", convert.Options{Recipe: convert.Recipe{Type: quant.Q4_0}})
 //
 // The road that the data takes, by file: source.go finds the files, hfconfig.go reads config.json and
 // generation_config.json into an architecture (smallthinker.go is one), plan.go decides which source tensor becomes which

@@ -5,8 +5,8 @@ import (
 	"math"
 	"sync/atomic"
 
-	"st/convert/checkpoint"
 	"st/format"
+	"st/quant"
 )
 
 // encoder reads, checks and quantizes weights for one goroutine, with buffers of its own.
@@ -14,6 +14,9 @@ type encoder struct {
 	allowNonfinite bool
 	nonfinite      *atomic.Int64 // weights that were NaN or infinite
 	read           func(bytes int64)
+
+	quant  quant.Encoder
+	record recordBuffer
 
 	rows       []float32 // rows as read
 	transposed []float32 // a whole matrix, transposed
@@ -24,8 +27,29 @@ type encoder struct {
 // readWeights is the number of weights that are read at once.
 const readWeights = 256 << 10
 
+// tensor encodes units [from, to) of a tensor into out, which begins at unit from: all of them if it is to be transposed.
+func (e *encoder) tensor(out []byte, t *format.Tensor, src tensor, from, to int) error {
+	if m, ok := src.(modelTensor); ok && m.sameUnits(t) {
+		return e.copy(out, t, m, from, to)
+	}
+	if t.Transposed != src.Transposed() {
+		return e.transpose(out, t, src)
+	}
+	return e.units(out, t, src, from, to)
+}
+
+// copy takes over units that are already as they should be.
+func (e *encoder) copy(out []byte, t *format.Tensor, src modelTensor, from, to int) error {
+	if e.read != nil {
+		e.read(int64(to-from) * int64(t.UnitBytes()))
+	}
+	return src.units(from, to, &e.record, func(u int, unit []byte) {
+		t.CopyUnit(out[int64(u-from)*t.Stride:], unit, src.t)
+	})
+}
+
 // units encodes units [from, to) of a tensor whose rows are the source's rows into out, which begins at unit from.
-func (e *encoder) units(out []byte, t *format.Tensor, src *checkpoint.Tensor, from, to int) error {
+func (e *encoder) units(out []byte, t *format.Tensor, src tensor, from, to int) error {
 	n := t.UnitRows()
 	atOnce := max(1, readWeights/(t.Cols*n)) // units
 	for u := from; u < to; u += atOnce {
@@ -51,11 +75,11 @@ func (e *encoder) unit(out []byte, t *format.Tensor, rows []float32) {
 		clear(group[copy(group, rows):])
 		rows = group
 	}
-	t.EncodeUnit(out, rows, grow(&e.scratch, t.UnitBytes()))
+	t.EncodeUnit(out, rows, &e.quant, grow(&e.scratch, t.UnitBytes()))
 }
 
 // transpose encodes a tensor that is stored transposed: all of it, since every row of the source touches every unit.
-func (e *encoder) transpose(out []byte, t *format.Tensor, src *checkpoint.Tensor) error {
+func (e *encoder) transpose(out []byte, t *format.Tensor, src tensor) error {
 	all := grow(&e.transposed, t.Rows*t.Cols)
 	atOnce := max(1, readWeights/src.Cols())
 	for r := 0; r < src.Rows(); r += atOnce {
@@ -88,8 +112,8 @@ func transpose(dst, src []float32, rows, cols, stride int) {
 }
 
 // load reads rows [row, row+n) of a source tensor and checks that t's type can hold them.
-func (e *encoder) load(dst []float32, t *format.Tensor, src *checkpoint.Tensor, row, n int) error {
-	if err := src.ReadRows(dst, row, n); err != nil {
+func (e *encoder) load(dst []float32, t *format.Tensor, src tensor, row, n int) error {
+	if err := src.Read(dst, row, n, &e.record); err != nil {
 		return err
 	}
 	if e.read != nil && src.Rows() > 0 {
@@ -107,10 +131,10 @@ func (e *encoder) load(dst []float32, t *format.Tensor, src *checkpoint.Tensor, 
 			e.nonfinite.Add(1)
 		case !finite:
 			return fmt.Errorf("%s: tensor %s has a weight that is %v, at [%d, %d]: the checkpoint is damaged "+
-				"(--allow-nonfinite converts it all the same)", src.File, src.Name, v, row+i/src.Cols(), i%src.Cols())
+				"(--allow-nonfinite converts it all the same)", src.File(), src.Name(), v, row+i/src.Cols(), i%src.Cols())
 		default:
 			return fmt.Errorf("%s: tensor %s has a weight of %g, at [%d, %d], too large for %s: choose bf16 or f32",
-				src.File, src.Name, v, row+i/src.Cols(), i%src.Cols(), t.Type)
+				src.File(), src.Name(), v, row+i/src.Cols(), i%src.Cols(), t.Type)
 		}
 	}
 	return nil
@@ -135,17 +159,11 @@ func grow[T any](b *[]T, n int) []T {
 }
 
 // expert encodes an expert's whole record.
-func (e *encoder) expert(out []byte, r *format.Record, src []*checkpoint.Tensor) error {
+func (e *encoder) expert(out []byte, r *format.Record, src []tensor) error {
 	clear(out)
 	for i := range r.Tensors {
 		t := &r.Tensors[i]
-		var err error
-		if t.Transposed {
-			err = e.transpose(out[t.Offset:], t, src[i])
-		} else {
-			err = e.units(out[t.Offset:], t, src[i], 0, t.Units())
-		}
-		if err != nil {
+		if err := e.tensor(out[t.Offset:], t, src[i], 0, t.Units()); err != nil {
 			return err
 		}
 	}

@@ -6,8 +6,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"st/convert/checkpoint"
 	"st/format"
+	"st/quant"
 )
 
 // memoryBudget bounds the output buffers that are being filled or wait to be written, and the working memory of the
@@ -20,7 +20,7 @@ const chunkBytes = 4 << 20
 // chunk is a run of bytes of the output that is encoded at once: an expert, or some units of a dense tensor.
 type chunk struct {
 	record   *format.Record
-	sources  []*checkpoint.Tensor
+	sources  []tensor
 	from, to int // units, of a dense tensor
 	bytes    int64
 	data     []byte
@@ -89,7 +89,7 @@ func (p *plan) write(ctx context.Context, w *format.Writer, opts Options) (nonfi
 	})
 	for range workers {
 		group.Go(func() error {
-			e := encoder{allowNonfinite: opts.AllowNonfinite, nonfinite: &bad, read: read}
+			e := encoder{allowNonfinite: opts.AllowNonfinite, nonfinite: &bad, read: read, quant: quant.Encoder{Search: opts.Search}}
 			for c := range work {
 				c.data = grow(&c.data, int(c.bytes))
 				if err := c.encode(&e); err != nil {
@@ -124,7 +124,7 @@ func (c *chunk) encode(e *encoder) error {
 		return e.expert(c.data, c.record, c.sources)
 	}
 	clear(c.data)
-	return e.units(c.data, &c.record.Tensors[0], c.sources[0], c.from, c.to)
+	return e.tensor(c.data, &c.record.Tensors[0], c.sources[0], c.from, c.to)
 }
 
 // concurrency returns how many goroutines encode, and how many chunks may be under way or waiting, for the budget.

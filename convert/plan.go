@@ -2,11 +2,9 @@ package convert
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
-	"st/convert/checkpoint"
 	"st/format"
 	"st/quant"
 )
@@ -15,153 +13,133 @@ import (
 // layer by layer, then the experts.
 type plan struct {
 	records     []format.Record
-	sources     [][]*checkpoint.Tensor // of each record's tensors
+	sources     [][]tensor // of each record's tensors
 	fallbacks   []Fallback
+	lossy       map[[2]quant.Type]int // tensors of an .stm file that get another type, by both
 	sourceBytes int64
 
-	asked   quant.Type // of the matrices
-	embed   quant.Type // of the embedding table
-	weights *checkpoint.Checkpoint
-	where   string // the checkpoint's directory, for errors
+	types   [numClasses]quant.Type
+	recipe  *Recipe
+	weights weights
 	used    map[string]bool
 }
 
-func newPlan(c *format.Config, s *source, asked, embed quant.Type) (*plan, error) {
-	p := &plan{asked: asked, embed: embed, weights: s.weights, where: s.dir, used: map[string]bool{}}
+func newPlan(c *format.Config, w weights, recipe *Recipe) (*plan, error) {
+	p := &plan{types: recipe.types(), recipe: recipe, weights: w, used: map[string]bool{}, lossy: map[[2]quant.Type]int{}}
 	if err := p.smallThinker(c); err != nil {
 		return nil, err
 	}
-	for _, t := range s.weights.Tensors() {
+	for _, t := range w.all() {
 		switch {
-		case p.used[t.Name]:
+		case p.used[t.Name()]:
 			p.sourceBytes += t.Bytes()
-		case t.Name == "lm_head.weight" && c.TiedEmbeddings: // a copy of the embeddings
-		case strings.HasSuffix(t.Name, ".rotary_emb.inv_freq"): // computed from rope_theta
+		case t.Name() == lmHead && c.TiedEmbeddings: // a copy of the embeddings
+		case strings.HasSuffix(t.Name(), ".rotary_emb.inv_freq"): // computed from rope_theta
 		default:
 			return nil, fmt.Errorf("%s: tensor %s %v is unknown: it does not belong to the model that %s describes",
-				t.File, t.Name, t.Shape, filepath.Join(s.dir, "config.json"))
+				t.File(), t.Name(), t.Shape(), w.config())
 		}
 	}
 	return p, nil
 }
 
+const (
+	embeddings = "model.embed_tokens.weight"
+	lmHead     = "lm_head.weight"
+)
+
 // smallThinker plans the records of a SmallThinker model.
 func (p *plan) smallThinker(c *format.Config) error {
 	head, kv := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
-	// Tied embeddings are one tensor if the head can do with the table that rows are looked up in, and two if not.
-	const embeddings, lmHead = "model.embed_tokens.weight", "lm_head.weight"
-	separate := !c.TiedEmbeddings || stored(p.embed, c.Hidden) != stored(p.asked, c.Hidden)
-	embed := product
-	if separate {
-		embed = lookup
+	embed, err := p.take(embeddings, []int{c.Vocab, c.Hidden})
+	if err != nil {
+		return err
 	}
-	err := p.dense(-1, embeddings, embeddings, []int{c.Vocab, c.Hidden}, embed)
+	// Tied embeddings are one tensor if the head can do with the table that rows are looked up in, and two if not.
+	from := embed
+	separate := true
+	if c.TiedEmbeddings {
+		embedType, err := p.typeOf(Embed, embed, c.Hidden)
+		if err != nil {
+			return err
+		}
+		headType, err := p.typeOf(Head, embed, c.Hidden)
+		if err != nil {
+			return err
+		}
+		separate = embedType != headType
+	} else if from, err = p.take(lmHead, []int{c.Vocab, c.Hidden}); err != nil {
+		return err
+	}
+	if err := p.dense(-1, embeddings, embed, Embed, !separate); err != nil {
+		return err
+	}
 	for l := range c.Layers {
 		prefix := fmt.Sprintf("model.layers.%d.", l)
 		for _, t := range []struct {
 			name  string
 			shape []int
-			use   use
+			class Class
 		}{
-			{"input_layernorm.weight", []int{c.Hidden}, exact},
-			{"block_sparse_moe.primary_router.weight", []int{c.Experts, c.Hidden}, exact},
-			{"self_attn.q_proj.weight", []int{head, c.Hidden}, product},
-			{"self_attn.k_proj.weight", []int{kv, c.Hidden}, product},
-			{"self_attn.v_proj.weight", []int{kv, c.Hidden}, product},
-			{"self_attn.o_proj.weight", []int{c.Hidden, head}, product},
-			{"post_attention_layernorm.weight", []int{c.Hidden}, exact},
+			{"input_layernorm.weight", []int{c.Hidden}, Exact},
+			{"block_sparse_moe.primary_router.weight", []int{c.Experts, c.Hidden}, Exact},
+			{"self_attn.q_proj.weight", []int{head, c.Hidden}, Attention},
+			{"self_attn.k_proj.weight", []int{kv, c.Hidden}, Attention},
+			{"self_attn.v_proj.weight", []int{kv, c.Hidden}, Attention},
+			{"self_attn.o_proj.weight", []int{c.Hidden, head}, Attention},
+			{"post_attention_layernorm.weight", []int{c.Hidden}, Exact},
 		} {
-			if err == nil {
-				err = p.dense(l, prefix+t.name, prefix+t.name, t.shape, t.use)
+			src, err := p.take(prefix+t.name, t.shape)
+			if err != nil {
+				return err
+			}
+			if err := p.dense(l, prefix+t.name, src, t.class, t.class != Exact); err != nil {
+				return err
 			}
 		}
 	}
-	if err == nil {
-		err = p.dense(-1, "model.norm.weight", "model.norm.weight", []int{c.Hidden}, exact)
+	norm, err := p.take("model.norm.weight", []int{c.Hidden})
+	if err != nil {
+		return err
 	}
-	if err == nil && separate {
-		from := lmHead
-		if c.TiedEmbeddings {
-			from = embeddings
+	if err := p.dense(-1, "model.norm.weight", norm, Exact, false); err != nil {
+		return err
+	}
+	if separate {
+		if err := p.dense(-1, lmHead, from, Head, true); err != nil {
+			return err
 		}
-		err = p.dense(-1, lmHead, from, []int{c.Vocab, c.Hidden}, product)
 	}
 	for l := range c.Layers {
 		for x := range c.Experts {
-			if err == nil {
-				err = p.expert(l, x, c.ExpertFFN, c.Hidden)
+			if err := p.expert(l, x, c.ExpertFFN, c.Hidden); err != nil {
+				return err
 			}
 		}
 	}
-	return err
+	return nil
 }
 
-// use is what a tensor is for, which decides its type and layout.
-type use uint8
-
-const (
-	exact   use = iota // norms and routers: F32
-	lookup             // embeddings that are looked up row by row
-	product            // matrices whose rows are all multiplied
-)
-
 // take finds a source tensor and checks its shape.
-func (p *plan) take(name string, shape []int) (*checkpoint.Tensor, error) {
-	t, ok := p.weights.Lookup(name)
+func (p *plan) take(name string, shape []int) (tensor, error) {
+	t, ok := p.weights.lookup(name)
 	if !ok {
-		return nil, fmt.Errorf("%s: tensor %s is missing: download the checkpoint again, or check its config.json", p.where, name)
+		return nil, fmt.Errorf("%s: tensor %s is missing: download the checkpoint again, or check its config.json", p.weights.where(), name)
 	}
-	if !slices.Equal(t.Shape, shape) {
-		return nil, fmt.Errorf("%s: tensor %s has shape %v, config.json asks for %v", t.File, name, t.Shape, shape)
+	if !slices.Equal(t.Shape(), shape) {
+		return nil, fmt.Errorf("%s: tensor %s has shape %v, %s asks for %v", t.File(), name, t.Shape(), p.weights.config(), shape)
 	}
 	p.used[name] = true
 	return t, nil
 }
 
-// stored returns the type of a tensor with rows of cols weights: the one asked for, or F16 if its blocks do not fit.
-func stored(asked quant.Type, cols int) quant.Type {
-	if asked.Fits(cols) {
-		return asked
-	}
-	return quant.F16
-}
-
-// typeFor is stored, and takes note of a tensor that does not get the type asked for.
-func (p *plan) typeFor(asked quant.Type, name string, cols int) quant.Type {
-	t := stored(asked, cols)
-	if t != asked {
-		p.fallbacks = append(p.fallbacks, Fallback{name, cols, asked, t})
-	}
-	return t
-}
-
-// EmbedType returns the type that the embedding table has in a file of the given type, unless the user says otherwise: the
-// next better one. Its error would go through every router and every layer, and a token reads one row of it, so a better
-// type costs disk and neither time nor memory. README.md has the figures.
-func EmbedType(t quant.Type) quant.Type {
-	switch t {
-	case quant.Q4_0:
-		return quant.Q8_0
-	case quant.Q8_0:
-		return quant.F16
-	}
-	return t
-}
-
-// dense plans a tensor of the dense part, made from the source tensor of the given name: a record of its own.
-func (p *plan) dense(layer int, name, from string, shape []int, u use) error {
-	src, err := p.take(from, shape)
-	if err != nil {
+// dense plans a tensor of the dense part, a record of its own. A product's rows are all multiplied together.
+func (p *plan) dense(layer int, name string, src tensor, c Class, product bool) error {
+	t := format.Tensor{Name: name, Vector: len(src.Shape()) == 1, Rows: src.Rows(), Cols: src.Cols()}
+	if err := p.setType(&t, c, src); err != nil {
 		return err
 	}
-	t := format.Tensor{Name: name, Vector: len(shape) == 1, Rows: src.Rows(), Cols: src.Cols()}
-	switch u {
-	case lookup:
-		t.Type = p.typeFor(p.embed, name, t.Cols)
-	case product:
-		t.Type = p.typeFor(p.asked, name, t.Cols)
-	}
-	if u == product && t.Type.Block() > 1 {
+	if product && t.Type.Block() > 1 {
 		t.Layout = format.Groups16
 	}
 	place(&t)
@@ -173,7 +151,7 @@ func (p *plan) dense(layer int, name, from string, shape []int, u use) error {
 // neuron that is skipped is one gap. See FORMAT.md, "Experts".
 func (p *plan) expert(layer, expert, ffn, hidden int) error {
 	prefix := fmt.Sprintf("model.layers.%d.block_sparse_moe.experts.%d.", layer, expert)
-	var src [3]*checkpoint.Tensor
+	var src [3]tensor
 	var t [3]format.Tensor
 	for i, name := range []string{"gate", "up", "down"} {
 		shape := []int{ffn, hidden}
@@ -185,7 +163,9 @@ func (p *plan) expert(layer, expert, ffn, hidden int) error {
 			return err
 		}
 		t[i] = format.Tensor{Name: prefix + name + ".weight", Rows: ffn, Cols: hidden, Transposed: name == "down"}
-		t[i].Type = p.typeFor(p.asked, t[i].Name, hidden)
+		if err := p.setType(&t[i], Experts, src[i]); err != nil {
+			return err
+		}
 	}
 	gate, up, down := &t[0], &t[1], &t[2]
 	if gate.Type.Block() > 1 {
@@ -219,7 +199,7 @@ const cacheLine = 64
 
 func alignUp(n, to int64) int64 { return (n + to - 1) / to * to }
 
-func (p *plan) add(r format.Record, sources ...*checkpoint.Tensor) {
+func (p *plan) add(r format.Record, sources ...tensor) {
 	p.records = append(p.records, r)
 	p.sources = append(p.sources, sources)
 }

@@ -9,26 +9,19 @@ import (
 	"os"
 	"path/filepath"
 
-	"golang.org/x/sync/errgroup"
-
 	"st/format"
 )
 
-// hashFiles begins to hash files, one after the other, and returns a function that waits for the result. SHA-256 is what
-// Hugging Face shows for a file, so a user can compare.
-func hashFiles(ctx context.Context, paths []string) func() ([]format.SourceFile, error) {
+// hashFiles hashes files, one after the other. SHA-256 is what Hugging Face shows for a file, so a user can compare.
+func hashFiles(ctx context.Context, paths []string) ([]format.SourceFile, error) {
 	files := make([]format.SourceFile, len(paths))
-	var group errgroup.Group
-	group.Go(func() error {
-		for i, path := range paths {
-			var err error
-			if files[i], err = hashFile(ctx, path); err != nil {
-				return err
-			}
+	for i, path := range paths {
+		var err error
+		if files[i], err = hashFile(ctx, path); err != nil {
+			return nil, err
 		}
-		return nil
-	})
-	return func() ([]format.SourceFile, error) { return files, group.Wait() }
+	}
+	return files, nil
 }
 
 func hashFile(ctx context.Context, path string) (format.SourceFile, error) {

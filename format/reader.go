@@ -203,9 +203,12 @@ func (r *Reader) ReadRecord(rec *Record, buf []byte) error {
 	return r.Check(rec, buf)
 }
 
-// ReadPart fills buf from an offset of f, which is the file itself or what [Reader.Direct] returned. Errors name the record for
-// which it is read.
+// ReadPart fills buf from an offset of f, which is the file itself, if it is nil, or what [Reader.Direct] returned. Errors name the
+// record for which it is read.
 func (r *Reader) ReadPart(f File, rec *Record, buf []byte, at int64) error {
+	if f == nil {
+		f = r.file
+	}
 	if err := readFull(f, buf, at); err != nil {
 		return fmt.Errorf("%s: %s: %w", r.path, rec, err)
 	}

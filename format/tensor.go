@@ -13,7 +13,7 @@ type Layout uint8
 const (
 	// Rows: a unit is one row, its quants and its scales.
 	Rows Layout = iota
-	// Groups16: a unit is a group of quant.GroupRows rows, interleaved as quant.Type.EncodeGroup does; a last group that is
+	// Groups16: a unit is a group of quant.GroupRows rows, interleaved as quant.Encoder.EncodeGroup does; a last group that is
 	// not full is filled up with zero rows. Only block types are laid out so.
 	Groups16
 	numLayouts
@@ -132,13 +132,26 @@ func (t *Tensor) DecodeUnitRow(dst []float32, unit []byte, r int) {
 // EncodeUnit is the inverse of DecodeRow for a whole unit: it stores src, which holds UnitRows rows of Cols weights (the
 // missing ones of a last group are the caller's zeros), in unit, which begins where the unit does in its record. scratch is
 // at least UnitBytes long.
-func (t *Tensor) EncodeUnit(unit []byte, src []float32, scratch []byte) {
+func (t *Tensor) EncodeUnit(unit []byte, src []float32, e *quant.Encoder, scratch []byte) {
 	if t.Layout == Groups16 {
-		t.Type.EncodeGroup(unit[:t.UnitBytes()], src, scratch)
+		e.EncodeGroup(t.Type, unit[:t.UnitBytes()], src, scratch)
 		return
 	}
 	quants, scales := t.row(unit)
-	t.Type.Encode(quants, scales, src)
+	e.Encode(t.Type, quants, scales, src)
+}
+
+// CopyUnit copies a unit of another tensor of the same type, layout and width. Both slices begin where the unit does in its
+// record.
+func (t *Tensor) CopyUnit(unit, from []byte, other *Tensor) {
+	if t.Layout == Groups16 {
+		copy(unit, from[:t.UnitBytes()])
+		return
+	}
+	quants, scales := t.row(unit)
+	otherQuants, otherScales := other.row(from)
+	copy(quants, otherQuants)
+	copy(scales, otherScales)
 }
 
 // validate checks the tensor against the length of its record.

@@ -19,5 +19,5 @@
 //	quant.Q4_0.Decode(row, quants, scales)
 //
 // Rows that are always multiplied together are stored sixteen at a time, interleaved so that one 32-bit lane of a vector
-// register belongs to one row: see [Type.EncodeGroup].
+// register belongs to one row: see [Encoder.EncodeGroup].
 package quant

@@ -31,10 +31,10 @@ func (t Type) groupBlock(b, nb int) (scales, quants, size int) {
 
 // EncodeGroup stores GroupRows rows, one after the other in src, as a group in dst ([Type.GroupBytes]). scratch is as long
 // as dst. t must be a block type.
-func (t Type) EncodeGroup(dst []byte, src []float32, scratch []byte) {
+func (e *Encoder) EncodeGroup(t Type, dst []byte, src []float32, scratch []byte) {
 	n := len(src) / GroupRows
 	quants, scales := scratch[:t.QuantBytes(len(src))], scratch[t.QuantBytes(len(src)):][:t.ScaleBytes(len(src))]
-	t.Encode(quants, scales, src) // rows are whole blocks, so they encode like one long row
+	e.Encode(t, quants, scales, src) // rows are whole blocks, so they encode like one long row
 	nb, blockBytes := n/BlockSize, types[t].quantBytes
 	for b := range nb {
 		s, q, _ := t.groupBlock(b, nb)

@@ -198,7 +198,7 @@ func TestGroup(t *testing.T) {
 				src[i] = rng.Float32() - 0.5
 			}
 			group := make([]byte, typ.GroupBytes(cols))
-			typ.EncodeGroup(group, src, make([]byte, len(group)))
+			new(Encoder).EncodeGroup(typ, group, src, make([]byte, len(group)))
 			q, s := make([]byte, typ.QuantBytes(cols)), make([]byte, typ.ScaleBytes(cols))
 			want, got := make([]float32, cols), make([]float32, cols)
 			for r := range GroupRows {
@@ -225,7 +225,7 @@ func TestGroupBytes(t *testing.T) {
 		}
 	}
 	group := make([]byte, Q4_0.GroupBytes(cols))
-	Q4_0.EncodeGroup(group, src, make([]byte, len(group)))
+	new(Encoder).EncodeGroup(Q4_0, group, src, make([]byte, len(group)))
 	for _, tt := range []struct{ block, scales, quants int }{{0, 0, 64}, {1, 32, 320}, {2, 576, 608}} {
 		for r := range GroupRows {
 			if d := HalfToFloat(le.Uint16(group[tt.scales+2*r:])); d != 1 {
@@ -271,7 +271,7 @@ func BenchmarkEncode(b *testing.B) {
 		group, scratch := make([]byte, Q4_0.GroupBytes(1536)), make([]byte, Q4_0.GroupBytes(1536))
 		b.SetBytes(int64(4 * len(x)))
 		for b.Loop() {
-			Q4_0.EncodeGroup(group, x, scratch)
+			new(Encoder).EncodeGroup(Q4_0, group, x, scratch)
 		}
 	})
 }

@@ -48,7 +48,7 @@ func goldenLogits(t *testing.T) (tokens []int32, logits [][]float32) {
 func convertTiny(t *testing.T, typ quant.Type, opts runtime.Options) *runtime.Engine {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "tiny.stm")
-	if _, err := convert.Run(context.Background(), tiny, path, convert.Options{Type: typ}); err != nil {
+	if _, err := convert.Run(context.Background(), tiny, path, convert.Options{Recipe: convert.Recipe{Type: typ}}); err != nil {
 		t.Fatal(err)
 	}
 	r, err := format.Open(path)

@@ -97,7 +97,7 @@ func TestScreening(t *testing.T) {
 	path := *screenModel
 	if path == "" {
 		path = filepath.Join(t.TempDir(), "tiny.stm")
-		if _, err := convert.Run(t.Context(), "../testdata/tiny-smallthinker", path, convert.Options{Type: quant.Q4_0}); err != nil {
+		if _, err := convert.Run(t.Context(), "../testdata/tiny-smallthinker", path, convert.Options{Recipe: convert.Recipe{Type: quant.Q4_0}}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -128,7 +128,7 @@ func TestDamagedExpert(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "m.stm")
-	if _, err := convert.Run(t.Context(), dir, path, convert.Options{Type: quant.Q4_0}); err != nil {
+	if _, err := convert.Run(t.Context(), dir, path, convert.Options{Recipe: convert.Recipe{Type: quant.Q4_0}}); err != nil {
 		t.Fatal(err)
 	}
 	damage := func(rec *format.Record) {

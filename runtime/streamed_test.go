@@ -36,7 +36,7 @@ func write(t *testing.T, shape modeltest.Shape, typ quant.Type) string {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "m.stm")
-	if _, err := convert.Run(t.Context(), dir, path, convert.Options{Type: typ}); err != nil {
+	if _, err := convert.Run(t.Context(), dir, path, convert.Options{Recipe: convert.Recipe{Type: typ}}); err != nil {
 		t.Fatal(err)
 	}
 	return path

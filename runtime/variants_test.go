@@ -60,7 +60,7 @@ func open(t *testing.T, m *modeltest.Model, write func(*modeltest.Model, string)
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "m.stm")
-	if _, err := convert.Run(context.Background(), dir, path, convert.Options{Type: typ}); err != nil {
+	if _, err := convert.Run(context.Background(), dir, path, convert.Options{Recipe: convert.Recipe{Type: typ}}); err != nil {
 		t.Fatal(err)
 	}
 	r, err := format.Open(path)

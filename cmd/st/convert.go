@@ -31,8 +31,8 @@ type fallbackReport struct {
 }
 
 func (a *app) convertCommand() *cobra.Command {
-	opts := convert.Options{Type: quant.Q4_0, Tool: "st " + version()}
-	embed := convert.EmbedType(opts.Type)
+	opts := convert.Options{Tool: "st " + version()}
+	var recipe recipeFlags
 	var target string
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -64,8 +64,8 @@ a block type (q4_0, q8_0) cannot hold, because their length is no multiple of 32
 			if target == "" || target == "-" {
 				return usagef("an output file is missing: -o model.stm (a model is not written to standard output)")
 			}
-			if cmd.Flags().Changed("embed") {
-				opts.Embed = &embed
+			if err := recipe.set(&opts, cmd.Flags()); err != nil {
+				return err
 			}
 			p := a.newProgress("convert", "B")
 			opts.Progress = p.update
@@ -83,9 +83,7 @@ a block type (q4_0, q8_0) cannot hold, because their length is no multiple of 32
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&target, "output", "o", "", "`file` to write (required)")
-	flags.Var(parsedFlag[quant.Type]{&opts.Type, quant.ParseType}, "type", "`type` of the weights: q4_0, q8_0, f16, bf16 or f32")
-	flags.Var(parsedFlag[quant.Type]{&embed, quant.ParseType}, "embed", "`type` of the embedding table")
-	flags.Lookup("embed").DefValue = "" // depends on --type
+	recipe.add(flags)
 	addThreadsFlag(flags, &opts.Threads, "one per CPU")
 	addForceFlag(flags, &opts.Force)
 	flags.BoolVar(&opts.AllowNonfinite, "allow-nonfinite", false, "go on when weights are NaN or infinite")

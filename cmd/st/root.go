@@ -118,6 +118,7 @@ Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted.`,
 	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "print no progress and no notes")
 	root.AddCommand(
 		a.convertCommand(),
+		a.quantizeCommand(),
 		a.inspectCommand(),
 		a.generateCommand(),
 		a.benchCommand(),

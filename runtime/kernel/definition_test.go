@@ -28,7 +28,7 @@ func testMatrix(rng *rand.Rand, t quant.Type, grouped bool, rows, cols int) (*Ma
 	for u := range m.Units() {
 		unit := m.Data[u*m.Stride:]
 		if grouped {
-			t.EncodeGroup(unit[:t.GroupBytes(cols)], src[u*16*cols:][:16*cols], make([]byte, t.GroupBytes(cols)))
+			new(quant.Encoder).EncodeGroup(t, unit[:t.GroupBytes(cols)], src[u*16*cols:][:16*cols], make([]byte, t.GroupBytes(cols)))
 			for r := u * 16; r < min(rows, u*16+16); r++ {
 				t.DecodeGroupRow(stored[r], unit[:t.GroupBytes(cols)], r%16)
 			}

@@ -63,7 +63,7 @@ func row(typ quant.Type, w []float32) (quants, scales []byte) {
 
 func group(typ quant.Type, w []float32) []byte {
 	g := make([]byte, typ.GroupBytes(len(w)/quant.GroupRows))
-	typ.EncodeGroup(g, w, make([]byte, len(g)))
+	new(quant.Encoder).EncodeGroup(typ, g, w, make([]byte, len(g)))
 	return unaligned(g)
 }
 

@@ -9,7 +9,7 @@ import (
 var le = binary.LittleEndian
 
 // Matrix is a weight matrix of Rows·Cols as it lies in memory. It consists of units: a row, or a group of sixteen
-// interleaved rows if Grouped (see [quant.Type.EncodeGroup]). Unit i begins at Data[i·Stride]; if it is a row, its scales
+// interleaved rows if Grouped (see [quant.Encoder.EncodeGroup]). Unit i begins at Data[i·Stride]; if it is a row, its scales
 // are ScaleOffset bytes further.
 type Matrix struct {
 	Type                quant.Type

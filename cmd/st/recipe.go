@@ -1,0 +1,104 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"st/convert"
+	"st/quant"
+)
+
+// recipeFlags choose the types of a file's tensors, and how they are found.
+type recipeFlags struct {
+	preset                          string
+	typ                             quant.Type
+	attention, experts, embed, head quant.Type
+	encoder                         string
+	calibration                     string // file
+}
+
+const (
+	encoderRTN    = "rtn"
+	encoderSearch = "search"
+)
+
+func (f *recipeFlags) add(flags *pflag.FlagSet) {
+	f.typ, f.encoder = quant.Q4_0, encoderSearch
+	typeFlag := func(t *quant.Type, name, usage string) {
+		flags.Var(parsedFlag[quant.Type]{t, quant.ParseType}, name, usage)
+	}
+	typeFlag(&f.typ, "type", "`type` of the weight matrices: q4_0, q8_0, f16, bf16 or f32")
+	for _, c := range f.classes() {
+		typeFlag(c.value, c.flag, "`type` of "+c.of)
+		flags.Lookup(c.flag).DefValue = "" // depends on --type
+	}
+	flags.StringVar(&f.preset, "preset", "", "`name` of a recipe of types: "+strings.Join(convert.PresetNames(), ", "))
+	flags.Var(choiceFlag{&f.encoder, []string{encoderRTN, encoderSearch}}, "encoder", "how q4_0 finds its scales: rtn or search")
+	flags.StringVar(&f.calibration, "calibration", "", "`file` of st calibrate, which tells the search what counts")
+}
+
+type classFlag struct {
+	flag, of string
+	value    *quant.Type
+	in       func(*convert.Recipe) **quant.Type
+}
+
+func (f *recipeFlags) classes() []classFlag {
+	return []classFlag{
+		{"attn", "attention's matrices", &f.attention, func(r *convert.Recipe) **quant.Type { return &r.Attention }},
+		{"experts", "the experts' matrices", &f.experts, func(r *convert.Recipe) **quant.Type { return &r.Experts }},
+		{"embed", "the table that token embeddings are looked up in", &f.embed, func(r *convert.Recipe) **quant.Type { return &r.Embed }},
+		{"lm-head", "the language-model head", &f.head, func(r *convert.Recipe) **quant.Type { return &r.Head }},
+	}
+}
+
+// set fills in what the flags say.
+func (f *recipeFlags) set(opts *convert.Options, flags *pflag.FlagSet) error {
+	opts.Recipe = convert.Recipe{Type: f.typ}
+	if f.preset != "" {
+		var ok bool
+		if opts.Recipe, ok = convert.Preset(f.preset); !ok {
+			return usagef("--preset %s is unknown: choose one of %s", f.preset, strings.Join(convert.PresetNames(), ", "))
+		}
+		if flags.Changed("type") {
+			return usagef("--preset and --type exclude each other: a preset names all types")
+		}
+	}
+	for _, c := range f.classes() {
+		if flags.Changed(c.flag) {
+			*c.in(&opts.Recipe) = c.value
+		}
+	}
+	opts.Search = f.encoder == encoderSearch
+	if f.calibration == "" {
+		return nil
+	}
+	if !opts.Search {
+		return usagef("--calibration is for --encoder %s: %s does not weigh anything", encoderSearch, encoderRTN)
+	}
+	var err error
+	opts.Calibration, err = convert.ReadCalibration(f.calibration)
+	return err
+}
+
+// choiceFlag is a flag that takes one of some words.
+type choiceFlag struct {
+	value   *string
+	choices []string
+}
+
+func (f choiceFlag) String() string { return *f.value }
+func (f choiceFlag) Type() string   { return "NAME" }
+
+func (f choiceFlag) Set(s string) error {
+	for _, c := range f.choices {
+		if strings.EqualFold(s, c) {
+			*f.value = c
+			return nil
+		}
+	}
+	return errors.New("it must be " + strings.Join(f.choices[:len(f.choices)-1], ", ") + fmt.Sprintf(" or %s", f.choices[len(f.choices)-1]))
+}
