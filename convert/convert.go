@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"st/convert/calibration"
 	"st/format"
 	"st/quant"
 )
@@ -23,7 +24,7 @@ type Options struct {
 	// Search chooses the scales of Q4_0 blocks by searching, see [quant.Encoder]; otherwise they are rounded to nearest.
 	Search bool
 	// Calibration, if not nil, tells the search how much each weight counts.
-	Calibration *Calibration
+	Calibration *calibration.Statistics
 	// Threads is the number of goroutines that quantize; 0 means one per CPU.
 	Threads int
 	// Force allows an existing target to be replaced.
@@ -141,6 +142,11 @@ func produce(ctx context.Context, begin time.Time, dst string, meta format.Meta,
 
 	if opts.Threads <= 0 {
 		opts.Threads = goruntime.GOMAXPROCS(0)
+	}
+	if opts.Calibration != nil {
+		if err := opts.Calibration.Check(&meta.Config); err != nil {
+			return nil, err
+		}
 	}
 	p, err := newPlan(&meta.Config, weights, &opts.Recipe)
 	if err != nil {

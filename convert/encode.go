@@ -5,6 +5,7 @@ import (
 	"math"
 	"sync/atomic"
 
+	"st/convert/calibration"
 	"st/format"
 	"st/quant"
 )
@@ -15,8 +16,9 @@ type encoder struct {
 	nonfinite      *atomic.Int64 // weights that were NaN or infinite
 	read           func(bytes int64)
 
-	quant  quant.Encoder
-	record recordBuffer
+	quant       quant.Encoder
+	calibration *calibration.Statistics // nil: none
+	record      recordBuffer
 
 	rows       []float32 // rows as read
 	transposed []float32 // a whole matrix, transposed
@@ -32,6 +34,7 @@ func (e *encoder) tensor(out []byte, t *format.Tensor, src tensor, from, to int)
 	if m, ok := src.(modelTensor); ok && m.sameUnits(t) {
 		return e.copy(out, t, m, from, to)
 	}
+	e.quant.Importance = e.calibration.Importance(t.Name)
 	if t.Transposed != src.Transposed() {
 		return e.transpose(out, t, src)
 	}

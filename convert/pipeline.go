@@ -89,7 +89,7 @@ func (p *plan) write(ctx context.Context, w *format.Writer, opts Options) (nonfi
 	})
 	for range workers {
 		group.Go(func() error {
-			e := encoder{allowNonfinite: opts.AllowNonfinite, nonfinite: &bad, read: read, quant: quant.Encoder{Search: opts.Search}}
+			e := encoder{allowNonfinite: opts.AllowNonfinite, nonfinite: &bad, read: read, quant: quant.Encoder{Search: opts.Search}, calibration: opts.Calibration}
 			for c := range work {
 				c.data = grow(&c.data, int(c.bytes))
 				if err := c.encode(&e); err != nil {

@@ -49,6 +49,7 @@ type Engine struct {
 	batch    int // tokens that go through the layers together in prefill
 	kvType   KVType
 	trace    func(n int, experts []int32) error // nil: none
+	observer Observer                           // nil: none
 	budget   *Budget                            // nil: none
 	streamed *streamedStore                     // store, if there is a budget
 	direct   bool                               // reads go past the page cache

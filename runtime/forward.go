@@ -191,6 +191,9 @@ func (s *Session) batch(ctx context.Context, tokens []int32) error {
 		}
 	}
 	e.stats.tokens.Add(int64(n))
+	if e.observer != nil {
+		s.observeHead(n)
+	}
 	if e.trace != nil {
 		if err := e.trace(n, s.routes); err != nil {
 			return err
@@ -243,6 +246,9 @@ func (s *Session) layer(ctx context.Context, l, n int) error {
 		return err
 	}
 	e.clock.lap(StageNorm)
+	if e.observer != nil {
+		e.observer.ExpertInput(l, s.normed.F[:n*c.Hidden], s.route.experts[:n*c.ExpertsPerToken], s.route.weights[:n*c.ExpertsPerToken])
+	}
 	if err := s.expectExperts(l+1, n); err != nil {
 		return err
 	}
@@ -301,6 +307,9 @@ func (s *Session) attention(l, n int) error {
 	if err := s.normalize(w.attnNorm, nil, n); err != nil {
 		return err
 	}
+	if e.observer != nil {
+		e.observer.AttentionInput(l, s.normed.F[:n*c.Hidden])
+	}
 	err := s.multiply(n, product{s.qkv[0], &w.q, s.normed}, product{s.qkv[1], &w.k, s.normed}, product{s.qkv[2], &w.v, s.normed})
 	if err != nil {
 		return err
@@ -316,6 +325,9 @@ func (s *Session) attention(l, n int) error {
 	s.kv.commit(l, s.length, n)
 	if err := e.pool.split(n, 8, s.do.quantize); err != nil {
 		return err
+	}
+	if e.observer != nil {
+		e.observer.AttentionOutput(l, s.mixed.F[:n*c.Heads*c.HeadDim])
 	}
 	e.clock.lap(StageAttention)
 	return s.multiply(n, product{s.proj, &w.o, s.mixed})

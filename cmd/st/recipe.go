@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"st/convert"
+	"st/convert/calibration"
 	"st/quant"
 )
 
@@ -80,7 +81,7 @@ func (f *recipeFlags) set(opts *convert.Options, flags *pflag.FlagSet) error {
 		return usagef("--calibration is for --encoder %s: %s does not weigh anything", encoderSearch, encoderRTN)
 	}
 	var err error
-	opts.Calibration, err = convert.ReadCalibration(f.calibration)
+	opts.Calibration, err = calibration.Read(f.calibration)
 	return err
 }
 

@@ -44,6 +44,16 @@ func Open(path string) (*Checkpoint, error) {
 	return open(path, openOS)
 }
 
+// OpenSafetensors opens one safetensors file, whatever its name.
+func OpenSafetensors(path string) (*Checkpoint, error) {
+	c := &Checkpoint{byName: make(map[string]*Tensor)}
+	if _, err := c.addFile(path, readSafetensors, openOS); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
 func open(path string, openFile opener) (*Checkpoint, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {

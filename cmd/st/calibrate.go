@@ -1,0 +1,144 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"st/convert/calibration"
+	"st/format"
+)
+
+// calibrateReport is what st calibrate --json prints.
+type calibrateReport struct {
+	Output          string  `json:"output"`
+	Tokens          int     `json:"tokens"`
+	Context         int     `json:"ctx"`
+	Experts         int     `json:"experts"`
+	Unreached       int     `json:"unreached_experts"`
+	Rare            int     `json:"rare_experts"`
+	FewestTokens    int     `json:"fewest_tokens"`
+	MedianTokens    int     `json:"median_tokens"`
+	Seconds         float64 `json:"seconds"`
+	TokensPerSecond float64 `json:"tokens_per_second"`
+}
+
+// rareTokens is the number of tokens below which an expert is reported as rarely reached: as many as the layer's mean stands for.
+const rareTokens = calibration.Shrink
+
+func (a *app) calibrateCommand() *cobra.Command {
+	var opts engineFlags
+	window := defaultWindow
+	var path, target string
+	var force, asJSON bool
+	cmd := &cobra.Command{
+		Use:   "calibrate model.stm --text FILE -o stats.safetensors",
+		Short: "Measure on a text which weights count most",
+		Args:  arguments("MODEL"),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			switch {
+			case path == "":
+				return usagef("a text is missing: --text FILE")
+			case target == "":
+				return usagef("an output file is missing: -o stats.safetensors")
+			}
+			if err := checkOutput(target, args[0], force); err != nil {
+				return err
+			}
+			text, err := a.readAll(cmd.Context(), path)
+			if err != nil {
+				return err
+			}
+			if !utf8.ValidString(text) {
+				return fmt.Errorf("%s is not a text: it holds bytes that are not UTF-8", inputName(path))
+			}
+			m, err := a.openTextModel(args[0], opts)
+			if err != nil {
+				return err
+			}
+			defer m.close(&err)
+			return a.calibrate(cmd.Context(), m, m.encode(text), min(window, m.engine.Context()), target, asJSON)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&path, "text", "", "`file` with the text (required); -: standard input")
+	flags.StringVarP(&target, "output", "o", "", "`file` to write (required)")
+	flags.Var(intFlag{&window, minWindow, math.MaxInt32}, "ctx", "`N` tokens in a window")
+	addForceFlag(flags, &force)
+	opts.add(flags)
+	flags.BoolVar(&asJSON, "json", false, "print a JSON object")
+	return cmd
+}
+
+func (a *app) calibrate(ctx context.Context, m *model, tokens []int32, window int, target string, asJSON bool) error {
+	if len(tokens) == 0 {
+		return errors.New("the text is empty: there is nothing to measure")
+	}
+	begin := time.Now()
+	collector := calibration.NewCollector(m.engine.Config())
+	m.engine.Observe(collector)
+	bar := a.newProgress("calibrate", "tokens")
+	err := m.runWindows(ctx, tokens, window, func(done int) { bar.update(int64(done), int64(len(tokens))) })
+	bar.finish()
+	if err != nil {
+		return err
+	}
+	stats := collector.Statistics()
+	if err := writeFile(target, func(w *bufio.Writer) error { return stats.Write(w) }); err != nil {
+		return err
+	}
+	r := newCalibrateReport(m.engine.Config(), stats)
+	r.Output, r.Context, r.Seconds = target, window, time.Since(begin).Seconds()
+	r.TokensPerSecond = float64(r.Tokens) / r.Seconds
+	if asJSON {
+		return a.printJSON(r)
+	}
+	fmt.Fprintf(a.stdout, "%s: %s; of %s, %d were never chosen and %d by fewer than %d tokens (median %s)\n", target,
+		plural(r.Tokens, "token"), plural(r.Experts, "expert"), r.Unreached, r.Rare, rareTokens, humanize.Comma(int64(r.MedianTokens)))
+	return nil
+}
+
+func newCalibrateReport(c *format.Config, s *calibration.Statistics) calibrateReport {
+	var uses []float32
+	for l := range c.Layers {
+		uses = append(uses, s.Uses(l)...)
+	}
+	slices.Sort(uses)
+	r := calibrateReport{Tokens: s.Tokens(), Experts: len(uses), FewestTokens: int(uses[0]), MedianTokens: int(uses[len(uses)/2])}
+	for _, n := range uses {
+		if n == 0 {
+			r.Unreached++
+		}
+		if n < rareTokens {
+			r.Rare++
+		}
+	}
+	return r
+}
+
+// runWindows runs a text through a model in windows, each of which begins anew, with BOS if the model's texts do.
+func (m *model) runWindows(ctx context.Context, tokens []int32, window int, progress func(done int)) error {
+	s := m.engine.NewSession()
+	bos, replace := m.tok.BOS()
+	replace = replace && m.tok.AddBOS()
+	for at := 0; at < len(tokens); at += window {
+		part := slices.Clone(tokens[at:min(at+window, len(tokens))])
+		if replace {
+			part[0] = bos
+		}
+		s.Reset()
+		if _, err := s.Forward(ctx, part); err != nil {
+			return err
+		}
+		progress(at + len(part))
+	}
+	return nil
+}
