@@ -21,9 +21,9 @@ import (
 // Options say what Run and Quantize make.
 type Options struct {
 	Recipe
-	// Search chooses the scales of Q4_0 blocks by searching, see [quant.Encoder]; otherwise they are rounded to nearest.
-	Search bool
-	// Calibration, if not nil, tells the search how much each weight counts.
+	// Encoder is the way to Q4_0.
+	Encoder Encoder
+	// Calibration, if not nil, tells [Search] how much each weight counts. [GPTQ] needs it, with covariances.
 	Calibration *calibration.Statistics
 	// Threads is the number of goroutines that quantize; 0 means one per CPU.
 	Threads int
@@ -147,6 +147,8 @@ func produce(ctx context.Context, begin time.Time, dst string, meta format.Meta,
 		if err := opts.Calibration.Check(&meta.Config); err != nil {
 			return nil, err
 		}
+	} else if opts.Encoder == GPTQ {
+		return nil, errors.New("the encoder gptq needs a calibration: st calibrate --covariance makes one")
 	}
 	p, err := newPlan(&meta.Config, weights, &opts.Recipe)
 	if err != nil {
@@ -200,9 +202,7 @@ func produce(ctx context.Context, begin time.Time, dst string, meta format.Meta,
 // provenance are the options that shape the result.
 func (o *Options) provenance() map[string]string {
 	options := o.Recipe.options()
-	if o.Search {
-		options["encoder"] = "search"
-	}
+	options["encoder"] = o.Encoder.String()
 	if o.Calibration != nil {
 		options["calibration"] = o.Calibration.Name
 	}

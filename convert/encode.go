@@ -5,7 +5,6 @@ import (
 	"math"
 	"sync/atomic"
 
-	"st/convert/calibration"
 	"st/format"
 	"st/quant"
 )
@@ -16,13 +15,13 @@ type encoder struct {
 	nonfinite      *atomic.Int64 // weights that were NaN or infinite
 	read           func(bytes int64)
 
-	quant       quant.Encoder
-	calibration *calibration.Statistics // nil: none
-	record      recordBuffer
+	quant      quant.Encoder
+	statistics *statistics
+	record     recordBuffer
 
 	rows       []float32 // rows as read
 	transposed []float32 // a whole matrix, transposed
-	group      []float32 // one unit's rows, the missing ones zero
+	group      []float32 // the last units' rows, the missing ones zero
 	scratch    []byte
 }
 
@@ -34,7 +33,9 @@ func (e *encoder) tensor(out []byte, t *format.Tensor, src tensor, from, to int)
 	if m, ok := src.(modelTensor); ok && m.sameUnits(t) {
 		return e.copy(out, t, m, from, to)
 	}
-	e.quant.Importance = e.calibration.Importance(t.Name)
+	if err := e.statistics.set(&e.quant, t); err != nil {
+		return err
+	}
 	if t.Transposed != src.Transposed() {
 		return e.transpose(out, t, src)
 	}
@@ -62,23 +63,27 @@ func (e *encoder) units(out []byte, t *format.Tensor, src tensor, from, to int) 
 		if err := e.load(buf, t, src, u*n, rows); err != nil {
 			return err
 		}
-		for i := u; i < last; i++ {
-			first := (i - u) * n * t.Cols
-			e.unit(out[int64(i-from)*t.Stride:], t, buf[first:min(first+n*t.Cols, len(buf))])
-		}
+		e.encode(out[int64(u-from)*t.Stride:], t, buf)
 	}
 	return nil
 }
 
-// unit encodes one unit, which begins at out[0]. A last group that is not full is filled up with zeros.
-func (e *encoder) unit(out []byte, t *format.Tensor, rows []float32) {
-	full := t.UnitRows() * t.Cols
-	if len(rows) < full {
-		group := grow(&e.group, full)
-		clear(group[copy(group, rows):])
-		rows = group
+// unitsAtOnce is the number of units that are encoded in one go.
+const unitsAtOnce = 16
+
+// encode encodes rows into units, the first of which begins at out[0]. A last group that is not full is filled up with zeros.
+func (e *encoder) encode(out []byte, t *format.Tensor, rows []float32) {
+	unit := t.UnitRows() * t.Cols
+	for u := 0; len(rows) > 0; u += unitsAtOnce {
+		part := rows[:min(unitsAtOnce*unit, len(rows))]
+		rows = rows[len(part):]
+		if n := (len(part) + unit - 1) / unit * unit; n > len(part) {
+			group := grow(&e.group, n)
+			clear(group[copy(group, part):])
+			part = group
+		}
+		t.EncodeUnits(out[int64(u)*t.Stride:], part, &e.quant, grow(&e.scratch, unitsAtOnce*t.UnitBytes()))
 	}
-	t.EncodeUnit(out, rows, &e.quant, grow(&e.scratch, t.UnitBytes()))
 }
 
 // transpose encodes a tensor that is stored transposed: all of it, since every row of the source touches every unit.
@@ -93,9 +98,7 @@ func (e *encoder) transpose(out []byte, t *format.Tensor, src tensor) error {
 		}
 		transpose(all[r:], buf, n, src.Cols(), t.Cols)
 	}
-	for u := range t.Units() {
-		e.unit(out[int64(u)*t.Stride:], t, all[u*t.Cols:][:t.Cols])
-	}
+	e.encode(out, t, all)
 	return nil
 }
 
@@ -178,7 +181,7 @@ func encoderMemory(r *format.Record) int64 {
 	n := int64(2 * readWeights * 4)
 	for i := range r.Tensors {
 		t := &r.Tensors[i]
-		n = max(n, int64(2*t.UnitRows()*t.Cols*4))
+		n = max(n, int64(2*t.UnitRows()*t.Cols*4)) + unitsAtOnce*int64(t.UnitBytes())
 		if t.Transposed {
 			n = max(n, t.Params()*4+readWeights*4)
 		}

@@ -70,6 +70,7 @@ func (p *plan) write(ctx context.Context, w *format.Writer, opts Options) (nonfi
 		buffers <- nil
 	}
 	work := make(chan *chunk)
+	statistics := newStatistics(opts)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		defer close(work)
@@ -89,7 +90,7 @@ func (p *plan) write(ctx context.Context, w *format.Writer, opts Options) (nonfi
 	})
 	for range workers {
 		group.Go(func() error {
-			e := encoder{allowNonfinite: opts.AllowNonfinite, nonfinite: &bad, read: read, quant: quant.Encoder{Search: opts.Search}, calibration: opts.Calibration}
+			e := encoder{allowNonfinite: opts.AllowNonfinite, nonfinite: &bad, read: read, quant: quant.Encoder{Search: opts.Encoder != RTN}, statistics: statistics}
 			for c := range work {
 				c.data = grow(&c.data, int(c.bytes))
 				if err := c.encode(&e); err != nil {

@@ -71,7 +71,11 @@ func (p *plan) smallThinker(c *format.Config) error {
 	} else if from, err = p.take(lmHead, []int{c.Vocab, c.Hidden}); err != nil {
 		return err
 	}
-	if err := p.dense(-1, embeddings, embed, Embed, !separate); err != nil {
+	class := Embed
+	if !separate {
+		class = Head
+	}
+	if err := p.dense(-1, embeddings, embed, class, !separate); err != nil {
 		return err
 	}
 	for l := range c.Layers {

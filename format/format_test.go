@@ -61,7 +61,7 @@ func encodeRecord(r *Record, weights [][]float32) []byte {
 		n := t.UnitRows() * t.Cols
 		src := append(slices.Clone(weights[i]), make([]float32, t.Units()*n-len(weights[i]))...)
 		for u := range t.Units() {
-			t.EncodeUnit(out[t.Offset+int64(u)*t.Stride:], src[u*n:][:n], new(quant.Encoder), make([]byte, t.UnitBytes()))
+			t.EncodeUnits(out[t.Offset+int64(u)*t.Stride:], src[u*n:][:n], new(quant.Encoder), make([]byte, t.UnitBytes()))
 		}
 	}
 	return out

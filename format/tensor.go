@@ -129,16 +129,26 @@ func (t *Tensor) DecodeUnitRow(dst []float32, unit []byte, r int) {
 	t.Type.Decode(dst[:t.Cols], quants, scales)
 }
 
-// EncodeUnit is the inverse of DecodeRow for a whole unit: it stores src, which holds UnitRows rows of Cols weights (the
-// missing ones of a last group are the caller's zeros), in unit, which begins where the unit does in its record. scratch is
-// at least UnitBytes long.
-func (t *Tensor) EncodeUnit(unit []byte, src []float32, e *quant.Encoder, scratch []byte) {
+// EncodeUnits is the inverse of DecodeRow for several units: it stores src, which holds UnitRows rows of Cols weights for each (the
+// missing ones of a last group are the caller's zeros), in units, which begins where the first of them does in its record.
+// scratch is at least as long as the units are, each UnitBytes.
+func (t *Tensor) EncodeUnits(units []byte, src []float32, e *quant.Encoder, scratch []byte) {
 	if t.Layout == Groups16 {
-		e.EncodeGroup(t.Type, unit[:t.UnitBytes()], src, scratch)
+		for n := t.UnitRows() * t.Cols; len(src) > 0; src = src[n:] {
+			e.EncodeGroup(t.Type, units[:t.UnitBytes()], src[:n], scratch)
+			units = units[min(int(t.Stride), len(units)):]
+		}
 		return
 	}
-	quants, scales := t.row(unit)
+	rowQuants, rowScales := t.Type.QuantBytes(t.Cols), t.Type.ScaleBytes(t.Cols)
+	quants, scales := scratch[:t.Type.QuantBytes(len(src))], scratch[t.Type.QuantBytes(len(src)):]
 	e.Encode(t.Type, quants, scales, src)
+	for at := 0; len(quants) > 0; at += int(t.Stride) {
+		q, s := t.row(units[at:])
+		copy(q, quants[:rowQuants])
+		copy(s, scales[:rowScales])
+		quants, scales = quants[rowQuants:], scales[rowScales:]
+	}
 }
 
 // CopyUnit copies a unit of another tensor of the same type, layout and width. Both slices begin where the unit does in its

@@ -15,6 +15,7 @@ import (
 
 	"st/convert/calibration"
 	"st/format"
+	"st/runtime/kernel"
 )
 
 // calibrateReport is what st calibrate --json prints.
@@ -38,7 +39,7 @@ func (a *app) calibrateCommand() *cobra.Command {
 	var opts engineFlags
 	window := defaultWindow
 	var path, target string
-	var force, asJSON bool
+	var covariance, force, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "calibrate model.stm --text FILE -o stats.safetensors",
 		Short: "Measure on a text which weights count most",
@@ -65,25 +66,30 @@ func (a *app) calibrateCommand() *cobra.Command {
 				return err
 			}
 			defer m.close(&err)
-			return a.calibrate(cmd.Context(), m, m.encode(text), min(window, m.engine.Context()), target, asJSON)
+			return a.calibrate(cmd.Context(), m, m.encode(text), min(window, m.engine.Context()), covariance, target, asJSON)
 		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&path, "text", "", "`file` with the text (required); -: standard input")
 	flags.StringVarP(&target, "output", "o", "", "`file` to write (required)")
 	flags.Var(intFlag{&window, minWindow, math.MaxInt32}, "ctx", "`N` tokens in a window")
+	flags.BoolVar(&covariance, "covariance", false, "collect what --encoder gptq needs, too")
 	addForceFlag(flags, &force)
 	opts.add(flags)
 	flags.BoolVar(&asJSON, "json", false, "print a JSON object")
 	return cmd
 }
 
-func (a *app) calibrate(ctx context.Context, m *model, tokens []int32, window int, target string, asJSON bool) error {
+func (a *app) calibrate(ctx context.Context, m *model, tokens []int32, window int, covariance bool, target string, asJSON bool) error {
 	if len(tokens) == 0 {
 		return errors.New("the text is empty: there is nothing to measure")
 	}
 	begin := time.Now()
-	collector := calibration.NewCollector(m.engine.Config())
+	var add calibration.AddScaled
+	if covariance {
+		add = kernel.Axpy4
+	}
+	collector := calibration.NewCollector(m.engine.Config(), add)
 	m.engine.Observe(collector)
 	bar := a.newProgress("calibrate", "tokens")
 	err := m.runWindows(ctx, tokens, window, func(done int) { bar.update(int64(done), int64(len(tokens))) })

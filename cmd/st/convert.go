@@ -67,6 +67,7 @@ a block type (q4_0, q8_0) cannot hold, because their length is no multiple of 32
 			if err := recipe.set(&opts, cmd.Flags()); err != nil {
 				return err
 			}
+			defer opts.Calibration.Close()
 			p := a.newProgress("convert", "B")
 			opts.Progress = p.update
 			result, err := convert.Run(cmd.Context(), args[0], target, opts)

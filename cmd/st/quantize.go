@@ -18,6 +18,7 @@ func (a *app) quantizeCommand() *cobra.Command {
 			if err := recipe.set(&opts, cmd.Flags()); err != nil {
 				return err
 			}
+			defer opts.Calibration.Close()
 			p := a.newProgress("quantize", "B")
 			opts.Progress = p.update
 			result, err := convert.Quantize(cmd.Context(), args[0], args[1], opts)

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -17,17 +15,12 @@ type recipeFlags struct {
 	preset                          string
 	typ                             quant.Type
 	attention, experts, embed, head quant.Type
-	encoder                         string
+	encoder                         convert.Encoder
 	calibration                     string // file
 }
 
-const (
-	encoderRTN    = "rtn"
-	encoderSearch = "search"
-)
-
 func (f *recipeFlags) add(flags *pflag.FlagSet) {
-	f.typ, f.encoder = quant.Q4_0, encoderSearch
+	f.typ, f.encoder = quant.Q4_0, convert.Search
 	typeFlag := func(t *quant.Type, name, usage string) {
 		flags.Var(parsedFlag[quant.Type]{t, quant.ParseType}, name, usage)
 	}
@@ -37,8 +30,8 @@ func (f *recipeFlags) add(flags *pflag.FlagSet) {
 		flags.Lookup(c.flag).DefValue = "" // depends on --type
 	}
 	flags.StringVar(&f.preset, "preset", "", "`name` of a recipe of types: "+strings.Join(convert.PresetNames(), ", "))
-	flags.Var(choiceFlag{&f.encoder, []string{encoderRTN, encoderSearch}}, "encoder", "how q4_0 finds its scales: rtn or search")
-	flags.StringVar(&f.calibration, "calibration", "", "`file` of st calibrate, which tells the search what counts")
+	flags.Var(parsedFlag[convert.Encoder]{&f.encoder, convert.ParseEncoder}, "encoder", "`name` of the way to q4_0: rtn, search or gptq")
+	flags.StringVar(&f.calibration, "calibration", "", "`file` of st calibrate, for search and gptq")
 }
 
 type classFlag struct {
@@ -73,33 +66,16 @@ func (f *recipeFlags) set(opts *convert.Options, flags *pflag.FlagSet) error {
 			*c.in(&opts.Recipe) = c.value
 		}
 	}
-	opts.Search = f.encoder == encoderSearch
-	if f.calibration == "" {
+	opts.Encoder = f.encoder
+	switch {
+	case f.calibration == "" && f.encoder == convert.GPTQ:
+		return usagef("--encoder gptq needs --calibration FILE: make one with st calibrate --covariance")
+	case f.calibration == "":
 		return nil
-	}
-	if !opts.Search {
-		return usagef("--calibration is for --encoder %s: %s does not weigh anything", encoderSearch, encoderRTN)
+	case f.encoder == convert.RTN:
+		return usagef("--calibration is for --encoder search and gptq: rtn weighs nothing")
 	}
 	var err error
-	opts.Calibration, err = calibration.Read(f.calibration)
+	opts.Calibration, err = calibration.Open(f.calibration)
 	return err
-}
-
-// choiceFlag is a flag that takes one of some words.
-type choiceFlag struct {
-	value   *string
-	choices []string
-}
-
-func (f choiceFlag) String() string { return *f.value }
-func (f choiceFlag) Type() string   { return "NAME" }
-
-func (f choiceFlag) Set(s string) error {
-	for _, c := range f.choices {
-		if strings.EqualFold(s, c) {
-			*f.value = c
-			return nil
-		}
-	}
-	return errors.New("it must be " + strings.Join(f.choices[:len(f.choices)-1], ", ") + fmt.Sprintf(" or %s", f.choices[len(f.choices)-1]))
 }

@@ -1,42 +1,63 @@
 package calibration
 
-import "st/format"
+import (
+	goruntime "runtime"
 
-// Collector adds up squares of what a run of a model shows it, as the runtime's observer.
+	"golang.org/x/sync/errgroup"
+
+	"st/format"
+)
+
+// Collector adds up squares and products of what a run of a model shows it, as the runtime's observer.
 type Collector struct {
 	config *format.Config
+	add    AddScaled // nil: no covariances
 	tokens int64
 	layers []layerSums
 	head   sums
 }
 
+// AddScaled adds Σ w[i]·x[i] to y, for four vectors as long as y.
+type AddScaled func(y []float32, w *[4]float32, x *[4][]float32)
+
 // sums of squares, weighted; in float64, because millions of tokens are added up.
 type sums struct {
-	squares []float64
-	weight  float64
-	tokens  int64
+	squares  []float64
+	weight   float64
+	tokens   int64
+	products []float32 // upper triangle of Σ x·xᵀ, if it is collected
 }
 
 type layerSums struct {
-	in, out sums   // of attention
-	experts []sums // inputs weighted with the squares of the router's weights, which the output's errors are multiplied with
+	in, out, ffn sums   // of attention, and of all experts together
+	experts      []sums // inputs weighted with the squares of the router's weights, which the output's errors are multiplied with
 }
 
-// NewCollector returns one for a model.
-func NewCollector(c *format.Config) *Collector {
-	k := &Collector{config: c, layers: make([]layerSums, c.Layers), head: newSums(c.Hidden)}
+// NewCollector returns one for a model. If add is given it collects covariances too.
+func NewCollector(c *format.Config, add AddScaled) *Collector {
+	k := &Collector{config: c, add: add, layers: make([]layerSums, c.Layers), head: newSums(c.Hidden, add)}
 	for l := range k.layers {
-		k.layers[l] = layerSums{in: newSums(c.Hidden), out: newSums(c.Heads * c.HeadDim), experts: make([]sums, c.Experts)}
+		k.layers[l] = layerSums{in: newSums(c.Hidden, add), out: newSums(c.Heads*c.HeadDim, add), ffn: newSums(c.Hidden, add), experts: make([]sums, c.Experts)}
 		for x := range k.layers[l].experts {
-			k.layers[l].experts[x] = newSums(c.Hidden)
+			k.layers[l].experts[x] = newSums(c.Hidden, nil)
 		}
 	}
 	return k
 }
 
-func newSums(cols int) sums { return sums{squares: make([]float64, cols)} }
+func newSums(cols int, add AddScaled) sums {
+	s := sums{squares: make([]float64, cols)}
+	if add != nil {
+		s.products = make([]float32, triangle(cols))
+	}
+	return s
+}
 
-func (s *sums) add(x []float32, weight float64) {
+// triangle returns the number of elements on and above the diagonal of an n×n matrix.
+func triangle(n int) int { return n * (n + 1) / 2 }
+
+// row adds the squares of one vector.
+func (s *sums) row(x []float32, weight float64) {
 	for i, v := range x[:len(s.squares)] {
 		s.squares[i] += weight * float64(v) * float64(v)
 	}
@@ -44,10 +65,44 @@ func (s *sums) add(x []float32, weight float64) {
 	s.tokens++
 }
 
-// all adds every row of x.
-func (s *sums) all(x []float32) {
-	for ; len(x) > 0; x = x[len(s.squares):] {
-		s.add(x, 1)
+// all adds every vector of a batch.
+func (s *sums) all(x []float32, add AddScaled) {
+	n := len(s.squares)
+	for t := 0; t < len(x); t += n {
+		s.row(x[t:], 1)
+	}
+	if s.products == nil {
+		return
+	}
+	var group errgroup.Group
+	const step = 32 // rows of the triangle, which are of unequal lengths
+	group.SetLimit(goruntime.GOMAXPROCS(0))
+	for from := 0; from < n; from += step {
+		group.Go(func() error {
+			for i := from; i < min(from+step, n); i++ {
+				at := triangle(n) - triangle(n-i)
+				s.productsRow(s.products[at:at+n-i], x, i, add)
+			}
+			return nil
+		})
+	}
+	group.Wait()
+}
+
+// productsRow adds row i of the products, from the diagonal on.
+func (s *sums) productsRow(row, x []float32, i int, add AddScaled) {
+	n := len(s.squares)
+	for t := 0; t < len(x); t += 4 * n {
+		var w [4]float32
+		var v [4][]float32
+		for k := range v {
+			if at := t + k*n; at < len(x) {
+				w[k], v[k] = x[at+i], x[at+i:at+n]
+			} else {
+				v[k] = v[0] // which counts nothing
+			}
+		}
+		add(row, &w, &v)
 	}
 }
 
@@ -63,19 +118,21 @@ func (s *sums) mean() []float32 {
 }
 
 // AttentionInput, AttentionOutput, ExpertInput and HeadInput are an observer's: see the runtime package.
-func (k *Collector) AttentionInput(layer int, x []float32) { k.layers[layer].in.all(x) }
+func (k *Collector) AttentionInput(layer int, x []float32) { k.layers[layer].in.all(x, k.add) }
 
-func (k *Collector) AttentionOutput(layer int, x []float32) { k.layers[layer].out.all(x) }
+func (k *Collector) AttentionOutput(layer int, x []float32) { k.layers[layer].out.all(x, k.add) }
 
 func (k *Collector) ExpertInput(layer int, x []float32, experts []int32, weights []float32) {
+	l := &k.layers[layer]
+	l.ffn.all(x, k.add)
 	for i, expert := range experts {
 		row := x[i/k.config.ExpertsPerToken*k.config.Hidden:][:k.config.Hidden]
-		k.layers[layer].experts[expert].add(row, float64(weights[i])*float64(weights[i]))
+		l.experts[expert].row(row, float64(weights[i])*float64(weights[i]))
 	}
 }
 
 func (k *Collector) HeadInput(x []float32) {
-	k.head.all(x)
+	k.head.all(x, k.add)
 	k.tokens += int64(len(x) / k.config.Hidden)
 }
 
@@ -85,12 +142,20 @@ const Shrink = 64
 
 // Statistics returns the means of what was seen so far.
 func (k *Collector) Statistics() *Statistics {
-	s := &Statistics{tensors: map[string]matrix{}}
+	s := &Statistics{Name: "the statistics", tensors: map[string]matrix{}}
+	covariance := func(name string, of *sums) {
+		if of.products != nil {
+			s.put(name+covarianceOf, of.products)
+		}
+	}
 	for l := range k.layers {
 		layer := &k.layers[l]
 		s.put(attentionIn(l), layer.in.mean())
 		s.put(attentionOut(l), layer.out.mean())
-		all := newSums(k.config.Hidden)
+		covariance(attentionIn(l), &layer.in)
+		covariance(attentionOut(l), &layer.out)
+		covariance(expertsIn(l), &layer.ffn)
+		all := newSums(k.config.Hidden, nil)
 		for x := range layer.experts {
 			for i, v := range layer.experts[x].squares {
 				all.squares[i] += v
@@ -114,6 +179,7 @@ func (k *Collector) Statistics() *Statistics {
 		s.put(expertsTokens(l), tokens)
 	}
 	s.put(headIn, k.head.mean())
+	covariance(headIn, &k.head)
 	s.put(tokensSeen, []float32{float32(k.tokens)})
 	return s
 }

@@ -19,6 +19,9 @@ import (
 //	lm_head.input                                    [hidden]
 //	tokens                                           [1]                 of the text
 //
+// and, if they were collected, the covariances Σ x·xᵀ of the four kinds of inputs, those of a layer's experts in one: the upper
+// triangle, row after row, under the name with ".covariance" after it.
+//
 // An expert's inputs count by the square of the weight that the router gave it, and the layer's mean is mixed in, for 64 tokens.
 // down has no importance: its rows are stored neuron by neuron, and all weights of a neuron are multiplied with the same number.
 type Statistics struct {
@@ -26,16 +29,18 @@ type Statistics struct {
 	Name    string
 	names   []string
 	tensors map[string]matrix
+	file    *checkpoint.Checkpoint // nil: everything is in tensors
 }
 
 type matrix struct {
 	rows, cols int
-	data       []float32
+	data       []float32 // nil: in the file
 }
 
 const (
-	headIn     = "lm_head.input"
-	tokensSeen = "tokens"
+	headIn       = "lm_head.input"
+	tokensSeen   = "tokens"
+	covarianceOf = ".covariance"
 )
 
 func attentionIn(l int) string  { return fmt.Sprintf("model.layers.%d.self_attn.qkv_proj.input", l) }
@@ -60,85 +65,136 @@ func (s *Statistics) Tokens() int { return int(s.tensors[tokensSeen].data[0]) }
 // Uses returns how many tokens chose each expert of a layer.
 func (s *Statistics) Uses(layer int) []float32 { return s.tensors[expertsTokens(layer)].data }
 
+// Input returns the name of the inputs that a tensor of a checkpoint is multiplied with, and of which expert it is, −1 for none. The
+// name is empty for tensors whose inputs are not known.
+func Input(tensor string) (name string, expert int) {
+	if tensor == "lm_head.weight" || tensor == "model.embed_tokens.weight" {
+		return headIn, -1
+	}
+	var layer int
+	if _, err := fmt.Sscanf(tensor, "model.layers.%d.", &layer); err != nil {
+		return "", -1
+	}
+	rest := strings.TrimPrefix(tensor, fmt.Sprintf("model.layers.%d.", layer))
+	switch rest {
+	case "self_attn.q_proj.weight", "self_attn.k_proj.weight", "self_attn.v_proj.weight":
+		return attentionIn(layer), -1
+	case "self_attn.o_proj.weight":
+		return attentionOut(layer), -1
+	}
+	if _, err := fmt.Sscanf(rest, "block_sparse_moe.experts.%d.", &expert); err != nil || strings.HasSuffix(rest, ".down.weight") {
+		return "", -1
+	}
+	return expertsIn(layer), expert
+}
+
 // Importance returns how much each column of a tensor counts, given the tensor's name in the checkpoint; nil: all the same, or
 // nothing is known.
 func (s *Statistics) Importance(tensor string) []float32 {
 	if s == nil {
 		return nil
 	}
-	if tensor == "lm_head.weight" || tensor == "model.embed_tokens.weight" {
-		return s.tensors[headIn].data
+	name, expert := Input(tensor)
+	m := s.tensors[name]
+	if expert < 0 {
+		return m.data
 	}
-	var layer, expert int
-	if _, err := fmt.Sscanf(tensor, "model.layers.%d.", &layer); err != nil {
-		return nil
-	}
-	name := strings.TrimPrefix(tensor, fmt.Sprintf("model.layers.%d.", layer))
-	switch name {
-	case "self_attn.q_proj.weight", "self_attn.k_proj.weight", "self_attn.v_proj.weight":
-		return s.tensors[attentionIn(layer)].data
-	case "self_attn.o_proj.weight":
-		return s.tensors[attentionOut(layer)].data
-	}
-	if _, err := fmt.Sscanf(name, "block_sparse_moe.experts.%d.", &expert); err != nil || strings.HasSuffix(name, ".down.weight") {
-		return nil
-	}
-	m := s.tensors[expertsIn(layer)]
 	return m.data[expert*m.cols:][:m.cols]
 }
 
-// Read reads a file that st calibrate wrote.
-func Read(path string) (*Statistics, error) {
+// Covariance returns the covariance of inputs, named by [Input]: its upper triangle row after row. It is read from the file.
+func (s *Statistics) Covariance(input string) ([]float32, error) {
+	m, ok := s.tensors[input+covarianceOf]
+	if !ok {
+		return nil, fmt.Errorf("%s: tensor %s is missing: st calibrate collects it with --covariance", s.Name, input+covarianceOf)
+	}
+	if m.data != nil {
+		return m.data, nil
+	}
+	return s.read(input + covarianceOf)
+}
+
+// HasCovariance reports whether covariances were collected.
+func (s *Statistics) HasCovariance() bool {
+	_, ok := s.tensors[headIn+covarianceOf]
+	return ok
+}
+
+func (s *Statistics) read(name string) ([]float32, error) {
+	t, _ := s.file.Lookup(name)
+	data := make([]float32, t.Rows()*t.Cols())
+	if err := t.ReadRows(data, 0, t.Rows()); err != nil {
+		return nil, err
+	}
+	for _, v := range data {
+		if !(math.Abs(float64(v)) <= math.MaxFloat32) || v < 0 && !strings.HasSuffix(name, covarianceOf) {
+			return nil, fmt.Errorf("%s: tensor %s holds %v, which no mean of squares is: calibrate again", t.File, name, v)
+		}
+	}
+	return data, nil
+}
+
+// Open opens a file that st calibrate wrote. Covariances stay in it until they are asked for; Close it when they are no more.
+func Open(path string) (*Statistics, error) {
 	c, err := checkpoint.OpenSafetensors(path)
 	if err != nil {
 		return nil, err
 	}
-	defer c.Close()
-	s := &Statistics{Name: filepath.Base(path), tensors: map[string]matrix{}}
+	s := &Statistics{Name: filepath.Base(path), tensors: map[string]matrix{}, file: c}
 	for _, t := range c.Tensors() {
-		m := matrix{t.Rows(), t.Cols(), make([]float32, t.Rows()*t.Cols())}
-		if err := t.ReadRows(m.data, 0, m.rows); err != nil {
-			return nil, err
-		}
-		for _, v := range m.data {
-			if !(v >= 0 && v <= math.MaxFloat32) {
-				return nil, fmt.Errorf("%s: tensor %s holds %v: mean squares are neither negative nor infinite", path, t.Name, v)
+		m := matrix{rows: t.Rows(), cols: t.Cols()}
+		if !strings.HasSuffix(t.Name, covarianceOf) {
+			if m.data, err = s.read(t.Name); err != nil {
+				c.Close()
+				return nil, err
 			}
 		}
 		s.names = append(s.names, t.Name)
 		s.tensors[t.Name] = m
 	}
 	if m := s.tensors[tokensSeen]; m.rows != 1 || m.cols != 1 {
+		c.Close()
 		return nil, fmt.Errorf("%s: there is no tensor %q: it is not a file that st calibrate made", path, tokensSeen)
 	}
 	return s, nil
 }
 
+// Close closes the file.
+func (s *Statistics) Close() error {
+	if s == nil || s.file == nil {
+		return nil
+	}
+	return s.file.Close()
+}
+
 // Check reports what does not fit a model.
 func (s *Statistics) Check(c *format.Config) error {
-	want := map[string][2]int{headIn: {1, c.Hidden}}
-	order := []string{headIn}
-	for l := range c.Layers {
-		for _, t := range []struct {
-			name       string
-			rows, cols int
-		}{
-			{attentionIn(l), 1, c.Hidden}, {attentionOut(l), 1, c.Heads * c.HeadDim},
-			{expertsIn(l), c.Experts, c.Hidden}, {expertsTokens(l), 1, c.Experts},
-		} {
-			want[t.name] = [2]int{t.rows, t.cols}
-			order = append(order, t.name)
-		}
-	}
-	for _, name := range order {
+	check := func(name string, rows, cols int) error {
 		m, ok := s.tensors[name]
 		switch {
 		case !ok:
 			return fmt.Errorf("%s: tensor %s is missing: it was made for another model", s.Name, name)
-		case m.rows != want[name][0] || m.cols != want[name][1]:
-			return fmt.Errorf("%s: tensor %s is %d×%d instead of %d×%d: it was made for another model", s.Name, name,
-				m.rows, m.cols, want[name][0], want[name][1])
+		case m.rows != rows || m.cols != cols:
+			return fmt.Errorf("%s: tensor %s is %d×%d instead of %d×%d: it was made for another model", s.Name, name, m.rows, m.cols, rows, cols)
+		}
+		return nil
+	}
+	input := func(name string, rows, cols int) error {
+		if err := check(name, rows, cols); err != nil || !s.HasCovariance() {
+			return err
+		}
+		return check(name+covarianceOf, 1, triangle(cols))
+	}
+	err := input(headIn, 1, c.Hidden)
+	for l := range c.Layers {
+		for _, e := range []error{
+			input(attentionIn(l), 1, c.Hidden), input(attentionOut(l), 1, c.Heads*c.HeadDim),
+			input(expertsIn(l), c.Experts, c.Hidden), check(expertsTokens(l), 1, c.Experts),
+		} {
+			if err == nil {
+				err = e
+			}
 		}
 	}
-	return nil
+	return err
 }
