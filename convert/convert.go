@@ -31,6 +31,8 @@ type Options struct {
 	Force bool
 	// AllowNonfinite goes on when a weight is NaN or infinite.
 	AllowNonfinite bool
+	// Report asks for the result's Losses.
+	Report bool
 	// Tool is recorded as the program that wrote the file.
 	Tool string
 	// Progress, if not nil, is told how many bytes of the source's weights were read, of how many. Calls come from several
@@ -47,6 +49,7 @@ type Result struct {
 	OutputBytes int64 // size of the file written
 	Elapsed     time.Duration
 	Fallbacks   []Fallback
+	Losses      []Loss   // of the tensors that were encoded, not copied; the largest first
 	Notes       []string // what else the user should know
 }
 
@@ -187,7 +190,7 @@ func produce(ctx context.Context, begin time.Time, dst string, meta format.Meta,
 	if err := w.Commit(provenance); err != nil {
 		return nil, err
 	}
-	result := &Result{SourceBytes: p.sourceBytes, Elapsed: time.Since(begin), Fallbacks: p.fallbacks, Notes: notes}
+	result := &Result{SourceBytes: p.sourceBytes, Elapsed: time.Since(begin), Fallbacks: p.fallbacks, Losses: p.losses, Notes: notes}
 	for i := range p.records {
 		result.Tensors += len(p.records[i].Tensors)
 	}

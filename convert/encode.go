@@ -17,6 +17,7 @@ type encoder struct {
 
 	quant      quant.Encoder
 	statistics *statistics
+	losses     *losses // nil: nobody asks
 	record     recordBuffer
 
 	rows       []float32 // rows as read
@@ -77,12 +78,15 @@ func (e *encoder) encode(out []byte, t *format.Tensor, rows []float32) {
 	for u := 0; len(rows) > 0; u += unitsAtOnce {
 		part := rows[:min(unitsAtOnce*unit, len(rows))]
 		rows = rows[len(part):]
+		given := len(part)
 		if n := (len(part) + unit - 1) / unit * unit; n > len(part) {
 			group := grow(&e.group, n)
 			clear(group[copy(group, part):])
 			part = group
 		}
-		t.EncodeUnits(out[int64(u)*t.Stride:], part, &e.quant, grow(&e.scratch, unitsAtOnce*t.UnitBytes()))
+		units := out[int64(u)*t.Stride:]
+		t.EncodeUnits(units, part, &e.quant, grow(&e.scratch, unitsAtOnce*t.UnitBytes()))
+		e.losses.add(t, units, part[:given])
 	}
 }
 
@@ -126,7 +130,7 @@ func (e *encoder) load(dst []float32, t *format.Tensor, src tensor, row, n int) 
 		e.read(src.Bytes() / int64(src.Rows()) * int64(n))
 	}
 	limit := t.Type.Max()
-	if inRange(dst, limit) {
+	if quant.Largest(dst) <= math.Float32bits(limit) {
 		return nil
 	}
 	for i, v := range dst {
@@ -144,17 +148,6 @@ func (e *encoder) load(dst []float32, t *format.Tensor, src tensor, row, n int) 
 		}
 	}
 	return nil
-}
-
-// inRange reports whether every weight is a number of magnitude at most limit.
-func inRange(x []float32, limit float32) bool {
-	// As integers, magnitudes are ordered as the floats are, with infinity and NaN above all.
-	bound := math.Float32bits(limit)
-	var top uint32
-	for _, v := range x {
-		top = max(top, math.Float32bits(v)&^(1<<31))
-	}
-	return top <= bound
 }
 
 func grow[T any](b *[]T, n int) []T {

@@ -71,6 +71,11 @@ func (p *plan) write(ctx context.Context, w *format.Writer, opts Options) (nonfi
 	}
 	work := make(chan *chunk)
 	statistics := newStatistics(opts)
+	var losses *losses
+	if opts.Report {
+		losses = newLosses()
+		defer func() { p.losses = losses.sorted() }()
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		defer close(work)
@@ -90,7 +95,7 @@ func (p *plan) write(ctx context.Context, w *format.Writer, opts Options) (nonfi
 	})
 	for range workers {
 		group.Go(func() error {
-			e := encoder{allowNonfinite: opts.AllowNonfinite, nonfinite: &bad, read: read, quant: quant.Encoder{Search: opts.Encoder != RTN}, statistics: statistics}
+			e := encoder{allowNonfinite: opts.AllowNonfinite, nonfinite: &bad, read: read, quant: quant.Encoder{Search: opts.Encoder != RTN}, statistics: statistics, losses: losses}
 			for c := range work {
 				c.data = grow(&c.data, int(c.bytes))
 				if err := c.encode(&e); err != nil {

@@ -17,6 +17,7 @@ type plan struct {
 	fallbacks   []Fallback
 	lossy       map[[2]quant.Type]int // tensors of an .stm file that get another type, by both
 	sourceBytes int64
+	losses      []Loss // after write, if they were asked for
 
 	types   [numClasses]quant.Type
 	recipe  *Recipe

@@ -2,6 +2,7 @@ package convert
 
 import (
 	"fmt"
+	"strings"
 
 	"st/format"
 	"st/quant"
@@ -22,6 +23,21 @@ const (
 
 func (c Class) String() string {
 	return [...]string{"norms and routers", "attention", "experts", "embed", "lm-head"}[c]
+}
+
+// classOf returns the class of a tensor by its name in the checkpoint.
+func classOf(name string) Class {
+	switch {
+	case name == embeddings:
+		return Embed
+	case name == lmHead:
+		return Head
+	case strings.Contains(name, ".self_attn."):
+		return Attention
+	case strings.Contains(name, ".experts."):
+		return Experts
+	}
+	return Exact
 }
 
 // flag is the command-line option that sets the class's type.

@@ -65,11 +65,11 @@ func (s *statistics) set(e *quant.Encoder, t *format.Tensor) error {
 	if s.calibration == nil || t.Type != quant.Q4_0 {
 		return nil
 	}
-	e.Importance = s.calibration.Importance(t.Name)
-	if !s.gptq || e.Importance == nil {
+	e.Importance = normalize(s.calibration.Importance(t.Name))
+	input, _ := calibration.Input(t.Name)
+	if !s.gptq || input == "" {
 		return nil
 	}
-	input, _ := calibration.Input(t.Name)
 	f := s.factor(input)
 	f.once.Do(func() {
 		covariance, err := s.calibration.Covariance(input)
@@ -82,6 +82,22 @@ func (s *statistics) set(e *quant.Encoder, t *format.Tensor) error {
 	})
 	e.GPTQ = f.gptq
 	return f.err
+}
+
+// normalize returns v divided by its mean; nil if it counts nothing.
+func normalize(v []float32) []float32 {
+	var sum float64
+	for _, f := range v {
+		sum += float64(f)
+	}
+	if sum == 0 {
+		return nil
+	}
+	n := make([]float32, len(v))
+	for i, f := range v {
+		n[i] = float32(float64(f) * float64(len(v)) / sum)
+	}
+	return n
 }
 
 func (s *statistics) factor(input string) *factor {

@@ -6,7 +6,7 @@ type Encoder struct {
 	// The other types are not changed by it.
 	Search bool
 	// Importance says how much the squared errors of a row's weights count in a search, by column: the mean squares of what they
-	// are multiplied with. It is as long as a row; nil: they all count the same.
+	// are multiplied with, up to a factor that brings them near 1. It is as long as a row; nil: they all count the same.
 	Importance []float32
 	// GPTQ encodes the rows of Q4_0 matrices instead of a search, if it is not nil. They are as long as it was made for.
 	GPTQ *GPTQ

@@ -42,8 +42,15 @@ func encodeF32(dst []byte, src []float32) {
 	}
 }
 
+// The loops that decode take eight bytes at a time: one load and one bounds check for several numbers make them about twice as fast.
+
 func decodeF32(dst []float32, src []byte) {
-	src = src[:4*len(dst)]
+	for len(dst) >= 2 && len(src) >= 8 {
+		w := le.Uint64(src)
+		dst[0] = math.Float32frombits(uint32(w))
+		dst[1] = math.Float32frombits(uint32(w >> 32))
+		dst, src = dst[2:], src[8:]
+	}
 	for i := range dst {
 		dst[i] = math.Float32frombits(le.Uint32(src[4*i:]))
 	}
@@ -56,7 +63,14 @@ func encodeF16(dst []byte, src []float32) {
 }
 
 func decodeF16(dst []float32, src []byte) {
-	src = src[:2*len(dst)]
+	for len(dst) >= 4 && len(src) >= 8 {
+		w := le.Uint64(src)
+		dst[0] = halves[uint16(w)]
+		dst[1] = halves[uint16(w>>16)]
+		dst[2] = halves[uint16(w>>32)]
+		dst[3] = halves[uint16(w>>48)]
+		dst, src = dst[4:], src[8:]
+	}
 	for i := range dst {
 		dst[i] = halves[le.Uint16(src[2*i:])]
 	}
@@ -68,9 +82,25 @@ func encodeBF16(dst []byte, src []float32) {
 	}
 }
 
-func decodeBF16(dst []float32, src []byte) {
-	src = src[:2*len(dst)]
+// decodeBF16Generic: a bfloat16 is the upper half of a float32.
+func decodeBF16Generic(dst []float32, src []byte) {
+	for len(dst) >= 4 && len(src) >= 8 {
+		w := le.Uint64(src)
+		dst[0] = math.Float32frombits(uint32(w) << 16)
+		dst[1] = math.Float32frombits(uint32(w) & 0xffff0000)
+		dst[2] = math.Float32frombits(uint32(w>>32) << 16)
+		dst[3] = math.Float32frombits(uint32(w>>32) & 0xffff0000)
+		dst, src = dst[4:], src[8:]
+	}
 	for i := range dst {
 		dst[i] = BFloatToFloat(le.Uint16(src[2*i:]))
 	}
+}
+
+// largestGeneric is Largest in plain Go.
+func largestGeneric(x []float32) (top uint32) {
+	for _, v := range x {
+		top = max(top, math.Float32bits(v)&^(1<<31))
+	}
+	return top
 }

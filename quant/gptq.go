@@ -184,7 +184,7 @@ func (g *GPTQ) block(s *gptqScratch, b, n int, quants, scales []byte) {
 			try[r] = m[r] / steps
 			id[r] = inverse(try[r])
 		}
-		compensateGeneric(&loss, w, inner, inv, &try, &id, nil, nil)
+		compensate(&loss, w, inner, inv, &try, &id, &s.errors, &s.levels)
 		for r := range loss {
 			if loss[r] < best[r] {
 				best[r], d[r] = loss[r], try[r]
@@ -201,52 +201,49 @@ func (g *GPTQ) block(s *gptqScratch, b, n int, quants, scales []byte) {
 		}
 	}
 	var loss lanes
-	compensateGeneric(&loss, w, inner, inv, &d, &id, &s.errors, &s.levels)
+	compensate(&loss, w, inner, inv, &d, &id, &s.errors, &s.levels)
 	for r := range n {
 		q := (*[16]byte)(quants[r*rowQuants:])
 		for j := range q {
 			q[j] = byte(int32(s.levels[j][r])+8) | byte(int32(s.levels[j+16][r])+8)<<4
 		}
 	}
-	for c := (b + 1) * BlockSize; c < g.n; c++ {
-		subtractGeneric(&s.w[c], &s.errors, (*[BlockSize]float32)(g.later[c*g.n+b*BlockSize:]))
+	if c := (b + 1) * BlockSize; c < g.n {
+		subtract(s.w[c:], &s.errors, g.later[c*g.n+b*BlockSize:], g.n)
 	}
 }
 
 // compensateGeneric rounds the columns of a block one after the other, with scales d and their inverses id, and makes the later
-// ones up for each. loss gets the sum of the squares of the errors over U's diagonal. If errors is given it and levels get them.
+// ones up for each. loss gets the sum of the squares of errors, which are over U's diagonal.
 func compensateGeneric(loss *lanes, w *[BlockSize]lanes, inner *[BlockSize * BlockSize]float32, inv *[BlockSize]float32, d, id *lanes,
 	errors, levels *[BlockSize]lanes) {
 
 	t := *w
 	*loss = lanes{}
 	for i := range t {
-		var e lanes
+		e := &errors[i]
 		for r, v := range t[i] {
 			l := level(float32(v * id[r]))
+			levels[i][r] = l
 			e[r] = float32(v-float32(l*d[r])) * inv[i]
 			loss[r] += float32(e[r] * e[r])
-			if levels != nil {
-				levels[i][r] = l
-			}
-		}
-		if errors != nil {
-			errors[i] = e
 		}
 		for j := i + 1; j < BlockSize; j++ {
 			u := inner[i*BlockSize+j]
-			for r := range e {
-				t[j][r] -= float32(e[r] * u)
+			for r, f := range e {
+				t[j][r] -= float32(f * u)
 			}
 		}
 	}
 }
 
-// subtractGeneric takes Σ errors[i]·u[i] from a column.
-func subtractGeneric(w *lanes, errors *[BlockSize]lanes, u *[BlockSize]float32) {
-	for i, f := range u {
-		for r := range w {
-			w[r] -= float32(errors[i][r] * f)
+// subtractGeneric takes Σ errors[i]·u[i] from every column of w; u of the next column begins stride later.
+func subtractGeneric(w []lanes, errors *[BlockSize]lanes, u []float32, stride int) {
+	for c := range w {
+		for i, f := range u[c*stride:][:BlockSize] {
+			for r, e := range errors[i] {
+				w[c][r] -= float32(e * f)
+			}
 		}
 	}
 }

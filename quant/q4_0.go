@@ -8,7 +8,7 @@ import "math"
 func encodeQ4(quants, scales []byte, src []float32) {
 	limit := math.Float32bits(Q4_0.Max())
 	var clean [BlockSize]float32
-	for b := 0; b*BlockSize < len(src); b++ {
+	for b := encodeQ4Fast(quants, scales, src); b*BlockSize < len(src); b++ {
 		x := (*[BlockSize]float32)(src[b*BlockSize:])
 		top, m := largest(x)
 		if top > limit {
@@ -27,12 +27,13 @@ func encodeQ4(quants, scales []byte, src []float32) {
 			hi := min(15, int32(float32(x[j+16]*id)+8.5))
 			q[j] = byte(lo) | byte(hi)<<4
 		}
+		b += encodeQ4Fast(quants[16*b+16:], scales[2*b+2:], src[BlockSize*(b+1):])
 	}
 }
 
-// largest returns the first weight of largest magnitude, and the bits of that magnitude: as integers, magnitudes are
+// largestOfBlock returns the first weight of largest magnitude, and the bits of that magnitude: as integers, magnitudes are
 // ordered as the floats are, with infinity and NaN above all.
-func largest(x *[BlockSize]float32) (top uint32, m float32) {
+func largestOfBlock(x *[BlockSize]float32) (top uint32, m float32) {
 	for _, v := range x {
 		if u := math.Float32bits(v) &^ (1 << 31); u > top {
 			top, m = u, v

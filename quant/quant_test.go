@@ -253,29 +253,6 @@ func TestParseType(t *testing.T) {
 	}
 }
 
-func BenchmarkEncode(b *testing.B) {
-	x := make([]float32, 1536*16)
-	for i := range x {
-		x[i] = rand.Float32() - 0.5
-	}
-	for _, typ := range Types() {
-		b.Run(typ.String(), func(b *testing.B) {
-			q, s := make([]byte, typ.QuantBytes(len(x))), make([]byte, typ.ScaleBytes(len(x)))
-			b.SetBytes(int64(4 * len(x)))
-			for b.Loop() {
-				typ.Encode(q, s, x)
-			}
-		})
-	}
-	b.Run("q4_0 group", func(b *testing.B) {
-		group, scratch := make([]byte, Q4_0.GroupBytes(1536)), make([]byte, Q4_0.GroupBytes(1536))
-		b.SetBytes(int64(4 * len(x)))
-		for b.Loop() {
-			new(Encoder).EncodeGroup(Q4_0, group, x, scratch)
-		}
-	})
-}
-
 func ExampleType_Encode() {
 	row := make([]float32, 32)
 	row[3], row[20] = 4, -8

@@ -21,6 +21,7 @@ type convertReport struct {
 	PeakRSSBytes         int64            `json:"peak_rss_bytes"`
 	Fallbacks            []fallbackReport `json:"fallbacks"`
 	Notes                []string         `json:"notes"`
+	Report               *lossReport      `json:"report,omitempty"`
 }
 
 type fallbackReport struct {
@@ -43,10 +44,7 @@ func (a *app) convertCommand() *cobra.Command {
 SRC is the checkpoint's directory, or a .safetensors or .bin file beside its config.json. Weights stream through, so
 memory stays small whatever the model's size. The output appears when it is complete: an error or Ctrl-C leaves nothing.
 
---type is the type of the weight matrices; norms and routers are always f32. --embed is the type of the table that token
-embeddings are looked up in: a token reads one row of it, so by default it is one step better than the type, q8_0 with
-q4_0 and f16 with q8_0. If a model's embeddings are tied to its head and the two types differ, both are stored. Rows that
-a block type (q4_0, q8_0) cannot hold, because their length is no multiple of 32, are stored as f16.
+` + recipeHelp + `
 
 --json prints one object:
   output, type             the file written and its type
@@ -63,6 +61,9 @@ a block type (q4_0, q8_0) cannot hold, because their length is no multiple of 32
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if target == "" || target == "-" {
 				return usagef("an output file is missing: -o model.stm (a model is not written to standard output)")
+			}
+			if err := selectKernels(); err != nil {
+				return err
 			}
 			if err := recipe.set(&opts, cmd.Flags()); err != nil {
 				return err
@@ -135,6 +136,9 @@ func newConvertReport(target string, t quant.Type, r *convert.Result) convertRep
 	}
 	for _, f := range r.Fallbacks {
 		report.Fallbacks = append(report.Fallbacks, fallbackReport{f.Tensor, f.Cols, f.Asked.String(), f.Used.String()})
+	}
+	if r.Losses != nil {
+		report.Report = newLossReport(r.Losses)
 	}
 	return report
 }

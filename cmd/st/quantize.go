@@ -1,9 +1,13 @@
 package main
 
 import (
+	"fmt"
+	"os"
+
 	"github.com/spf13/cobra"
 
 	"st/convert"
+	"st/runtime/kernel"
 )
 
 func (a *app) quantizeCommand() *cobra.Command {
@@ -13,8 +17,30 @@ func (a *app) quantizeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "quantize IN.stm OUT.stm",
 		Short: "Store a model's weights in smaller types",
-		Args:  arguments("IN.stm", "OUT.stm"),
+		Long: `Store the weights of an .stm file in smaller types, in a new file. Weights stream through, so memory stays small whatever the
+model's size. The output appears when it is complete: an error or Ctrl-C leaves nothing.
+
+From a file that st convert made in the checkpoint's own type, such as bf16, this makes the same file, bit for bit, as st convert
+does from the checkpoint in one step. Tensors that have their type already are copied. To a better type than a tensor has nothing
+is converted: what was lost does not come back.
+
+` + recipeHelp + `
+
+--report tells what the weights lost: by class of tensors, by layer, and the ten tensors that lost most. The error is the root mean
+square of the weights' errors relative to that of the weights; outliers are weights of more than 5 times the root mean square of
+their row.
+
+--json prints one object: that of st convert, and with --report
+  report                   classes[], layers[], worst[]: name, layer (−1: none), tensors, weights, bytes, bits_per_weight, relative_rms_error,
+                           max_error, outliers`,
+		Example: `  st quantize model-bf16.stm small.stm
+  st quantize model-bf16.stm medium.stm --preset medium --report
+  st quantize model-bf16.stm small.stm --encoder gptq --calibration stats.safetensors`,
+		Args: arguments("IN.stm", "OUT.stm"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := selectKernels(); err != nil {
+				return err
+			}
 			if err := recipe.set(&opts, cmd.Flags()); err != nil {
 				return err
 			}
@@ -30,6 +56,9 @@ func (a *app) quantizeCommand() *cobra.Command {
 			if asJSON {
 				return a.printJSON(newConvertReport(args[1], opts.Type, result))
 			}
+			if opts.Report {
+				newLossReport(result.Losses).print(a.stdout)
+			}
 			return nil
 		},
 	}
@@ -37,6 +66,15 @@ func (a *app) quantizeCommand() *cobra.Command {
 	recipe.add(flags)
 	addThreadsFlag(flags, &opts.Threads, "one per CPU")
 	addForceFlag(flags, &opts.Force)
+	flags.BoolVar(&opts.Report, "report", false, "tell what the weights lost")
 	flags.BoolVar(&asJSON, "json", false, "print a JSON object about the result")
 	return cmd
+}
+
+// selectKernels obeys ST_ISA.
+func selectKernels() error {
+	if err := kernel.Select(os.Getenv("ST_ISA")); err != nil {
+		return fmt.Errorf("ST_ISA: %w", err)
+	}
+	return nil
 }

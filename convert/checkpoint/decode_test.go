@@ -16,7 +16,7 @@ func TestDecodeF16All(t *testing.T) {
 		src = binary.LittleEndian.AppendUint16(src, uint16(i))
 	}
 	dst := make([]float32, 1<<16)
-	decodeF16(dst, src)
+	decoder(F16)(dst, src)
 	for i, got := range dst {
 		if want := float16.Frombits(uint16(i)).Float32(); !sameBits(got, want) {
 			t.Fatalf("float16 %#04x: got %v, want %v", i, got, want)
@@ -30,7 +30,7 @@ func TestDecodeBF16All(t *testing.T) {
 		src = binary.LittleEndian.AppendUint16(src, uint16(i))
 	}
 	dst := make([]float32, 1<<16)
-	decodeBF16(dst, src)
+	decoder(BF16)(dst, src)
 	for i, got := range dst {
 		if want := uint32(i) << 16; math.Float32bits(got) != want {
 			t.Fatalf("bfloat16 %#04x: got bits %#08x, want %#08x", i, math.Float32bits(got), want)
@@ -42,7 +42,7 @@ func TestDecodeBF16All(t *testing.T) {
 func TestDecodeLengths(t *testing.T) {
 	for _, d := range []DType{F32, F16, BF16} {
 		size := int(d.bits() / 8)
-		for n := range 20 {
+		for n := range 70 {
 			src := make([]byte, n*size)
 			for i := range src {
 				src[i] = byte(rand.Uint32())

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"st/quant"
 )
 
 // generic is the name of the plain Go kernels, which every build has.
@@ -21,7 +23,7 @@ func init() {
 func ISA() string { return isa }
 
 // Select makes the kernels use an instruction set, or the best one if name is empty: "generic" is plain Go; "avx2" and "avx512"
-// (with VNNI) are for amd64, "neon" and "dotprod" for arm64. It must not be called while kernels run.
+// (with VNNI) are for amd64, "neon" and "dotprod" for arm64. Encoding follows. It must not be called while kernels run.
 func Select(name string) error {
 	all := isas()
 	switch {
@@ -31,5 +33,6 @@ func Select(name string) error {
 		return fmt.Errorf("instruction set %q is unknown or not available: choose one of %s", name, strings.Join(all, ", "))
 	}
 	use(name)
+	quant.UseSIMD(name != generic)
 	return nil
 }
