@@ -180,7 +180,7 @@ func produce(ctx context.Context, begin time.Time, dst string, meta format.Meta,
 	if nonfinite > 0 {
 		notes = append(notes, fmt.Sprintf("%d weights are NaN or infinite", nonfinite))
 	}
-	notes = append(notes, p.lossyNotes()...)
+	notes = append(notes, p.againNotes()...)
 	provenance := format.Provenance{
 		Tool:    opts.Tool,
 		Options: opts.provenance(),

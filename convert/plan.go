@@ -15,7 +15,7 @@ type plan struct {
 	records     []format.Record
 	sources     [][]tensor // of each record's tensors
 	fallbacks   []Fallback
-	lossy       map[[2]quant.Type]int // tensors of an .stm file that get another type, by both
+	again       map[[2]quant.Type]int // tensors that were quantized already and are once more, by both types
 	sourceBytes int64
 	losses      []Loss // after write, if they were asked for
 
@@ -26,7 +26,7 @@ type plan struct {
 }
 
 func newPlan(c *format.Config, w weights, recipe *Recipe) (*plan, error) {
-	p := &plan{types: recipe.types(), recipe: recipe, weights: w, used: map[string]bool{}, lossy: map[[2]quant.Type]int{}}
+	p := &plan{types: recipe.types(), recipe: recipe, weights: w, used: map[string]bool{}, again: map[[2]quant.Type]int{}}
 	if err := p.smallThinker(c); err != nil {
 		return nil, err
 	}
@@ -69,6 +69,9 @@ func (p *plan) smallThinker(c *format.Config) error {
 			return err
 		}
 		separate = embedType != headType
+		if m, ok := p.weights.lookup(lmHead); ok && separate && isType(m, headType) {
+			from = m // it has been made already
+		}
 	} else if from, err = p.take(lmHead, []int{c.Vocab, c.Hidden}); err != nil {
 		return err
 	}

@@ -144,24 +144,24 @@ func (p *plan) setType(t *format.Tensor, c Class, src tensor) (err error) {
 	if asked := p.types[c]; c != Exact && !asked.Fits(t.Cols) {
 		p.fallbacks = append(p.fallbacks, Fallback{t.Name, t.Cols, asked, t.Type})
 	}
-	if m, ok := src.(modelTensor); ok && m.typ() != t.Type && m.typ() != quant.F32 {
-		p.lossy[[2]quant.Type{m.typ(), t.Type}]++
+	if m, ok := src.(modelTensor); ok && m.typ() != t.Type && m.typ().Block() > 1 {
+		p.again[[2]quant.Type{m.typ(), t.Type}]++
 	}
 	return nil
 }
 
-// lossyNotes tells of tensors that have lost precision before.
-func (p *plan) lossyNotes() []string {
+// againNotes tells of tensors that have lost precision before.
+func (p *plan) againNotes() []string {
 	var notes []string
 	for _, from := range quant.Types() {
 		for _, to := range quant.Types() {
-			n := p.lossy[[2]quant.Type{from, to}]
-			switch {
-			case n == 0:
-			case rank(from) == rank(to):
-				notes = append(notes, fmt.Sprintf("%d tensors went from %s to %s: neither holds all that the other does", n, from, to))
-			case from.Block() > 1:
-				notes = append(notes, fmt.Sprintf("%d tensors were %s already: quantized a second time, to %s, they lose more than the checkpoint's would", n, from, to))
+			if n := p.again[[2]quant.Type{from, to}]; n > 0 {
+				were := fmt.Sprintf("%d tensors were", n)
+				if n == 1 {
+					were = "1 tensor was"
+				}
+				notes = append(notes, fmt.Sprintf("%s %s already: quantized a second time, to %s, weights lose more than if they came from the checkpoint",
+					were, from, to))
 			}
 		}
 	}

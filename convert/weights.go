@@ -109,6 +109,12 @@ func (m modelTensor) Transposed() bool { return m.t.Transposed }
 func (m modelTensor) Bytes() int64     { return m.t.Bytes() }
 func (m modelTensor) typ() quant.Type  { return m.t.Type }
 
+// isType reports whether a tensor is known to be stored in a type.
+func isType(t tensor, typ quant.Type) bool {
+	m, ok := t.(modelTensor)
+	return ok && m.typ() == typ
+}
+
 // sameUnits reports whether the units are what they are in t.
 func (m modelTensor) sameUnits(t *format.Tensor) bool {
 	return m.t.Type == t.Type && m.t.Layout == t.Layout && m.t.Transposed == t.Transposed && m.t.Rows == t.Rows && m.t.Cols == t.Cols

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"st/convert/checkpoint"
@@ -51,9 +52,9 @@ func expertsTokens(l int) string {
 }
 
 func (s *Statistics) put(name string, rows ...[]float32) {
-	m := matrix{rows: len(rows), cols: len(rows[0])}
-	for _, r := range rows {
-		m.data = append(m.data, r...)
+	m := matrix{rows: len(rows), cols: len(rows[0]), data: rows[0]}
+	if len(rows) > 1 {
+		m.data = slices.Concat(rows...)
 	}
 	s.names = append(s.names, name)
 	s.tensors[name] = m

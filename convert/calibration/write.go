@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -38,8 +39,14 @@ func (s *Statistics) Write(w io.Writer) error {
 	out := binary.LittleEndian.AppendUint64(nil, uint64(header.Len()))
 	out = append(out, header.String()...)
 	for _, name := range s.names {
-		for _, v := range s.tensors[name].data {
-			out = binary.LittleEndian.AppendUint32(out, math.Float32bits(v))
+		for part := range slices.Chunk(s.tensors[name].data, 1<<16) {
+			if _, err := w.Write(out); err != nil {
+				return err
+			}
+			out = out[:0]
+			for _, v := range part {
+				out = binary.LittleEndian.AppendUint32(out, math.Float32bits(v))
+			}
 		}
 	}
 	_, err := w.Write(out)

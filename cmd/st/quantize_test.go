@@ -1,0 +1,113 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// full returns the trained model of testdata in the checkpoint's own type.
+func full(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "full.stm")
+	must(t, "convert", checkpoint, "-o", path, "--type", "bf16", "--quiet")
+	return path
+}
+
+func TestQuantize(t *testing.T) {
+	in := full(t)
+	dir := t.TempDir()
+	one, two := filepath.Join(dir, "1.stm"), filepath.Join(dir, "2.stm")
+	for _, recipe := range [][]string{
+		{}, {"--encoder", "rtn"}, {"--preset", "large"}, {"--type", "q8_0", "--experts", "q4_0", "--lm-head", "q4_0", "--embed", "f16"},
+	} {
+		must(t, append([]string{"convert", checkpoint, "-o", one, "--force", "--quiet"}, recipe...)...)
+		must(t, append([]string{"quantize", in, two, "--force", "--quiet", "--threads", "1"}, recipe...)...)
+		a, _ := os.ReadFile(one)
+		b, _ := os.ReadFile(two)
+		if len(a) == 0 || string(a) != string(b) {
+			t.Errorf("%v: st convert makes %d bytes, by way of bf16 st quantize makes others, %d", recipe, len(a), len(b))
+		}
+	}
+	if text := must(t, "inspect", two); !strings.Contains(text, "q8_0") {
+		t.Error(text)
+	}
+	o := st("quantize", tiny(t), two, "--force", "--embed", "q4_0")
+	if o.code != exitOK || o.stdout != "" || !strings.Contains(o.stderr, "1 tensor was q8_0 already") {
+		t.Errorf("%+v", o)
+	}
+}
+
+func TestQuantizeReport(t *testing.T) {
+	in, out := full(t), filepath.Join(t.TempDir(), "out.stm")
+	text := must(t, "quantize", in, out, "--report", "--quiet")
+	for _, want := range []string{"class ", "lm-head", "5 experts", "worst tensors", "model.layers."} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the report has no %q:\n%s", want, text)
+		}
+	}
+	r := mustJSON[convertReport](t, "quantize", in, out, "--report", "--json", "--force", "--quiet", "--encoder", "rtn").Report
+	if r == nil || len(r.Classes) != 4 || len(r.Layers) != 12 || len(r.Worst) != worstTensors {
+		t.Fatalf("%+v", r)
+	}
+	for i, row := range r.Worst {
+		if i > 0 && row.RelativeRMS > r.Worst[i-1].RelativeRMS {
+			t.Errorf("%+v comes after %+v", row, r.Worst[i-1])
+		}
+	}
+	for _, row := range r.Classes {
+		low, high := 0.05, 0.12
+		if row.Name == "embed" {
+			low, high = 0.003, 0.01
+		}
+		if row.RelativeRMS < low || row.RelativeRMS > high || row.Weights == 0 || row.MaxError <= 0 {
+			t.Errorf("%+v", row)
+		}
+	}
+}
+
+// What is measured on a text makes better weights of the same size.
+func TestCalibrate(t *testing.T) {
+	in, dir := full(t), t.TempDir()
+	stats, out := filepath.Join(dir, "stats.safetensors"), filepath.Join(dir, "out.stm")
+	r := mustJSON[calibrateReport](t, "calibrate", in, "--text", heldout(t, 4000), "-o", stats, "--covariance", "--json", "--quiet")
+	if r.Output != stats || r.Tokens < 1000 || r.Experts != 96 || r.Rare == 0 || r.FewestTokens > r.MedianTokens || r.TokensPerSecond <= 0 {
+		t.Errorf("%+v", r)
+	}
+	if o := st("calibrate", in, "--text", heldout(t, 400), "-o", stats); o.code != exitFailure || !strings.Contains(o.stderr, "use --force") {
+		t.Errorf("over a file: %+v", o)
+	}
+	for _, encoder := range []string{"search", "gptq"} {
+		must(t, "quantize", in, out, "--encoder", encoder, "--calibration", stats, "--force", "--quiet")
+		must(t, "inspect", out, "--verify", "--quiet")
+	}
+	sizeOf := func(path string) int64 {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	if a, b := sizeOf(out), sizeOf(tiny(t)); a != b {
+		t.Errorf("%d bytes, without calibration %d", a, b)
+	}
+	for _, tt := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"--encoder", "gptq"}, exitUsage, "needs --calibration"},
+		{[]string{"--encoder", "rtn", "--calibration", stats}, exitUsage, "rtn weighs nothing"},
+		{[]string{"--encoder", "best"}, exitUsage, "one of rtn, search, gptq"},
+		{[]string{"--preset", "tiny"}, exitUsage, "choose one of smallest, small, medium, large, precise"},
+		{[]string{"--preset", "small", "--type", "q4_0"}, exitUsage, "exclude each other"},
+		{[]string{"--calibration", in}, exitFailure, "not a safetensors file"},
+		{[]string{"--calibration", filepath.Join(dir, "none")}, exitFailure, "no such file"},
+	} {
+		o := st(append([]string{"quantize", in, out, "--force"}, tt.args...)...)
+		if o.code != tt.code || !strings.Contains(o.stderr, tt.want) {
+			t.Errorf("%v: %+v, want %d and %q", tt.args, o, tt.code, tt.want)
+		}
+	}
+}

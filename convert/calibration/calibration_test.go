@@ -1,0 +1,167 @@
+package calibration_test
+
+import (
+	"bytes"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"st/convert/calibration"
+	"st/format"
+)
+
+func config() *format.Config {
+	return &format.Config{Layers: 2, Hidden: 4, Heads: 1, HeadDim: 2, Experts: 3, ExpertsPerToken: 1}
+}
+
+func addScaled(y []float32, w *[4]float32, x *[4][]float32) {
+	for k := range w {
+		for i := range y {
+			y[i] += w[k] * x[k][i]
+		}
+	}
+}
+
+// seen are the statistics of five tokens, whose inputs are token·(1, 2, 3, 4) everywhere.
+func seen(covariance bool) *calibration.Statistics {
+	var add calibration.AddScaled
+	if covariance {
+		add = addScaled
+	}
+	k := calibration.NewCollector(config(), add)
+	for _, batch := range [][]float32{{1, 2, 3}, {4, 5}} {
+		var x, out []float32
+		for _, f := range batch {
+			x, out = append(x, f, 2*f, 3*f, 4*f), append(out, f, 2*f)
+		}
+		for l := range 2 {
+			k.AttentionInput(l, x)
+			k.AttentionOutput(l, out)
+			experts, weights := make([]int32, len(batch)), make([]float32, len(batch))
+			for t := range experts {
+				experts[t], weights[t] = int32(l), 0.5 // all choose one expert
+			}
+			k.ExpertInput(l, x, experts, weights)
+		}
+		k.HeadInput(x)
+	}
+	return k.Statistics()
+}
+
+const meanSquare = (1 + 4 + 9 + 16 + 25) / 5.
+
+func near(t *testing.T, name string, got []float32, want ...float64) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Errorf("%s: %v, want %v", name, got, want)
+		return
+	}
+	for i := range got {
+		if math.Abs(float64(got[i])-want[i]) > 1e-4*math.Abs(want[i]) {
+			t.Errorf("%s: %v, want %v", name, got, want)
+			return
+		}
+	}
+}
+
+func TestStatistics(t *testing.T) {
+	var file bytes.Buffer
+	if err := seen(true).Write(&file); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "stats")
+	if err := os.WriteFile(path, file.Bytes(), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	s, err := calibration.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Check(config()); err != nil {
+		t.Error(err)
+	}
+	if s.Tokens() != 5 || !s.HasCovariance() || !slices.Equal(s.Uses(1), []float32{0, 5, 0}) {
+		t.Errorf("%d tokens, covariance %t, uses %v", s.Tokens(), s.HasCovariance(), s.Uses(1))
+	}
+	m := meanSquare
+	for _, name := range []string{"lm_head.weight", "model.embed_tokens.weight", "model.layers.1.self_attn.q_proj.weight",
+		"model.layers.0.block_sparse_moe.experts.0.gate.weight"} {
+		near(t, name, s.Importance(name), m, 4*m, 9*m, 16*m)
+	}
+	// No token has reached expert 2, so it is taken for an average one.
+	near(t, "expert 2", s.Importance("model.layers.0.block_sparse_moe.experts.2.up.weight"), m, 4*m, 9*m, 16*m)
+	for _, name := range []string{"model.layers.0.block_sparse_moe.experts.0.down.weight", "model.norm.weight", "x"} {
+		if v := s.Importance(name); v != nil {
+			t.Errorf("%s: %v", name, v)
+		}
+	}
+	input, _ := calibration.Input("model.layers.1.self_attn.o_proj.weight")
+	c, err := s.Covariance(input)
+	if err != nil {
+		t.Fatal(err)
+	}
+	near(t, "covariance", c, 5*m, 10*m, 20*m)
+}
+
+// The mean of a layer counts as much as 64 tokens of an expert.
+func TestShrink(t *testing.T) {
+	k := calibration.NewCollector(config(), nil)
+	k.ExpertInput(0, []float32{1, 1, 1, 1}, []int32{0}, []float32{1})
+	for range 64 {
+		k.ExpertInput(0, []float32{3, 3, 3, 3}, []int32{1}, []float32{1})
+	}
+	mean := (1 + 64*9.) / 65
+	s := k.Statistics()
+	few, half := (1+64*mean)/65, (9+mean)/2
+	near(t, "one token", s.Importance("model.layers.0.block_sparse_moe.experts.0.gate.weight"), few, few, few, few)
+	near(t, "64 tokens", s.Importance("model.layers.0.block_sparse_moe.experts.1.gate.weight"), half, half, half, half)
+}
+
+func TestBadStatistics(t *testing.T) {
+	var file bytes.Buffer
+	if err := seen(true).Write(&file); err != nil {
+		t.Fatal(err)
+	}
+	good := file.Bytes()
+	other := config()
+	other.Hidden = 8
+	for _, tt := range []struct {
+		name   string
+		data   []byte
+		config *format.Config
+		want   string
+	}{
+		{"empty", nil, config(), "the file is empty"},
+		{"cut short", good[:len(good)-40], config(), "stats"},
+		{"something else", bytes.Replace(good, []byte(`"tokens"`), []byte(`"tokenz"`), 1), config(), "it is not a file that st calibrate made"},
+		{"another model's", good, other, "it was made for another model"},
+		{"not finite", append(slices.Clone(good[:len(good)-8]), 0, 0, 0x80, 0x7f, 0, 0, 0, 0), config(), ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "stats")
+			if err := os.WriteFile(path, tt.data, 0o666); err != nil {
+				t.Fatal(err)
+			}
+			s, err := calibration.Open(path)
+			if err == nil {
+				defer s.Close()
+				err = s.Check(tt.config)
+			}
+			if err == nil && tt.want == "" { // a covariance is read when it is asked for
+				_, err = s.Covariance("lm_head.input")
+				tt.want = "which no mean of squares is"
+			}
+			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "stats") {
+				t.Errorf("the error is %v, want %q", err, tt.want)
+			}
+		})
+	}
+	s := seen(false)
+	if _, err := s.Covariance("lm_head.input"); err == nil || !strings.Contains(err.Error(), "--covariance") {
+		t.Errorf("without covariances: %v", err)
+	}
+}
