@@ -55,7 +55,7 @@ memory stays small whatever the model's size. The output appears when it is comp
   fallbacks                tensors stored in another type: tensor, row_length, asked, used
   notes                    what else to know, an array of strings`,
 		Example: `  st convert SmallThinker-4BA0.6B-Instruct -o small.stm
-  st convert checkpoint/model.safetensors -o small.stm --type q8_0
+  st convert checkpoint/model.safetensors -o precise.stm --preset precise
   st convert SmallThinker-21BA3B-Instruct -o large.stm --force --json`,
 		Args: arguments("SRC"),
 		RunE: func(cmd *cobra.Command, args []string) error {

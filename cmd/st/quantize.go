@@ -30,9 +30,16 @@ is converted: what was lost does not come back.
 square of the weights' errors relative to that of the weights; outliers are weights of more than 5 times the root mean square of
 their row.
 
---json prints one object: that of st convert, and with --report
-  report                   classes[], layers[], worst[]: name, layer (−1: none), tensors, weights, bytes, bits_per_weight, relative_rms_error,
-                           max_error, outliers`,
+--json prints one object:
+  output, type             the file written and the type of weights that have no other
+  tensors                  number of tensors in it
+  source_bytes             bytes of weights read
+  output_bytes             size of the file
+  seconds, source_bytes_per_second, peak_rss_bytes
+  fallbacks                tensors stored in another type: tensor, row_length, asked, used
+  notes                    what else to know, an array of strings
+  report                   with --report: classes[], layers[] and worst[], with name, layer (−1: none), tensors, weights, bytes,
+                           bits_per_weight, relative_rms_error, max_error, outliers`,
 		Example: `  st quantize model-bf16.stm small.stm
   st quantize model-bf16.stm medium.stm --preset medium --report
   st quantize model-bf16.stm small.stm --encoder gptq --calibration stats.safetensors`,

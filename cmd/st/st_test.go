@@ -203,9 +203,11 @@ func list(t *testing.T, dir string) []string {
 // Every field that --json prints is in the command's help.
 func TestHelpListsFields(t *testing.T) {
 	for command, report := range map[string]any{
-		"convert":  convertReport{Fallbacks: []fallbackReport{{}}},
-		"generate": generateReport{},
-		"eval":     evalReport{},
+		"convert":   convertReport{Fallbacks: []fallbackReport{{}}},
+		"quantize":  convertReport{Fallbacks: []fallbackReport{{}}, Report: &lossReport{Classes: []lossRow{{}}}},
+		"calibrate": calibrateReport{},
+		"generate":  generateReport{},
+		"eval":      evalReport{},
 		"inspect": fileReport{
 			Types: []typeReport{{}}, Sizes: []sizeReport{{}}, KVCache: []kvReport{{Q8: 1}},
 			Tokenizer: &tokenizerReport{Special: []specialTokenReport{{}}},
@@ -288,6 +290,8 @@ func TestInterrupted(t *testing.T) {
 	dir := t.TempDir()
 	for _, args := range [][]string{
 		{"convert", checkpoint, "-o", filepath.Join(dir, "x.stm")},
+		{"quantize", model, filepath.Join(dir, "y.stm")},
+		{"calibrate", model, "--text", filepath.Join(checkpoint, "heldout.txt"), "-o", filepath.Join(dir, "y")},
 		{"inspect", model, "--verify"},
 		{"eval", model, "--text", filepath.Join(checkpoint, "heldout.txt"), "-q"},
 		{"logits", model, "--tokens", "1,2,3", "-o", filepath.Join(dir, "x.npy")},
