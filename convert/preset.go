@@ -9,12 +9,12 @@ type preset struct {
 
 var q4, q8 = quant.Q4_0, quant.Q8_0
 
-// presets are recipes that are worth a name, the smallest first. README.md has their figures.
+// presets are recipes that are worth a name, from the least precise on. README.md has their figures.
 var presets = []preset{
 	{"smallest", Recipe{Type: q4, Embed: &q4}},
-	{"small", Recipe{Type: q4}},
-	{"medium", Recipe{Type: q4, Attention: &q8}},
-	{"large", Recipe{Type: q4, Attention: &q8, Head: &q8}},
+	{"fast", Recipe{Type: q4}},
+	{"balanced", Recipe{Type: q4, Head: &q8}},
+	{"fine", Recipe{Type: q4, Attention: &q8, Head: &q8}},
 	{"precise", Recipe{Type: q8}},
 }
 
@@ -28,7 +28,7 @@ func Preset(name string) (Recipe, bool) {
 	return Recipe{}, false
 }
 
-// PresetNames lists the presets, the smallest first.
+// PresetNames lists the presets, from the least precise on.
 func PresetNames() []string {
 	var names []string
 	for _, p := range presets {

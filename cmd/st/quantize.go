@@ -41,7 +41,7 @@ their row.
   report                   with --report: classes[], layers[] and worst[], with name, layer (−1: none), tensors, weights, bytes,
                            bits_per_weight, relative_rms_error, max_error, outliers`,
 		Example: `  st quantize model-bf16.stm small.stm
-  st quantize model-bf16.stm medium.stm --preset medium --report
+  st quantize model-bf16.stm fine.stm --preset fine --report
   st quantize model-bf16.stm small.stm --encoder gptq --calibration stats.safetensors`,
 		Args: arguments("IN.stm", "OUT.stm"),
 		RunE: func(cmd *cobra.Command, args []string) error {

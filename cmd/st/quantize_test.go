@@ -20,7 +20,7 @@ func TestQuantize(t *testing.T) {
 	dir := t.TempDir()
 	one, two := filepath.Join(dir, "1.stm"), filepath.Join(dir, "2.stm")
 	for _, recipe := range [][]string{
-		{}, {"--encoder", "rtn"}, {"--preset", "large"}, {"--type", "q8_0", "--experts", "q4_0", "--lm-head", "q4_0", "--embed", "f16"},
+		{}, {"--encoder", "rtn"}, {"--preset", "fine"}, {"--type", "q8_0", "--experts", "q4_0", "--lm-head", "q4_0", "--embed", "f16"},
 	} {
 		must(t, append([]string{"convert", checkpoint, "-o", one, "--force", "--quiet"}, recipe...)...)
 		must(t, append([]string{"quantize", in, two, "--force", "--quiet", "--threads", "1"}, recipe...)...)
@@ -100,8 +100,8 @@ func TestCalibrate(t *testing.T) {
 		{[]string{"--encoder", "gptq"}, exitUsage, "needs --calibration"},
 		{[]string{"--encoder", "rtn", "--calibration", stats}, exitUsage, "rtn weighs nothing"},
 		{[]string{"--encoder", "best"}, exitUsage, "one of rtn, search, gptq"},
-		{[]string{"--preset", "tiny"}, exitUsage, "choose one of smallest, small, medium, large, precise"},
-		{[]string{"--preset", "small", "--type", "q4_0"}, exitUsage, "exclude each other"},
+		{[]string{"--preset", "tiny"}, exitUsage, "choose one of smallest, fast, balanced, fine, precise"},
+		{[]string{"--preset", "fast", "--type", "q4_0"}, exitUsage, "exclude each other"},
 		{[]string{"--calibration", in}, exitFailure, "not a safetensors file"},
 		{[]string{"--calibration", filepath.Join(dir, "none")}, exitFailure, "no such file"},
 	} {
