@@ -31,6 +31,9 @@ func compensateAVX2(loss *lanes, w *[BlockSize]lanes, inner *[BlockSize * BlockS
 	errors, levels *[BlockSize]lanes)
 
 //go:noescape
+func tryAVX2(loss, d, id *[2]lanes, w *[BlockSize]lanes, inner *[BlockSize * BlockSize]float32, inv *[BlockSize]float32)
+
+//go:noescape
 func subtractAVX2(w []lanes, errors *[BlockSize]lanes, u *float32, stride int)
 
 //go:noescape
@@ -78,6 +81,14 @@ func compensate(loss *lanes, w *[BlockSize]lanes, inner *[BlockSize * BlockSize]
 		return
 	}
 	compensateGeneric(loss, w, inner, inv, d, id, errors, levels)
+}
+
+func try(loss, d, id *[2]lanes, w *[BlockSize]lanes, inner *[BlockSize * BlockSize]float32, inv *[BlockSize]float32, s *gptqScratch) {
+	if simd {
+		tryAVX2(loss, d, id, w, inner, inv)
+		return
+	}
+	tryGeneric(loss, d, id, w, inner, inv, s)
 }
 
 func subtract(w []lanes, errors *[BlockSize]lanes, u []float32, stride int) {

@@ -359,6 +359,86 @@ next:
 	VZEROUPPER
 	RET
 
+// func tryAVX2(loss, d, id *[2]lanes, w *[32]lanes, inner *[1024]float32, inv *[32]float32)
+//
+// compensateAVX2 for two scales at once, which gives the loss only. The changed weights are on the stack, those of the first scale
+// at 64·i(DI), those of the second 32 bytes after.
+TEXT ·tryAVX2(SB), 0, $2048-48
+	NO_LOCAL_POINTERS
+	MOVQ         d+8(FP), R10
+	MOVQ         id+16(FP), R11
+	MOVQ         w+24(FP), SI
+	MOVQ         inner+32(FP), R8
+	MOVQ         inv+40(FP), R9
+	MOVQ         SP, DI
+	VBROADCASTSS minusEight<>(SB), Y13
+	VBROADCASTSS seven<>(SB), Y14
+	VMOVUPS      0(R10), Y8
+	VMOVUPS      32(R10), Y10
+	VMOVUPS      0(R11), Y9
+	VMOVUPS      32(R11), Y11
+	VXORPS       Y12, Y12, Y12
+	VXORPS       Y15, Y15, Y15
+	XORQ         AX, AX
+
+fill:
+	VMOVUPS (SI)(AX*1), Y0
+	VMOVUPS Y0, 0(DI)(AX*2)
+	VMOVUPS Y0, 32(DI)(AX*2)
+	ADDQ    $32, AX
+	CMPQ    AX, $1024
+	JLT     fill
+	XORQ    AX, AX
+
+pair:
+	VBROADCASTSS (R9)(AX*4), Y4
+	VMOVUPS      0(DI), Y0
+	VMOVUPS      32(DI), Y1
+	VMULPS       Y9, Y0, Y2
+	VMULPS       Y11, Y1, Y3
+	LEVEL(Y2)
+	LEVEL(Y3)
+	VMULPS       Y8, Y2, Y2
+	VMULPS       Y10, Y3, Y3
+	VSUBPS       Y2, Y0, Y0
+	VSUBPS       Y3, Y1, Y1
+	VMULPS       Y4, Y0, Y0
+	VMULPS       Y4, Y1, Y1
+	VMULPS       Y0, Y0, Y2
+	VMULPS       Y1, Y1, Y3
+	VADDPS       Y2, Y12, Y12
+	VADDPS       Y3, Y15, Y15
+	LEAQ         1(AX), BX
+	LEAQ         64(DI), R14
+
+rest:
+	CMPQ         BX, $32
+	JGE          advance
+	VBROADCASTSS (R8)(BX*4), Y4
+	VMULPS       Y4, Y0, Y5
+	VMULPS       Y4, Y1, Y6
+	VMOVUPS      0(R14), Y2
+	VMOVUPS      32(R14), Y3
+	VSUBPS       Y5, Y2, Y2
+	VSUBPS       Y6, Y3, Y3
+	VMOVUPS      Y2, 0(R14)
+	VMOVUPS      Y3, 32(R14)
+	ADDQ         $64, R14
+	INCQ         BX
+	JMP          rest
+
+advance:
+	ADDQ $64, DI
+	ADDQ $128, R8
+	INCQ AX
+	CMPQ AX, $32
+	JLT  pair
+	MOVQ    loss+0(FP), DI
+	VMOVUPS Y12, 0(DI)
+	VMOVUPS Y15, 32(DI)
+	VZEROUPPER
+	RET
+
 // func subtractAVX2(w []lanes, errors *[32]lanes, u *float32, stride int)
 //
 // Four columns at a time; stride is in floats.

@@ -25,6 +25,10 @@ func compensate(loss *lanes, w *[BlockSize]lanes, inner *[BlockSize * BlockSize]
 	compensateGeneric(loss, w, inner, inv, d, id, errors, levels)
 }
 
+func try(loss, d, id *[2]lanes, w *[BlockSize]lanes, inner *[BlockSize * BlockSize]float32, inv *[BlockSize]float32, s *gptqScratch) {
+	tryGeneric(loss, d, id, w, inner, inv, s)
+}
+
 func subtract(w []lanes, errors *[BlockSize]lanes, u []float32, stride int) {
 	subtractGeneric(w, errors, u, stride)
 }

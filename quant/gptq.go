@@ -178,16 +178,20 @@ func (g *GPTQ) block(s *gptqScratch, b, n int, quants, scales []byte) {
 	for r := range best {
 		best[r] = math.MaxFloat32
 	}
-	for _, steps := range searchSteps {
-		var try, loss lanes
-		for r := range try {
-			try[r] = m[r] / steps
-			id[r] = inverse(try[r])
+	for c := 0; c < numSearch; c += 2 {
+		var loss, scale, inverses [2]lanes
+		for k := range scale {
+			for r := range scale[k] {
+				scale[k][r] = m[r] / searchSteps[c+k]
+				inverses[k][r] = inverse(scale[k][r])
+			}
 		}
-		compensate(&loss, w, inner, inv, &try, &id, &s.errors, &s.levels)
-		for r := range loss {
-			if loss[r] < best[r] {
-				best[r], d[r] = loss[r], try[r]
+		try(&loss, &scale, &inverses, w, inner, inv, s)
+		for k := range loss {
+			for r, l := range loss[k] {
+				if l < best[r] {
+					best[r], d[r] = l, scale[k][r]
+				}
 			}
 		}
 	}
@@ -234,6 +238,13 @@ func compensateGeneric(loss *lanes, w *[BlockSize]lanes, inner *[BlockSize * Blo
 				t[j][r] -= float32(f * u)
 			}
 		}
+	}
+}
+
+// tryGeneric is compensateGeneric for two scales, which gives the loss only.
+func tryGeneric(loss, d, id *[2]lanes, w *[BlockSize]lanes, inner *[BlockSize * BlockSize]float32, inv *[BlockSize]float32, s *gptqScratch) {
+	for k := range loss {
+		compensateGeneric(&loss[k], w, inner, inv, &d[k], &id[k], &s.errors, &s.levels)
 	}
 }
 
