@@ -1,11 +1,17 @@
 package main
 
 import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"st/tokenizer"
 )
 
 // heldout writes the first n bytes of text that the tiny model was not trained on to a file.
@@ -24,7 +30,7 @@ func heldout(t *testing.T, n int) string {
 
 func TestEval(t *testing.T) {
 	r := mustJSON[evalReport](t, "eval", tiny(t), "--text", heldout(t, 8000), "--ctx", "256", "--json", "--quiet")
-	if r.Context != 256 || r.Windows != r.Tokens/256 || r.ScoredTokens != r.Windows*127 {
+	if r.Context != 256 || r.Windows != r.Tokens/256 || r.ScoredTokens != r.Windows*127 || r.Divergence != nil {
 		t.Errorf("%+v", r)
 	}
 	// Recorded; another order of summation may move the last digits.
@@ -32,6 +38,35 @@ func TestEval(t *testing.T) {
 	if math.Abs(r.Perplexity-recorded) > 0.01*recorded || math.Abs(math.Log(r.Perplexity)-r.NLLMean) > 1e-9 ||
 		r.StandardError < 0.02*recorded || r.StandardError > 0.1*recorded {
 		t.Errorf("perplexity %.4f ± %.4f, mean %.4f: recorded was %v", r.Perplexity, r.StandardError, r.NLLMean, recorded)
+	}
+}
+
+// Perplexity is what the logits of every window say, as st logits writes them.
+func TestEvalDefinition(t *testing.T) {
+	text := heldout(t, 700)
+	r := mustJSON[evalReport](t, "eval", tiny(t), "--text", text, "--ctx", "64", "--json", "--quiet")
+	content, err := os.ReadFile(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids, err := parseIDs(must(t, "tokenize", tiny(t), string(content)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(t.TempDir(), "x.npy")
+	sum, n := 0., 0
+	for ; len(ids) >= 64; ids = ids[64:] {
+		window := strings.Trim(fmt.Sprint(ids[:64]), "[]")
+		must(t, "logits", tiny(t), "--tokens", window, "-o", out, "--force", "--quiet")
+		_, logits := readNPY(t, out)
+		vocab := len(logits) / 64
+		for i := 32; i <= 62; i++ {
+			sum -= math.Log(softmax(toFloat64(logits[i*vocab:][:vocab]))[ids[i+1]])
+			n++
+		}
+	}
+	if n != r.ScoredTokens || math.Abs(sum/float64(n)-r.NLLMean) > 1e-4 {
+		t.Errorf("mean %.6f of %d, want %.6f of %d", r.NLLMean, r.ScoredTokens, sum/float64(n), n)
 	}
 }
 
@@ -49,29 +84,192 @@ func TestEvalWindows(t *testing.T) {
 	}
 }
 
-func TestNegativeLogLikelihood(t *testing.T) {
-	logits := []float32{1000, 999, -1000}
-	sum := 1 + math.Exp(-1)
-	for id, want := range []float64{math.Log(sum), 1 + math.Log(sum), 2000 + math.Log(sum)} {
-		if got := negativeLogLikelihood(logits, int32(id)); math.Abs(got-want) > 1e-9 {
-			t.Errorf("token %d: %v, want %v", id, got, want)
+// The first token of a window becomes BOS, if the model's texts begin with one.
+func TestCutWindowsBOS(t *testing.T) {
+	json, err := os.ReadFile(filepath.Join(checkpoint, "tokenizer.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		config string
+		first  int32
+	}{
+		{`{"add_bos_token": true, "bos_token": "<|endoftext|>"}`, 4093},
+		{`{"add_bos_token": false, "bos_token": "<|endoftext|>"}`, 14},
+	} {
+		tok, err := tokenizer.ParseHF(json, []byte(tt.config))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := []int32{10, 11, 12, 13, 14, 15, 16, 17, 18}
+		w, err := cutWindows(&model{tok: tok}, text, 4)
+		if err != nil || w.count() != 2 || w.at(1)[0] != tt.first || w.at(1)[1] != 15 || text[4] != 14 {
+			t.Errorf("%s: %+v, %v", tt.config, w, err)
 		}
 	}
 }
 
-func TestPerplexityResult(t *testing.T) {
-	p := &perplexity{}
-	for _, logits := range [][]float32{{0, 0}, {0, 0, 0, 0}} { // probabilities 1/2 and 1/4
-		if err := p.score(logits, 0); err != nil {
-			t.Fatal(err)
+// saved returns the f32 model and its logits over a text.
+func saved(t *testing.T) (model, text, logits string) {
+	t.Helper()
+	dir := t.TempDir()
+	model, text, logits = filepath.Join(dir, "f32.stm"), heldout(t, 8000), filepath.Join(dir, "f32.logits")
+	must(t, "convert", checkpoint, "-o", model, "--type", "f32", "--quiet")
+	o := st("eval", model, "--text", text, "--ctx", "256", "--save-logits", logits)
+	if o.code != exitOK || !strings.Contains(o.stderr, logits+": logits of 1,143 positions, 9.0 MiB\n") {
+		t.Fatalf("%+v", o)
+	}
+	return model, text, logits
+}
+
+func TestEvalBase(t *testing.T) {
+	f32, text, logits := saved(t)
+	plain := mustJSON[evalReport](t, "eval", f32, "--text", text, "--ctx", "256", "--json", "--quiet")
+	self := mustJSON[evalReport](t, "eval", f32, "--base", logits, "--json", "--quiet")
+	d := self.Divergence
+	if self.Perplexity != plain.Perplexity || self.Windows != plain.Windows || self.Context != 256 || self.Tokens != 256*self.Windows {
+		t.Errorf("with a base %+v, without %+v", self, plain)
+	}
+	if d.BasePerplexity != plain.Perplexity || d.BaseStandardError != plain.StandardError || d.Ratio != 1 || d.RatioStandardError != 0 ||
+		d.KLMean > 1e-7 || d.KLMin < 0 || d.KLMax > 1e-7 || d.SameTop != 100 || d.DeltaP != 0 || d.DeltaPRMS != 0 {
+		t.Errorf("a model against itself: %+v", d)
+	}
+
+	q4 := mustJSON[evalReport](t, "eval", tiny(t), "--base", logits, "--text", text, "--json", "--quiet")
+	d = q4.Divergence
+	if d.BasePerplexity != plain.Perplexity || math.Abs(d.Ratio-q4.Perplexity/plain.Perplexity) > 1e-12 || q4.Tokens != plain.Tokens {
+		t.Errorf("q4_0 against f32: %+v, %+v", q4, d)
+	}
+	// Recorded, within what another CPU's kernels may change.
+	if d.KLMean < 0.006 || d.KLMean > 0.015 || d.SameTop < 88 || d.SameTop > 95 || d.DeltaPRMS < 0.8 || d.DeltaPRMS > 3 ||
+		!(d.KLMin < d.KLMedian && d.KLMedian < d.KL90 && d.KL90 < d.KL99 && d.KL99 < d.KL999 && d.KL999 < d.KLMax) {
+		t.Errorf("q4_0 against f32: %+v", d)
+	}
+	one := mustJSON[evalReport](t, "eval", tiny(t), "--base", logits, "--json", "--quiet", "--threads", "1")
+	if q4.NLLMean != one.NLLMean || *q4.Divergence != *one.Divergence {
+		t.Errorf("with one thread %+v, otherwise %+v", one.Divergence, q4.Divergence)
+	}
+	out := must(t, "eval", tiny(t), "--base", logits)
+	for _, want := range []string{"\nbase       ", "; ratio 1.0", "\nKL         mean 0.0", "\nsame top   ", "\nΔp         mean "} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in\n%s", want, out)
 		}
 	}
-	mean, ppl, standardError := p.result()
-	// The mean of ln 2 and ln 4 is 1.5 ln 2; their standard deviation about it is 0.5 ln 2, over sqrt(n-1) = 1.
-	if math.Abs(mean-1.5*math.Ln2) > 1e-12 || math.Abs(ppl-math.Pow(2, 1.5)) > 1e-12 || math.Abs(standardError-ppl*0.5*math.Ln2) > 1e-9 {
-		t.Errorf("mean %v, perplexity %v ± %v", mean, ppl, standardError)
+}
+
+// Logits can be saved while they are compared.
+func TestEvalBaseAndSave(t *testing.T) {
+	_, _, logits := saved(t)
+	again := logits + ".q4"
+	first := mustJSON[evalReport](t, "eval", tiny(t), "--base", logits, "--save-logits", again, "--json", "--quiet")
+	self := mustJSON[evalReport](t, "eval", tiny(t), "--base", again, "--json", "--quiet")
+	if self.Divergence.BasePerplexity != first.Perplexity || self.Divergence.SameTop != 100 {
+		t.Errorf("%+v, %+v", first, self.Divergence)
 	}
-	if err := p.score([]float32{float32(math.NaN()), 0}, 1); err == nil {
-		t.Error("NaN logits are scored")
+	if names := list(t, filepath.Dir(logits)); len(names) != 3 {
+		t.Errorf("left behind: %v", names)
+	}
+}
+
+func TestEvalFailures(t *testing.T) {
+	_, text, logits := saved(t)
+	dir := filepath.Dir(logits)
+	data, err := os.ReadFile(logits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change := func(name string, change func([]byte) []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, change(bytes.Clone(data)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	damaged := change("damaged", func(b []byte) []byte { b[len(b)-9000] ^= 1; return b })
+	truncated := change("truncated", func(b []byte) []byte { return b[:len(b)-1] })
+	nan := change("nan", func(b []byte) []byte { // its checksum is right
+		r := record(b[len(b)-recordSize(4096):])
+		r.seal(math.NaN(), 0)
+		return b
+	})
+	header := func(name string, h logitsHeader) string {
+		return change(name, func([]byte) []byte { return append(h.encode(), make([]byte, h.scored()*recordSize(h.vocab))...) })
+	}
+	anyText := textWindows{make([]int32, 4), 4}
+	vocab := header("vocab", logitsHeader{4095, 0, anyText})
+	tokenizer := header("tokenizer", logitsHeader{4096, 1, anyText})
+	fp := binary.LittleEndian.Uint64(data[24:])
+	long := header("long", logitsHeader{4096, fp, textWindows{make([]int32, 2000), 2000}})
+	other := heldout(t, 9000)
+	latin := change("latin", func([]byte) []byte { return []byte("caf\xe9") })
+	before := list(t, dir)
+	for _, tt := range []struct{ args, want string }{
+		{"--base " + damaged, "damaged is damaged: the checksum of record 1142 differs: save it again"},
+		{"--base " + nan, "nan is damaged: the checksum of record 1143 differs"},
+		{"--base " + truncated, "truncated is truncated: it has"},
+		{"--base " + text, "holds no logits"},
+		{"--base nowhere", "open nowhere: no such file"},
+		{"--base " + vocab, "has logits for a vocabulary of 4095, " + tiny(t) + " has one of 4096"},
+		{"--base " + tokenizer, "was made with another tokenizer"},
+		{"--base " + long, "has windows of 2000 tokens, " + tiny(t) + " a context of 1024"},
+		{"--base " + logits + " --ctx 128", "has windows of 256 tokens, which --ctx 128 cannot change"},
+		{"--base " + logits + " --text " + other, "is not the text of " + logits + ": it has 11 windows of 256 tokens, not 9 of 256"},
+		{"--base " + logits + " --text " + filepath.Join(checkpoint, "config.json"), "is not the text of " + logits + ": its token 0 is"},
+		{"--text " + latin, "is not a text"},
+		{"--text " + text + " --save-logits " + logits, "exists: use --force"},
+		{"--base " + logits + " --save-logits " + logits + " --force", "is the input"},
+		{"--text " + text + " --save-logits " + text + " --force", "is the input"},
+		{"--text " + text + " --save-logits " + filepath.Join(dir, "no", "x"), "no such file"},
+		{"--base " + damaged + " --save-logits " + filepath.Join(dir, "x"), "is damaged"},
+	} {
+		o := st(strings.Fields("eval " + tiny(t) + " -q " + tt.args)...)
+		if o.code != exitFailure || o.stdout != "" || strings.Count(o.stderr, "\n") != 1 || !strings.Contains(o.stderr, tt.want) {
+			t.Errorf("%s: exit code %d, standard output %q, standard error\n%swant %q", tt.args, o.code, o.stdout, o.stderr, tt.want)
+		}
+	}
+	if after := list(t, dir); len(after) != len(before) {
+		t.Errorf("failures left %v", after)
+	}
+	must(t, "eval", tiny(t), "--text", text, "--ctx", "256", "--save-logits", logits, "--force", "-q")
+}
+
+// A model whose final norm is NaN has no finite logits.
+func TestEvalNotFinite(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(checkpoint)); err != nil {
+		t.Fatal(err)
+	}
+	shard := filepath.Join(dir, "model-00002-of-00002.safetensors")
+	data, err := os.ReadFile(shard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := len(data) - 2*192; i < len(data); i += 2 { // model.norm.weight, BF16
+		binary.LittleEndian.PutUint16(data[i:], 0x7fc0)
+	}
+	if err := os.WriteFile(shard, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out := t.TempDir()
+	model := filepath.Join(out, "nan.stm")
+	must(t, "convert", dir, "-o", model, "--allow-nonfinite", "--quiet")
+	o := st("eval", model, "--text", heldout(t, 700), "--save-logits", filepath.Join(out, "x"), "-q")
+	if o.code != exitFailure || o.stdout != "" || !strings.Contains(o.stderr, model+": the model's logits are not finite") {
+		t.Errorf("%+v", o)
+	}
+	if names := list(t, out); len(names) != 1 {
+		t.Errorf("left behind: %v", names)
+	}
+}
+
+// A full disk is an error.
+func TestSaveLogitsFails(t *testing.T) {
+	p := &perplexity{save: &brokenWriter{left: 100, err: errors.New("no space left on device")}}
+	p.batch = []position{{logits: make([]float32, 10), save: make(record, recordSize(10))}}
+	for i := range 3 {
+		err := p.add(make([]float32, 10), 1)
+		if i < 2 && err != nil || i == 2 && (err == nil || err.Error() != "save logits: no space left on device") {
+			t.Errorf("record %d: %v", i, err)
+		}
 	}
 }

@@ -2,93 +2,178 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"io"
 	"math"
+	"sync"
 )
 
 // minWindow is the shortest window of tokens in which something is scored.
 const minWindow = 4
 
-// perplexity measures how well a model predicts a text, the way llama-perplexity does: the text is cut into windows, and of
-// each window the tokens of the second half are scored, which have at least half a window of context before them.
-type perplexity struct {
-	model  *model
-	tokens []int32
-	window int // tokens in a window
-
-	windows, scored int
-	sum, sumSquares float64 // of the scored tokens' negative log-likelihood
+// textWindows is a text cut in windows of the same length.
+type textWindows struct {
+	tokens []int32 // [count, length]
+	length int
 }
 
-// run scores all whole windows. progress is told of tokens done.
-func (p *perplexity) run(ctx context.Context, progress func(done int)) error {
-	s := p.model.engine.NewSession()
-	bos, replaceFirst := p.model.tok.BOS()
-	replaceFirst = replaceFirst && p.model.tok.AddBOS()
-	first := p.window / 2
-	for at := 0; at+p.window <= len(p.tokens); at += p.window {
-		window := append([]int32(nil), p.tokens[at:at+p.window]...)
-		if replaceFirst {
-			window[0] = bos
+// cutWindows cuts a text; a rest is left out. A text that is shorter than a window is one window itself.
+func cutWindows(m *model, tokens []int32, length int) (textWindows, error) {
+	if len(tokens) < minWindow {
+		return textWindows{}, fmt.Errorf("the text has only %s: perplexity needs %d at least", plural(len(tokens), "token"), minWindow)
+	}
+	length = min(length, len(tokens))
+	w := textWindows{append([]int32(nil), tokens[:len(tokens)/length*length]...), length}
+	if bos, ok := m.tok.BOS(); ok && m.tok.AddBOS() {
+		for i := range w.count() {
+			w.at(i)[0] = bos
 		}
+	}
+	return w, nil
+}
+
+func (w textWindows) count() int       { return len(w.tokens) / w.length }
+func (w textWindows) at(i int) []int32 { return w.tokens[i*w.length:][:w.length] }
+func (w textWindows) scored() int      { return w.count() * (w.length - 1 - w.length/2) }
+func (w textWindows) firstScored() int { return w.length / 2 }
+
+// perplexity measures how well a model predicts a text, the way llama-perplexity does: the text is cut into windows of n tokens,
+// the first of which is replaced by the BOS token if the model's texts begin with one. The positions n/2 to n−2 are scored, by
+// the token that follows each: it has at least half a window of context before it.
+type perplexity struct {
+	model *model
+	text  textWindows
+	base  *logitsFile // to compare with; nil: none
+	save  io.Writer   // of records; nil: none
+
+	nll        moments // of the scored tokens
+	divergence divergence
+
+	batch  []position // of which filled are in use
+	filled int
+}
+
+// maxPositions bounds the positions that are scored at a time: with a vocabulary of 151,936 one takes 1.2 MB, and all of them fit
+// in what a memory budget reserves.
+const maxPositions = 8
+
+// run scores all windows. progress is told of tokens done.
+func (p *perplexity) run(ctx context.Context, progress func(done int)) error {
+	vocab := p.model.engine.Config().Vocab
+	p.batch = make([]position, min(p.model.engine.Threads(), maxPositions))
+	for i := range p.batch {
+		p.batch[i].logits = make([]float32, vocab)
+		if p.base != nil {
+			p.batch[i].base = make(record, recordSize(vocab))
+		}
+		if p.save != nil {
+			p.batch[i].save = make(record, recordSize(vocab))
+		}
+	}
+	s := p.model.engine.NewSession()
+	first := p.text.firstScored()
+	for i := range p.text.count() {
+		window := p.text.at(i)
 		s.Reset()
 		// The first half is context only; the token that precedes the last one predicts it.
 		if _, err := s.Forward(ctx, window[:first]); err != nil {
 			return err
 		}
-		err := s.ForwardAll(ctx, window[first:p.window-1], func(i int, logits []float32) error {
-			return p.score(logits, window[first+i+1])
+		err := s.ForwardAll(ctx, window[first:len(window)-1], func(j int, logits []float32) error {
+			return p.add(logits, window[first+j+1])
 		})
 		if err != nil {
 			return err
 		}
-		p.windows++
-		progress(at + p.window)
+		if err := p.flush(); err != nil {
+			return err
+		}
+		progress((i + 1) * p.text.length)
 	}
 	return nil
 }
 
-// score adds the prediction of one token.
-func (p *perplexity) score(logits []float32, next int32) error {
-	nll := negativeLogLikelihood(logits, next)
-	if math.IsNaN(nll) || math.IsInf(nll, 0) {
-		return errors.New("the model's logits are not finite: its weights are damaged or not finite")
+// add takes the prediction of one token.
+func (p *perplexity) add(logits []float32, next int32) error {
+	q := &p.batch[p.filled]
+	copy(q.logits, logits)
+	q.next = next
+	if p.base != nil {
+		if err := p.base.next(q.base); err != nil {
+			return err
+		}
 	}
-	p.scored++
-	p.sum += nll
-	p.sumSquares += nll * nll
+	if p.filled++; p.filled == len(p.batch) {
+		return p.flush()
+	}
 	return nil
 }
 
-// negativeLogLikelihood is −log softmax(logits)[id].
-func negativeLogLikelihood(logits []float32, id int32) float64 {
-	top := float64(logits[0])
-	for _, v := range logits {
-		top = max(top, float64(v))
+// flush scores what was added, all positions at the same time. Their scores are summed up in their order, so that sums do not
+// depend on the number of threads.
+func (p *perplexity) flush() error {
+	batch := p.batch[:p.filled]
+	p.filled = 0
+	var others sync.WaitGroup
+	for i := 1; i < len(batch); i++ {
+		others.Go(batch[i].score)
 	}
-	var sum float64
-	for _, v := range logits {
-		sum += math.Exp(float64(v) - top)
+	if len(batch) > 0 {
+		batch[0].score()
 	}
-	return top + math.Log(sum) - float64(logits[id])
+	others.Wait()
+	for i := range batch {
+		q := &batch[i]
+		switch {
+		case q.damaged:
+			return fmt.Errorf("%s is damaged: the checksum of record %d differs: %s", p.base.path, p.base.record-len(batch)+i+1, saveAgain)
+		case !finite(q.nll) || !finite(q.kl):
+			return fmt.Errorf("%s: the model's logits are not finite: its weights are damaged (st inspect --verify tells) or not finite",
+				p.model.reader.Path())
+		}
+		p.nll.add(q.nll)
+		if q.base != nil {
+			p.divergence.add(q)
+		}
+		if q.save != nil {
+			if _, err := p.save.Write(q.save); err != nil {
+				return fmt.Errorf("save logits: %w", cause(err))
+			}
+		}
+	}
+	return nil
 }
 
-// result returns the mean negative log-likelihood, its exponential, and the standard error of that.
-func (p *perplexity) result() (mean, ppl, standardError float64) {
-	n := float64(p.scored)
-	mean = p.sum / n
-	ppl = math.Exp(mean)
-	if variance := p.sumSquares/n - mean*mean; p.scored > 1 && variance > 0 {
-		standardError = ppl * math.Sqrt(variance/(n-1))
-	}
-	return mean, ppl, standardError
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+
+// position is what there is to know of one scored position.
+type position struct {
+	logits []float32
+	next   int32  // the token that follows
+	base   record // the base's; nil: none
+	save   record // to be filled in; nil: none
+
+	nll     float64 // negative log-likelihood of next, in nats
+	damaged bool    // base
+	baseNLL float64
+	kl      float64 // divergence from base
+	sameTop bool    // as base
 }
 
-// newPerplexity chooses the windows. A text shorter than a window is one window itself.
-func newPerplexity(m *model, tokens []int32, window int) (*perplexity, error) {
-	if len(tokens) < minWindow {
-		return nil, fmt.Errorf("the text has only %s: perplexity needs %d at least", plural(len(tokens), "token"), minWindow)
+// score fills in the results.
+func (q *position) score() {
+	var codes []byte
+	if q.save != nil {
+		codes, _ = q.save.split()
 	}
-	return &perplexity{model: m, tokens: tokens, window: min(window, len(tokens))}, nil
+	lse, top := logSumExp(q.logits, codes)
+	q.nll = lse - float64(q.logits[q.next])
+	if q.save != nil {
+		q.save.seal(q.nll, top)
+	}
+	if q.base != nil {
+		baseCodes, baseNLL, baseTop, ok := q.base.open()
+		q.damaged, q.baseNLL, q.sameTop = !ok, baseNLL, top == baseTop
+		q.kl = klDivergence(baseCodes, q.logits, lse)
+	}
 }

@@ -128,6 +128,7 @@ func TestWrongUsage(t *testing.T) {
 		{"bench x --repeat 0", "it must be 1 or more", "st bench"},
 		{"eval x", "a text is missing", "st eval"},
 		{"eval x --text y --ctx 1", "it must be 4 or more", "st eval"},
+		{"eval x --text y --force", "--force needs --save-logits", "st eval"},
 		{"tokenize", "argument MODEL is missing", "st tokenize"},
 		{"tokenize x y z", `unexpected argument "z"`, "st tokenize"},
 		{"demo now", `unexpected argument "now"`, "st demo"},
@@ -207,7 +208,7 @@ func TestHelpListsFields(t *testing.T) {
 		"quantize":  convertReport{Fallbacks: []fallbackReport{{}}, Report: &lossReport{Classes: []lossRow{{}}}},
 		"calibrate": calibrateReport{},
 		"generate":  generateReport{},
-		"eval":      evalReport{},
+		"eval":      evalReport{Divergence: &divergenceReport{}},
 		"inspect": fileReport{
 			Types: []typeReport{{}}, Sizes: []sizeReport{{}}, KVCache: []kvReport{{Q8: 1}},
 			Tokenizer: &tokenizerReport{Special: []specialTokenReport{{}}},
@@ -294,6 +295,7 @@ func TestInterrupted(t *testing.T) {
 		{"calibrate", model, "--text", filepath.Join(checkpoint, "heldout.txt"), "-o", filepath.Join(dir, "y")},
 		{"inspect", model, "--verify"},
 		{"eval", model, "--text", filepath.Join(checkpoint, "heldout.txt"), "-q"},
+		{"eval", model, "--text", filepath.Join(checkpoint, "heldout.txt"), "--save-logits", filepath.Join(dir, "x.logits"), "-q"},
 		{"logits", model, "--tokens", "1,2,3", "-o", filepath.Join(dir, "x.npy")},
 		{"generate", model, "-p", "To be"},
 	} {
