@@ -34,8 +34,11 @@ type Budget struct {
 }
 
 // Smallest returns the smallest total that works for the same context.
-func (b *Budget) Smallest() int64 {
-	n := b.Other + b.Dense + b.Working + b.KV + b.SmallestExperts
+func (b *Budget) Smallest() int64 { return b.totalFor(b.SmallestExperts) }
+
+// totalFor returns the smallest total that leaves so many bytes for experts beside a full KV cache.
+func (b *Budget) totalFor(experts int64) int64 {
+	n := b.Other + b.Dense + b.Working + b.KV + experts
 	return (n+reserveBytes)*reserveShare/(reserveShare-1) + 1
 }
 
@@ -97,6 +100,22 @@ func newBudget(r *format.Reader, opts *Options, threads int) (*Budget, error) {
 	b.Experts = (b.Total - b.fixed()) / slot * slot
 	b.Experts = min(b.Experts, slot*int64(c.Layers*c.Experts))
 	return b, nil
+}
+
+// SmallestMemory returns the smallest opts.Memory that works, and the context that it works for: what is left of the model's if none
+// was asked for.
+func SmallestMemory(r *format.Reader, opts Options) (bytes int64, context int) {
+	opts.setThreads()
+	opts.Memory = 0
+	b, _ := newBudget(r, &opts, opts.Threads)
+	return b.Smallest(), opts.Context
+}
+
+// MemoryFor returns the smallest opts.Memory in which n experts stay, however long the sequence grows.
+func MemoryFor(r *format.Reader, opts Options, n int) int64 {
+	opts.Memory = 0
+	b, _ := NewBudget(r, opts)
+	return b.totalFor(max(b.SmallestExperts, int64(n)*largestExpert(r)))
 }
 
 // NeededMemory returns the memory in which a model runs without streaming: all weights, and a session with a KV cache of the context, or

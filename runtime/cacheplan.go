@@ -85,7 +85,7 @@ func mostUsed(u *format.Usage, n int) float64 {
 func Budgets(r *format.Reader, opts Options) []int64 {
 	b, _ := NewBudget(r, opts)
 	slot, c := largestExpert(r), &r.Config
-	all := (b.fixed()+b.KV+slot*int64(c.Layers*c.Experts))*reserveShare/(reserveShare-1) + slot
+	all := b.totalFor(slot * int64(c.Layers*c.Experts))
 	smallest := b.Smallest()
 	step := int64(1 << 20)
 	for (all-smallest)/step > 10 {

@@ -150,6 +150,35 @@ func TestBudget(t *testing.T) {
 	}
 }
 
+// MemoryFor is what so many experts take beside a whole KV cache, and no more.
+func TestMemoryFor(t *testing.T) {
+	r := reader(t, write(t, manyExperts(), quant.Q4_0))
+	opts := runtime.Options{Other: 5 << 20, Context: 64}
+	smallest, context := runtime.SmallestMemory(r, opts)
+	if b, _ := runtime.NewBudget(r, opts); smallest != b.Smallest() || context != 64 {
+		t.Errorf("the smallest memory is %d with a context of %d, want %d with 64", smallest, context, b.Smallest())
+	}
+	if got := runtime.MemoryFor(r, opts, 0); got != smallest {
+		t.Errorf("memory for no experts is %d, want the smallest that works, %d", got, smallest)
+	}
+	rec, _ := r.Expert(0, 0)
+	n := r.Config.Layers*r.Config.Experts - 1
+	opts.Memory = runtime.MemoryFor(r, opts, n)
+	for _, tt := range []struct {
+		less int64
+		want int
+	}{{0, n}, {rec.Length / 2, n - 1}} {
+		opts.Memory -= tt.less
+		b, err := runtime.NewBudget(r, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if left := b.Total - b.Other - b.Dense - b.Working - b.Reserve - b.KV; int(left/rec.Length) != tt.want {
+			t.Errorf("%d bytes less leave room for %d experts, want %d", tt.less, left/rec.Length, tt.want)
+		}
+	}
+}
+
 // faultyFile is a model file whose reads fail as fault says; it is not mapped into memory.
 type faultyFile struct {
 	io.ReaderAt
