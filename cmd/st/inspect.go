@@ -28,25 +28,48 @@ func (a *app) inspectCommand() *cobra.Command {
 		Short: "Show what is in an .stm file",
 		Long: `Show what is in an .stm file: architecture, sizes, tokenizer, generation defaults and where it came from.
 
-Only the header is read, unless --verify is given. --tensors, --layers, --experts and --verify print their own part
-instead of the summary, and combine.
+The summary reads only the header: does the model fit here, where are the bytes, what does a token read. --tensors lists where
+every tensor lies in the file. --layers and --experts read the weights of all layers, or of --layer, and tell what they are like:
+  rms                root mean square of the weights, about zero; beside the experts' as a strip, to see which stand out
+  max/rms            the largest |w|, in RMS of its own matrix
+  outliers           share of the weights beyond 6 times the RMS of their own matrix
+  scales             smallest and largest magnitude of a block scale, zeros left out
+  dead               neurons that can never act: their row of gate, row of up or column of down is zero
+  nearest, cosine    the most similar other expert of the layer, by the cosine of all weights of gate, up and down, position by
+                     position: finds experts that were made from the same weights, and not those whose neurons are in another
+                     order. It is estimated by a random projection to 4096 numbers, so unrelated experts have some too
+  alike              pairs of experts whose cosine is above 0.9
+--tensors, --layers, --experts, --verify and --cache-plan print their own part instead of the summary, and combine.
+
+Colours appear on a terminal only, and not if NO_COLOR is set or TERM is dumb.
 
 --json prints one object with the summary and, where the flags ask for them, tensors, layers, experts and verify:
   file, file_bytes, format_version
   architecture             the model's sizes and layouts
   parameters               total; active_per_token and active_without_head (attention, norms, routers and the experts
                            chosen for a token, with and without the head; the embedding lookup reads one row)
+  bits_per_weight          of all weights in the file, scales counted in
   types[]                  type, bits_per_weight, tensors, parameters, bytes
-  sizes[]                  class, bytes, share
+  sizes[]                  class, bytes, share; for weights parameters, bits_per_weight, types[]
+  read_per_token           what a generated token reads if no neuron is skipped: bytes, dense_bytes, expert_bytes (of the
+                           experts chosen in every layer), parts[] (class, bytes)
+  memory                   available_bytes (0: not known), available_from; needed_bytes (without --memory) with a context of
+                           context tokens, and whether it fits; budgets[] (name: smallest, half or all of the experts;
+                           memory_bytes, context, experts)
   kv_cache[]               context, f32_bytes, f16_bytes, q8_0_bytes (a sliding layer keeps its window only)
   tokenizer                kind, vocab_size, add_bos, special_tokens[] (id, token); null if there is none
   chat_template            whether there is one
   generation               defaults of the checkpoint; those it does not give are absent
   provenance               tool, options, sources[] (name, bytes, sha256), notes[]
+  checked[]                parts of the file that were compared with their checksums
   tensors[]                name, shape, type, layout, transposed, bytes, offset, layer, expert (−1: none)
   layers[]                 layer, position (rope, nope), window (0: all), attention_bytes, experts_bytes,
-                           attention_types[], expert_types[]
-  experts[]                layer, expert, offset, bytes, types (gate, up, down)
+                           attention_types[], expert_types[], statistics (attention, router, norms, experts, gate, up, down,
+                           matrices: each WEIGHTS; expert_rms[], dead_neurons, alike[]: experts[2], cosine, standard_error)
+  experts[]                layer, expert, offset, bytes, types (gate, up, down), statistics (all, gate, up, down: WEIGHTS;
+                           dead_neurons, nearest: expert, cosine, standard_error; null if there is no other)
+  WEIGHTS                  weights, rms, max_abs, max_over_rms, outliers, outlier_share, scale_min, scale_max (0: no
+                           scales), zero_rows (as stored), nonfinite (NaN and infinite weights, left out of the rest)
   verify                   ok, records, bytes, damaged[]
   cache_plan               source, tokens, context, disk_bytes_per_second, memory_bytes_per_second, experts, plans[]
                            (memory_bytes, experts, hit_rate, hit_rate_bound, bytes_read_per_token,
@@ -80,10 +103,10 @@ file; "at best" is a cache that knows the future. tokens/s is what disk and memo
 		},
 	}
 	flags := cmd.Flags()
-	flags.BoolVar(&f.tensors, "tensors", false, "list the tensors")
-	flags.BoolVar(&f.layers, "layers", false, "list the layers")
-	flags.BoolVar(&f.experts, "experts", false, "list the expert records")
-	flags.Var(intFlag{&f.layer, 0, 1 << 20}, "layer", "list layer `N` only")
+	flags.BoolVar(&f.tensors, "tensors", false, "list the tensors and where they lie")
+	flags.BoolVar(&f.layers, "layers", false, "statistics of the weights, by layer")
+	flags.BoolVar(&f.experts, "experts", false, "statistics of the weights, by expert")
+	flags.Var(intFlag{&f.layer, 0, 1 << 20}, "layer", "only layer `N`, with --tensors, --layers or --experts")
 	flags.Lookup("layer").DefValue = "" // all layers, for which there is no number
 	flags.BoolVar(&f.verify, "verify", false, "read the whole file and check every record")
 	flags.BoolVar(&f.cachePlan, "cache-plan", false, "predict speed by --memory")
@@ -106,12 +129,17 @@ func (a *app) inspect(ctx context.Context, r *format.Reader, f inspectFlags) err
 	if f.experts {
 		report.Experts = expertReports(r, f.layer)
 	}
+	if f.layers || f.experts {
+		if err := a.addStatistics(ctx, r, report, f.layer); err != nil {
+			return err
+		}
+	}
 	if !f.json {
 		if f == (inspectFlags{layer: -1}) {
-			report.print(a.stdout)
+			report.print(a.stdout, a.screen())
 			return nil
 		}
-		report.printLists(a.stdout)
+		report.printLists(a.stdout, a.screen())
 	}
 	if f.verify {
 		if report.Verify, err = a.verify(ctx, r); err != nil {

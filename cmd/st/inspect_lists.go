@@ -32,6 +32,8 @@ type layerReport struct {
 	ExpertsBytes   int64    `json:"experts_bytes"`
 	AttentionTypes []string `json:"attention_types"`
 	ExpertTypes    []string `json:"expert_types"`
+
+	Statistics *layerStatistics `json:"statistics"`
 }
 
 type expertReport struct {
@@ -40,6 +42,8 @@ type expertReport struct {
 	Offset int64             `json:"offset"`
 	Bytes  int64             `json:"bytes"`
 	Types  map[string]string `json:"types"`
+
+	Statistics *expertStatistics `json:"statistics"`
 }
 
 type verifyReport struct {
@@ -113,7 +117,7 @@ func expertReports(r *format.Reader, layer int) []expertReport {
 		if !rec.IsExpert() || layer >= 0 && rec.Layer != layer {
 			continue
 		}
-		e := expertReport{rec.Layer, rec.Expert, rec.Offset, rec.Length, map[string]string{}}
+		e := expertReport{Layer: rec.Layer, Expert: rec.Expert, Offset: rec.Offset, Bytes: rec.Length, Types: map[string]string{}}
 		for j := range rec.Tensors {
 			e.Types[matrixName(rec.Tensors[j].Name)] = rec.Tensors[j].Type.String()
 		}
@@ -129,26 +133,26 @@ func matrixName(tensor string) string {
 }
 
 // printLists prints the lists that were asked for, a blank line between them.
-func (f *fileReport) printLists(w io.Writer) {
+func (f *fileReport) printLists(w io.Writer, s screen) {
 	separator := ""
 	for _, list := range []struct {
 		asked bool
-		table func() table.Writer
+		print func(io.Writer, screen)
 	}{
-		{f.Tensors != nil, f.tensorTable},
-		{f.Layers != nil, f.layerTable},
-		{f.Experts != nil, f.expertTable},
+		{f.Tensors != nil, f.printTensors},
+		{f.Layers != nil, f.printLayers},
+		{f.Experts != nil, f.printExperts},
 	} {
 		if list.asked {
 			fmt.Fprint(w, separator)
-			printTable(w, list.table())
+			list.print(w, s)
 			separator = "\n"
 		}
 	}
 }
 
-func (f *fileReport) tensorTable() table.Writer {
-	t := newTable("tensor", ">shape", "type", "layout", ">bytes", ">offset")
+func (f *fileReport) printTensors(w io.Writer, s screen) {
+	t := s.table("tensor", ">shape", "type", "layout", ">bytes", ">offset")
 	for _, x := range f.Tensors {
 		layout := x.Layout
 		if x.Transposed {
@@ -156,35 +160,11 @@ func (f *fileReport) tensorTable() table.Writer {
 		}
 		t.AppendRow(table.Row{printable(x.Name), shape(x.Shape), x.Type, layout, humanize.Comma(x.Bytes), x.Offset})
 	}
-	return t
+	printTable(w, t)
 }
 
 func shape(dims []int) string {
 	return strings.ReplaceAll(strings.Trim(fmt.Sprint(dims), "[]"), " ", " × ")
-}
-
-func (f *fileReport) layerTable() table.Writer {
-	t := newTable(">layer", "position", ">window", ">attention", "type", ">experts", "type")
-	for _, x := range f.Layers {
-		window, position := "all", "NoPE"
-		if x.Window > 0 {
-			window = fmt.Sprint(x.Window)
-		}
-		if x.Position == "rope" {
-			position = "RoPE"
-		}
-		t.AppendRow(table.Row{x.Layer, position, window, size(x.AttentionBytes), strings.Join(x.AttentionTypes, ", "),
-			size(x.ExpertsBytes), strings.Join(x.ExpertTypes, ", ")})
-	}
-	return t
-}
-
-func (f *fileReport) expertTable() table.Writer {
-	t := newTable(">layer", ">expert", ">offset", ">bytes", "gate", "up", "down")
-	for _, x := range f.Experts {
-		t.AppendRow(table.Row{x.Layer, x.Expert, x.Offset, humanize.Comma(x.Bytes), x.Types["gate"], x.Types["up"], x.Types["down"]})
-	}
-	return t
 }
 
 func (v *verifyReport) print(w io.Writer) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -17,13 +18,17 @@ type fileReport struct {
 	FormatVersion int               `json:"format_version"`
 	Architecture  format.Config     `json:"architecture"`
 	Parameters    parameterReport   `json:"parameters"`
+	BitsPerWeight float64           `json:"bits_per_weight"`
 	Types         []typeReport      `json:"types"`
 	Sizes         []sizeReport      `json:"sizes"`
+	Token         tokenReport       `json:"read_per_token"`
+	Memory        *memoryReport     `json:"memory"`
 	KVCache       []kvReport        `json:"kv_cache"`
 	Tokenizer     *tokenizerReport  `json:"tokenizer"`
 	ChatTemplate  bool              `json:"chat_template"`
 	Generation    format.Generation `json:"generation"`
 	Provenance    format.Provenance `json:"provenance"`
+	Checked       []string          `json:"checked"`
 
 	Tensors   []tensorReport `json:"tensors,omitempty"`
 	Layers    []layerReport  `json:"layers,omitempty"`
@@ -47,9 +52,12 @@ type typeReport struct {
 }
 
 type sizeReport struct {
-	Class string  `json:"class"`
-	Bytes int64   `json:"bytes"`
-	Share float64 `json:"share"`
+	Class         string   `json:"class"`
+	Bytes         int64    `json:"bytes"`
+	Share         float64  `json:"share"`
+	Parameters    int64    `json:"parameters,omitempty"`
+	BitsPerWeight float64  `json:"bits_per_weight,omitempty"`
+	Types         []string `json:"types,omitempty"`
 }
 
 type kvReport struct {
@@ -109,27 +117,47 @@ func newFileReport(r *format.Reader) (*fileReport, error) {
 	report := &fileReport{
 		File: r.Path(), FileBytes: r.Size(), FormatVersion: format.Version, Architecture: r.Config,
 		ChatTemplate: r.ChatTemplate != "", Generation: r.Generation, Provenance: r.Provenance,
-		KVCache: kvReports(&r.Config),
+		KVCache: kvReports(&r.Config), Checked: checkedParts(r),
 	}
 	report.addWeights(r)
-	if len(r.Tokenizer) == 0 {
-		return report, nil
+	report.addReads(r)
+	var t *tokenizer.Tokenizer
+	if len(r.Tokenizer) > 0 {
+		var err error
+		if t, err = tokenizer.Load(r.Tokenizer); err != nil {
+			return nil, err
+		}
+		report.addTokenizer(t)
 	}
-	t, err := tokenizer.Load(r.Tokenizer)
-	if err != nil {
-		return nil, err
-	}
-	// Byte-level BPE is the one kind that the tokenizer package knows.
-	report.Tokenizer = &tokenizerReport{Kind: "byte-level BPE", VocabSize: t.VocabSize(), AddBOS: t.AddBOS()}
-	for _, s := range t.SpecialTokens() {
-		report.Tokenizer.Special = append(report.Tokenizer.Special, specialTokenReport{s.ID, s.Content})
-	}
+	// A model that runs has its tokenizer in memory, so its memory counts.
+	report.Memory = newMemoryReport(r)
+	runtime.KeepAlive(t)
 	return report, nil
+}
+
+// checkedParts lists what Open compared with its checksum.
+func checkedParts(r *format.Reader) []string {
+	parts := []string{"header"}
+	for _, s := range r.Sections() {
+		if s.Checksum != 0 {
+			parts = append(parts, s.Name)
+		}
+	}
+	return parts
+}
+
+func (f *fileReport) addTokenizer(t *tokenizer.Tokenizer) {
+	// Byte-level BPE is the one kind that the tokenizer package knows.
+	f.Tokenizer = &tokenizerReport{Kind: "byte-level BPE", VocabSize: t.VocabSize(), AddBOS: t.AddBOS()}
+	for _, s := range t.SpecialTokens() {
+		f.Tokenizer.Special = append(f.Tokenizer.Special, specialTokenReport{s.ID, s.Content})
+	}
 }
 
 // addWeights counts parameters and bytes.
 func (f *fileReport) addWeights(r *format.Reader) {
 	params, bytes := map[string]int64{}, map[string]int64{}
+	classTypes := map[string][]string{}
 	types := map[quant.Type]*typeReport{}
 	for i := range r.Records() {
 		rec := &r.Records()[i]
@@ -138,6 +166,7 @@ func (f *fileReport) addWeights(r *format.Reader) {
 			class := tensorClass(rec, t.Name)
 			params[class] += t.Params()
 			bytes[class] += t.Bytes()
+			classTypes[class] = appendNew(classTypes[class], t.Type.String())
 			kind := types[t.Type]
 			if kind == nil {
 				kind = &typeReport{Type: t.Type.String(), BitsPerWeight: t.Type.Bits()}
@@ -148,9 +177,12 @@ func (f *fileReport) addWeights(r *format.Reader) {
 			kind.Bytes += t.Bytes()
 		}
 	}
+	var stored, storedBytes int64
 	for _, kind := range types {
 		f.Types = append(f.Types, *kind)
+		stored, storedBytes = stored+kind.Parameters, storedBytes+kind.Bytes
 	}
+	f.BitsPerWeight = 8 * float64(storedBytes) / float64(stored)
 	slices.SortFunc(f.Types, func(a, b typeReport) int { return cmp.Compare(b.Bytes, a.Bytes) })
 
 	bytes[classMetadata] = r.Size()
@@ -167,7 +199,11 @@ func (f *fileReport) addWeights(r *format.Reader) {
 	}
 	for _, class := range classes {
 		if n := bytes[class]; n > 0 {
-			f.Sizes = append(f.Sizes, sizeReport{class, n, float64(n) / float64(r.Size())})
+			x := sizeReport{Class: class, Bytes: n, Share: float64(n) / float64(r.Size()), Parameters: params[class], Types: classTypes[class]}
+			if x.Parameters > 0 {
+				x.BitsPerWeight = 8 * float64(n) / float64(x.Parameters)
+			}
+			f.Sizes = append(f.Sizes, x)
 		}
 	}
 
@@ -184,11 +220,14 @@ func (f *fileReport) addWeights(r *format.Reader) {
 	f.Parameters.ActivePerToken = f.Parameters.ActiveWithoutHead + head
 }
 
-// kvReports computes the KV cache's size at a sixteenth, at a quarter and at the whole of the context.
+// kvContexts are the contexts that the KV cache's size is told for, besides the model's own.
+var kvContexts = []int{4 << 10, 16 << 10, 32 << 10}
+
+// kvReports computes the KV cache's size at some contexts and at the model's, which is the longest of them.
 func kvReports(c *format.Config) []kvReport {
 	var reports []kvReport
-	for _, context := range []int{c.Context / 16, c.Context / 4, c.Context} {
-		if context < 1 {
+	for _, context := range append(slices.Clone(kvContexts), c.Context) {
+		if context > c.Context || len(reports) > 0 && reports[len(reports)-1].Context == context {
 			continue
 		}
 		positions := int64(0)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -9,46 +10,61 @@ import (
 
 	"github.com/dustin/go-humanize"
 	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
 )
 
-// print prints the summary for a person.
-func (f *fileReport) print(w io.Writer) {
+// print prints the summary for a person: one screen that tells whether the model fits, and where its bytes are.
+func (f *fileReport) print(w io.Writer, s screen) {
+	fmt.Fprintln(w, s.paint(strong, printable(f.File)))
+	about := fmt.Sprintf("%s, format version %d: %s parameters at %.3g bits, %s active for a token", size(f.FileBytes), f.FormatVersion,
+		count(f.Parameters.Total), f.BitsPerWeight, count(f.Parameters.ActivePerToken))
+	for _, line := range append(wrap(about, s.width), wrap(f.Memory.fit(s), s.width)...) {
+		fmt.Fprintln(w, line)
+	}
+	fmt.Fprintln(w)
+	facts(w, s, f.architectureFacts())
+	fmt.Fprintln(w)
+	f.printSizes(w, s)
+	fmt.Fprintln(w)
+	f.Memory.print(w, s)
+	fmt.Fprintln(w)
+	f.printKVCache(w, s)
+	fmt.Fprintln(w)
+	facts(w, s, slices.Concat(f.tokenizerFacts(s), f.generationFacts(), f.provenanceFacts(s), f.checkFacts()))
+}
+
+func (f *fileReport) architectureFacts() [][2]string {
 	c := &f.Architecture
-	router := "sigmoid"
+	router, head := "sigmoid", "a head of its own"
 	if c.RouterSoftmax {
 		router = "softmax"
 	}
-	head := "its own head"
 	if c.TiedEmbeddings {
 		head = "tied to the head"
 	}
-	legend := f.layerLegend()
-	facts(w, [][2]string{
-		{"file", fmt.Sprintf("%s, %s, format version %d", f.File, size(f.FileBytes), f.FormatVersion)},
+	return [][2]string{
 		{"architecture", fmt.Sprintf("%s, %s of width %d, context %s", c.Architecture, plural(c.Layers, "layer"), c.Hidden, humanize.Comma(int64(c.Context)))},
+		{"layers", f.layerStrip()},
+		{"", f.layerLegend()},
 		{"attention", fmt.Sprintf("%s of %d over %s, RoPE theta %g", plural(c.Heads, "head"), c.HeadDim, plural(c.KVHeads, "KV head"), c.RoPETheta)},
 		{"experts", fmt.Sprintf("%d a layer, %d active, %d neurons each, %s router", c.Experts, c.ExpertsPerToken, c.ExpertFFN, router)},
 		{"embeddings", fmt.Sprintf("%s tokens, %s", humanize.Comma(int64(c.Vocab)), head)},
-		{"layers", f.layerStrip()},
-		{"", legend},
-		{"parameters", fmt.Sprintf("%s in total", count(f.Parameters.Total))},
-		{"", fmt.Sprintf("%s active for a token: attention, norms, routers, %d of %d experts, head", count(f.Parameters.ActivePerToken), c.ExpertsPerToken, c.Experts)},
-		{"", fmt.Sprintf("%s of these without the head", count(f.Parameters.ActiveWithoutHead))},
-	})
-	fmt.Fprintln(w)
-	f.printSizes(w)
-	fmt.Fprintln(w)
-	facts(w, slices.Concat(f.tokenizerFacts(), f.generationFacts(), f.provenanceFacts()))
+	}
 }
 
-// facts prints names and values in two columns.
-func facts(w io.Writer, rows [][2]string) {
-	t := newTable()
-	t.ResetHeaders()
+// facts prints names and values in two columns; long values go on in the next line.
+func facts(w io.Writer, s screen, rows [][2]string) {
+	names := 0
 	for _, r := range rows {
-		t.AppendRow(table.Row{r[0], printable(r[1])})
+		names = max(names, len(r[0]))
 	}
-	printTable(w, t)
+	for _, r := range rows {
+		name := r[0]
+		for _, line := range wrap(printable(r[1]), s.width-names-2) {
+			fmt.Fprintln(w, s.paint(faint, name)+strings.Repeat(" ", names+2-len(name))+line)
+			name = ""
+		}
+	}
 }
 
 // layerMark is the character of a layer in the strip.
@@ -96,55 +112,84 @@ func (f *fileReport) layerLegend() string {
 	return strings.Join(parts, "; ")
 }
 
-// printSizes prints what takes the bytes.
-func (f *fileReport) printSizes(w io.Writer) {
-	t := newTable("part", ">size", ">share")
-	for _, s := range f.Sizes {
-		t.AppendRow(table.Row{s.Class, size(s.Bytes), fmt.Sprintf("%.1f %%", 100*s.Share)})
+// printSizes prints what takes the bytes, and which of them a token reads.
+func (f *fileReport) printSizes(w io.Writer, s screen) {
+	reads := map[string]string{}
+	for _, p := range f.Token.Parts {
+		reads[p.Class] = size(p.Bytes)
 	}
-	printTable(w, t)
-	fmt.Fprintln(w)
-	t = newTable("type", ">bits/weight", ">tensors", ">parameters", ">size")
-	for _, x := range f.Types {
-		t.AppendRow(table.Row{x.Type, fmt.Sprintf("%g", x.BitsPerWeight), humanize.Comma(int64(x.Tensors)), count(x.Parameters), size(x.Bytes)})
+	largest, types := 0., len("type")
+	for _, x := range f.Sizes {
+		largest, types = max(largest, x.Share), max(types, len(strings.Join(x.Types, ", ")))
 	}
-	printTable(w, t)
-	fmt.Fprintln(w)
-	t = newTable(">KV cache at", ">f16", ">q8_0", ">f32")
-	for _, x := range f.KVCache {
-		q8 := "–"
-		if x.Q8 > 0 {
-			q8 = size(x.Q8)
+	length := s.width - types - len("embedding    bits/weight  100 MiB  100.0 %    read a token  ")
+	t := s.table("part", "type", ">bits/weight", ">size", ">share", "", ">read a token")
+	for _, x := range slices.SortedStableFunc(slices.Values(f.Sizes), func(a, b sizeReport) int { return cmp.Compare(b.Bytes, a.Bytes) }) {
+		bits := ""
+		if x.BitsPerWeight > 0 {
+			bits = fmt.Sprintf("%.3g", x.BitsPerWeight)
 		}
-		t.AppendRow(table.Row{plural(x.Context, "token"), size(x.F16), q8, size(x.F32)})
+		t.AppendRow(table.Row{x.Class, strings.Join(x.Types, ", "), bits, size(x.Bytes), fmt.Sprintf("%.1f %%", 100*x.Share),
+			s.paint(measure, bar(x.Share/largest, max(4, length))), reads[x.Class]})
+	}
+	t.AppendRow(table.Row{"all", "", fmt.Sprintf("%.3g", f.BitsPerWeight), size(f.FileBytes), "", "", size(f.Token.Bytes)})
+	printTable(w, t)
+	var kinds []string
+	for _, x := range f.Types {
+		kinds = append(kinds, fmt.Sprintf("%s %g bits, %s weights, %s", x.Type, x.BitsPerWeight, count(x.Parameters), size(x.Bytes)))
+	}
+	facts(w, s, [][2]string{{"types", strings.Join(kinds, "; ")}})
+}
+
+func (f *fileReport) printKVCache(w io.Writer, s screen) {
+	headings := []string{"KV cache of"}
+	f16, q8 := table.Row{"f16"}, table.Row{"q8_0"}
+	for _, x := range f.KVCache {
+		headings = append(headings, ">"+plural(x.Context, "token"))
+		f16 = append(f16, size(x.F16))
+		if x.Q8 > 0 {
+			q8 = append(q8, size(x.Q8))
+		}
+	}
+	t := s.table(headings...)
+	t.AppendRow(f16)
+	if len(q8) > 1 {
+		t.AppendRow(q8)
 	}
 	printTable(w, t)
 }
 
-func (f *fileReport) tokenizerFacts() [][2]string {
-	template := "none"
+func (f *fileReport) tokenizerFacts(s screen) [][2]string {
+	template := "no chat template"
 	if f.ChatTemplate {
-		template = "yes"
+		template = "with a chat template"
 	}
 	t := f.Tokenizer
 	if t == nil {
-		return [][2]string{{"tokenizer", "none: the model runs on token ids only"}, {"chat template", template}}
+		return [][2]string{{"tokenizer", "none: the model runs on token ids only; " + template}}
 	}
-	rows := [][2]string{{"tokenizer", fmt.Sprintf("%s, %s tokens", t.Kind, humanize.Comma(int64(t.VocabSize)))}}
+	about := fmt.Sprintf("%s, %s tokens, %s", t.Kind, humanize.Comma(int64(t.VocabSize)), template)
 	if t.AddBOS {
-		rows[0][1] += ", begins a text with BOS"
+		about += ", begins a text with BOS"
 	}
-	// A few special tokens on a line: some models have dozens.
-	label := "special tokens"
-	for part := range slices.Chunk(t.Special, 4) {
-		var names []string
-		for _, s := range part {
-			names = append(names, fmt.Sprintf("%s %d", s.Token, s.ID))
+	rows := [][2]string{{"tokenizer", about}}
+	// Some models have dozens of special tokens: those that fit on a line.
+	line, names := s.width-len("generation  , and 100 more"), ""
+	for i, x := range t.Special {
+		name := fmt.Sprintf("%s %d", x.Token, x.ID)
+		if i > 0 {
+			if len(names)+len(name)+2 > line {
+				names += fmt.Sprintf(", and %d more", len(t.Special)-i)
+				break
+			}
+			names += ", "
 		}
-		rows = append(rows, [2]string{label, strings.Join(names, "  ")})
-		label = ""
+		names += name
 	}
-	return append(rows, [2]string{"chat template", template})
+	if names != "" {
+		rows = append(rows, [2]string{"special", names})
+	}
+	return rows
 }
 
 func (f *fileReport) generationFacts() [][2]string {
@@ -179,30 +224,42 @@ func (f *fileReport) generationFacts() [][2]string {
 }
 
 // maxNotes bounds the notes that are printed: there is one for every tensor that could not have its type.
-const maxNotes = 8
+const maxNotes = 2
 
-func (f *fileReport) provenanceFacts() [][2]string {
+func (f *fileReport) provenanceFacts(s screen) [][2]string {
 	p := &f.Provenance
 	made := p.Tool
 	for _, name := range slices.Sorted(maps.Keys(p.Options)) {
 		made += fmt.Sprintf(", %s %s", name, p.Options[name])
 	}
 	rows := [][2]string{{"made by", made}}
-	label := "from"
-	for _, s := range p.Sources {
-		rows = append(rows, [2]string{label, fmt.Sprintf("%s, %s, sha256 %s", s.Name, size(s.Bytes), s.SHA256)})
-		label = ""
+	if len(p.Sources) > 0 {
+		var bytes int64
+		first, last := p.Sources[0].Name, p.Sources[len(p.Sources)-1].Name
+		for _, x := range p.Sources {
+			bytes += x.Bytes
+		}
+		from := fmt.Sprintf("%s of %s, %s … %s; sha256: --json", plural(len(p.Sources), "file"), size(bytes), first, last)
+		if len(p.Sources) == 1 {
+			from = fmt.Sprintf("%s, %s; sha256: --json", first, size(bytes))
+		}
+		rows = append(rows, [2]string{"from", from})
 	}
-	label = "notes"
+	label := "notes"
 	for i, n := range p.Notes {
-		if i == maxNotes {
+		if i == maxNotes && len(p.Notes) > maxNotes+1 {
 			n = fmt.Sprintf("… and %d more: --json lists them", len(p.Notes)-i)
 		}
-		rows = append(rows, [2]string{label, n})
-		label = ""
-		if i == maxNotes {
+		if i > maxNotes {
 			break
 		}
+		rows = append(rows, [2]string{label, text.Trim(n, 2*s.width)})
+		label = ""
 	}
 	return rows
+}
+
+// checkFacts tells what was checked, and how to check the rest.
+func (f *fileReport) checkFacts() [][2]string {
+	return [][2]string{{"checked", "header, metadata and directory match their checksums; --verify checks the weights"}}
 }

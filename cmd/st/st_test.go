@@ -212,7 +212,10 @@ func TestHelpListsFields(t *testing.T) {
 		"inspect": fileReport{
 			Types: []typeReport{{}}, Sizes: []sizeReport{{}}, KVCache: []kvReport{{Q8: 1}},
 			Tokenizer: &tokenizerReport{Special: []specialTokenReport{{}}},
-			Tensors:   []tensorReport{{}}, Layers: []layerReport{{}}, Experts: []expertReport{{}}, Verify: &verifyReport{},
+			Memory:    &memoryReport{Budgets: []budgetReport{{}}}, Token: tokenReport{Parts: []partReport{{}}},
+			Tensors: []tensorReport{{}}, Verify: &verifyReport{},
+			Layers:  []layerReport{{Statistics: &layerStatistics{Matrices: map[string]weightReport{"matrices": {}}, Alike: []alikeReport{{}}}}},
+			Experts: []expertReport{{Statistics: &expertStatistics{Nearest: &nearestReport{}}}},
 		},
 	} {
 		help := must(t, command, "--help")
@@ -294,6 +297,7 @@ func TestInterrupted(t *testing.T) {
 		{"quantize", model, filepath.Join(dir, "y.stm")},
 		{"calibrate", model, "--text", filepath.Join(checkpoint, "heldout.txt"), "-o", filepath.Join(dir, "y")},
 		{"inspect", model, "--verify"},
+		{"inspect", model, "--layers"},
 		{"eval", model, "--text", filepath.Join(checkpoint, "heldout.txt"), "-q"},
 		{"eval", model, "--text", filepath.Join(checkpoint, "heldout.txt"), "--save-logits", filepath.Join(dir, "x.logits"), "-q"},
 		{"logits", model, "--tokens", "1,2,3", "-o", filepath.Join(dir, "x.npy")},
