@@ -65,11 +65,11 @@ func (m *memoryReport) fit(s screen) string {
 	case m.Available == 0:
 		return need + "; how much is available here is not known"
 	case m.Fits:
-		return s.paint(good, "fits") + ": " + need + fmt.Sprintf(", and %s is available here", size(m.Available))
+		return s.paint(colorGood, "fits") + ": " + need + fmt.Sprintf(", and %s is available here", size(m.Available))
 	case m.Available >= smallest:
-		return s.paint(warning, "fits in part") + ": " + need + fmt.Sprintf(", and %s is available here: experts are read when needed", size(m.Available))
+		return s.paint(colorWarning, "fits in part") + ": " + need + fmt.Sprintf(", and %s is available here: experts are read when needed", size(m.Available))
 	}
-	return s.paint(bad, "does not fit") + fmt.Sprintf(": the smallest --memory is %s, and %s is available here", mebibytes(smallest), size(m.Available))
+	return s.paint(colorBad, "does not fit") + fmt.Sprintf(": the smallest --memory is %s, and %s is available here", mebibytes(smallest), size(m.Available))
 }
 
 // print prints what values of --memory mean.
@@ -83,7 +83,7 @@ func (m *memoryReport) print(w io.Writer, s screen) {
 	}
 	for _, b := range m.Budgets {
 		t.AppendRow(table.Row{b.Name, mebibytes(b.Memory), humanize.Comma(int64(b.Context)),
-			fmt.Sprintf("%s of %s", humanize.Comma(int64(b.Experts)), humanize.Comma(int64(all))), s.paint(faint, text.Snip(means[b.Name], max(8, s.width-48), "…"))})
+			fmt.Sprintf("%s of %s", humanize.Comma(int64(b.Experts)), humanize.Comma(int64(all))), s.paint(colorFaint, text.Snip(means[b.Name], max(8, s.width-48), "…"))})
 	}
 	printTable(w, t)
 }

@@ -53,7 +53,7 @@ func (s screen) flagged(n int) string {
 	if n == 0 {
 		return "0"
 	}
-	return s.paint(warning, humanize.Comma(int64(n)))
+	return s.paint(colorWarning, humanize.Comma(int64(n)))
 }
 
 // printLayers prints the attention of every layer, and then the experts.
@@ -63,7 +63,7 @@ func (f *fileReport) printLayers(w io.Writer, s screen) {
 	for _, p := range projections {
 		headings = append(headings, ">"+strings.TrimSuffix(p, "_proj")+" rms")
 	}
-	fmt.Fprintln(w, s.paint(strong, "attention"))
+	fmt.Fprintln(w, s.paint(colorStrong, "attention"))
 	t := s.table(append(append(headings, s.weightHeadings()...), ">router")...)
 	for _, x := range f.Layers {
 		window, position := "all", "NoPE"
@@ -110,7 +110,7 @@ func (f *fileReport) printLayerExperts(w io.Writer, s screen) {
 	if each > 1 {
 		strip = fmt.Sprintf("by %d experts", each)
 	}
-	fmt.Fprintln(w, s.paint(strong, "experts"))
+	fmt.Fprintln(w, s.paint(colorStrong, "experts"))
 	t := s.table(append(append([]string{">layer", "type", ">gate rms", ">up rms", ">down rms"}, s.weightHeadings()...), ">dead", ">alike", strip)...)
 	for _, x := range f.Layers {
 		st := x.Statistics
@@ -150,7 +150,7 @@ func (f *fileReport) printExperts(w io.Writer, s screen) {
 			cosine := fmt.Sprintf("%.3f", n.Cosine)
 			uncertain = max(uncertain, n.StandardError)
 			if st.isAlike() {
-				cosine = s.paint(warning, cosine)
+				cosine = s.paint(colorWarning, cosine)
 			}
 			row = append(row, n.Expert, cosine)
 		}
@@ -199,7 +199,7 @@ func (f *fileReport) printRemarks(w io.Writer, s screen) {
 				fmt.Fprintf(w, "… and %d more: --json lists them\n", len(remarks)-i)
 				break
 			}
-			fmt.Fprintln(w, s.paint(warning, r))
+			fmt.Fprintln(w, s.paint(colorWarning, r))
 		}
 	}
 }

@@ -15,7 +15,7 @@ import (
 
 // print prints the summary for a person: one screen that tells whether the model fits, and where its bytes are.
 func (f *fileReport) print(w io.Writer, s screen) {
-	fmt.Fprintln(w, s.paint(strong, printable(f.File)))
+	fmt.Fprintln(w, s.paint(colorStrong, printable(f.File)))
 	about := fmt.Sprintf("%s, format version %d: %s parameters at %.3g bits, %s active for a token", size(f.FileBytes), f.FormatVersion,
 		count(f.Parameters.Total), f.BitsPerWeight, count(f.Parameters.ActivePerToken))
 	for _, line := range append(wrap(about, s.width), wrap(f.Memory.fit(s), s.width)...) {
@@ -61,7 +61,7 @@ func facts(w io.Writer, s screen, rows [][2]string) {
 	for _, r := range rows {
 		name := r[0]
 		for _, line := range wrap(printable(r[1]), s.width-names-2) {
-			fmt.Fprintln(w, s.paint(faint, name)+strings.Repeat(" ", names+2-len(name))+line)
+			fmt.Fprintln(w, s.paint(colorFaint, name)+strings.Repeat(" ", names+2-len(name))+line)
 			name = ""
 		}
 	}
@@ -130,7 +130,7 @@ func (f *fileReport) printSizes(w io.Writer, s screen) {
 			bits = fmt.Sprintf("%.3g", x.BitsPerWeight)
 		}
 		t.AppendRow(table.Row{x.Class, strings.Join(x.Types, ", "), bits, size(x.Bytes), fmt.Sprintf("%.1f %%", 100*x.Share),
-			s.paint(measure, bar(x.Share/largest, max(4, length))), reads[x.Class]})
+			s.paint(colorBar, bar(x.Share/largest, max(4, length))), reads[x.Class]})
 	}
 	t.AppendRow(table.Row{"all", "", fmt.Sprintf("%.3g", f.BitsPerWeight), size(f.FileBytes), "", "", size(f.Token.Bytes)})
 	printTable(w, t)

@@ -40,13 +40,13 @@ func newScreen(terminal bool, width int, getenv func(string) string) screen {
 
 // What colours are for.
 var (
-	strong  = text.Colors{text.Bold}
-	faint   = text.Colors{text.Faint}
-	good    = text.Colors{text.FgGreen}
-	warning = text.Colors{text.FgYellow}
-	bad     = text.Colors{text.FgRed}
-	measure = text.Colors{text.FgCyan}
-	low     = text.Colors{text.FgBlue}
+	colorStrong  = text.Colors{text.Bold}
+	colorFaint   = text.Colors{text.Faint}
+	colorGood    = text.Colors{text.FgGreen}
+	colorWarning = text.Colors{text.FgYellow}
+	colorBad     = text.Colors{text.FgRed}
+	colorBar     = text.Colors{text.FgCyan}
+	colorLow     = text.Colors{text.FgBlue}
 )
 
 // paint gives text a colour.
@@ -62,7 +62,7 @@ func (s screen) table(headings ...string) table.Writer {
 	painted := make([]string, len(headings))
 	for i, h := range headings {
 		name, right := strings.CutPrefix(h, ">")
-		painted[i] = s.paint(strong, name)
+		painted[i] = s.paint(colorStrong, name)
 		if right {
 			painted[i] = ">" + painted[i]
 		}
@@ -107,9 +107,9 @@ func (s screen) heat(values []float64, least, most float64) string {
 		block, height := level(v, least, most)
 		switch height {
 		case 0, 1:
-			block = s.paint(low, block)
+			block = s.paint(colorLow, block)
 		case 6, 7:
-			block = s.paint(warning, block)
+			block = s.paint(colorWarning, block)
 		}
 		b.WriteString(block)
 	}

@@ -198,6 +198,9 @@ func TestMeasureFails(t *testing.T) {
 // Estimates err as much as their standard error says, and no more where vectors are longer than a sketch.
 func TestStandardError(t *testing.T) {
 	for _, n := range []int{16 << 10, 192 << 10} { // in blocks: fewer than buckets, and more
+		if testing.Short() && n > 16<<10 {
+			continue
+		}
 		for _, want := range []float64{0, 0.5, 0.95} {
 			var sum, expected float64
 			const trials = 25
