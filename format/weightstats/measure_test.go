@@ -94,7 +94,7 @@ func writeTest(t *testing.T) string {
 				for j := range min(len(unit), (x.Rows-u*x.UnitRows())*x.Cols) {
 					unit[j] = testWeight(rec.Layer, rec.Expert, m, u*x.UnitRows()+j/x.Cols, j%x.Cols)
 				}
-				x.EncodeUnit(data[x.Offset+int64(u)*x.Stride:], unit, make([]byte, x.UnitBytes()))
+				x.EncodeUnits(data[x.Offset+int64(u)*x.Stride:], unit, new(quant.Encoder), make([]byte, x.UnitBytes()))
 			}
 		}
 		if _, err := w.Write(data); err != nil {

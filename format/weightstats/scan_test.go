@@ -28,7 +28,7 @@ func testTensor(typ quant.Type, layout format.Layout, rows, cols, gap int, weigh
 				unit[r*cols+c] = weight(u*t.UnitRows()+r, c)
 			}
 		}
-		t.EncodeUnit(record[t.Offset+int64(u)*t.Stride:], unit, scratch)
+		t.EncodeUnits(record[t.Offset+int64(u)*t.Stride:], unit, new(quant.Encoder), scratch)
 	}
 	return t, record
 }
