@@ -19,6 +19,8 @@ type inspectFlags struct {
 	layer                                  int // −1: all
 	cachePlan                              bool
 	trace                                  string // for cachePlan
+	html                                   string // file
+	force                                  bool   // for html
 }
 
 func (a *app) inspectCommand() *cobra.Command {
@@ -112,6 +114,8 @@ file; "at best" is a cache that knows the future. tokens/s is what disk and memo
 	flags.BoolVar(&f.cachePlan, "cache-plan", false, "predict speed by --memory")
 	flags.StringVar(&f.trace, "trace", "", "`file` with the experts that tokens chose, for --cache-plan")
 	flags.BoolVar(&f.json, "json", false, "print a JSON object")
+	flags.StringVar(&f.html, "html", "", "write everything to `file`, a page for a browser")
+	addForceFlag(flags, &f.force)
 	return cmd
 }
 
@@ -119,6 +123,9 @@ func (a *app) inspect(ctx context.Context, r *format.Reader, f inspectFlags) err
 	report, err := newFileReport(r)
 	if err != nil {
 		return err
+	}
+	if f.html != "" {
+		return a.writeHTML(ctx, r, f, report)
 	}
 	if f.tensors {
 		report.Tensors = tensorReports(r, f.layer)
