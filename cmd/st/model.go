@@ -27,7 +27,7 @@ type model struct {
 
 // openModel opens a file and prepares it for running. A longer context than the model was trained for is allowed, with a
 // note.
-func (a *app) openModel(path string, opts engineFlags) (m *model, err error) {
+func (a *app) openModel(path string, opts engineFlags) (_ *model, err error) {
 	begin := time.Now()
 	r, err := format.Open(path)
 	if err != nil {
@@ -41,36 +41,37 @@ func (a *app) openModel(path string, opts engineFlags) (m *model, err error) {
 	if opts.Context > r.Config.Context {
 		a.note("note: a context of %d tokens is more than the %d that the model was trained for", opts.Context, r.Config.Context)
 	}
-	m = &model{reader: r, record: opts.record, note: a.note}
+	var trace *traceFile
+	var tok *tokenizer.Tokenizer
 	if len(r.Tokenizer) > 0 {
-		if m.tok, err = tokenizer.Load(r.Tokenizer); err != nil {
+		if tok, err = tokenizer.Load(r.Tokenizer); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 	}
 	if opts.trace != "" {
 		c := &r.Config
-		m.trace, err = newTraceFile(opts.trace, cache.Shape{Layers: c.Layers, Experts: c.Experts, TopK: c.ExpertsPerToken}, &opts.Options)
+		trace, err = newTraceFile(opts.trace, cache.Shape{Layers: c.Layers, Experts: c.Experts, TopK: c.ExpertsPerToken}, &opts.Options)
 		if err != nil {
 			return nil, err
 		}
 		defer func() {
 			if err != nil {
-				m.trace.abort()
+				trace.abort()
 			}
 		}()
 	}
 	if err = a.chooseMemory(r, &opts.Options); err != nil {
 		return nil, err
 	}
-	if m.engine, err = runtime.Open(r, opts.Options); err != nil {
+	engine, err := runtime.Open(r, opts.Options)
+	if err != nil {
 		return nil, err
 	}
-	if n := m.engine.Context(); opts.Context == 0 && n < r.Config.Context {
+	if n := engine.Context(); opts.Context == 0 && n < r.Config.Context {
 		a.note("note: the context is %d tokens instead of %d, whose KV cache would not fit: give more --memory, or a --kv-type that takes less",
 			n, r.Config.Context)
 	}
-	m.loadTime = time.Since(begin)
-	return m, nil
+	return &model{reader: r, engine: engine, tok: tok, trace: trace, record: opts.record, note: a.note, loadTime: time.Since(begin)}, nil
 }
 
 // chooseMemory bounds the memory of a model that does not fit in what is available.
