@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"st/runtime"
@@ -10,9 +12,11 @@ import (
 
 // traceFile is the trace that a run writes. It takes its name when the model is closed.
 type traceFile struct {
-	path string
-	temp *os.File
-	w    *cache.TraceWriter
+	path   string
+	temp   *os.File
+	w      *cache.TraceWriter
+	tokens int  // that were written
+	failed bool // to write: the last line may be cut
 }
 
 // newTraceFile begins a trace, and has the engine tell it what it routes.
@@ -30,7 +34,9 @@ func newTraceFile(path string, shape cache.Shape, opts *runtime.Options) (*trace
 		return nil, err
 	}
 	opts.Trace = func(n int, experts []int32) error {
+		t.tokens += n
 		if err := t.w.Batch(n, experts); err != nil {
+			t.failed = true
 			return fmt.Errorf("write %s: %w", path, cause(err))
 		}
 		return nil
@@ -38,17 +44,42 @@ func newTraceFile(path string, shape cache.Shape, opts *runtime.Options) (*trace
 	return t, nil
 }
 
-// close gives the trace its name.
+// close gives the trace its name, which must still be free: another run may have taken it meanwhile. Of a run without tokens
+// there is no trace, nor of one that could not be written.
 func (t *traceFile) close() error {
+	if t.tokens == 0 || t.failed {
+		t.abort()
+		return nil
+	}
 	err := t.temp.Close()
 	if err == nil {
-		err = os.Rename(t.temp.Name(), t.path)
+		err = renameNew(t.temp.Name(), t.path)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, fs.ErrExist):
+		err = fmt.Errorf("%s exists: another run made it meanwhile, and the trace of this one is dropped; write it to another file", t.path)
+	default:
+		err = fmt.Errorf("write %s: %w", t.path, cause(err))
+	}
+	os.Remove(t.temp.Name())
+	return err
+}
+
+// renameNew is os.Rename that does not replace a file. It takes the name first, so that no other run gets it.
+func renameNew(from, to string) error {
+	f, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return err
+	}
+	if err = f.Close(); err == nil {
+		err = os.Rename(from, to)
 	}
 	if err != nil {
-		os.Remove(t.temp.Name())
-		return fmt.Errorf("write %s: %w", t.path, cause(err))
+		os.Remove(to)
 	}
-	return nil
+	return err
 }
 
 func (t *traceFile) abort() {
