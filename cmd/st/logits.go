@@ -31,6 +31,8 @@ little-endian, in C order. st tokenize tells the ids of a text.`,
 				return usagef("token ids are missing: --tokens 1,2,3")
 			case target == "":
 				return usagef("an output file is missing: -o out.npy")
+			case sameName(target, opts.trace):
+				return usagef("-o and --trace name the same file")
 			}
 			if err := checkOutput(target, args[0], force); err != nil {
 				return err

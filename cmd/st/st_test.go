@@ -123,6 +123,7 @@ func TestWrongUsage(t *testing.T) {
 		{"logits x --tokens 1,b -o y", `"b" is not a token id`, "st logits"},
 		{"logits x --tokens -1 -o y", `"-1" is not a token id`, "st logits"},
 		{"logits x --tokens 1", "an output file is missing", "st logits"},
+		{"logits x --tokens 1 -o y --trace ./y", "-o and --trace name the same file", "st logits"},
 		{"bench", "argument MODEL is missing", "st bench"},
 		{"bench x --prompt 0", "needs a token to go on from", "st bench"},
 		{"bench x --repeat 0", "it must be 1 or more", "st bench"},

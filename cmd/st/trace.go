@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"st/runtime"
 	"st/runtime/cache"
@@ -80,6 +81,13 @@ func renameNew(from, to string) error {
 		os.Remove(to)
 	}
 	return err
+}
+
+// sameName reports whether two names are of the same file, which need not exist.
+func sameName(a, b string) bool {
+	absA, errA := filepath.Abs(a)
+	absB, errB := filepath.Abs(b)
+	return a != "" && b != "" && errA == nil && errB == nil && absA == absB
 }
 
 func (t *traceFile) abort() {
