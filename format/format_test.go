@@ -194,10 +194,13 @@ func TestFlippedByte(t *testing.T) {
 			continue
 		}
 		errs := f.Verify(context.Background(), 1, nil)
-		rec := recordOf(at)
+		rec, want := recordOf(at), ErrCorrupt
+		if usage, _ := f.section(sectionUsage); int64(at) >= usage.Offset && int64(at) < usage.end() {
+			want = ErrUsage
+		}
 		switch {
-		case len(errs) != 1 || !errors.Is(errs[0], ErrCorrupt):
-			t.Fatalf("byte %d: Verify returns %v, want one ErrCorrupt", at, errs)
+		case len(errs) != 1 || !errors.Is(errs[0], want):
+			t.Fatalf("byte %d: Verify returns %v, want one %v", at, errs, want)
 		case rec != nil && !strings.Contains(errs[0].Error(), rec.String()):
 			t.Fatalf("byte %d: %v, want it to name %s", at, errs[0], rec)
 		case rec != nil && f.ReadRecord(rec, make([]byte, rec.Length)) == nil:

@@ -16,6 +16,8 @@ var (
 	ErrVersion   = errors.New("unsupported format version")
 	ErrTruncated = errors.New("file is truncated")
 	ErrCorrupt   = errors.New("file is corrupt")
+	// ErrUsage is about what was recorded of the experts: the model is intact.
+	ErrUsage = errors.New("a record of the use of experts is damaged")
 )
 
 // Version is the format version that this package writes, and the newest that it reads.

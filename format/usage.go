@@ -126,7 +126,7 @@ func (r *Reader) readUsage() (u *Usage, number uint64, err error) {
 	return u, number, nil
 }
 
-// verifyUsage checks that each copy in the section is valid, or was never written.
+// verifyUsage checks that each copy in the section is valid, or was never written. The error about one that is not wraps ErrUsage.
 func (r *Reader) verifyUsage() error {
 	s, ok := r.section(sectionUsage)
 	if !ok {
@@ -141,8 +141,7 @@ func (r *Reader) verifyUsage() error {
 			return fmt.Errorf("%s: section %q: %w", r.path, s.Name, err)
 		}
 		if _, n := decodeUsage(b, len(r.experts)); n == 0 && slices.ContainsFunc(b, func(x byte) bool { return x != 0 }) {
-			return fmt.Errorf("%s: section %q: %w: what was recorded at offset %d is damaged; it is not used, and --record-experts replaces it",
-				r.path, s.Name, ErrCorrupt, at)
+			return fmt.Errorf("%s: %w: it is at offset %d, is not used, and --record-experts replaces it", r.path, ErrUsage, at)
 		}
 	}
 	return nil

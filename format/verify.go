@@ -13,8 +13,9 @@ import (
 const verifyChunk = 1 << 20
 
 // Verify reads every record with the given number of goroutines and checks it against its checksum, and that the gaps
-// between sections are zero, and what was recorded of the experts. progress, if not nil, is told of bytes as they are read; calls may come from several
-// goroutines. It returns one error for each damaged record, in file order.
+// between sections are zero, and what was recorded of the experts; an error about the latter wraps [ErrUsage]. progress, if not
+// nil, is told of bytes as they are read; calls may come from several goroutines. It returns one error for each damaged record,
+// in file order.
 func (r *Reader) Verify(ctx context.Context, workers int, progress func(bytes int64)) []error {
 	errs := make([]error, len(r.records))
 	next := make(chan int)

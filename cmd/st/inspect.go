@@ -189,8 +189,12 @@ func (a *app) verify(ctx context.Context, r *format.Reader) (*verifyReport, erro
 		if errors.Is(err, context.Canceled) {
 			return nil, err
 		}
+		if errors.Is(err, format.ErrUsage) {
+			a.note("note: %v; the model is intact", err)
+			continue
+		}
 		v.Damaged = append(v.Damaged, strings.TrimPrefix(err.Error(), r.Path()+": "))
 	}
-	v.OK = len(errs) == 0
+	v.OK = len(v.Damaged) == 0
 	return v, nil
 }

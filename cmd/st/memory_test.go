@@ -93,4 +93,44 @@ func TestCachePlan(t *testing.T) {
 	if o := st("generate", model, "-p", "It", "-n", "4", "--record-experts"); o.code != exitOK || !strings.Contains(o.stderr, "m.stm.experts") {
 		t.Errorf("%+v", o)
 	}
+	// If nothing can be written, that is told before the run.
+	if err := os.Chmod(dir, 0o555); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Chmod(dir, 0o755)
+	if o := st("generate", model, "-p", "It", "-n", "4", "--record-experts"); o.code != exitFailure || o.stdout != "" ||
+		strings.Count(o.stderr, "\n") != 1 || !strings.Contains(o.stderr, "leave out --record-experts") {
+		t.Errorf("%+v", o)
+	}
+}
+
+// A model whose record of the use of experts is damaged is intact.
+func TestDamagedUsage(t *testing.T) {
+	model := filepath.Join(t.TempDir(), "m.stm")
+	data, err := os.ReadFile(tiny(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := format.Open(tiny(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for _, s := range r.Sections() {
+		if s.Name == "expert_usage" {
+			data[s.Offset+100] = 1
+		}
+	}
+	if err := os.WriteFile(model, data, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if o := st("inspect", model, "--verify"); o.code != exitOK || !strings.HasPrefix(o.stdout, "ok: ") ||
+		!strings.Contains(o.stderr, "--record-experts replaces it; the model is intact") {
+		t.Errorf("%+v", o)
+	}
+	must(t, "generate", model, "-p", "It", "-n", "2", "--record-experts")
+	must(t, "generate", model, "-p", "It", "-n", "2", "--record-experts") // the other copy
+	if o := st("inspect", model, "--verify"); o.code != exitOK || o.stderr != "" {
+		t.Errorf("after recording twice: %+v", o)
+	}
 }
