@@ -103,12 +103,12 @@ func headerChecksum(h []byte) uint64 {
 func decodeHeader(h []byte, size int64) ([]Section, error) {
 	if !bytes.HasPrefix(h, []byte(magic)) {
 		if len(h) < len(magic) && bytes.HasPrefix([]byte(magic), h) && len(h) > 0 {
-			return nil, fmt.Errorf("%w: it has only %d bytes", ErrTruncated, len(h))
+			return nil, fmt.Errorf("%w: it has only %d bytes; copy or convert it again", ErrTruncated, len(h))
 		}
 		return nil, fmt.Errorf("%w: make one with st convert", ErrNotModel)
 	}
 	if len(h) < 12 {
-		return nil, fmt.Errorf("%w: it has only %d bytes", ErrTruncated, len(h))
+		return nil, fmt.Errorf("%w: it has only %d bytes; copy or convert it again", ErrTruncated, len(h))
 	}
 	if v := le.Uint32(h[8:]); v > Version {
 		return nil, fmt.Errorf("%w: the file has version %d and this program reads up to %d; update st", ErrVersion, v, Version)
@@ -116,7 +116,7 @@ func decodeHeader(h []byte, size int64) ([]Section, error) {
 		return nil, fmt.Errorf("%w: version 0 does not exist", ErrCorrupt)
 	}
 	if len(h) < headerSize {
-		return nil, fmt.Errorf("%w: it has only %d bytes, less than its header", ErrTruncated, len(h))
+		return nil, fmt.Errorf("%w: it has only %d bytes, less than its header; copy or convert it again", ErrTruncated, len(h))
 	}
 	if headerChecksum(h) != le.Uint64(h[checksumAt:]) {
 		return nil, fmt.Errorf("%w: the header's checksum does not match; copy or convert the file again", ErrCorrupt)

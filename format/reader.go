@@ -166,7 +166,7 @@ func readFull(f io.ReaderAt, b []byte, at int64) error {
 		return nil
 	}
 	if err == nil || errors.Is(err, io.EOF) {
-		return fmt.Errorf("%w: %d bytes at offset %d are missing", ErrTruncated, len(b)-n, at+int64(n))
+		return fmt.Errorf("%w: %d bytes at offset %d are missing; copy or convert the file again", ErrTruncated, len(b)-n, at+int64(n))
 	}
 	return cause(err)
 }
