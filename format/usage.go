@@ -2,12 +2,9 @@ package format
 
 import (
 	"encoding/binary"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
+	"math"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/zeebo/xxh3"
@@ -21,12 +18,27 @@ type Usage struct {
 	Uses []int64 `json:"uses"`
 }
 
-// Add adds what another run counted.
+// Add adds what another run counted. What would be more than an int64 holds stays the largest.
 func (u *Usage) Add(o *Usage) {
-	u.Tokens += o.Tokens
+	u.Tokens = addCounts(u.Tokens, o.Tokens)
 	for i, n := range o.Uses {
-		u.Uses[i] += n
+		u.Uses[i] = addCounts(u.Uses[i], n)
 	}
+}
+
+func addCounts(a, b int64) int64 { return min(a, math.MaxInt64-b) + b }
+
+// validate checks counts that were read: no token uses an expert twice.
+func (u *Usage) validate() error {
+	if u.Tokens < 0 {
+		return fmt.Errorf("%d tokens", u.Tokens)
+	}
+	for _, n := range u.Uses {
+		if n < 0 || n > u.Tokens {
+			return fmt.Errorf("%d uses in %d tokens", n, u.Tokens)
+		}
+	}
+	return nil
 }
 
 // The section "expert_usage" holds two copies, each in whole pages, of which the valid one with the higher number counts: a
@@ -65,26 +77,11 @@ func decodeUsage(b []byte, experts int) (u *Usage, number uint64) {
 	u = &Usage{Tokens: int64(le.Uint64(b[16:])), Uses: make([]int64, experts)}
 	for i := range u.Uses {
 		u.Uses[i] = int64(le.Uint64(b[usageHeader+8*i:]))
-		if u.Uses[i] < 0 || u.Uses[i] > u.Tokens {
-			return nil, 0
-		}
+	}
+	if u.validate() != nil {
+		return nil, 0
 	}
 	return u, number
-}
-
-// usageFile is what lies beside a model that cannot be written to.
-type usageFile struct {
-	// Directory is the checksum of the model's directory, which tells that the file belongs to it.
-	Directory string `json:"directory"`
-	Usage
-}
-
-// UsagePath returns the name of the file beside a model in which its usage is recorded if the model cannot be written to.
-func UsagePath(model string) string { return model + ".experts" }
-
-func (r *Reader) directoryID() string {
-	s, _ := r.section(sectionDirectory)
-	return fmt.Sprintf("%016x", s.Checksum)
 }
 
 // Usage returns what was recorded in the file and beside it; nil if nothing was.
@@ -147,28 +144,23 @@ func (r *Reader) verifyUsage() error {
 	return nil
 }
 
-func (r *Reader) readUsageFile() (*Usage, error) {
-	path := UsagePath(r.path)
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, cause(err))
-	}
-	var f usageFile
-	if err := json.Unmarshal(text, &f); err != nil || f.Directory == r.directoryID() && len(f.Uses) != len(r.experts) {
-		return nil, fmt.Errorf("%s: %w: this is no record of experts; remove it", path, ErrCorrupt)
-	}
-	if f.Directory != r.directoryID() {
-		return nil, nil // of another model that had the name
-	}
-	for _, n := range f.Uses {
-		if n < 0 || n > f.Tokens {
-			return nil, fmt.Errorf("%s: %w: %d uses in %d tokens; remove it", path, ErrCorrupt, n, f.Tokens)
+// CheckRecordUsage tells of what would keep RecordUsage from writing, before a run that would be in vain.
+func (r *Reader) CheckRecordUsage() error {
+	if _, ok := r.section(sectionUsage); ok {
+		if f, err := os.OpenFile(r.path, os.O_RDWR, 0); err == nil {
+			return f.Close()
 		}
 	}
-	return &f.Usage, nil
+	if _, err := r.readUsageFile(); err != nil {
+		return err
+	}
+	path := UsagePath(r.path)
+	temp, err := createBeside(path)
+	if err != nil {
+		return fmt.Errorf("the use of experts can be recorded neither in %s nor in %s: %w; leave out --record-experts", r.path, path, cause(err))
+	}
+	temp.Close()
+	return os.Remove(temp.Name())
 }
 
 // RecordUsage adds to what is recorded of the experts of a model: in the file, or beside it if the file cannot be written to
@@ -211,46 +203,4 @@ func (r *Reader) RecordUsage(add *Usage) (string, error) {
 		return "", fmt.Errorf("write %s: %w", r.path, cause(err))
 	}
 	return r.path, nil
-}
-
-// recordBeside records in the file beside the model.
-func (r *Reader) recordBeside(add *Usage) (string, error) {
-	path := UsagePath(r.path)
-	u, err := r.readUsageFile()
-	if err != nil {
-		return "", err
-	}
-	if u == nil {
-		u = &Usage{Uses: make([]int64, len(r.experts))}
-	}
-	u.Add(add)
-	text, err := json.Marshal(usageFile{r.directoryID(), *u})
-	if err != nil {
-		return "", err
-	}
-	temp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
-	if err != nil {
-		return "", fmt.Errorf("create %s: %w", path, cause(err))
-	}
-	_, err = temp.Write(text)
-	if err == nil {
-		err = temp.Chmod(0o666 &^ umask())
-		if errors.Is(err, errors.ErrUnsupported) {
-			err = nil
-		}
-	}
-	if err == nil {
-		err = temp.Sync()
-	}
-	if e := temp.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(temp.Name(), path)
-	}
-	if err != nil {
-		os.Remove(temp.Name())
-		return "", fmt.Errorf("write %s: %w", path, cause(err))
-	}
-	return path, nil
 }

@@ -48,6 +48,11 @@ func (a *app) openModel(path string, opts engineFlags) (_ *model, err error) {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 	}
+	if opts.record {
+		if err = r.CheckRecordUsage(); err != nil {
+			return nil, err
+		}
+	}
 	if opts.trace != "" {
 		c := &r.Config
 		trace, err = newTraceFile(opts.trace, cache.Shape{Layers: c.Layers, Experts: c.Experts, TopK: c.ExpertsPerToken}, &opts.Options)
