@@ -23,7 +23,8 @@ type CachePlan struct {
 	Bound   float64 `json:"hit_rate_bound"`
 	// BytesPerToken is what is read from the file.
 	BytesPerToken float64 `json:"bytes_read_per_token"`
-	// TokensPerSecond is what the disk and the memory allow at most: the slower of the two, as if they always worked at the same time.
+	// TokensPerSecond is about what the disk and the memory allow, as fast as they were when that was measured: the slower of the two,
+	// as if they always worked at the same time.
 	TokensPerSecond float64 `json:"tokens_per_second_at_most"`
 }
 
@@ -35,8 +36,7 @@ const publishedDensity = 0.4
 func PlanCache(r *format.Reader, opts Options, trace *cache.Trace, usage *format.Usage, budgets []int64, disk, memory float64) ([]CachePlan, error) {
 	c := &r.Config
 	if trace != nil && trace.Shape != (cache.Shape{Layers: c.Layers, Experts: c.Experts, TopK: c.ExpertsPerToken}) {
-		return nil, fmt.Errorf("the trace is of a model with %d layers of %d experts, %d active, and %s has %d of %d, %d active",
-			trace.Layers, trace.Experts, trace.TopK, r.Path(), c.Layers, c.Experts, c.ExpertsPerToken)
+		return nil, fmt.Errorf("the trace is of another model than %s", r.Path())
 	}
 	slot := largestExpert(r)
 	// An expert's gate is a third of it.
@@ -71,23 +71,25 @@ func mostUsed(u *format.Usage, n int) float64 {
 	uses := slices.Clone(u.Uses)
 	slices.Sort(uses)
 	slices.Reverse(uses)
-	var all, most int64
+	var all, most float64
 	for i, k := range uses {
-		all += k
+		all += float64(k)
 		if i < n {
-			most += k
+			most += float64(k)
 		}
 	}
-	return float64(most) / float64(max(1, all))
+	return most / max(1, all)
 }
 
-// Budgets returns memory budgets from the smallest that works to the one in which all experts fit.
+// Budgets returns memory budgets from the smallest that works to the one in which all experts fit, in whole MiB: what can be typed.
 func Budgets(r *format.Reader, opts Options) []int64 {
 	b, _ := NewBudget(r, opts)
 	slot, c := largestExpert(r), &r.Config
-	all := b.totalFor(slot * int64(c.Layers*c.Experts))
-	smallest := b.Smallest()
-	step := int64(1 << 20)
+	const mebibyte = 1 << 20
+	whole := func(n int64) int64 { return (n + mebibyte - 1) / mebibyte * mebibyte }
+	all := whole(b.totalFor(slot * int64(c.Layers*c.Experts)))
+	smallest := whole(b.Smallest())
+	step := int64(mebibyte)
 	for (all-smallest)/step > 10 {
 		step *= 2
 	}
@@ -95,7 +97,10 @@ func Budgets(r *format.Reader, opts Options) []int64 {
 	for n := (smallest/step + 1) * step; n < all; n += step {
 		budgets = append(budgets, n)
 	}
-	return append(budgets, all)
+	if all > smallest {
+		budgets = append(budgets, all)
+	}
+	return budgets
 }
 
 // DiskSpeed measures the bytes a second at which experts are read, some of them, the way that streaming reads them.

@@ -79,7 +79,8 @@ Colours appear on a terminal only, and not if NO_COLOR is set or TERM is dumb.
 
 --cache-plan helps to choose --memory: for budgets from the smallest to the one that holds all experts, how many uses would find
 their expert in memory, by a --trace that st generate, bench or eval wrote, or else by what --record-experts counted in the
-file; "at best" is a cache that knows the future. tokens/s is what disk and memory, which are measured, allow at most.`,
+file; "at best" is a cache that knows the future. tokens/s, tokens_per_second_at_most in JSON, is an estimate: about what disk and
+memory allow, as fast as they were in the seconds in which st inspect measured them.`,
 		Example: `  st inspect small.stm
   st inspect small.stm --experts --layer 3
   st inspect small.stm --verify

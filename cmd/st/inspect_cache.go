@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	goruntime "runtime"
 
 	"st/format"
 	"st/runtime"
 	"st/runtime/cache"
+	"st/tokenizer"
 )
 
 // cacheReport is what st inspect --cache-plan prints.
@@ -29,17 +31,17 @@ const planContext = 4096
 func (a *app) planCache(ctx context.Context, r *format.Reader, tracePath string) (*cacheReport, error) {
 	c := &r.Config
 	report := &cacheReport{Context: min(planContext, c.Context), ExpertNumber: c.Layers * c.Experts}
+	opts := runtime.Options{Context: report.Context}
+	var err error
+	if opts.Other, err = otherBytes(r); err != nil {
+		return nil, err
+	}
 	var trace *cache.Trace
 	usage, err := r.Usage()
 	switch {
 	case tracePath != "":
-		f, err := os.Open(tracePath)
-		if err != nil {
-			return nil, fmt.Errorf("open %s: %w", tracePath, cause(err))
-		}
-		defer f.Close()
-		if trace, err = cache.ReadTrace(f); err != nil {
-			return nil, fmt.Errorf("%s: %w", tracePath, err)
+		if trace, err = readTrace(tracePath, r); err != nil {
+			return nil, err
 		}
 		report.Source, report.Tokens = tracePath, int64(len(trace.Tokens))
 	case err != nil:
@@ -57,21 +59,58 @@ func (a *app) planCache(ctx context.Context, r *format.Reader, tracePath string)
 		return nil, err
 	}
 	report.MemorySpeed = speeds[0]
-	opts := runtime.Options{Context: report.Context, Other: residentBytes()}
 	report.Plans, err = runtime.PlanCache(r, opts, trace, usage, runtime.Budgets(r, opts), report.DiskSpeed, report.MemorySpeed)
 	return report, err
+}
+
+// otherBytes returns what a program that runs the model takes besides the engine: what this one takes with the tokenizer, and
+// some more, because that is not the same each time.
+func otherBytes(r *format.Reader) (int64, error) {
+	var tok *tokenizer.Tokenizer
+	if len(r.Tokenizer) > 0 {
+		var err error
+		if tok, err = tokenizer.Load(r.Tokenizer); err != nil {
+			return 0, fmt.Errorf("%s: %w", r.Path(), err)
+		}
+	}
+	n := residentBytes() + 1<<20
+	goruntime.KeepAlive(tok)
+	return n, nil
+}
+
+// readTrace reads a trace of the model.
+func readTrace(path string, r *format.Reader) (*cache.Trace, error) {
+	// A pipe that nobody writes to would be waited for.
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no regular file: give a trace that st generate --trace wrote", path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, cause(err))
+	}
+	defer f.Close()
+	trace, err := cache.ReadTrace(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	c := &r.Config
+	if trace.Shape != traceShape(c) {
+		return nil, fmt.Errorf("%s is of a model with %d layers of %d experts, %d active, and %s has %d of %d, %d active: record it anew, with st generate %s --trace FILE",
+			path, trace.Layers, trace.Experts, trace.TopK, r.Path(), c.Layers, c.Experts, c.ExpertsPerToken, r.Path())
+	}
+	return trace, nil
 }
 
 func (c *cacheReport) print(w io.Writer) {
 	fmt.Fprintf(w, "by %s of %s; context %d; experts are read at %.0f MB/s here, memory at %.1f GB/s\n\n", c.Source, plural(int(c.Tokens), "token"),
 		c.Context, c.DiskSpeed/1e6, c.MemorySpeed/1e9)
-	t := newTable(">--memory", ">experts kept", ">of all", ">found", ">at best", ">read a token", ">tokens/s, at most")
+	t := newTable(">--memory", ">experts kept", ">of all", ">found", ">at best", ">read a token", ">tokens/s, about")
 	for _, p := range c.Plans {
 		bound := "–"
 		if p.Bound > 0 {
 			bound = fmt.Sprintf("%.1f %%", 100*p.Bound)
 		}
-		t.AppendRow([]any{fmt.Sprintf("%dMiB", (p.Memory+(1<<20)-1)>>20), p.Experts, fmt.Sprintf("%.0f %%", 100*float64(p.Experts)/float64(c.ExpertNumber)),
+		t.AppendRow([]any{fmt.Sprintf("%dMiB", p.Memory>>20), p.Experts, fmt.Sprintf("%.0f %%", 100*float64(p.Experts)/float64(c.ExpertNumber)),
 			fmt.Sprintf("%.1f %%", 100*p.HitRate), bound, size(int64(p.BytesPerToken)), fmt.Sprintf("%.1f", p.TokensPerSecond)})
 	}
 	printTable(w, t)

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -64,10 +66,13 @@ func TestCachePlan(t *testing.T) {
 	}
 	for _, args := range [][]string{{"--trace", trace}, nil} {
 		plan := mustJSON[fileReport](t, append([]string{"inspect", model, "--cache-plan", "--json"}, args...)...).CachePlan
-		if plan == nil || len(plan.Plans) < 3 || plan.DiskSpeed <= 0 || plan.MemorySpeed <= 0 {
+		if plan == nil || len(plan.Plans) < 2 || plan.DiskSpeed <= 0 || plan.MemorySpeed <= 0 {
 			t.Fatalf("%v: %+v", args, plan)
 		}
 		for i, p := range plan.Plans {
+			if p.Memory%(1<<20) != 0 {
+				t.Errorf("%v: a budget of %d bytes is not what the table says", args, p.Memory)
+			}
 			if p.HitRate < 0 || p.HitRate > 1 || p.TokensPerSecond <= 0 || args != nil && p.Bound < p.HitRate {
 				t.Errorf("%v: %+v", args, p)
 			}
@@ -75,6 +80,8 @@ func TestCachePlan(t *testing.T) {
 				t.Errorf("%v: more memory is worse: %+v after %+v", args, p, plan.Plans[i-1])
 			}
 		}
+		// What the table says can be typed.
+		must(t, "generate", model, "-p", "It", "-n", "2", "--memory", fmt.Sprintf("%dMiB", plan.Plans[0].Memory>>20))
 		if last := plan.Plans[len(plan.Plans)-1]; last.Experts != plan.ExpertNumber {
 			t.Errorf("%v: the largest budget keeps %d experts of %d", args, last.Experts, plan.ExpertNumber)
 		}
@@ -101,6 +108,53 @@ func TestCachePlan(t *testing.T) {
 	if o := st("generate", model, "-p", "It", "-n", "4", "--record-experts"); o.code != exitFailure || o.stdout != "" ||
 		strings.Count(o.stderr, "\n") != 1 || !strings.Contains(o.stderr, "leave out --record-experts") {
 		t.Errorf("%+v", o)
+	}
+}
+
+// How much memory a plan takes does not depend on how long the trace is.
+func TestCachePlanOfLongTrace(t *testing.T) {
+	trace := filepath.Join(t.TempDir(), "m.trace")
+	must(t, "generate", tiny(t), "-p", "It was the best of times", "-n", "10", "--trace", trace)
+	smallest := func() int64 {
+		return mustJSON[fileReport](t, "inspect", tiny(t), "--cache-plan", "--json", "--trace", trace).CachePlan.Plans[0].Memory
+	}
+	short := smallest()
+	text, err := os.ReadFile(trace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := text[bytes.LastIndexByte(text[:len(text)-1], '\n')+1:]
+	if err := os.WriteFile(trace, append(text, bytes.Repeat(last, 50_000)...), 0o666); err != nil { // 7 MB in memory
+		t.Fatal(err)
+	}
+	if long := smallest(); long > short+2<<20 {
+		t.Errorf("the smallest budget is %d bytes, and %d with a longer trace", short, long)
+	}
+}
+
+// What is no trace of the model is refused, with what it is and what to do.
+func TestCachePlanRefuses(t *testing.T) {
+	dir := t.TempDir()
+	other, broken := filepath.Join(dir, "other"), filepath.Join(dir, "broken")
+	for path, text := range map[string]string{
+		other:  `{"layers":1,"experts":4,"top_k":1}` + "\n" + `{"experts":[1]}` + "\n",
+		broken: `{"layers":6,"experts":16,"top_k":4}` + "\n" + `{"batch":0,"exp`,
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct{ trace, want string }{
+		{other, other + " is of a model with 1 layers of 4 experts, 1 active"},
+		{other, "record it anew"},
+		{broken, broken + ": line 2: "},
+		{dir, dir + " is no regular file"},
+		{filepath.Join(dir, "none"), "no such file"},
+	} {
+		o := st("inspect", tiny(t), "--cache-plan", "--trace", tt.trace)
+		if o.code != exitFailure || strings.Count(o.stderr, "\n") != 1 || !strings.Contains(o.stderr, tt.want) {
+			t.Errorf("%s: %+v, want %q", tt.trace, o, tt.want)
+		}
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 
 	"st/format"
 	"st/runtime"
-	"st/runtime/cache"
 	"st/tokenizer"
 )
 
@@ -54,9 +53,7 @@ func (a *app) openModel(path string, opts engineFlags) (_ *model, err error) {
 		}
 	}
 	if opts.trace != "" {
-		c := &r.Config
-		trace, err = newTraceFile(opts.trace, cache.Shape{Layers: c.Layers, Experts: c.Experts, TopK: c.ExpertsPerToken}, &opts.Options)
-		if err != nil {
+		if trace, err = newTraceFile(opts.trace, traceShape(&r.Config), &opts.Options); err != nil {
 			return nil, err
 		}
 		defer func() {

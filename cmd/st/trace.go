@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"st/format"
 	"st/runtime"
 	"st/runtime/cache"
 )
@@ -18,6 +19,10 @@ type traceFile struct {
 	w      *cache.TraceWriter
 	tokens int  // that were written
 	failed bool // to write: the last line may be cut
+}
+
+func traceShape(c *format.Config) cache.Shape {
+	return cache.Shape{Layers: c.Layers, Experts: c.Experts, TopK: c.ExpertsPerToken}
 }
 
 // newTraceFile begins a trace, and has the engine tell it what it routes.

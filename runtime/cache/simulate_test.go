@@ -104,17 +104,25 @@ func TestTrace(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+	const shape = `{"layers":2,"experts":4,"top_k":1}` + "\n"
 	for _, tt := range []struct{ text, want string }{
 		{"", "no trace"},
 		{"hello", "no trace"},
 		{`{"layers":2,"experts":4,"top_k":5}`, "5 active"},
-		{`{"layers":2,"experts":4,"top_k":1}`, "no tokens"},
-		{`{"layers":2,"experts":4,"top_k":1}` + "\n" + `{"experts":[1]}`, "token 0 has 1 experts, not 2"},
-		{`{"layers":2,"experts":4,"top_k":1}` + "\n" + `{"experts":[1,4]}`, "expert 4 of 4"},
-		{b.String()[:b.Len()-5], "token 2"},
+		{`{"layers":4294967296,"experts":4294967296,"top_k":1}`, "no trace"},
+		{shape, "no tokens"},
+		{shape + `{"experts":[1]}`, "line 2: the token has 1 experts, not 2"},
+		{shape + `{"experts":[1,4]}`, "expert 4 of 4"},
+		{shape + `{"experts":[1,2]}` + "\n" + `{"batch":-1,"experts":[1,2]}`, "line 3: batch -1"},
+		{shape + `{"batch":1,"experts":[1,2]}` + "\n" + `{"batch":0,"experts":[1,2]}`, "line 3: batch 0 is out of order"},
+		{shape + `{"experts":[1,2]}{"experts":[1,2]}`, "line 2: this is no token"},
+		{shape + "\n" + `{"experts":[1,2]}`, "line 2: this is no token"},
+		{shape + `{"experts":[` + strings.Repeat(" ", 17<<20) + `1,2]}`, "a line is too long"},
+		{`{"layers":1,"experts":4,"top_k":2}` + "\n" + `{"experts":[3,3]}`, "line 2: the token chooses expert 3 twice"},
+		{b.String()[:b.Len()-5], "line 4: this is no token: unexpected end"},
 	} {
 		if _, err := cache.ReadTrace(strings.NewReader(tt.text)); err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%q: error is %v, want one that says %q", tt.text, err, tt.want)
+			t.Errorf("%.200q: error is %v, want one that says %q", tt.text, err, tt.want)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // Shape is what a trace is about: layers, experts in each, and how many of them a token chooses.
@@ -61,39 +62,72 @@ func (t *TraceWriter) Batch(n int, experts []int32) error {
 	return t.w.Flush()
 }
 
-// ReadTrace reads what a TraceWriter wrote.
+// maxLine bounds a line of a trace: the experts of a token, in a model of any size.
+const maxLine = 16 << 20
+
+// ReadTrace reads what a TraceWriter wrote. Errors name the line.
 func ReadTrace(r io.Reader) (*Trace, error) {
-	d := json.NewDecoder(bufio.NewReader(r))
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, maxLine)
 	t := &Trace{}
-	if err := d.Decode(&t.Shape); err != nil {
-		return nil, fmt.Errorf("this is no trace: %w", err)
-	}
-	if t.Layers < 1 || t.Experts < 1 || t.TopK < 1 || t.TopK > t.Experts || t.Len() > 1<<24 {
-		return nil, fmt.Errorf("this is no trace: it tells of %d layers of %d experts, %d active", t.Layers, t.Experts, t.TopK)
-	}
-	for {
-		var x Token
-		err := d.Decode(&x)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, fmt.Errorf("token %d: %w", len(t.Tokens), err)
-		}
-		if len(x.Experts) != t.Layers*t.TopK {
-			return nil, fmt.Errorf("token %d has %d experts, not %d", len(t.Tokens), len(x.Experts), t.Layers*t.TopK)
-		}
-		for _, e := range x.Experts {
-			if e < 0 || int(e) >= t.Experts {
-				return nil, fmt.Errorf("token %d chooses expert %d of %d", len(t.Tokens), e, t.Experts)
+	for n := 1; lines.Scan(); n++ {
+		if n == 1 {
+			if err := t.readShape(lines.Bytes()); err != nil {
+				return nil, fmt.Errorf("this is no trace: %w", err)
 			}
+			continue
 		}
-		t.Tokens = append(t.Tokens, x)
+		if err := t.readToken(lines.Bytes()); err != nil {
+			return nil, fmt.Errorf("line %d: %w; record the trace anew, or remove the line and those after it", n, err)
+		}
+	}
+	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
+		return nil, errors.New("this is no trace: a line is too long")
+	} else if err != nil {
+		return nil, err
+	}
+	if t.Layers == 0 {
+		return nil, errors.New("this is no trace: the file is empty")
 	}
 	if len(t.Tokens) == 0 {
-		return nil, errors.New("the trace has no tokens")
+		return nil, errors.New("the trace has no tokens: record it anew")
 	}
 	return t, nil
+}
+
+func (t *Trace) readShape(line []byte) error {
+	if err := json.Unmarshal(line, &t.Shape); err != nil {
+		return err
+	}
+	if t.Layers < 1 || t.Experts < 1 || t.TopK < 1 || t.TopK > t.Experts || t.Layers > 1<<24/t.Experts {
+		return fmt.Errorf("it tells of %d layers of %d experts, %d active", t.Layers, t.Experts, t.TopK)
+	}
+	return nil
+}
+
+func (t *Trace) readToken(line []byte) error {
+	var x Token
+	if err := json.Unmarshal(line, &x); err != nil {
+		return fmt.Errorf("this is no token: %w", err)
+	}
+	if x.Batch < 0 || len(t.Tokens) > 0 && x.Batch < t.Tokens[len(t.Tokens)-1].Batch {
+		return fmt.Errorf("batch %d is out of order", x.Batch)
+	}
+	if len(x.Experts) != t.Layers*t.TopK {
+		return fmt.Errorf("the token has %d experts, not %d", len(x.Experts), t.Layers*t.TopK)
+	}
+	for chosen := range slices.Chunk(x.Experts, t.TopK) {
+		for i, e := range chosen {
+			if e < 0 || int(e) >= t.Experts {
+				return fmt.Errorf("the token chooses expert %d of %d", e, t.Experts)
+			}
+			if slices.Contains(chosen[:i], e) {
+				return fmt.Errorf("the token chooses expert %d twice in a layer", e)
+			}
+		}
+	}
+	t.Tokens = append(t.Tokens, x)
+	return nil
 }
 
 // access is the use of an expert by some tokens of a batch.
