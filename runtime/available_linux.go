@@ -10,16 +10,27 @@ import (
 	"strings"
 )
 
-// AvailableMemory returns the bytes that the process can take without pushing others out, by the kernel's estimate and the
-// limits of its control groups (versions 1 and 2), and where the number comes from; 0 if it is not known.
-func AvailableMemory() (bytes int64, from string) {
-	bytes, from = math.MaxInt64, ""
-	if n, ok := field("/proc/meminfo", "MemAvailable:"); ok {
-		bytes, from = n<<10, "the system"
+// AllowedMemory returns the bytes that the process can have without pushing others out, by the kernel's estimate and the limits of
+// its control groups (versions 1 and 2), and where the number comes from; 0 if it is not known.
+func AllowedMemory() (bytes int64, from string) {
+	return kernelFiles{"/proc", "/sys/fs/cgroup"}.allowed()
+}
+
+// kernelFiles are the directories in which the kernel tells about memory.
+type kernelFiles struct{ proc, groups string }
+
+func (k kernelFiles) allowed() (bytes int64, from string) {
+	// What the process has itself. Pages of files are not counted: those in memory are available, also the process's own.
+	own, _ := field(path.Join(k.proc, "self/status"), "RssAnon:")
+	own <<= 10
+	bytes = math.MaxInt64
+	if n, ok := field(path.Join(k.proc, "meminfo"), "MemAvailable:"); ok {
+		bytes, from = n<<10+own, "the system"
 	}
-	for _, g := range controlGroups() {
-		if n, ok := g.available(); ok && n < bytes {
-			bytes, from = max(n, 1), "its control group"
+	for _, g := range k.controlGroups() {
+		// Not all that the process has need be charged to the group: it may have come from another one.
+		if free, limit, ok := g.available(); ok && min(free+own, limit) < bytes {
+			bytes, from = max(1, min(free+own, limit)), "its control group"
 		}
 	}
 	if from == "" {
@@ -32,8 +43,8 @@ func AvailableMemory() (bytes int64, from string) {
 type controlGroup struct{ dir, limit, usage, active, inactive string }
 
 // controlGroups returns the process's control groups and those that they are in.
-func controlGroups() (all []controlGroup) {
-	text, err := os.ReadFile("/proc/self/cgroup")
+func (k kernelFiles) controlGroups() (all []controlGroup) {
+	text, err := os.ReadFile(path.Join(k.proc, "self/cgroup"))
 	if err != nil {
 		return nil
 	}
@@ -43,7 +54,7 @@ func controlGroups() (all []controlGroup) {
 			continue
 		}
 		g := controlGroup{limit: "memory.max", usage: "memory.current", active: "active_file", inactive: "inactive_file"}
-		root := "/sys/fs/cgroup"
+		root := k.groups
 		switch {
 		case parts[1] == "":
 		case strings.Contains(","+parts[1]+",", ",memory,"):
@@ -65,20 +76,20 @@ func controlGroups() (all []controlGroup) {
 	return all
 }
 
-// available returns what is left below the group's limit; cached files, which can be given up, count as left.
-func (g controlGroup) available() (int64, bool) {
-	limit, ok := number(path.Join(g.dir, g.limit))
+// available returns what is left below the group's limit, and the limit; cached files, which can be given up, count as left.
+func (g controlGroup) available() (free, limit int64, ok bool) {
+	limit, ok = number(path.Join(g.dir, g.limit))
 	if !ok || limit > 1<<60 {
-		return 0, false // none
+		return 0, 0, false // none
 	}
 	usage, ok := number(path.Join(g.dir, g.usage))
 	if !ok {
-		return 0, false
+		return 0, 0, false
 	}
 	stat := path.Join(g.dir, "memory.stat")
 	active, _ := field(stat, g.active+" ")
 	inactive, _ := field(stat, g.inactive+" ")
-	return limit - max(0, usage-active-inactive), true
+	return limit - max(0, usage-active-inactive), limit, true
 }
 
 // number reads a file that holds one number. "max" is none.

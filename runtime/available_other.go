@@ -2,5 +2,5 @@
 
 package runtime
 
-// AvailableMemory is not known here.
-func AvailableMemory() (bytes int64, from string) { return 0, "" }
+// AllowedMemory is not known here.
+func AllowedMemory() (bytes int64, from string) { return 0, "" }

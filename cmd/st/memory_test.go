@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"st/format"
+	"st/runtime"
 )
 
 // A budget changes what is reported, and not the text.
@@ -31,6 +32,34 @@ func TestMemory(t *testing.T) {
 	}
 	if o := st("bench", tiny(t), "--memory", "1GiB", "--prompt", "8", "--gen", "4", "--repeat", "1"); o.code != exitOK || !strings.Contains(o.stdout, "budget     1.0 GiB") {
 		t.Errorf("bench: %+v", o)
+	}
+}
+
+// A model that does not fit in what is allowed gets a budget that does, unless one was asked for.
+func TestChooseMemory(t *testing.T) {
+	r, err := format.Open(tiny(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for _, tt := range []struct {
+		asked, allowed, memory int64
+		note                   string
+	}{
+		{0, 0, 0, ""},
+		{0, 1 << 40, 0, ""},
+		{0, 30<<20 + 12345, 28 << 20, "tiny.stm needs"},
+		{0, 30<<20 + 12345, 28 << 20, "and a test allows 30 MiB: running as with --memory 28MiB"},
+		{20 << 20, 30 << 20, 20 << 20, ""},
+		{1 << 30, 30 << 20, 1 << 30, "--memory 1.0 GiB is more than a test allows, 30 MiB"},
+		{1 << 40, 1 << 35, 1 << 40, ""}, // the model does not need it
+	} {
+		var stderr bytes.Buffer
+		opts := runtime.Options{Memory: tt.asked}
+		(&app{stderr: &stderr}).chooseMemory(r, &opts, tt.allowed, "a test")
+		if opts.Memory != tt.memory || !strings.Contains(stderr.String(), tt.note) || (tt.note == "") != (stderr.Len() == 0) {
+			t.Errorf("--memory %d, and %d are allowed: runs with %d, and says %q", tt.asked, tt.allowed, opts.Memory, stderr.String())
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -62,9 +63,8 @@ func (a *app) openModel(path string, opts engineFlags) (_ *model, err error) {
 			}
 		}()
 	}
-	if err = a.chooseMemory(r, &opts.Options); err != nil {
-		return nil, err
-	}
+	allowed, from := runtime.AllowedMemory()
+	a.chooseMemory(r, &opts.Options, allowed, from)
 	engine, err := runtime.Open(r, opts.Options)
 	if err != nil {
 		return nil, err
@@ -76,21 +76,20 @@ func (a *app) openModel(path string, opts engineFlags) (_ *model, err error) {
 	return &model{reader: r, engine: engine, tok: tok, trace: trace, record: opts.record, note: a.note, loadTime: time.Since(begin)}, nil
 }
 
-// chooseMemory bounds the memory of a model that does not fit in what is available.
-func (a *app) chooseMemory(r *format.Reader, opts *runtime.Options) error {
-	if available, from := runtime.AvailableMemory(); opts.Memory == 0 && available > 0 {
-		opts.Other = residentBytes()
-		need := runtime.NeededMemory(r, *opts)
-		if have := available + opts.Other; need > have {
-			opts.Memory = have / 20 * 19
-			a.note("note: %s needs %s, and %s allows %s: running as with --memory %dMiB", filepath.Base(r.Path()), size(need), from,
-				size(have), opts.Memory>>20)
-		}
+// chooseMemory bounds the memory of a model that does not fit in what is allowed; 0: that is not known. A bound that was asked for
+// stays, with a note if it is more than that.
+func (a *app) chooseMemory(r *format.Reader, opts *runtime.Options, allowed int64, from string) {
+	opts.Other = residentBytes()
+	need := runtime.NeededMemory(r, *opts)
+	switch {
+	case allowed == 0 || min(need, cmp.Or(opts.Memory, need)) <= allowed:
+	case opts.Memory > 0:
+		a.note("note: --memory %s is more than %s allows, %s: the system may end the program", size(opts.Memory), from, size(allowed))
+	default:
+		opts.Memory = max(1, allowed/20*19>>20) << 20 // in whole MiB: what the note says can be typed
+		a.note("note: %s needs %s, and %s allows %s: running as with --memory %dMiB", filepath.Base(r.Path()), size(need), from,
+			size(allowed), opts.Memory>>20)
 	}
-	if opts.Memory > 0 {
-		opts.Other = residentBytes()
-	}
-	return nil
 }
 
 // openTextModel is openModel for commands that cannot do without a tokenizer.
