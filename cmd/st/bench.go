@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"st/runtime"
 	"st/runtime/kernel"
@@ -106,9 +107,10 @@ ST_ISA=generic, avx2 and so on in the environment choose the kernels; an unknown
 				return usagef("argument MODEL is missing: only --bandwidth does without")
 			case f.prompt+f.depth == 0 && len(args) > 0:
 				return usagef("--prompt or --depth must be more than 0: generation needs a token to go on from")
-			case len(args) == 0 && (f.text != "" || f.profile):
-				return usagef("--text and --profile need a model")
 			case len(args) == 0:
+				if name := changedFlag(cmd.Flags(), "prompt", "gen", "depth", "repeat", "text", "profile", "kv-type", "memory", "record-experts", "trace"); name != "" {
+					return usagef("--%s needs a model", name)
+				}
 				return a.benchBandwidth(cmd.Context(), &f)
 			}
 			return a.bench(cmd.Context(), args[0], &f)
@@ -126,6 +128,16 @@ ST_ISA=generic, avx2 and so on in the environment choose the kernels; an unknown
 	flags.BoolVar(&f.bandwidth, "bandwidth", false, "measure how fast memory is read")
 	flags.BoolVar(&f.json, "json", false, "print a JSON object")
 	return cmd
+}
+
+// changedFlag returns the first of the named flags that was given.
+func changedFlag(flags *pflag.FlagSet, names ...string) string {
+	for _, name := range names {
+		if flags.Changed(name) {
+			return name
+		}
+	}
+	return ""
 }
 
 // benchRun is one repetition.

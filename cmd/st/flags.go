@@ -107,11 +107,26 @@ func (f sizeFlag) Set(s string) error {
 	return nil
 }
 
+// fileFlag is a flag that names a file.
+type fileFlag struct{ name *string }
+
+func (f fileFlag) String() string { return *f.name }
+func (f fileFlag) Type() string   { return "FILE" }
+
+func (f fileFlag) Set(s string) error {
+	if s == "" {
+		return errors.New("it must name a file")
+	}
+	*f.name = s
+	return nil
+}
+
 // engineFlags say how a model is run.
 type engineFlags struct {
 	runtime.Options
 	trace  string // file
 	record bool   // which experts are used
+	window int    // the longest sequence that is needed; 0: that is not known
 }
 
 func (f *engineFlags) add(flags *pflag.FlagSet) {
@@ -119,7 +134,7 @@ func (f *engineFlags) add(flags *pflag.FlagSet) {
 	addMemoryFlag(flags, &f.Memory)
 	addThreadsFlag(flags, &f.Threads, physicalCores)
 	flags.BoolVar(&f.record, "record-experts", false, "count in the model's file which experts are used: what --memory keeps first")
-	flags.StringVar(&f.trace, "trace", "", "write to `file` which experts every token chose, for st inspect --cache-plan")
+	flags.Var(fileFlag{&f.trace}, "trace", "write to `file` which experts every token chose, for st inspect --cache-plan")
 }
 
 func addMemoryFlag(flags *pflag.FlagSet, bytes *int64) {

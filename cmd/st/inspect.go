@@ -113,7 +113,7 @@ memory allow, as fast as they were in the seconds in which st inspect measured t
 	flags.Lookup("layer").DefValue = "" // all layers, for which there is no number
 	flags.BoolVar(&f.verify, "verify", false, "read the whole file and check every record")
 	flags.BoolVar(&f.cachePlan, "cache-plan", false, "predict speed by --memory")
-	flags.StringVar(&f.trace, "trace", "", "`file` with the experts that tokens chose, for --cache-plan")
+	flags.Var(fileFlag{&f.trace}, "trace", "`file` with the experts that tokens chose, for --cache-plan")
 	flags.BoolVar(&f.json, "json", false, "print a JSON object")
 	flags.StringVar(&f.html, "html", "", "write everything to `file`, a page for a browser")
 	addForceFlag(flags, &f.force)
