@@ -116,6 +116,10 @@ func (a *app) eval(ctx context.Context, path string, f *evalFlags) (err error) {
 			return fmt.Errorf("%s is not a text: it holds bytes that are not UTF-8", inputName(f.text))
 		}
 	}
+	f.engine.window = f.window
+	if p.base != nil {
+		f.engine.window = p.base.length
+	}
 	if p.model, err = a.openTextModel(path, f.engine); err != nil {
 		return err
 	}

@@ -84,6 +84,14 @@ func TestEvalWindows(t *testing.T) {
 	}
 }
 
+// Memory is asked for a window, not for the model's context.
+func TestEvalMemory(t *testing.T) {
+	o := st("eval", tiny(t), "--text", heldout(t, 700), "--ctx", "16", "--memory", "1MiB")
+	if o.code != exitFailure || !strings.Contains(o.stderr, "with a context of 16 ") {
+		t.Errorf("%+v", o)
+	}
+}
+
 // The first token of a window becomes BOS, if the model's texts begin with one.
 func TestCutWindowsBOS(t *testing.T) {
 	json, err := os.ReadFile(filepath.Join(checkpoint, "tokenizer.json"))

@@ -34,6 +34,7 @@ type generateReport struct {
 	PromptTokens    int     `json:"prompt_tokens"`
 	GenTokens       int     `json:"gen_tokens"`
 	Tokens          []int32 `json:"tokens"`
+	Context         int     `json:"context"`
 	Seed            uint64  `json:"seed"`
 	Threads         int     `json:"threads"`
 	ISA             string  `json:"isa"`
@@ -65,6 +66,7 @@ below. The same seed with the same flags gives the same text on one machine, wit
   stop_reason              eos, stop (a --stop string), length (-n), context (full) or interrupted
   prompt_tokens, gen_tokens, prompt_tokens_per_second, gen_tokens_per_second
   time_to_first_token_seconds, load_seconds
+  context                  the longest sequence, in tokens, that the run had room for
   seed, threads, isa
   neuron_density           share of the routed experts' neurons that were active
   model_bytes, kv_bytes, peak_rss_bytes
@@ -196,7 +198,7 @@ func newGenerateReport(g *generator, c *completion, f *generateFlags) generateRe
 	stats := g.model.engine.Stats()
 	return generateReport{
 		Text: c.text, StopReason: c.stopReason, PromptTokens: c.promptTokens, GenTokens: len(c.ids),
-		Tokens: append([]int32{}, c.ids...), Seed: f.sampler.Seed, Threads: g.model.engine.Threads(), ISA: kernel.ISA(),
+		Tokens: append([]int32{}, c.ids...), Context: g.model.engine.Context(), Seed: f.sampler.Seed, Threads: g.model.engine.Threads(), ISA: kernel.ISA(),
 		LoadSeconds: g.model.loadTime.Seconds(), FirstToken: c.firstToken.Seconds(),
 		PromptPerSecond: c.promptSpeed, GenPerSecond: c.tokenSpeed, NeuronDensity: stats.NeuronDensity,
 		ModelBytes: stats.ModelBytes, KVBytes: g.session.KVBytes(), PeakRSSBytes: peakRSS(),

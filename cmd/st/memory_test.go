@@ -23,6 +23,9 @@ func TestMemory(t *testing.T) {
 	if free.MemoryBudget != 0 || bound.MemoryBudget != 1<<30 || bound.HitRate <= 0 || bound.HitRate > 1 || bound.BytesRead <= 0 {
 		t.Errorf("%+v", bound.residencyReport)
 	}
+	if short := mustJSON[generateReport](t, append(args, "--ctx", "99")...); free.Context != 1024 || short.Context != 99 {
+		t.Errorf("context is %d, and %d with --ctx 99", free.Context, short.Context)
+	}
 	o := st(append(args[:len(args)-1], "--memory", "1MiB")...)
 	if o.code != exitFailure || !strings.Contains(o.stderr, "this model needs") || !strings.Contains(o.stderr, "dense weights") {
 		t.Errorf("a budget that is too small: %+v", o)

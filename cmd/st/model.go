@@ -38,6 +38,9 @@ func (a *app) openModel(path string, opts engineFlags) (_ *model, err error) {
 			r.Close()
 		}
 	}()
+	if opts.window > 0 {
+		opts.Context = min(opts.window, r.Config.Context)
+	}
 	if opts.Context > r.Config.Context {
 		a.note("note: a context of %d tokens is more than the %d that the model was trained for", opts.Context, r.Config.Context)
 	}
