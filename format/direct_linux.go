@@ -1,11 +1,16 @@
 package format
 
-import "golang.org/x/sys/unix"
+import (
+	"os"
 
-// openDirect opens the file with O_DIRECT, and makes sure that it can be read so: some file systems find out only then.
+	"golang.org/x/sys/unix"
+)
+
+// openDirect opens the file with O_DIRECT, and makes sure that it can be read so: some file systems find out only then, and those
+// in memory take the flag and have nothing but the page cache.
 func (f osFile) openDirect() (File, bool, error) {
 	if direct, err := reopen(f.File, unix.O_DIRECT); err == nil {
-		if _, err := direct.ReadAt(AlignedBytes(Alignment), 0); err == nil {
+		if _, err := direct.ReadAt(AlignedBytes(Alignment), 0); err == nil && !inMemory(direct) {
 			return osFile{direct}, true, nil
 		}
 		direct.Close()
@@ -15,6 +20,16 @@ func (f osFile) openDirect() (File, bool, error) {
 		return nil, false, err
 	}
 	return droppingFile{osFile{again}}, false, nil
+}
+
+// inMemory reports whether the file is on a file system that keeps its files in the page cache only.
+func inMemory(f *os.File) bool {
+	var s unix.Statfs_t
+	if err := unix.Fstatfs(int(f.Fd()), &s); err != nil {
+		return false
+	}
+	kind := uint32(s.Type) // whose width and sign depend on the architecture
+	return kind == unix.TMPFS_MAGIC || kind == unix.RAMFS_MAGIC
 }
 
 // droppingFile drops from the page cache what was read.

@@ -20,7 +20,7 @@ type residencyReport struct {
 
 // residencyHelp explains its fields.
 const residencyHelp = `  memory_budget_bytes             --memory; 0: none
-  direct_reads                    experts are read past the system's page cache
+  direct_reads                    experts are read past the system's page cache, as far as the file system tells
   expert_cache_hit_rate           share of expert uses that found the expert in memory when the router chose it
   bytes_read_per_token            bytes of experts that were read, or paged in for the first time
   prefetch_wait_seconds           time spent waiting for experts
@@ -57,7 +57,7 @@ func (r *residencyReport) print(w io.Writer) {
 	}
 	how := "reads past the page cache"
 	if !r.DirectReads {
-		how = "reads through the page cache, which the file system cannot do without"
+		how = "reads through the page cache, which its file system cannot do without"
 	}
 	fmt.Fprintf(w, "budget     %s, %s\n", size(r.MemoryBudget), how)
 }
