@@ -78,6 +78,7 @@ a layer, 0.46 GB for the 4B model, in memory as in the file, and about half the 
 			if !utf8.ValidString(text) {
 				return fmt.Errorf("%s is not a text: it holds bytes that are not UTF-8", inputName(path))
 			}
+			opts.window = window
 			m, err := a.openTextModel(args[0], opts)
 			if err != nil {
 				return err

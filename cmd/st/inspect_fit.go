@@ -40,9 +40,7 @@ func newMemoryReport(r *format.Reader) *memoryReport {
 	c := &r.Config
 	m := &memoryReport{Context: min(planContext, c.Context)}
 	opts := runtime.Options{Other: residentBytes()}
-	if m.Available, m.AvailableFrom = runtime.AvailableMemory(); m.Available > 0 {
-		m.Available += opts.Other // which is part of what is needed
-	}
+	m.Available, m.AvailableFrom = runtime.AllowedMemory()
 	m.Needed = runtime.NeededMemory(r, opts)
 	m.Fits = m.Available >= m.Needed
 	add := func(name string, memory int64, context, experts int) {

@@ -2,9 +2,11 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -41,6 +43,7 @@ func (a *app) writeHTML(ctx context.Context, r *format.Reader, f inspectFlags, r
 // page makes a page of a report that has everything.
 func (f *fileReport) page() *page.Page {
 	c := &f.Architecture
+	all := f.Memory.Budgets[len(f.Memory.Budgets)-1]
 	p := &page.Page{
 		Title: filepath.Base(f.File),
 		Subtitle: fmt.Sprintf("%s, %d layers of width %d, %d attention heads over %d KV heads, %d experts a layer with %d neurons each, %d active",
@@ -49,8 +52,8 @@ func (f *fileReport) page() *page.Page {
 			{Name: "parameters", Value: count(f.Parameters.Total), Note: count(f.Parameters.ActivePerToken) + " active for a token"},
 			{Name: "file", Value: size(f.FileBytes), Note: fmt.Sprintf("%.3g bits a weight", f.BitsPerWeight)},
 			{Name: "a token reads", Value: size(f.Token.Bytes), Note: size(f.Token.Experts) + " of it experts"},
-			{Name: "memory for all", Value: mebibytes(f.Memory.Needed), Note: fmt.Sprintf("with a context of %s", humanize.Comma(int64(f.Memory.Context)))},
 			{Name: "smallest --memory", Value: mebibytes(f.Memory.Budgets[0].Memory), Note: "experts are read when needed"},
+			{Name: "--memory for all", Value: mebibytes(all.Memory), Note: fmt.Sprintf("with a context of %s", humanize.Comma(int64(all.Context)))},
 		},
 		Footer: f.footer(),
 	}
@@ -76,12 +79,12 @@ func (f *fileReport) sizeSection() page.Section {
 		Table: &page.Table{Heads: []page.Head{{Name: "part"}, {Name: "type"}, {Name: "weights", Right: true}, {Name: "bits a weight", Right: true},
 			{Name: "bytes", Right: true}, {Name: "share", Right: true}}}}
 	var areas []chart.Area
-	for i, x := range f.Sizes {
-		if i < 6 {
+	for i, x := range slices.SortedStableFunc(slices.Values(f.Sizes), func(a, b sizeReport) int { return cmp.Compare(b.Bytes, a.Bytes) }) {
+		if i = min(i, chart.Series-1); i < chart.Series-1 {
 			s.Keys = append(s.Keys, page.Key{Series: i, Name: x.Class})
 		}
 		s.Table.Rows = append(s.Table.Rows, []page.Cell{{Text: x.Class}, {Text: strings.Join(x.Types, ", ")},
-			{Text: humanize.Comma(x.Parameters), Sort: float64(x.Parameters)}, {Text: fmt.Sprintf("%.3g", x.BitsPerWeight), Sort: x.BitsPerWeight},
+			orDash(x.Parameters > 0, number(int(x.Parameters))), orDash(x.Parameters > 0, decimal(x.BitsPerWeight)),
 			{Text: size(x.Bytes), Sort: float64(x.Bytes)}, {Text: fmt.Sprintf("%.1f %%", 100*x.Share), Sort: x.Share}})
 		if x.Class != classExperts {
 			areas = append(areas, chart.Area{Name: x.Class, Title: x.Class + ", " + size(x.Bytes), Size: float64(x.Bytes), Group: i})
@@ -92,6 +95,7 @@ func (f *fileReport) sizeSection() page.Section {
 				Title: fmt.Sprintf("experts of layer %d, %s", l.Layer, size(l.ExpertsBytes))})
 		}
 	}
+	s.Keys = append(s.Keys, page.Key{Series: chart.Series - 1, Name: "the rest"})
 	s.Picture = chart.Treemap(areas, 960, 320, "bytes of the file by part")
 	return s
 }
@@ -129,7 +133,7 @@ func (f *fileReport) expertSection() page.Section {
 			low, high = rms, rms
 		}
 		low, high = min(low, rms), max(high, rms)
-		like, cosine := page.Cell{Text: "–", Sort: -1}, page.Cell{Text: "–", Sort: -1}
+		like, cosine := orDash(false, page.Cell{}), orDash(false, page.Cell{})
 		if n := x.Statistics.Nearest; n != nil {
 			like, cosine = number(n.Expert), decimal(n.Cosine)
 		}
@@ -176,6 +180,14 @@ func number(n int) page.Cell { return page.Cell{Text: humanize.Comma(int64(n)), 
 func decimal(v float64) page.Cell { return page.Cell{Text: fmt.Sprintf("%.4g", v), Sort: v} }
 
 func bytesCell(n int64) page.Cell { return page.Cell{Text: size(n), Sort: float64(n)} }
+
+// orDash is a cell, or a dash if there is nothing to say.
+func orDash(ok bool, c page.Cell) page.Cell {
+	if ok {
+		return c
+	}
+	return page.Cell{Text: "–", Sort: -1}
+}
 
 func positionName(position string) string {
 	return map[string]string{"rope": "RoPE", "nope": "NoPE"}[position]

@@ -8,6 +8,9 @@ import (
 	"strings"
 )
 
+// Series is the number of colours that series have.
+const Series = 6
+
 // canvas collects the elements of one picture.
 type canvas struct {
 	strings.Builder

@@ -45,7 +45,7 @@ func Treemap(areas []Area, width, height float64, label string) template.HTML {
 			sizes[k] = a.Size
 		}
 		for k, b := range squarify(sizes, outer) {
-			c.rect(b.x, b.y, b.w, b.h, fmt.Sprintf("fill:var(--series-%d);stroke:var(--paper);stroke-width:1", order[i]%6), leaves[k].Title)
+			c.rect(b.x, b.y, b.w, b.h, fmt.Sprintf("fill:var(--series-%d);stroke:var(--paper);stroke-width:1", order[i]%Series), leaves[k].Title)
 			if b.w > 7*float64(len(leaves[k].Name)) && b.h > 16 {
 				c.text(b.x+5, b.y+14, "start", "on", leaves[k].Name)
 			}
