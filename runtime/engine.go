@@ -50,6 +50,7 @@ type Engine struct {
 	kvType   KVType
 	trace    func(n int, experts []int32) error // nil: none
 	observer Observer                           // nil: none
+	activity ExpertObserver                     // nil: none
 	budget   *Budget                            // nil: none
 	streamed *streamedStore                     // store, if there is a budget
 	direct   bool                               // reads go past the page cache

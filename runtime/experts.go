@@ -27,7 +27,7 @@ type experts struct {
 	gates   []float32 // [top-k, ffn]
 	neurons []int32   // [top-k, ffn] active neurons
 	h       []float32 // [top-k, ffn] their gates times the expert's weight
-	active  []int     // [top-k] how many there are
+	active  []int32   // [batch · top-k] how many there are, in the order of route.tokens: also of a batch
 	parts   int       // slices of an expert
 	slices  []float32 // [top-k · parts, rounded up to 4, hidden] outputs
 
@@ -56,7 +56,6 @@ type expertTask struct{ expert, from, to int }
 // expertThread is what one thread keeps.
 type expertThread struct {
 	scratch kernel.Scratch
-	active  int
 	_       [64]byte
 }
 
@@ -66,7 +65,7 @@ func newExperts(threads, batch, hidden, ffn int, r *route) *experts {
 		hidden: hidden, ffn: ffn, topK: r.topK, route: r, threads: make([]expertThread, threads),
 		chosen: make([]chosenExpert, 0, len(r.first)-1), idx: []int32{0},
 		gates: make([]float32, r.topK*ffn), neurons: make([]int32, r.topK*ffn), h: make([]float32, r.topK*ffn),
-		active: make([]int, r.topK), parts: parts, slices: make([]float32, (r.topK*parts+3)/4*4*hidden),
+		active: make([]int32, batch*r.topK), parts: parts, slices: make([]float32, (r.topK*parts+3)/4*4*hidden),
 		out: make([]float32, batch*r.topK*hidden),
 	}
 	m.doGates, m.doNeurons, m.doSum, m.doBatch, m.doBatchSum = m.runGates, m.runNeurons, m.runSum, m.runBatch, m.runBatchSum
@@ -99,18 +98,20 @@ func (m *experts) run(ctx context.Context, e *Engine, x *kernel.Input, n int) (a
 		if n == 1 {
 			step = m.runOne
 		}
-		some, err := step(e.pool)
+		err = step(e.pool)
 		e.store.release(m.ready)
 		if err != nil {
 			return 0, err
 		}
-		active += some
+	}
+	for _, a := range m.active[:n*m.topK] {
+		active += int64(a)
 	}
 	return active, nil
 }
 
 // runSeveral computes the ready experts for a batch.
-func (m *experts) runSeveral(p *pool) (active int64, err error) {
+func (m *experts) runSeveral(p *pool) error {
 	m.tasks = m.tasks[:0]
 	for _, i := range m.ready {
 		for from := 0; from < len(m.chosen[i].tokens); from += kernel.MaxBlock {
@@ -119,20 +120,13 @@ func (m *experts) runSeveral(p *pool) (active int64, err error) {
 	}
 	// The longest first, so that threads finish together.
 	slices.SortStableFunc(m.tasks, func(a, b expertTask) int { return (b.to - b.from) - (a.to - a.from) })
-	for i := range m.threads {
-		m.threads[i].active = 0
-	}
-	err = p.each(len(m.tasks), m.doBatch)
-	for i := range m.threads {
-		active += int64(m.threads[i].active)
-	}
-	return active, err
+	return p.each(len(m.tasks), m.doBatch)
 }
 
 // runOne computes the ready experts for a single token.
-func (m *experts) runOne(p *pool) (active int64, err error) {
+func (m *experts) runOne(p *pool) error {
 	if err := p.split(len(m.ready)*m.gateGroups(), 2, m.doGates); err != nil {
-		return 0, err
+		return err
 	}
 	for _, i := range m.ready {
 		weight, n := m.chosen[i].share[0], 0
@@ -143,10 +137,9 @@ func (m *experts) runOne(p *pool) (active int64, err error) {
 				n++
 			}
 		}
-		m.active[i] = n
-		active += int64(n)
+		m.active[i] = int32(n)
 	}
-	return active, p.each(len(m.ready)*m.parts, m.doNeurons)
+	return p.each(len(m.ready)*m.parts, m.doNeurons)
 }
 
 // gateGroups returns the number of parts of an expert's gates: sixteen neurons each, whatever the layout, so that all types
@@ -168,7 +161,7 @@ func (m *experts) runNeurons(thread, from, to int) {
 		i, part := m.ready[from/m.parts], from%m.parts
 		out := m.slices[(i*m.parts+part)*m.hidden:][:m.hidden]
 		clear(out)
-		a, b := share(m.active[i], part, m.parts)
+		a, b := share(int(m.active[i]), part, m.parts)
 		a, b = a+i*m.ffn, b+i*m.ffn
 		m.chosen[i].Neurons(out, m.neurons[a:b], m.h[a:b], m.x, 0, &m.threads[thread].scratch)
 	}
@@ -178,8 +171,9 @@ func (m *experts) runBatch(thread, from, to int) {
 	for ; from < to; from++ {
 		task := &m.tasks[from]
 		e := &m.chosen[task.expert]
-		m.threads[thread].active += e.Batch(m.out[(e.at+task.from)*m.hidden:], m.x, e.tokens[task.from:task.to],
-			e.share[task.from:task.to], &m.threads[thread].scratch)
+		at := e.at + task.from
+		copy(m.active[at:], e.Batch(m.out[at*m.hidden:], m.x, e.tokens[task.from:task.to], e.share[task.from:task.to],
+			&m.threads[thread].scratch))
 	}
 }
 

@@ -36,6 +36,7 @@ type Session struct {
 	all    []int32       // 0, 1, 2, …: the index of a whole batch
 
 	tokens []int32 // of the batch
+	active []int32 // [batch, top-k] neurons of the experts they chose, if somebody observes them
 	routes []int32 // [layers, batch, top-k] the experts they chose, if there is a trace
 
 	// What the threads are at. Functions are made once: a closure for every job would be garbage.
@@ -260,6 +261,9 @@ func (s *Session) layer(ctx context.Context, l, n int) error {
 	e.clock.lap(StageExperts)
 	e.stats.neurons.Add(int64(n) * int64(c.ExpertsPerToken) * int64(c.ExpertFFN))
 	e.stats.active.Add(active)
+	if e.activity != nil {
+		s.observeExperts(l, n)
+	}
 	if n == 1 {
 		e.stats.decodeBytes.Add(w.denseBytes + int64(c.ExpertsPerToken)*w.gateBytes + active*w.neuronBytes)
 	}

@@ -23,6 +23,32 @@ func (e *Engine) Observe(o Observer) {
 	e.observer = o
 }
 
+// ExpertObserver is shown what the experts did, batch by batch and layer by layer, in the order in which it is computed: for
+// each of n tokens the experts that it chose [n, top-k], best first, their weights, which add up to 1, and how many of their
+// neurons were active. The slices are valid until the method returns.
+type ExpertObserver interface {
+	ExpertsUsed(layer int, experts []int32, weights []float32, active []int32)
+}
+
+// ObserveExperts makes o see what the experts do from now on; nil ends that. A batch that fails was shown in some layers only.
+func (e *Engine) ObserveExperts(o ExpertObserver) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.activity = o
+}
+
+// observeExperts shows the observer what the experts of a layer did with a batch of n tokens.
+func (s *Session) observeExperts(l, n int) {
+	r, m := s.route, s.moe
+	choices := n * r.topK
+	active := s.active[:0]
+	for _, at := range r.at[:choices] {
+		active = append(active, m.active[at])
+	}
+	s.active = active
+	s.engine.activity.ExpertsUsed(l, r.experts[:choices], r.weights[:choices], active)
+}
+
 // observeHead shows the observer the head's input of a batch of n tokens.
 func (s *Session) observeHead(n int) {
 	e := s.engine

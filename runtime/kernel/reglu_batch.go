@@ -16,12 +16,14 @@ const (
 )
 
 // Batch computes the expert for up to MaxBlock tokens, which share the work of unpacking its weights: row i of y [len(idx),
-// hidden] becomes weights[i] times its output for vector idx[i] of the input. It returns the number of active (token, neuron)
-// pairs.
-func (e *Expert) Batch(y []float32, x *Input, idx []int32, weights []float32, scratch *Scratch) (active int) {
+// hidden] becomes weights[i] times its output for vector idx[i] of the input. It returns how many neurons were active for each
+// vector; the slice is valid until scratch is used again.
+func (e *Expert) Batch(y []float32, x *Input, idx []int32, weights []float32, scratch *Scratch) (active []int32) {
 	y = y[:len(idx)*e.Down.Cols]
 	clear(y)
 	s := scratch.batch()
+	active = s.active[:len(idx)]
+	clear(active)
 	n := e.Gate.UnitRows()
 	for from := 0; from < e.Gate.Units(); from += chunkRows / n {
 		units := min(chunkRows/n, e.Gate.Units()-from)
@@ -31,8 +33,8 @@ func (e *Expert) Batch(y []float32, x *Input, idx []int32, weights []float32, sc
 		window.Rows = min(units*n, e.Gate.Rows-from*n)
 		Mul(s.gates[:], chunkRows, &window, 0, units, x, idx, scratch)
 		e.products(s, from*n, window.Rows, x, idx, weights, scratch)
-		for t := range idx {
-			active += s.count[t]
+		for t := range active {
+			active[t] += int32(s.count[t])
 		}
 		e.addDown(s, y, from*n, len(idx))
 	}
@@ -49,6 +51,8 @@ type batch struct {
 	used  []int32                       // neurons that are active for any token, counted from the chunk's first
 	tile  [chunkRows * tileCols]float32 // some columns of their down rows
 	some  [MaxBlock]int32               // tokens for which a neuron is active
+
+	active [MaxBlock]int32 // neurons of the whole expert, for each token
 }
 
 // products finds the active neurons of a chunk, and multiplies their up rows.
