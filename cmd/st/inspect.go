@@ -25,6 +25,7 @@ type inspectFlags struct {
 
 func (a *app) inspectCommand() *cobra.Command {
 	f := inspectFlags{layer: -1}
+	var activity activityFlags
 	cmd := &cobra.Command{
 		Use:   "inspect model.stm",
 		Short: "Show what is in an .stm file",
@@ -80,14 +81,24 @@ Colours appear on a terminal only, and not if NO_COLOR is set or TERM is dumb.
 --cache-plan helps to choose --memory: for budgets from the smallest to the one that holds all experts, how many uses would find
 their expert in memory, by a --trace that st generate, bench or eval wrote, or else by what --record-experts counted in the
 file; "at best" is a cache that knows the future. tokens/s, tokens_per_second_at_most in JSON, is an estimate: about what disk and
-memory allow, as fast as they were in the seconds in which st inspect measured them.`,
+memory allow, as fast as they were in the seconds in which st inspect measured them.
+
+--html writes everything to one page for a browser, which needs no network: sizes, layers, experts and tensors, with --run what the
+experts do on the text, and with --cache-plan, --trace or recorded usage the speeds by --memory.` + activityHelp,
 		Example: `  st inspect small.stm
   st inspect small.stm --experts --layer 3
   st inspect small.stm --verify
   st inspect small.stm --cache-plan --trace small.trace
-  st inspect small.stm --json | jq .parameters`,
-		Args: arguments("MODEL"),
+  st inspect small.stm --html small.html --run --text novel.txt
+  st inspect small.stm --json | jq .parameters` + activityExample,
+		Args: activity.arguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := activity.check(cmd.Flags()); err != nil {
+				return err
+			}
+			if activity.asked() && f.html == "" {
+				return a.inspectActivity(cmd.Context(), args, &activity, f.layer, f.json)
+			}
 			if f.trace != "" && !f.cachePlan {
 				return usagef("--trace is for --cache-plan")
 			}
@@ -102,6 +113,9 @@ memory allow, as fast as they were in the seconds in which st inspect measured t
 			if f.layer >= r.Config.Layers {
 				return fmt.Errorf("--layer %d: %s has layers 0 to %d", f.layer, r.Path(), r.Config.Layers-1)
 			}
+			if f.html != "" {
+				return a.inspectPage(cmd.Context(), r, f, &activity)
+			}
 			return a.inspect(cmd.Context(), r, f)
 		},
 	}
@@ -114,6 +128,7 @@ memory allow, as fast as they were in the seconds in which st inspect measured t
 	flags.BoolVar(&f.verify, "verify", false, "read the whole file and check every record")
 	flags.BoolVar(&f.cachePlan, "cache-plan", false, "predict speed by --memory")
 	flags.Var(fileFlag{&f.trace}, "trace", "`file` with the experts that tokens chose, for --cache-plan")
+	activity.add(flags)
 	flags.BoolVar(&f.json, "json", false, "print a JSON object")
 	flags.StringVar(&f.html, "html", "", "write everything to `file`, a page for a browser")
 	addForceFlag(flags, &f.force)
@@ -124,9 +139,6 @@ func (a *app) inspect(ctx context.Context, r *format.Reader, f inspectFlags) err
 	report, err := newFileReport(r)
 	if err != nil {
 		return err
-	}
-	if f.html != "" {
-		return a.writeHTML(ctx, r, f, report)
 	}
 	if f.tensors {
 		report.Tensors = tensorReports(r, f.layer)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -14,25 +15,42 @@ import (
 	"st/cmd/st/chart"
 	"st/cmd/st/page"
 	"st/format"
+	"st/runtime/activity"
 )
 
-// writeHTML writes everything that can be told of a file as one page. What the experts do on a text comes with a report of it, and
-// speeds by --memory if it is known which experts are used.
-func (a *app) writeHTML(ctx context.Context, r *format.Reader, f inspectFlags, report *fileReport) error {
+// inspectPage writes everything that can be told of a file as one page: with --run also what its experts do on a text, and speeds by
+// --memory if it is known which experts are used.
+func (a *app) inspectPage(ctx context.Context, r *format.Reader, f inspectFlags, run *activityFlags) error {
+	if f.json || f.tensors || f.layers || f.experts || f.verify || f.layer >= 0 {
+		return usagef("--html tells of everything: leave out --json, --tensors, --layers, --experts, --layer and --verify")
+	}
+	if err := checkOutput(f.html, r.Path(), f.force); err != nil {
+		return err
+	}
+	report, err := newFileReport(r)
+	if err != nil {
+		return err
+	}
+	var did *activity.Report
+	if run.run {
+		if did, err = a.runActivity(ctx, r.Path(), run, -1); err != nil {
+			return err
+		}
+	}
 	report.Tensors, report.Layers, report.Experts = tensorReports(r, -1), layerReports(r, -1), expertReports(r, -1)
 	if err := a.addStatistics(ctx, r, report, -1); err != nil {
 		return err
 	}
 	usage, err := r.Usage()
-	if err != nil {
+	if err != nil && !errors.Is(err, format.ErrUsage) {
 		return err
 	}
-	if f.trace != "" || usage != nil {
+	if f.trace != "" || f.cachePlan || usage != nil {
 		if report.CachePlan, err = a.planCache(ctx, r, f.trace); err != nil {
 			return err
 		}
 	}
-	p := report.page()
+	p := report.page(did)
 	if err := writeFile(f.html, func(w *bufio.Writer) error { return p.Write(w) }); err != nil {
 		return err
 	}
@@ -40,8 +58,8 @@ func (a *app) writeHTML(ctx context.Context, r *format.Reader, f inspectFlags, r
 	return nil
 }
 
-// page makes a page of a report that has everything.
-func (f *fileReport) page() *page.Page {
+// page makes a page of a report that has everything; did tells what the experts did on a text, if it is not nil.
+func (f *fileReport) page(did *activity.Report) *page.Page {
 	c := &f.Architecture
 	all := f.Memory.Budgets[len(f.Memory.Budgets)-1]
 	p := &page.Page{
@@ -57,7 +75,11 @@ func (f *fileReport) page() *page.Page {
 		},
 		Footer: f.footer(),
 	}
-	p.Sections = append(p.Sections, f.sizeSection(), f.layerSection())
+	p.Sections = append(p.Sections, f.sizeSection())
+	if did != nil {
+		p.Sections = append(p.Sections, usesSection(did), densitySection(did))
+	}
+	p.Sections = append(p.Sections, f.layerSection())
 	if f.CachePlan != nil {
 		p.Sections = append(p.Sections, f.CachePlan.section())
 	}
