@@ -104,7 +104,7 @@ func TestInspectRunGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got strings.Builder
-	v := activityView{w: &got}
+	v := activityView{w: &got, screen: screen{width: pipeWidth}}
 	v.report(r)
 	fmt.Fprintln(&got)
 	v.layer(r, &r.Layers[0])
