@@ -99,7 +99,10 @@ experts do on the text, and with --cache-plan, --trace or recorded usage the spe
 			if activity.asked() && f.html == "" {
 				return a.inspectActivity(cmd.Context(), args, &activity, f.layer, f.json)
 			}
-			if f.trace != "" && !f.cachePlan {
+			if f.force && f.html == "" {
+				return usagef("--force is for --html")
+			}
+			if f.trace != "" && !f.cachePlan && f.html == "" {
 				return usagef("--trace is for --cache-plan")
 			}
 			if cmd.Flags().Changed("layer") && !f.tensors && !f.layers && !f.experts {

@@ -192,14 +192,22 @@ func (c *cacheReport) section() page.Section {
 		s.Table.Rows = append(s.Table.Rows, []page.Cell{{Text: mebibytes(p.Memory), Sort: float64(p.Memory)}, number(p.Experts),
 			{Text: fmt.Sprintf("%.1f %%", 100*p.HitRate), Sort: p.HitRate}, {Text: size(int64(p.BytesPerToken)), Sort: p.BytesPerToken}, decimal(p.TokensPerSecond)})
 	}
-	s.Picture = chart.Curve(points, func(v float64) string { return fmt.Sprintf("%.3g GB", v/1e9) }, func(v float64) string { return fmt.Sprintf("%.3g", v) },
+	s.Picture = chart.Curve(points, func(v float64) string { return fmt.Sprintf("%.3g GB", v/1e9) }, figure,
 		"tokens a second by memory")
 	return s
 }
 
 func number(n int) page.Cell { return page.Cell{Text: humanize.Comma(int64(n)), Sort: float64(n)} }
 
-func decimal(v float64) page.Cell { return page.Cell{Text: fmt.Sprintf("%.4g", v), Sort: v} }
+func decimal(v float64) page.Cell { return page.Cell{Text: figure(v), Sort: v} }
+
+// figure writes a number with four digits or so.
+func figure(v float64) string {
+	if v >= 1000 {
+		return humanize.Comma(int64(v + 0.5))
+	}
+	return fmt.Sprintf("%.4g", v)
+}
 
 func bytesCell(n int64) page.Cell { return page.Cell{Text: size(n), Sort: float64(n)} }
 

@@ -89,15 +89,20 @@ func (f *activityFlags) arguments(cmd *cobra.Command, args []string) error {
 var (
 	runFlags      = []string{"text", "prompt", "ctx", "kv-type", "memory", "threads"}
 	commonFlags   = []string{"json", "layer", "quiet"}
-	runAllows     = slices.Concat([]string{"run", "html", "force", "trace"}, runFlags, commonFlags)
+	runAllows     = slices.Concat([]string{"run"}, runFlags, commonFlags)
+	pageAllows    = slices.Concat([]string{"html", "force", "cache-plan", "trace"}, runAllows)
 	compareAllows = slices.Concat([]string{"compare"}, commonFlags)
 )
 
 // check finds flags that do not go together.
 func (f *activityFlags) check(flags *pflag.FlagSet) (err error) {
+	allows := runAllows
+	if flags.Changed("html") {
+		allows = pageAllows
+	}
 	flags.Visit(func(given *pflag.Flag) {
 		switch {
-		case f.run && !slices.Contains(runAllows, given.Name):
+		case f.run && !slices.Contains(allows, given.Name):
 			err = usagef("--run and --%s exclude each other", given.Name)
 		case f.compare && !slices.Contains(compareAllows, given.Name):
 			err = usagef("--compare and --%s exclude each other", given.Name)
