@@ -49,11 +49,11 @@ hold, because their length is no multiple of 32, are stored as f16.
 --calibration is a file that st calibrate wrote: what the model's inputs are like on some text.
 
 --preset names a recipe of types. Bytes are the 4B model's; the KL divergence from f32 is the mean on the small model of st demo and
-a text that it was not trained on, with --encoder search (see README.md, "Choosing a type"):
-  smallest   q4_0 throughout                                      2.28 GB   KL divergence 0.0213
-  fast       q4_0, the embedding table q8_0: as without a preset  2.53 GB   0.0088
-  balanced   as fast, the head q8_0 too                           2.40 GB   0.0051
-  fine       as balanced, attention q8_0 too                      2.48 GB   0.0041
+a text that it was not trained on, with --encoder search (docs/quantization.md tells how it was measured):
+  smallest   q4_0 throughout                                      2.28 GB   KL divergence 0.0192
+  fast       q4_0, the embedding table q8_0: as without a preset  2.53 GB   0.0082
+  balanced   as fast, the head q8_0 too                           2.40 GB   0.0047
+  fine       as balanced, attention q8_0 too                      2.48 GB   0.0038
   precise    q8_0, the embedding table f16                        4.76 GB   0.0003
 Where embeddings are tied to the head, a table and a head of one type are stored once. A token reads all of the head.`
 
