@@ -213,7 +213,9 @@ func TestHelpListsFields(t *testing.T) {
 		"quantize":  convertReport{Fallbacks: []fallbackReport{{}}, Report: &lossReport{Classes: []lossRow{{}}}},
 		"calibrate": calibrateReport{},
 		"generate":  generateReport{},
-		"eval":      evalReport{Divergence: &divergenceReport{}},
+		"diff": diffReport{Meta: []metaDiff{{}}, Classes: []classDiff{{Values: &valueDiff{}}}, Tensors: []tensorDiff{
+			{OnlyIn: "a", ShapeA: []int{1}, ShapeB: []int{1}, TypeA: "f32", TypeB: "f32", LayoutA: "rows", LayoutB: "rows", BytesA: 1, BytesB: 1}}},
+		"eval": evalReport{Divergence: &divergenceReport{}},
 		"inspect": fileReport{
 			Types: []typeReport{{}}, Sizes: []sizeReport{{}}, KVCache: []kvReport{{Q8: 1}},
 			Tokenizer: &tokenizerReport{Special: []specialTokenReport{{}}},
