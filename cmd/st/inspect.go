@@ -28,7 +28,7 @@ func (a *app) inspectCommand() *cobra.Command {
 	var activity activityFlags
 	cmd := &cobra.Command{
 		Use:   "inspect model.stm",
-		Short: "Show what is in an .stm file",
+		Short: "Show what is in a model",
 		Long: `Show what is in an .stm file: architecture, sizes, tokenizer, generation defaults and where it came from.
 
 The summary reads only the header: does the model fit here, where are the bytes, what does a token read. --tensors lists where
@@ -84,10 +84,20 @@ file; "at best" is a cache that knows the future. tokens/s, tokens_per_second_at
 memory allow, as fast as they were in the seconds in which st inspect measured them.
 
 --html writes everything to one page for a browser, which needs no network: sizes, layers, experts and tensors, with --run what the
-experts do on the text, and with --cache-plan, --trace or recorded usage the speeds by --memory.` + activityHelp,
+experts do on the text, and with --cache-plan, --trace or recorded usage the speeds by --memory.
+
+A checkpoint's directory, a .safetensors file, torch's .bin, an index of shards or a .gguf file in place of the model is shown by its
+headers, with --tensors its tensors and with --layers its bytes by layer. --json prints one object then:
+  kind, path, files[] (name, bytes), bytes
+  architecture             of a SmallThinker's config.json; null if it is none. unsupported tells why
+  metadata[]               key, value: of a GGUF file, or of another config.json
+  parameters, bits_per_weight, types[], sizes[]   as above
+  tensors[]                name, shape, type, parameters, bytes, file` + activityHelp,
 		Example: `  st inspect small.stm
   st inspect small.stm --experts --layer 3
   st inspect small.stm --verify
+  st inspect SmallThinker-4BA0.6B-Instruct
+  st inspect other.gguf --tensors
   st inspect small.stm --cache-plan --trace small.trace
   st inspect small.stm --html small.html --run --text novel.txt
   st inspect small.stm --json | jq .parameters` + activityExample,
@@ -107,6 +117,9 @@ experts do on the text, and with --cache-plan, --trace or recorded usage the spe
 			}
 			if cmd.Flags().Changed("layer") && !f.tensors && !f.layers && !f.experts {
 				return usagef("--layer restricts --tensors, --layers or --experts: give one of them")
+			}
+			if isForeign(args[0]) {
+				return a.inspectWeights(args[0], f)
 			}
 			r, err := format.Open(args[0])
 			if err != nil {

@@ -165,8 +165,6 @@ func TestFailures(t *testing.T) {
 		{[]string{"convert", checkpoint, "-o", dir, "--force"}, "is a directory"},
 		{[]string{"convert", checkpoint, "-o", weights, "--force"}, "choose another target"},
 		{[]string{"inspect", "nowhere.stm"}, "open nowhere.stm: no such file"},
-		{[]string{"inspect", checkpoint}, "is a directory"},
-		{[]string{"inspect", weights}, "make one with st convert"},
 		{[]string{"inspect", model, "--layers", "--layer", "6"}, "layers 0 to 5"},
 		{[]string{"generate", checkpoint, "-p", "x"}, "st convert makes one"},
 		{[]string{"generate", weights, "-p", "x"}, "make one with st convert"},

@@ -1,6 +1,8 @@
 package checkpoint
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -33,8 +35,8 @@ var layouts = []struct {
 	{"pytorch_model.bin.index.json", true, readTorch},
 }
 
-// Open opens the weights at path: a checkpoint directory, or one weight file whose name ends in .safetensors, or in .bin, .pt
-// or .pth for torch. In a directory it takes the first it finds of model.safetensors, model.safetensors.index.json with its
+// Open opens the weights at path: a checkpoint directory, an index with its shards, or one weight file, whose name ends in
+// .safetensors, or in .bin, .pt or .pth for torch, or which begins like one. In a directory it takes the first it finds of model.safetensors, model.safetensors.index.json with its
 // shards, pytorch_model.bin, and pytorch_model.bin.index.json with its shards.
 //
 // It reads and checks headers only. It fails when a file cannot be read, is incomplete or malformed, is something else (a Git
@@ -119,18 +121,49 @@ func (c *Checkpoint) addShards(indexPath string, read reader, openFile opener) e
 	return nil
 }
 
+// ErrUnknown is the error of Open for a file that is none of weights, by its name and by what it begins with.
+var ErrUnknown = errors.New("not a weight file: give a checkpoint directory, a .safetensors file or a torch .bin file")
+
 func (c *Checkpoint) addSingle(path string, openFile opener) error {
-	var read reader
+	if base, ok := strings.CutSuffix(strings.ToLower(path), ".index.json"); ok {
+		if strings.HasSuffix(base, ".safetensors") {
+			return c.addShards(path, readSafetensors, openFile)
+		}
+		return c.addShards(path, readTorch, openFile)
+	}
+	read, err := readerOf(path, openFile)
+	if err != nil {
+		return err
+	}
+	_, err = c.addFile(path, read, openFile)
+	return err
+}
+
+// readerOf chooses by a file's name, and if that says nothing by how it begins.
+func readerOf(path string, openFile opener) (reader, error) {
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".safetensors":
-		read = readSafetensors
+		return readSafetensors, nil
 	case ".bin", ".pt", ".pth":
-		read = readTorch
-	default:
-		return fmt.Errorf("%s: not a weight file by its name: give a checkpoint directory, a .safetensors file or a torch .bin file", path)
+		return readTorch, nil
 	}
-	_, err := c.addFile(path, read, openFile)
-	return err
+	f, err := openFile(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	first, err := head(path, f, 512)
+	switch {
+	case err != nil:
+		return nil, err
+	case bytes.HasPrefix(first, []byte("PK\x03\x04")):
+		return readTorch, nil
+	case bytes.HasPrefix(first, []byte("GGUF")):
+		return nil, fmt.Errorf("%s: a GGUF file, not a weight file of a checkpoint: give the one that it was made from", path)
+	case len(first) > 8 && first[8] == '{' && binary.LittleEndian.Uint64(first) <= maxHeaderBytes:
+		return readSafetensors, nil
+	}
+	return nil, fmt.Errorf("%s: %w", path, ErrUnknown)
 }
 
 // addFile opens one weight file and adds its tensors.
