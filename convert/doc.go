@@ -1,11 +1,15 @@
-// Package convert turns a Hugging Face checkpoint into an .stm file.
+// Package convert turns a Hugging Face checkpoint into an .stm file, and an .stm file into a smaller one.
 //
 //	result, err := convert.Run(ctx, "SmallThinker-4BA0.6B-Instruct", "4b.stm", convert.Options{Recipe: convert.Recipe{Type: quant.Q4_0}})
+//	result, err = convert.Quantize(ctx, "4b-bf16.stm", "4b.stm", convert.Options{Recipe: convert.Recipe{Type: quant.Q4_0}})
 //
-// The road that the data takes, by file: source.go finds the files, hfconfig.go reads config.json and
-// generation_config.json into an architecture (smallthinker.go is one), plan.go decides which source tensor becomes which
-// bytes of which record, encode.go reads, checks and quantizes, pipeline.go does that on all cores with bounded memory and
-// writes the records in order, and provenance.go hashes the sources meanwhile.
+// The road that the data takes, by file: source.go finds a checkpoint's files, hfconfig.go reads config.json and
+// generation_config.json into an architecture (smallthinker.go is one), weights.go is where tensors come from, be it a checkpoint or an
+// .stm file. recipe.go and preset.go give every class of tensors a type, plan.go decides which source tensor becomes which bytes of which
+// record, encode.go reads, checks and quantizes, with what statistics.go knows of the tensors' inputs, pipeline.go does that on all
+// cores with bounded memory and writes the records in order, report.go tells what they lost, and provenance.go hashes the sources
+// meanwhile.
 //
-// Package checkpoint underneath reads the weights, from safetensors and torch files; it knows nothing of architectures.
+// Packages underneath: checkpoint reads weights from safetensors and torch files and knows nothing of architectures, calibration
+// holds what a text tells of the weights, and gguf reads the headers of GGUF files, which are shown and not converted.
 package convert

@@ -18,6 +18,9 @@
 //	quant.Q4_0.Encode(quants, scales, row)
 //	quant.Q4_0.Decode(row, quants, scales)
 //
+// An [Encoder] finds better blocks of Q4_0 than rounding to nearest does, in the same format: by a search for the scale, or with
+// [GPTQ]. docs/quantization.md tells what that brings.
+//
 // Rows that are always multiplied together are stored sixteen at a time, interleaved so that one 32-bit lane of a vector
 // register belongs to one row: see [Encoder.EncodeGroup].
 package quant
