@@ -18,6 +18,7 @@
 // picks experts, store.go brings them, out of the mapped file (store_mapped.go) or, within a memory budget (budget.go), into
 // slots that they share (store_streamed.go), attention.go attends over kvcache.go with the angles of rope.go, experts.go runs
 // the feed-forward, sampler.go picks the next token. All of them hand their work to the threads of pool.go, in parts whose
-// results do not depend on who computes them; profile.go counts the time by stage. The loops that take the time are in
-// package kernel, and what stays in memory is decided by package cache.
+// results do not depend on who computes them; profile.go counts the time by stage, and observe.go shows what flows through to who wants to
+// know. The loops that take the time are in package kernel, what stays in memory is decided by package cache, and package activity
+// tells what experts do on a text.
 package runtime
