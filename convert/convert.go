@@ -180,6 +180,9 @@ func produce(ctx context.Context, begin time.Time, dst string, meta format.Meta,
 	if nonfinite > 0 {
 		notes = append(notes, fmt.Sprintf("%d weights are NaN or infinite", nonfinite))
 	}
+	if opts.Encoder == GPTQ && !p.has(quant.Q4_0) {
+		notes = append(notes, "nothing is stored as q4_0: the encoder gptq has nothing to do")
+	}
 	notes = append(notes, p.againNotes()...)
 	provenance := format.Provenance{
 		Tool:    opts.Tool,

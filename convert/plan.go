@@ -70,7 +70,7 @@ func (p *plan) smallThinker(c *format.Config) error {
 		}
 		separate = embedType != headType
 		if m, ok := p.weights.lookup(lmHead); ok && separate && isType(m, headType) {
-			from = m // it has been made already
+			from, p.used[lmHead] = m, true // it has been made already
 		}
 	} else if from, err = p.take(lmHead, []int{c.Vocab, c.Hidden}); err != nil {
 		return err
@@ -210,4 +210,11 @@ func alignUp(n, to int64) int64 { return (n + to - 1) / to * to }
 func (p *plan) add(r format.Record, sources ...tensor) {
 	p.records = append(p.records, r)
 	p.sources = append(p.sources, sources)
+}
+
+// has reports whether a planned tensor has a type.
+func (p *plan) has(t quant.Type) bool {
+	return slices.ContainsFunc(p.records, func(r format.Record) bool {
+		return slices.ContainsFunc(r.Tensors, func(x format.Tensor) bool { return x.Type == t })
+	})
 }

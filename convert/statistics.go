@@ -73,11 +73,11 @@ func (s *statistics) set(e *quant.Encoder, t *format.Tensor) error {
 	f := s.factor(input)
 	f.once.Do(func() {
 		covariance, err := s.calibration.Covariance(input)
-		if err == nil {
-			f.gptq, err = quant.NewGPTQ(covariance, t.Cols)
+		if f.err = err; err != nil {
+			return
 		}
-		if err != nil {
-			f.err = fmt.Errorf("%s: tensor %s: %w", s.calibration.Name, input, err)
+		if f.gptq, err = quant.NewGPTQ(covariance, t.Cols); err != nil {
+			f.err = fmt.Errorf("%s: covariance of %s: %w: calibrate again", s.calibration.Name, input, err)
 		}
 	})
 	e.GPTQ = f.gptq

@@ -243,10 +243,12 @@ func (w *Writer) Abort() {
 
 // checkTarget refuses a target that exists, or that could not be replaced by a rename.
 func checkTarget(path string, force bool) error {
-	info, err := os.Stat(path)
+	info, err := os.Lstat(path)
 	switch {
 	case err != nil:
 		return nil // it does not exist, or creating the temporary file beside it tells why it cannot be used
+	case info.Mode()&os.ModeSymlink != 0:
+		return fmt.Errorf("%s is a symbolic link, which the file would take the place of: name the file itself", path)
 	case info.IsDir():
 		return fmt.Errorf("%s is a directory: name a file", path)
 	case !info.Mode().IsRegular():

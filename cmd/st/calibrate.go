@@ -67,8 +67,10 @@ a layer, 0.46 GB for the 4B model, in memory as in the file, and about half the 
 				return usagef("a text is missing: --text FILE")
 			case target == "":
 				return usagef("an output file is missing: -o stats.safetensors")
+			case sameName(target, opts.trace):
+				return usagef("-o and --trace name the same file")
 			}
-			if err := checkOutput(target, args[0], force); err != nil {
+			if err := checkOutput(target, force, args[0], path); err != nil {
 				return err
 			}
 			text, err := a.readAll(cmd.Context(), path)

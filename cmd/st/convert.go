@@ -69,6 +69,11 @@ memory stays small whatever the model's size. The output appears when it is comp
 				return err
 			}
 			defer opts.Calibration.Close()
+			if recipe.calibration != "" {
+				if err := checkOutput(target, opts.Force, recipe.calibration); err != nil {
+					return err
+				}
+			}
 			p := a.newProgress("convert", "B")
 			opts.Progress = p.update
 			result, err := convert.Run(cmd.Context(), args[0], target, opts)

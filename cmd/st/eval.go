@@ -81,8 +81,8 @@ so that --base needs no --text; one that is given must be the same text. It appe
 	flags := cmd.Flags()
 	flags.StringVar(&f.text, "text", "", "`file` with the text; -: standard input")
 	flags.Var(intFlag{&f.window, minWindow, math.MaxInt32}, "ctx", "`N` tokens in a window; with --base: as there")
-	flags.StringVar(&f.base, "base", "", "compare with the logits in this `file`, which --save-logits wrote")
-	flags.StringVar(&f.save, "save-logits", "", "write the logits of all scored positions to this `file`")
+	flags.Var(fileFlag{&f.base}, "base", "compare with the logits in this `file`, which --save-logits wrote")
+	flags.Var(fileFlag{&f.save}, "save-logits", "write the logits of all scored positions to this `file`")
 	addForceFlag(flags, &f.force)
 	f.engine.add(flags)
 	flags.BoolVar(&f.json, "json", false, "print a JSON object")
@@ -91,10 +91,11 @@ so that --base needs no --text; one that is given must be the same text. It appe
 
 func (a *app) eval(ctx context.Context, path string, f *evalFlags) (err error) {
 	if f.save != "" {
-		for _, input := range []string{path, f.text, f.base} {
-			if err := checkOutput(f.save, input, f.force); err != nil {
-				return err
-			}
+		if sameName(f.save, f.engine.trace) {
+			return usagef("--save-logits and --trace name the same file")
+		}
+		if err := checkOutput(f.save, f.force, path, f.text, f.base); err != nil {
+			return err
 		}
 	}
 	p := &perplexity{}

@@ -276,7 +276,7 @@ func TestSaveLogitsFails(t *testing.T) {
 	p.batch = []position{{logits: make([]float32, 10), save: make(record, recordSize(10))}}
 	for i := range 3 {
 		err := p.add(make([]float32, 10), 1)
-		if i < 2 && err != nil || i == 2 && (err == nil || err.Error() != "save logits: no space left on device") {
+		if i < 2 && err != nil || i == 2 && (err == nil || err.Error() != "write logits: no space left on device") {
 			t.Errorf("record %d: %v", i, err)
 		}
 	}

@@ -146,7 +146,7 @@ headers, with --tensors its tensors and with --layers its bytes by layer. --json
 	flags.Var(fileFlag{&f.trace}, "trace", "`file` with the experts that tokens chose, for --cache-plan")
 	activity.add(flags)
 	flags.BoolVar(&f.json, "json", false, "print a JSON object")
-	flags.StringVar(&f.html, "html", "", "write everything to `file`, a page for a browser")
+	flags.Var(fileFlag{&f.html}, "html", "write everything to `file`, a page for a browser")
 	addForceFlag(flags, &f.force)
 	return cmd
 }

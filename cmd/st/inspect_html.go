@@ -24,7 +24,7 @@ func (a *app) inspectPage(ctx context.Context, r *format.Reader, f inspectFlags,
 	if f.json || f.tensors || f.layers || f.experts || f.verify || f.layer >= 0 {
 		return usagef("--html tells of everything: leave out --json, --tensors, --layers, --experts, --layer and --verify")
 	}
-	if err := checkOutput(f.html, r.Path(), f.force); err != nil {
+	if err := checkOutput(f.html, f.force, r.Path(), run.text, f.trace); err != nil {
 		return err
 	}
 	report, err := newFileReport(r)

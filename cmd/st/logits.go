@@ -34,7 +34,7 @@ little-endian, in C order. st tokenize tells the ids of a text.`,
 			case sameName(target, opts.trace):
 				return usagef("-o and --trace name the same file")
 			}
-			if err := checkOutput(target, args[0], force); err != nil {
+			if err := checkOutput(target, force, args[0]); err != nil {
 				return err
 			}
 			opts.Context = len(ids)

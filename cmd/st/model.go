@@ -157,19 +157,20 @@ func (m *model) encode(text string) []int32 {
 
 // readAll reads a whole text, such as a prompt, from a named file or for "-" from standard input.
 func (a *app) readAll(ctx context.Context, path string) (string, error) {
-	if path != "-" {
-		text, err := os.ReadFile(path)
-		return string(text), err
-	}
 	type result struct {
 		text []byte
 		err  error
 	}
-	// A read of a terminal or a pipe cannot be interrupted, but it need not be waited for.
+	// A read of a terminal or a pipe, which may have a name, cannot be interrupted, but it need not be waited for.
 	done := make(chan result, 1)
 	go func() {
-		text, err := io.ReadAll(a.stdin)
-		done <- result{text, err}
+		var r result
+		if path == "-" {
+			r.text, r.err = io.ReadAll(a.stdin)
+		} else {
+			r.text, r.err = os.ReadFile(path)
+		}
+		done <- r
 	}()
 	select {
 	case r := <-done:

@@ -39,16 +39,22 @@ func (f *floatWriter) write(x []float32) error {
 	return err
 }
 
-// checkOutput refuses an output file that exists, unless force, and one that is the input.
-func checkOutput(path, input string, force bool) error {
+// checkOutput refuses an output file that exists, unless force, one that is an input, and a link, in whose place the file would
+// come.
+func checkOutput(path string, force bool, inputs ...string) error {
 	out, err := os.Stat(path)
 	if err != nil {
 		return nil // it does not exist, or creating it will tell why it cannot be used
 	}
-	if in, err := os.Stat(input); err == nil && os.SameFile(in, out) {
-		return fmt.Errorf("%s is the input: choose another output", path)
+	for _, input := range inputs {
+		if in, err := os.Stat(input); err == nil && os.SameFile(in, out) {
+			return fmt.Errorf("%s is the input: choose another output", path)
+		}
 	}
+	link, err := os.Lstat(path)
 	switch {
+	case err == nil && link.Mode()&os.ModeSymlink != 0:
+		return fmt.Errorf("%s is a symbolic link: name the file itself", path)
 	case out.IsDir():
 		return fmt.Errorf("%s is a directory: name a file", path)
 	case !out.Mode().IsRegular():

@@ -137,7 +137,7 @@ func (p *perplexity) flush() error {
 		}
 		if q.save != nil {
 			if _, err := p.save.Write(q.save); err != nil {
-				return fmt.Errorf("save logits: %w", cause(err))
+				return fmt.Errorf("write logits: %w", cause(err))
 			}
 		}
 	}

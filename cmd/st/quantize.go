@@ -45,6 +45,9 @@ their row.
   st quantize model-bf16.stm small.stm --encoder gptq --calibration stats.safetensors`,
 		Args: arguments("IN.stm", "OUT.stm"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if args[1] == "" {
+				return usagef("an output file is missing: OUT.stm")
+			}
 			if err := selectKernels(); err != nil {
 				return err
 			}
@@ -52,6 +55,11 @@ their row.
 				return err
 			}
 			defer opts.Calibration.Close()
+			if recipe.calibration != "" {
+				if err := checkOutput(args[1], opts.Force, recipe.calibration); err != nil {
+					return err
+				}
+			}
 			p := a.newProgress("quantize", "B")
 			opts.Progress = p.update
 			result, err := convert.Quantize(cmd.Context(), args[0], args[1], opts)

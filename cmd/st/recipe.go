@@ -31,7 +31,7 @@ func (f *recipeFlags) add(flags *pflag.FlagSet) {
 	}
 	flags.StringVar(&f.preset, "preset", "", "`name` of a recipe of types: "+strings.Join(convert.PresetNames(), ", "))
 	flags.Var(parsedFlag[convert.Encoder]{&f.encoder, convert.ParseEncoder}, "encoder", "`name` of the way to q4_0: rtn, search or gptq")
-	flags.StringVar(&f.calibration, "calibration", "", "`file` of st calibrate, for search and gptq")
+	flags.Var(fileFlag{&f.calibration}, "calibration", "`file` of st calibrate, for search and gptq")
 }
 
 // recipeHelp explains the flags to users of st convert and st quantize.

@@ -135,7 +135,8 @@ func (s *Statistics) read(name string) ([]float32, error) {
 	return data, nil
 }
 
-// Open opens a file that st calibrate wrote. Covariances stay in it until they are asked for; Close it when they are no more.
+// Open opens a file that st calibrate wrote. What is in it is read when Check finds that it belongs to the model, and covariances when
+// they are asked for; Close it when they are no more.
 func Open(path string) (*Statistics, error) {
 	c, err := checkpoint.OpenSafetensors(path)
 	if err != nil {
@@ -143,19 +144,16 @@ func Open(path string) (*Statistics, error) {
 	}
 	s := &Statistics{Name: filepath.Base(path), tensors: map[string]matrix{}, file: c}
 	for _, t := range c.Tensors() {
-		m := matrix{rows: t.Rows(), cols: t.Cols()}
-		if !strings.HasSuffix(t.Name, covarianceOf) {
-			if m.data, err = s.read(t.Name); err != nil {
-				c.Close()
-				return nil, err
-			}
-		}
 		s.names = append(s.names, t.Name)
-		s.tensors[t.Name] = m
+		s.tensors[t.Name] = matrix{rows: t.Rows(), cols: t.Cols()}
 	}
 	if m := s.tensors[tokensSeen]; m.rows != 1 || m.cols != 1 {
 		c.Close()
 		return nil, fmt.Errorf("%s: there is no tensor %q: it is not a file that st calibrate made", path, tokensSeen)
+	}
+	if err := s.load(tokensSeen); err != nil {
+		c.Close()
+		return nil, err
 	}
 	return s, nil
 }
@@ -168,7 +166,18 @@ func (s *Statistics) Close() error {
 	return s.file.Close()
 }
 
-// Check reports what does not fit a model.
+// load reads a tensor into memory, unless it is there.
+func (s *Statistics) load(name string) (err error) {
+	m := s.tensors[name]
+	if m.data == nil {
+		if m.data, err = s.read(name); err == nil {
+			s.tensors[name] = m
+		}
+	}
+	return err
+}
+
+// Check reports what does not fit a model, and makes the rest ready for use.
 func (s *Statistics) Check(c *format.Config) error {
 	check := func(name string, rows, cols int) error {
 		m, ok := s.tensors[name]
@@ -178,7 +187,10 @@ func (s *Statistics) Check(c *format.Config) error {
 		case m.rows != rows || m.cols != cols:
 			return fmt.Errorf("%s: tensor %s is %d×%d instead of %d×%d: it was made for another model", s.Name, name, m.rows, m.cols, rows, cols)
 		}
-		return nil
+		if strings.HasSuffix(name, covarianceOf) {
+			return nil
+		}
+		return s.load(name)
 	}
 	input := func(name string, rows, cols int) error {
 		if err := check(name, rows, cols); err != nil || !s.HasCovariance() {

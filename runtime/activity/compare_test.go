@@ -69,7 +69,7 @@ func TestReadReport(t *testing.T) {
 		{`"expert":3`, `"expert":2`, "where expert 3 should be is expert 2"},
 		{`"uses":4`, `"uses":5`, "which 5 of 4 tokens use"},
 		{`"uses":4`, `"uses":-4`, "which -4 of 4 tokens use"},
-		{`"mean":0.375`, `"mean":3.75`, "layer 0 has a density of 3.75"},
+		{`"mean":0.375`, `"mean":3.75`, "a density is 3.75"},
 	} {
 		bad := strings.ReplaceAll(good, tt.old, tt.new)
 		if _, err := ReadReport(strings.NewReader(bad)); bad == good || err == nil || !strings.Contains(err.Error(), tt.want) {

@@ -2,6 +2,7 @@ package activity
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -19,7 +20,7 @@ func ReadReport(r io.Reader) (*Report, error) {
 	if report.Version != Version {
 		return nil, fmt.Errorf("the report has version %d: this program reads version %d", report.Version, Version)
 	}
-	if d.More() {
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("something follows the report: a file holds one")
 	}
 	return report, report.check()
@@ -34,6 +35,12 @@ func (r *Report) check() error {
 	if r.Tokens < 1 || r.Tokens > 1<<40 {
 		return fmt.Errorf("the report is damaged: it tells of %d tokens", r.Tokens)
 	}
+	if err := r.Density.check(); err != nil {
+		return fmt.Errorf("the report is damaged: %w", err)
+	}
+	if err := r.HotSet.check(s.Layers * s.Experts); err != nil {
+		return fmt.Errorf("the report is damaged: %w", err)
+	}
 	if len(r.Layers) != s.Layers {
 		return fmt.Errorf("the report is damaged: it has %d layers, not %d", len(r.Layers), s.Layers)
 	}
@@ -42,19 +49,49 @@ func (r *Report) check() error {
 		if l.Layer != i || len(l.Experts) != s.Experts {
 			return fmt.Errorf("the report is damaged: where layer %d of %d experts should be is layer %d of %d", i, s.Experts, l.Layer, len(l.Experts))
 		}
-		if l.Density.Mean < 0 || l.Density.Mean > 1 {
-			return fmt.Errorf("the report is damaged: layer %d has a density of %v", i, l.Density.Mean)
+		if err := l.Density.check(); err != nil {
+			return fmt.Errorf("the report is damaged: layer %d: %w", i, err)
+		}
+		if err := l.HotSet.check(s.Experts); err != nil {
+			return fmt.Errorf("the report is damaged: layer %d: %w", i, err)
+		}
+		for _, p := range l.Pairs {
+			if a, b := p.Experts[0], p.Experts[1]; a < 0 || b < 0 || a >= s.Experts || b >= s.Experts {
+				return fmt.Errorf("the report is damaged: layer %d has a pair of experts %d and %d", i, a, b)
+			}
 		}
 		var sum int64
 		for j := range l.Experts {
 			e := &l.Experts[j]
-			if e.Expert != j || e.Uses < 0 || e.Uses > r.Tokens {
+			if e.Expert != j || e.Uses < 0 || e.Uses > r.Tokens ||
+				!share(e.Frequency) || !share(e.MeanWeight) || !share(e.Density) || e.Partner < -1 || e.Partner >= s.Experts {
 				return fmt.Errorf("the report is damaged: layer %d: where expert %d should be is expert %d, which %d of %d tokens use", i, j, e.Expert, e.Uses, r.Tokens)
 			}
 			sum += e.Uses
 		}
 		if want := r.Tokens * int64(s.TopK); sum != want {
 			return fmt.Errorf("the report is damaged: layer %d was used %d times, not %d", i, sum, want)
+		}
+	}
+	return nil
+}
+
+// share reports whether a number is a share.
+func share(v float64) bool { return v >= 0 && v <= 1 }
+
+func (d *Density) check() error {
+	for _, v := range []float64{d.Mean, d.Min, d.Q25, d.Median, d.Q75, d.Q95, d.Max} {
+		if !share(v) {
+			return fmt.Errorf("a density is %v: it must be 0 to 1", v)
+		}
+	}
+	return nil
+}
+
+func (h *HotSet) check(experts int) error {
+	for _, n := range []int{h.Uses50, h.Uses80, h.Uses95} {
+		if n < 1 || n > experts {
+			return fmt.Errorf("a hot set has %d experts of %d", n, experts)
 		}
 	}
 	return nil
