@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -201,7 +200,7 @@ func fieldsOf(v any) map[string]string {
 	}
 	fields := map[string]string{}
 	for name, value := range raw {
-		fields[name] = fmt.Sprintf("%s", value)
+		fields[name] = string(value)
 	}
 	return fields
 }
