@@ -60,7 +60,7 @@ func (p *plan) write(ctx context.Context, w *format.Writer, opts Options) (nonfi
 	read := func(n int64) {
 		n = done.Add(n)
 		if opts.Progress != nil {
-			opts.Progress(n, p.sourceBytes)
+			opts.Progress(n, p.readBytes)
 		}
 	}
 	// Output buffers are used over and over, so that the garbage collector has nothing to let grow. A chunk takes one when it

@@ -17,6 +17,7 @@ type plan struct {
 	fallbacks   []Fallback
 	again       map[[2]quant.Type]int // tensors that were quantized already and are once more, by both types
 	sourceBytes int64
+	readBytes   int64  // what is read of them: a table that is the head too is read twice
 	losses      []Loss // after write, if they were asked for
 
 	types   [numClasses]quant.Type
@@ -208,6 +209,9 @@ const cacheLine = 64
 func alignUp(n, to int64) int64 { return (n + to - 1) / to * to }
 
 func (p *plan) add(r format.Record, sources ...tensor) {
+	for _, s := range sources {
+		p.readBytes += s.Bytes()
+	}
 	p.records = append(p.records, r)
 	p.sources = append(p.sources, sources)
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"st/convert/checkpoint"
 	"st/format"
@@ -27,6 +28,9 @@ func openSource(path string) (*source, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, cause(err))
+	}
+	if !info.IsDir() && strings.EqualFold(filepath.Ext(path), ".stm") {
+		return nil, fmt.Errorf("%s is an .stm file already: st quantize makes a smaller one of it", path)
 	}
 	s := &source{dir: path}
 	if !info.IsDir() {

@@ -27,7 +27,7 @@ func (a *app) diffCommand() *cobra.Command {
 		Short: "Show how two .stm files differ",
 		Long: `Show how two .stm files differ: in what they say of the model, in which tensors they have, and in the tensors' types, layouts and
 numbers. Weights are decoded, so files of different types can be compared, such as one in q4_0 with the bf16 file that it was
-made from. Parts that are the same, by their checksums, are not read.
+made from. Parts that are the same, by the checksums in the files, are not read: st inspect --verify tells whether a file is damaged.
 
 For each tensor and class of tensors:
   relative                 ‖a − b‖ / ‖a‖, of the vectors of all weights

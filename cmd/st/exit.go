@@ -44,7 +44,7 @@ func (o *output) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// interrupts turns signals into a cancelled context. The first SIGINT or SIGTERM cancels it, upon which commands clean up
+// interrupts turns signals into a cancelled context. The first SIGINT, SIGTERM or SIGHUP cancels it, upon which commands clean up
 // and return; the third ends the program at once. The second is forgiven: timeout(1) and some shells send a signal to a
 // program and to its group, and it must not keep the program from removing its temporary files.
 type interrupts struct {
@@ -61,6 +61,9 @@ func (i *interrupts) watch(parent context.Context) (ctx context.Context, cancel,
 	signal.Ignore(syscall.SIGPIPE) // a closed pipe is an error of Write, so that temporary files are removed
 	signals := make(chan os.Signal, impatience)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	done := make(chan struct{})
 	go func() {
 		for n := 0; ; {

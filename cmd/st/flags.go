@@ -57,10 +57,13 @@ func (f floatFlag) Set(s string) error {
 
 func outOfRange(low, high float64, open bool) error {
 	if open {
-		return fmt.Errorf("it must be %v or more", low)
+		return fmt.Errorf("it must be %s or more", plain(low))
 	}
-	return fmt.Errorf("it must be %v to %v", low, high)
+	return fmt.Errorf("it must be %s to %s", plain(low), plain(high))
 }
+
+// plain writes a number without an exponent.
+func plain(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 
 // parsedFlag is a flag whose text is read by a function, such as the name of a type.
 type parsedFlag[T fmt.Stringer] struct {

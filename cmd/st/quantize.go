@@ -21,12 +21,13 @@ func (a *app) quantizeCommand() *cobra.Command {
 model's size. The output appears when it is complete: an error or Ctrl-C leaves nothing.
 
 From a file that st convert made in the checkpoint's own type, such as bf16, this makes the same file, bit for bit, as st convert
-does from the checkpoint in one step. Tensors that have their type already are copied. To a better type than a tensor has nothing
-is converted: what was lost does not come back.
+does from the checkpoint in one step. Tensors that have their type already are copied. A better type than a tensor has is refused:
+what was lost does not come back.
 
 ` + recipeHelp + `
 
---report tells what the weights lost: by class of tensors, by layer, and the ten tensors that lost most. The error is the root mean
+--report decodes what was encoded, which takes several times as long, and tells what the weights lost: by class of tensors, by layer,
+and the ten tensors that lost most. With gptq they lose more, and their products less: st eval --base tells of those. The error is the root mean
 square of the weights' errors relative to that of the weights; outliers are weights of more than 5 times the root mean square of
 their row.
 
@@ -73,6 +74,9 @@ their row.
 			}
 			if opts.Report {
 				newLossReport(result.Losses).print(a.stdout)
+				if opts.Encoder == convert.GPTQ {
+					a.note("note: gptq makes the products of weights right, at the cost of the weights: st eval --base tells what it brings")
+				}
 			}
 			return nil
 		},

@@ -78,6 +78,10 @@ func newLossRow(name string, tensors int, l *convert.Loss) lossRow {
 }
 
 func (r *lossReport) print(w io.Writer) {
+	if len(r.Classes) == 0 {
+		fmt.Fprintln(w, "nothing was lost: all tensors had their types already and were copied")
+		return
+	}
 	for i, part := range []struct {
 		heading string
 		rows    []lossRow

@@ -1,8 +1,11 @@
 package calibration
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -138,6 +141,9 @@ func (s *Statistics) read(name string) ([]float32, error) {
 // Open opens a file that st calibrate wrote. What is in it is read when Check finds that it belongs to the model, and covariances when
 // they are asked for; Close it when they are no more.
 func Open(path string) (*Statistics, error) {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("open %s: no such file: st calibrate makes one", path)
+	}
 	c, err := checkpoint.OpenSafetensors(path)
 	if err != nil {
 		return nil, err
