@@ -91,7 +91,7 @@ func (p *plan) smallThinker(c *format.Config) error {
 			class Class
 		}{
 			{"input_layernorm.weight", []int{c.Hidden}, Exact},
-			{"block_sparse_moe.primary_router.weight", []int{c.Experts, c.Hidden}, Exact},
+			{"block_sparse_moe.primary_router.weight", []int{c.MoE.Experts, c.Hidden}, Exact},
 			{"self_attn.q_proj.weight", []int{head, c.Hidden}, Attention},
 			{"self_attn.k_proj.weight", []int{kv, c.Hidden}, Attention},
 			{"self_attn.v_proj.weight", []int{kv, c.Hidden}, Attention},
@@ -120,8 +120,8 @@ func (p *plan) smallThinker(c *format.Config) error {
 		}
 	}
 	for l := range c.Layers {
-		for x := range c.Experts {
-			if err := p.expert(l, x, c.ExpertFFN, c.Hidden); err != nil {
+		for x := range c.MoE.Experts {
+			if err := p.expert(l, x, c.MoE.ExpertFFN, c.Hidden); err != nil {
 				return err
 			}
 		}

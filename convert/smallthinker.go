@@ -57,7 +57,7 @@ func parseSmallThinker(text []byte) (format.Config, error) {
 	c := format.Config{
 		Architecture:   "smallthinker",
 		RMSNormEps:     1e-6,
-		RouterSoftmax:  j.RouterSoftmax,
+		MoE:            &format.MoE{RouterSoftmax: j.RouterSoftmax},
 		TiedEmbeddings: j.Tied == nil || *j.Tied,
 	}
 	for _, f := range []struct {
@@ -70,9 +70,9 @@ func parseSmallThinker(text []byte) (format.Config, error) {
 		{"num_hidden_layers", j.Layers, &c.Layers},
 		{"num_attention_heads", j.Heads, &c.Heads},
 		{"num_key_value_heads", j.KVHeads, &c.KVHeads},
-		{"moe_num_primary_experts", j.Experts, &c.Experts},
-		{"moe_num_active_primary_experts", j.ExpertsPerToken, &c.ExpertsPerToken},
-		{"moe_ffn_hidden_size", j.ExpertFFN, &c.ExpertFFN},
+		{"moe_num_primary_experts", j.Experts, &c.MoE.Experts},
+		{"moe_num_active_primary_experts", j.ExpertsPerToken, &c.MoE.ExpertsPerToken},
+		{"moe_ffn_hidden_size", j.ExpertFFN, &c.MoE.ExpertFFN},
 		{"max_position_embeddings", j.Context, &c.Context},
 	} {
 		if f.from == nil {
@@ -86,8 +86,8 @@ func parseSmallThinker(text []byte) (format.Config, error) {
 	if c.Layers > format.MaxLayers {
 		return c, fmt.Errorf("field num_hidden_layers is %d: at most %d are supported", c.Layers, format.MaxLayers)
 	}
-	if c.ExpertsPerToken > c.Experts {
-		return c, fmt.Errorf("field moe_num_active_primary_experts is %d, but moe_num_primary_experts is %d", c.ExpertsPerToken, c.Experts)
+	if c.MoE.ExpertsPerToken > c.MoE.Experts {
+		return c, fmt.Errorf("field moe_num_active_primary_experts is %d, but moe_num_primary_experts is %d", c.MoE.ExpertsPerToken, c.MoE.Experts)
 	}
 	if c.Heads%c.KVHeads != 0 {
 		return c, fmt.Errorf("field num_attention_heads is %d: it must be a multiple of num_key_value_heads, %d", c.Heads, c.KVHeads)

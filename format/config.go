@@ -1,38 +1,134 @@
 package format
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 )
 
 // Config is the architecture of the model in a file: the "config" section, as JSON. Layer layouts hold one entry a layer.
 type Config struct {
-	// Architecture names the forward pass: "smallthinker" is the only one so far.
+	// Architecture names the forward pass: "smallthinker".
 	Architecture string `json:"architecture"`
-	// Layers, Hidden, Heads, KVHeads, HeadDim, Experts, ExpertsPerToken (top-k), ExpertFFN (neurons in one expert), Vocab
-	// and Context (the longest sequence the model was trained for) are its sizes.
-	Layers          int `json:"layers"`
-	Hidden          int `json:"hidden_size"`
-	Heads           int `json:"attention_heads"`
-	KVHeads         int `json:"key_value_heads"`
-	HeadDim         int `json:"head_dim"`
-	Experts         int `json:"experts"`
-	ExpertsPerToken int `json:"experts_per_token"`
-	ExpertFFN       int `json:"expert_ffn_size"`
-	Vocab           int `json:"vocab_size"`
-	Context         int `json:"context_length"`
+	// Layers, Hidden, Heads, KVHeads, HeadDim, Vocab and Context (the longest sequence the model was trained for) are its sizes.
+	Layers  int `json:"layers"`
+	Hidden  int `json:"hidden_size"`
+	Heads   int `json:"attention_heads"`
+	KVHeads int `json:"key_value_heads"`
+	HeadDim int `json:"head_dim"`
+	Vocab   int `json:"vocab_size"`
+	Context int `json:"context_length"`
 	// RMSNormEps is added to the mean square in RMSNorm; RoPETheta is the base of the rotary angles.
 	RMSNormEps float64 `json:"rms_norm_eps"`
 	RoPETheta  float64 `json:"rope_theta"`
 	// RoPELayout tells for each layer whether it rotates queries and keys (RoPE) or not (NoPE).
 	RoPELayout []bool `json:"rope_layout"`
+	// RoPEScaling stretches the rotary angles to contexts longer than those of the training; nil: it does not.
+	RoPEScaling *RoPEScaling `json:"rope_scaling,omitempty"`
 	// SlidingLayout tells for each layer whether it attends to the last SlidingWindow positions only.
 	SlidingLayout []bool `json:"sliding_window_layout"`
 	SlidingWindow int    `json:"sliding_window_size"`
-	// RouterSoftmax: expert weights are the softmax of the top-k router logits; otherwise their sigmoids over their sum.
-	RouterSoftmax bool `json:"router_softmax"`
+	// QKNorm: queries and keys are normalised head by head before they are rotated.
+	QKNorm bool `json:"qk_norm,omitempty"`
 	// TiedEmbeddings: the embedding matrix is the language-model head too.
 	TiedEmbeddings bool `json:"tied_embeddings"`
+	// Activation is applied to the gates of feed-forward networks, experts or not.
+	Activation Activation `json:"activation,omitempty"`
+	// FFN is the number of neurons of the layers without experts; 0 if there is no such layer.
+	FFN int `json:"ffn_size,omitempty"`
+	// MoE describes the experts; nil: the model is dense, and no layer has any.
+	MoE *MoE `json:"-"`
+}
+
+// MoE describes the layers whose feed-forward network is a mixture of experts. In JSON its fields stand among those of [Config].
+type MoE struct {
+	// Experts in a layer, ExpertsPerToken (top-k) of which a token uses, ExpertFFN neurons in one.
+	Experts         int `json:"experts"`
+	ExpertsPerToken int `json:"experts_per_token"`
+	ExpertFFN       int `json:"expert_ffn_size"`
+	// RouterSoftmax: expert weights are the softmax of the top-k router logits; otherwise their sigmoids over their sum.
+	RouterSoftmax bool `json:"router_softmax"`
+	// SoftmaxAll: expert weights are those of the softmax over all router logits, as they are: the weights of a token's experts do
+	// not add up to 1. It goes with RouterSoftmax.
+	SoftmaxAll bool `json:"router_softmax_all,omitempty"`
+	// Layout tells for each layer whether it has experts; nil: all have.
+	Layout []bool `json:"expert_layout,omitempty"`
+}
+
+// RoPEScaling is YaRN (Peng et al., arXiv 2309.00071): rotary frequencies that turn more than BetaFast times within
+// OriginalContext positions stay, those that turn less than BetaSlow times are divided by Factor, and those between are mixed.
+// Rotated queries and keys are multiplied by AttentionFactor.
+type RoPEScaling struct {
+	Type            string  `json:"type"` // "yarn"
+	Factor          float64 `json:"factor"`
+	OriginalContext int     `json:"original_context_length"`
+	BetaFast        float64 `json:"beta_fast"`
+	BetaSlow        float64 `json:"beta_slow"`
+	AttentionFactor float64 `json:"attention_factor"`
+	// Truncate rounds the limits of the mixed frequencies to whole dimensions.
+	Truncate bool `json:"truncate"`
+}
+
+// Activation is the function of a feed-forward network's gates: the network computes down · (activation(gate · x) ⊙ up · x).
+type Activation string
+
+// The activations. ReLU, the zero value, is 0 for half of the neurons, whose rows of up and down need not be read.
+const (
+	ReLU Activation = ""
+	SiLU Activation = "silu"
+)
+
+// MarshalJSON puts the fields of MoE, if there are experts, among those of the config.
+func (c Config) MarshalJSON() ([]byte, error) { return json.Marshal(flatConfig{plainConfig(c), c.MoE}) }
+
+// UnmarshalJSON is the inverse of MarshalJSON.
+func (c *Config) UnmarshalJSON(text []byte) error {
+	var f flatConfig
+	if err := json.Unmarshal(text, &f); err != nil {
+		return err
+	}
+	*c = Config(f.plainConfig)
+	c.MoE = f.MoE
+	return nil
+}
+
+type plainConfig Config
+
+type flatConfig struct {
+	plainConfig
+	*MoE
+}
+
+// HasExperts reports whether layer l is a mixture of experts.
+func (c *Config) HasExperts(l int) bool {
+	return c.MoE != nil && (c.MoE.Layout == nil || c.MoE.Layout[l])
+}
+
+// MoELayers returns the layers that have experts, in order.
+func (c *Config) MoELayers() []int {
+	var all []int
+	for l := range c.Layers {
+		if c.HasExperts(l) {
+			all = append(all, l)
+		}
+	}
+	return all
+}
+
+// ExpertCount returns the number of experts of all layers together: 0 in a dense model.
+func (c *Config) ExpertCount() int {
+	if c.MoE == nil {
+		return 0
+	}
+	return len(c.MoELayers()) * c.MoE.Experts
+}
+
+// TopK returns how many experts a token uses in a layer that has experts: 0 in a dense model.
+func (c *Config) TopK() int {
+	if c.MoE == nil {
+		return 0
+	}
+	return c.MoE.ExpertsPerToken
 }
 
 // Generous limits on sizes, so that products of a few of them cannot overflow and a hostile file cannot ask for the moon.
@@ -47,28 +143,36 @@ const (
 
 // Validate reports the first field that no model could have.
 func (c *Config) Validate() error {
-	for _, f := range []struct {
+	type size struct {
 		name       string
 		value, max int
-	}{
+	}
+	sizes := []size{
 		{"layers", c.Layers, MaxLayers},
 		{"hidden_size", c.Hidden, maxWidth},
 		{"attention_heads", c.Heads, maxWidth},
 		{"key_value_heads", c.KVHeads, maxWidth},
 		{"head_dim", c.HeadDim, maxWidth},
-		{"experts", c.Experts, maxExperts},
-		{"experts_per_token", c.ExpertsPerToken, maxExperts},
-		{"expert_ffn_size", c.ExpertFFN, maxWidth},
-		{"vocab_size", c.Vocab, maxVocab},
-		{"context_length", c.Context, maxContext},
-	} {
+	}
+	if m := c.MoE; m != nil {
+		sizes = append(sizes, size{"experts", m.Experts, maxExperts}, size{"experts_per_token", m.ExpertsPerToken, maxExperts},
+			size{"expert_ffn_size", m.ExpertFFN, maxWidth})
+	}
+	sizes = append(sizes, size{"vocab_size", c.Vocab, maxVocab}, size{"context_length", c.Context, maxContext})
+	for _, f := range sizes {
 		if f.value < 1 || f.value > f.max {
 			return fmt.Errorf("%s is %d: it must be 1 to %d", f.name, f.value, f.max)
 		}
 	}
 	switch {
-	case c.ExpertsPerToken > c.Experts:
-		return fmt.Errorf("experts_per_token is %d, but there are only %d experts", c.ExpertsPerToken, c.Experts)
+	case c.MoE != nil && c.MoE.ExpertsPerToken > c.MoE.Experts:
+		return fmt.Errorf("experts_per_token is %d, but there are only %d experts", c.MoE.ExpertsPerToken, c.MoE.Experts)
+	case c.MoE != nil && c.MoE.Layout != nil && len(c.MoE.Layout) != c.Layers:
+		return fmt.Errorf("expert_layout has %d entries for %d layers", len(c.MoE.Layout), c.Layers)
+	case c.Activation != ReLU && c.Activation != SiLU:
+		return fmt.Errorf("activation %q is unknown to this program", c.Activation)
+	case c.FFN < 0 || c.FFN > maxWidth || c.FFN == 0 && len(c.MoELayers()) < c.Layers:
+		return fmt.Errorf("ffn_size is %d: it must be 1 to %d where a layer has no experts", c.FFN, maxWidth)
 	case c.Heads%c.KVHeads != 0:
 		return fmt.Errorf("attention_heads is %d: it must be a multiple of key_value_heads, %d", c.Heads, c.KVHeads)
 	case c.Heads > maxWidth/c.HeadDim:
@@ -79,6 +183,9 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("sliding_window_layout has %d entries for %d layers", len(c.SlidingLayout), c.Layers)
 	case !(c.RMSNormEps >= 0 && c.RMSNormEps < 1):
 		return fmt.Errorf("rms_norm_eps is %v: it must be 0 or more and less than 1", c.RMSNormEps)
+	}
+	if err := c.RoPEScaling.validate(); err != nil {
+		return err
 	}
 	for l, rope := range c.RoPELayout {
 		if rope && c.HeadDim%2 != 0 {
@@ -102,4 +209,24 @@ func (c *Config) Window(l int) int {
 		return c.SlidingWindow
 	}
 	return 0
+}
+
+func (s *RoPEScaling) validate() error {
+	if s == nil {
+		return nil
+	}
+	positive := func(v float64) bool { return v > 0 && v <= math.MaxFloat32 }
+	switch {
+	case s.Type != "yarn":
+		return fmt.Errorf("rope_scaling has type %q, which is unknown to this program", s.Type)
+	case !(positive(s.Factor) && s.Factor >= 1):
+		return fmt.Errorf("rope_scaling.factor is %v: it must be 1 or more", s.Factor)
+	case s.OriginalContext < 1 || s.OriginalContext > maxContext:
+		return fmt.Errorf("rope_scaling.original_context_length is %d: it must be 1 to %d", s.OriginalContext, maxContext)
+	case !positive(s.BetaFast) || !positive(s.BetaSlow) || s.BetaSlow > s.BetaFast:
+		return fmt.Errorf("rope_scaling has beta_slow %v and beta_fast %v: they must be positive, the slow one not above the fast one", s.BetaSlow, s.BetaFast)
+	case !positive(s.AttentionFactor):
+		return fmt.Errorf("rope_scaling.attention_factor is %v: it must be positive", s.AttentionFactor)
+	}
+	return nil
 }

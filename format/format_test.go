@@ -23,8 +23,8 @@ func testMeta() Meta {
 	temp, bos := 0.7, int32(1)
 	return Meta{
 		Config: Config{
-			Architecture: "smallthinker", Layers: 1, Hidden: 64, Heads: 2, KVHeads: 1, HeadDim: 32, Experts: 2,
-			ExpertsPerToken: 1, ExpertFFN: 20, Vocab: 40, Context: 128, RMSNormEps: 1e-6, RoPETheta: 1e4,
+			Architecture: "smallthinker", Layers: 1, Hidden: 64, Heads: 2, KVHeads: 1, HeadDim: 32, MoE: &MoE{Experts: 2, ExpertsPerToken: 1, ExpertFFN: 20},
+			Vocab: 40, Context: 128, RMSNormEps: 1e-6, RoPETheta: 1e4,
 			RoPELayout: []bool{true}, SlidingLayout: []bool{true}, SlidingWindow: 16, TiedEmbeddings: true,
 		},
 		Generation:   Generation{BOS: &bos, EOS: []int32{1, 2}, Temperature: &temp},
@@ -417,7 +417,7 @@ func TestConfigValidate(t *testing.T) {
 	}{
 		{"layers is 0", func(c *Config) { c.Layers = 0 }},
 		{"hidden_size is -1", func(c *Config) { c.Hidden = -1 }},
-		{"experts_per_token is 3", func(c *Config) { c.ExpertsPerToken = 3 }},
+		{"experts_per_token is 3", func(c *Config) { c.MoE.ExpertsPerToken = 3 }},
 		{"multiple of key_value_heads", func(c *Config) { c.Heads, c.KVHeads = 3, 2 }},
 		{"rope_layout has 2 entries", func(c *Config) { c.RoPELayout = make([]bool, 2) }},
 		{"sliding_window_layout has 0", func(c *Config) { c.SlidingLayout = nil }},

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"st/runtime"
+	"st/runtime/engine"
 	"st/runtime/kernel"
 )
 
@@ -162,7 +163,7 @@ func (a *app) bench(ctx context.Context, path string, f *benchFlags) (err error)
 	session := m.engine.NewSession()
 	bar := a.newProgress("bench", "tokens")
 	var runs []benchRun
-	var warm runtime.Stats
+	var warm engine.Stats
 	for i := range f.repeat + 1 {
 		depth := f.depth
 		if i == 0 && f.prompt > 0 {
@@ -231,7 +232,7 @@ func (a *app) benchTokens(ctx context.Context, m *model, f *benchFlags) ([]int32
 }
 
 // benchOnce does one repetition. It samples as llama.cpp does by default: the likeliest token alone could run in circles.
-func benchOnce(ctx context.Context, m *model, s *runtime.Session, tokens []int32, depth, gen int, progress func(done int)) (benchRun, error) {
+func benchOnce(ctx context.Context, m *model, s *engine.Session, tokens []int32, depth, gen int, progress func(done int)) (benchRun, error) {
 	sampler, err := runtime.NewSampler(defaultSampling)
 	if err != nil {
 		return benchRun{}, err
@@ -280,15 +281,15 @@ func benchOnce(ctx context.Context, m *model, s *runtime.Session, tokens []int32
 	return run, nil
 }
 
-func stageTimes(e *runtime.Engine) []time.Duration {
+func stageTimes(e *engine.Engine) []time.Duration {
 	var times []time.Duration
-	for _, s := range runtime.Stages() {
+	for _, s := range engine.Stages() {
 		times = append(times, e.StageTime(s))
 	}
 	return times
 }
 
-func since(before []time.Duration, e *runtime.Engine) []time.Duration {
+func since(before []time.Duration, e *engine.Engine) []time.Duration {
 	times := stageTimes(e)
 	for i := range times {
 		times[i] -= before[i]
@@ -296,7 +297,7 @@ func since(before []time.Duration, e *runtime.Engine) []time.Duration {
 	return times
 }
 
-func newBenchReport(m *model, f *benchFlags, runs []benchRun, warm runtime.Stats) *benchReport {
+func newBenchReport(m *model, f *benchFlags, runs []benchRun, warm engine.Stats) *benchReport {
 	stats := m.engine.Stats()
 	r := &benchReport{
 		PromptRuns: []float64{}, GenRuns: []float64{}, PromptTokens: f.prompt, GenTokens: f.gen, Depth: f.depth,
@@ -325,7 +326,7 @@ func newBenchReport(m *model, f *benchFlags, runs []benchRun, warm runtime.Stats
 
 // benchProfile returns the mean time of each stage over all runs, and last that of sampling.
 func benchProfile(f *benchFlags, runs []benchRun) []stageReport {
-	stages := runtime.Stages()
+	stages := engine.Stages()
 	profile := make([]stageReport, len(stages)+1)
 	perToken := func(d time.Duration, tokens int) float64 {
 		return float64(d.Nanoseconds()) / 1e3 / float64(max(1, tokens*len(runs)))
@@ -355,7 +356,7 @@ func median(x []float64) float64 {
 func (a *app) benchBandwidth(ctx context.Context, f *benchFlags) error {
 	threads := f.engine.Threads
 	if threads == 0 {
-		threads = runtime.PhysicalCores()
+		threads = engine.PhysicalCores()
 	}
 	r, err := measureBandwidth(ctx, threads)
 	if err != nil {
@@ -375,7 +376,7 @@ func measureBandwidth(ctx context.Context, threads int) (*bandwidthReport, error
 		numbers = append(numbers, n)
 	}
 	numbers = append(numbers, threads)
-	speeds, err := runtime.Bandwidth(ctx, numbers...)
+	speeds, err := engine.Bandwidth(ctx, numbers...)
 	if err != nil {
 		return nil, err
 	}

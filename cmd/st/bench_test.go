@@ -3,10 +3,11 @@ package main
 import (
 	"math"
 	"slices"
-	"strings"
 	"testing"
 
-	"st/runtime"
+	"strings"
+
+	"st/runtime/engine"
 	"st/runtime/kernel"
 )
 
@@ -90,7 +91,7 @@ func TestMedian(t *testing.T) {
 // Every stage has a name of its own.
 func TestStages(t *testing.T) {
 	seen := map[string]bool{}
-	for _, s := range runtime.Stages() {
+	for _, s := range engine.Stages() {
 		if name := s.String(); name == "" || strings.Contains(name, "(") || seen[name] {
 			t.Errorf("stage %d is called %q", int(s), name)
 		}

@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+
 	"strings"
 
-	"st/runtime"
+	"st/runtime/engine"
 	"st/tokenizer"
 )
 
@@ -81,7 +82,7 @@ func (c *conversation) answer(ctx context.Context, text string, emit func(string
 	}
 	out, err := g.run(ctx, g.model.tok.Encode(fresh, true), emit)
 	if err != nil {
-		if !errors.Is(err, runtime.ErrContextFull) {
+		if !errors.Is(err, engine.ErrContextFull) {
 			g.session.Reset()
 			c.said = ""
 		}
@@ -149,7 +150,7 @@ func (a *app) turn(ctx context.Context, c *conversation, text string, f *generat
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.Is(err, runtime.ErrContextFull):
+	case errors.Is(err, engine.ErrContextFull):
 		a.fail(fmt.Errorf("the conversation does not fit in the context of %d tokens any more: /clear begins anew", c.generator.model.engine.Context()))
 	case err != nil:
 		return err

@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"io"
-	"strings"
 	"testing"
 
+	"strings"
+
 	"st/runtime"
+	"st/runtime/engine"
 	"st/tokenizer"
 )
 
@@ -25,7 +27,7 @@ func (s *script) ReadLine() (string, error) {
 }
 
 // newConversation begins a conversation with the tiny model.
-func newConversation(t *testing.T, a *app, opts runtime.Options, limit int) *conversation {
+func newConversation(t *testing.T, a *app, opts engine.Options, limit int) *conversation {
 	t.Helper()
 	m, err := a.openTextModel(tiny(t), engineFlags{Options: opts})
 	if err != nil {
@@ -54,7 +56,7 @@ func testApp() (a *app, stdout, stderr *bytes.Buffer) {
 // Of a new turn only what is new is run, and it gives what the whole conversation gives.
 func TestConversationKeepsSession(t *testing.T) {
 	a, _, _ := testApp()
-	c := newConversation(t, a, runtime.Options{KVType: runtime.KVF32}, 8)
+	c := newConversation(t, a, engine.Options{KVType: engine.KVF32}, 8)
 	var first, second *completion
 	for i, out := range []**completion{&first, &second} {
 		var err error
@@ -81,7 +83,7 @@ func TestConversationKeepsSession(t *testing.T) {
 // When the past is written otherwise than it was generated, the session begins anew.
 func TestConversationResets(t *testing.T) {
 	a, _, _ := testApp()
-	c := newConversation(t, a, runtime.Options{}, 4)
+	c := newConversation(t, a, engine.Options{}, 4)
 	if _, err := c.answer(t.Context(), "Hello", func(string) {}); err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +103,7 @@ func TestConversationResets(t *testing.T) {
 
 func TestConversationInterrupted(t *testing.T) {
 	a, _, _ := testApp()
-	c := newConversation(t, a, runtime.Options{}, -1)
+	c := newConversation(t, a, engine.Options{}, -1)
 	ctx, cancel := context.WithCancel(t.Context())
 	pieces := 0
 	out, err := c.answer(ctx, "Hello", func(string) {
@@ -131,7 +133,7 @@ func TestConversationInterrupted(t *testing.T) {
 
 func TestTalk(t *testing.T) {
 	a, stdout, stderr := testApp()
-	c := newConversation(t, a, runtime.Options{Context: 64}, 10)
+	c := newConversation(t, a, engine.Options{Context: 64}, 10)
 	lines := script{"Hello", "", "/clear", strings.Repeat("word ", 100), "/clear", "Hello", "/bye", "never read"}
 	if err := a.talk(t.Context(), c, &lines, &generateFlags{stats: true}); err != nil {
 		t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"st/runtime"
+	"st/runtime/engine"
 )
 
 // defaultWindow is llama-perplexity's.
@@ -26,7 +26,7 @@ type evalFlags struct {
 }
 
 func (a *app) evalCommand() *cobra.Command {
-	f := evalFlags{engine: engineFlags{Options: runtime.Options{KVType: runtime.KVF32}}, window: defaultWindow}
+	f := evalFlags{engine: engineFlags{Options: engine.Options{KVType: engine.KVF32}}, window: defaultWindow}
 	cmd := &cobra.Command{
 		Use:   "eval model.stm --text FILE",
 		Short: "Measure perplexity over a text, and divergence from another model",

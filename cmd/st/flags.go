@@ -4,13 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
 	"strconv"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"st/runtime"
+	"st/runtime/engine"
 )
 
 // intFlag is a flag that takes a whole number within limits.
@@ -85,8 +86,8 @@ func addThreadsFlag(flags *pflag.FlagSet, threads *int, none string) {
 
 const physicalCores = "one per physical core"
 
-func addKVTypeFlag(flags *pflag.FlagSet, t *runtime.KVType) {
-	flags.Var(parsedFlag[runtime.KVType]{t, runtime.ParseKVType}, "kv-type", "`type` of the KV cache: f16, f32 or q8_0")
+func addKVTypeFlag(flags *pflag.FlagSet, t *engine.KVType) {
+	flags.Var(parsedFlag[engine.KVType]{t, engine.ParseKVType}, "kv-type", "`type` of the KV cache: f16, f32 or q8_0")
 }
 
 // sizeFlag is a flag that takes a number of bytes, such as 1GiB or 800MB.
@@ -126,7 +127,7 @@ func (f fileFlag) Set(s string) error {
 
 // engineFlags say how a model is run.
 type engineFlags struct {
-	runtime.Options
+	engine.Options
 	trace  string // file
 	record bool   // which experts are used
 	window int    // the longest sequence that is needed; 0: that is not known

@@ -6,13 +6,15 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"time"
+
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"st/runtime"
+	"st/runtime/engine"
 	"st/runtime/kernel"
 	"st/tokenizer"
 )
@@ -202,7 +204,7 @@ func newGenerateReport(g *generator, c *completion, f *generateFlags) generateRe
 		LoadSeconds: g.model.loadTime.Seconds(), FirstToken: c.firstToken.Seconds(),
 		PromptPerSecond: c.promptSpeed, GenPerSecond: c.tokenSpeed, NeuronDensity: stats.NeuronDensity,
 		ModelBytes: stats.ModelBytes, KVBytes: g.session.KVBytes(), PeakRSSBytes: peakRSS(),
-		residencyReport: newResidencyReport(g.model.engine, runtime.Stats{}),
+		residencyReport: newResidencyReport(g.model.engine, engine.Stats{}),
 	}
 }
 

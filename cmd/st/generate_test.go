@@ -5,14 +5,16 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"strings"
 
 	"github.com/spf13/pflag"
 
 	"st/format"
 	"st/runtime"
+	"st/runtime/engine"
 	"st/tokenizer"
 )
 
@@ -72,7 +74,7 @@ func TestGenerateEnds(t *testing.T) {
 	}
 	// Take one of the tokens for the end, and the text ends there.
 	a, _, _ := testApp()
-	g := newConversation(t, a, runtime.Options{}, -1).generator
+	g := newConversation(t, a, engine.Options{}, -1).generator
 	g.sampler, _ = runtime.NewSampler(runtime.SamplerOptions{})
 	g.model.reader.Generation.EOS = []int32{-1, greedy.Tokens[7]}
 	c, err := g.run(t.Context(), g.model.encode("The LORD"), func(string) {})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"st/runtime"
+	"st/runtime/engine"
 )
 
 // Why a text ended.
@@ -26,7 +27,7 @@ const prefillTokens = 512
 // generator continues texts.
 type generator struct {
 	model    *model
-	session  *runtime.Session
+	session  *engine.Session
 	sampler  *runtime.Sampler
 	stops    []string
 	limit    int // tokens to generate; −1: as many as fit
@@ -50,7 +51,7 @@ type completion struct {
 func (g *generator) run(ctx context.Context, prompt []int32, emit func(string)) (*completion, error) {
 	if room := g.model.engine.Context() - g.session.Len(); len(prompt) > room {
 		return nil, fmt.Errorf("%w: the prompt has %d tokens and the context %d: shorten it or give a larger --ctx",
-			runtime.ErrContextFull, g.session.Len()+len(prompt), g.model.engine.Context())
+			engine.ErrContextFull, g.session.Len()+len(prompt), g.model.engine.Context())
 	}
 	c := &completion{promptTokens: len(prompt), stopReason: stopLength}
 	begin := time.Now()

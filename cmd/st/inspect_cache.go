@@ -8,20 +8,20 @@ import (
 	goruntime "runtime"
 
 	"st/format"
-	"st/runtime"
-	"st/runtime/cache"
+	"st/runtime/engine"
+	"st/runtime/experts"
 	"st/tokenizer"
 )
 
 // cacheReport is what st inspect --cache-plan prints.
 type cacheReport struct {
-	Source       string              `json:"source"` // of what is known of the experts
-	Tokens       int64               `json:"tokens"`
-	Context      int                 `json:"context"`
-	DiskSpeed    float64             `json:"disk_bytes_per_second"`
-	MemorySpeed  float64             `json:"memory_bytes_per_second"`
-	Plans        []runtime.CachePlan `json:"plans"`
-	ExpertNumber int                 `json:"experts"`
+	Source       string             `json:"source"` // of what is known of the experts
+	Tokens       int64              `json:"tokens"`
+	Context      int                `json:"context"`
+	DiskSpeed    float64            `json:"disk_bytes_per_second"`
+	MemorySpeed  float64            `json:"memory_bytes_per_second"`
+	Plans        []engine.CachePlan `json:"plans"`
+	ExpertNumber int                `json:"experts"`
 }
 
 // planContext is the context that budgets are planned for, if the model's is not shorter.
@@ -30,13 +30,13 @@ const planContext = 4096
 // planCache predicts how a model runs within budgets from the smallest to the one that holds it all.
 func (a *app) planCache(ctx context.Context, r *format.Reader, tracePath string) (*cacheReport, error) {
 	c := &r.Config
-	report := &cacheReport{Context: min(planContext, c.Context), ExpertNumber: c.Layers * c.Experts}
-	opts := runtime.Options{Context: report.Context}
+	report := &cacheReport{Context: min(planContext, c.Context), ExpertNumber: c.ExpertCount()}
+	opts := engine.Options{Context: report.Context}
 	var err error
 	if opts.Other, err = otherBytes(r); err != nil {
 		return nil, err
 	}
-	var trace *cache.Trace
+	var trace *experts.Trace
 	usage, err := r.Usage()
 	switch {
 	case tracePath != "":
@@ -51,15 +51,15 @@ func (a *app) planCache(ctx context.Context, r *format.Reader, tracePath string)
 	default:
 		report.Source, report.Tokens = "recorded usage", usage.Tokens
 	}
-	if report.DiskSpeed, err = runtime.DiskSpeed(ctx, r); err != nil {
+	if report.DiskSpeed, err = engine.DiskSpeed(ctx, r); err != nil {
 		return nil, err
 	}
-	speeds, err := runtime.Bandwidth(ctx, runtime.PhysicalCores())
+	speeds, err := engine.Bandwidth(ctx, engine.PhysicalCores())
 	if err != nil {
 		return nil, err
 	}
 	report.MemorySpeed = speeds[0]
-	report.Plans, err = runtime.PlanCache(r, opts, trace, usage, runtime.Budgets(r, opts), report.DiskSpeed, report.MemorySpeed)
+	report.Plans, err = engine.PlanCache(r, opts, trace, usage, engine.Budgets(r, opts), report.DiskSpeed, report.MemorySpeed)
 	return report, err
 }
 
@@ -79,7 +79,7 @@ func otherBytes(r *format.Reader) (int64, error) {
 }
 
 // readTrace reads a trace of the model.
-func readTrace(path string, r *format.Reader) (*cache.Trace, error) {
+func readTrace(path string, r *format.Reader) (*experts.Trace, error) {
 	// A pipe that nobody writes to would be waited for.
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is no regular file: give a trace that st generate --trace wrote", path)
@@ -89,14 +89,14 @@ func readTrace(path string, r *format.Reader) (*cache.Trace, error) {
 		return nil, fmt.Errorf("open %s: %w", path, cause(err))
 	}
 	defer f.Close()
-	trace, err := cache.ReadTrace(f)
+	trace, err := experts.ReadTrace(f)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	c := &r.Config
 	if trace.Shape != traceShape(c) {
 		return nil, fmt.Errorf("%s is of a model with %d layers of %d experts, %d active, and %s has %d of %d, %d active: record it anew, with st generate %s --trace FILE",
-			path, trace.Layers, trace.Experts, trace.TopK, r.Path(), c.Layers, c.Experts, c.ExpertsPerToken, r.Path())
+			path, trace.Layers, trace.Experts, trace.TopK, r.Path(), c.Layers, c.MoE.Experts, c.MoE.ExpertsPerToken, r.Path())
 	}
 	return trace, nil
 }

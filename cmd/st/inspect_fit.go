@@ -9,7 +9,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 
 	"st/format"
-	"st/runtime"
+	"st/runtime/engine"
 )
 
 // memoryReport tells in how much memory a model runs.
@@ -39,19 +39,19 @@ const (
 func newMemoryReport(r *format.Reader) *memoryReport {
 	c := &r.Config
 	m := &memoryReport{Context: min(planContext, c.Context)}
-	opts := runtime.Options{Other: residentBytes()}
-	m.Available, m.AvailableFrom = runtime.AllowedMemory()
-	m.Needed = runtime.NeededMemory(r, opts)
+	opts := engine.Options{Other: residentBytes()}
+	m.Available, m.AvailableFrom = engine.AllowedMemory()
+	m.Needed = engine.NeededMemory(r, opts)
 	m.Fits = m.Available >= m.Needed
 	add := func(name string, memory int64, context, experts int) {
 		m.Budgets = append(m.Budgets, budgetReport{name, (memory + budgetRoom + budgetStep - 1) / budgetStep * budgetStep, context, experts})
 	}
-	smallest, context := runtime.SmallestMemory(r, opts)
-	all := c.Layers * c.Experts
-	add("smallest", smallest, context, min(2*c.ExpertsPerToken, all))
+	smallest, context := engine.SmallestMemory(r, opts)
+	all := c.ExpertCount()
+	add("smallest", smallest, context, min(2*c.MoE.ExpertsPerToken, all))
 	opts.Context = m.Context
-	add("half", runtime.MemoryFor(r, opts, all/2), m.Context, all/2)
-	add("all", runtime.MemoryFor(r, opts, all), m.Context, all)
+	add("half", engine.MemoryFor(r, opts, all/2), m.Context, all/2)
+	add("all", engine.MemoryFor(r, opts, all), m.Context, all)
 	return m
 }
 
@@ -128,7 +128,7 @@ func (f *fileReport) addReads(r *format.Reader) {
 		bytes[classEmbedding] = embedRow
 	}
 	for _, n := range experts {
-		bytes[classExperts] += n / int64(r.Config.Experts) * int64(r.Config.ExpertsPerToken)
+		bytes[classExperts] += n / int64(r.Config.MoE.Experts) * int64(r.Config.MoE.ExpertsPerToken)
 	}
 	f.Token = tokenReport{Experts: bytes[classExperts], Parts: []partReport{}}
 	for _, class := range classes {

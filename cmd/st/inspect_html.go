@@ -65,7 +65,7 @@ func (f *fileReport) page(did *activity.Report) *page.Page {
 	p := &page.Page{
 		Title: filepath.Base(f.File),
 		Subtitle: fmt.Sprintf("%s, %d layers of width %d, %d attention heads over %d KV heads, %d experts a layer with %d neurons each, %d active",
-			c.Architecture, c.Layers, c.Hidden, c.Heads, c.KVHeads, c.Experts, c.ExpertFFN, c.ExpertsPerToken),
+			c.Architecture, c.Layers, c.Hidden, c.Heads, c.KVHeads, c.MoE.Experts, c.MoE.ExpertFFN, c.MoE.ExpertsPerToken),
 		Tiles: []page.Tile{
 			{Name: "parameters", Value: count(f.Parameters.Total), Note: count(f.Parameters.ActivePerToken) + " active for a token"},
 			{Name: "file", Value: size(f.FileBytes), Note: fmt.Sprintf("%.3g bits a weight", f.BitsPerWeight)},

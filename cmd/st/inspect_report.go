@@ -216,7 +216,7 @@ func (f *fileReport) addWeights(r *format.Reader) {
 	}
 	rest := params[classAttention] + params[classNorms] + params[classRouters] + params[classOther]
 	f.Parameters.Total = table + rest + params[classExperts]
-	f.Parameters.ActiveWithoutHead = rest + params[classExperts]/int64(c.Experts)*int64(c.ExpertsPerToken)
+	f.Parameters.ActiveWithoutHead = rest + params[classExperts]/int64(c.MoE.Experts)*int64(c.MoE.ExpertsPerToken)
 	f.Parameters.ActivePerToken = f.Parameters.ActiveWithoutHead + head
 }
 

@@ -187,7 +187,7 @@ func (a *app) runActivity(ctx context.Context, path string, f *activityFlags, la
 	if window < f.window && len(tokens) > window {
 		a.note("note: windows of %d tokens, which is the model's context", window)
 	}
-	collector := activity.NewCollector(activity.Shape{Layers: c.Layers, Experts: c.Experts, TopK: c.ExpertsPerToken, Neurons: c.ExpertFFN})
+	collector := activity.NewCollector(activity.Shape{Layers: c.Layers, Experts: c.MoE.Experts, TopK: c.MoE.ExpertsPerToken, Neurons: c.MoE.ExpertFFN})
 	m.engine.ObserveExperts(collector)
 	bar := a.newProgress("run", "tokens")
 	err = m.runWindows(ctx, tokens, window, func(done int) {

@@ -36,7 +36,7 @@ func (f *fileReport) print(w io.Writer, s screen) {
 func (f *fileReport) architectureFacts() [][2]string {
 	c := &f.Architecture
 	router, head := "sigmoid", "a head of its own"
-	if c.RouterSoftmax {
+	if c.MoE.RouterSoftmax {
 		router = "softmax"
 	}
 	if c.TiedEmbeddings {
@@ -47,7 +47,7 @@ func (f *fileReport) architectureFacts() [][2]string {
 		{"layers", f.layerStrip()},
 		{"", f.layerLegend()},
 		{"attention", fmt.Sprintf("%s of %d over %s, RoPE theta %g", plural(c.Heads, "head"), c.HeadDim, plural(c.KVHeads, "KV head"), c.RoPETheta)},
-		{"experts", fmt.Sprintf("%d a layer, %d active, %d neurons each, %s router", c.Experts, c.ExpertsPerToken, c.ExpertFFN, router)},
+		{"experts", fmt.Sprintf("%d a layer, %d active, %d neurons each, %s router", c.MoE.Experts, c.MoE.ExpertsPerToken, c.MoE.ExpertFFN, router)},
 		{"embeddings", fmt.Sprintf("%s tokens, %s", humanize.Comma(int64(c.Vocab)), head)},
 	}
 }

@@ -7,11 +7,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"st/runtime"
+	"st/runtime/engine"
 )
 
 func (a *app) logitsCommand() *cobra.Command {
-	opts := engineFlags{Options: runtime.Options{KVType: runtime.KVF32}}
+	opts := engineFlags{Options: engine.Options{KVType: engine.KVF32}}
 	var list, target string
 	var force bool
 	cmd := &cobra.Command{

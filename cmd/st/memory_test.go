@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"st/format"
-	"st/runtime"
+	"st/runtime/engine"
 )
 
 // A budget changes what is reported, and not the text.
@@ -58,7 +58,7 @@ func TestChooseMemory(t *testing.T) {
 		{1 << 40, 1 << 35, 1 << 40, ""}, // the model does not need it
 	} {
 		var stderr bytes.Buffer
-		opts := runtime.Options{Memory: tt.asked}
+		opts := engine.Options{Memory: tt.asked}
 		(&app{stderr: &stderr}).chooseMemory(r, &opts, tt.allowed, "a test")
 		if opts.Memory != tt.memory || !strings.Contains(stderr.String(), tt.note) || (tt.note == "") != (stderr.Len() == 0) {
 			t.Errorf("--memory %d, and %d are allowed: runs with %d, and says %q", tt.asked, tt.allowed, opts.Memory, stderr.String())

@@ -10,14 +10,14 @@ import (
 	"time"
 
 	"st/format"
-	"st/runtime"
+	"st/runtime/engine"
 	"st/tokenizer"
 )
 
 // model is a file that is ready to run.
 type model struct {
 	reader   *format.Reader
-	engine   *runtime.Engine
+	engine   *engine.Engine
 	tok      *tokenizer.Tokenizer // nil if the file has none
 	trace    *traceFile           // nil: none is written
 	record   bool                 // in the file which experts were used
@@ -66,9 +66,9 @@ func (a *app) openModel(path string, opts engineFlags) (_ *model, err error) {
 			}
 		}()
 	}
-	allowed, from := runtime.AllowedMemory()
+	allowed, from := engine.AllowedMemory()
 	a.chooseMemory(r, &opts.Options, allowed, from)
-	engine, err := runtime.Open(r, opts.Options)
+	engine, err := engine.Open(r, opts.Options)
 	if err != nil {
 		return nil, err
 	}
@@ -81,9 +81,9 @@ func (a *app) openModel(path string, opts engineFlags) (_ *model, err error) {
 
 // chooseMemory bounds the memory of a model that does not fit in what is allowed; 0: that is not known. A bound that was asked for
 // stays, with a note if it is more than that.
-func (a *app) chooseMemory(r *format.Reader, opts *runtime.Options, allowed int64, from string) {
+func (a *app) chooseMemory(r *format.Reader, opts *engine.Options, allowed int64, from string) {
 	opts.Other = residentBytes()
-	need := runtime.NeededMemory(r, *opts)
+	need := engine.NeededMemory(r, *opts)
 	switch {
 	case allowed == 0 || min(need, cmp.Or(opts.Memory, need)) <= allowed:
 	case opts.Memory > 0:

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"io"
 
-	"st/runtime"
+	"st/runtime/engine"
 )
 
 // residencyReport tells how experts came into memory.
@@ -29,7 +29,7 @@ const residencyHelp = `  memory_budget_bytes             --memory; 0: none
 `
 
 // newResidencyReport tells of what happened since the given statistics were taken.
-func newResidencyReport(e *runtime.Engine, since runtime.Stats) residencyReport {
+func newResidencyReport(e *engine.Engine, since engine.Stats) residencyReport {
 	s := e.Stats()
 	tokens := float64(max(1, s.Tokens-since.Tokens))
 	early := s.EarlyReads - since.EarlyReads

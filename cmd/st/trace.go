@@ -8,25 +8,25 @@ import (
 	"path/filepath"
 
 	"st/format"
-	"st/runtime"
-	"st/runtime/cache"
+	"st/runtime/engine"
+	"st/runtime/experts"
 )
 
 // traceFile is the trace that a run writes. It takes its name when the model is closed.
 type traceFile struct {
 	path   string
 	temp   *os.File
-	w      *cache.TraceWriter
+	w      *experts.TraceWriter
 	tokens int  // that were written
 	failed bool // to write: the last line may be cut
 }
 
-func traceShape(c *format.Config) cache.Shape {
-	return cache.Shape{Layers: c.Layers, Experts: c.Experts, TopK: c.ExpertsPerToken}
+func traceShape(c *format.Config) experts.Shape {
+	return experts.Shape{Layers: c.Layers, Experts: c.MoE.Experts, TopK: c.MoE.ExpertsPerToken}
 }
 
 // newTraceFile begins a trace, and has the engine tell it what it routes.
-func newTraceFile(path string, shape cache.Shape, opts *runtime.Options) (*traceFile, error) {
+func newTraceFile(path string, shape experts.Shape, opts *engine.Options) (*traceFile, error) {
 	if _, err := os.Lstat(path); err == nil {
 		return nil, fmt.Errorf("%s exists: remove it, or write the trace to another file", path)
 	}
@@ -35,7 +35,7 @@ func newTraceFile(path string, shape cache.Shape, opts *runtime.Options) (*trace
 		return nil, fmt.Errorf("create %s: %w", path, cause(err))
 	}
 	t := &traceFile{path: path, temp: f}
-	if t.w, err = cache.NewTraceWriter(f, shape); err != nil {
+	if t.w, err = experts.NewTraceWriter(f, shape); err != nil {
 		t.abort()
 		return nil, err
 	}

@@ -5,10 +5,11 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
-	"st/runtime/cache"
+	"strings"
+
+	"st/runtime/experts"
 )
 
 // A run that fails before its first token says why, and leaves no trace.
@@ -74,7 +75,7 @@ func traceTokens(t *testing.T, path string) int {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	trace, err := cache.ReadTrace(f)
+	trace, err := experts.ReadTrace(f)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 func config() *format.Config {
-	return &format.Config{Layers: 2, Hidden: 4, Heads: 1, HeadDim: 2, Experts: 3, ExpertsPerToken: 1}
+	return &format.Config{Layers: 2, Hidden: 4, Heads: 1, HeadDim: 2, MoE: &format.MoE{Experts: 3, ExpertsPerToken: 1}}
 }
 
 func addScaled(y []float32, w *[4]float32, x *[4][]float32) {

@@ -37,7 +37,7 @@ type layerSums struct {
 func NewCollector(c *format.Config, add AddScaled) *Collector {
 	k := &Collector{config: c, add: add, layers: make([]layerSums, c.Layers), head: newSums(c.Hidden, add)}
 	for l := range k.layers {
-		k.layers[l] = layerSums{in: newSums(c.Hidden, add), out: newSums(c.Heads*c.HeadDim, add), ffn: newSums(c.Hidden, add), experts: make([]sums, c.Experts)}
+		k.layers[l] = layerSums{in: newSums(c.Hidden, add), out: newSums(c.Heads*c.HeadDim, add), ffn: newSums(c.Hidden, add), experts: make([]sums, c.MoE.Experts)}
 		for x := range k.layers[l].experts {
 			k.layers[l].experts[x] = newSums(c.Hidden, nil)
 		}
@@ -126,7 +126,7 @@ func (k *Collector) ExpertInput(layer int, x []float32, experts []int32, weights
 	l := &k.layers[layer]
 	l.ffn.all(x, k.add)
 	for i, expert := range experts {
-		row := x[i/k.config.ExpertsPerToken*k.config.Hidden:][:k.config.Hidden]
+		row := x[i/k.config.MoE.ExpertsPerToken*k.config.Hidden:][:k.config.Hidden]
 		l.experts[expert].row(row, float64(weights[i])*float64(weights[i]))
 	}
 }

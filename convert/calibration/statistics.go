@@ -208,7 +208,7 @@ func (s *Statistics) Check(c *format.Config) error {
 	for l := range c.Layers {
 		for _, e := range []error{
 			input(attentionIn(l), 1, c.Hidden), input(attentionOut(l), 1, c.Heads*c.HeadDim),
-			input(expertsIn(l), c.Experts, c.Hidden), check(expertsTokens(l), 1, c.Experts),
+			input(expertsIn(l), c.MoE.Experts, c.Hidden), check(expertsTokens(l), 1, c.MoE.Experts),
 		} {
 			if err == nil {
 				err = e

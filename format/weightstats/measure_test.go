@@ -62,8 +62,8 @@ func testWeight(layer, expert, matrix, row, col int) float32 {
 func writeTest(t *testing.T) string {
 	t.Helper()
 	meta := format.Meta{Config: format.Config{
-		Architecture: "smallthinker", Layers: 2, Hidden: testHidden, Heads: 2, KVHeads: 1, HeadDim: 32, Experts: 4, ExpertsPerToken: 1,
-		ExpertFFN: testFFN, Vocab: 40, Context: 128, RoPETheta: 1e4, RoPELayout: []bool{true, false}, SlidingLayout: []bool{false, false},
+		Architecture: "smallthinker", Layers: 2, Hidden: testHidden, Heads: 2, KVHeads: 1, HeadDim: 32, MoE: &format.MoE{Experts: 4, ExpertsPerToken: 1, ExpertFFN: testFFN},
+		Vocab: 40, Context: 128, RoPETheta: 1e4, RoPELayout: []bool{true, false}, SlidingLayout: []bool{false, false},
 	}}
 	records := []format.Record{{Layer: -1, Expert: -1, Tensors: []format.Tensor{{Name: "embed", Type: quant.F32, Rows: 4, Cols: 8, Stride: 32}}}}
 	for l := range 2 {

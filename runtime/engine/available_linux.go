@@ -1,0 +1,121 @@
+package engine
+
+import (
+	"bufio"
+	"fmt"
+	"math"
+	"os"
+	"path"
+
+	"strconv"
+	"strings"
+)
+
+// AllowedMemory returns the bytes that the process can have without pushing others out, by the kernel's estimate and the limits of
+// its control groups (versions 1 and 2), and where the number comes from; 0 if it is not known.
+func AllowedMemory() (bytes int64, from string) {
+	return kernelFiles{"/proc", "/sys/fs/cgroup"}.allowed()
+}
+
+// kernelFiles are the directories in which the kernel tells about memory.
+type kernelFiles struct{ proc, groups string }
+
+func (k kernelFiles) allowed() (bytes int64, from string) {
+	// What the process has itself. Pages of files are not counted: those in memory are available, also the process's own.
+	own, _ := field(path.Join(k.proc, "self/status"), "RssAnon:")
+	own <<= 10
+	bytes = math.MaxInt64
+	if n, ok := field(path.Join(k.proc, "meminfo"), "MemAvailable:"); ok {
+		bytes, from = n<<10+own, "the system"
+	}
+	for _, g := range k.controlGroups() {
+		// Not all that the process has need be charged to the group: it may have come from another one.
+		if free, limit, ok := g.available(); ok && min(free+own, limit) < bytes {
+			bytes, from = max(1, min(free+own, limit)), "its control group"
+		}
+	}
+	if from == "" {
+		return 0, ""
+	}
+	return bytes, from
+}
+
+// controlGroup is a directory of a memory controller, and the names of its files.
+type controlGroup struct{ dir, limit, usage, active, inactive string }
+
+// controlGroups returns the process's control groups and those that they are in.
+func (k kernelFiles) controlGroups() (all []controlGroup) {
+	text, err := os.ReadFile(path.Join(k.proc, "self/cgroup"))
+	if err != nil {
+		return nil
+	}
+	for line := range strings.Lines(string(text)) {
+		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(parts) != 3 {
+			continue
+		}
+		g := controlGroup{limit: "memory.max", usage: "memory.current", active: "active_file", inactive: "inactive_file"}
+		root := k.groups
+		switch {
+		case parts[1] == "":
+		case strings.Contains(","+parts[1]+",", ",memory,"):
+			g = controlGroup{limit: "memory.limit_in_bytes", usage: "memory.usage_in_bytes",
+				active: "total_active_file", inactive: "total_inactive_file"}
+			root += "/memory"
+		default:
+			continue
+		}
+		// In a container the path may be that of the host, and the group the root of what is seen.
+		for dir := path.Clean("/" + parts[2]); ; dir = path.Dir(dir) {
+			g.dir = root + dir
+			all = append(all, g)
+			if dir == "/" {
+				break
+			}
+		}
+	}
+	return all
+}
+
+// available returns what is left below the group's limit, and the limit; cached files, which can be given up, count as left.
+func (g controlGroup) available() (free, limit int64, ok bool) {
+	limit, ok = number(path.Join(g.dir, g.limit))
+	if !ok || limit > 1<<60 {
+		return 0, 0, false // none
+	}
+	usage, ok := number(path.Join(g.dir, g.usage))
+	if !ok {
+		return 0, 0, false
+	}
+	stat := path.Join(g.dir, "memory.stat")
+	active, _ := field(stat, g.active+" ")
+	inactive, _ := field(stat, g.inactive+" ")
+	return limit - max(0, usage-active-inactive), limit, true
+}
+
+// number reads a file that holds one number. "max" is none.
+func number(name string) (int64, bool) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+	return n, err == nil
+}
+
+// field reads the number after a label at the beginning of a line.
+func field(name, label string) (int64, bool) {
+	f, err := os.Open(name)
+	if err != nil {
+		return 0, false
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if rest, ok := strings.CutPrefix(lines.Text(), label); ok {
+			var n int64
+			_, err := fmt.Sscan(rest, &n)
+			return n, err == nil
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,56 @@
+package engine
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// The least that the system and the control groups allow counts, and no group allows more than its limit.
+func TestAllowedMemory(t *testing.T) {
+	const (
+		system = "MemTotal: 9000 kB\nMemAvailable:    4000 kB\n"
+		status = "VmRSS:\t  90 kB\nRssAnon:\t  50 kB\n"
+		v1, v2 = "4:memory:/a/b\n0::/\n", "0::/a\n"
+	)
+	for _, tt := range []struct {
+		name  string
+		files map[string]string
+		want  int64
+		from  string
+	}{
+		{"nothing is known", nil, 0, ""},
+		{"no group", map[string]string{"proc/meminfo": system}, 4000 << 10, "the system"},
+		{"what the process has", map[string]string{"proc/meminfo": system, "proc/self/status": status}, 4050 << 10, "the system"},
+		{"a group without a limit", map[string]string{"proc/meminfo": system, "proc/self/cgroup": v2, "groups/a/memory.max": "max\n",
+			"groups/a/memory.current": "1000\n"}, 4000 << 10, "the system"},
+		{"a group of others too", map[string]string{"proc/meminfo": system, "proc/self/status": status, "proc/self/cgroup": v2,
+			"groups/a/memory.max": "1000000\n", "groups/a/memory.current": "900000\n",
+			"groups/a/memory.stat": "anon 600000\ninactive_file 200000\nactive_file 100000\n"}, 400000 + 50<<10, "its control group"},
+		{"memory that is not charged to the group", map[string]string{"proc/meminfo": system, "proc/self/status": status, "proc/self/cgroup": v2,
+			"groups/a/memory.max": "1000000\n", "groups/a/memory.current": "0\n"}, 1000000, "its control group"},
+		{"a group that is full", map[string]string{"proc/self/cgroup": v2, "groups/a/memory.max": "1000\n",
+			"groups/a/memory.current": "1200\n"}, 1, "its control group"},
+		{"the group around it, version 1", map[string]string{"proc/meminfo": system, "proc/self/cgroup": v1,
+			"groups/memory/a/b/memory.limit_in_bytes": "3000000\n", "groups/memory/a/b/memory.usage_in_bytes": "0\n",
+			"groups/memory/a/memory.limit_in_bytes": "2000000\n", "groups/memory/a/memory.usage_in_bytes": "1500000\n",
+			"groups/memory/a/memory.stat": "inactive_file 1\ntotal_inactive_file 1000000\n"}, 1500000, "its control group"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			for name, text := range tt.files {
+				path := filepath.Join(dir, name)
+				if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+					t.Fatal(err)
+				}
+			}
+			k := kernelFiles{filepath.Join(dir, "proc"), filepath.Join(dir, "groups")}
+			if got, from := k.allowed(); got != tt.want || from != tt.from {
+				t.Errorf("%d bytes by %q, want %d by %q", got, from, tt.want, tt.from)
+			}
+		})
+	}
+}

@@ -1,0 +1,142 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"st/format"
+	"st/runtime/experts"
+)
+
+// CachePlan predicts how a model runs within a memory budget.
+type CachePlan struct {
+	// Memory is the budget in bytes, and Experts the number of experts that stay in memory while the KV cache is empty.
+	Memory  int64 `json:"memory_bytes"`
+	Experts int   `json:"experts"`
+	// HitRate is the share of expert uses that find the expert in memory, 0 to 1; Bound that of Belady's policy, which knows the future,
+	// or 0 if there is no trace.
+	HitRate float64 `json:"hit_rate"`
+	Bound   float64 `json:"hit_rate_bound"`
+	// BytesPerToken is what is read from the file.
+	BytesPerToken float64 `json:"bytes_read_per_token"`
+	// TokensPerSecond is about what the disk and the memory allow, as fast as they were when that was measured: the slower of the two,
+	// as if they always worked at the same time.
+	TokensPerSecond float64 `json:"tokens_per_second_at_most"`
+}
+
+// publishedDensity is the share of neurons that are active, as published for both models.
+const publishedDensity = 0.4
+
+// PlanCache predicts how a model runs within the given budgets, by replaying a trace or, if that is nil, by how often experts were used.
+// disk and memory are bytes a second.
+func PlanCache(r *format.Reader, opts Options, trace *experts.Trace, usage *format.Usage, budgets []int64, disk, memory float64) ([]CachePlan, error) {
+	c := &r.Config
+	if trace != nil && trace.Shape != (experts.Shape{Layers: c.Layers, Experts: c.MoE.Experts, TopK: c.MoE.ExpertsPerToken}) {
+		return nil, fmt.Errorf("the trace is of another model than %s", r.Path())
+	}
+	slot := largestExpert(r)
+	// An expert's gate is a third of it.
+	token := float64(denseBytes(r)) + float64(c.Layers*c.MoE.ExpertsPerToken)*float64(slot)*(1+2*publishedDensity)/3
+	var plans []CachePlan
+	for _, total := range budgets {
+		opts.Memory = total
+		b, err := NewBudget(r, opts)
+		if err != nil {
+			return nil, err
+		}
+		p := CachePlan{Memory: total, Experts: int(b.Experts / slot)}
+		misses := 0.0
+		if trace != nil {
+			warm := len(trace.Tokens) / 4
+			ours := experts.Simulate(trace, experts.NewScored(trace.Shape, p.Experts, experts.ShortHalfLife, experts.LongHalfLife), warm)
+			p.HitRate, misses = ours.HitRate(), ours.MissesPerToken()
+			p.Bound = experts.Simulate(trace, experts.NewBelady(trace, p.Experts), warm).HitRate()
+		} else {
+			p.HitRate = mostUsed(usage, p.Experts)
+			misses = (1 - p.HitRate) * float64(c.Layers*c.MoE.ExpertsPerToken)
+		}
+		p.BytesPerToken = misses * float64(slot)
+		p.TokensPerSecond = 1 / max(p.BytesPerToken/disk, token/memory)
+		plans = append(plans, p)
+	}
+	return plans, nil
+}
+
+// mostUsed returns the share of uses that the n experts used most have.
+func mostUsed(u *format.Usage, n int) float64 {
+	uses := slices.Clone(u.Uses)
+	slices.Sort(uses)
+	slices.Reverse(uses)
+	var all, most float64
+	for i, k := range uses {
+		all += float64(k)
+		if i < n {
+			most += float64(k)
+		}
+	}
+	return most / max(1, all)
+}
+
+// Budgets returns memory budgets from the smallest that works to the one in which all experts fit, in whole MiB: what can be typed.
+func Budgets(r *format.Reader, opts Options) []int64 {
+	b, _ := NewBudget(r, opts)
+	slot, c := largestExpert(r), &r.Config
+	const mebibyte = 1 << 20
+	whole := func(n int64) int64 { return (n + mebibyte - 1) / mebibyte * mebibyte }
+	all := whole(b.totalFor(slot * int64(c.ExpertCount())))
+	smallest := whole(b.Smallest())
+	step := int64(mebibyte)
+	for (all-smallest)/step > 10 {
+		step *= 2
+	}
+	budgets := []int64{smallest}
+	for n := (smallest/step + 1) * step; n < all; n += step {
+		budgets = append(budgets, n)
+	}
+	if all > smallest {
+		budgets = append(budgets, all)
+	}
+	return budgets
+}
+
+// DiskSpeed measures the bytes a second at which experts are read, some of them, the way that streaming reads them.
+func DiskSpeed(ctx context.Context, r *format.Reader) (float64, error) {
+	f, _, err := r.Direct()
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	var experts []*format.Record
+	for i := range r.Records() {
+		if rec := &r.Records()[i]; rec.IsExpert() {
+			experts = append(experts, rec)
+		}
+	}
+	// Spread over the file, so that nothing is read twice, up to 256 MiB.
+	n := int(min(int64(len(experts)), max(readers, 256<<20/largestExpert(r))))
+	var next, bytes atomic.Int64
+	var wg sync.WaitGroup
+	errs := make([]error, readers)
+	begin := time.Now()
+	for w := range readers {
+		wg.Go(func() {
+			buf := format.AlignedBytes(largestExpert(r))
+			for i := next.Add(1) - 1; i < int64(n) && errs[w] == nil && ctx.Err() == nil; i = next.Add(1) - 1 {
+				rec := experts[int(i)*len(experts)/n]
+				errs[w] = r.ReadPart(f, rec, buf[:rec.Length], rec.Offset)
+				bytes.Add(rec.Length)
+			}
+		})
+	}
+	wg.Wait()
+	for _, err := range append(errs, ctx.Err()) {
+		if err != nil {
+			return 0, err
+		}
+	}
+	return float64(bytes.Load()) / time.Since(begin).Seconds(), nil
+}

@@ -1,0 +1,122 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"st/format"
+)
+
+// denseMemory holds the dense part of a file: the whole file as it is mapped, or a copy of that part.
+type denseMemory struct {
+	data    []byte
+	base    int64  // offset of data in the file
+	block   *block // of a copy
+	partial bool   // a copy without the table that token embeddings are looked up in
+}
+
+func (d *denseMemory) record(rec *format.Record) []byte {
+	return d.data[rec.Offset-d.base:][:rec.Length]
+}
+
+// readChunk is how much of the dense part is read at once.
+const readChunk = 1 << 20
+
+// denseRecords returns the dense records that every token reads, and the embedding table if only rows of it are read.
+func denseRecords(r *format.Reader) (resident []*format.Record, lookup *format.Record) {
+	table, _, ok := r.Lookup(embedName)
+	_, isHead := headName(r)
+	for i := range r.Records() {
+		switch rec := &r.Records()[i]; {
+		case rec.IsExpert():
+		case ok && rec == table && !isHead:
+			lookup = rec
+		default:
+			resident = append(resident, rec)
+		}
+	}
+	return resident, lookup
+}
+
+// pages returns the run of whole pages that hold the bytes [from, to) of a file.
+func pages(from, to int64) (int64, int64) {
+	return from / format.Alignment * format.Alignment, (to + format.Alignment - 1) / format.Alignment * format.Alignment
+}
+
+// denseBytes returns the memory that a copy of the dense part takes, apart from an embedding table of which rows are read.
+func denseBytes(r *format.Reader) (n int64) {
+	resident, _ := denseRecords(r)
+	end := int64(0)
+	for _, rec := range resident {
+		from, to := pages(rec.Offset, rec.Offset+rec.Length)
+		n += to - max(from, end)
+		end = to
+	}
+	return n
+}
+
+// loadDense reads the dense part past the page cache, and verifies it; a table of which only rows are used is verified too,
+// but not kept.
+func loadDense(r *format.Reader, f format.File, p *pool) (denseMemory, error) {
+	resident, lookup := denseRecords(r)
+	if len(resident) == 0 {
+		return denseMemory{}, fmt.Errorf("%s has no dense part", r.Path())
+	}
+	first, last := resident[0], resident[len(resident)-1]
+	base, end := pages(first.Offset, last.Offset+last.Length)
+	b, err := newBlock(end - base)
+	if err != nil {
+		return denseMemory{}, err
+	}
+	d := denseMemory{data: b.bytes(), base: base, block: b, partial: lookup != nil}
+
+	// What is read: whole pages, in pieces that the threads share. Records that share a page are read together.
+	type piece struct {
+		rec      *format.Record
+		from, to int64
+	}
+	var pieces []piece
+	at := base
+	for _, rec := range resident {
+		from, to := pages(rec.Offset, rec.Offset+rec.Length)
+		for from = max(from, at); from < to; from = at {
+			at = min(to, from+readChunk)
+			pieces = append(pieces, piece{rec, from, at})
+		}
+	}
+	err = eachError(p, len(pieces)+1, func(i int) error {
+		switch {
+		case i < len(pieces):
+			return r.ReadPart(f, pieces[i].rec, d.data[pieces[i].from-base:pieces[i].to-base], pieces[i].from)
+		case lookup != nil:
+			return r.VerifyRecord(context.Background(), f, lookup)
+		}
+		return nil
+	})
+	if err == nil {
+		err = eachError(p, len(resident), func(i int) error { return r.Check(resident[i], d.record(resident[i])) })
+	}
+	if err != nil {
+		b.free()
+		return denseMemory{}, err
+	}
+	return d, nil
+}
+
+// eachError calls do for every i in [0, n), on all threads, and returns the error of the lowest i that has one.
+func eachError(p *pool, n int, do func(i int) error) error {
+	errs := make([]error, n)
+	if err := p.each(n, func(_, from, to int) {
+		for i := from; i < to; i++ {
+			errs[i] = do(i)
+		}
+	}); err != nil {
+		return err
+	}
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,145 @@
+package engine_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"st/convert"
+	"st/format"
+	"st/quant"
+	"st/runtime/engine"
+)
+
+const tiny = "../../testdata/tiny-smallthinker"
+
+// goldenLogits reads the reference: float32 [tokens, vocab] in NumPy's format, from an independent implementation.
+func goldenLogits(t *testing.T) (tokens []int32, logits [][]float32) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(tiny, "golden_tokens.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &tokens); err != nil {
+		t.Fatal(err)
+	}
+	npy, err := os.ReadFile(filepath.Join(tiny, "golden_logits.npy"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := npy[10+int(binary.LittleEndian.Uint16(npy[8:])):]
+	vocab := len(data) / 4 / len(tokens)
+	for range tokens {
+		row := make([]float32, vocab)
+		if err := binary.Read(bytes.NewReader(data[:4*vocab]), binary.LittleEndian, row); err != nil {
+			t.Fatal(err)
+		}
+		logits, data = append(logits, row), data[4*vocab:]
+	}
+	return tokens, logits
+}
+
+// convertTiny converts the trained model in testdata and opens it.
+func convertTiny(t *testing.T, typ quant.Type, opts engine.Options) *engine.Engine {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "tiny.stm")
+	if _, err := convert.Run(context.Background(), tiny, path, convert.Options{Recipe: convert.Recipe{Type: typ}}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := format.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	e, err := engine.Open(r, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { e.Close() })
+	return e
+}
+
+// difference returns the largest |Δlogit| and the mean KL divergence from want to got.
+func difference(want, got []float32) (top, kl float64) {
+	lw, lg := logSoftmax(want), logSoftmax(got)
+	for i := range want {
+		top = max(top, math.Abs(float64(want[i])-float64(got[i])))
+		kl += math.Exp(lw[i]) * (lw[i] - lg[i])
+	}
+	return top, kl
+}
+
+func logSoftmax(x []float32) []float64 {
+	m := math.Inf(-1)
+	for _, v := range x {
+		m = max(m, float64(v))
+	}
+	var sum float64
+	for _, v := range x {
+		sum += math.Exp(float64(v) - m)
+	}
+	out := make([]float64, len(x))
+	for i, v := range x {
+		out[i] = float64(v) - m - math.Log(sum)
+	}
+	return out
+}
+
+func TestGoldenLogits(t *testing.T) {
+	tokens, want := goldenLogits(t)
+	for _, tt := range []struct {
+		typ     quant.Type
+		kv      engine.KVType
+		maxDiff float64 // 0: not held
+		maxKL   float64
+	}{
+		{quant.F32, engine.KVF32, 2e-3, 1e-9},
+		{quant.BF16, engine.KVF32, 2e-3, 1e-9}, // the checkpoint is bf16: nothing is lost
+		{quant.F16, engine.KVF32, 2e-2, 1e-6},
+		{quant.F16, engine.KVF16, 2e-2, 1e-6},
+		{quant.Q8_0, engine.KVF32, 0, 1e-3},
+		{quant.Q8_0, engine.KVQ8, 0, 1e-3},
+		{quant.Q4_0, engine.KVF16, 0, 0.1},
+	} {
+		t.Run(tt.typ.String()+"/kv "+tt.kv.String(), func(t *testing.T) {
+			e := convertTiny(t, tt.typ, engine.Options{KVType: tt.kv, Threads: 2})
+			var top, kl float64
+			err := e.NewSession().ForwardAll(t.Context(), tokens, func(i int, got []float32) error {
+				d, k := difference(want[i], got)
+				top, kl = max(top, d), kl+k/float64(len(tokens))
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("max |Δlogit| %.2g, mean KL divergence %.2g, neuron density %.3f", top, kl, e.Stats().NeuronDensity)
+			if tt.maxDiff > 0 && top > tt.maxDiff {
+				t.Errorf("max |Δlogit| is %g, allowed is %g", top, tt.maxDiff)
+			}
+			if kl > tt.maxKL {
+				t.Errorf("mean KL divergence is %g, allowed is %g", kl, tt.maxKL)
+			}
+		})
+	}
+}
+
+// One token at a time gives what a batch gives.
+func TestDecodeEqualsPrefill(t *testing.T) {
+	tokens, want := goldenLogits(t)
+	e := convertTiny(t, quant.F32, engine.Options{KVType: engine.KVF32, Threads: 2})
+	s := e.NewSession()
+	for i, id := range tokens {
+		got, err := s.Forward(t.Context(), []int32{id})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d, _ := difference(want[i], got); d > 2e-3 {
+			t.Fatalf("token %d: max |Δlogit| is %g", i, d)
+		}
+	}
+}

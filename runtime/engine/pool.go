@@ -1,0 +1,225 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	goruntime "runtime"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+
+	"st/runtime/kernel"
+)
+
+// pool is a fixed set of threads that work through numbered tasks together. The caller's goroutine is thread 0. A job is
+// handed over by a number that the others watch, so that it starts within a microsecond while jobs follow each other; who
+// waits for long sleeps, so that an idle pool takes no CPU time. A job ends when its tasks are done, whoever did them: a thread
+// that the operating system gave no processor meanwhile is not waited for.
+type pool struct {
+	threads int
+	spins   int // how often a thread looks before it sleeps
+
+	// The job. A thread that comes late may still read it while the next one is written: hence the atomics.
+	do    atomic.Pointer[byte] // what a func value is: a pointer, which atomic.Pointer can hold and atomic.Value only with garbage
+	tasks atomic.Int64
+	grain atomic.Int64 // fewest tasks that are taken at a time; 0: always one
+
+	_    [64]byte      // what threads write lies in cache lines of its own
+	next atomic.Uint64 // the job's number, and in the lower half the first task that nobody has
+	_    [56]byte
+	done atomic.Int64 // tasks
+	_    [56]byte
+
+	sleepers []sleeper // one a thread
+	closed   atomic.Bool
+	ended    sync.WaitGroup
+	mu       sync.Mutex
+	err      error
+}
+
+// sleeper is where one thread waits.
+type sleeper struct {
+	asleep atomic.Bool
+	wake   chan struct{}
+	_      [48]byte
+}
+
+// maxSpins is about a tenth of a millisecond: much longer than the caller needs between two jobs of a token.
+const maxSpins = 4000
+
+// noTask is more than the number of any task.
+const noTask = 1 << 31
+
+func newPool(threads int) *pool {
+	p := &pool{threads: threads, sleepers: make([]sleeper, threads)}
+	// Where threads have to share processors, one that spins keeps another from working.
+	if threads <= goruntime.GOMAXPROCS(0) {
+		p.spins = maxSpins
+	}
+	for i := range p.sleepers {
+		p.sleepers[i].wake = make(chan struct{}, 1)
+	}
+	for i := 1; i < threads; i++ {
+		p.ended.Go(func() { p.help(i) })
+	}
+	return p
+}
+
+// job returns the number of the present job.
+func (p *pool) job() uint32 { return uint32(p.next.Load() >> 32) }
+
+// help is what threads other than the caller do until the pool is closed.
+func (p *pool) help(thread int) {
+	for seen := uint32(0); ; {
+		p.sleepers[thread].wait(p.spins, func() bool { return p.job() != seen })
+		if p.closed.Load() {
+			return
+		}
+		seen = p.job()
+		p.work(thread, seen)
+	}
+}
+
+// each calls do(thread, i, i+1) for every i in [0, tasks), on all threads, and returns when all are done: for few tasks of
+// different length. A fault in mapped memory, which means that the file shrank or could not be read, is returned as an error.
+func (p *pool) each(tasks int, do func(thread, from, to int)) error { return p.run(tasks, 0, do) }
+
+// split calls do with parts [from, to) of [0, tasks), of grain tasks or more, on all threads, and returns when all are done:
+// for many tasks of equal length. The parts become smaller towards the end, so that all threads finish together.
+func (p *pool) split(tasks, grain int, do func(thread, from, to int)) error {
+	if tasks <= grain {
+		return guard(0, tasks, do)
+	}
+	return p.run(tasks, grain, do)
+}
+
+func (p *pool) run(tasks, grain int, do func(thread, from, to int)) error {
+	if p.threads == 1 || tasks <= 1 {
+		return guard(0, tasks, do)
+	}
+	// First the last job is closed: a thread that is late must not take from it what is written for this one.
+	number := p.job() + 1
+	p.next.Store(uint64(number-1)<<32 | noTask)
+	p.do.Store(*(**byte)(unsafe.Pointer(&do)))
+	p.tasks.Store(int64(tasks))
+	p.grain.Store(int64(grain))
+	p.done.Store(0)
+	p.err = nil
+	p.next.Store(uint64(number) << 32)
+	for i := 1; i < p.threads; i++ {
+		p.sleepers[i].rouse()
+	}
+	p.work(0, number)
+	p.sleepers[0].wait(p.spins, func() bool { return p.done.Load() == int64(tasks) })
+	return p.err
+}
+
+// work does tasks of a job until none is left.
+func (p *pool) work(thread int, number uint32) {
+	was := debug.SetPanicOnFault(true)
+	defer debug.SetPanicOnFault(was)
+	for !p.attempt(thread, number) {
+	}
+}
+
+// attempt does tasks of a job until none is left, which it reports, or one ends in a fault.
+func (p *pool) attempt(thread int, number uint32) (over bool) {
+	held := int64(0) // tasks that this thread took and did not finish
+	defer func() {
+		if r := recover(); r != nil {
+			err := faultError(r)
+			p.mu.Lock()
+			p.err = err
+			p.mu.Unlock()
+			p.finish(held)
+		}
+	}()
+	for {
+		// What is read of another job does no harm: then the exchange fails.
+		v, tasks, n := p.next.Load(), p.tasks.Load(), int64(1)
+		from := int64(uint32(v))
+		if uint32(v>>32) != number || from >= tasks {
+			return true
+		}
+		if grain := p.grain.Load(); grain > 0 {
+			n = max(grain, (tasks-from)/int64(2*p.threads))
+		}
+		n = min(n, tasks-from)
+		if p.next.CompareAndSwap(v, v+uint64(n)) {
+			held = n
+			word := p.do.Load()
+			do := *(*func(thread, from, to int))(unsafe.Pointer(&word))
+			do(thread, int(from), int(from+n))
+			held = 0
+			p.finish(n)
+		}
+	}
+}
+
+// finish counts tasks that are done.
+func (p *pool) finish(n int64) {
+	if p.done.Add(n) == p.tasks.Load() {
+		p.sleepers[0].rouse()
+	}
+}
+
+func (p *pool) close() {
+	if p.closed.Swap(true) {
+		return
+	}
+	p.next.Store(uint64(p.job()+1)<<32 | noTask)
+	for i := range p.sleepers {
+		p.sleepers[i].rouse()
+	}
+	p.ended.Wait()
+	p.threads = 1
+}
+
+// wait returns when ready does, which must become true before rouse is called.
+func (s *sleeper) wait(spins int, ready func() bool) {
+	for range spins {
+		if ready() {
+			return
+		}
+		kernel.Pause()
+	}
+	for !ready() {
+		s.asleep.Store(true)
+		if ready() && s.asleep.CompareAndSwap(true, false) {
+			return
+		}
+		<-s.wake // the one who takes asleep back sends
+	}
+}
+
+// rouse wakes the thread if it sleeps.
+func (s *sleeper) rouse() {
+	if s.asleep.Load() && s.asleep.CompareAndSwap(true, false) {
+		s.wake <- struct{}{}
+	}
+}
+
+// errFault is what a fault in mapped memory becomes.
+var errFault = errors.New("the model file cannot be read any more: it was truncated, replaced or its disk failed while it was in use")
+
+// guard calls do(0, from, to) and turns a fault in mapped memory into an error.
+func guard(from, to int, do func(thread, from, to int)) (err error) {
+	was := debug.SetPanicOnFault(true)
+	defer func() {
+		debug.SetPanicOnFault(was)
+		if r := recover(); r != nil {
+			err = faultError(r)
+		}
+	}()
+	do(0, from, to)
+	return nil
+}
+
+// faultError makes an error of what was recovered where mapped memory is read, or panics again if it is no fault.
+func faultError(r any) error {
+	if fault, ok := r.(interface{ Addr() uintptr }); ok {
+		return fmt.Errorf("%w (fault at %#x)", errFault, fault.Addr())
+	}
+	panic(r)
+}

@@ -1,0 +1,6 @@
+//go:build !unix
+
+package engine
+
+// readAhead does nothing: pages are read when they are touched.
+func readAhead([]byte, int64, int64) {}

@@ -1,0 +1,125 @@
+package engine
+
+import (
+	"math"
+	"slices"
+
+	"st/runtime/kernel"
+)
+
+// route is a batch's choice of experts: which tokens go to which expert and with what weight.
+type route struct {
+	topK    int
+	experts []int32   // [batch, top-k], best first
+	weights []float32 // [batch, top-k], of sum 1
+	// The same by expert: the tokens that chose expert e are tokens[first[e]:first[e+1]].
+	first       []int32
+	tokens      []int32
+	tokenWeight []float32
+	at          []int32 // [batch, top-k]: where a choice lies in tokens
+	next        []int32 // scratch
+}
+
+func newRoute(batch, experts, topK int) *route {
+	return &route{
+		topK:        topK,
+		experts:     make([]int32, batch*topK),
+		weights:     make([]float32, batch*topK),
+		first:       make([]int32, experts+1),
+		tokens:      make([]int32, batch*topK),
+		tokenWeight: make([]float32, batch*topK),
+		at:          make([]int32, batch*topK),
+		next:        make([]int32, experts),
+	}
+}
+
+// pick chooses the top-k experts of token t by its router logits. Their weights are the softmax of the chosen logits, or
+// their sigmoids divided by the sigmoids' sum. Of equal logits the lower expert wins; NaN loses to every number.
+func (r *route) pick(t int, logits []float32, softmax bool) {
+	best := r.experts[t*r.topK:][:r.topK]
+	n := 0
+	for e, v := range logits {
+		i := n
+		for ; i > 0 && better(v, logits[best[i-1]]); i-- {
+			if i < r.topK {
+				best[i] = best[i-1]
+			}
+		}
+		if i < r.topK {
+			best[i] = int32(e)
+			n = min(n+1, r.topK)
+		}
+	}
+	w := r.weights[t*r.topK:][:r.topK]
+	for i, e := range best {
+		w[i] = logits[e]
+	}
+	if softmax {
+		kernel.Softmax(w)
+		return
+	}
+	var sum float32
+	for i, v := range w {
+		w[i] = float32(1 / (1 + math.Exp(-float64(v))))
+		sum += w[i]
+	}
+	for i := range w {
+		w[i] /= sum
+	}
+}
+
+// better reports whether logit a comes before b, which belongs to a lower expert.
+func better(a, b float32) bool { return a > b || a == a && b != b }
+
+// group sorts the choices of n tokens by expert, tokens in order.
+func (r *route) group(n int) {
+	clear(r.first)
+	chosen := r.experts[:n*r.topK]
+	for _, e := range chosen {
+		r.first[e+1]++
+	}
+	for e := 1; e < len(r.first); e++ {
+		r.first[e] += r.first[e-1]
+	}
+	copy(r.next, r.first)
+	for i, e := range chosen {
+		at := r.next[e]
+		r.tokens[at], r.tokenWeight[at], r.at[i] = int32(i/r.topK), r.weights[i], at
+		r.next[e]++
+	}
+}
+
+// of returns the tokens that chose an expert, and their weights.
+func (r *route) of(expert int) (tokens []int32, weights []float32) {
+	from, to := r.first[expert], r.first[expert+1]
+	return r.tokens[from:to], r.tokenWeight[from:to]
+}
+
+// guess is a batch's choice of experts in a layer that it has not reached.
+type guess struct {
+	route *route
+	order []int32 // the experts that were chosen, by the number of tokens that did
+}
+
+func newGuess(batch, experts, topK int) *guess {
+	return &guess{route: newRoute(batch, experts, topK), order: make([]int32, 0, experts)}
+}
+
+// pickMost returns the experts that the router logits [n, experts] choose, those of most tokens first.
+func (g *guess) pickMost(logits []float32, n int, softmax bool) []int32 {
+	r, experts := g.route, len(g.route.next)
+	for t := range n {
+		r.pick(t, logits[t*experts:][:experts], softmax)
+	}
+	r.group(n)
+	g.order = g.order[:0]
+	for x := range experts {
+		if r.first[x+1] > r.first[x] {
+			g.order = append(g.order, int32(x))
+		}
+	}
+	slices.SortStableFunc(g.order, func(a, b int32) int {
+		return int(r.first[b+1]-r.first[b]) - int(r.first[a+1]-r.first[a])
+	})
+	return g.order
+}

@@ -1,0 +1,104 @@
+package engine
+
+import (
+	"context"
+	"sync/atomic"
+
+	"st/format"
+)
+
+// rowReader reads rows of a tensor from a file, several at a time. It has threads of its own: those that compute must not be
+// kept by a disk that stalls.
+type rowReader struct {
+	reader  *format.Reader
+	file    format.File
+	record  *format.Record
+	tensor  *format.Tensor
+	bytes   int64 // of the pages that a row takes at most
+	work    chan *rowRequest
+	request *rowRequest // the last one, to be used again
+}
+
+// rowRequest is some rows to be read.
+type rowRequest struct {
+	ids  []int32
+	bufs []byte // the pages of each
+	errs []error
+	next atomic.Int64 // the first that nobody reads
+	left atomic.Int64 // workers that are not done
+	done chan struct{}
+}
+
+// rowBytes returns the bytes of the pages that a row of a tensor takes at most.
+func rowBytes(t *format.Tensor) int64 {
+	from, to := t.RowSpan(0)
+	return (to-from)/format.Alignment*format.Alignment + 2*format.Alignment
+}
+
+func newRowReader(r *format.Reader, f format.File, rec *format.Record, t *format.Tensor) *rowReader {
+	rr := &rowReader{reader: r, file: f, record: rec, tensor: t, bytes: rowBytes(t), work: make(chan *rowRequest, readers)}
+	for range readers {
+		go rr.run()
+	}
+	return rr
+}
+
+func (r *rowReader) run() {
+	for q := range r.work {
+		for i := q.next.Add(1) - 1; i < int64(len(q.ids)); i = q.next.Add(1) - 1 {
+			first, end := pages(r.span(q.ids[i]))
+			q.errs[i] = r.reader.ReadPart(r.file, r.record, q.bufs[i*r.bytes:][:end-first], first)
+		}
+		if q.left.Add(-1) == 0 {
+			q.done <- struct{}{}
+		}
+	}
+}
+
+// span tells where in the file a row lies.
+func (r *rowReader) span(id int32) (from, to int64) {
+	from, to = r.tensor.RowSpan(int(id))
+	return r.record.Offset + from, r.record.Offset + to
+}
+
+// rows fills dst [len(ids), cols] with rows. When ctx is cancelled, reads that are under way are left to end by themselves.
+func (r *rowReader) rows(ctx context.Context, dst []float32, ids []int32) error {
+	q := r.request
+	r.request = nil
+	if q == nil {
+		q = &rowRequest{done: make(chan struct{}, 1)}
+	}
+	if n := int64(len(ids)); n*r.bytes > int64(len(q.bufs)) {
+		q.bufs, q.errs = format.AlignedBytes(n*r.bytes), make([]error, n)
+	}
+	workers := min(readers, len(ids))
+	q.ids = append(q.ids[:0], ids...)
+	q.next.Store(0)
+	q.left.Store(int64(workers))
+	for range workers {
+		select {
+		case r.work <- q:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	select {
+	case <-q.done:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	r.request = q
+	for i, id := range ids {
+		if q.errs[i] != nil {
+			return q.errs[i]
+		}
+		from, to := r.span(id)
+		first, _ := pages(from, to)
+		row := q.bufs[int64(i)*r.bytes:]
+		r.tensor.DecodeUnitRow(dst[i*r.tensor.Cols:][:r.tensor.Cols], row[from-first:to-first], int(id))
+	}
+	return nil
+}
+
+// close ends the threads.
+func (r *rowReader) close() { close(r.work) }

@@ -1,0 +1,228 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"strings"
+
+	"st/convert"
+	"st/convert/modeltest"
+	"st/format"
+	"st/quant"
+	"st/runtime"
+	"st/runtime/engine"
+)
+
+func forward(t *testing.T, s *engine.Session, tokens ...int32) []float32 {
+	t.Helper()
+	logits, err := s.Forward(t.Context(), tokens)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Clone(logits)
+}
+
+func TestSession(t *testing.T) {
+	m := modeltest.New(base(), 1)
+	e := open(t, m, (*modeltest.Model).Write, quant.Q8_0, engine.Options{Context: 10, Threads: 2})
+	s := e.NewSession()
+	first := forward(t, s, 3, 1, 4)
+	if s.Len() != 3 {
+		t.Errorf("length is %d, want 3", s.Len())
+	}
+	s.Reset()
+	if again := forward(t, s, 3, 1, 4); !slices.Equal(first, again) {
+		t.Error("after Reset the same tokens give other logits")
+	}
+	// A second session knows nothing of the first.
+	if other := forward(t, e.NewSession(), 3, 1, 4); !slices.Equal(first, other) {
+		t.Error("another session gives other logits")
+	}
+	for _, tt := range []struct {
+		tokens []int32
+		want   string
+	}{
+		{nil, "no tokens"},
+		{[]int32{1, 50}, "token 1 of the input is 50: the vocabulary has ids 0 to 49"},
+		{[]int32{-1}, "token 0 of the input is -1"},
+		{make([]int32, 8), "context is full"},
+	} {
+		if _, err := s.Forward(t.Context(), tt.tokens); !strings.Contains(fmt.Sprint(err), tt.want) {
+			t.Errorf("%d tokens: error is %v, want one that says %q", len(tt.tokens), err, tt.want)
+		}
+	}
+	if _, err := s.Forward(t.Context(), make([]int32, 8)); !errors.Is(err, engine.ErrContextFull) {
+		t.Errorf("error is %v, want ErrContextFull", err)
+	}
+	forward(t, s, 1, 2, 3, 4, 5, 6, 7) // refused input has changed nothing: seven more fill the context
+}
+
+func TestCancel(t *testing.T) {
+	m := modeltest.New(base(), 1)
+	e := open(t, m, (*modeltest.Model).Write, quant.F32, engine.Options{Threads: 2})
+	s := e.NewSession()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Forward(ctx, []int32{1, 2}); !errors.Is(err, context.Canceled) {
+		t.Errorf("error is %v, want context.Canceled", err)
+	}
+	if _, err := s.Forward(t.Context(), []int32{1}); err == nil || !strings.Contains(err.Error(), "reset") {
+		t.Errorf("a session that was cancelled goes on: %v", err)
+	}
+	s.Reset()
+	forward(t, s, 1, 2)
+}
+
+// Any number of threads gives the same bits, in every run: for a prompt, for single tokens after it, and for those after so
+// many that attention is split.
+func TestThreads(t *testing.T) {
+	m := modeltest.New(base(), 1)
+	tokens := prompt(splitAttention+60, 50)
+	for _, typ := range []quant.Type{quant.F32, quant.Q8_0, quant.Q4_0} {
+		var want [][]float32
+		for _, threads := range []int{1, 2, 3, 8, 2} {
+			e := open(t, m, (*modeltest.Model).Write, typ, engine.Options{Threads: threads, Context: len(tokens) + 10})
+			s := e.NewSession()
+			var got [][]float32
+			for _, n := range []int{60, 1, 1, splitAttention - 10, 1, 1} {
+				got = append(got, forward(t, s, tokens[s.Len():s.Len()+n]...))
+			}
+			if want == nil {
+				want = got
+			}
+			for i := range got {
+				if !slices.Equal(got[i], want[i]) {
+					d, _ := difference(want[i], got[i])
+					t.Errorf("%s, %d threads: step %d differs from one thread by up to %g", typ, threads, i, d)
+				}
+			}
+		}
+	}
+}
+
+// splitAttention is a context that a single token's attention takes in several parts.
+const splitAttention = 1200
+
+// A layer with a window keeps its window, however long the sequence.
+func TestKVBytes(t *testing.T) {
+	shape := variant(func(s *modeltest.Shape) { s.Sliding, s.Window = []int{0, 1, 1}, 16 })
+	e := open(t, modeltest.New(shape, 1), (*modeltest.Model).Write, quant.F32, engine.Options{Threads: 2})
+	s := e.NewSession()
+	forward(t, s, prompt(300, 50)...)
+	row := int64(shape.KVHeads * shape.HeadDim * 2 * 2) // keys and values, float16
+	// The layer without a window has two pages of 256 positions.
+	if got, want := s.KVBytes(), (512+16+16)*row; got != want {
+		t.Errorf("the KV cache has %d bytes, want %d", got, want)
+	}
+}
+
+// A damaged expert is an error that names it, when it is first used, and not before.
+func TestDamagedExpert(t *testing.T) {
+	m := modeltest.New(variant(func(s *modeltest.Shape) { s.TopK = s.Experts }), 1)
+	dir := t.TempDir()
+	if err := m.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "m.stm")
+	if _, err := convert.Run(t.Context(), dir, path, convert.Options{Recipe: convert.Recipe{Type: quant.Q4_0}}); err != nil {
+		t.Fatal(err)
+	}
+	damage := func(rec *format.Record) {
+		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		b := make([]byte, 1)
+		f.ReadAt(b, rec.Offset+100)
+		b[0] ^= 1
+		if _, err := f.WriteAt(b, rec.Offset+100); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := format.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	expert, _ := r.Expert(1, 3)
+	damage(expert)
+	e, err := engine.Open(r, engine.Options{Threads: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = e.NewSession().Forward(t.Context(), []int32{1, 2, 3})
+	e.Close()
+	if !errors.Is(err, format.ErrCorrupt) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "layer 1 expert 3") {
+		t.Errorf("error is %v, want ErrCorrupt that names %s and layer 1 expert 3", err, path)
+	}
+	// Damage in the dense part is found at once.
+	damage(expert)
+	dense, _, _ := r.Lookup("model.layers.2.self_attn.v_proj.weight")
+	damage(dense)
+	if _, err := engine.Open(r, engine.Options{}); !errors.Is(err, format.ErrCorrupt) || !strings.Contains(err.Error(), "v_proj") {
+		t.Errorf("error is %v, want ErrCorrupt that names v_proj", err)
+	}
+}
+
+// A file that shrinks while it is in use is an error, not a crash.
+func TestTruncatedWhileRunning(t *testing.T) {
+	m := modeltest.New(base(), 1)
+	dir := t.TempDir()
+	if err := m.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "m.stm")
+	if _, err := convert.Run(t.Context(), dir, path, convert.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := format.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	e, err := engine.Open(r, engine.Options{Threads: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if err := os.Truncate(path, 4096); err != nil {
+		t.Skip("a mapped file cannot be truncated here:", err)
+	}
+	if _, err := e.NewSession().Forward(t.Context(), []int32{1, 2, 3}); err == nil {
+		t.Error("no error")
+	}
+}
+
+// A token that is generated leaves no garbage behind.
+func TestDecodeAllocations(t *testing.T) {
+	m := modeltest.New(base(), 1)
+	for _, threads := range []int{1, 2} {
+		e := open(t, m, (*modeltest.Model).Write, quant.Q4_0, engine.Options{Context: 400, Threads: threads})
+		s := e.NewSession()
+		sampler, err := runtime.NewSampler(runtime.SamplerOptions{Temperature: 1, TopK: 20, TopP: 0.9, MinP: 0.01, RepeatPenalty: 1.1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		next := make([]int32, 1)
+		token := func() {
+			logits, err := s.Forward(t.Context(), next)
+			if err != nil {
+				t.Fatal(err)
+			}
+			next[0] = sampler.Sample(logits)
+		}
+		for range 270 { // experts are verified and pages of the KV cache made as they are needed
+			token()
+		}
+		if n := testing.AllocsPerRun(100, token); n > 0 {
+			t.Errorf("%d threads: %v allocations per token", threads, n)
+		}
+	}
+}

@@ -1,0 +1,51 @@
+package engine
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// counters are what an engine counts while it runs.
+type counters struct {
+	tokens, neurons, active              atomic.Int64
+	decodeBytes                          atomic.Int64
+	uses, misses, reads, readBytes, wait atomic.Int64 // of experts; wait in nanoseconds
+	early, earlyUsed                     atomic.Int64 // experts that were read because they were expected
+}
+
+// Stats tells what an engine did since it was opened.
+type Stats struct {
+	// Tokens is the number of tokens that went through the layers.
+	Tokens int64
+	// NeuronDensity is the share of the routed experts' neurons whose gate was positive: 0 to 1; 0 before the first token.
+	NeuronDensity float64
+	// ModelBytes is the size of the mapped file.
+	ModelBytes int64
+	// DecodeWeightBytes are the bytes of weights that were computed with for tokens that came one at a time.
+	DecodeWeightBytes int64
+	// ExpertUses counts how often an expert was computed for a batch, ExpertMisses how often it was not in memory when the
+	// router chose it, and ExpertReads how often it was read.
+	ExpertUses, ExpertMisses, ExpertReads int64
+	// EarlyReads counts the reads of experts that were expected to be chosen, and EarlyUsed how many of those were.
+	EarlyReads, EarlyUsed int64
+	// ExpertBytesRead and ExpertWait are what these reads brought, and the time that was spent waiting for them.
+	ExpertBytesRead int64
+	ExpertWait      time.Duration
+}
+
+// Stats returns the counters.
+func (e *Engine) Stats() Stats {
+	s := Stats{
+		Tokens: e.stats.tokens.Load(), ModelBytes: e.reader.Size(), DecodeWeightBytes: e.stats.decodeBytes.Load(),
+		ExpertUses: e.stats.uses.Load(), ExpertMisses: e.stats.misses.Load(), ExpertReads: e.stats.reads.Load(),
+		EarlyReads: e.stats.early.Load(), EarlyUsed: e.stats.earlyUsed.Load(),
+		ExpertBytesRead: e.stats.readBytes.Load(), ExpertWait: time.Duration(e.stats.wait.Load()),
+	}
+	if n := e.stats.neurons.Load(); n > 0 {
+		s.NeuronDensity = float64(e.stats.active.Load()) / float64(n)
+	}
+	return s
+}
+
+// KVBytes returns the memory that the session's KV cache takes so far.
+func (s *Session) KVBytes() int64 { return s.kv.bytes }

@@ -1,0 +1,91 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"st/format"
+)
+
+// mappedStore brings experts out of the mapped file: the operating system pages them in, and they are verified on first
+// use.
+type mappedStore struct {
+	reader   *format.Reader
+	data     []byte
+	pool     *pool
+	stats    *counters
+	verified map[*format.Record]*atomic.Bool
+	wanted   []*format.Record
+	missing  []*format.Record // those of wanted that are used for the first time
+	errs     []error          // of each
+	doVerify func(thread, from, to int)
+}
+
+func newMappedStore(r *format.Reader, data []byte, p *pool, stats *counters) *mappedStore {
+	s := &mappedStore{reader: r, data: data, pool: p, stats: stats, verified: map[*format.Record]*atomic.Bool{}}
+	for i := range r.Records() {
+		s.verified[&r.Records()[i]] = new(atomic.Bool)
+	}
+	s.doVerify = s.verify
+	return s
+}
+
+// want asks for those experts to be read ahead that are used for the first time.
+func (s *mappedStore) want(_, _ int, chosen []chosenExpert) {
+	s.stats.uses.Add(int64(len(chosen)))
+	s.wanted, s.missing = s.wanted[:0], s.missing[:0]
+	for i := range chosen {
+		rec := chosen[i].weights.record
+		s.wanted = append(s.wanted, rec)
+		if !s.verified[rec].Load() {
+			s.missing = append(s.missing, rec)
+			readAhead(s.data, rec.Offset, rec.Length)
+			s.stats.misses.Add(1)
+			s.stats.reads.Add(1)
+			s.stats.readBytes.Add(rec.Length)
+		}
+	}
+}
+
+// take returns all of them. Those that are used for the first time are verified by all threads, which brings them into memory.
+func (s *mappedStore) take(_ context.Context, ready []int) ([]int, error) {
+	for i := range s.wanted {
+		ready = append(ready, i)
+	}
+	if len(s.missing) == 0 {
+		return ready, nil
+	}
+	begin := time.Now()
+	s.errs = make([]error, len(s.missing))
+	err := s.pool.each(len(s.missing), s.doVerify)
+	s.stats.wait.Add(int64(time.Since(begin)))
+	for _, e := range s.errs {
+		if e != nil {
+			return nil, e
+		}
+	}
+	return ready, err
+}
+
+func (s *mappedStore) verify(_, from, to int) {
+	for i := from; i < to; i++ {
+		rec := s.missing[i]
+		var err error
+		if fault := guard(0, 1, func(_, _, _ int) { err = s.reader.Check(rec, s.record(rec)) }); fault != nil {
+			err = fault
+		}
+		if errors.Is(err, errFault) {
+			err = fmt.Errorf("%s: %w", rec, err)
+		}
+		s.errs[i] = err
+		s.verified[rec].Store(err == nil)
+	}
+}
+
+func (s *mappedStore) record(rec *format.Record) []byte { return s.data[rec.Offset:][:rec.Length] }
+func (s *mappedStore) bytes(i int) []byte               { return s.record(s.wanted[i]) }
+func (s *mappedStore) release([]int)                    {}
+func (s *mappedStore) close()                           {}

@@ -1,0 +1,433 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	goruntime "runtime"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+
+	"strings"
+
+	"st/convert"
+	"st/convert/modeltest"
+	"st/format"
+	"st/quant"
+	"st/runtime/engine"
+)
+
+// manyExperts is a model whose experts do not fit in a small budget.
+func manyExperts() modeltest.Shape {
+	return variant(func(s *modeltest.Shape) {
+		s.Layers, s.RoPE, s.Sliding = 3, []int{0, 1, 1}, []int{0, 1, 0}
+		s.Experts, s.TopK = 12, 2
+	})
+}
+
+// write converts a model and returns the file's name.
+func write(t *testing.T, shape modeltest.Shape, typ quant.Type) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := modeltest.New(shape, 1).Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "m.stm")
+	if _, err := convert.Run(t.Context(), dir, path, convert.Options{Recipe: convert.Recipe{Type: typ}}); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// stream opens a model within the smallest budget, and some bytes more.
+func stream(t *testing.T, r *format.Reader, opts engine.Options, more int64) *engine.Engine {
+	t.Helper()
+	b, _ := engine.NewBudget(r, opts)
+	opts.Memory = b.Smallest() + more
+	e, err := engine.Open(r, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { e.Close() })
+	return e
+}
+
+func reader(t *testing.T, path string) *format.Reader {
+	t.Helper()
+	r, err := format.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	return r
+}
+
+// steps runs a prompt and tokens after it and returns the logits of each step.
+func steps(t *testing.T, s *engine.Session, lengths ...int) [][]float32 {
+	t.Helper()
+	s.Reset()
+	var got [][]float32
+	tokens := prompt(1000, 50)
+	for _, n := range lengths {
+		got = append(got, forward(t, s, tokens[s.Len():s.Len()+n]...))
+	}
+	return got
+}
+
+// A budget changes nothing but speed: the same bits come out, whatever fits and however many threads there are.
+func TestStreamedBits(t *testing.T) {
+	for name, shape := range map[string]modeltest.Shape{
+		"many experts": manyExperts(), "top-1": variants["top-1"], "all experts": variants["all experts"], "one expert": variants["one expert"],
+		"untied": variants["untied"], "odd rows": variants["rows of no whole block"],
+	} {
+		for _, typ := range []quant.Type{quant.F32, quant.Q4_0} {
+			t.Run(name+" "+typ.String(), func(t *testing.T) {
+				r := reader(t, write(t, shape, typ))
+				mapped, err := engine.Open(r, engine.Options{Threads: 2})
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { mapped.Close() })
+				lengths := []int{1, 30, 1, 1, 280, 1, 1}
+				want := steps(t, mapped.NewSession(), lengths...)
+				for _, more := range []int64{0, 100 << 10, 1 << 30} {
+					for _, threads := range []int{1, 3} {
+						e := stream(t, r, engine.Options{Threads: threads}, more)
+						for i, got := range steps(t, e.NewSession(), lengths...) {
+							if !slices.Equal(got, want[i]) {
+								d, _ := difference(want[i], got)
+								t.Errorf("%d bytes more than the smallest budget, %d threads: step %d differs by up to %g", more, threads, i, d)
+							}
+						}
+						if s := e.Stats(); s.ExpertReads == 0 || s.ExpertMisses > s.ExpertUses {
+							t.Errorf("%+v", s)
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+// A budget that is too small is refused with the smallest that works, which does; a context that is not asked for is cut.
+func TestBudget(t *testing.T) {
+	shape := manyExperts()
+	shape.Context = 1 << 20
+	r := reader(t, write(t, shape, quant.Q4_0))
+	b, err := engine.NewBudget(r, engine.Options{Memory: 1 << 20, Other: 5 << 20})
+	if !errors.Is(err, engine.ErrMemory) || !strings.Contains(err.Error(), "with a context of 512") || !strings.Contains(err.Error(), "program and tokenizer 5.0 MiB") {
+		t.Fatalf("error is %v", err)
+	}
+	opts := engine.Options{Memory: b.Smallest(), Other: 5 << 20}
+	e, err := engine.Open(r, opts)
+	if err != nil {
+		t.Fatalf("the smallest budget is refused: %v", err)
+	}
+	defer e.Close()
+	if e.Context() != 512 {
+		t.Errorf("context is %d, want the smallest, 512", e.Context())
+	}
+	// The KV cache takes its memory from the experts until the context is full.
+	s := e.NewSession()
+	forward(t, s, prompt(512, 50)...)
+	if _, err := s.Forward(t.Context(), []int32{1}); !errors.Is(err, engine.ErrContextFull) {
+		t.Errorf("error is %v, want ErrContextFull", err)
+	}
+	// There is nothing left for a second sequence.
+	if _, err := e.NewSession().Forward(t.Context(), []int32{1}); !errors.Is(err, engine.ErrMemory) {
+		t.Errorf("error is %v, want ErrMemory", err)
+	}
+	opts.Memory -= 1 << 10
+	if _, err := engine.Open(r, opts); !errors.Is(err, engine.ErrMemory) {
+		t.Errorf("with a little less: error is %v, want ErrMemory", err)
+	}
+	opts.Memory, opts.Context = b.Smallest(), 5000
+	if _, err := engine.Open(r, opts); !errors.Is(err, engine.ErrMemory) || !strings.Contains(err.Error(), "5,000") {
+		t.Errorf("a context that does not fit: error is %v, want ErrMemory", err)
+	}
+}
+
+// MemoryFor is what so many experts take beside a whole KV cache, and no more.
+func TestMemoryFor(t *testing.T) {
+	r := reader(t, write(t, manyExperts(), quant.Q4_0))
+	opts := engine.Options{Other: 5 << 20, Context: 64}
+	smallest, context := engine.SmallestMemory(r, opts)
+	if b, _ := engine.NewBudget(r, opts); smallest != b.Smallest() || context != 64 {
+		t.Errorf("the smallest memory is %d with a context of %d, want %d with 64", smallest, context, b.Smallest())
+	}
+	if got := engine.MemoryFor(r, opts, 0); got != smallest {
+		t.Errorf("memory for no experts is %d, want the smallest that works, %d", got, smallest)
+	}
+	rec, _ := r.Expert(0, 0)
+	n := r.Config.ExpertCount() - 1
+	opts.Memory = engine.MemoryFor(r, opts, n)
+	for _, tt := range []struct {
+		less int64
+		want int
+	}{{0, n}, {rec.Length / 2, n - 1}} {
+		opts.Memory -= tt.less
+		b, err := engine.NewBudget(r, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if left := b.Total - b.Other - b.Dense - b.Working - b.Reserve - b.KV; int(left/rec.Length) != tt.want {
+			t.Errorf("%d bytes less leave room for %d experts, want %d", tt.less, left/rec.Length, tt.want)
+		}
+	}
+}
+
+// faultyFile is a model file whose reads fail as fault says; it is not mapped into memory.
+type faultyFile struct {
+	io.ReaderAt
+	size  int64
+	close func() error
+	mu    sync.Mutex
+	fault func(at int64, b []byte) (n int, err error, failed bool) // nil: none
+}
+
+func (f *faultyFile) Size() (int64, error) { return f.size, nil }
+func (f *faultyFile) Close() error         { return f.close() }
+
+func (f *faultyFile) ReadAt(b []byte, at int64) (int, error) {
+	f.mu.Lock()
+	fault := f.fault
+	f.mu.Unlock()
+	if fault != nil {
+		if n, err, failed := fault(at, b); failed {
+			return n, err
+		}
+	}
+	return f.ReaderAt.ReadAt(b, at)
+}
+
+func (f *faultyFile) set(fault func(at int64, b []byte) (int, error, bool)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.fault = fault
+}
+
+func openFaulty(t *testing.T, path string) (*faultyFile, *format.Reader) {
+	t.Helper()
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := file.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &faultyFile{ReaderAt: file, size: info.Size(), close: file.Close}
+	r, err := format.NewReader(f, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	return f, r
+}
+
+// A read that fails is an error that names the expert, and the engine stays usable: what can be read gives the same bits.
+func TestStreamedFaults(t *testing.T) {
+	path := write(t, manyExperts(), quant.Q4_0)
+	whole, err := engine.Open(reader(t, path), engine.Options{Threads: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { whole.Close() })
+	want := steps(t, whole.NewSession(), 40, 1)
+	for _, tt := range []struct {
+		name  string
+		fault func(b []byte) (int, error)
+		is    error
+		says  string
+	}{
+		{"an I/O error", func([]byte) (int, error) { return 0, syscall.EIO }, syscall.EIO, "input/output error"},
+		{"a short read", func(b []byte) (int, error) { return len(b) / 2, io.EOF }, format.ErrTruncated, "truncated"},
+		{"nothing", func([]byte) (int, error) { return 0, io.EOF }, format.ErrTruncated, "truncated"},
+		{"other bytes", func(b []byte) (int, error) { clear(b); return len(b), nil }, format.ErrCorrupt, "checksum"},
+	} {
+		for _, once := range []bool{true, false} {
+			name := tt.name + " forever"
+			if once {
+				name = tt.name + " once"
+			}
+			t.Run(name, func(t *testing.T) {
+				f, r := openFaulty(t, path)
+				e := stream(t, r, engine.Options{Threads: 2}, 0)
+				expert, _ := r.Expert(1, 7)
+				failed := false
+				f.set(func(at int64, b []byte) (int, error, bool) {
+					if at != expert.Offset || once && failed {
+						return 0, nil, false
+					}
+					failed = true
+					n, err := tt.fault(b)
+					return n, err, true
+				})
+				s := e.NewSession()
+				var err error
+				for range 3 { // a read ahead of need may have been the one that failed
+					if _, err = s.Forward(t.Context(), prompt(40, 50)); err != nil {
+						break
+					}
+					s.Reset()
+				}
+				if !once || err != nil {
+					if !errors.Is(err, tt.is) || !strings.Contains(err.Error(), tt.says) || !strings.Contains(err.Error(), "layer 1 expert 7") ||
+						!strings.Contains(err.Error(), path) {
+						t.Errorf("error is %v, want one that names the file and layer 1 expert 7 and says %q", err, tt.says)
+					}
+				}
+				f.set(nil)
+				for i, got := range steps(t, s, 40, 1) {
+					if !slices.Equal(got, want[i]) {
+						t.Errorf("step %d after the fault gives other logits", i)
+					}
+				}
+			})
+		}
+	}
+}
+
+// A disk that stalls does not keep a cancelled pass waiting, nor Close; when it goes on, so does the engine.
+func TestStreamedStall(t *testing.T) {
+	path := write(t, manyExperts(), quant.Q4_0)
+	f, r := openFaulty(t, path)
+	e := stream(t, r, engine.Options{Threads: 2}, 0)
+	s := e.NewSession()
+	first := forward(t, s, prompt(40, 50)...)
+
+	stalled, release := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	f.set(func(int64, []byte) (int, error, bool) {
+		once.Do(func() { close(stalled) })
+		<-release
+		return 0, nil, false
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	result := make(chan error)
+	go func() {
+		_, err := s.Forward(ctx, prompt(100, 50)[40:])
+		result <- err
+	}()
+	<-stalled
+	cancel()
+	if err := <-result; !errors.Is(err, context.Canceled) {
+		t.Errorf("error is %v, want context.Canceled", err)
+	}
+	f.set(nil)
+	close(release)
+	s.Reset()
+	if again := forward(t, s, prompt(40, 50)...); !slices.Equal(first, again) {
+		t.Error("other logits after the stall")
+	}
+
+	// A token that was cancelled can be tried again.
+	want := forward(t, s, 5)
+	s.Reset()
+	forward(t, s, prompt(40, 50)...)
+	if _, err := s.Forward(ctx, []int32{5}); !errors.Is(err, context.Canceled) {
+		t.Fatalf("error is %v, want context.Canceled", err)
+	}
+	if got := forward(t, s, 5); !slices.Equal(got, want) {
+		t.Error("the token gives other logits when it is tried again")
+	}
+
+	// Close does not wait for the disk.
+	stalled, release = make(chan struct{}), make(chan struct{})
+	once = sync.Once{}
+	f.set(func(int64, []byte) (int, error, bool) {
+		once.Do(func() { close(stalled) })
+		<-release
+		return 0, nil, false
+	})
+	ctx, cancel = context.WithCancel(t.Context())
+	go func() {
+		_, err := s.Forward(ctx, prompt(60, 50))
+		result <- err
+	}()
+	<-stalled
+	cancel()
+	<-result
+	e.Close()
+	close(release)
+}
+
+// A file that shrinks while it is in use is an error that names the expert, and one that is replaced goes on being read.
+func TestStreamedFileChanges(t *testing.T) {
+	path := write(t, manyExperts(), quant.Q4_0)
+	e := stream(t, reader(t, path), engine.Options{Threads: 2}, 0)
+	s := e.NewSession()
+	want := steps(t, s, 40)
+	if err := os.Rename(write(t, base(), quant.F32), path); err != nil {
+		t.Skip("a file in use cannot be replaced here:", err)
+	}
+	if got := steps(t, s, 40); !slices.Equal(got[0], want[0]) {
+		t.Error("other logits after the file was replaced")
+	}
+
+	path = write(t, manyExperts(), quant.Q4_0)
+	e = stream(t, reader(t, path), engine.Options{Threads: 2}, 0)
+	if err := os.Truncate(path, 4096); err != nil {
+		t.Skip("a file in use cannot be truncated here:", err)
+	}
+	if _, err := e.NewSession().Forward(t.Context(), prompt(200, 50)); !errors.Is(err, format.ErrTruncated) {
+		t.Errorf("error is %v, want ErrTruncated", err)
+	}
+}
+
+// Memory does not grow while tokens are generated at the smallest budget.
+func TestStreamedMemory(t *testing.T) {
+	e := stream(t, reader(t, write(t, manyExperts(), quant.Q4_0)), engine.Options{Threads: 2, Context: 400}, 0)
+	s := e.NewSession()
+	run := func(n int) uint64 {
+		for range n {
+			s.Reset()
+			forward(t, s, prompt(20, 50)...)
+			for i := range 30 {
+				if _, err := s.Forward(t.Context(), []int32{int32(i)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		goruntime.GC()
+		var m goruntime.MemStats
+		goruntime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := run(5)
+	if after := run(40); after > before+64<<10 {
+		t.Errorf("the heap grew from %d to %d bytes", before, after)
+	}
+}
+
+// What was recorded of the experts fills the cache first.
+func TestRecordedUsage(t *testing.T) {
+	path := write(t, manyExperts(), quant.Q4_0)
+	r := reader(t, path)
+	e := stream(t, r, engine.Options{Threads: 2}, 0)
+	steps(t, e.NewSession(), 40, 1, 1)
+	u := e.Usage()
+	var sum int64
+	for _, n := range u.Uses {
+		sum += n
+	}
+	if u.Tokens != 42 || sum != 42*3*2 {
+		t.Errorf("%d tokens and %d uses were counted", u.Tokens, sum)
+	}
+	for i := range 3 { // both copies in the file are written
+		if name, err := r.RecordUsage(u); err != nil || name != path {
+			t.Fatalf("recorded in %q: %v", name, err)
+		}
+		got, err := reader(t, path).Usage()
+		if err != nil || got == nil || got.Tokens != int64(42*(i+1)) || got.Uses[5] != u.Uses[5]*int64(i+1) {
+			t.Fatalf("after %d records: %+v, %v", i+1, got, err)
+		}
+	}
+	if errs := reader(t, path).Verify(t.Context(), 1, nil); len(errs) > 0 {
+		t.Errorf("the file is not intact: %v", errs)
+	}
+}

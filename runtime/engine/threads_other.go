@@ -1,0 +1,6 @@
+//go:build !linux && !darwin
+
+package engine
+
+// physicalCores: not known here.
+func physicalCores() int { return 0 }

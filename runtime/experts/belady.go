@@ -1,0 +1,58 @@
+package experts
+
+import "math"
+
+// belady gives up what is used last in the future, which it was told.
+type belady struct {
+	size int
+	uses [][]int32 // by expert: when it is used
+	now  int32
+	in   map[int32]int32 // when it is used next
+}
+
+// NewBelady returns Belady's policy (IBM Systems Journal 5, 1966) for a trace: no policy has fewer misses, and none can be it.
+func NewBelady(t *Trace, size int) Policy {
+	p := &belady{size: size, uses: make([][]int32, t.Len()), in: map[int32]int32{}}
+	record := &recorder{p, 0}
+	Simulate(t, record, 0)
+	return p
+}
+
+// recorder notes when experts are used.
+type recorder struct {
+	to  *belady
+	now int32
+}
+
+func (r *recorder) Advance(int) {}
+
+func (r *recorder) Access(id int32, _ int) bool {
+	r.now++
+	r.to.uses[id] = append(r.to.uses[id], r.now)
+	return false
+}
+
+func (p *belady) Advance(int) {}
+
+func (p *belady) Access(id int32, _ int) bool {
+	p.now++
+	next := int32(math.MaxInt32)
+	if p.uses[id] = p.uses[id][1:]; len(p.uses[id]) > 0 {
+		next = p.uses[id][0]
+	}
+	_, hit := p.in[id]
+	if !hit && len(p.in) == p.size {
+		last, when := int32(-1), next // itself, if it is used last: then it only passes through
+		for x, n := range p.in {
+			if n > when {
+				last, when = x, n
+			}
+		}
+		if last < 0 {
+			return false
+		}
+		delete(p.in, last)
+	}
+	p.in[id] = next
+	return hit
+}

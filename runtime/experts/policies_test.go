@@ -1,0 +1,297 @@
+package experts_test
+
+import (
+	"container/list"
+	"math/rand/v2"
+
+	"st/runtime/experts"
+)
+
+// The policies that were considered. They are here to be measured.
+
+// lru gives up what was not used for longest.
+type lru struct {
+	size  int
+	order *list.List
+	at    map[int32]*list.Element
+}
+
+func newLRU(_ *experts.Trace, size int) experts.Policy {
+	return &lru{size, list.New(), map[int32]*list.Element{}}
+}
+
+func (p *lru) Advance(int) {}
+
+func (p *lru) Access(id int32, _ int) bool {
+	if e, ok := p.at[id]; ok {
+		p.order.MoveToFront(e)
+		return true
+	}
+	if p.order.Len() == p.size {
+		last := p.order.Back()
+		delete(p.at, last.Value.(int32))
+		p.order.Remove(last)
+	}
+	p.at[id] = p.order.PushFront(id)
+	return false
+}
+
+// lfu gives up what was used least often, ever.
+func newLFU(t *experts.Trace, size int) experts.Policy {
+	return experts.NewScored(t.Shape, size, 1e12, 1e12)
+}
+
+// perLayer gives every layer an equal share of a policy.
+type perLayer struct {
+	experts int
+	layers  []experts.Policy
+}
+
+func newPerLayer(t *experts.Trace, size int) experts.Policy {
+	p := &perLayer{experts: t.Experts}
+	for l := range t.Layers {
+		p.layers = append(p.layers, experts.NewScored(t.Shape, max(1, size*(l+1)/t.Layers-size*l/t.Layers), experts.ShortHalfLife, experts.LongHalfLife))
+	}
+	return p
+}
+
+func (p *perLayer) Advance(n int) {
+	for _, l := range p.layers {
+		l.Advance(n)
+	}
+}
+
+func (p *perLayer) Access(id int32, tokens int) bool {
+	return p.layers[int(id)/p.experts].Access(id, tokens)
+}
+
+// static keeps the experts that the whole trace uses most.
+type static struct{ cached map[int32]bool }
+
+func newStatic(t *experts.Trace, size int) experts.Policy {
+	count := make([]int, t.Len())
+	for _, token := range t.Tokens {
+		for i, e := range token.Experts {
+			count[i/t.TopK*t.Experts+int(e)]++
+		}
+	}
+	p := &static{map[int32]bool{}}
+	for len(p.cached) < size {
+		best := -1
+		for id, n := range count {
+			if !p.cached[int32(id)] && (best < 0 || n > count[best]) {
+				best = id
+			}
+		}
+		p.cached[int32(best)] = true
+	}
+	return p
+}
+
+func (p *static) Advance(int)                 {}
+func (p *static) Access(id int32, _ int) bool { return p.cached[id] }
+
+// arc is Megiddo and Modha's adaptive replacement cache (FAST 2003): lists of what was used once and more often, with
+// ghosts of what was given up, which move the border between them.
+type arc struct {
+	size, target   int
+	t1, t2, b1, b2 *list.List
+	where          map[int32]*list.List
+	at             map[int32]*list.Element
+}
+
+func newARC(_ *experts.Trace, size int) experts.Policy {
+	return &arc{size: size, t1: list.New(), t2: list.New(), b1: list.New(), b2: list.New(),
+		where: map[int32]*list.List{}, at: map[int32]*list.Element{}}
+}
+
+func (p *arc) Advance(int) {}
+
+func (p *arc) move(id int32, to *list.List) {
+	if from := p.where[id]; from != nil {
+		from.Remove(p.at[id])
+	}
+	p.where[id], p.at[id] = to, to.PushFront(id)
+}
+
+func (p *arc) drop(l *list.List) {
+	id := l.Remove(l.Back()).(int32)
+	delete(p.where, id)
+	delete(p.at, id)
+}
+
+func (p *arc) replace(inB2 bool) {
+	if n := p.t1.Len(); n > 0 && (n > p.target || inB2 && n == p.target) {
+		p.move(p.t1.Back().Value.(int32), p.b1)
+		return
+	}
+	p.move(p.t2.Back().Value.(int32), p.b2)
+}
+
+func (p *arc) Access(id int32, _ int) bool {
+	switch p.where[id] {
+	case p.t1, p.t2:
+		if p.where[id] != nil {
+			p.move(id, p.t2)
+			return true
+		}
+	case p.b1:
+		p.target = min(p.size, p.target+max(1, p.b2.Len()/p.b1.Len()))
+		p.replace(false)
+		p.move(id, p.t2)
+		return false
+	case p.b2:
+		p.target = max(0, p.target-max(1, p.b1.Len()/p.b2.Len()))
+		p.replace(true)
+		p.move(id, p.t2)
+		return false
+	}
+	if p.t1.Len()+p.b1.Len() == p.size {
+		if p.t1.Len() < p.size {
+			p.drop(p.b1)
+			p.replace(false)
+		} else {
+			p.drop(p.t1)
+		}
+	} else if all := p.t1.Len() + p.t2.Len() + p.b1.Len() + p.b2.Len(); all >= p.size {
+		if all == 2*p.size {
+			p.drop(p.b2)
+		}
+		if p.t1.Len()+p.t2.Len() >= p.size {
+			p.replace(false)
+		}
+	}
+	p.move(id, p.t1)
+	return false
+}
+
+// s3fifo is S3-FIFO (Yang et al., SOSP 2023): a small queue for newcomers, a main one for what was used again, and ghosts.
+type s3fifo struct {
+	small, main, ghost *list.List
+	smallSize, size    int
+	uses               map[int32]int
+	in                 map[int32]*list.List
+	ghosts             map[int32]*list.Element
+}
+
+func newS3FIFO(_ *experts.Trace, size int) experts.Policy {
+	return &s3fifo{small: list.New(), main: list.New(), ghost: list.New(), smallSize: max(1, size/10), size: size,
+		uses: map[int32]int{}, in: map[int32]*list.List{}, ghosts: map[int32]*list.Element{}}
+}
+
+func (p *s3fifo) Advance(int) {}
+
+func (p *s3fifo) put(id int32, l *list.List) {
+	l.PushFront(id)
+	p.in[id] = l
+}
+
+func (p *s3fifo) Access(id int32, _ int) bool {
+	if p.in[id] != nil {
+		p.uses[id] = min(3, p.uses[id]+1)
+		return true
+	}
+	for p.small.Len()+p.main.Len() >= p.size {
+		p.evict()
+	}
+	if g := p.ghosts[id]; g != nil {
+		p.ghost.Remove(g)
+		delete(p.ghosts, id)
+		p.put(id, p.main)
+	} else {
+		p.put(id, p.small)
+	}
+	p.uses[id] = 0
+	return false
+}
+
+func (p *s3fifo) evict() {
+	if p.small.Len() >= p.smallSize || p.main.Len() == 0 {
+		id := p.small.Remove(p.small.Back()).(int32)
+		if p.uses[id] > 1 {
+			p.uses[id] = 0
+			p.put(id, p.main)
+			return
+		}
+		delete(p.in, id)
+		p.ghosts[id] = p.ghost.PushFront(id)
+		if p.ghost.Len() > p.size {
+			delete(p.ghosts, p.ghost.Remove(p.ghost.Back()).(int32))
+		}
+		return
+	}
+	id := p.main.Remove(p.main.Back()).(int32)
+	if p.uses[id] > 0 {
+		p.uses[id]--
+		p.main.PushFront(id)
+		return
+	}
+	delete(p.in, id)
+}
+
+// tinyLFU is W-TinyLFU (Einziger et al., ACM TOS 2017) with exact counts instead of a sketch: a window of newcomers, which must
+// have been used more often than what they push out; counts are halved from time to time.
+type tinyLFU struct {
+	window, main *lru
+	count        map[int32]int
+	seen, size   int
+}
+
+func newTinyLFU(t *experts.Trace, size int) experts.Policy {
+	w := max(1, size/50)
+	return &tinyLFU{window: newLRU(t, w).(*lru), main: newLRU(t, max(1, size-w)).(*lru), count: map[int32]int{}, size: size}
+}
+
+func (p *tinyLFU) Advance(int) {}
+
+func (p *tinyLFU) Access(id int32, tokens int) bool {
+	p.count[id] += tokens
+	if p.seen++; p.seen == 100*p.size {
+		p.seen = 0
+		for id := range p.count {
+			p.count[id] /= 2
+		}
+	}
+	if _, ok := p.main.at[id]; ok {
+		return p.main.Access(id, 1)
+	}
+	if _, ok := p.window.at[id]; ok {
+		return p.window.Access(id, 1)
+	}
+	if p.window.order.Len() == p.window.size {
+		old := p.window.order.Back().Value.(int32)
+		if p.main.order.Len() < p.main.size || p.count[old] > p.count[p.main.order.Back().Value.(int32)] {
+			p.main.Access(old, 1)
+		}
+	}
+	return p.window.Access(id, 1)
+}
+
+// random gives up any.
+type random struct {
+	size int
+	ids  []int32
+	at   map[int32]int
+	rng  *rand.Rand
+}
+
+func newRandom(_ *experts.Trace, size int) experts.Policy {
+	return &random{size, nil, map[int32]int{}, rand.New(rand.NewPCG(1, 2))}
+}
+
+func (p *random) Advance(int) {}
+
+func (p *random) Access(id int32, _ int) bool {
+	if _, ok := p.at[id]; ok {
+		return true
+	}
+	if len(p.ids) < p.size {
+		p.at[id] = len(p.ids)
+		p.ids = append(p.ids, id)
+		return false
+	}
+	i := p.rng.IntN(p.size)
+	delete(p.at, p.ids[i])
+	p.ids[i], p.at[id] = id, i
+	return false
+}

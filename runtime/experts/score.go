@@ -1,0 +1,91 @@
+package experts
+
+import "math"
+
+// The half-lives in tokens of the two averages that the runtime ranks experts by. See docs/memory.md for how they were chosen.
+const (
+	ShortHalfLife = 16
+	LongHalfLife  = 512
+)
+
+// Scores ranks experts by how often they were used lately and for long: the mean of two estimates of the share of tokens that
+// use them. In either a use counts less and less, after a half-life of tokens half, as in LRFU (Lee et al., IEEE Transactions on
+// Computers 50, 2001); a short half-life sees what the text is about now, a long one what the model likes.
+//
+// Every layer has its own time: an expert of a layer that a batch has not reached yet is no older for that.
+type Scores struct {
+	perLayer int
+	averages [2]average
+}
+
+// average is an exponentially decaying average for every expert. Sums are kept relative to a moment in the past, so that
+// they do not change while nothing is used.
+type average struct {
+	halfLife float64
+	sum      []float64 // by expert: Σ uses · 2^(age when they happened)
+	age      []float64 // by layer: of that moment, in half-lives
+	weight   []float64 // by layer: what makes a sum a share of tokens, now
+	use      []float64 // by layer: what a use by one token of the present batch adds to a sum
+}
+
+// NewScores returns the scores of experts that were never used, with the given half-lives.
+func NewScores(layers, experts int, short, long float64) *Scores {
+	s := &Scores{perLayer: experts}
+	for i, halfLife := range []float64{short, long} {
+		s.averages[i] = average{halfLife, make([]float64, layers*experts), make([]float64, layers), make([]float64, layers), make([]float64, layers)}
+		for l := range layers {
+			s.averages[i].advance(l, 0, nil)
+		}
+	}
+	return s
+}
+
+// Seed gives an expert the score that it would have after being used by a share of all tokens, 0 to 1, for a long time.
+func (s *Scores) Seed(id int, share float64) {
+	for i := range s.averages {
+		a := &s.averages[i]
+		a.sum[id] = share / a.weight[id/s.perLayer]
+	}
+}
+
+// Advance lets the n tokens of a batch pass in a layer.
+func (s *Scores) Advance(layer, n int) {
+	for i := range s.averages {
+		a := &s.averages[i]
+		a.advance(layer, n, a.sum[layer*s.perLayer:][:s.perLayer])
+	}
+}
+
+func (a *average) advance(layer, n int, sums []float64) {
+	const far = 500 // 2^far is well within the range of float64
+	age := a.age[layer] + float64(n)/a.halfLife
+	if age > far {
+		for i := range sums {
+			sums[i] *= math.Exp2(-age)
+		}
+		age = 0
+	}
+	a.age[layer] = age
+	now, step := math.Exp2(age), math.Exp2(-1/a.halfLife)
+	a.weight[layer] = (1 - step) / now
+	// The uses of a batch are spread evenly over its tokens: the mean of 2^(−i/half-life) for i below n.
+	a.use[layer] = now
+	if n > 1 {
+		a.use[layer] *= (1 - math.Exp2(-float64(n)/a.halfLife)) / (1 - step) / float64(n)
+	}
+}
+
+// Use counts a use by some tokens of the batch that its layer is at.
+func (s *Scores) Use(id, tokens int) {
+	for i := range s.averages {
+		a := &s.averages[i]
+		a.sum[id] += float64(tokens) * a.use[id/s.perLayer]
+	}
+}
+
+// Value returns an expert's score: the higher, the more it is worth to keep.
+func (s *Scores) Value(id int) float64 {
+	l := id / s.perLayer
+	a, b := &s.averages[0], &s.averages[1]
+	return a.sum[id]*a.weight[l] + b.sum[id]*b.weight[l]
+}

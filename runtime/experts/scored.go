@@ -1,0 +1,45 @@
+package experts
+
+import "math"
+
+// scored keeps the experts with the highest [Scores].
+type scored struct {
+	scores *Scores
+	batch  int // tokens
+	layer  int // that the batch is at
+	cached []bool
+	slots  []int32
+	size   int
+}
+
+// NewScored returns the policy that the runtime uses, with room for size experts.
+func NewScored(s Shape, size int, short, long float64) Policy {
+	return &scored{scores: NewScores(s.Layers, s.Experts, short, long), cached: make([]bool, s.Len()), size: size}
+}
+
+func (p *scored) Advance(n int) { p.batch, p.layer = n, -1 }
+
+func (p *scored) Access(id int32, tokens int) bool {
+	if l := int(id) / p.scores.perLayer; l != p.layer {
+		p.scores.Advance(l, p.batch)
+		p.layer = l
+	}
+	p.scores.Use(int(id), tokens)
+	if p.cached[id] {
+		return true
+	}
+	p.cached[id] = true
+	if len(p.slots) < p.size {
+		p.slots = append(p.slots, id)
+		return false
+	}
+	victim, least := 0, math.Inf(1)
+	for i, x := range p.slots {
+		if v := p.scores.Value(int(x)); v < least {
+			victim, least = i, v
+		}
+	}
+	p.cached[p.slots[victim]] = false
+	p.slots[victim] = id
+	return false
+}

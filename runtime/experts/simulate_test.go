@@ -1,0 +1,161 @@
+package experts_test
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"math"
+	"os"
+	"testing"
+
+	"strings"
+
+	"github.com/google/go-cmp/cmp"
+
+	"st/runtime/experts"
+)
+
+var traceFile = flag.String("trace", "testdata/tiny.trace", "the trace that TestPolicies measures, which st generate --trace wrote")
+
+var policies = []struct {
+	name string
+	make func(t *experts.Trace, size int) experts.Policy
+}{
+	{"random", newRandom},
+	{"FIFO of S3-FIFO", newS3FIFO},
+	{"LRU", newLRU},
+	{"ARC", newARC},
+	{"W-TinyLFU", newTinyLFU},
+	{"LFU", newLFU},
+	{"LRFU, half-life 16", scored(16, 16)},
+	{"LRFU, half-life 64", scored(64, 64)},
+	{"LRFU, half-life 512", scored(512, 512)},
+	{"mean of 16 and 512, each layer its share", newPerLayer},
+	{"mean of 16 and 512", scored(16, 512)},
+	{"static, of the whole trace", newStatic},
+	{"Belady", experts.NewBelady},
+}
+
+func scored(short, long float64) func(*experts.Trace, int) experts.Policy {
+	return func(t *experts.Trace, size int) experts.Policy { return experts.NewScored(t.Shape, size, short, long) }
+}
+
+// TestPolicies prints the hit rates of all policies, of which none may beat the bound, and checks that the one that is used is no
+// worse than simple ones.
+func TestPolicies(t *testing.T) {
+	f, err := os.Open(*traceFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	trace, err := experts.ReadTrace(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sizes := []int{trace.Len() / 8, trace.Len() / 4, trace.Len() * 36 / 100, trace.Len() / 2, trace.Len() * 3 / 4}
+	head := fmt.Sprintf("%-42s", "hit rate, share in memory")
+	for _, n := range sizes {
+		head += fmt.Sprintf("%8.1f %%", 100*float64(n)/float64(trace.Len()))
+	}
+	t.Log(head)
+	rates := map[string][]float64{}
+	for _, p := range policies {
+		line := fmt.Sprintf("%-42s", p.name)
+		for _, n := range sizes {
+			r := experts.Simulate(trace, p.make(trace, n), len(trace.Tokens)/4)
+			rates[p.name] = append(rates[p.name], r.HitRate())
+			line += fmt.Sprintf("%8.1f %%", 100*r.HitRate())
+		}
+		t.Log(line)
+	}
+	for i, n := range sizes {
+		ours, bound := rates["mean of 16 and 512"][i], rates["Belady"][i]
+		for name, r := range rates {
+			if r[i] > bound {
+				t.Errorf("%s with %d slots: hit rate %.3f beats the bound, %.3f", name, n, r[i], bound)
+			}
+		}
+		for _, name := range []string{"random", "LRU", "ARC", "each layer"} {
+			if r, ok := rates[name]; ok && ours < r[i] {
+				t.Errorf("%d slots: hit rate %.3f is worse than that of %s, %.3f", n, ours, name, r[i])
+			}
+		}
+	}
+}
+
+// A trace is read as it was written; others are refused.
+func TestTrace(t *testing.T) {
+	var b bytes.Buffer
+	w, err := experts.NewTraceWriter(&b, experts.Shape{Layers: 2, Experts: 4, TopK: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Batch(2, []int32{0, 1, 2, 3}); err != nil { // layer 0: experts 0 and 1; layer 1: 2 and 3
+		t.Fatal(err)
+	}
+	if err := w.Batch(1, []int32{3, 0}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := experts.ReadTrace(bytes.NewReader(b.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &experts.Trace{Shape: experts.Shape{Layers: 2, Experts: 4, TopK: 1},
+		Tokens: []experts.Token{{0, []int32{0, 2}}, {0, []int32{1, 3}}, {1, []int32{3, 0}}}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	const shape = `{"layers":2,"experts":4,"top_k":1}` + "\n"
+	for _, tt := range []struct{ text, want string }{
+		{"", "no trace"},
+		{"hello", "no trace"},
+		{`{"layers":2,"experts":4,"top_k":5}`, "5 active"},
+		{`{"layers":4294967296,"experts":4294967296,"top_k":1}`, "no trace"},
+		{shape, "no tokens"},
+		{shape + `{"experts":[1]}`, "line 2: the token has 1 experts, not 2"},
+		{shape + `{"experts":[1,4]}`, "expert 4 of 4"},
+		{shape + `{"experts":[1,2]}` + "\n" + `{"batch":-1,"experts":[1,2]}`, "line 3: batch -1"},
+		{shape + `{"batch":1,"experts":[1,2]}` + "\n" + `{"batch":0,"experts":[1,2]}`, "line 3: batch 0 is out of order"},
+		{shape + `{"experts":[1,2]}{"experts":[1,2]}`, "line 2: this is no token"},
+		{shape + "\n" + `{"experts":[1,2]}`, "line 2: this is no token"},
+		{shape + `{"experts":[` + strings.Repeat(" ", 17<<20) + `1,2]}`, "a line is too long"},
+		{`{"layers":1,"experts":4,"top_k":2}` + "\n" + `{"experts":[3,3]}`, "line 2: the token chooses expert 3 twice"},
+		{b.String()[:b.Len()-5], "line 4: this is no token: unexpected end"},
+	} {
+		if _, err := experts.ReadTrace(strings.NewReader(tt.text)); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%.200q: error is %v, want one that says %q", tt.text, err, tt.want)
+		}
+	}
+}
+
+// A use counts half after a half-life, in either average; scores do not change their order when nothing happens for long.
+func TestScores(t *testing.T) {
+	s := experts.NewScores(2, 3, 16, 512)
+	share := func(halfLife float64) float64 { return 1 - math.Exp2(-1/halfLife) } // of one use, now
+	check := func(what string, id int, want float64) {
+		t.Helper()
+		if got := s.Value(id); math.Abs(got-want) > 1e-9 {
+			t.Errorf("%s: %v, want %v", what, got, want)
+		}
+	}
+	s.Use(0, 1)
+	s.Use(3, 1)
+	s.Advance(0, 16)
+	check("after 16 tokens", 0, share(16)/2+share(512)*math.Exp2(-16./512))
+	check("in a layer where no time passed", 3, share(16)+share(512))
+	check("never used", 2, 0)
+	// A batch of which all tokens use an expert is as good as as many batches of one token.
+	for range 100 {
+		s.Advance(0, 1)
+		s.Use(1, 1)
+	}
+	s.Advance(1, 100)
+	s.Use(4, 100)
+	check("a batch of 100 tokens", 4, s.Value(1))
+	s.Seed(5, 0.25)
+	check("used by a quarter of all tokens", 5, 2*0.25)
+	s.Advance(0, 20000) // far past what 2^x holds
+	s.Advance(0, 1)
+	s.Use(1, 1)
+	check("a use long after", 1, share(16)+share(512))
+}

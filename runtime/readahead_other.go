@@ -1,6 +1,0 @@
-//go:build !unix
-
-package runtime
-
-// readAhead does nothing: pages are read when they are touched.
-func readAhead([]byte, int64, int64) {}
