@@ -80,29 +80,30 @@ func (p *plan) smallThinker(c *format.Config) error {
 	if !separate {
 		class = Head
 	}
-	if err := p.dense(-1, embeddings, embed, class, !separate); err != nil {
+	if err := p.dense(-1, format.RoleEmbedding, embeddings, embed, class, !separate); err != nil {
 		return err
 	}
 	for l := range c.Layers {
 		prefix := fmt.Sprintf("model.layers.%d.", l)
 		for _, t := range []struct {
+			role  format.Role
 			name  string
 			shape []int
 			class Class
 		}{
-			{"input_layernorm.weight", []int{c.Hidden}, Exact},
-			{"block_sparse_moe.primary_router.weight", []int{c.MoE.Experts, c.Hidden}, Exact},
-			{"self_attn.q_proj.weight", []int{head, c.Hidden}, Attention},
-			{"self_attn.k_proj.weight", []int{kv, c.Hidden}, Attention},
-			{"self_attn.v_proj.weight", []int{kv, c.Hidden}, Attention},
-			{"self_attn.o_proj.weight", []int{c.Hidden, head}, Attention},
-			{"post_attention_layernorm.weight", []int{c.Hidden}, Exact},
+			{format.RoleAttnNorm, "input_layernorm.weight", []int{c.Hidden}, Exact},
+			{format.RoleRouter, "block_sparse_moe.primary_router.weight", []int{c.MoE.Experts, c.Hidden}, Exact},
+			{format.RoleQuery, "self_attn.q_proj.weight", []int{head, c.Hidden}, Attention},
+			{format.RoleKey, "self_attn.k_proj.weight", []int{kv, c.Hidden}, Attention},
+			{format.RoleValue, "self_attn.v_proj.weight", []int{kv, c.Hidden}, Attention},
+			{format.RoleAttnOutput, "self_attn.o_proj.weight", []int{c.Hidden, head}, Attention},
+			{format.RoleFFNNorm, "post_attention_layernorm.weight", []int{c.Hidden}, Exact},
 		} {
 			src, err := p.take(prefix+t.name, t.shape)
 			if err != nil {
 				return err
 			}
-			if err := p.dense(l, prefix+t.name, src, t.class, t.class != Exact); err != nil {
+			if err := p.dense(l, t.role, prefix+t.name, src, t.class, t.class != Exact); err != nil {
 				return err
 			}
 		}
@@ -111,11 +112,11 @@ func (p *plan) smallThinker(c *format.Config) error {
 	if err != nil {
 		return err
 	}
-	if err := p.dense(-1, "model.norm.weight", norm, Exact, false); err != nil {
+	if err := p.dense(-1, format.RoleFinalNorm, "model.norm.weight", norm, Exact, false); err != nil {
 		return err
 	}
 	if separate {
-		if err := p.dense(-1, lmHead, from, Head, true); err != nil {
+		if err := p.dense(-1, format.RoleHead, lmHead, from, Head, true); err != nil {
 			return err
 		}
 	}
@@ -143,8 +144,8 @@ func (p *plan) take(name string, shape []int) (tensor, error) {
 }
 
 // dense plans a tensor of the dense part, a record of its own. A product's rows are all multiplied together.
-func (p *plan) dense(layer int, name string, src tensor, c Class, product bool) error {
-	t := format.Tensor{Name: name, Vector: len(src.Shape()) == 1, Rows: src.Rows(), Cols: src.Cols()}
+func (p *plan) dense(layer int, role format.Role, name string, src tensor, c Class, product bool) error {
+	t := format.Tensor{Name: name, Role: role, Vector: len(src.Shape()) == 1, Rows: src.Rows(), Cols: src.Cols()}
 	if err := p.setType(&t, c, src); err != nil {
 		return err
 	}
@@ -162,6 +163,7 @@ func (p *plan) expert(layer, expert, ffn, hidden int) error {
 	prefix := fmt.Sprintf("model.layers.%d.block_sparse_moe.experts.%d.", layer, expert)
 	var src [3]tensor
 	var t [3]format.Tensor
+	roles := []format.Role{format.RoleGate, format.RoleUp, format.RoleDown}
 	for i, name := range []string{"gate", "up", "down"} {
 		shape := []int{ffn, hidden}
 		if name == "down" {
@@ -171,7 +173,7 @@ func (p *plan) expert(layer, expert, ffn, hidden int) error {
 		if src[i], err = p.take(prefix+name+".weight", shape); err != nil {
 			return err
 		}
-		t[i] = format.Tensor{Name: prefix + name + ".weight", Rows: ffn, Cols: hidden, Transposed: name == "down"}
+		t[i] = format.Tensor{Name: prefix + name + ".weight", Role: roles[i], Rows: ffn, Cols: hidden, Transposed: name == "down"}
 		if err := p.setType(&t[i], Experts, src[i]); err != nil {
 			return err
 		}

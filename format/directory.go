@@ -34,6 +34,16 @@ func (r *Record) String() string {
 	return "empty record"
 }
 
+// Tensor returns the record's tensor of a role; nil if there is none.
+func (r *Record) Tensor(role Role) *Tensor {
+	for i := range r.Tensors {
+		if r.Tensors[i].Role == role {
+			return &r.Tensors[i]
+		}
+	}
+	return nil
+}
+
 func (r *Record) alignment() int64 {
 	if r.IsExpert() {
 		return Alignment
@@ -47,6 +57,7 @@ const (
 	tensorSize    = 64
 	bitTransposed = 1 << 0
 	bitVector     = 1 << 1
+	tensorBits    = bitTransposed | bitVector
 )
 
 // encodeDirectory returns the directory section. Its length depends on the records' number and names only.
@@ -88,7 +99,7 @@ func encodeDirectory(records []Record) []byte {
 			if t.Vector {
 				flags |= bitVector
 			}
-			b = append(b, byte(t.Type), byte(t.Layout), flags, 0)
+			b = append(b, byte(t.Type), byte(t.Layout), flags, byte(t.Role))
 			b = le.AppendUint32(b, uint32(i))
 			for _, v := range []int64{int64(t.Rows), int64(t.Cols), t.Offset, t.Stride, t.ScaleOffset, 0} {
 				b = le.AppendUint64(b, uint64(v))
@@ -99,8 +110,8 @@ func encodeDirectory(records []Record) []byte {
 	return append(b, text...)
 }
 
-// decodeDirectory reads a directory section and validates it against the two data sections.
-func decodeDirectory(b []byte, dense, experts Section) ([]Record, error) {
+// decodeDirectory reads the directory section of a file of a version and validates it against the two data sections.
+func decodeDirectory(b []byte, version uint32, dense, experts Section) ([]Record, error) {
 	bad := func(what string, args ...any) error {
 		return fmt.Errorf("%w: directory: %s", ErrCorrupt, fmt.Sprintf(what, args...))
 	}
@@ -111,11 +122,15 @@ func decodeDirectory(b []byte, dense, experts Section) ([]Record, error) {
 	if int64(len(b)) != dirHeaderSize+nr*recordSize+nt*tensorSize+nn {
 		return nil, bad("%d records, %d tensors and %d bytes of names do not make %d bytes", nr, nt, nn, len(b))
 	}
+	if le.Uint32(b[12:]) != 0 {
+		return nil, bad("bytes 12 to 15 are not zero")
+	}
 	rec, b := b[dirHeaderSize:], b[dirHeaderSize+nr*recordSize:]
 	ten, names := b, b[nt*tensorSize:]
 	records := make([]Record, nr)
 	tensors := make([]Tensor, nt)
 	seen := make(map[string]bool, nt)
+	roles := make(map[roleKey]string, nt)
 	next := int64(0)
 	end := [2]int64{dense.Offset, experts.Offset}
 	for i := range records {
@@ -129,6 +144,9 @@ func decodeDirectory(b []byte, dense, experts Section) ([]Record, error) {
 		}
 		next = first + count
 		r.Tensors = tensors[first:next:next]
+		if le.Uint64(e[16:]) != 0 {
+			return nil, bad("bytes 16 to 23 of record %d are not zero", i)
+		}
 		if r.Layer < -1 || r.Expert < -1 || r.Layer >= MaxLayers || r.Expert >= maxExperts || r.IsExpert() && r.Layer < 0 {
 			return nil, bad("record %d is layer %d expert %d", i, r.Layer, r.Expert)
 		}
@@ -148,7 +166,7 @@ func decodeDirectory(b []byte, dense, experts Section) ([]Record, error) {
 		*at = r.Offset + r.Length
 		for j := range r.Tensors {
 			t := &r.Tensors[j]
-			if err := t.decode(ten[(first+int64(j))*tensorSize:], names, i); err != nil {
+			if err := t.decode(ten[(first+int64(j))*tensorSize:], names, i, r, version); err != nil {
 				return nil, err
 			}
 			if seen[t.Name] {
@@ -157,6 +175,13 @@ func decodeDirectory(b []byte, dense, experts Section) ([]Record, error) {
 			seen[t.Name] = true
 			if err := t.validate(r.Length); err != nil {
 				return nil, err
+			}
+			if other, ok := roles[roleKey{t.Role, r.Layer, r.Expert}]; ok && t.Role != RoleNone {
+				return nil, bad("tensors %s and %s are both %s of the same layer or expert", other, t.Name, t.Role)
+			}
+			roles[roleKey{t.Role, r.Layer, r.Expert}] = t.Name
+			if t.Role != RoleNone && (t.Role.PerLayer() != (r.Layer >= 0) || r.IsExpert() && !t.Role.PerExpert()) {
+				return nil, bad("tensor %s is %s, which record %d, layer %d expert %d, cannot hold", t.Name, t.Role, i, r.Layer, r.Expert)
 			}
 			for k := range j {
 				if t.overlaps(&r.Tensors[k]) {
@@ -171,8 +196,14 @@ func decodeDirectory(b []byte, dense, experts Section) ([]Record, error) {
 	return records, nil
 }
 
-// decode reads a directory entry that must belong to the given record.
-func (t *Tensor) decode(e, names []byte, record int) error {
+// roleKey is what no two tensors with a role have in common.
+type roleKey struct {
+	role          Role
+	layer, expert int
+}
+
+// decode reads a directory entry of a file of a version. It must belong to r, the record of the given number.
+func (t *Tensor) decode(e, names []byte, record int, r *Record, version uint32) error {
 	at, n := int64(le.Uint32(e)), int64(le.Uint32(e[4:]))
 	if at > int64(len(names)) || n > int64(len(names))-at || n == 0 || !utf8.Valid(names[at:at+n]) {
 		return fmt.Errorf("%w: directory: a tensor of record %d has no proper name", ErrCorrupt, record)
@@ -183,6 +214,16 @@ func (t *Tensor) decode(e, names []byte, record int) error {
 		Layout:     Layout(e[9]),
 		Transposed: e[10]&bitTransposed != 0,
 		Vector:     e[10]&bitVector != 0,
+		Role:       Role(e[11]),
+	}
+	if flags := e[10] &^ tensorBits; flags != 0 {
+		return fmt.Errorf("%w: tensor %s has flags %#x, unknown to this program; update st", ErrVersion, t.Name, flags)
+	}
+	if le.Uint64(e[56:]) != 0 || version == 1 && t.Role != 0 {
+		return fmt.Errorf("%w: directory: bytes of tensor %s that must be zero are not", ErrCorrupt, t.Name)
+	}
+	if version == 1 {
+		t.Role = version1Role(t.Name, r)
 	}
 	if owner := le.Uint32(e[12:]); int64(owner) != int64(record) {
 		return fmt.Errorf("%w: directory: tensor %s belongs to record %d and to %d", ErrCorrupt, t.Name, owner, record)

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/zeebo/xxh3"
 
 	"st/quant"
 )
@@ -39,15 +40,15 @@ var testProvenance = Provenance{Tool: "test", Sources: []SourceFile{{"model.bin"
 func testRecords() []Record {
 	dense := func(t Tensor) Record { return Record{Layer: -1, Expert: -1, Tensors: []Tensor{t}} }
 	records := []Record{
-		dense(Tensor{Name: "norm", Type: quant.F32, Vector: true, Rows: 1, Cols: 64, Stride: 256}),
-		dense(Tensor{Name: "embed", Type: quant.Q8_0, Layout: Groups16, Rows: 40, Cols: 64, Stride: 16 * 68}),
+		dense(Tensor{Name: "norm", Role: RoleFinalNorm, Type: quant.F32, Vector: true, Rows: 1, Cols: 64, Stride: 256}),
+		dense(Tensor{Name: "embed", Role: RoleEmbedding, Type: quant.Q8_0, Layout: Groups16, Rows: 40, Cols: 64, Stride: 16 * 68}),
 	}
 	for e := range 2 {
 		name := func(s string) string { return fmt.Sprintf("experts.%d.%s", e, s) }
 		records = append(records, Record{Layer: 0, Expert: e, Tensors: []Tensor{
-			{Name: name("gate"), Type: quant.Q4_0, Layout: Groups16, Rows: 20, Cols: 64, Stride: 576},
-			{Name: name("up"), Type: quant.Q4_0, Rows: 20, Cols: 64, Offset: 1152, Stride: 128, ScaleOffset: 64},
-			{Name: name("down"), Type: quant.Q4_0, Rows: 20, Cols: 64, Offset: 1184, Stride: 128, ScaleOffset: 36, Transposed: true},
+			{Name: name("gate"), Role: RoleGate, Type: quant.Q4_0, Layout: Groups16, Rows: 20, Cols: 64, Stride: 576},
+			{Name: name("up"), Role: RoleUp, Type: quant.Q4_0, Rows: 20, Cols: 64, Offset: 1152, Stride: 128, ScaleOffset: 64},
+			{Name: name("down"), Role: RoleDown, Type: quant.Q4_0, Rows: 20, Cols: 64, Offset: 1184, Stride: 128, ScaleOffset: 36, Transposed: true},
 		}})
 	}
 	return records
@@ -118,6 +119,17 @@ func TestRoundTrip(t *testing.T) {
 	data, err := r.Map()
 	if err != nil {
 		t.Fatal(err)
+	}
+	for name, role := range map[string]Role{"norm": RoleFinalNorm, "embed": RoleEmbedding} {
+		if _, tensor, ok := r.Role(role, -1); !ok || tensor.Name != name {
+			t.Errorf("%s: %+v, want %s", role, tensor, name)
+		}
+	}
+	if rec, _ := r.Expert(0, 1); rec.Tensor(RoleUp) == nil || rec.Tensor(RoleUp).Name != "experts.1.up" || rec.Tensor(RoleQuery) != nil {
+		t.Errorf("the roles of %s are wrong", rec)
+	}
+	if _, _, ok := r.Role(RoleUp, 0); ok {
+		t.Error("an expert's tensor is found in the dense part")
 	}
 	for name, weights := range want {
 		rec, tensor, ok := r.Lookup(name)
@@ -280,6 +292,144 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// What FORMAT.md says to be zero is, and flags that this program does not know are refused.
+func TestReservedBytes(t *testing.T) {
+	good := testFile(t)
+	r, err := openBytes(good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	directory, _ := r.section(sectionDirectory)
+	record, tensor := directory.Offset+dirHeaderSize, directory.Offset+dirHeaderSize+int64(len(r.records))*recordSize
+	var dense int64 // where the entry of that section is
+	for i, s := range r.sections {
+		if s.Name == sectionDense {
+			dense = int64(fixedSize + i*sectionSize)
+		}
+	}
+	for _, tt := range []struct {
+		name string
+		at   int64
+		want error
+	}{
+		{"header", 32, ErrCorrupt},
+		{"header, last", checksumAt - 1, ErrCorrupt},
+		{"after the section table", int64(fixedSize + len(r.sections)*sectionSize), ErrCorrupt},
+		{"end of the header", headerSize - 1, ErrCorrupt},
+		{"section name", dense + 15, ErrCorrupt},
+		{"section, 20", dense + 20, ErrCorrupt},
+		{"section, 48", dense + 48, ErrCorrupt},
+		{"section, 63", dense + 63, ErrCorrupt},
+		{"section's checksum", dense + 40, ErrCorrupt},
+		{"section's flags", dense + 17, ErrVersion},
+		{"directory", directory.Offset + 12, ErrCorrupt},
+		{"record", record + 16, ErrCorrupt},
+		{"record, 23", record + recordSize + 23, ErrCorrupt},
+		{"tensor", tensor + 56, ErrCorrupt},
+		{"tensor's flags", tensor + 10, ErrVersion},
+	} {
+		b := bytes.Clone(good)
+		b[tt.at] |= 0x40
+		if _, err := openBytes(mend(b)); !errors.Is(err, tt.want) {
+			t.Errorf("%s: byte %d is not zero: error is %v, want %v", tt.name, tt.at, err, tt.want)
+		}
+	}
+	// A section without a checksum could be changed unnoticed.
+	sections := slices.Clone(r.sections)
+	sections[0].flags, sections[0].Checksum = flagRequired|flagRecords, 0
+	if _, err := openBytes(reseal(bytes.Clone(good), sections)); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("a config without a checksum: error is %v, want ErrCorrupt", err)
+	}
+}
+
+// mend makes the checksums of header and metadata sections right after a change.
+func mend(b []byte) []byte {
+	if len(b) < headerSize {
+		return b
+	}
+	le.PutUint64(b[16:], uint64(len(b)))
+	for e := b[fixedSize:headerSize]; len(e) >= sectionSize && e[0] != 0; e = e[sectionSize:] {
+		offset, length := le.Uint64(e[24:]), le.Uint64(e[32:])
+		if flags := le.Uint32(e[16:]); flags&flagRecords == 0 && offset <= uint64(len(b)) && length <= uint64(len(b))-offset {
+			le.PutUint64(e[40:], xxh3.Hash(b[offset:][:length]))
+		}
+	}
+	le.PutUint64(b[checksumAt:], headerChecksum(b[:headerSize]))
+	return b
+}
+
+// A file of version 1 says no roles: they follow from the names of SmallThinker's checkpoints.
+func TestVersion1(t *testing.T) {
+	names := map[string]string{
+		"norm": "model.norm.weight", "embed": "model.embed_tokens.weight",
+		"gate": "model.layers.0.block_sparse_moe.experts.%d.gate.weight",
+		"up":   "model.layers.0.block_sparse_moe.experts.%d.up.weight",
+		"down": "model.layers.0.block_sparse_moe.experts.%d.down.weight",
+	}
+	records := testRecords()
+	for i := range records {
+		for j := range records[i].Tensors {
+			tensor := &records[i].Tensors[j]
+			tensor.Name = names[tensor.Name[strings.LastIndexByte(tensor.Name, '.')+1:]]
+			if records[i].IsExpert() {
+				tensor.Name = fmt.Sprintf(tensor.Name, records[i].Expert)
+			}
+		}
+	}
+	for _, name := range []string{"input_layernorm", "block_sparse_moe.primary_router", "self_attn.q_proj", "self_attn.k_proj",
+		"self_attn.v_proj", "self_attn.o_proj", "post_attention_layernorm"} {
+		records = slices.Insert(records, 2, Record{Layer: 0, Expert: -1, Tensors: []Tensor{
+			{Name: "model.layers.0." + name + ".weight", Role: RoleQuery, Type: quant.F32, Vector: true, Rows: 1, Cols: 64, Stride: 256}}})
+	}
+	records = slices.Insert(records, 2, Record{Layer: -1, Expert: -1, Tensors: []Tensor{
+		{Name: "model.layers.0.self_attn.q_proj.weight.not", Type: quant.F32, Vector: true, Rows: 1, Cols: 64, Stride: 256}}})
+	dense, experts := Section{Offset: 0, Length: 1 << 30}, Section{Offset: 1 << 30, Length: 1 << 30}
+	at := [2]int64{dense.Offset, experts.Offset}
+	for i := range records {
+		where := &at[0]
+		if records[i].IsExpert() {
+			where = &at[1]
+		}
+		records[i].Offset, records[i].Length = *where, 1<<16
+		*where += 1 << 16
+	}
+	b := encodeDirectory(records)
+	if _, err := decodeDirectory(b, 1, dense, experts); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("roles in a file of version 1: error is %v, want ErrCorrupt", err)
+	}
+	for e := b[dirHeaderSize+len(records)*recordSize:][:tensorSize*(len(records)+4)]; len(e) > 0; e = e[tensorSize:] {
+		e[11] = 0
+	}
+	got, err := decodeDirectory(b, 1, dense, experts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roles := map[string]Role{}
+	for i := range got {
+		for _, tensor := range got[i].Tensors {
+			roles[tensor.Name] = tensor.Role
+		}
+	}
+	want := map[string]Role{
+		"model.norm.weight": RoleFinalNorm, "model.embed_tokens.weight": RoleEmbedding,
+		"model.layers.0.input_layernorm.weight":                 RoleAttnNorm,
+		"model.layers.0.block_sparse_moe.primary_router.weight": RoleRouter,
+		"model.layers.0.self_attn.q_proj.weight":                RoleQuery,
+		"model.layers.0.self_attn.k_proj.weight":                RoleKey,
+		"model.layers.0.self_attn.v_proj.weight":                RoleValue,
+		"model.layers.0.self_attn.o_proj.weight":                RoleAttnOutput,
+		"model.layers.0.post_attention_layernorm.weight":        RoleFFNNorm,
+		"model.layers.0.self_attn.q_proj.weight.not":            RoleNone,
+	}
+	for e := range 2 {
+		prefix := fmt.Sprintf("model.layers.0.block_sparse_moe.experts.%d.", e)
+		want[prefix+"gate.weight"], want[prefix+"up.weight"], want[prefix+"down.weight"] = RoleGate, RoleUp, RoleDown
+	}
+	if d := cmp.Diff(want, roles); d != "" {
+		t.Errorf("roles differ (-want +got):\n%s", d)
+	}
+}
+
 // A reader skips an optional section that it does not know.
 func TestUnknownSection(t *testing.T) {
 	good := testFile(t)
@@ -318,6 +468,10 @@ func TestHostileDirectory(t *testing.T) {
 		{"groups of floats", func(_, up, _ *Tensor) { up.Type, up.Layout = quant.F16, Groups16 }},
 		{"same bytes twice", func(_, up, down *Tensor) { down.Offset, down.ScaleOffset = up.Offset, up.ScaleOffset }},
 		{"up over the gate", func(_, up, _ *Tensor) { up.Offset = 1000 }},
+		{"unknown role", func(gate, _, _ *Tensor) { gate.Role = 200 }},
+		{"same role", func(_, up, down *Tensor) { down.Role = up.Role }},
+		{"a role of a layer", func(gate, _, _ *Tensor) { gate.Role = RoleRouter }},
+		{"a role of no layer", func(gate, _, _ *Tensor) { gate.Role = RoleHead }},
 		{"same name", func(_, up, down *Tensor) { down.Name = up.Name }},
 		{"no name", func(_, up, _ *Tensor) { up.Name = "" }},
 	} {
@@ -330,7 +484,7 @@ func TestHostileDirectory(t *testing.T) {
 			dense, experts := w.sections[5], w.sections[6]
 			rec := &w.records[2]
 			tt.edit(&rec.Tensors[0], &rec.Tensors[1], &rec.Tensors[2])
-			_, err = decodeDirectory(encodeDirectory(w.records), dense, experts)
+			_, err = decodeDirectory(encodeDirectory(w.records), Version, dense, experts)
 			if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrVersion) {
 				t.Errorf("error is %v, want ErrCorrupt or ErrVersion", err)
 			}
@@ -441,12 +595,7 @@ func FuzzOpen(f *testing.F) {
 	f.Add(good)
 	f.Add(good[:headerSize])
 	f.Fuzz(func(t *testing.T, b []byte) {
-		// Make the checksums right, so that the fuzzer gets past them.
-		if len(b) >= headerSize {
-			le.PutUint64(b[16:], uint64(len(b)))
-			le.PutUint64(b[checksumAt:], headerChecksum(b[:headerSize]))
-		}
-		r, err := openBytes(b)
+		r, err := openBytes(mend(bytes.Clone(b))) // what lies behind the checksums is to be reached
 		if err != nil {
 			return
 		}
@@ -472,7 +621,7 @@ func FuzzDirectory(f *testing.F) {
 	experts, _ := r.section(sectionExperts)
 	f.Add(encodeDirectory(r.records))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		records, err := decodeDirectory(b, dense, experts)
+		records, err := decodeDirectory(b, Version, dense, experts)
 		if err != nil {
 			return
 		}

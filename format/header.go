@@ -20,8 +20,9 @@ var (
 	ErrUsage = errors.New("a record of the use of experts is damaged")
 )
 
-// Version is the format version that this package writes, and the newest that it reads.
-const Version = 1
+// Version is the format version that this package writes, and the newest that it reads. Files of version 1 have no roles in their
+// directory.
+const Version = 2
 
 // Alignment is the alignment of data sections and expert records: a page, and what O_DIRECT asks for.
 const Alignment = 4096
@@ -38,6 +39,7 @@ const (
 	checksumAt   = 56
 	flagRequired = 1 << 0 // a reader that does not know the section must refuse the file
 	flagRecords  = 1 << 1 // the checksum is 0: what is inside carries its own
+	sectionFlags = flagRequired | flagRecords
 )
 
 // Section names.
@@ -55,6 +57,9 @@ const (
 
 // required are the sections without which a file is not a model.
 var required = []string{sectionConfig, sectionProvenance, sectionDirectory, sectionDense, sectionExperts}
+
+// ownChecksums are the sections whose contents carry checksums of their own.
+var ownChecksums = []string{sectionDense, sectionExperts, sectionUsage}
 
 var known = append([]string{sectionGeneration, sectionTokenizer, sectionTemplate, sectionUsage}, required...)
 
@@ -100,44 +105,61 @@ func headerChecksum(h []byte) uint64 {
 }
 
 // decodeHeader validates the start of a file (at most headerSize bytes of it) of the given size.
-func decodeHeader(h []byte, size int64) ([]Section, error) {
-	if !bytes.HasPrefix(h, []byte(magic)) {
-		if len(h) < len(magic) && bytes.HasPrefix([]byte(magic), h) && len(h) > 0 {
-			return nil, fmt.Errorf("%w: it has only %d bytes; copy or convert it again", ErrTruncated, len(h))
-		}
-		return nil, fmt.Errorf("%w: make one with st convert", ErrNotModel)
-	}
-	if len(h) < 12 {
-		return nil, fmt.Errorf("%w: it has only %d bytes; copy or convert it again", ErrTruncated, len(h))
-	}
-	if v := le.Uint32(h[8:]); v > Version {
-		return nil, fmt.Errorf("%w: the file has version %d and this program reads up to %d; update st", ErrVersion, v, Version)
-	} else if v == 0 {
-		return nil, fmt.Errorf("%w: version 0 does not exist", ErrCorrupt)
-	}
-	if len(h) < headerSize {
-		return nil, fmt.Errorf("%w: it has only %d bytes, less than its header; copy or convert it again", ErrTruncated, len(h))
+func decodeHeader(h []byte, size int64) (version uint32, sections []Section, err error) {
+	if version, err = headerVersion(h); err != nil {
+		return 0, nil, err
 	}
 	if headerChecksum(h) != le.Uint64(h[checksumAt:]) {
-		return nil, fmt.Errorf("%w: the header's checksum does not match; copy or convert the file again", ErrCorrupt)
+		return 0, nil, fmt.Errorf("%w: the header's checksum does not match; copy or convert the file again", ErrCorrupt)
 	}
 	if n := le.Uint32(h[12:]); n != headerSize {
-		return nil, fmt.Errorf("%w: the header says that it has %d bytes, not %d", ErrCorrupt, n, headerSize)
+		return 0, nil, fmt.Errorf("%w: the header says that it has %d bytes, not %d", ErrCorrupt, n, headerSize)
 	}
 	if a := le.Uint32(h[28:]); a != Alignment {
-		return nil, fmt.Errorf("%w: alignment is %d, not %d", ErrCorrupt, a, Alignment)
+		return 0, nil, fmt.Errorf("%w: alignment is %d, not %d", ErrCorrupt, a, Alignment)
 	}
 	switch want := le.Uint64(h[16:]); {
 	case want > uint64(size):
-		return nil, fmt.Errorf("%w: it has %d bytes of %d; copy or convert it again", ErrTruncated, size, want)
+		return 0, nil, fmt.Errorf("%w: it has %d bytes of %d; copy or convert it again", ErrTruncated, size, want)
 	case want < uint64(size):
-		return nil, fmt.Errorf("%w: it has %d bytes, the header says %d; copy or convert it again", ErrCorrupt, size, want)
+		return 0, nil, fmt.Errorf("%w: it has %d bytes, the header says %d; copy or convert it again", ErrCorrupt, size, want)
 	}
 	n := le.Uint32(h[24:])
 	if n > maxSections {
-		return nil, fmt.Errorf("%w: %d sections do not fit in the header", ErrCorrupt, n)
+		return 0, nil, fmt.Errorf("%w: %d sections do not fit in the header", ErrCorrupt, n)
 	}
-	return decodeSections(h[fixedSize:], int(n), size)
+	if !zero(h[32:checksumAt]) || !zero(h[fixedSize+int(n)*sectionSize:]) {
+		return 0, nil, fmt.Errorf("%w: bytes of the header that must be zero are not", ErrCorrupt)
+	}
+	sections, err = decodeSections(h[fixedSize:], int(n), size)
+	return version, sections, err
+}
+
+// headerVersion returns the format version of the file that begins with h, which is a whole header if there is no error.
+func headerVersion(h []byte) (uint32, error) {
+	if !bytes.HasPrefix(h, []byte(magic)) {
+		if len(h) < len(magic) && bytes.HasPrefix([]byte(magic), h) && len(h) > 0 {
+			return 0, fmt.Errorf("%w: it has only %d bytes; copy or convert it again", ErrTruncated, len(h))
+		}
+		return 0, fmt.Errorf("%w: make one with st convert", ErrNotModel)
+	}
+	if len(h) < 12 {
+		return 0, fmt.Errorf("%w: it has only %d bytes; copy or convert it again", ErrTruncated, len(h))
+	}
+	if v := le.Uint32(h[8:]); v > Version {
+		return 0, fmt.Errorf("%w: the file has version %d and this program reads up to %d; update st", ErrVersion, v, Version)
+	} else if v == 0 {
+		return 0, fmt.Errorf("%w: version 0 does not exist", ErrCorrupt)
+	}
+	if len(h) < headerSize {
+		return 0, fmt.Errorf("%w: it has only %d bytes, less than its header; copy or convert it again", ErrTruncated, len(h))
+	}
+	return le.Uint32(h[8:]), nil
+}
+
+// zero reports whether all bytes are zero.
+func zero(b []byte) bool {
+	return !slices.ContainsFunc(b, func(x byte) bool { return x != 0 })
 }
 
 func decodeSections(table []byte, n int, size int64) ([]Section, error) {
@@ -145,7 +167,7 @@ func decodeSections(table []byte, n int, size int64) ([]Section, error) {
 	names := map[string]bool{}
 	for i := range sections {
 		e := table[i*sectionSize:]
-		name, _, _ := bytes.Cut(e[:16], []byte{0})
+		name, rest, _ := bytes.Cut(e[:16], []byte{0})
 		s := Section{
 			Name:     string(name),
 			flags:    le.Uint32(e[16:]),
@@ -156,6 +178,15 @@ func decodeSections(table []byte, n int, size int64) ([]Section, error) {
 			return nil, fmt.Errorf("%w: section %q reaches outside the file", ErrCorrupt, s.Name)
 		}
 		s.Offset, s.Length = int64(offset), int64(length)
+		if !zero(rest) || !zero(e[20:24]) || !zero(e[48:sectionSize]) {
+			return nil, fmt.Errorf("%w: bytes of section %q that must be zero are not", ErrCorrupt, s.Name)
+		}
+		if flags := s.flags &^ sectionFlags; flags != 0 {
+			return nil, fmt.Errorf("%w: section %q has flags %#x, unknown to this program; update st", ErrVersion, s.Name, flags)
+		}
+		if records := s.flags&flagRecords != 0; records && s.Checksum != 0 || slices.Contains(known, s.Name) && records != slices.Contains(ownChecksums, s.Name) {
+			return nil, fmt.Errorf("%w: section %q has flags %d and checksum %#x", ErrCorrupt, s.Name, s.flags, s.Checksum)
+		}
 		if names[s.Name] {
 			return nil, fmt.Errorf("%w: section %q occurs twice", ErrCorrupt, s.Name)
 		}

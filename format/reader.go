@@ -22,7 +22,9 @@ type Reader struct {
 	size     int64
 	sections []Section
 	records  []Record
+	version  uint32
 	tensors  map[string]location
+	roles    map[roleKey]location // of the dense part
 	experts  map[[2]int]*Record
 
 	mapOnce sync.Once
@@ -73,7 +75,7 @@ func (r *Reader) open() (err error) {
 	if err := readFull(r.file, header, 0); err != nil {
 		return err
 	}
-	if r.sections, err = decodeHeader(header, r.size); err != nil {
+	if r.version, r.sections, err = decodeHeader(header, r.size); err != nil {
 		return err
 	}
 	for _, s := range []struct {
@@ -112,15 +114,20 @@ func (r *Reader) openDirectory() error {
 	}
 	dense, _ := r.section(sectionDense)
 	experts, _ := r.section(sectionExperts)
-	if r.records, err = decodeDirectory(directory, dense, experts); err != nil {
+	if r.records, err = decodeDirectory(directory, r.version, dense, experts); err != nil {
 		return err
 	}
 	r.tensors = make(map[string]location)
+	r.roles = make(map[roleKey]location)
 	r.experts = make(map[[2]int]*Record)
 	for i := range r.records {
 		rec := &r.records[i]
 		for j := range rec.Tensors {
-			r.tensors[rec.Tensors[j].Name] = location{rec, &rec.Tensors[j]}
+			t := &rec.Tensors[j]
+			r.tensors[t.Name] = location{rec, t}
+			if t.Role != RoleNone && !rec.IsExpert() {
+				r.roles[roleKey{t.Role, rec.Layer, -1}] = location{rec, t}
+			}
 		}
 		if !rec.IsExpert() {
 			continue
@@ -177,6 +184,9 @@ func (r *Reader) Path() string { return r.path }
 // Size returns the file's length in bytes.
 func (r *Reader) Size() int64 { return r.size }
 
+// Version returns the file's format version.
+func (r *Reader) Version() int { return int(r.version) }
+
 // Sections returns the header's table.
 func (r *Reader) Sections() []Section { return r.sections }
 
@@ -187,6 +197,13 @@ func (r *Reader) Records() []Record { return r.records }
 func (r *Reader) Expert(layer, expert int) (*Record, bool) {
 	rec, ok := r.experts[[2]int{layer, expert}]
 	return rec, ok
+}
+
+// Role returns the tensor of a role in the dense part and the record that holds it. layer is −1 for what belongs to no layer. Those
+// of an expert are in its record: see [Reader.Expert] and [Record.Tensor].
+func (r *Reader) Role(role Role, layer int) (*Record, *Tensor, bool) {
+	l, ok := r.roles[roleKey{role, layer, -1}]
+	return l.record, l.tensor, ok
 }
 
 // Lookup returns the tensor of that name and the record that holds it.

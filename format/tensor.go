@@ -33,8 +33,9 @@ func (l Layout) String() string {
 // stride larger than the unit leaves room for another tensor between: that is how an expert's up rows and down columns lie
 // side by side.
 type Tensor struct {
-	// Name is the tensor's name in the checkpoint.
+	// Name is the tensor's name in the checkpoint, and Role what it is for.
 	Name string
+	Role Role
 	Type quant.Type
 	// Layout of the rows.
 	Layout Layout
@@ -174,6 +175,8 @@ func (t *Tensor) validate(length int64) error {
 		return fmt.Errorf("%w: tensor %s has %s, unknown to this program; update st", ErrVersion, t.Name, t.Type)
 	case t.Layout >= numLayouts:
 		return fmt.Errorf("%w: tensor %s has %s, unknown to this program; update st", ErrVersion, t.Name, t.Layout)
+	case t.Role >= numRoles:
+		return fmt.Errorf("%w: tensor %s has %s, unknown to this program; update st", ErrVersion, t.Name, t.Role)
 	case t.Rows < 1 || t.Cols < 1 || t.Vector && t.Rows != 1:
 		return bad("shape %d×%d is impossible", t.Rows, t.Cols)
 	case t.Layout == Groups16 && t.Type.Block() == 1:

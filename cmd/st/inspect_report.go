@@ -115,7 +115,7 @@ func tensorClass(rec *format.Record, name string) string {
 
 func newFileReport(r *format.Reader) (*fileReport, error) {
 	report := &fileReport{
-		File: r.Path(), FileBytes: r.Size(), FormatVersion: format.Version, Architecture: r.Config,
+		File: r.Path(), FileBytes: r.Size(), FormatVersion: r.Version(), Architecture: r.Config,
 		ChatTemplate: r.ChatTemplate != "", Generation: r.Generation, Provenance: r.Provenance,
 		KVCache: kvReports(&r.Config), Checked: checkedParts(r),
 	}
