@@ -106,7 +106,11 @@ func Run(ctx context.Context, src, dst string, opts Options) (*Result, error) {
 	if err := s.settleHead(meta, &notes); err != nil {
 		return nil, err
 	}
-	weights := checkpointWeights{s.weights, s.dir, filepath.Join(s.dir, "config.json")}
+	a, err := architectureOf(&meta.Config)
+	if err != nil {
+		return nil, err
+	}
+	weights := newCheckpointWeights(s.weights, a, &meta.Config, s.dir, filepath.Join(s.dir, "config.json"))
 	return produce(ctx, begin, dst, *meta, weights, notes, opts, func(ctx context.Context) ([]format.SourceFile, error) {
 		return hashFiles(ctx, s.files())
 	})
@@ -125,8 +129,12 @@ func Quantize(ctx context.Context, src, dst string, opts Options) (*Result, erro
 	if err := checkTarget(dst, []string{src}); err != nil {
 		return nil, err
 	}
+	weights, err := newModelWeights(r)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", src, err)
+	}
 	notes := keptNotes(r.Provenance.Notes)
-	return produce(ctx, begin, dst, r.Meta, modelWeights{r}, notes, opts, func(ctx context.Context) ([]format.SourceFile, error) {
+	return produce(ctx, begin, dst, r.Meta, weights, notes, opts, func(ctx context.Context) ([]format.SourceFile, error) {
 		// Experts are verified as they are read, dense records here: they are read in pieces.
 		for i := range r.Records() {
 			if rec := &r.Records()[i]; !rec.IsExpert() {
@@ -150,8 +158,9 @@ func produce(ctx context.Context, begin time.Time, dst string, meta format.Meta,
 		if err := opts.Calibration.Check(&meta.Config); err != nil {
 			return nil, err
 		}
-	} else if opts.Encoder == GPTQ {
-		return nil, errors.New("the encoder gptq needs a calibration: st calibrate --covariance makes one")
+	}
+	if opts.Encoder == GPTQ && !opts.Calibration.HasCovariance() {
+		return nil, fmt.Errorf("the encoder gptq %w, with covariances", ErrCalibration)
 	}
 	p, err := newPlan(&meta.Config, weights, &opts.Recipe)
 	if err != nil {

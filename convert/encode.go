@@ -17,8 +17,9 @@ type encoder struct {
 
 	quant      quant.Encoder
 	statistics *statistics
+	layer      int     // of the record that is being encoded
 	losses     *losses // nil: nobody asks
-	record     recordBuffer
+	buf        readBuffer
 
 	rows       []float32 // rows as read
 	transposed []float32 // a whole matrix, transposed
@@ -29,12 +30,15 @@ type encoder struct {
 // readWeights is the number of weights that are read at once.
 const readWeights = 256 << 10
 
-// tensor encodes units [from, to) of a tensor into out, which begins at unit from: all of them if it is to be transposed.
-func (e *encoder) tensor(out []byte, t *format.Tensor, src tensor, from, to int) error {
-	if m, ok := src.(modelTensor); ok && m.sameUnits(t) {
-		return e.copy(out, t, m, from, to)
+// tensor encodes units [from, to) of a record's tensor into out, which begins at unit from: all of them if it is to be transposed.
+func (e *encoder) tensor(out []byte, r *format.Record, t *format.Tensor, src tensor, from, to int) error {
+	e.layer = r.Layer
+	if b, ok := src.(blocks); ok && src.Transposed() == t.Transposed {
+		if typ, known := src.Type(); known && typ == t.Type {
+			return e.copy(out, t, b, from, to)
+		}
 	}
-	if err := e.statistics.set(&e.quant, t); err != nil {
+	if err := e.statistics.set(&e.quant, r, t); err != nil {
 		return err
 	}
 	if t.Transposed != src.Transposed() {
@@ -43,14 +47,24 @@ func (e *encoder) tensor(out []byte, t *format.Tensor, src tensor, from, to int)
 	return e.units(out, t, src, from, to)
 }
 
-// copy takes over units that are already as they should be.
-func (e *encoder) copy(out []byte, t *format.Tensor, src modelTensor, from, to int) error {
+// copy takes over units whose rows are already as they should be.
+func (e *encoder) copy(out []byte, t *format.Tensor, src blocks, from, to int) error {
 	if e.read != nil {
 		e.read(int64(to-from) * int64(t.UnitBytes()))
 	}
-	return src.units(from, to, &e.record, func(u int, unit []byte) {
-		t.CopyUnit(out[int64(u-from)*t.Stride:], unit, src.t)
-	})
+	nq, ns, n := t.Type.QuantBytes(t.Cols), t.Type.ScaleBytes(t.Cols), t.UnitRows()
+	for u := from; u < to; u += unitsAtOnce {
+		last := min(u+unitsAtOnce, to)
+		rows := min(last*n, t.Rows) - u*n
+		buf := grow(&e.scratch, (last-u)*n*(nq+ns))
+		clear(buf) // the missing rows of a last group are zero
+		quants, scales := buf[:(last-u)*n*nq], buf[(last-u)*n*nq:]
+		if err := src.ReadBlocks(quants, scales, u*n, rows, &e.buf); err != nil {
+			return err
+		}
+		t.StoreUnits(out[int64(u-from)*t.Stride:], quants, scales)
+	}
+	return nil
 }
 
 // units encodes units [from, to) of a tensor whose rows are the source's rows into out, which begins at unit from.
@@ -86,7 +100,7 @@ func (e *encoder) encode(out []byte, t *format.Tensor, rows []float32) {
 		}
 		units := out[int64(u)*t.Stride:]
 		t.EncodeUnits(units, part, &e.quant, grow(&e.scratch, unitsAtOnce*t.UnitBytes()))
-		e.losses.add(t, units, part[:given])
+		e.losses.add(t, e.layer, units, part[:given])
 	}
 }
 
@@ -123,7 +137,7 @@ func transpose(dst, src []float32, rows, cols, stride int) {
 
 // load reads rows [row, row+n) of a source tensor and checks that t's type can hold them.
 func (e *encoder) load(dst []float32, t *format.Tensor, src tensor, row, n int) error {
-	if err := src.Read(dst, row, n, &e.record); err != nil {
+	if err := src.Read(dst, row, n, &e.buf); err != nil {
 		return err
 	}
 	if e.read != nil && src.Rows() > 0 {
@@ -140,11 +154,11 @@ func (e *encoder) load(dst []float32, t *format.Tensor, src tensor, row, n int) 
 		case !finite && e.allowNonfinite:
 			e.nonfinite.Add(1)
 		case !finite:
-			return fmt.Errorf("%s: tensor %s has a weight that is %v, at [%d, %d]: the checkpoint is damaged "+
-				"(--allow-nonfinite converts it all the same)", src.File(), src.Name(), v, row+i/src.Cols(), i%src.Cols())
+			return fmt.Errorf("%s: tensor %s has %w, %v, at [%d, %d]: the source is damaged",
+				src.File(), src.Name(), ErrNonFinite, v, row+i/src.Cols(), i%src.Cols())
 		default:
-			return fmt.Errorf("%s: tensor %s has a weight of %g, at [%d, %d], too large for %s: choose bf16 or f32",
-				src.File(), src.Name(), v, row+i/src.Cols(), i%src.Cols(), t.Type)
+			return fmt.Errorf("%s: tensor %s has %w, %g, at [%d, %d], too large for %s: choose bf16 or f32",
+				src.File(), src.Name(), ErrTooLarge, v, row+i/src.Cols(), i%src.Cols(), t.Type)
 		}
 	}
 	return nil
@@ -162,7 +176,7 @@ func (e *encoder) expert(out []byte, r *format.Record, src []tensor) error {
 	clear(out)
 	for i := range r.Tensors {
 		t := &r.Tensors[i]
-		if err := e.tensor(out[t.Offset:], t, src[i], 0, t.Units()); err != nil {
+		if err := e.tensor(out[t.Offset:], r, t, src[i], 0, t.Units()); err != nil {
 			return err
 		}
 	}
@@ -170,12 +184,12 @@ func (e *encoder) expert(out []byte, r *format.Record, src []tensor) error {
 }
 
 // encoderMemory estimates what an encoder's buffers take for a record, besides its output.
-func encoderMemory(r *format.Record) int64 {
+func encoderMemory(r *format.Record, sources []tensor) int64 {
 	n := int64(2 * readWeights * 4)
 	for i := range r.Tensors {
 		t := &r.Tensors[i]
 		n = max(n, int64(2*t.UnitRows()*t.Cols*4)) + unitsAtOnce*int64(t.UnitBytes())
-		if t.Transposed {
+		if t.Transposed != sources[i].Transposed() {
 			n = max(n, t.Params()*4+readWeights*4)
 		}
 	}

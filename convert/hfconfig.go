@@ -5,47 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"slices"
-	"strings"
 
 	"st/format"
 )
-
-// architecture is a kind of model that can be converted.
-type architecture struct {
-	class     string // as "architectures" in config.json names it
-	modelType string // as "model_type" does
-	parse     func(text []byte) (format.Config, error)
-}
-
-var architectures = []architecture{smallThinker}
-
-// ParseConfig reads a checkpoint's config.json. The error names the field that is missing, wrong or not supported.
-func ParseConfig(text []byte) (format.Config, error) {
-	var head struct {
-		Architectures []string `json:"architectures"`
-		ModelType     string   `json:"model_type"`
-	}
-	if err := unmarshal(text, &head); err != nil {
-		return format.Config{}, err
-	}
-	var supported []string
-	for _, a := range architectures {
-		if slices.Contains(head.Architectures, a.class) || len(head.Architectures) == 0 && head.ModelType == a.modelType {
-			c, err := a.parse(text)
-			if err != nil {
-				return c, err
-			}
-			return c, c.Validate()
-		}
-		supported = append(supported, a.class)
-	}
-	name := strings.Join(head.Architectures, ", ")
-	if name == "" {
-		name = head.ModelType
-	}
-	return format.Config{}, fmt.Errorf("architecture %q is not supported: this program converts %s", name, strings.Join(supported, ", "))
-}
 
 // unmarshal is json.Unmarshal with errors that name the field, in words that are not Go's.
 func unmarshal(text []byte, into any) error {

@@ -38,6 +38,9 @@ func (p *plan) chunks() []*chunk {
 		}
 		t := &r.Tensors[0]
 		atOnce := int(max(1, chunkBytes/t.Stride))
+		if p.sources[i][0].Transposed() != t.Transposed {
+			atOnce = t.Units() // every row of the source touches every unit
+		}
 		for u := 0; u < t.Units(); u += atOnce {
 			c := &chunk{record: r, sources: p.sources[i], from: u, to: min(u+atOnce, t.Units()), ready: make(chan struct{})}
 			c.bytes = int64(c.to-c.from) * t.Stride
@@ -130,7 +133,7 @@ func (c *chunk) encode(e *encoder) error {
 		return e.expert(c.data, c.record, c.sources)
 	}
 	clear(c.data)
-	return e.tensor(c.data, &c.record.Tensors[0], c.sources[0], c.from, c.to)
+	return e.tensor(c.data, c.record, &c.record.Tensors[0], c.sources[0], c.from, c.to)
 }
 
 // concurrency returns how many goroutines encode, and how many chunks may be under way or waiting, for the budget.
@@ -138,8 +141,8 @@ func (p *plan) concurrency(threads int) (workers, inFlight int) {
 	var data, work int64
 	for i := range p.records {
 		r := &p.records[i]
-		work = max(work, encoderMemory(r))
-		if r.IsExpert() {
+		work = max(work, encoderMemory(r, p.sources[i]))
+		if r.IsExpert() || p.sources[i][0].Transposed() != r.Tensors[0].Transposed {
 			data = max(data, r.Length)
 		} else {
 			data = max(data, chunkBytes, r.Tensors[0].Stride)

@@ -2,7 +2,6 @@ package convert
 
 import (
 	"fmt"
-	"strings"
 
 	"st/format"
 	"st/quant"
@@ -15,7 +14,7 @@ type Class uint8
 const (
 	Exact     Class = iota
 	Attention       // q, k, v and o
-	Experts         // gate, up and down
+	Experts         // gate, up and down, of experts and of layers without experts
 	Embed           // the table that token embeddings are looked up in
 	Head            // the language-model head
 	numClasses
@@ -25,24 +24,24 @@ func (c Class) String() string {
 	return [...]string{"norms and routers", "attention", "experts", "embed", "lm-head"}[c]
 }
 
-// classOf returns the class of a tensor by its name in the checkpoint.
-func classOf(name string) Class {
-	switch {
-	case name == embeddings:
+// classOf returns the class of tensors of a role.
+func classOf(r format.Role) Class {
+	switch r {
+	case format.RoleEmbedding:
 		return Embed
-	case name == lmHead:
+	case format.RoleHead:
 		return Head
-	case strings.Contains(name, ".self_attn."):
+	case format.RoleQuery, format.RoleKey, format.RoleValue, format.RoleAttnOutput:
 		return Attention
-	case strings.Contains(name, ".experts."):
+	case format.RoleGate, format.RoleUp, format.RoleDown:
 		return Experts
 	}
 	return Exact
 }
 
-// flag is the command-line option that sets the class's type.
-func (c Class) flag() string {
-	return [...]string{"", "--attn", "--experts", "--embed", "--lm-head"}[c]
+// option is what provenance calls the class's type.
+func (c Class) option() string {
+	return [...]string{"", "attn", "experts", "embed", "lm-head"}[c]
 }
 
 // Recipe gives every class of tensors a type. The zero value is all F32.
@@ -91,7 +90,7 @@ func (r *Recipe) options() map[string]string {
 	o := map[string]string{"type": r.Type.String(), "embed": types[Embed].String()}
 	for c := Attention; c < numClasses; c++ {
 		if c != Embed && types[c] != r.Type {
-			o[c.flag()[2:]] = types[c].String()
+			o[c.option()] = types[c].String()
 		}
 	}
 	return o
@@ -125,15 +124,15 @@ func (p *plan) typeOf(c Class, src tensor, cols int) (quant.Type, error) {
 		return quant.F32, nil
 	}
 	t := stored(p.types[c], cols)
-	m, ok := src.(modelTensor)
-	if !ok || rank(t) <= rank(m.typ()) {
+	from, known := src.Type()
+	if !known || rank(t) <= rank(from) {
 		return t, nil
 	}
 	if _, asked := p.recipe.asked(c); asked {
-		return t, fmt.Errorf("%s: tensor %s is %s, and as %s it would be larger but no better: choose another type for %s, "+
-			"or begin with a file that is more precise", src.File(), src.Name(), m.typ(), t, c)
+		return t, fmt.Errorf("%s: tensor %s is %s, and as %s it %w: choose another type for %s, "+
+			"or begin with a file that is more precise", src.File(), src.Name(), from, t, ErrPrecision, c)
 	}
-	return m.typ(), nil
+	return from, nil
 }
 
 // setType sets a planned tensor's type, and takes note of what the user should know.
@@ -144,8 +143,8 @@ func (p *plan) setType(t *format.Tensor, c Class, src tensor) (err error) {
 	if asked := p.types[c]; c != Exact && !asked.Fits(t.Cols) {
 		p.fallbacks = append(p.fallbacks, Fallback{t.Name, t.Cols, asked, t.Type})
 	}
-	if m, ok := src.(modelTensor); ok && m.typ() != t.Type && m.typ().Block() > 1 {
-		p.again[[2]quant.Type{m.typ(), t.Type}]++
+	if from, known := src.Type(); known && from != t.Type && from.Block() > 1 {
+		p.again[[2]quant.Type{from, t.Type}]++
 	}
 	return nil
 }

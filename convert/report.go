@@ -2,7 +2,6 @@ package convert
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"slices"
 	"sync"
@@ -58,7 +57,7 @@ type losses struct {
 func newLosses() *losses { return &losses{all: map[string]*Loss{}} }
 
 // add compares rows of a tensor with what they were encoded as: out begins at their first unit.
-func (l *losses) add(t *format.Tensor, out []byte, rows []float32) {
+func (l *losses) add(t *format.Tensor, layer int, out []byte, rows []float32) {
 	if l == nil {
 		return
 	}
@@ -73,20 +72,13 @@ func (l *losses) add(t *format.Tensor, out []byte, rows []float32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.all[t.Name] == nil {
-		l.all[t.Name] = &Loss{Tensor: t.Name, Class: classOf(t.Name), Layer: layerOf(t.Name), Type: t.Type, Weights: t.Params(), Bytes: t.Bytes()}
+		l.all[t.Name] = &Loss{Tensor: t.Name, Class: classOf(t.Role), Layer: layer, Type: t.Type, Weights: t.Params(), Bytes: t.Bytes()}
 	}
 	loss := l.all[t.Name]
 	loss.SumSquares += sum.SumSquares
 	loss.SumErrors += sum.SumErrors
 	loss.MaxError = max(loss.MaxError, sum.MaxError)
 	loss.Outliers += sum.Outliers
-}
-
-// layerOf returns a tensor's layer by its name, −1 for none.
-func layerOf(name string) int {
-	layer := -1
-	fmt.Sscanf(name, "model.layers.%d.", &layer)
-	return layer
 }
 
 // compare returns what a row lost.

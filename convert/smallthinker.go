@@ -8,7 +8,24 @@ import (
 )
 
 // smallThinker is the architecture of arXiv 2507.20984.
-var smallThinker = architecture{"SmallThinkerForCausalLM", "smallthinker", parseSmallThinker}
+var smallThinker = architecture{
+	name: "smallthinker", class: "SmallThinkerForCausalLM", modelType: "smallthinker", parse: parseSmallThinker,
+	tensors: []tensorName{
+		{format.RoleEmbedding, "model.embed_tokens.weight"},
+		{format.RoleAttnNorm, "model.layers.%d.input_layernorm.weight"},
+		{format.RoleRouter, "model.layers.%d.block_sparse_moe.primary_router.weight"},
+		{format.RoleQuery, "model.layers.%d.self_attn.q_proj.weight"},
+		{format.RoleKey, "model.layers.%d.self_attn.k_proj.weight"},
+		{format.RoleValue, "model.layers.%d.self_attn.v_proj.weight"},
+		{format.RoleAttnOutput, "model.layers.%d.self_attn.o_proj.weight"},
+		{format.RoleFFNNorm, "model.layers.%d.post_attention_layernorm.weight"},
+		{format.RoleFinalNorm, "model.norm.weight"},
+		{format.RoleHead, "lm_head.weight"},
+		{format.RoleGate, "model.layers.%d.block_sparse_moe.experts.%d.gate.weight"},
+		{format.RoleUp, "model.layers.%d.block_sparse_moe.experts.%d.up.weight"},
+		{format.RoleDown, "model.layers.%d.block_sparse_moe.experts.%d.down.weight"},
+	},
+}
 
 // smallThinkerConfig is config.json. Pointers tell a field that is absent from one that is zero.
 type smallThinkerConfig struct {
@@ -55,7 +72,6 @@ func parseSmallThinker(text []byte) (format.Config, error) {
 		return format.Config{}, err
 	}
 	c := format.Config{
-		Architecture:   "smallthinker",
 		RMSNormEps:     1e-6,
 		MoE:            &format.MoE{RouterSoftmax: j.RouterSoftmax},
 		TiedEmbeddings: j.Tied == nil || *j.Tied,

@@ -30,7 +30,7 @@ func openSource(path string) (*source, error) {
 		return nil, fmt.Errorf("open %s: %w", path, cause(err))
 	}
 	if !info.IsDir() && strings.EqualFold(filepath.Ext(path), ".stm") {
-		return nil, fmt.Errorf("%s is an .stm file already: st quantize makes a smaller one of it", path)
+		return nil, fmt.Errorf("%s %w", path, ErrIsModel)
 	}
 	s := &source{dir: path}
 	if !info.IsDir() {
@@ -57,7 +57,7 @@ func openSource(path string) (*source, error) {
 		}
 	}
 	if s.config == nil {
-		return nil, fmt.Errorf("%s: there is no config.json: a checkpoint is a directory as downloaded from Hugging Face", s.dir)
+		return nil, fmt.Errorf("%s: %w: a checkpoint is a directory as downloaded from Hugging Face", s.dir, ErrNoConfig)
 	}
 	if s.weights, err = checkpoint.Open(path); err != nil {
 		return nil, err
@@ -97,7 +97,7 @@ func checkTarget(dst string, sources []string) error {
 	}
 	for _, name := range sources {
 		if from, err := os.Stat(name); err == nil && os.SameFile(from, to) {
-			return fmt.Errorf("%s is one of the files to convert: choose another target", dst)
+			return fmt.Errorf("%s %w: choose another target", dst, ErrIsSource)
 		}
 	}
 	return nil
@@ -147,11 +147,16 @@ func (s *source) meta() (*format.Meta, []string, error) {
 // settleHead decides where the language-model head is. A checkpoint of tied embeddings may hold lm_head.weight all the
 // same: torch files repeat the embedding matrix under that name. If it differs it is a head of its own.
 func (s *source) settleHead(m *format.Meta, notes *[]string) error {
-	head, ok := s.weights.Lookup("lm_head.weight")
+	a, err := architectureOf(&m.Config)
+	if err != nil {
+		return err
+	}
+	headName, embedName := a.tensorName(key{format.RoleHead, -1, -1}), a.tensorName(key{format.RoleEmbedding, -1, -1})
+	head, ok := s.weights.Lookup(headName)
 	if !ok || !m.Config.TiedEmbeddings {
 		return nil
 	}
-	embed, ok := s.weights.Lookup("model.embed_tokens.weight")
+	embed, ok := s.weights.Lookup(embedName)
 	if !ok {
 		return nil // the plan says that it is missing
 	}
@@ -160,11 +165,11 @@ func (s *source) settleHead(m *format.Meta, notes *[]string) error {
 		return err
 	}
 	if same {
-		*notes = append(*notes, "lm_head.weight repeats model.embed_tokens.weight: stored once, as tied embeddings")
+		*notes = append(*notes, headName+" repeats "+embedName+": stored once, as tied embeddings")
 		return nil
 	}
 	m.Config.TiedEmbeddings = false
-	*notes = append(*notes, "lm_head.weight differs from model.embed_tokens.weight: used as the head, although config.json says tied")
+	*notes = append(*notes, headName+" differs from "+embedName+": used as the head, although config.json says tied")
 	return nil
 }
 

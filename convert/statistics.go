@@ -59,15 +59,17 @@ func newStatistics(opts Options) *statistics {
 	return &statistics{calibration: opts.Calibration, gptq: opts.Encoder == GPTQ}
 }
 
-// set gives the encoder what is known of a tensor's inputs.
-func (s *statistics) set(e *quant.Encoder, t *format.Tensor) error {
+// set gives the encoder what is known of the inputs of a tensor of a record. A tensor that is stored transposed has rows that are all
+// multiplied with one number each.
+func (s *statistics) set(e *quant.Encoder, r *format.Record, t *format.Tensor) error {
 	e.Importance, e.GPTQ = nil, nil
-	if s.calibration == nil || t.Type != quant.Q4_0 {
+	if s.calibration == nil || t.Type != quant.Q4_0 || t.Transposed {
 		return nil
 	}
-	e.Importance = normalize(s.calibration.Importance(t.Name))
-	input, _ := calibration.Input(t.Name)
-	if !s.gptq || input == "" {
+	place := calibration.PlaceOf(t.Role, r.Layer, r.Expert)
+	e.Importance = normalize(s.calibration.Importance(place))
+	input := place.Name
+	if !s.gptq || !s.calibration.HasCovarianceOf(input) {
 		return nil
 	}
 	f := s.factor(input)

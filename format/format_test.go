@@ -266,7 +266,7 @@ func TestRefused(t *testing.T) {
 		want error
 		text string
 	}{
-		{"empty", nil, ErrNotModel, "st convert"},
+		{"empty", nil, ErrNotModel, "m.stm"},
 		{"text", []byte("hello, this is not a model at all"), ErrNotModel, ""},
 		{"newer version", edit(func(b []byte) []byte { b[8] = 9; return b }), ErrVersion, "version 9"},
 		{"unknown required section", withSections(func(s []Section) []Section {
@@ -540,7 +540,7 @@ func TestCreateRefuses(t *testing.T) {
 		path, want string
 		force      bool
 	}{
-		{path, "exists: use --force", false},
+		{path, "m.stm exists", false},
 		{dir, "is a directory", true},
 		{filepath.Join(dir, "no", "m.stm"), "no such file", false},
 	} {

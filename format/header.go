@@ -16,6 +16,16 @@ var (
 	ErrVersion   = errors.New("unsupported format version")
 	ErrTruncated = errors.New("file is truncated")
 	ErrCorrupt   = errors.New("file is corrupt")
+	// ErrIsDirectory is about a path that should name a file.
+	ErrIsDirectory = errors.New("is a directory")
+	// ErrExists is about an output that exists and may not be replaced.
+	ErrExists = errors.New("exists")
+	// ErrCannotMap is about a file that the operating system does not map into memory. It can be read.
+	ErrCannotMap = errors.New("cannot be mapped into memory")
+	// ErrChanged is about a file that is no longer what it was when it was opened.
+	ErrChanged = errors.New("the file was changed while it was in use")
+	// ErrCannotRecord is about a model whose use can be recorded neither in it nor beside it.
+	ErrCannotRecord = errors.New("the use of experts cannot be recorded")
 	// ErrUsage is about what was recorded of the experts: the model is intact.
 	ErrUsage = errors.New("a record of the use of experts is damaged")
 )
@@ -141,7 +151,7 @@ func headerVersion(h []byte) (uint32, error) {
 		if len(h) < len(magic) && bytes.HasPrefix([]byte(magic), h) && len(h) > 0 {
 			return 0, fmt.Errorf("%w: it has only %d bytes; copy or convert it again", ErrTruncated, len(h))
 		}
-		return 0, fmt.Errorf("%w: make one with st convert", ErrNotModel)
+		return 0, ErrNotModel
 	}
 	if len(h) < 12 {
 		return 0, fmt.Errorf("%w: it has only %d bytes; copy or convert it again", ErrTruncated, len(h))

@@ -45,7 +45,7 @@ func Open(path string) (*Reader, error) {
 	case err != nil:
 		return nil, fmt.Errorf("open %s: %w", path, cause(err))
 	case info.IsDir():
-		return nil, fmt.Errorf("%s is a directory: name an .stm file (st convert makes one from a checkpoint directory)", path)
+		return nil, fmt.Errorf("%s %w", path, ErrIsDirectory)
 	case !info.Mode().IsRegular():
 		return nil, fmt.Errorf("%s is not a regular file: name an .stm file", path)
 	}

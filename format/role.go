@@ -59,6 +59,36 @@ func (r Role) PerLayer() bool { return r >= RoleAttnNorm }
 // PerExpert reports whether tensors of the role belong to an expert, in layers that have experts.
 func (r Role) PerExpert() bool { return r == RoleGate || r == RoleUp || r == RoleDown }
 
+// Shape returns the shape that a tensor of a role has in the checkpoint: [out, in], or [n] of a norm. expert tells whether it belongs to
+// an expert. It is nil for RoleNone.
+func (c *Config) Shape(role Role, expert bool) []int {
+	ffn := c.FFN
+	if expert {
+		ffn = c.MoE.ExpertFFN
+	}
+	switch role {
+	case RoleEmbedding, RoleHead:
+		return []int{c.Vocab, c.Hidden}
+	case RoleFinalNorm, RoleAttnNorm, RoleFFNNorm:
+		return []int{c.Hidden}
+	case RoleQuery:
+		return []int{c.Heads * c.HeadDim, c.Hidden}
+	case RoleKey, RoleValue:
+		return []int{c.KVHeads * c.HeadDim, c.Hidden}
+	case RoleAttnOutput:
+		return []int{c.Hidden, c.Heads * c.HeadDim}
+	case RoleQueryNorm, RoleKeyNorm:
+		return []int{c.HeadDim}
+	case RoleRouter:
+		return []int{c.MoE.Experts, c.Hidden}
+	case RoleGate, RoleUp:
+		return []int{ffn, c.Hidden}
+	case RoleDown:
+		return []int{c.Hidden, ffn}
+	}
+	return nil
+}
+
 // version1Roles are the roles of a SmallThinker checkpoint's tensors by their names, without layer and expert: directories of version 1
 // do not say them.
 var version1Roles = map[string]Role{

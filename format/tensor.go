@@ -134,22 +134,36 @@ func (t *Tensor) DecodeUnitRow(dst []float32, unit []byte, r int) {
 // missing ones of a last group are the caller's zeros), in units, which begins where the first of them does in its record.
 // scratch is at least as long as the units are, each UnitBytes.
 func (t *Tensor) EncodeUnits(units []byte, src []float32, e *quant.Encoder, scratch []byte) {
-	if t.Layout == Groups16 {
-		for n := t.UnitRows() * t.Cols; len(src) > 0; src = src[n:] {
-			e.EncodeGroup(t.Type, units[:t.UnitBytes()], src[:n], scratch)
-			units = units[min(int(t.Stride), len(units)):]
+	quants, scales := scratch[:t.Type.QuantBytes(len(src))], scratch[t.Type.QuantBytes(len(src)):][:t.Type.ScaleBytes(len(src))]
+	e.Encode(t.Type, quants, scales, src)
+	t.StoreUnits(units, quants, scales)
+}
+
+// StoreUnits stores rows whose quants and scales lie one row after the other, UnitRows of them for each unit, in units, which begins
+// where the first unit does in its record.
+func (t *Tensor) StoreUnits(units, quants, scales []byte) {
+	nq, ns := t.UnitRows()*t.Type.QuantBytes(t.Cols), t.UnitRows()*t.Type.ScaleBytes(t.Cols)
+	for at := 0; len(quants) > 0; at += int(t.Stride) {
+		if t.Layout == Groups16 {
+			t.Type.PackGroup(units[at:][:t.UnitBytes()], quants[:nq], scales[:ns], t.Cols)
+		} else {
+			q, s := t.row(units[at:])
+			copy(q, quants[:nq])
+			copy(s, scales[:ns])
 		}
+		quants, scales = quants[nq:], scales[ns:]
+	}
+}
+
+// LoadUnitRow fills quants and scales with those of row r, given the bytes that RowSpan tells.
+func (t *Tensor) LoadUnitRow(quants, scales, unit []byte, r int) {
+	if t.Layout == Groups16 {
+		t.Type.UnpackGroupRow(quants, scales, unit[:t.UnitBytes()], t.Cols, r%quant.GroupRows)
 		return
 	}
-	rowQuants, rowScales := t.Type.QuantBytes(t.Cols), t.Type.ScaleBytes(t.Cols)
-	quants, scales := scratch[:t.Type.QuantBytes(len(src))], scratch[t.Type.QuantBytes(len(src)):]
-	e.Encode(t.Type, quants, scales, src)
-	for at := 0; len(quants) > 0; at += int(t.Stride) {
-		q, s := t.row(units[at:])
-		copy(q, quants[:rowQuants])
-		copy(s, scales[:rowScales])
-		quants, scales = quants[rowQuants:], scales[rowScales:]
-	}
+	q, s := t.row(unit)
+	copy(quants, q)
+	copy(scales, s)
 }
 
 // CopyUnit copies a unit of another tensor of the same type, layout and width. Both slices begin where the unit does in its

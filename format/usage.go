@@ -138,7 +138,7 @@ func (r *Reader) verifyUsage() error {
 			return fmt.Errorf("%s: section %q: %w", r.path, s.Name, err)
 		}
 		if _, n := decodeUsage(b, len(r.experts)); n == 0 && slices.ContainsFunc(b, func(x byte) bool { return x != 0 }) {
-			return fmt.Errorf("%s: %w: it is at offset %d, is not used, and --record-experts replaces it", r.path, ErrUsage, at)
+			return fmt.Errorf("%s: %w: it is at offset %d and is not used", r.path, ErrUsage, at)
 		}
 	}
 	return nil
@@ -157,7 +157,7 @@ func (r *Reader) CheckRecordUsage() error {
 	path := UsagePath(r.path)
 	temp, err := createBeside(path)
 	if err != nil {
-		return fmt.Errorf("the use of experts can be recorded neither in %s nor in %s: %w; leave out --record-experts", r.path, path, cause(err))
+		return fmt.Errorf("%w: neither in %s nor in %s: %w", ErrCannotRecord, r.path, path, cause(err))
 	}
 	temp.Close()
 	return os.Remove(temp.Name())

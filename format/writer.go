@@ -254,7 +254,7 @@ func checkTarget(path string, force bool) error {
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("%s is not a regular file: it cannot be replaced", path)
 	case !force:
-		return fmt.Errorf("%s exists: use --force to replace it", path)
+		return fmt.Errorf("%s %w", path, ErrExists)
 	}
 	return nil
 }

@@ -35,6 +35,11 @@ func (e *Encoder) EncodeGroup(t Type, dst []byte, src []float32, scratch []byte)
 	n := len(src) / GroupRows
 	quants, scales := scratch[:t.QuantBytes(len(src))], scratch[t.QuantBytes(len(src)):][:t.ScaleBytes(len(src))]
 	e.Encode(t, quants, scales, src) // rows are whole blocks, so they encode like one long row
+	t.PackGroup(dst, quants, scales, n)
+}
+
+// PackGroup stores GroupRows rows of n weights, whose quants and scales lie one row after the other, as a group in dst.
+func (t Type) PackGroup(dst, quants, scales []byte, n int) {
 	nb, blockBytes := n/BlockSize, types[t].quantBytes
 	for b := range nb {
 		s, q, _ := t.groupBlock(b, nb)
@@ -46,6 +51,18 @@ func (e *Encoder) EncodeGroup(t Type, dst []byte, src []float32, scratch []byte)
 				le.PutUint32(to[w*GroupRows:], le.Uint32(block[w:]))
 			}
 		}
+	}
+}
+
+// UnpackGroupRow fills quants and scales with those of row r of a group of rows of n weights.
+func (t Type) UnpackGroupRow(quants, scales, group []byte, n, r int) {
+	nb, blockBytes := n/BlockSize, types[t].quantBytes
+	for b := range nb {
+		s, q, _ := t.groupBlock(b, nb)
+		for w := 0; w < blockBytes; w += 4 {
+			copy(quants[b*blockBytes+w:][:4], group[q+w*GroupRows+4*r:])
+		}
+		copy(scales[2*b:][:2], group[s+2*r:])
 	}
 }
 

@@ -219,7 +219,7 @@ func (a *app) verify(ctx context.Context, r *format.Reader) (*verifyReport, erro
 			return nil, err
 		}
 		if errors.Is(err, format.ErrUsage) {
-			a.note("note: %v; the model is intact", err)
+			a.note("note: %s; the model is intact", advise(err))
 			continue
 		}
 		v.Damaged = append(v.Damaged, strings.TrimPrefix(err.Error(), r.Path()+": "))

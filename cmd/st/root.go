@@ -83,7 +83,7 @@ func (a *app) exitCode(ctx context.Context, cmd *cobra.Command, err error) int {
 
 // fail prints an error in one line.
 func (a *app) fail(err error) int {
-	fmt.Fprintf(a.stderr, "st: %s\n", strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", " "))
+	fmt.Fprintf(a.stderr, "st: %s\n", strings.ReplaceAll(strings.TrimSpace(advise(err)), "\n", " "))
 	return exitFailure
 }
 

@@ -2,6 +2,7 @@ package calibration_test
 
 import (
 	"bytes"
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -88,19 +89,18 @@ func TestStatistics(t *testing.T) {
 		t.Errorf("%d tokens, covariance %t, uses %v", s.Tokens(), s.HasCovariance(), s.Uses(1))
 	}
 	m := meanSquare
-	for _, name := range []string{"lm_head.weight", "model.embed_tokens.weight", "model.layers.1.self_attn.q_proj.weight",
-		"model.layers.0.block_sparse_moe.experts.0.gate.weight"} {
-		near(t, name, s.Importance(name), m, 4*m, 9*m, 16*m)
+	for _, p := range []calibration.Place{calibration.PlaceOf(format.RoleHead, -1, -1), calibration.PlaceOf(format.RoleEmbedding, -1, -1),
+		calibration.PlaceOf(format.RoleQuery, 1, -1), calibration.PlaceOf(format.RoleGate, 0, 0)} {
+		near(t, p.Name, s.Importance(p), m, 4*m, 9*m, 16*m)
 	}
 	// No token has reached expert 2, so it is taken for an average one.
-	near(t, "expert 2", s.Importance("model.layers.0.block_sparse_moe.experts.2.up.weight"), m, 4*m, 9*m, 16*m)
-	for _, name := range []string{"model.layers.0.block_sparse_moe.experts.0.down.weight", "model.norm.weight", "x"} {
-		if v := s.Importance(name); v != nil {
-			t.Errorf("%s: %v", name, v)
+	near(t, "expert 2", s.Importance(calibration.PlaceOf(format.RoleUp, 0, 2)), m, 4*m, 9*m, 16*m)
+	for _, p := range []calibration.Place{calibration.PlaceOf(format.RoleDown, 0, 0), calibration.PlaceOf(format.RoleFinalNorm, -1, -1)} {
+		if v := s.Importance(p); v != nil {
+			t.Errorf("%+v: %v", p, v)
 		}
 	}
-	input, _ := calibration.Input("model.layers.1.self_attn.o_proj.weight")
-	c, err := s.Covariance(input)
+	c, err := s.Covariance(calibration.PlaceOf(format.RoleAttnOutput, 1, -1).Name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,8 +117,8 @@ func TestShrink(t *testing.T) {
 	mean := (1 + 64*9.) / 65
 	s := k.Statistics()
 	few, half := (1+64*mean)/65, (9+mean)/2
-	near(t, "one token", s.Importance("model.layers.0.block_sparse_moe.experts.0.gate.weight"), few, few, few, few)
-	near(t, "64 tokens", s.Importance("model.layers.0.block_sparse_moe.experts.1.gate.weight"), half, half, half, half)
+	near(t, "one token", s.Importance(calibration.PlaceOf(format.RoleGate, 0, 0)), few, few, few, few)
+	near(t, "64 tokens", s.Importance(calibration.PlaceOf(format.RoleGate, 0, 1)), half, half, half, half)
 }
 
 func TestBadStatistics(t *testing.T) {
@@ -137,8 +137,8 @@ func TestBadStatistics(t *testing.T) {
 	}{
 		{"empty", nil, config(), "the file is empty"},
 		{"cut short", good[:len(good)-40], config(), "stats"},
-		{"something else", bytes.Replace(good, []byte(`"tokens"`), []byte(`"tokenz"`), 1), config(), "it is not a file that st calibrate made"},
-		{"another model's", good, other, "it was made for another model"},
+		{"something else", bytes.Replace(good, []byte(`"tokens"`), []byte(`"tokenz"`), 1), config(), "it is no calibration file"},
+		{"another model's", good, other, "the calibration was made for another model"},
 		{"not finite", append(slices.Clone(good[:len(good)-8]), 0, 0, 0x80, 0x7f, 0, 0, 0, 0), config(), ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -161,7 +161,7 @@ func TestBadStatistics(t *testing.T) {
 		})
 	}
 	s := seen(false)
-	if _, err := s.Covariance("lm_head.input"); err == nil || !strings.Contains(err.Error(), "--covariance") {
+	if _, err := s.Covariance("lm_head.input"); !errors.Is(err, calibration.ErrMissing) {
 		t.Errorf("without covariances: %v", err)
 	}
 }

@@ -29,17 +29,26 @@ type sums struct {
 }
 
 type layerSums struct {
-	in, out, ffn sums   // of attention, and of all experts together
+	in, out, ffn sums   // of attention, and of the feed-forward network: of all experts together
 	experts      []sums // inputs weighted with the squares of the router's weights, which the output's errors are multiplied with
+	// Inputs of down, if the activation is dense: of a layer without experts, or of each expert, weighted likewise.
+	down        sums
+	expertsDown []sums
 }
 
 // NewCollector returns one for a model. If add is given it collects covariances too.
 func NewCollector(c *format.Config, add AddScaled) *Collector {
 	k := &Collector{config: c, add: add, layers: make([]layerSums, c.Layers), head: newSums(c.Hidden, add)}
 	for l := range k.layers {
-		k.layers[l] = layerSums{in: newSums(c.Hidden, add), out: newSums(c.Heads*c.HeadDim, add), ffn: newSums(c.Hidden, add), experts: make([]sums, c.MoE.Experts)}
-		for x := range k.layers[l].experts {
-			k.layers[l].experts[x] = newSums(c.Hidden, nil)
+		layer := &k.layers[l]
+		*layer = layerSums{in: newSums(c.Hidden, add), out: newSums(c.Heads*c.HeadDim, add), ffn: newSums(c.Hidden, add)}
+		if !c.HasExperts(l) {
+			layer.down = newSums(c.FFN, add)
+			continue
+		}
+		layer.experts, layer.expertsDown = make([]sums, c.MoE.Experts), make([]sums, c.MoE.Experts)
+		for x := range layer.experts {
+			layer.experts[x], layer.expertsDown[x] = newSums(c.Hidden, nil), newSums(c.MoE.ExpertFFN, nil)
 		}
 	}
 	return k
@@ -117,11 +126,13 @@ func (s *sums) mean() []float32 {
 	return m
 }
 
-// AttentionInput, AttentionOutput, ExpertInput and HeadInput are an observer's: see the runtime package.
+// AttentionInput, AttentionOutput, ExpertInput, FFNInput, DownInput and HeadInput are an observer's: see the runtime package.
 func (k *Collector) AttentionInput(layer int, x []float32) { k.layers[layer].in.all(x, k.add) }
 
+// AttentionOutput is shown the input [n, heads·head_dim] of o.
 func (k *Collector) AttentionOutput(layer int, x []float32) { k.layers[layer].out.all(x, k.add) }
 
+// ExpertInput is shown the input [n, hidden] of a layer's experts, those that each token chose [n, top-k], and their weights.
 func (k *Collector) ExpertInput(layer int, x []float32, experts []int32, weights []float32) {
 	l := &k.layers[layer]
 	l.ffn.all(x, k.add)
@@ -131,6 +142,24 @@ func (k *Collector) ExpertInput(layer int, x []float32, experts []int32, weights
 	}
 }
 
+// FFNInput is shown the input [n, hidden] of the feed-forward network of a layer without experts.
+func (k *Collector) FFNInput(layer int, x []float32) { k.layers[layer].ffn.all(x, k.add) }
+
+// DownInput is shown the input [n, ffn] of a down matrix behind a dense activation: of an expert, with the router's weights of the n
+// tokens, or, if expert is −1, of a layer without experts.
+func (k *Collector) DownInput(layer, expert int, x, weights []float32) {
+	l := &k.layers[layer]
+	if expert < 0 {
+		l.down.all(x, k.add)
+		return
+	}
+	s := &l.expertsDown[expert]
+	for t, w := range weights {
+		s.row(x[t*len(s.squares):], float64(w)*float64(w))
+	}
+}
+
+// HeadInput is shown the input [n, hidden] of the head.
 func (k *Collector) HeadInput(x []float32) {
 	k.head.all(x, k.add)
 	k.tokens += int64(len(x) / k.config.Hidden)
@@ -154,32 +183,52 @@ func (k *Collector) Statistics() *Statistics {
 		s.put(attentionOut(l), layer.out.mean())
 		covariance(attentionIn(l), &layer.in)
 		covariance(attentionOut(l), &layer.out)
+		if !k.config.HasExperts(l) {
+			s.put(ffnIn(l), layer.ffn.mean())
+			covariance(ffnIn(l), &layer.ffn)
+			if layer.down.weight > 0 {
+				s.put(downIn(l), layer.down.mean())
+				covariance(downIn(l), &layer.down)
+			}
+			continue
+		}
 		covariance(expertsIn(l), &layer.ffn)
-		all := newSums(k.config.Hidden, nil)
-		for x := range layer.experts {
-			for i, v := range layer.experts[x].squares {
-				all.squares[i] += v
-			}
-			all.weight += layer.experts[x].weight
-		}
-		average := all.mean()
-		var rows [][]float32
+		s.put(expertsIn(l), shrunk(layer.experts)...)
 		tokens := make([]float32, len(layer.experts))
+		seen := false
 		for x := range layer.experts {
-			e := &layer.experts[x]
-			m := e.mean()
-			own := float32(e.tokens) / float32(e.tokens+Shrink)
-			for i := range m {
-				m[i] = own*m[i] + (1-own)*average[i]
-			}
-			rows = append(rows, m)
-			tokens[x] = float32(e.tokens)
+			tokens[x] = float32(layer.experts[x].tokens)
+			seen = seen || layer.expertsDown[x].weight > 0
 		}
-		s.put(expertsIn(l), rows...)
 		s.put(expertsTokens(l), tokens)
+		if seen {
+			s.put(expertsDown(l), shrunk(layer.expertsDown)...)
+		}
 	}
 	s.put(headIn, k.head.mean())
 	covariance(headIn, &k.head)
 	s.put(tokensSeen, []float32{float32(k.tokens)})
 	return s
+}
+
+// shrunk returns the mean squares of each expert, with the layer's mean mixed in.
+func shrunk(experts []sums) (rows [][]float32) {
+	all := newSums(len(experts[0].squares), nil)
+	for x := range experts {
+		for i, v := range experts[x].squares {
+			all.squares[i] += v
+		}
+		all.weight += experts[x].weight
+	}
+	average := all.mean()
+	for x := range experts {
+		e := &experts[x]
+		m := e.mean()
+		own := float32(e.tokens) / float32(e.tokens+Shrink)
+		for i := range m {
+			m[i] = own*m[i] + (1-own)*average[i]
+		}
+		rows = append(rows, m)
+	}
+	return rows
 }

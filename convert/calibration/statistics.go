@@ -1,11 +1,10 @@
 package calibration
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,20 +13,31 @@ import (
 	"st/format"
 )
 
+// Sentinel errors, parts of a sentence that names the file.
+var (
+	ErrMissing       = errors.New("is missing")
+	ErrOtherModel    = errors.New("the calibration was made for another model")
+	ErrNotStatistics = errors.New("it is no calibration file")
+)
+
 // Statistics are mean squares of inputs, by the place in the model:
 //
 //	model.layers.L.self_attn.qkv_proj.input          [hidden]            of q, k and v
 //	model.layers.L.self_attn.o_proj.input            [heads·head_dim]
 //	model.layers.L.block_sparse_moe.experts.input    [experts, hidden]   of each expert's gate and up
 //	model.layers.L.block_sparse_moe.experts.tokens   [experts]           how many tokens chose it
+//	model.layers.L.block_sparse_moe.experts.down.input [experts, ffn]    of each expert's down, behind a dense activation
+//	model.layers.L.mlp.input                         [hidden]            of gate and up, in a layer without experts
+//	model.layers.L.mlp.down_proj.input               [ffn]               of down, likewise, behind a dense activation
 //	lm_head.input                                    [hidden]
 //	tokens                                           [1]                 of the text
 //
-// and, if they were collected, the covariances Σ x·xᵀ of the four kinds of inputs, those of a layer's experts in one: the upper
-// triangle, row after row, under the name with ".covariance" after it.
+// and, if they were collected, the covariances Σ x·xᵀ, those of a layer's experts in one, and none of an expert's down: the upper
+// triangle, row after row, under the name with ".covariance" after it. The names are the same for all architectures.
 //
-// An expert's inputs count by the square of the weight that the router gave it, and the layer's mean is mixed in, for 64 tokens.
-// down has no importance: its rows are stored neuron by neuron, and all weights of a neuron are multiplied with the same number.
+// An expert's inputs count by the square of the weight that the router gave it, and the layer's mean is mixed in, for 64 tokens. The two
+// inputs of down may be missing. A down that is stored neuron by neuron needs none: all weights of a neuron are multiplied with the same
+// number.
 type Statistics struct {
 	// Name is that of the file which they were read from.
 	Name    string
@@ -54,6 +64,12 @@ func expertsTokens(l int) string {
 	return fmt.Sprintf("model.layers.%d.block_sparse_moe.experts.tokens", l)
 }
 
+func expertsDown(l int) string {
+	return fmt.Sprintf("model.layers.%d.block_sparse_moe.experts.down.input", l)
+}
+func ffnIn(l int) string  { return fmt.Sprintf("model.layers.%d.mlp.input", l) }
+func downIn(l int) string { return fmt.Sprintf("model.layers.%d.mlp.down_proj.input", l) }
+
 func (s *Statistics) put(name string, rows ...[]float32) {
 	m := matrix{rows: len(rows), cols: len(rows[0]), data: rows[0]}
 	if len(rows) > 1 {
@@ -69,57 +85,71 @@ func (s *Statistics) Tokens() int { return int(s.tensors[tokensSeen].data[0]) }
 // Uses returns how many tokens chose each expert of a layer.
 func (s *Statistics) Uses(layer int) []float32 { return s.tensors[expertsTokens(layer)].data }
 
-// Input returns the name of the inputs that a tensor of a checkpoint is multiplied with, and of which expert it is, −1 for none. The
-// name is empty for tensors whose inputs are not known.
-func Input(tensor string) (name string, expert int) {
-	if tensor == "lm_head.weight" || tensor == "model.embed_tokens.weight" {
-		return headIn, -1
-	}
-	var layer int
-	if _, err := fmt.Sscanf(tensor, "model.layers.%d.", &layer); err != nil {
-		return "", -1
-	}
-	rest := strings.TrimPrefix(tensor, fmt.Sprintf("model.layers.%d.", layer))
-	switch rest {
-	case "self_attn.q_proj.weight", "self_attn.k_proj.weight", "self_attn.v_proj.weight":
-		return attentionIn(layer), -1
-	case "self_attn.o_proj.weight":
-		return attentionOut(layer), -1
-	}
-	if _, err := fmt.Sscanf(rest, "block_sparse_moe.experts.%d.", &expert); err != nil || strings.HasSuffix(rest, ".down.weight") {
-		return "", -1
-	}
-	return expertsIn(layer), expert
+// Place is where in a model a matrix gets its inputs: their name in the file, empty if they are not collected, and the expert, −1 for
+// none.
+type Place struct {
+	Name   string
+	Expert int
 }
 
-// Importance returns how much each column of a tensor counts, given the tensor's name in the checkpoint; nil: all the same, or
-// nothing is known.
-func (s *Statistics) Importance(tensor string) []float32 {
+// PlaceOf returns the place of a tensor by what it is for. layer and expert are −1 for none.
+func PlaceOf(role format.Role, layer, expert int) Place {
+	switch role {
+	case format.RoleEmbedding, format.RoleHead: // the table may be the head
+		return Place{headIn, -1}
+	case format.RoleQuery, format.RoleKey, format.RoleValue:
+		return Place{attentionIn(layer), -1}
+	case format.RoleAttnOutput:
+		return Place{attentionOut(layer), -1}
+	case format.RoleGate, format.RoleUp:
+		if expert >= 0 {
+			return Place{expertsIn(layer), expert}
+		}
+		return Place{ffnIn(layer), -1}
+	case format.RoleDown:
+		if expert >= 0 {
+			return Place{expertsDown(layer), expert}
+		}
+		return Place{downIn(layer), -1}
+	}
+	return Place{"", -1}
+}
+
+// Importance returns how much each input of a place counts; nil: all the same, or nothing is known.
+func (s *Statistics) Importance(p Place) []float32 {
 	if s == nil {
 		return nil
 	}
-	name, expert := Input(tensor)
-	m := s.tensors[name]
-	if expert < 0 {
+	m, ok := s.tensors[p.Name]
+	if !ok || p.Expert < 0 {
 		return m.data
 	}
-	return m.data[expert*m.cols:][:m.cols]
+	return m.data[p.Expert*m.cols:][:m.cols]
 }
 
-// Covariance returns the covariance of inputs, named by [Input]: its upper triangle row after row. It is read from the file.
-func (s *Statistics) Covariance(input string) ([]float32, error) {
-	m, ok := s.tensors[input+covarianceOf]
+// HasCovarianceOf reports whether the covariance of a place can be had: all gates and ups of a layer's experts share one.
+func (s *Statistics) HasCovarianceOf(place string) bool {
+	_, ok := s.tensors[place+covarianceOf]
+	return ok
+}
+
+// Covariance returns the covariance of the inputs of a place: its upper triangle row after row. It is read from the file.
+func (s *Statistics) Covariance(place string) ([]float32, error) {
+	m, ok := s.tensors[place+covarianceOf]
 	if !ok {
-		return nil, fmt.Errorf("%s: tensor %s is missing: st calibrate collects it with --covariance", s.Name, input+covarianceOf)
+		return nil, fmt.Errorf("%s: tensor %s %w", s.Name, place+covarianceOf, ErrMissing)
 	}
 	if m.data != nil {
 		return m.data, nil
 	}
-	return s.read(input + covarianceOf)
+	return s.read(place + covarianceOf)
 }
 
 // HasCovariance reports whether covariances were collected.
 func (s *Statistics) HasCovariance() bool {
+	if s == nil {
+		return false
+	}
 	_, ok := s.tensors[headIn+covarianceOf]
 	return ok
 }
@@ -138,12 +168,9 @@ func (s *Statistics) read(name string) ([]float32, error) {
 	return data, nil
 }
 
-// Open opens a file that st calibrate wrote. What is in it is read when Check finds that it belongs to the model, and covariances when
+// Open opens a file that Write wrote. What is in it is read when Check finds that it belongs to the model, and covariances when
 // they are asked for; Close it when they are no more.
 func Open(path string) (*Statistics, error) {
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("open %s: no such file: st calibrate makes one", path)
-	}
 	c, err := checkpoint.OpenSafetensors(path)
 	if err != nil {
 		return nil, err
@@ -155,7 +182,7 @@ func Open(path string) (*Statistics, error) {
 	}
 	if m := s.tensors[tokensSeen]; m.rows != 1 || m.cols != 1 {
 		c.Close()
-		return nil, fmt.Errorf("%s: there is no tensor %q: it is not a file that st calibrate made", path, tokensSeen)
+		return nil, fmt.Errorf("%s: %w: there is no tensor %q", path, ErrNotStatistics, tokensSeen)
 	}
 	if err := s.load(tokensSeen); err != nil {
 		c.Close()
@@ -189,9 +216,9 @@ func (s *Statistics) Check(c *format.Config) error {
 		m, ok := s.tensors[name]
 		switch {
 		case !ok:
-			return fmt.Errorf("%s: tensor %s is missing: it was made for another model", s.Name, name)
+			return fmt.Errorf("%s: tensor %s %w: %w", s.Name, name, ErrMissing, ErrOtherModel)
 		case m.rows != rows || m.cols != cols:
-			return fmt.Errorf("%s: tensor %s is %d×%d instead of %d×%d: it was made for another model", s.Name, name, m.rows, m.cols, rows, cols)
+			return fmt.Errorf("%s: tensor %s is %d×%d instead of %d×%d: %w", s.Name, name, m.rows, m.cols, rows, cols, ErrOtherModel)
 		}
 		if strings.HasSuffix(name, covarianceOf) {
 			return nil
@@ -204,14 +231,18 @@ func (s *Statistics) Check(c *format.Config) error {
 		}
 		return check(name+covarianceOf, 1, triangle(cols))
 	}
+	has := func(name string) bool { _, ok := s.tensors[name]; return ok }
 	err := input(headIn, 1, c.Hidden)
-	for l := range c.Layers {
-		for _, e := range []error{
-			input(attentionIn(l), 1, c.Hidden), input(attentionOut(l), 1, c.Heads*c.HeadDim),
-			input(expertsIn(l), c.MoE.Experts, c.Hidden), check(expertsTokens(l), 1, c.MoE.Experts),
-		} {
-			if err == nil {
-				err = e
+	for l := 0; l < c.Layers && err == nil; l++ {
+		err = cmp.Or(input(attentionIn(l), 1, c.Hidden), input(attentionOut(l), 1, c.Heads*c.HeadDim))
+		if err == nil && c.HasExperts(l) {
+			err = cmp.Or(input(expertsIn(l), c.MoE.Experts, c.Hidden), check(expertsTokens(l), 1, c.MoE.Experts))
+			if err == nil && has(expertsDown(l)) {
+				err = check(expertsDown(l), c.MoE.Experts, c.MoE.ExpertFFN)
+			}
+		} else if err == nil {
+			if err = input(ffnIn(l), 1, c.Hidden); err == nil && has(downIn(l)) {
+				err = input(downIn(l), 1, c.FFN)
 			}
 		}
 	}

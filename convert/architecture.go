@@ -1,0 +1,149 @@
+package convert
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"st/format"
+)
+
+// architecture is a kind of model that can be converted: how its config.json reads, and what its tensors are called. Everything
+// else follows from the roles of the tensors and the config.
+type architecture struct {
+	name      string // as format.Config says
+	class     string // as "architectures" in config.json names it
+	modelType string // as "model_type" does
+	parse     func(text []byte) (format.Config, error)
+	// tensors are in the order in which they lie in a file: those of the model and of a layer, which are repeated for every
+	// layer. Those of an expert make a record.
+	tensors []tensorName
+	// fused are tensors that hold those of all experts of a layer, which some checkpoints have in their place.
+	fused []fusedName
+}
+
+// tensorName is what a checkpoint calls the tensors of a role. In the pattern "%d" stands for the layer, and a second one for the
+// expert. A role that experts and layers without experts have is there twice.
+type tensorName struct {
+	role    format.Role
+	pattern string
+}
+
+func (t tensorName) perExpert() bool { return strings.Count(t.pattern, "%d") == 2 }
+
+// fusedName is a tensor [experts, parts·out, in], or its transpose [experts, in, parts·out], of which the role is one part.
+type fusedName struct {
+	role        format.Role
+	pattern     string
+	part, parts int
+}
+
+var architectures = []*architecture{&smallThinker}
+
+// architectureOf returns the architecture of a converted model.
+func architectureOf(c *format.Config) (*architecture, error) {
+	for _, a := range architectures {
+		if a.name == c.Architecture {
+			return a, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: %q", ErrArchitecture, c.Architecture)
+}
+
+// key says which tensor of a model is meant. Layer and expert are −1 for none.
+type key struct {
+	role          format.Role
+	layer, expert int
+}
+
+// tensorName returns what a checkpoint calls a tensor.
+func (a *architecture) tensorName(k key) string {
+	for _, t := range a.tensors {
+		if t.role != k.role || t.perExpert() != (k.expert >= 0) {
+			continue
+		}
+		switch {
+		case k.expert >= 0:
+			return fmt.Sprintf(t.pattern, k.layer, k.expert)
+		case k.layer >= 0:
+			return fmt.Sprintf(t.pattern, k.layer)
+		}
+		return t.pattern
+	}
+	return k.role.String()
+}
+
+// keys returns the tensors of a model in the order of its file: the dense part, and then one key for each expert's first tensor.
+// The head is always among them, tied or not.
+func (a *architecture) keys(c *format.Config) (dense []key, experts [][]key) {
+	perLayer := func(t tensorName) bool { return t.role.PerLayer() && !t.perExpert() }
+	first := slices.IndexFunc(a.tensors, perLayer)
+	for _, t := range a.tensors[:first] {
+		dense = append(dense, key{t.role, -1, -1})
+	}
+	for l := range c.Layers {
+		for _, t := range a.tensors {
+			if perLayer(t) && hasRole(c, t.role, l) {
+				dense = append(dense, key{t.role, l, -1})
+			}
+		}
+	}
+	for _, t := range a.tensors[first:] {
+		if !t.role.PerLayer() {
+			dense = append(dense, key{t.role, -1, -1})
+		}
+	}
+	for _, l := range c.MoELayers() {
+		for x := range c.MoE.Experts {
+			var record []key
+			for _, t := range a.tensors {
+				if t.perExpert() {
+					record = append(record, key{t.role, l, x})
+				}
+			}
+			experts = append(experts, record)
+		}
+	}
+	return dense, experts
+}
+
+// hasRole reports whether a layer has a tensor of a role outside its experts.
+func hasRole(c *format.Config, role format.Role, layer int) bool {
+	switch {
+	case role == format.RoleRouter:
+		return c.HasExperts(layer)
+	case role.PerExpert():
+		return !c.HasExperts(layer)
+	case role == format.RoleQueryNorm || role == format.RoleKeyNorm:
+		return c.QKNorm
+	}
+	return true
+}
+
+// ParseConfig reads a checkpoint's config.json. The error names the field that is missing, wrong or not supported.
+func ParseConfig(text []byte) (format.Config, error) {
+	var head struct {
+		Architectures []string `json:"architectures"`
+		ModelType     string   `json:"model_type"`
+	}
+	if err := unmarshal(text, &head); err != nil {
+		return format.Config{}, err
+	}
+	var supported []string
+	for _, a := range architectures {
+		if slices.Contains(head.Architectures, a.class) || len(head.Architectures) == 0 && head.ModelType == a.modelType {
+			c, err := a.parse(text)
+			if err != nil {
+				return c, err
+			}
+			c.Architecture = a.name
+			return c, c.Validate()
+		}
+		supported = append(supported, a.class)
+	}
+	name := strings.Join(head.Architectures, ", ")
+	if name == "" {
+		name = head.ModelType
+	}
+	return format.Config{}, fmt.Errorf("%w: %q: this program converts %s", ErrArchitecture, name, strings.Join(supported, ", "))
+}
