@@ -29,6 +29,56 @@ func unmarshal(text []byte, into any) error {
 	return fmt.Errorf("field %s is a JSON %s: %s was expected", te.Field, te.Value, expected)
 }
 
+// sizeField is a field of config.json that must be there, and be 1 or more.
+type sizeField struct {
+	name string
+	from *int // nil: absent
+	to   *int
+}
+
+// readSizes reads fields and names the first that is missing or wrong.
+func readSizes(fields []sizeField) error {
+	for _, f := range fields {
+		if f.from == nil {
+			return fmt.Errorf("field %s is missing", f.name)
+		}
+		if *f.from < 1 {
+			return fmt.Errorf("field %s is %d: it must be 1 or more", f.name, *f.from)
+		}
+		*f.to = *f.from
+	}
+	return nil
+}
+
+// readHeads checks numbers that have been read, and sets head_dim: it may be absent if the heads share hidden_size.
+func readHeads(c *format.Config, headDim *int) error {
+	if c.Layers > format.MaxLayers {
+		return fmt.Errorf("field num_hidden_layers is %d: at most %d are supported", c.Layers, format.MaxLayers)
+	}
+	if c.Heads%c.KVHeads != 0 {
+		return fmt.Errorf("field num_attention_heads is %d: it must be a multiple of num_key_value_heads, %d", c.Heads, c.KVHeads)
+	}
+	if headDim != nil {
+		if c.HeadDim = *headDim; c.HeadDim < 1 {
+			return fmt.Errorf("field head_dim is %d: it must be 1 or more", c.HeadDim)
+		}
+		return nil
+	}
+	if c.HeadDim = c.Hidden / c.Heads; c.HeadDim*c.Heads != c.Hidden {
+		return fmt.Errorf("field head_dim is missing, and hidden_size %d is not a multiple of num_attention_heads %d", c.Hidden, c.Heads)
+	}
+	return nil
+}
+
+// filled returns a layout of n layers that are all alike.
+func filled(n int, with bool) []bool {
+	layout := make([]bool, n)
+	for l := range layout {
+		layout[l] = with
+	}
+	return layout
+}
+
 // parseLayout reads a field with an array of 0 and 1, or of booleans, one a layer; nil if it is absent or null.
 func parseLayout(field string, text json.RawMessage) ([]bool, error) {
 	var items []any

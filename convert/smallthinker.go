@@ -76,11 +76,7 @@ func parseSmallThinker(text []byte) (format.Config, error) {
 		MoE:            &format.MoE{RouterSoftmax: j.RouterSoftmax},
 		TiedEmbeddings: j.Tied == nil || *j.Tied,
 	}
-	for _, f := range []struct {
-		name string
-		from *int
-		to   *int
-	}{
+	err := readSizes([]sizeField{
 		{"vocab_size", j.Vocab, &c.Vocab},
 		{"hidden_size", j.Hidden, &c.Hidden},
 		{"num_hidden_layers", j.Layers, &c.Layers},
@@ -90,30 +86,15 @@ func parseSmallThinker(text []byte) (format.Config, error) {
 		{"moe_num_active_primary_experts", j.ExpertsPerToken, &c.MoE.ExpertsPerToken},
 		{"moe_ffn_hidden_size", j.ExpertFFN, &c.MoE.ExpertFFN},
 		{"max_position_embeddings", j.Context, &c.Context},
-	} {
-		if f.from == nil {
-			return c, fmt.Errorf("field %s is missing", f.name)
-		}
-		if *f.from < 1 {
-			return c, fmt.Errorf("field %s is %d: it must be 1 or more", f.name, *f.from)
-		}
-		*f.to = *f.from
-	}
-	if c.Layers > format.MaxLayers {
-		return c, fmt.Errorf("field num_hidden_layers is %d: at most %d are supported", c.Layers, format.MaxLayers)
+	})
+	if err != nil {
+		return c, err
 	}
 	if c.MoE.ExpertsPerToken > c.MoE.Experts {
 		return c, fmt.Errorf("field moe_num_active_primary_experts is %d, but moe_num_primary_experts is %d", c.MoE.ExpertsPerToken, c.MoE.Experts)
 	}
-	if c.Heads%c.KVHeads != 0 {
-		return c, fmt.Errorf("field num_attention_heads is %d: it must be a multiple of num_key_value_heads, %d", c.Heads, c.KVHeads)
-	}
-	if j.HeadDim != nil {
-		if c.HeadDim = *j.HeadDim; c.HeadDim < 1 {
-			return c, fmt.Errorf("field head_dim is %d: it must be 1 or more", c.HeadDim)
-		}
-	} else if c.HeadDim = c.Hidden / c.Heads; c.HeadDim*c.Heads != c.Hidden {
-		return c, fmt.Errorf("field head_dim is missing, and hidden_size %d is not a multiple of num_attention_heads %d", c.Hidden, c.Heads)
+	if err := readHeads(&c, j.HeadDim); err != nil {
+		return c, err
 	}
 	if j.RMSNormEps != nil {
 		c.RMSNormEps = *j.RMSNormEps
@@ -131,10 +112,7 @@ func (j *smallThinkerConfig) layouts(c *format.Config) error {
 		return err
 	}
 	if c.RoPELayout == nil {
-		c.RoPELayout = make([]bool, c.Layers)
-		for l := range c.RoPELayout {
-			c.RoPELayout[l] = true
-		}
+		c.RoPELayout = filled(c.Layers, true)
 	}
 	if c.SlidingLayout == nil {
 		c.SlidingLayout = make([]bool, c.Layers)
