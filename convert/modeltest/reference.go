@@ -7,7 +7,7 @@ import (
 )
 
 // Logits runs the model over tokens and returns the logits of every position. Nothing is kept from one position to the next,
-// nothing is blocked or skipped: each formula of the architecture (arXiv 2507.20984) is one loop.
+// nothing is blocked or skipped: each formula of the architectures (arXiv 2507.20984, 2505.09388) is one loop.
 func (m *Model) Logits(tokens []int32) [][]float32 {
 	s := m.Shape
 	x := make([][]float64, len(tokens))
@@ -36,14 +36,20 @@ func (m *Model) Logits(tokens []int32) [][]float32 {
 func (m *Model) layer(l int, x [][]float64) {
 	s := m.Shape
 	p := fmt.Sprintf("model.layers.%d.", l)
-	router := make([][]float64, len(x)) // of the raw input of the layer
+	router := make([][]float64, len(x))
 	q, k, v := make([][]float64, len(x)), make([][]float64, len(x)), make([][]float64, len(x))
 	for t := range x {
-		router[t] = m.mul(p+"block_sparse_moe.primary_router.weight", x[t])
+		if !s.qwen() {
+			router[t] = m.mul(s.router(l), x[t]) // of the raw input of the layer
+		}
 		n := m.norm(p+"input_layernorm.weight", x[t])
 		q[t] = m.mul(p+"self_attn.q_proj.weight", n)
 		k[t] = m.mul(p+"self_attn.k_proj.weight", n)
 		v[t] = m.mul(p+"self_attn.v_proj.weight", n)
+		if s.qwen() {
+			q[t] = m.normHeads(p+"self_attn.q_norm.weight", q[t])
+			k[t] = m.normHeads(p+"self_attn.k_norm.weight", k[t])
+		}
 		if s.RoPE[l] == 1 {
 			m.rotate(q[t], t)
 			m.rotate(k[t], t)
@@ -75,39 +81,69 @@ func (m *Model) layer(l int, x [][]float64) {
 		for i, o := range m.mul(p+"self_attn.o_proj.weight", mixed) {
 			x[t][i] += o
 		}
-		m.experts(p, x[t], router[t])
+		m.feedForward(l, x[t], router[t])
 	}
 }
 
-// experts adds the chosen experts' outputs to h.
-func (m *Model) experts(prefix string, h, router []float64) {
+// feedForward adds the output of the feed-forward network, be it of chosen experts, to h.
+func (m *Model) feedForward(l int, h, router []float64) {
 	s := m.Shape
+	prefix := fmt.Sprintf("model.layers.%d.", l)
+	z := m.norm(prefix+"post_attention_layernorm.weight", h)
+	if !s.HasExperts(l) {
+		m.network(h, z, 1, func(matrix string) string { return prefix + "mlp." + matrix + "_proj.weight" })
+		return
+	}
+	if s.qwen() {
+		router = m.mul(s.router(l), z)
+	}
 	order := make([]int, s.Experts)
 	for e := range order {
 		order[e] = e
 	}
 	sort.SliceStable(order, func(i, j int) bool { return router[order[i]] > router[order[j]] })
-	weights := make([]float64, s.TopK)
-	var sum float64
+	weights := make([]float64, s.Experts)
+	var sum, all float64
 	for i := range weights {
-		if s.Softmax {
+		if s.Softmax || s.qwen() {
 			weights[i] = math.Exp(router[order[i]])
 		} else {
 			weights[i] = 1 / (1 + math.Exp(-router[order[i]]))
 		}
-		sum += weights[i]
-	}
-	z := m.norm(prefix+"post_attention_layernorm.weight", h)
-	for i, w := range weights {
-		p := fmt.Sprintf("%sblock_sparse_moe.experts.%d.", prefix, order[i])
-		gate, up := m.mul(p+"gate.weight", z), m.mul(p+"up.weight", z)
-		for j := range gate {
-			up[j] *= max(0, gate[j])
+		if i < s.TopK {
+			sum += weights[i]
 		}
-		for j, d := range m.mul(p+"down.weight", up) {
-			h[j] += w / sum * d
+		all += weights[i]
+	}
+	if s.qwen() && !s.NormTopK {
+		sum = all
+	}
+	for i, w := range weights[:s.TopK] {
+		m.network(h, z, w/sum, func(matrix string) string { return s.expert(l, order[i], matrix) })
+	}
+}
+
+// network adds w times a feed-forward network's output for z to h.
+func (m *Model) network(h, z []float64, w float64, name func(matrix string) string) {
+	gate, up := m.mul(name("gate"), z), m.mul(name("up"), z)
+	for j, g := range gate {
+		if m.Shape.qwen() {
+			up[j] *= g / (1 + math.Exp(-g))
+		} else {
+			up[j] *= max(0, g)
 		}
 	}
+	for j, d := range m.mul(name("down"), up) {
+		h[j] += w * d
+	}
+}
+
+// normHeads normalises every head by itself.
+func (m *Model) normHeads(name string, x []float64) (out []float64) {
+	for d := m.Shape.HeadDim; len(x) > 0; x = x[d:] {
+		out = append(out, m.norm(name, x[:d])...)
+	}
+	return out
 }
 
 // mul multiplies a matrix [out, in] with a vector.
@@ -138,12 +174,56 @@ func (m *Model) norm(name string, x []float64) []float64 {
 // rotate applies RoPE, in its "rotate half" form, to every head of a position.
 func (m *Model) rotate(x []float64, position int) {
 	d := m.Shape.HeadDim
+	frequencies, scale := m.frequencies()
 	for h := 0; h < len(x); h += d {
-		for i := range d / 2 {
-			angle := float64(position) / math.Pow(1e4, 2*float64(i)/float64(d))
+		for i, f := range frequencies {
+			angle := float64(position) * f
 			a, b := x[h+i], x[h+i+d/2]
-			x[h+i] = a*math.Cos(angle) - b*math.Sin(angle)
-			x[h+i+d/2] = a*math.Sin(angle) + b*math.Cos(angle)
+			x[h+i] = (a*math.Cos(angle) - b*math.Sin(angle)) * scale
+			x[h+i+d/2] = (a*math.Sin(angle) + b*math.Cos(angle)) * scale
 		}
 	}
+}
+
+// frequencies returns the angles of a step, and what rotated numbers are multiplied with: those of YaRN (arXiv 2309.00071), section 3.2
+// and equation 22, if the shape has it.
+func (m *Model) frequencies() (f []float64, scale float64) {
+	d := float64(m.Shape.HeadDim)
+	theta := m.Shape.Theta
+	for i := range m.Shape.HeadDim / 2 {
+		f = append(f, math.Pow(theta, -2*float64(i)/d))
+	}
+	y := m.Shape.YaRN
+	if y == nil {
+		return f, 1
+	}
+	get := func(name string, or float64) float64 {
+		switch v := y[name].(type) {
+		case float64:
+			return v
+		case int:
+			return float64(v)
+		}
+		return or
+	}
+	context := get("original_max_position_embeddings", float64(m.Shape.Context))
+	factor := get("factor", float64(m.Shape.Context)/context)
+	scale = get("attention_factor", 0.1*math.Log(factor)+1)
+	// The dimension that turns so many times within the context.
+	dimension := func(turns float64) float64 {
+		return d * math.Log(context/(turns*2*math.Pi)) / (2 * math.Log(theta))
+	}
+	low, high := dimension(get("beta_fast", 32)), dimension(get("beta_slow", 1))
+	if y["truncate"] != false {
+		low, high = math.Floor(low), math.Ceil(high)
+	}
+	low, high = max(low, 0), min(high, d-1)
+	if low == high {
+		high += 0.001
+	}
+	for i := range f {
+		stretched := min(max((float64(i)-low)/(high-low), 0), 1)
+		f[i] = f[i]*(1-stretched) + f[i]/factor*stretched
+	}
+	return f, scale
 }
