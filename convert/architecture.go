@@ -38,7 +38,7 @@ type fusedName struct {
 	part, parts int
 }
 
-var architectures = []*architecture{&smallThinker}
+var architectures = []*architecture{&smallThinker, &qwen3, &qwen3MoE}
 
 // architectureOf returns the architecture of a converted model.
 func architectureOf(c *format.Config) (*architecture, error) {

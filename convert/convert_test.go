@@ -43,9 +43,14 @@ func convertTo(t *testing.T, dir string, opts convert.Options) (*convert.Result,
 	return result, r
 }
 
-// What is stored is the source, rounded to the type; down matrices are stored transposed.
+// What is stored is the source, rounded to the type; down matrices of ReGLU experts are stored transposed.
 func TestWeights(t *testing.T) {
-	m := small()
+	for name, m := range map[string]*modeltest.Model{"smallthinker": small(), "qwen3": smallQwen3(), "qwen3moe": smallQwen3MoE()} {
+		t.Run(name, func(t *testing.T) { testWeights(t, m) })
+	}
+}
+
+func testWeights(t *testing.T, m *modeltest.Model) {
 	dir := t.TempDir()
 	if err := m.Write(dir); err != nil {
 		t.Fatal(err)
@@ -60,6 +65,12 @@ func TestWeights(t *testing.T) {
 			rec, tensor, ok := r.Lookup(src.Name)
 			if !ok {
 				t.Fatalf("%s: tensor %s is missing", typ, src.Name)
+			}
+			if want := tensor.Role == format.RoleDown && m.Shape.Arch == ""; tensor.Transposed != want {
+				t.Errorf("%s: tensor %s is transposed: %t", typ, src.Name, tensor.Transposed)
+			}
+			if typ.Block() > 1 && rec.IsExpert() && m.Shape.Arch != "" && tensor.Type == typ && tensor.Layout != format.Groups16 {
+				t.Errorf("%s: tensor %s has layout %s", typ, src.Name, tensor.Layout)
 			}
 			if !slices.Equal(tensor.Shape(), src.Shape) {
 				t.Errorf("%s: tensor %s has shape %v, want %v", typ, src.Name, tensor.Shape(), src.Shape)

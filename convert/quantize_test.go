@@ -33,31 +33,32 @@ func TestOneStepEqualsTwo(t *testing.T) {
 		{"bf16 in f32, bf16", "BF16", true, quant.F32, convert.Options{Recipe: convert.Recipe{Type: quant.BF16}}},
 		{"nothing to do", "F32", true, quant.F32, convert.Options{Recipe: convert.Recipe{Type: quant.F32}}},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			dir := t.TempDir()
-			m := small()
-			shape := m.Shape
-			shape.DType, shape.Untied = tt.dtype, tt.untied
-			if err := modeltest.New(shape, 3).Write(dir); err != nil {
-				t.Fatal(err)
-			}
-			one, between, two := filepath.Join(dir, "1.stm"), filepath.Join(dir, "b.stm"), filepath.Join(dir, "2.stm")
-			opts := tt.opts
-			if _, err := convert.Run(t.Context(), dir, one, opts); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := convert.Run(t.Context(), dir, between, convert.Options{Recipe: convert.Recipe{Type: tt.between}, Encoder: opts.Encoder}); err != nil {
-				t.Fatal(err)
-			}
-			opts.Threads = 3
-			if _, err := convert.Quantize(t.Context(), between, two, opts); err != nil {
-				t.Fatal(err)
-			}
-			a, b := readAll(t, one), readAll(t, two)
-			if !bytes.Equal(a, b) {
-				t.Errorf("the files differ: %d and %d bytes", len(a), len(b))
-			}
-		})
+		for name, m := range map[string]*modeltest.Model{"smallthinker": small(), "qwen3moe": smallQwen3MoE()} {
+			t.Run(name+"/"+tt.name, func(t *testing.T) {
+				dir := t.TempDir()
+				shape := m.Shape
+				shape.DType, shape.Untied = tt.dtype, tt.untied
+				if err := modeltest.New(shape, 3).Write(dir); err != nil {
+					t.Fatal(err)
+				}
+				one, between, two := filepath.Join(dir, "1.stm"), filepath.Join(dir, "b.stm"), filepath.Join(dir, "2.stm")
+				opts := tt.opts
+				if _, err := convert.Run(t.Context(), dir, one, opts); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := convert.Run(t.Context(), dir, between, convert.Options{Recipe: convert.Recipe{Type: tt.between}, Encoder: opts.Encoder}); err != nil {
+					t.Fatal(err)
+				}
+				opts.Threads = 3
+				if _, err := convert.Quantize(t.Context(), between, two, opts); err != nil {
+					t.Fatal(err)
+				}
+				a, b := readAll(t, one), readAll(t, two)
+				if !bytes.Equal(a, b) {
+					t.Errorf("the files differ: %d and %d bytes", len(a), len(b))
+				}
+			})
+		}
 	}
 }
 

@@ -1,0 +1,311 @@
+package convert
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+
+	"st/format"
+)
+
+// qwen3 and qwen3MoE are the architectures of arXiv 2505.09388: queries and keys are normalised head by head, and the activation is
+// SiLU. In qwen3MoE, layers may have experts, whose router runs after attention.
+var (
+	qwen3 = architecture{
+		name: "qwen3", class: "Qwen3ForCausalLM", modelType: "qwen3",
+		parse:   func(text []byte) (format.Config, error) { return parseQwen3(text, false) },
+		tensors: qwen3Tensors,
+	}
+	qwen3MoE = architecture{
+		name: "qwen3moe", class: "Qwen3MoeForCausalLM", modelType: "qwen3_moe",
+		parse:   func(text []byte) (format.Config, error) { return parseQwen3(text, true) },
+		tensors: qwen3Tensors,
+		fused: []fusedName{ // as Transformers 5 holds them in memory
+			{format.RoleGate, "model.layers.%d.mlp.experts.gate_up_proj", 0, 2},
+			{format.RoleUp, "model.layers.%d.mlp.experts.gate_up_proj", 1, 2},
+			{format.RoleDown, "model.layers.%d.mlp.experts.down_proj", 0, 1},
+		},
+	}
+)
+
+var qwen3Tensors = []tensorName{
+	{format.RoleEmbedding, "model.embed_tokens.weight"},
+	{format.RoleAttnNorm, "model.layers.%d.input_layernorm.weight"},
+	{format.RoleQuery, "model.layers.%d.self_attn.q_proj.weight"},
+	{format.RoleKey, "model.layers.%d.self_attn.k_proj.weight"},
+	{format.RoleValue, "model.layers.%d.self_attn.v_proj.weight"},
+	{format.RoleQueryNorm, "model.layers.%d.self_attn.q_norm.weight"},
+	{format.RoleKeyNorm, "model.layers.%d.self_attn.k_norm.weight"},
+	{format.RoleAttnOutput, "model.layers.%d.self_attn.o_proj.weight"},
+	{format.RoleFFNNorm, "model.layers.%d.post_attention_layernorm.weight"},
+	{format.RoleRouter, "model.layers.%d.mlp.gate.weight"},
+	{format.RoleGate, "model.layers.%d.mlp.gate_proj.weight"},
+	{format.RoleUp, "model.layers.%d.mlp.up_proj.weight"},
+	{format.RoleDown, "model.layers.%d.mlp.down_proj.weight"},
+	{format.RoleFinalNorm, "model.norm.weight"},
+	{format.RoleHead, "lm_head.weight"},
+	{format.RoleGate, "model.layers.%d.mlp.experts.%d.gate_proj.weight"},
+	{format.RoleUp, "model.layers.%d.mlp.experts.%d.up_proj.weight"},
+	{format.RoleDown, "model.layers.%d.mlp.experts.%d.down_proj.weight"},
+}
+
+// qwen3Config is config.json, as Transformers 4 and 5 write it. Pointers tell a field that is absent from one that is zero.
+type qwen3Config struct {
+	Vocab         *int     `json:"vocab_size"`
+	Hidden        *int     `json:"hidden_size"`
+	Layers        *int     `json:"num_hidden_layers"`
+	Heads         *int     `json:"num_attention_heads"`
+	KVHeads       *int     `json:"num_key_value_heads"`
+	HeadDim       *int     `json:"head_dim"`
+	FFN           *int     `json:"intermediate_size"`
+	Context       *int     `json:"max_position_embeddings"`
+	RMSNormEps    *float64 `json:"rms_norm_eps"`
+	Activation    *string  `json:"hidden_act"`
+	AttentionBias bool     `json:"attention_bias"`
+	Tied          bool     `json:"tie_word_embeddings"`
+
+	RoPETheta       *float64        `json:"rope_theta"`
+	RoPEScaling     json.RawMessage `json:"rope_scaling"`    // Transformers 4
+	RoPEParameters  json.RawMessage `json:"rope_parameters"` // Transformers 5
+	OriginalContext *int            `json:"original_max_position_embeddings"`
+	PartialRotary   *float64        `json:"partial_rotary_factor"`
+
+	UseSliding    bool     `json:"use_sliding_window"`
+	SlidingWindow *int     `json:"sliding_window"`
+	FullLayers    *int     `json:"max_window_layers"`
+	LayerTypes    []string `json:"layer_types"`
+
+	Experts         *int  `json:"num_experts"`
+	LocalExperts    *int  `json:"num_local_experts"` // Transformers 5
+	ExpertsPerToken *int  `json:"num_experts_per_tok"`
+	ExpertFFN       *int  `json:"moe_intermediate_size"`
+	NormTopK        bool  `json:"norm_topk_prob"`
+	SparseStep      *int  `json:"decoder_sparse_step"`
+	DenseLayers     []int `json:"mlp_only_layers"`
+}
+
+// qwen3HeadDim is the head_dim of a dense model that does not say it, as Transformers has it.
+var qwen3HeadDim = 128
+
+func parseQwen3(text []byte, moe bool) (format.Config, error) {
+	var j qwen3Config
+	if err := unmarshal(text, &j); err != nil {
+		return format.Config{}, err
+	}
+	if j.KVHeads == nil {
+		j.KVHeads = j.Heads
+	}
+	if j.HeadDim == nil && !moe {
+		j.HeadDim = &qwen3HeadDim
+	}
+	c := format.Config{RMSNormEps: 1e-6, QKNorm: true, TiedEmbeddings: j.Tied, Activation: format.SiLU}
+	if j.RMSNormEps != nil {
+		c.RMSNormEps = *j.RMSNormEps
+	}
+	err := readSizes([]sizeField{
+		{"vocab_size", j.Vocab, &c.Vocab},
+		{"hidden_size", j.Hidden, &c.Hidden},
+		{"num_hidden_layers", j.Layers, &c.Layers},
+		{"num_attention_heads", j.Heads, &c.Heads},
+		{"num_key_value_heads", j.KVHeads, &c.KVHeads},
+		{"max_position_embeddings", j.Context, &c.Context},
+	})
+	if err != nil {
+		return c, err
+	}
+	if err := readHeads(&c, j.HeadDim); err != nil {
+		return c, err
+	}
+	switch act := j.Activation; {
+	case act != nil && *act != "silu" && *act != "swish":
+		return c, fmt.Errorf("field hidden_act is %q: only silu is supported", *act)
+	case j.AttentionBias:
+		return c, fmt.Errorf("field attention_bias is true: biases are not supported")
+	case j.PartialRotary != nil && *j.PartialRotary != 1:
+		return c, fmt.Errorf("field partial_rotary_factor is %v: only whole heads are rotated", *j.PartialRotary)
+	}
+	if moe {
+		if err := j.moe(&c); err != nil {
+			return c, err
+		}
+	}
+	if len(c.MoELayers()) < c.Layers {
+		if err := readSizes([]sizeField{{"intermediate_size", j.FFN, &c.FFN}}); err != nil {
+			return c, err
+		}
+	}
+	if err := j.sliding(&c, moe); err != nil {
+		return c, err
+	}
+	return c, j.rope(&c)
+}
+
+// moe reads which layers have experts: every decoder_sparse_step-th one that mlp_only_layers does not name.
+func (j *qwen3Config) moe(c *format.Config) error {
+	experts := j.Experts
+	if experts == nil {
+		experts = j.LocalExperts
+	} else if j.LocalExperts != nil && *j.LocalExperts != *experts {
+		return fmt.Errorf("field num_experts is %d, and num_local_experts is %d: they must be the same", *experts, *j.LocalExperts)
+	}
+	step := 1
+	if j.SparseStep != nil {
+		step = *j.SparseStep
+	}
+	if step < 1 {
+		return fmt.Errorf("field decoder_sparse_step is %d: it must be 1 or more", step)
+	}
+	if experts != nil && *experts == 0 {
+		return nil // a dense model
+	}
+	m := &format.MoE{RouterSoftmax: true, SoftmaxAll: !j.NormTopK, Layout: make([]bool, c.Layers)}
+	for l := range m.Layout {
+		m.Layout[l] = (l+1)%step == 0 && !slices.Contains(j.DenseLayers, l)
+	}
+	if !slices.Contains(m.Layout, true) {
+		return nil
+	}
+	if !slices.Contains(m.Layout, false) {
+		m.Layout = nil
+	}
+	c.MoE = m
+	err := readSizes([]sizeField{
+		{"num_experts", experts, &m.Experts},
+		{"num_experts_per_tok", j.ExpertsPerToken, &m.ExpertsPerToken},
+		{"moe_intermediate_size", j.ExpertFFN, &m.ExpertFFN},
+	})
+	if err == nil && m.ExpertsPerToken > m.Experts {
+		err = fmt.Errorf("field num_experts_per_tok is %d, but num_experts is %d", m.ExpertsPerToken, m.Experts)
+	}
+	return err
+}
+
+// sliding reads which layers slide. Where use_sliding_window is true those are, of a dense model, the layers that layer_types names or,
+// if it is absent, from max_window_layers on; of one with experts all of them.
+func (j *qwen3Config) sliding(c *format.Config, moe bool) error {
+	c.SlidingLayout = make([]bool, c.Layers)
+	window := 4096
+	if j.SlidingWindow != nil {
+		window = *j.SlidingWindow
+	}
+	from := 28
+	if j.FullLayers != nil {
+		from = *j.FullLayers
+	}
+	switch {
+	case j.LayerTypes != nil && !moe:
+		if len(j.LayerTypes) != c.Layers {
+			return fmt.Errorf("field layer_types has %d entries, but num_hidden_layers is %d", len(j.LayerTypes), c.Layers)
+		}
+		for l, name := range j.LayerTypes {
+			if name != "full_attention" && name != "sliding_attention" {
+				return fmt.Errorf("field layer_types: entry %d is %q: only full_attention and sliding_attention are supported", l, name)
+			}
+			c.SlidingLayout[l] = name == "sliding_attention"
+			if c.SlidingLayout[l] && !j.UseSliding {
+				return fmt.Errorf("field layer_types makes layer %d slide, but use_sliding_window is false", l)
+			}
+		}
+	case j.UseSliding:
+		for l := range c.SlidingLayout {
+			c.SlidingLayout[l] = moe || l >= from
+		}
+	}
+	if !slices.Contains(c.SlidingLayout, true) {
+		return nil
+	}
+	if window < 1 {
+		return fmt.Errorf("field sliding_window is %d: it must be 1 or more", window)
+	}
+	c.SlidingWindow = window
+	return nil
+}
+
+// ropeParameters is rope_parameters of Transformers 5, and rope_scaling of Transformers 4.
+type ropeParameters struct {
+	Type            string   `json:"rope_type"`
+	OldType         string   `json:"type"`
+	Theta           *float64 `json:"rope_theta"`
+	Factor          *float64 `json:"factor"`
+	OriginalContext *int     `json:"original_max_position_embeddings"`
+	AttentionFactor *float64 `json:"attention_factor"`
+	MScale          float64  `json:"mscale"`
+	MScaleAllDim    float64  `json:"mscale_all_dim"`
+	BetaFast        float64  `json:"beta_fast"`
+	BetaSlow        float64  `json:"beta_slow"`
+	Truncate        *bool    `json:"truncate"`
+	PartialRotary   *float64 `json:"partial_rotary_factor"`
+}
+
+// rope reads the rotary angles, with the defaults of Transformers' modeling_rope_utils.
+func (j *qwen3Config) rope(c *format.Config) error {
+	c.RoPELayout = filled(c.Layers, true)
+	field, text := "rope_parameters", j.RoPEParameters
+	if len(j.RoPEScaling) > 0 && !slices.Contains([]string{"null", "{}"}, string(j.RoPEScaling)) {
+		field, text = "rope_scaling", j.RoPEScaling
+	}
+	var p ropeParameters
+	if len(text) > 0 {
+		if err := unmarshal(text, &p); err != nil {
+			return fmt.Errorf("field %s: %w", field, err)
+		}
+	}
+	c.RoPETheta = 10000
+	if theta := cmp.Or(p.Theta, j.RoPETheta); theta != nil {
+		c.RoPETheta = *theta
+	}
+	if p.PartialRotary != nil && *p.PartialRotary != 1 {
+		return fmt.Errorf("field %s.partial_rotary_factor is %v: only whole heads are rotated", field, *p.PartialRotary)
+	}
+	switch kind := cmp.Or(p.Type, p.OldType, "default"); kind {
+	case "default":
+		return nil
+	case "yarn":
+		var err error
+		c.RoPEScaling, err = p.yarn(c.Context, j.OriginalContext)
+		if err != nil {
+			err = fmt.Errorf("field %s%w", field, err)
+		}
+		return err
+	default:
+		return fmt.Errorf("field %s asks for %q: only default and yarn are supported", field, kind)
+	}
+}
+
+// yarn fills in what is absent. An error begins with the field's name.
+func (p *ropeParameters) yarn(context int, original *int) (*format.RoPEScaling, error) {
+	s := &format.RoPEScaling{
+		Type: "yarn", OriginalContext: context, BetaFast: cmp.Or(p.BetaFast, 32), BetaSlow: cmp.Or(p.BetaSlow, 1),
+		Truncate: p.Truncate == nil || *p.Truncate,
+	}
+	if o := cmp.Or(p.OriginalContext, original); o != nil {
+		s.OriginalContext = *o
+	}
+	if s.OriginalContext < 1 {
+		return nil, fmt.Errorf(".original_max_position_embeddings is %d: it must be 1 or more", s.OriginalContext)
+	}
+	s.Factor = float64(context) / float64(s.OriginalContext)
+	if p.Factor != nil {
+		s.Factor = *p.Factor
+	}
+	if !(s.Factor >= 1) {
+		return nil, fmt.Errorf(".factor is %v: it must be 1 or more", s.Factor)
+	}
+	scale := func(m float64) float64 { // of attention, for a stretch of Factor
+		if s.Factor <= 1 {
+			return 1
+		}
+		return 0.1*m*math.Log(s.Factor) + 1
+	}
+	switch {
+	case p.AttentionFactor != nil:
+		s.AttentionFactor = *p.AttentionFactor
+	case p.MScale != 0 && p.MScaleAllDim != 0:
+		s.AttentionFactor = scale(p.MScale) / scale(p.MScaleAllDim)
+	default:
+		s.AttentionFactor = scale(1)
+	}
+	return s, nil
+}
