@@ -165,3 +165,55 @@ func TestBadStatistics(t *testing.T) {
 		t.Errorf("without covariances: %v", err)
 	}
 }
+
+// A layer without experts has inputs of its own, and a down behind a dense activation has those that it was shown.
+func TestDenseLayers(t *testing.T) {
+	c := config()
+	c.Activation, c.FFN = format.SiLU, 2
+	c.MoE.ExpertFFN, c.MoE.Layout = 3, []bool{true, false}
+	k := calibration.NewCollector(c, addScaled)
+	k.ExpertInput(0, []float32{1, 2, 3, 4}, []int32{2}, []float32{0.5})
+	for range 64 {
+		k.DownInput(0, 2, []float32{1, 2, 3, 2, 4, 6}, []float32{1, 0.5}) // (1·1² + ¼·2²)/1.25 and so on
+	}
+	k.FFNInput(1, []float32{1, 2, 3, 4, 3, 2, 1, 0})
+	k.DownInput(1, -1, []float32{1, 2, 3, 4}, nil)
+	k.HeadInput([]float32{1, 2, 3, 4})
+	var file bytes.Buffer
+	if err := k.Statistics().Write(&file); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "stats")
+	if err := os.WriteFile(path, file.Bytes(), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	s, err := calibration.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Check(c); err != nil {
+		t.Fatal(err)
+	}
+	near(t, "down of the only expert that was used", s.Importance(calibration.PlaceOf(format.RoleDown, 0, 2)), 1.6, 6.4, 14.4)
+	near(t, "down of another", s.Importance(calibration.PlaceOf(format.RoleDown, 0, 1)), 1.6, 6.4, 14.4)
+	near(t, "gate of layer 1", s.Importance(calibration.PlaceOf(format.RoleGate, 1, -1)), 5, 4, 5, 8)
+	near(t, "down of layer 1", s.Importance(calibration.PlaceOf(format.RoleDown, 1, -1)), 5, 10)
+	for place, covariance := range map[calibration.Place][]float64{
+		calibration.PlaceOf(format.RoleDown, 1, -1): {1 + 9, 2 + 12, 4 + 16},
+		calibration.PlaceOf(format.RoleUp, 0, 1):    {1, 2, 3, 4, 4, 6, 8, 9, 12, 16},
+	} {
+		got, err := s.Covariance(place.Name)
+		if err != nil {
+			t.Error(err)
+		}
+		near(t, place.Name, got, covariance...)
+	}
+	if s.HasCovarianceOf(calibration.PlaceOf(format.RoleDown, 0, 2).Name) {
+		t.Error("there is a covariance of an expert's down")
+	}
+	c.MoE.Layout = nil
+	if err := s.Check(c); !errors.Is(err, calibration.ErrMissing) || !errors.Is(err, calibration.ErrOtherModel) {
+		t.Errorf("a model with experts everywhere: %v", err)
+	}
+}

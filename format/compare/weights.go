@@ -89,7 +89,7 @@ func pair(a, b *format.Reader) (all []Tensor, jobs []job) {
 		ra := &a.Records()[i]
 		for k := range ra.Tensors {
 			ta := &ra.Tensors[k]
-			rb, tb, ok := lookup(b, ta.Name)
+			rb, tb, ok := lookup(b, ta)
 			if !ok {
 				all = append(all, Tensor{Name: ta.Name, Layer: ra.Layer, Expert: ra.Expert, A: ta})
 				continue
@@ -108,7 +108,7 @@ func pair(a, b *format.Reader) (all []Tensor, jobs []job) {
 				continue
 			}
 			t := Tensor{Name: tb.Name, Layer: rb.Layer, Expert: rb.Expert, B: tb}
-			if ra, ta, ok := lookup(a, tb.Name); ok {
+			if ra, ta, ok := lookup(a, tb); ok {
 				t.A = ta
 				jobs = append(jobs, t.jobs(len(all), ra, rb)...)
 			}
@@ -118,11 +118,12 @@ func pair(a, b *format.Reader) (all []Tensor, jobs []job) {
 	return all, jobs
 }
 
-// lookup finds a tensor. The head of a model with tied embeddings is the embedding table, unless it is stored apart.
-func lookup(r *format.Reader, name string) (*format.Record, *format.Tensor, bool) {
-	rec, t, ok := r.Lookup(name)
-	if !ok && name == "lm_head.weight" && r.Config.TiedEmbeddings {
-		return r.Lookup("model.embed_tokens.weight")
+// lookup finds the tensor of the same name as another file's. The head of a model with tied embeddings is the embedding table, unless it
+// is stored apart.
+func lookup(r *format.Reader, like *format.Tensor) (*format.Record, *format.Tensor, bool) {
+	rec, t, ok := r.Lookup(like.Name)
+	if !ok && like.Role == format.RoleHead && r.Config.TiedEmbeddings {
+		return r.Role(format.RoleEmbedding, -1)
 	}
 	return rec, t, ok
 }

@@ -38,7 +38,8 @@ type Matrix struct {
 type Expert struct {
 	Index    int
 	Matrices []Matrix // gate, up, down, as in the file
-	// DeadNeurons is the number of neurons that can never act: their row of gate, their row of up or their column of down is zero.
+	// DeadNeurons is the number of neurons that can never act: their row of gate, their row of up or, if down is stored
+	// neuron by neuron, their column of it is zero.
 	DeadNeurons int
 	// Nearest is the other expert of the layer that this one is most like; −1 if there is none.
 	Nearest               int
@@ -173,7 +174,11 @@ func (m *measurement) record(s *scanner, rec *format.Record, data []byte) {
 	e.sketch = new(sketch)
 	dead := make([]bool, rec.Tensors[0].Rows)
 	for i := range rec.Tensors {
-		e.Matrices[i].Stats = s.scan(&rec.Tensors[i], data, e.sketch, i)
+		t := &rec.Tensors[i]
+		e.Matrices[i].Stats = s.scan(t, data, e.sketch, i)
+		if t.Role == format.RoleDown && !t.Transposed {
+			continue // its rows are no neurons
+		}
 		for r := range min(len(dead), len(s.rows)) {
 			dead[r] = dead[r] || !s.rows[r].nonzero
 		}
