@@ -7,6 +7,7 @@ import (
 
 	"st/convert"
 	"st/quant"
+	"st/runtime/kernel"
 )
 
 // convertReport is what st convert --json prints.
@@ -62,7 +63,7 @@ memory stays small whatever the model's size. The output appears when it is comp
 			if target == "" || target == "-" {
 				return usagef("an output file is missing: -o model.stm (a model is not written to standard output)")
 			}
-			if err := selectKernels(); err != nil {
+			if err := kernel.Err(); err != nil {
 				return err
 			}
 			if err := recipe.set(&opts, cmd.Flags()); err != nil {

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"os"
-
 	"github.com/spf13/cobra"
 
 	"st/convert"
@@ -49,7 +46,7 @@ their row.
 			if args[1] == "" {
 				return usagef("an output file is missing: OUT.stm")
 			}
-			if err := selectKernels(); err != nil {
+			if err := kernel.Err(); err != nil {
 				return err
 			}
 			if err := recipe.set(&opts, cmd.Flags()); err != nil {
@@ -88,12 +85,4 @@ their row.
 	flags.BoolVar(&opts.Report, "report", false, "tell what the weights lost")
 	flags.BoolVar(&asJSON, "json", false, "print a JSON object about the result")
 	return cmd
-}
-
-// selectKernels obeys ST_ISA.
-func selectKernels() error {
-	if err := kernel.Select(os.Getenv("ST_ISA")); err != nil {
-		return fmt.Errorf("ST_ISA: %w", err)
-	}
-	return nil
 }

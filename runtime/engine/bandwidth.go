@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -13,8 +12,8 @@ import (
 // Bandwidth returns the bytes a second that each number of threads reads from memory together, the best of several passes
 // over a buffer that no cache holds.
 func Bandwidth(ctx context.Context, threads ...int) ([]float64, error) {
-	if err := kernel.Select(os.Getenv("ST_ISA")); err != nil {
-		return nil, fmt.Errorf("ST_ISA: %w", err)
+	if err := kernel.Err(); err != nil {
+		return nil, err
 	}
 	b, err := newBlock(1 << 30)
 	if err != nil {

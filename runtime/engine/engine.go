@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"os"
 	goruntime "runtime"
 	"slices"
 	"sync"
@@ -75,8 +74,8 @@ func Open(r *format.Reader, opts Options) (*Engine, error) {
 	if err := opts.KVType.check(c.HeadDim); err != nil {
 		return nil, err
 	}
-	if err := kernel.Select(os.Getenv("ST_ISA")); err != nil {
-		return nil, fmt.Errorf("ST_ISA: %w", err)
+	if err := kernel.Err(); err != nil {
+		return nil, err
 	}
 	e := &Engine{config: c, reader: r, kvType: opts.KVType, trace: opts.Trace, batch: maxBatch, pool: newPool(opts.Threads)}
 	open := e.openMapped

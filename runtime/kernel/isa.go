@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -11,19 +12,35 @@ import (
 // generic is the name of the plain Go kernels, which every build has.
 const generic = "generic"
 
-// isa is the instruction set in use, the last of isas() until Select chooses another.
-var isa string
+var (
+	isa    string // the instruction set in use
+	isaErr error  // what was wrong with ST_ISA
+)
 
-func init() {
-	all := isas()
-	use(all[len(all)-1])
+func init() { isaErr = start(os.Getenv("ST_ISA")) }
+
+// start selects the instruction set that the environment names. If that fails, the best one is in use.
+func start(name string) error {
+	if err := Select(""); err != nil {
+		return err
+	}
+	if err := Select(name); err != nil {
+		return fmt.Errorf("ST_ISA: %w", err)
+	}
+	return nil
 }
 
-// ISA returns the name of the instruction set that the kernels use.
+// ISA returns the name of the instruction set that the kernels use. It is chosen once, when the program starts: the one that
+// the environment variable ST_ISA names, or the best that the CPU has.
 func ISA() string { return isa }
 
+// Err returns an error if ST_ISA names an instruction set that is unknown or that this CPU does not have. The kernels work
+// all the same, with the best one; callers that obey the user return the error before they compute.
+func Err() error { return isaErr }
+
 // Select makes the kernels use an instruction set, or the best one if name is empty: "generic" is plain Go; "avx2" and "avx512"
-// (with VNNI) are for amd64, "neon" and "dotprod" for arm64. Encoding follows. It must not be called while kernels run.
+// (with VNNI) are for amd64, "neon" and "dotprod" for arm64. Encoding follows. Select is for tests and for programs that
+// choose before anything computes: it must not be called while a kernel or a function of package quant runs.
 func Select(name string) error {
 	all := isas()
 	switch {

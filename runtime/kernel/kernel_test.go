@@ -299,6 +299,20 @@ func TestSelect(t *testing.T) {
 	}
 }
 
+// ST_ISA chooses at the start of a program; a name that is wrong is remembered, and the best instruction set used.
+func TestStart(t *testing.T) {
+	was, best := ISA(), isas()[len(isas())-1]
+	defer Select(was)
+	for _, tt := range []struct {
+		env, want string
+		fails     bool
+	}{{"", best, false}, {generic, generic, false}, {best, best, false}, {"mmx", best, true}} {
+		if err := start(tt.env); (err != nil) != tt.fails || ISA() != tt.want {
+			t.Errorf("ST_ISA=%s: %q is used (%v), want %q", tt.env, ISA(), err, tt.want)
+		}
+	}
+}
+
 // One row of Q4_0 with four vectors that differ: each as by itself.
 func TestRowFourVectors(t *testing.T) {
 	forEachCase(t, 1, func(t *testing.T, cols int, w, x []float32) {
