@@ -3,6 +3,7 @@ package kernel
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"st/quant"
@@ -185,26 +186,36 @@ func TestReGLU(t *testing.T) {
 	}
 }
 
-// A token's result does not depend on the tokens that it shares the batch with, but for the rounding of float32: kernels for
-// several vectors sum in another order.
+// A vector's product and a token's output have the same bits whatever else is in the batch: one pass may carry tokens of several
+// sequences.
 func TestBatchIndependent(t *testing.T) {
-	rng := rand.New(rand.NewPCG(7, 8))
+	const neurons, tokens = 100, MaxBlock
+	all := make([]int32, tokens)
+	weights := make([]float32, tokens)
+	for i := range all {
+		all[i], weights[i] = int32(i), 0.1*float32(i+1)
+	}
 	forEachISA(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(7, 8))
 		for _, typ := range quant.Types() {
-			const neurons, hidden = 100, 160
-			e, _, _, _ := testExpert(rng, typ, neurons, hidden)
-			x := testInput(rng, 9, hidden)
-			y, scratch := make([]float32, 9*hidden), new(Scratch)
-			idx := []int32{0, 1, 2, 3, 4, 5, 6, 7, 8}
-			e.Batch(y, x, idx, make([]float32, 9), scratch) // leaves something in scratch
-			weights := []float32{1, 2, 3, 4, 5, 6, 7, 8, 9}
-			e.Batch(y, x, idx, weights, scratch)
-			for _, n := range []int{2, 5} {
-				some := make([]float32, n*hidden)
-				e.Batch(some, x, idx[3:3+n], weights[3:], scratch)
-				for i := range some {
-					if d := math.Abs(float64(some[i] - y[3*hidden+i])); d > 0.01 {
-						t.Fatalf("%s: among %d tokens y[%d] is %g, among nine %g", typ, n, i, some[i], y[3*hidden+i])
+			// Whole tiles and parts of one, whole eights of blocks and not.
+			for _, hidden := range []int{32, 160, 256, 416} {
+				e, _, _, _ := testExpert(rng, typ, neurons, hidden)
+				x, scratch := testInput(rng, tokens, hidden), new(Scratch)
+				y, gates := make([]float32, tokens*hidden), make([]float32, tokens*neurons)
+				e.Batch(y, x, all, make([]float32, tokens), scratch) // leaves something in scratch
+				e.Batch(y, x, all, weights, scratch)
+				Mul(gates, neurons, &e.Gate, 0, e.Gate.Units(), x, all, scratch)
+				for n := 1; n <= 9; n++ {
+					from := rng.IntN(tokens - n + 1)
+					some, someGates := make([]float32, n*hidden), make([]float32, n*neurons)
+					e.Batch(some, x, all[from:from+n], weights[from:], scratch)
+					Mul(someGates, neurons, &e.Gate, 0, e.Gate.Units(), x, all[from:from+n], scratch)
+					if !slices.EqualFunc(some, y[from*hidden:][:n*hidden], sameBits) {
+						t.Errorf("%s of %d: tokens %d to %d have other outputs than among %d", typ, hidden, from, from+n, tokens)
+					}
+					if !slices.EqualFunc(someGates, gates[from*neurons:][:n*neurons], sameBits) {
+						t.Errorf("%s of %d: vectors %d to %d have other products than among %d", typ, hidden, from, from+n, tokens)
 					}
 				}
 			}

@@ -95,8 +95,8 @@ done:
 	VPSUBD       t, acc, acc;                          \
 	VCVTDQ2PS    acc, acc;                             \
 	MOVQ         (v*vector__size+vector_d)(R13), BX;   \
-	VMULPS.BCST  (4*k)(BX)(R12*4), acc, acc;           \
-	VFMADD231PS  Z28, acc, y
+	VMULPS.BCST  (4*k)(BX)(R12*4), Z28, t;             \
+	VFMADD231PS  t, acc, y
 
 #define BLOCK4(k, s, w) \
 	VPXORQ    Z0, Z0, Z0;            \

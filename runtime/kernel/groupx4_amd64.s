@@ -28,14 +28,14 @@
 	VECTOR(R10, x, Y4, Y5);    \
 	VECTOR(R11, x, Y6, Y7)
 
-// ADD scales the words of sum, whose weights' scales are d, and adds them to y. Y12 and Y13 are the vector's offset and
-// scale, Y14 is ones.
+// ADD adds the words of sum, whose weights' scales are d, to y, scaled in the same order as in groupQ4AVX2. Y12 and Y13 are the
+// vector's offset and scale, Y14 is ones, Y10 scratch.
 #define ADD(sum, d, y) \
 	VPMADDWD    Y14, sum, sum; \
 	VPSUBD      Y12, sum, sum; \
 	VCVTDQ2PS   sum, sum;      \
-	VMULPS      Y13, sum, sum; \
-	VFMADD213PS (y)(AX), d, sum; \
+	VMULPS      Y13, d, Y10;   \
+	VFMADD213PS (y)(AX), Y10, sum; \
 	VMOVUPS     sum, (y)(AX)
 
 // FINISH adds the sums of vector v.
