@@ -83,7 +83,9 @@ func wantClose(t *testing.T, what string, got, want, magnitude float32) {
 }
 
 // sameBits reports whether two numbers are the same to the bit, or both none.
-func sameBits(a, b float32) bool { return math.Float32bits(a) == math.Float32bits(b) || a != a && b != b }
+func sameBits(a, b float32) bool {
+	return math.Float32bits(a) == math.Float32bits(b) || a != a && b != b
+}
 
 // magnitude is the sum of |w·x|.
 func magnitude(w []float32, x *vector) (sum float32) {

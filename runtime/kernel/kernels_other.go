@@ -60,6 +60,8 @@ func addWeighted2(out, p, v []float32) { addWeighted2Generic(out, p, v) }
 
 func expSum(x []float32, m float32) float32 { return expSumGeneric(x, m) }
 
+func siluMul(dst, gate, up []float32) { siluMulGeneric(dst, gate, up) }
+
 func sumSquares(x []float32) float64 { return sumSquaresGeneric(x) }
 
 func scaleMul(dst, x, weight []float32, scale float32) { scaleMulGeneric(dst, x, weight, scale) }

@@ -50,6 +50,14 @@ func (m *Matrix) row(i int) (quants, scales []byte) {
 	return quants, scales
 }
 
+// rows returns the matrix of up to n rows from first on, where a unit begins.
+func (m *Matrix) rows(first, n int) Matrix {
+	part := *m
+	part.Data = m.Data[first/m.UnitRows()*m.Stride:]
+	part.Rows = min(n, m.Rows-first)
+	return part
+}
+
 // prefetch asks for row i of a matrix that is not Grouped.
 func (m *Matrix) prefetch(i int) {
 	quants, scales := m.row(i)

@@ -15,6 +15,7 @@
 #define ORRB(d, n, m)    OP3(0x4ea01c00, d, n, m) // ORR Vd.16B, Vn.16B, Vm.16B
 #define EORB(d, n, m)    OP3(0x6e201c00, d, n, m) // EOR Vd.16B, Vn.16B, Vm.16B
 #define BICB(d, n, m)    OP3(0x4e601c00, d, n, m) // BIC Vd.16B, Vn.16B, Vm.16B
+#define BSLB(d, n, m)    OP3(0x6e601c00, d, n, m) // BSL Vd.16B, Vn.16B, Vm.16B
 #define MOVB(d, n)       OP3(0x4ea01c00, d, n, n) // ORR Vd.16B, Vn.16B, Vn.16B
 #define ZERO(d)         OP2(0x6f00e400, d, 0)    // MOVI Vd.2D, #0
 #define DUPS(d, n, i)   OP3(0x4e040400, d, n, 8*(i)) // DUP Vd.4S, Vn.S[i]
@@ -27,6 +28,8 @@
 #define SHL3S(d, n)     OP2(0x4f235400, d, n)    // SHL Vd.4S, Vn.4S, #3
 #define SHL8S(d, n)     OP2(0x4f285400, d, n)    // SHL Vd.4S, Vn.4S, #8
 #define SHL23S(d, n)    OP2(0x4f375400, d, n)    // SHL Vd.4S, Vn.4S, #23
+#define SSHR1S(d, n)    OP2(0x4f3f0400, d, n)    // SSHR Vd.4S, Vn.4S, #1
+#define SSHR31S(d, n)   OP2(0x4f210400, d, n)    // SSHR Vd.4S, Vn.4S, #31
 #define SHL4B(d, n)     OP2(0x4f0c5400, d, n)    // SHL Vd.16B, Vn.16B, #4
 
 // Integers.
@@ -42,6 +45,7 @@
 #define ADDPS(d, n, m)    OP3(0x4ea0bc00, d, n, m)     // ADDP Vd.4S, Vn.4S, Vm.4S
 #define MLSS(d, n, m)     OP3(0x6ea09400, d, n, m)     // MLS Vd.4S, Vn.4S, Vm.4S
 #define ADDS4(d, n, m)    OP3(0x4ea08400, d, n, m)     // ADD Vd.4S, Vn.4S, Vm.4S
+#define SUBS4(d, n, m)    OP3(0x6ea08400, d, n, m)     // SUB Vd.4S, Vn.4S, Vm.4S
 #define UMAXS(d, n, m)    OP3(0x6ea06400, d, n, m)     // UMAX Vd.4S, Vn.4S, Vm.4S
 #define NEGS(d, n)        OP2(0x6ea0b800, d, n)        // NEG Vd.4S, Vn.4S
 #define SADDLPB(d, n)     OP2(0x4e202800, d, n)        // SADDLP Vd.8H, Vn.16B

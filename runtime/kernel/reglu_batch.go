@@ -27,12 +27,9 @@ func (e *Expert) Batch(y []float32, x *Input, idx []int32, weights []float32, sc
 	n := e.Gate.UnitRows()
 	for from := 0; from < e.Gate.Units(); from += chunkRows / n {
 		units := min(chunkRows/n, e.Gate.Units()-from)
-		// A window on the gate matrix, so that the units' rows land at the start of gates.
-		window := e.Gate
-		window.Data = e.Gate.Data[from*e.Gate.Stride:]
-		window.Rows = min(units*n, e.Gate.Rows-from*n)
-		Mul(s.gates[:], chunkRows, &window, 0, units, x, idx, scratch)
-		e.products(s, from*n, window.Rows, x, idx, weights, scratch)
+		chunk := e.Gate.rows(from*n, units*n) // its rows land at the start of gates
+		Mul(s.gates[:], chunkRows, &chunk, 0, units, x, idx, scratch)
+		e.products(s, from*n, chunk.Rows, x, idx, weights, scratch)
 		for t := range active {
 			active[t] += int32(s.count[t])
 		}

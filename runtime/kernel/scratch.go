@@ -4,6 +4,7 @@ package kernel
 type Scratch struct {
 	up    []float32 // a row of up, or of another matrix
 	down  []float32 // a row of down
+	ups   []float32 // products with up of sixteen neurons
 	block *batch
 }
 

@@ -1,0 +1,16 @@
+//go:build !noasm
+
+package kernel
+
+func siluMul(dst, gate, up []float32) {
+	if !useAVX2 {
+		siluMulGeneric(dst, gate, up)
+		return
+	}
+	siluMulAVX2(dst, gate[:len(dst)], up[:len(dst)])
+}
+
+// siluMulAVX2 is siluMulGeneric, to the bit.
+//
+//go:noescape
+func siluMulAVX2(dst, gate, up []float32)
