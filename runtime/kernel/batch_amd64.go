@@ -7,10 +7,7 @@ func dotQ4x4(dots *[4]float32, quants, scales []byte, x *[4]vector) {
 		dotQ4x4Generic(dots, quants, scales, x)
 		return
 	}
-	for i := range x {
-		x[i].check()
-		_ = x[i].d[:len(x[0].d)]
-	}
+	checkFour(x)
 	quants, scales = quants[:len(x[0].q)/2], scales[:len(x[0].q)/16]
 	if useAVX512 && len(x[0].d)%8 == 0 {
 		dotQ4x4AVX512(dots, quants, scales, x)
@@ -25,6 +22,7 @@ func decodeRowsQ4(dst []float32, quants, scales []byte, stride int, rows []int32
 		return
 	}
 	dst = dst[:len(rows)*tileCols]
+	checkRows(quants, scales, stride, rows)
 	if useAVX512 {
 		decodeRowsQ4AVX512(dst, quants, scales, stride, rows)
 		return
@@ -38,6 +36,7 @@ func addTile(y []float32, stride, cols, tokens int, s *batch) {
 		return
 	}
 	_ = y[(tokens-1)*stride:][:tileCols]
+	_ = s.count[:tokens]
 	if useAVX512 {
 		addTileAVX512(y, stride, tokens, s)
 		return

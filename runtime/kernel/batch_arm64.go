@@ -13,10 +13,7 @@ func dotQ4x4(dots *[4]float32, quants, scales []byte, x *[4]vector) {
 		}
 		return
 	}
-	for i := range x {
-		x[i].check()
-		_ = x[i].d[:len(x[0].d)]
-	}
+	checkFour(x)
 	dotQ4x4DotProd(dots, quants[:len(x[0].q)/2], scales[:len(x[0].q)/16], x)
 }
 
@@ -25,6 +22,7 @@ func decodeRowsQ4(dst []float32, quants, scales []byte, stride int, rows []int32
 		decodeRowsQ4Generic(dst, quants, scales, stride, rows)
 		return
 	}
+	checkRows(quants, scales, stride, rows)
 	decodeRowsQ4NEON(dst[:len(rows)*tileCols], quants, scales, stride, rows)
 }
 
@@ -34,6 +32,7 @@ func addTile(y []float32, stride, cols, tokens int, s *batch) {
 		return
 	}
 	_ = y[(tokens-1)*stride:][:tileCols]
+	_ = s.count[:tokens]
 	addTileNEON(y, stride, tokens, s)
 }
 

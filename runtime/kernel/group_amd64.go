@@ -23,10 +23,7 @@ func groupQ4x4(acc *[4][quant.GroupRows]float32, group []byte, x *[4]vector) {
 		groupQ4x4Generic(acc, group, x)
 		return
 	}
-	for i := range x {
-		x[i].check()
-		_ = x[i].q[:len(x[0].q)]
-	}
+	checkFour(x)
 	group = group[:quant.Q4_0.GroupBytes(len(x[0].q))]
 	if useAVX512 {
 		groupQ4x4AVX512(acc, group, x)

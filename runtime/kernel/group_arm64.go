@@ -30,10 +30,7 @@ func groupQ4x4(acc *[4][quant.GroupRows]float32, group []byte, x *[4]vector) {
 		}
 		return
 	}
-	for i := range x {
-		x[i].check()
-		_ = x[i].d[:len(x[0].d)]
-	}
+	checkFour(x)
 	groupQ4x4DotProd(acc, group[:quant.Q4_0.GroupBytes(len(x[0].q))], x)
 }
 

@@ -43,8 +43,19 @@ func (x *Input) vector(i int) vector {
 
 // check panics if the fields do not fit together: assembly does not check what it reads.
 func (v *vector) check() {
-	_ = v.q[:len(v.d)*quant.BlockSize]
-	_ = v.sum[:len(v.d)]
+	if len(v.q) != len(v.d)*quant.BlockSize || len(v.sum) != len(v.d) {
+		panic("kernel: the fields of a vector differ in length")
+	}
+}
+
+// checkFour panics if four vectors are not of one length.
+func checkFour(x *[4]vector) {
+	for i := range x {
+		x[i].check()
+		if len(x[i].d) != len(x[0].d) {
+			panic("kernel: vectors differ in length")
+		}
+	}
 }
 
 // Quantize fills the int8 form of vector i from its float32 form: call it after the vector was written and before it is

@@ -24,7 +24,7 @@ func neuronsQ4(y []float32, neurons []int32, h []float32, up, down *Matrix, x *v
 			f[i] = h[i] * dotQ4AVX2(q[:len(x.q)/2], s[:len(x.q)/16], x, ahead[i])
 			ahead[i] = (*byte)(unsafe.Add(unsafe.Pointer(ahead[i]), len(x.q)/2))
 			q, s = down.row(int(neurons[i]))
-			quants[i], scales[i] = unsafe.SliceData(q), unsafe.SliceData(s)
+			quants[i], scales[i] = unsafe.SliceData(q[:len(y)/2]), unsafe.SliceData(s[:len(y)/16])
 		}
 		axpyQ4x4AVX2(y, &f, &quants, &scales, &ahead)
 		if done := len(y) &^ 255; done < len(y) {

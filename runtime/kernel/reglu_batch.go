@@ -19,6 +19,9 @@ const (
 // hidden] becomes weights[i] times its output for vector idx[i] of the input. It returns how many neurons were active for each
 // vector; the slice is valid until scratch is used again.
 func (e *Expert) Batch(y []float32, x *Input, idx []int32, weights []float32, scratch *Scratch) (active []int32) {
+	if len(idx) == 0 {
+		return nil
+	}
 	y = y[:len(idx)*e.Down.Cols]
 	clear(y)
 	s := scratch.batch()
@@ -102,6 +105,19 @@ func positive(some *[MaxBlock]int32, gates []float32, n int) (found int) {
 		found += int((uint64(c) - 0x7f800000) >> 63)
 	}
 	return found
+}
+
+// checkRows panics if tileCols columns of a row are beyond what decodeRowsQ4 was given.
+func checkRows(quants, scales []byte, stride int, rows []int32) {
+	if len(rows) == 0 {
+		return
+	}
+	var last uint32 // no row is negative
+	for _, r := range rows {
+		last = max(last, uint32(r))
+	}
+	_ = quants[int(last)*stride:][:tileCols/2]
+	_ = scales[int(last)*stride:][:tileCols/16]
 }
 
 // addDown adds the active neurons' down rows to the tokens' rows of y, some columns at a time.

@@ -1,0 +1,71 @@
+package kernel
+
+import (
+	"testing"
+
+	"st/quant"
+)
+
+// What assembly reads and writes is checked before it is called: an operand that is too short is a panic, not a fault.
+func TestShortOperands(t *testing.T) {
+	const cols = 256
+	v := quantized(make([]float32, cols))
+	short := quantized(make([]float32, cols-32))
+	torn := vector{v.q[:cols-32], v.d, v.sum}
+	bytes := func(n int) []byte { return make([]byte, n)[:n:n] }
+	floats := func(n int) []float32 { return make([]float32, n)[:n:n] }
+	matrix := func(cols int) *Matrix {
+		return &Matrix{Type: quant.Q4_0, Rows: 8, Cols: cols, Data: bytes(8 * quant.Q4_0.RowBytes(cols)), Stride: quant.Q4_0.RowBytes(cols), ScaleOffset: cols / 2}
+	}
+	four := []int32{0, 1, 2, 7}
+	forEachISA(t, func(t *testing.T) {
+		for name, call := range map[string]func(){
+			"groupQ4": func() { groupQ4(new([16]float32), bytes(quant.Q4_0.GroupBytes(cols)-1), v) },
+			"groupQ8": func() { groupQ8(new([16]float32), bytes(quant.Q8_0.GroupBytes(cols)-1), v) },
+			"groupQ4x4": func() {
+				groupQ4x4(new([4][16]float32), bytes(quant.Q4_0.GroupBytes(cols)-1), &[4]vector{*v, *v, *v, *v})
+			},
+			"dotQ4":            func() { dotQ4(bytes(cols/2-1), bytes(cols/16), v) },
+			"dotQ4 scales":     func() { dotQ4(bytes(cols/2), bytes(cols/16-1), v) },
+			"dotQ4 vector":     func() { dotQ4(bytes(cols/2), bytes(cols/16), &vector{torn.q[: cols-32 : cols-32], v.d, v.sum}) },
+			"dotQ8":            func() { dotQ8(bytes(cols-1), bytes(cols/16), v) },
+			"dotQ8 scales":     func() { dotQ8(bytes(cols), bytes(cols/16-1), v) },
+			"dotQ4x4":          func() { dotQ4x4(new([4]float32), bytes(cols/2-1), bytes(cols/16), &[4]vector{*v, *v, *v, *v}) },
+			"vectors":          func() { checkFour(&[4]vector{*v, *v, *short, *v}) },
+			"axpyQ4":           func() { axpyQ4(floats(cols), 1, bytes(cols/2-1), bytes(cols/16)) },
+			"axpyQ4 scales":    func() { axpyQ4(floats(cols), 1, bytes(cols/2), bytes(cols/16-1)) },
+			"axpyQ8":           func() { axpyQ8(floats(cols), 1, bytes(cols-1), bytes(cols/16)) },
+			"axpyQ8 scales":    func() { axpyQ8(floats(cols), 1, bytes(cols), bytes(cols/16-1)) },
+			"neurons, of down": func() { neuronsQ4(floats(cols), four, floats(4), matrix(cols), matrix(cols-32), v) },
+			"neurons, of up":   func() { neuronsQ4(floats(cols-32), four, floats(4), matrix(cols-32), matrix(cols-32), v) },
+			"neurons, of h":    func() { neuronsQ4(floats(cols), four, floats(3), matrix(cols), matrix(cols), v) },
+			"neurons, a row":   func() { neuronsQ4(floats(cols), []int32{0, 1, 2, 8}, floats(4), matrix(cols), matrix(cols), v) },
+			"decodeRowsQ4": func() {
+				decodeRowsQ4(floats(2*tileCols), bytes(2*tileCols/2-1), bytes(cols), tileCols/2, []int32{0, 1})
+			},
+			"decodeRowsQ4 row": func() { decodeRowsQ4(floats(tileCols), bytes(tileCols/2), bytes(cols), tileCols/2, []int32{-1}) },
+			"decodeRowsQ4 dst": func() { decodeRowsQ4(floats(tileCols), bytes(cols), bytes(cols), tileCols/2, []int32{0, 1}) },
+			"addTile":          func() { addTile(floats(2*tileCols-1), tileCols, tileCols, 2, &batch{count: [MaxBlock]int{1, 1}}) },
+			"scores2":          func() { scores2(floats(PositionTile+3), floats(64), floats(4*32)) },
+			"addWeighted2":     func() { addWeighted2(floats(64), floats(PositionTile+3), floats(4*32)) },
+			"dot":              func() { dot(floats(9), floats(8)) },
+			"axpy":             func() { axpy(floats(9), 1, floats(8)) },
+			"axpy4":            func() { axpy4(floats(9), new([4]float32), &[4][]float32{floats(9), floats(9), floats(9), floats(8)}) },
+			"quantize":         func() { quantize(make([]int8, 64), floats(2), make([]int32, 2), floats(63)) },
+			"scaleMul":         func() { scaleMul(floats(9), floats(9), floats(8), 1) },
+			"encodeF16":        func() { encodeF16(bytes(17), floats(9)) },
+			"decodeF16":        func() { decodeF16(floats(9), bytes(17)) },
+			"SiLUMul":          func() { SiLUMul(floats(8), floats(9), floats(9)) },
+			"SiLUMul up":       func() { SiLUMul(floats(9), floats(9), floats(8)) },
+		} {
+			func() {
+				defer func() {
+					if recover() == nil {
+						t.Errorf("%s: an operand that is too short is no panic", name)
+					}
+				}()
+				call()
+			}()
+		}
+	})
+}
