@@ -4,7 +4,6 @@
 //	trace, err := cache.ReadTrace(file)
 //	misses := cache.Simulate(trace, cache.NewScored(trace.Shape, 365, cache.ShortHalfLife, cache.LongHalfLife)).Misses
 //
-// Belady's policy, which knows the future, bounds them all. The published ones that were considered are in the tests: `go test -v
-// -run TestPolicies ./runtime/cache` prints how they compare. An expert is known by its number, layer ·
-// experts of a layer + expert.
+// Belady's policy, which knows the future, bounds them all; docs/experiments/policies compares the published ones. An expert is
+// known by its number, layer · experts of a layer + expert.
 package experts

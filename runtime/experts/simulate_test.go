@@ -2,48 +2,41 @@ package experts_test
 
 import (
 	"bytes"
-	"flag"
-	"fmt"
 	"math"
 	"os"
-	"testing"
-
+	"slices"
 	"strings"
+	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"st/runtime/experts"
 )
 
-var traceFile = flag.String("trace", "testdata/tiny.trace", "the trace that TestPolicies measures, which st generate --trace wrote")
-
-var policies = []struct {
-	name string
-	make func(t *experts.Trace, size int) experts.Policy
-}{
-	{"random", newRandom},
-	{"FIFO of S3-FIFO", newS3FIFO},
-	{"LRU", newLRU},
-	{"ARC", newARC},
-	{"W-TinyLFU", newTinyLFU},
-	{"LFU", newLFU},
-	{"LRFU, half-life 16", scored(16, 16)},
-	{"LRFU, half-life 64", scored(64, 64)},
-	{"LRFU, half-life 512", scored(512, 512)},
-	{"mean of 16 and 512, each layer its share", newPerLayer},
-	{"mean of 16 and 512", scored(16, 512)},
-	{"static, of the whole trace", newStatic},
-	{"Belady", experts.NewBelady},
+// lru gives up what was not used for longest.
+type lru struct {
+	size  int
+	order []int32 // the oldest first
 }
 
-func scored(short, long float64) func(*experts.Trace, int) experts.Policy {
-	return func(t *experts.Trace, size int) experts.Policy { return experts.NewScored(t.Shape, size, short, long) }
+func (p *lru) Advance(int) {}
+
+func (p *lru) Access(id int32, _ int) bool {
+	i := slices.Index(p.order, id)
+	switch {
+	case i >= 0:
+		p.order = slices.Delete(p.order, i, i+1)
+	case len(p.order) == p.size:
+		p.order = p.order[1:]
+	}
+	p.order = append(p.order, id)
+	return i >= 0
 }
 
-// TestPolicies prints the hit rates of all policies, of which none may beat the bound, and checks that the one that is used is no
-// worse than simple ones.
-func TestPolicies(t *testing.T) {
-	f, err := os.Open(*traceFile)
+// The policy that is used is better than LRU, and Belady's, which knows the future, better still. docs/experiments/policies has
+// others.
+func TestPolicy(t *testing.T) {
+	f, err := os.Open("testdata/tiny.trace")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,33 +45,11 @@ func TestPolicies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sizes := []int{trace.Len() / 8, trace.Len() / 4, trace.Len() * 36 / 100, trace.Len() / 2, trace.Len() * 3 / 4}
-	head := fmt.Sprintf("%-42s", "hit rate, share in memory")
-	for _, n := range sizes {
-		head += fmt.Sprintf("%8.1f %%", 100*float64(n)/float64(trace.Len()))
-	}
-	t.Log(head)
-	rates := map[string][]float64{}
-	for _, p := range policies {
-		line := fmt.Sprintf("%-42s", p.name)
-		for _, n := range sizes {
-			r := experts.Simulate(trace, p.make(trace, n), len(trace.Tokens)/4)
-			rates[p.name] = append(rates[p.name], r.HitRate())
-			line += fmt.Sprintf("%8.1f %%", 100*r.HitRate())
-		}
-		t.Log(line)
-	}
-	for i, n := range sizes {
-		ours, bound := rates["mean of 16 and 512"][i], rates["Belady"][i]
-		for name, r := range rates {
-			if r[i] > bound {
-				t.Errorf("%s with %d slots: hit rate %.3f beats the bound, %.3f", name, n, r[i], bound)
-			}
-		}
-		for _, name := range []string{"random", "LRU", "ARC", "each layer"} {
-			if r, ok := rates[name]; ok && ours < r[i] {
-				t.Errorf("%d slots: hit rate %.3f is worse than that of %s, %.3f", n, ours, name, r[i])
-			}
+	for _, n := range []int{trace.Len() / 8, trace.Len() / 4, trace.Len() / 2, trace.Len() * 3 / 4} {
+		rate := func(p experts.Policy) float64 { return experts.Simulate(trace, p, len(trace.Tokens)/4).HitRate() }
+		ours := rate(experts.NewScored(trace.Shape, n, experts.ShortHalfLife, experts.LongHalfLife))
+		if simple, bound := rate(&lru{size: n}), rate(experts.NewBelady(trace, n)); ours <= simple || ours > bound {
+			t.Errorf("%d slots: hit rate %.3f, of LRU %.3f, of Belady's %.3f", n, ours, simple, bound)
 		}
 	}
 }

@@ -499,7 +499,7 @@ func TestExpSum(t *testing.T) {
 func TestNormKernels(t *testing.T) {
 	rng := rand.New(rand.NewPCG(6, 3))
 	forEachISA(t, func(t *testing.T) {
-		for n := 1; n < 70; n++ {
+		for n := 1; n <= 128; n++ {
 			x, w := cases(rng, n)["random"], cases(rng, n)["random"]
 			if got, want := sumSquares(x), sumSquaresGeneric(x); math.Abs(got-want) > 1e-13*want {
 				t.Errorf("sum of %d squares is %v, want %v", n, got, want)
@@ -509,6 +509,11 @@ func TestNormKernels(t *testing.T) {
 			scaleMulGeneric(want, x, w, 0.3)
 			if !slices.Equal(got, want) {
 				t.Errorf("%d scaled numbers differ", n)
+			}
+			RMSNorm(want, x, w, 1e-6)
+			copy(got, x)
+			if RMSNorm(got, got, w, 1e-6); !slices.Equal(got, want) { // as QK norm does with each head
+				t.Errorf("%d numbers normalized in place differ", n)
 			}
 			x[0] = []float32{65519.99, 65520, 6e-8, 2.9e-8, 1.00048828125, -0}[n%6] // edges of float16
 			half, wantHalf := make([]byte, 2*n), make([]byte, 2*n)

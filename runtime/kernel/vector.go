@@ -14,8 +14,8 @@ func Axpy4(dst []float32, f *[4]float32, src *[4][]float32) { axpy4(dst, f, src)
 // EncodeF16 stores the float16 of src in dst: the nearest, ties to even.
 func EncodeF16(dst []byte, src []float32) { encodeF16(dst, src) }
 
-// RMSNorm stores x / sqrt(mean(x²) + eps) · weight in dst (Zhang and Sennrich, arXiv 1910.07467). The mean is summed in
-// float64, as the length of a vector makes its rounding matter.
+// RMSNorm stores x / sqrt(mean(x²) + eps) · weight in dst, which may be x (Zhang and Sennrich, arXiv 1910.07467). The mean is
+// summed in float64, as the length of a vector makes its rounding matter.
 func RMSNorm(dst, x, weight []float32, eps float64) {
 	scale := float32(1 / math.Sqrt(sumSquares(x)/float64(len(x))+eps))
 	scaleMul(dst[:len(x)], x, weight[:len(x)], scale)

@@ -51,14 +51,14 @@
 //
 // Medians of 12 runs on an AMD EPYC (family 25 model 1, Zen 3), a virtual
 // machine with 2 cores that other processes were using, Go 1.26.8, AVX2
-// kernels on one core. All candidates are measured in each run, so that a
+// kernels on one core, from docs/experiments. All candidates are measured in each run, so that a
 // neighbour's burst does not hit one alone:
 //
-//	for i in $(seq 12); do go test -run '^$' -bench . -benchtime 200ms ./runtime/kernel/layouts; done
+//	for i in $(seq 12); do go test -run '^$' -bench . -benchtime 200ms ./layouts; done
 //
 // The same benchmarks, with each benchmark's repetitions one after the other:
 //
-//	go test -run '^$' -bench . -count 5 ./runtime/kernel/layouts
+//	go test -run '^$' -bench . -count 5 ./layouts
 //
 // Dense, 1536 columns: GB/s of weights, prefill with 8 vectors in 10⁹
 // multiplications and additions per second:

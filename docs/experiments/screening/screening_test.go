@@ -1,4 +1,5 @@
-package engine
+// Package screening measures how much of the language-model head an exact top k would read.
+package screening
 
 import (
 	"flag"
@@ -10,6 +11,7 @@ import (
 	"st/convert"
 	"st/format"
 	"st/quant"
+	"st/runtime/engine"
 	"st/tokenizer"
 )
 
@@ -89,6 +91,14 @@ func dot64(a, b []float32) (sum float64) {
 	return sum
 }
 
+// witness keeps the head's inputs [tokens, hidden].
+type witness struct{ head []float32 }
+
+func (*witness) AttentionInput(int, []float32)                  {}
+func (*witness) AttentionOutput(int, []float32)                 {}
+func (*witness) ExpertInput(int, []float32, []int32, []float32) {}
+func (w *witness) HeadInput(x []float32)                        { w.head = append(w.head, x...) }
+
 // TestScreening asks what an exact top-40 by screening the head with a sketch would read: the sketch with its scales for all
 // rows, and the missing bits of the rows that its error bound leaves. No row of the top 40 may be screened out. See
 // docs/performance.md for what came of it.
@@ -97,7 +107,7 @@ func TestScreening(t *testing.T) {
 	path := *screenModel
 	if path == "" {
 		path = filepath.Join(t.TempDir(), "tiny.stm")
-		if _, err := convert.Run(t.Context(), "../../testdata/tiny-smallthinker", path, convert.Options{Recipe: convert.Recipe{Type: quant.Q4_0}}); err != nil {
+		if _, err := convert.Run(t.Context(), "../../../testdata/tiny-smallthinker", path, convert.Options{Recipe: convert.Recipe{Type: quant.Q4_0}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -106,7 +116,7 @@ func TestScreening(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	e, err := Open(r, Options{})
+	e, err := engine.Open(r, engine.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,14 +143,15 @@ func TestScreening(t *testing.T) {
 	// Hidden states at the end of texts of different lengths.
 	ids := tok.Encode("It was the best of times, it was the worst of times, it was the age of wisdom, it was the age of foolishness, "+
 		"it was the epoch of belief, it was the epoch of incredulity, it was the season of Light, it was the season of Darkness.", true)
-	s := e.NewSession()
+	var w witness
+	e.Observe(&w)
+	if _, err := e.NewSession().Forward(t.Context(), ids); err != nil {
+		t.Fatal(err)
+	}
 	var hidden [][]float32
 	for i := 1; i <= positions; i++ {
-		s.Reset()
-		if _, err := s.Forward(t.Context(), ids[:len(ids)*i/positions]); err != nil {
-			t.Fatal(err)
-		}
-		hidden = append(hidden, slices.Clone(s.head.Row(0)))
+		last := len(ids)*i/positions - 1
+		hidden = append(hidden, w.head[last*tensor.Cols:][:tensor.Cols])
 	}
 	full := 0.5 + 2.0/quant.BlockSize // bytes a weight
 	for bits := 1; bits <= 3; bits++ {
