@@ -25,6 +25,12 @@ func TestShortOperands(t *testing.T) {
 			"groupQ4x4": func() {
 				groupQ4x4(new([4][16]float32), bytes(quant.Q4_0.GroupBytes(cols)-1), &[4]vector{*v, *v, *v, *v})
 			},
+			"group2": func() {
+				group2(quant.Q4_0, new([2][16]float32), bytes(quant.Q4_0.GroupBytes(cols)), bytes(quant.Q4_0.GroupBytes(cols)-1), v)
+			},
+			"group2 of Q8_0": func() {
+				group2(quant.Q8_0, new([2][16]float32), bytes(quant.Q8_0.GroupBytes(cols)-1), bytes(quant.Q8_0.GroupBytes(cols)), v)
+			},
 			"dotQ4":            func() { dotQ4(bytes(cols/2-1), bytes(cols/16), v) },
 			"dotQ4 scales":     func() { dotQ4(bytes(cols/2), bytes(cols/16-1), v) },
 			"dotQ4 vector":     func() { dotQ4(bytes(cols/2), bytes(cols/16), &vector{torn.q[: cols-32 : cols-32], v.d, v.sum}) },

@@ -19,15 +19,22 @@ func (d *Dense) Units() int { return (d.Gate.Rows + quant.GroupRows - 1) / quant
 // for every t. stride is at least Gate.Rows, x.Cols is Gate.Cols. A vector's result does not depend on the others, nor on how the
 // units are shared out. scratch is for the caller's thread alone.
 func (d *Dense) Hidden(h []float32, stride, from, to int, x *Input, idx []int32, scratch *Scratch) {
-	ups := grow(&scratch.ups, len(idx)*quant.GroupRows)
-	for u := from; u < to; u++ {
-		first := u * quant.GroupRows
-		gate, up := d.Gate.rows(first, quant.GroupRows), d.Up.rows(first, quant.GroupRows)
+	if len(idx) == 0 {
+		return
+	}
+	step := max(1, hiddenUps/len(idx)/quant.GroupRows) // units at a time
+	ups := grow(&scratch.ups, len(idx)*step*quant.GroupRows)
+	for ; from < to; from += step {
+		first, n := from*quant.GroupRows, min(step, to-from)*quant.GroupRows
+		gate, up := d.Gate.rows(first, n), d.Up.rows(first, n)
 		Mul(h[first:], stride, &gate, 0, gate.Units(), x, idx, scratch)
-		Mul(ups, quant.GroupRows, &up, 0, up.Units(), x, idx, scratch)
+		Mul(ups, n, &up, 0, up.Units(), x, idx, scratch)
 		for t := range idx {
 			row := h[t*stride+first:][:gate.Rows]
-			SiLUMul(row, row, ups[t*quant.GroupRows:][:gate.Rows])
+			SiLUMul(row, row, ups[t*n:][:gate.Rows])
 		}
 	}
 }
+
+// hiddenUps is the number of products with up that Hidden keeps: 16 KB.
+const hiddenUps = 4096

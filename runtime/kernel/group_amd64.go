@@ -46,6 +46,35 @@ func groupQ8(acc *[quant.GroupRows]float32, group []byte, x *vector) {
 	groupQ8AVX2(acc, group, x)
 }
 
+// pairsGroups reports whether group2 is faster than two kernels. (For AVX-512 there is none.)
+func pairsGroups() bool { return useAVX2 && !useAVX512 }
+
+// group2 multiplies two groups of a block type with one vector.
+func group2(t quant.Type, acc *[2][quant.GroupRows]float32, a, b []byte, x *vector) {
+	if !pairsGroups() {
+		groupOne(t, &acc[0], a, x)
+		groupOne(t, &acc[1], b, x)
+		return
+	}
+	x.check()
+	a, b = a[:t.GroupBytes(len(x.q))], b[:t.GroupBytes(len(x.q))]
+	if t == quant.Q4_0 {
+		groupQ4x2AVX2(acc, a, b, x)
+	} else {
+		groupQ8x2AVX2(acc, a, b, x)
+	}
+}
+
+// groupQ4x2AVX2 is groupQ4AVX2 for two groups, to the bit.
+//
+//go:noescape
+func groupQ4x2AVX2(acc *[2][quant.GroupRows]float32, a, b []byte, x *vector)
+
+// groupQ8x2AVX2 is groupQ8AVX2 for two groups, to the bit.
+//
+//go:noescape
+func groupQ8x2AVX2(acc *[2][quant.GroupRows]float32, a, b []byte, x *vector)
+
 // groupQ4AVX2 is groupQ4Generic.
 //
 //go:noescape

@@ -48,6 +48,15 @@ func groupQ8(acc *[quant.GroupRows]float32, group []byte, x *vector) {
 	}
 }
 
+// pairsGroups reports whether group2 is faster than two kernels.
+func pairsGroups() bool { return false }
+
+// group2 multiplies two groups of a block type with one vector.
+func group2(t quant.Type, acc *[2][quant.GroupRows]float32, a, b []byte, x *vector) {
+	groupOne(t, &acc[0], a, x)
+	groupOne(t, &acc[1], b, x)
+}
+
 // groupQ4DotProd is groupQ4Generic.
 //
 //go:noescape

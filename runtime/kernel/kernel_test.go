@@ -125,6 +125,15 @@ func TestGroups(t *testing.T) {
 				typ.DecodeGroupRow(decoded, g, r)
 				wantClose(t, fmt.Sprintf("%s row %d", typ, r), got[r], want[r], magnitude(decoded, v))
 			}
+			// Two groups, each as by itself, to the bit.
+			other := group(typ, append(slices.Clone(w[5:]), w[:5]...))
+			var both [2][quant.GroupRows]float32
+			group2(typ, &both, g, other, v)
+			for i, g := range [][]byte{g, other} {
+				if k.fast(&got, g, v); !slices.EqualFunc(both[i][:], got[:], sameBits) {
+					t.Errorf("%s: group %d of two gives %v, alone %v", typ, i, both[i], got)
+				}
+			}
 			if typ != quant.Q4_0 {
 				continue
 			}

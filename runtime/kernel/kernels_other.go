@@ -14,6 +14,15 @@ func groupQ4x4(acc *[4][quant.GroupRows]float32, group []byte, x *[4]vector) {
 
 func groupQ8(acc *[quant.GroupRows]float32, group []byte, x *vector) { groupQ8Generic(acc, group, x) }
 
+// pairsGroups reports whether group2 is faster than two kernels.
+func pairsGroups() bool { return false }
+
+// group2 multiplies two groups of a block type with one vector.
+func group2(t quant.Type, acc *[2][quant.GroupRows]float32, a, b []byte, x *vector) {
+	groupOne(t, &acc[0], a, x)
+	groupOne(t, &acc[1], b, x)
+}
+
 func dotQ4(quants, scales []byte, x *vector) float32 { return dotQ4Generic(quants, scales, x) }
 
 func dotQ8(quants, scales []byte, x *vector) float32 { return dotQ8Generic(quants, scales, x) }
