@@ -160,7 +160,7 @@ func (a *app) bench(ctx context.Context, path string, f *benchFlags) (err error)
 	if err != nil {
 		return err
 	}
-	session := m.engine.NewSession()
+	session := newSession(m.engine)
 	bar := a.newProgress("bench", "tokens")
 	var runs []benchRun
 	var warm engine.Stats
@@ -237,7 +237,7 @@ func benchOnce(ctx context.Context, m *model, s *engine.Session, tokens []int32,
 	if err != nil {
 		return benchRun{}, err
 	}
-	s.Reset()
+	s.Truncate(0)
 	var run benchRun
 	var logits []float32
 	forward := func(tokens []int32) error {

@@ -152,7 +152,7 @@ func newCalibrateReport(c *format.Config, s *calibration.Statistics) calibrateRe
 
 // runWindows runs a text through a model in windows, each of which begins anew, with BOS if the model's texts do.
 func (m *model) runWindows(ctx context.Context, tokens []int32, window int, progress func(done int)) error {
-	s := m.engine.NewSession()
+	s := newSession(m.engine)
 	bos, replace := m.tok.BOS()
 	replace = replace && m.tok.AddBOS()
 	for at := 0; at < len(tokens); at += window {
@@ -160,7 +160,7 @@ func (m *model) runWindows(ctx context.Context, tokens []int32, window int, prog
 		if replace {
 			part[0] = bos
 		}
-		s.Reset()
+		s.Truncate(0)
 		if _, err := s.Forward(ctx, part); err != nil {
 			return err
 		}

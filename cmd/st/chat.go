@@ -62,7 +62,7 @@ type conversation struct {
 func (c *conversation) clear() {
 	c.messages = c.system
 	c.said = ""
-	c.generator.session.Reset()
+	c.generator.session.Truncate(0)
 }
 
 // answer adds a user's message and generates the answer to it.
@@ -77,19 +77,19 @@ func (c *conversation) answer(ctx context.Context, text string, emit func(string
 	// the session is not the beginning of the conversation any more.
 	fresh, extends := strings.CutPrefix(rendered, c.said)
 	if !extends || fresh == "" {
-		g.session.Reset()
+		g.session.Truncate(0)
 		fresh, c.said = rendered, ""
 	}
 	out, err := g.run(ctx, g.model.tok.Encode(fresh, true), emit)
 	if err != nil {
 		if !errors.Is(err, engine.ErrContextFull) {
-			g.session.Reset()
+			g.session.Truncate(0)
 			c.said = ""
 		}
 		return nil, err
 	}
 	if out.stopReason == stopInterrupted && out.firstToken == 0 { // within the prompt, which is in the session in part
-		g.session.Reset()
+		g.session.Truncate(0)
 		c.said = ""
 		return out, nil
 	}

@@ -42,7 +42,7 @@ func newConversation(t *testing.T, a *app, opts engine.Options, limit int) *conv
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &generator{model: m, session: m.engine.NewSession(), sampler: sampler, limit: limit, progress: func() *progress { return nil }}
+	g := &generator{model: m, session: newSession(m.engine), sampler: sampler, limit: limit, progress: func() *progress { return nil }}
 	c := &conversation{generator: g, format: f}
 	c.clear()
 	return c

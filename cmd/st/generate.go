@@ -137,7 +137,7 @@ func (a *app) generate(ctx context.Context, path string, flags *pflag.FlagSet, f
 		return err
 	}
 	defer m.close(&err)
-	g := &generator{model: m, session: m.engine.NewSession(), stops: f.stops, limit: f.limit,
+	g := &generator{model: m, session: newSession(m.engine), stops: f.stops, limit: f.limit,
 		progress: func() *progress { return a.newProgress("prompt", "tokens") }}
 	f.sampler = sampling(flags, f.sampler, &m.reader.Generation)
 	if g.sampler, err = runtime.NewSampler(f.sampler); err != nil {

@@ -66,7 +66,7 @@ func (a *app) writeLogits(ctx context.Context, m *model, ids []int32, target str
 	return writeFile(target, func(w *bufio.Writer) error {
 		w.Write(npyHeader(len(ids), vocab)) // a bufio.Writer keeps its error
 		floats := floatWriter{w: w}
-		return m.engine.NewSession().ForwardAll(ctx, ids, func(i int, logits []float32) error {
+		return newSession(m.engine).ForwardAll(ctx, ids, func(i int, logits []float32) error {
 			p.update(int64(i+1), int64(len(ids)))
 			return floats.write(logits)
 		})

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	goruntime "runtime"
 	"time"
 
 	"st/format"
@@ -68,7 +69,12 @@ func (a *app) openModel(path string, opts engineFlags) (_ *model, err error) {
 	}
 	allowed, from := engine.AllowedMemory()
 	a.chooseMemory(r, &opts.Options, allowed, from)
-	engine, err := engine.Open(r, opts.Options)
+	if opts.Memory > 0 {
+		// Reads return on threads of their own, which must not wait for one that computes.
+		threads := cmp.Or(opts.Threads, engine.PhysicalCores())
+		goruntime.GOMAXPROCS(max(goruntime.GOMAXPROCS(0), threads+engine.Readers+1))
+	}
+	engine, err := engine.Open(context.Background(), r, opts.Options)
 	if err != nil {
 		return nil, err
 	}
@@ -186,4 +192,13 @@ func inputName(path string) string {
 		return "standard input"
 	}
 	return path
+}
+
+// newSession returns an empty sequence of a model that is open.
+func newSession(e *engine.Engine) *engine.Session {
+	s, err := e.NewSession()
+	if err != nil {
+		panic(err) // commands close a model when they are done with it
+	}
+	return s
 }

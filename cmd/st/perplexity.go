@@ -70,11 +70,11 @@ func (p *perplexity) run(ctx context.Context, progress func(done int)) error {
 			p.batch[i].save = make(record, recordSize(vocab))
 		}
 	}
-	s := p.model.engine.NewSession()
+	s := newSession(p.model.engine)
 	first := p.text.firstScored()
 	for i := range p.text.count() {
 		window := p.text.at(i)
-		s.Reset()
+		s.Truncate(0)
 		// The first half is context only; the token that precedes the last one predicts it.
 		if _, err := s.Forward(ctx, window[:first]); err != nil {
 			return err

@@ -3,6 +3,7 @@ package engine
 import (
 	"math"
 
+	"st/format"
 	"st/runtime/kernel"
 )
 
@@ -15,28 +16,37 @@ const (
 	splitPositions = 512
 )
 
-// attention computes softmax(q·kᵀ/√head_dim)·v of a batch, causal and within the layer's window. One task takes a KV head,
-// whose keys and values all query heads of its group share, a block of tokens and, for a single token, a part of the
-// context. Scores are never stored: the softmax is kept up as tiles of positions go by (Milakov and Gimelshein, arXiv
-// 1805.02867; tiles as in FlashAttention, arXiv 2205.14135), and parts are put together at the end.
+// attention computes softmax(q·kᵀ/√head_dim)·v of the rows of a pass, causal and within the layer's window. One task takes a KV head, whose
+// keys and values all query heads of its group share, a block of a segment's rows and, for a segment of one row, a part of the context.
+// Scores are never stored: the softmax is kept up as tiles of positions go by (Milakov and Gimelshein, arXiv 1805.02867; tiles as in
+// FlashAttention, arXiv 2205.14135), and parts are put together at the end.
 type attention struct {
-	kv      *kvCache
-	heads   int // query heads
-	headDim int
-	window  int // 0: none
-	layer   int
-	start   int             // position of the batch's first token
-	n       int             // tokens in the batch
-	q       []float32       // [n, heads·head_dim]
-	out     []float32       // [n, heads·head_dim]
-	parts   []attentionPart // [splits, heads]: results of a single token's tasks, where there are several a head
+	heads, kvHeads int
+	headDim        int
+	scale          float32
+	batch          *kvBatch
+
+	segs   []segment // of the pass
+	layer  int
+	window int // 0: none
+	jobs   []attentionJob
+	merges []attentionMerge
+
+	q       []float32       // [rows, heads·head_dim]
+	out     []float32       // [rows, heads·head_dim]
+	parts   []attentionPart // results of the tasks of a segment of one row, where there are several a head
 	scratch []attentionScratch
-	doTask  func(thread, from, to int)
-	doMerge func(thread, from, to int)
+	do      struct{ attend, merge task }
 }
 
-// attentionPart is the softmax of one query over some positions: the largest score, the sum of exponentials relative to it,
-// and the sum of values weighted by them.
+// attentionJob is one task: part i of a segment, for KV head g.
+type attentionJob struct{ seg, g, i int32 }
+
+// attentionMerge puts the parts of one head of a segment of one row together.
+type attentionMerge struct{ seg, head int32 }
+
+// attentionPart is the softmax of one query over some positions: the largest score, the sum of exponentials relative to it, and the sum of
+// values weighted by them.
 type attentionPart struct {
 	max, sum float32
 	out      []float32 // [head_dim]
@@ -50,110 +60,125 @@ type attentionScratch struct {
 	tile     []float32 // [PositionTile, head_dim] keys or values
 }
 
-func newAttention(kv *kvCache, heads, headDim, threads, batch int) *attention {
-	a := &attention{kv: kv, heads: heads, headDim: headDim, scratch: make([]attentionScratch, threads)}
-	rows := (min(queryBlock, batch)*heads/kv.heads + 1) &^ 1
-	for i := range a.scratch {
-		a.scratch[i] = attentionScratch{
-			q: make([]float32, rows*headDim), out: make([]float32, rows*headDim),
-			max: make([]float32, rows), sum: make([]float32, rows),
-			scores: make([]float32, rows*kernel.PositionTile), tile: make([]float32, kernel.PositionTile*headDim),
+func newAttention(c *format.Config, threads, rows int, batch *kvBatch, a *arena) *attention {
+	at := &attention{heads: c.Heads, kvHeads: c.KVHeads, headDim: c.HeadDim, scale: float32(1 / math.Sqrt(float64(c.HeadDim))), batch: batch,
+		scratch: make([]attentionScratch, threads)}
+	n, d := (min(queryBlock, rows)*c.Heads/c.KVHeads+1)&^1, c.HeadDim
+	for i := range at.scratch {
+		at.scratch[i] = attentionScratch{
+			q: take[float32](a, n*d), out: take[float32](a, n*d), max: take[float32](a, n), sum: take[float32](a, n),
+			scores: take[float32](a, n*kernel.PositionTile), tile: take[float32](a, kernel.PositionTile*d),
 		}
 	}
-	a.doTask, a.doMerge = a.tasks, a.merge
-	return a
+	at.do.attend, at.do.merge = at.doAttend, at.doMerge
+	return at
 }
 
-// run computes a layer's attention for n tokens, the first at position start.
-func (a *attention) run(p *pool, layer, window, start, n int) error {
-	a.layer, a.window, a.start, a.n = layer, window, start, n
-	splits := a.splits()
-	if splits == 1 {
-		return p.each(a.kv.heads*((n+queryBlock-1)/queryBlock), a.doTask)
+// run computes a layer's attention for the rows of all segments.
+func (a *attention) run(p *pool, layer, window int, segs []segment) error {
+	a.layer, a.window, a.segs = layer, window, segs
+	a.jobs, a.merges = a.jobs[:0], a.merges[:0]
+	parts := 0
+	for s := range segs {
+		seg := &segs[s]
+		n := (seg.n + queryBlock - 1) / queryBlock
+		if splits := a.splits(seg); splits > 1 {
+			n, seg.parts = splits, parts
+			parts += splits * a.heads
+			for h := range a.heads {
+				a.merges = append(a.merges, attentionMerge{int32(s), int32(h)})
+			}
+		}
+		for i := range n {
+			for g := range a.kvHeads {
+				a.jobs = append(a.jobs, attentionJob{int32(s), int32(g), int32(i)})
+			}
+		}
 	}
-	for len(a.parts) < splits*a.heads {
+	for len(a.parts) < parts {
 		a.parts = append(a.parts, attentionPart{out: make([]float32, a.headDim)})
 	}
-	if err := p.each(a.kv.heads*splits, a.doTask); err != nil {
+	if err := p.each(len(a.jobs), &a.do.attend); err != nil || len(a.merges) == 0 {
 		return err
 	}
-	return p.split(a.heads, 4, a.doMerge)
+	return p.split(len(a.merges), 4, &a.do.merge)
 }
 
-// splits returns the number of parts that the context is cut into.
-func (a *attention) splits() int {
-	if a.n > 1 {
+// splits returns the number of parts that the context of a segment is cut into.
+func (a *attention) splits(seg *segment) int {
+	if seg.n > 1 {
 		return 1
 	}
-	return (a.start + 1 - a.firstVisible(0) + splitPositions - 1) / splitPositions
+	return (seg.start + 1 - a.firstVisible(seg, 0) + splitPositions - 1) / splitPositions
 }
 
-func (a *attention) tasks(thread, from, to int) {
-	for task := from; task < to; task++ {
-		g, i := task%a.kv.heads, task/a.kv.heads
-		if a.n == 1 {
-			first := a.firstVisible(0) + i*splitPositions
-			a.attend(&a.scratch[thread], g, 0, 1, first, min(first+splitPositions, a.start+1))
-			a.finish(&a.scratch[thread], g, 0, 1, i)
+func (a *attention) doAttend(thread, from, to int) {
+	scratch := &a.scratch[thread]
+	for _, job := range a.jobs[from:to] {
+		seg, g, i := &a.segs[job.seg], int(job.g), int(job.i)
+		if seg.n == 1 {
+			first := a.firstVisible(seg, 0) + i*splitPositions
+			a.attend(scratch, seg, g, 0, 1, first, min(first+splitPositions, seg.start+1))
+			a.finish(scratch, seg, g, 0, 1, i)
 			continue
 		}
 		t0 := i * queryBlock
-		t1 := min(a.n, t0+queryBlock)
-		a.attend(&a.scratch[thread], g, t0, t1, a.firstVisible(t0), a.start+t1)
-		a.finish(&a.scratch[thread], g, t0, t1, 0)
+		t1 := min(seg.n, t0+queryBlock)
+		a.attend(scratch, seg, g, t0, t1, a.firstVisible(seg, t0), seg.start+t1)
+		a.finish(scratch, seg, g, t0, t1, 0)
 	}
 }
 
-// attend computes the softmax of the queries of tokens [t0, t1) that belong to KV head g, over positions [from, to).
-func (a *attention) attend(s *attentionScratch, g, t0, t1, from, to int) {
-	d, group := a.headDim, a.heads/a.kv.heads
+// attend computes the softmax of the queries of a segment's tokens [t0, t1) that belong to KV head g, over positions [from, to).
+func (a *attention) attend(s *attentionScratch, seg *segment, g, t0, t1, from, to int) {
+	d, group := a.headDim, a.heads/a.kvHeads
 	rows := (t1 - t0) * group
-	scale := float32(1 / math.Sqrt(float64(d)))
 	for r := range rows {
-		src := a.query(a.q, t0, g, r)
+		src := a.query(a.q, seg.row+t0, g, r)
 		for i, v := range src {
-			s.q[r*d+i] = v * scale
+			s.q[r*d+i] = v * a.scale
 		}
 		s.max[r], s.sum[r] = float32(math.Inf(-1)), 0
 	}
 	even := (rows + 1) &^ 1 // kernels take rows in pairs
 	clear(s.q[rows*d : even*d])
 	clear(s.out[:even*d])
-	a.kv.segments(a.layer, g, from, to, a.start, func(seg segment) {
-		for p := 0; p < seg.n; p += kernel.PositionTile {
-			n := min(kernel.PositionTile, seg.n-p)
-			a.kv.decode(s.tile, seg.k[p*a.kv.rowBytes:], n)
+	kv := seg.session.kv
+	kv.runs(a.layer, g, from, to, seg.start, a.batch, seg.row, func(seen run) {
+		for p := 0; p < seen.n; p += kernel.PositionTile {
+			n := min(kernel.PositionTile, seen.n-p)
+			kv.decode(s.tile, seen.k[p*kv.rowBytes:], n)
 			kernel.Scores(s.scores, s.q[:even*d], s.tile, n, d)
 			for r := range rows {
-				s.weigh(r, d, n, a.visible(t0+r/group, seg.first+p, n))
+				s.weigh(r, d, n, a.visible(seg, t0+r/group, seen.first+p, n))
 			}
 			clear(s.scores[rows*kernel.PositionTile : even*kernel.PositionTile])
-			a.kv.decode(s.tile, seg.v[p*a.kv.rowBytes:], n)
+			kv.decode(s.tile, seen.v[p*kv.rowBytes:], n)
 			kernel.AddWeighted(s.out[:even*d], s.scores, s.tile, n, d)
 		}
 	})
 }
 
-// query returns row r of the task of KV head g that begins with token t0, in a matrix [batch, heads·head_dim].
-func (a *attention) query(m []float32, t0, g, r int) []float32 {
-	group := a.heads / a.kv.heads
-	return m[((t0+r/group)*a.heads+g*group+r%group)*a.headDim:][:a.headDim]
+// query returns row r of the task of KV head g whose first token is the given row of the pass, in a matrix [rows, heads·head_dim].
+func (a *attention) query(m []float32, row, g, r int) []float32 {
+	group := a.heads / a.kvHeads
+	return m[((row+r/group)*a.heads+g*group+r%group)*a.headDim:][:a.headDim]
 }
 
 // span is a part [from, to) of a tile.
 type span struct{ from, to int }
 
-// visible returns which of n positions from first on the batch's token t attends to.
-func (a *attention) visible(t, first, n int) span {
-	return span{max(0, a.firstVisible(t)-first), min(n, a.start+t+1-first)}
+// visible returns which of n positions from first on a segment's token t attends to.
+func (a *attention) visible(seg *segment, t, first, n int) span {
+	return span{max(0, a.firstVisible(seg, t)-first), min(n, seg.start+t+1-first)}
 }
 
-// firstVisible returns the first position that the batch's token t attends to.
-func (a *attention) firstVisible(t int) int {
+// firstVisible returns the first position that a segment's token t attends to.
+func (a *attention) firstVisible(seg *segment, t int) int {
 	if a.window == 0 {
 		return 0
 	}
-	return max(0, a.start+t+1-a.window)
+	return max(0, seg.start+t+1-a.window)
 }
 
 // weigh turns row r's scores of n positions into weights relative to the largest score so far, and brings what was summed
@@ -185,34 +210,36 @@ func (s *attentionScratch) weigh(r, d, n int, see span) {
 }
 
 // finish stores the result of a task, whole or as part i.
-func (a *attention) finish(s *attentionScratch, g, t0, t1, i int) {
-	d, group := a.headDim, a.heads/a.kv.heads
-	whole := a.splits() == 1
+func (a *attention) finish(s *attentionScratch, seg *segment, g, t0, t1, i int) {
+	d, group := a.headDim, a.heads/a.kvHeads
+	whole := a.splits(seg) == 1
 	for r := range (t1 - t0) * group {
 		out := s.out[r*d:][:d]
 		if whole {
-			divide(a.query(a.out, t0, g, r), out, s.sum[r])
+			divide(a.query(a.out, seg.row+t0, g, r), out, s.sum[r])
 			continue
 		}
-		part := &a.parts[i*a.heads+g*group+r]
+		part := &a.parts[seg.parts+i*a.heads+g*group+r]
 		part.max, part.sum = s.max[r], s.sum[r]
 		copy(part.out, out)
 	}
 }
 
-// merge puts the parts of heads [from, to) together.
-func (a *attention) merge(_, from, to int) {
-	splits := a.splits()
-	for h := from; h < to; h++ {
+// doMerge puts parts together.
+func (a *attention) doMerge(_, from, to int) {
+	for _, m := range a.merges[from:to] {
+		seg, h := &a.segs[m.seg], int(m.head)
+		splits := a.splits(seg)
+		parts := a.parts[seg.parts:]
 		top := float32(math.Inf(-1))
 		for i := range splits {
-			top = max(top, a.parts[i*a.heads+h].max)
+			top = max(top, parts[i*a.heads+h].max)
 		}
-		out := a.out[h*a.headDim:][:a.headDim]
+		out := a.out[(seg.row*a.heads+h)*a.headDim:][:a.headDim]
 		clear(out)
 		var sum float32
 		for i := range splits {
-			part := &a.parts[i*a.heads+h]
+			part := &parts[i*a.heads+h]
 			f := float32(math.Exp(float64(part.max - top)))
 			sum += f * part.sum
 			kernel.Axpy(out, f, part.out)

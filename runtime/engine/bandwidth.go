@@ -15,7 +15,7 @@ func Bandwidth(ctx context.Context, threads ...int) ([]float64, error) {
 	if err := kernel.Err(); err != nil {
 		return nil, err
 	}
-	b, err := newBlock(1 << 30)
+	b, err := new(memory).newBlock(forWorking, 1<<30)
 	if err != nil {
 		return nil, err
 	}
@@ -45,13 +45,13 @@ func bandwidth(ctx context.Context, data []byte, threads int) (float64, error) {
 	size := len(data)
 	var best float64
 	var sum atomic.Uint64
+	read := task(func(_, from, to int) { sum.Add(kernel.Read(data[from*chunk : to*chunk])) })
 	for range passes {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
 		begin := time.Now()
-		err := p.split(size/chunk, 16, func(_, from, to int) { sum.Add(kernel.Read(data[from*chunk : to*chunk])) })
-		if err != nil {
+		if err := p.split(size/chunk, 16, &read); err != nil {
 			return 0, err
 		}
 		best = max(best, float64(size)/time.Since(begin).Seconds())

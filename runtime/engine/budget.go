@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"cmp"
-	"errors"
 	"fmt"
 
 	"strings"
@@ -12,9 +10,6 @@ import (
 	"st/format"
 )
 
-// ErrMemory is wrapped by errors about a memory budget that is too small.
-var ErrMemory = errors.New("the memory budget is too small")
-
 // Budget tells what the memory of a process that runs a model is for, in bytes.
 type Budget struct {
 	// Total is what the user named.
@@ -23,10 +18,10 @@ type Budget struct {
 	Other int64 `json:"other"`
 	// Dense are the weights that every token reads.
 	Dense int64 `json:"dense"`
-	// Working is the working memory of a session, and Reserve what is left for the operating system and for garbage.
+	// Working is the working memory of a pass, and Reserve what is left for the operating system and for garbage.
 	Working int64 `json:"working"`
 	Reserve int64 `json:"reserve"`
-	// KV is the KV cache of a whole context. It grows as the sequence does, and takes its memory from the experts.
+	// KV is the KV cache of a sequence as long as the context. It grows as sequences do, and takes its memory from the experts.
 	KV int64 `json:"kv_cache"`
 	// Experts is what is left for experts while the KV cache is empty.
 	Experts int64 `json:"experts"`
@@ -68,64 +63,73 @@ func (b *Budget) String() string {
 // minContext is the context below which a budget is refused, unless the user asks for less.
 const minContext = 512
 
-// NewBudget shares out opts.Memory. A context that is not asked for is cut to what fits. If the memory is too small, the error
-// wraps [ErrMemory], and the budget tells what it would take.
+// NewBudget shares out opts.Memory. A context that is not asked for is cut to what fits. If the memory is too small, the error wraps [ErrMemory],
+// and the budget tells what it would take.
 func NewBudget(r *format.Reader, opts Options) (*Budget, error) {
-	opts.setThreads()
-	return newBudget(r, &opts, opts.Threads)
+	return newEngine(r, &opts).share(&opts)
 }
 
-func newBudget(r *format.Reader, opts *Options, threads int) (*Budget, error) {
-	c := &r.Config
+// share shares out opts.Memory, and cuts the context to what fits.
+func (e *Engine) share(opts *Options) (*Budget, error) {
+	r, c := e.reader, e.config
 	slot := largestExpert(r)
-	batch := min(maxBatch, cmp.Or(opts.Context, c.Context))
-	b := &Budget{
-		Total: opts.Memory, Other: opts.Other, Dense: denseBytes(r), Working: workingBytes(c, opts.KVType, batch, threads) + lookupBytes(r, batch),
-		Reserve: reserveBytes + opts.Memory/reserveShare, SmallestExperts: int64(min(2*c.MoE.ExpertsPerToken, c.MoE.Experts*c.Layers)) * slot,
+	b := &Budget{Total: opts.Memory, Other: opts.Other, Dense: denseBytes(r), Reserve: reserveBytes + opts.Memory/reserveShare}
+	if c.MoE != nil {
+		b.SmallestExperts = int64(min(2*c.MoE.ExpertsPerToken, c.ExpertCount())) * slot
 	}
-	context := opts.Context
-	if context <= 0 {
-		context = c.Context
-		for context > minContext && b.fixed()+kvBytes(c, opts.KVType, context)+b.SmallestExperts > b.Total {
-			context = max(minContext, (context-1)/kvPagePositions*kvPagePositions)
-		}
-		opts.Context = context
+	e.budget = b // a pass needs more where experts are foreseen
+	b.measure(e)
+	for opts.Context <= 0 && e.context > minContext && b.fixed()+b.KV+b.SmallestExperts > b.Total {
+		e.setContext(max(minContext, (e.context-1)/kvPagePositions*kvPagePositions))
+		b.measure(e)
 	}
-	b.KV = kvBytes(c, opts.KVType, context)
 	if b.fixed()+b.KV+b.SmallestExperts > b.Total {
 		least := *b
 		least.Reserve = least.Smallest() - b.Smallest() + b.Reserve
 		return b, fmt.Errorf("%w: %s; this model needs %s with a context of %s (%s)", ErrMemory, humanize.IBytes(uint64(b.Total)),
-			mebibytes(least.Smallest()), humanize.Comma(int64(context)), &least)
+			mebibytes(least.Smallest()), humanize.Comma(int64(e.context)), &least)
 	}
-	b.Experts = (b.Total - b.fixed()) / slot * slot
-	b.Experts = min(b.Experts, slot*int64(c.ExpertCount()))
+	if slot > 0 {
+		b.Experts = min((b.Total-b.fixed())/slot, int64(c.ExpertCount())) * slot
+	}
 	return b, nil
 }
 
-// SmallestMemory returns the smallest opts.Memory that works, and the context that it works for: what is left of the model's if none
-// was asked for.
-func SmallestMemory(r *format.Reader, opts Options) (bytes int64, context int) {
-	opts.setThreads()
-	opts.Memory = 0
-	b, _ := newBudget(r, &opts, opts.Threads)
-	return b.Smallest(), opts.Context
+// measure asks those who take memory how much it is: a pass that is made without any tells what it would have taken.
+func (b *Budget) measure(e *Engine) {
+	count := new(arena)
+	newPass(e, count)
+	b.Working = count.used + int64(e.threads)*threadBytes + lookupBytes(e.reader, e.rows)
+	b.KV = e.kv.bytes(e.context) + 4*int64(e.config.Vocab) // with the logits of the session
 }
 
-// MemoryFor returns the smallest opts.Memory in which n experts stay, however long the sequence grows.
+// threadBytes is about what a thread takes: its stack, tiles of weights, and what Go's scheduler keeps for it.
+const threadBytes = 2 << 20
+
+// SmallestMemory returns the smallest opts.Memory that works, and the context that it works for: what is left of the model's if none was asked
+// for.
+func SmallestMemory(r *format.Reader, opts Options) (bytes int64, context int) {
+	opts.Memory = 0
+	e := newEngine(r, &opts)
+	b, _ := e.share(&opts)
+	return b.Smallest(), e.context
+}
+
+// MemoryFor returns the smallest opts.Memory in which n experts stay, however long one sequence grows.
 func MemoryFor(r *format.Reader, opts Options, n int) int64 {
 	opts.Memory = 0
 	b, _ := NewBudget(r, opts)
 	return b.totalFor(max(b.SmallestExperts, int64(n)*largestExpert(r)))
 }
 
-// NeededMemory returns the memory in which a model runs without streaming: all weights, and a session with a KV cache of the context, or
-// of 4096 tokens if that is shorter.
+// NeededMemory returns the memory in which a model runs without streaming: all weights, and one sequence with a KV cache of the context, or of
+// 4096 tokens if that is shorter.
 func NeededMemory(r *format.Reader, opts Options) int64 {
-	opts.setThreads()
-	c := &r.Config
-	context := cmp.Or(opts.Context, c.Context)
-	n := opts.Other + denseBytes(r) + kvBytes(c, opts.KVType, min(context, 4096)) + workingBytes(c, opts.KVType, min(maxBatch, context), opts.Threads)
+	e := newEngine(r, &opts)
+	e.setContext(min(e.context, 4096))
+	var b Budget
+	b.measure(e)
+	n := opts.Other + denseBytes(r) + b.KV + b.Working
 	for i := range r.Records() {
 		if rec := &r.Records()[i]; rec.IsExpert() {
 			n += rec.Length
@@ -136,9 +140,8 @@ func NeededMemory(r *format.Reader, opts Options) int64 {
 
 // lookupBytes returns the memory that reading the rows of a batch of tokens takes, where the embedding table is not kept.
 func lookupBytes(r *format.Reader, batch int) int64 {
-	_, isHead := headName(r)
-	_, t, ok := r.Lookup(embedName)
-	if !ok || isHead {
+	_, t, isHead := embedRecord(r)
+	if t == nil || isHead {
 		return 0
 	}
 	return int64(batch) * rowBytes(t)
@@ -155,30 +158,4 @@ func largestExpert(r *format.Reader) (n int64) {
 		}
 	}
 	return n
-}
-
-// kvBytes returns the size of the KV cache of a whole context.
-func kvBytes(c *format.Config, t KVType, context int) (n int64) {
-	row := int64(t.quant().RowBytes(c.HeadDim))
-	for l := range c.Layers {
-		slots := context
-		if w := c.Window(l); w > 0 {
-			slots = min(slots, w)
-		}
-		n += 2 * int64(c.KVHeads) * int64(slots) * row
-	}
-	return n
-}
-
-// workingBytes returns about the memory that a session takes besides its KV cache, and the pool's threads with it. Compare
-// NewSession.
-func workingBytes(c *format.Config, t KVType, batch, threads int) int64 {
-	b, hidden, heads, kv := int64(batch), int64(c.Hidden), int64(c.Heads*c.HeadDim), int64(c.KVHeads*c.HeadDim)
-	input := func(cols int64) int64 { return 5*cols + cols/4 } // float32, int8, scales
-	n := b * (4*hidden + input(hidden) + input(heads) + 4*hidden + 4*int64(c.MoE.Experts) + 4*(heads+2*kv))
-	n += b * int64(c.MoE.ExpertsPerToken) * (4*hidden + 20)                                                   // outputs of experts
-	n += 2 * b * int64(c.KVHeads) * int64(t.quant().RowBytes(c.HeadDim))                                      // keys and values of a batch
-	n += int64(min(headBatch, batch)) * (4*int64(c.Vocab) + input(hidden))                                    // logits
-	n += int64(expertSlices+c.MoE.ExpertsPerToken)*4*hidden + 12*int64(c.MoE.ExpertsPerToken*c.MoE.ExpertFFN) // a single token
-	return n + int64(threads)*(2<<20)                                                                         // tiles and stacks of the threads
 }

@@ -35,12 +35,15 @@ const publishedDensity = 0.4
 // disk and memory are bytes a second.
 func PlanCache(r *format.Reader, opts Options, trace *experts.Trace, usage *format.Usage, budgets []int64, disk, memory float64) ([]CachePlan, error) {
 	c := &r.Config
-	if trace != nil && trace.Shape != (experts.Shape{Layers: c.Layers, Experts: c.MoE.Experts, TopK: c.MoE.ExpertsPerToken}) {
+	if c.MoE == nil {
+		return nil, fmt.Errorf("%s: %w", r.Path(), ErrNoExperts)
+	}
+	if trace != nil && trace.Shape != TraceShape(c) {
 		return nil, fmt.Errorf("the trace is of another model than %s", r.Path())
 	}
-	slot := largestExpert(r)
+	slot, uses := largestExpert(r), float64(len(c.MoELayers())*c.MoE.ExpertsPerToken)
 	// An expert's gate is a third of it.
-	token := float64(denseBytes(r)) + float64(c.Layers*c.MoE.ExpertsPerToken)*float64(slot)*(1+2*publishedDensity)/3
+	token := float64(denseBytes(r)) + uses*float64(slot)*(1+2*publishedDensity)/3
 	var plans []CachePlan
 	for _, total := range budgets {
 		opts.Memory = total
@@ -57,13 +60,21 @@ func PlanCache(r *format.Reader, opts Options, trace *experts.Trace, usage *form
 			p.Bound = experts.Simulate(trace, experts.NewBelady(trace, p.Experts), warm).HitRate()
 		} else {
 			p.HitRate = mostUsed(usage, p.Experts)
-			misses = (1 - p.HitRate) * float64(c.Layers*c.MoE.ExpertsPerToken)
+			misses = (1 - p.HitRate) * uses
 		}
 		p.BytesPerToken = misses * float64(slot)
 		p.TokensPerSecond = 1 / max(p.BytesPerToken/disk, token/memory)
 		plans = append(plans, p)
 	}
 	return plans, nil
+}
+
+// TraceShape returns the shape of traces of a model: its layers with experts, counted from 0. A dense model has none.
+func TraceShape(c *format.Config) experts.Shape {
+	if c.MoE == nil {
+		return experts.Shape{}
+	}
+	return experts.Shape{Layers: len(c.MoELayers()), Experts: c.MoE.Experts, TopK: c.MoE.ExpertsPerToken}
 }
 
 // mostUsed returns the share of uses that the n experts used most have.
@@ -105,6 +116,9 @@ func Budgets(r *format.Reader, opts Options) []int64 {
 
 // DiskSpeed measures the bytes a second at which experts are read, some of them, the way that streaming reads them.
 func DiskSpeed(ctx context.Context, r *format.Reader) (float64, error) {
+	if r.Config.MoE == nil {
+		return 0, fmt.Errorf("%s: %w", r.Path(), ErrNoExperts)
+	}
 	f, _, err := r.Direct()
 	if err != nil {
 		return 0, err

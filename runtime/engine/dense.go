@@ -24,12 +24,11 @@ const readChunk = 1 << 20
 
 // denseRecords returns the dense records that every token reads, and the embedding table if only rows of it are read.
 func denseRecords(r *format.Reader) (resident []*format.Record, lookup *format.Record) {
-	table, _, ok := r.Lookup(embedName)
-	_, isHead := headName(r)
+	table, _, isHead := embedRecord(r)
 	for i := range r.Records() {
 		switch rec := &r.Records()[i]; {
 		case rec.IsExpert():
-		case ok && rec == table && !isHead:
+		case rec == table && !isHead:
 			lookup = rec
 		default:
 			resident = append(resident, rec)
@@ -57,14 +56,14 @@ func denseBytes(r *format.Reader) (n int64) {
 
 // loadDense reads the dense part past the page cache, and verifies it; a table of which only rows are used is verified too,
 // but not kept.
-func loadDense(r *format.Reader, f format.File, p *pool) (denseMemory, error) {
+func loadDense(ctx context.Context, r *format.Reader, f format.File, p *pool, m *memory) (denseMemory, error) {
 	resident, lookup := denseRecords(r)
 	if len(resident) == 0 {
 		return denseMemory{}, fmt.Errorf("%s has no dense part", r.Path())
 	}
 	first, last := resident[0], resident[len(resident)-1]
 	base, end := pages(first.Offset, last.Offset+last.Length)
-	b, err := newBlock(end - base)
+	b, err := m.newBlock(forDense, end-base)
 	if err != nil {
 		return denseMemory{}, err
 	}
@@ -84,17 +83,17 @@ func loadDense(r *format.Reader, f format.File, p *pool) (denseMemory, error) {
 			pieces = append(pieces, piece{rec, from, at})
 		}
 	}
-	err = eachError(p, len(pieces)+1, func(i int) error {
+	err = eachError(ctx, p, len(pieces)+1, func(i int) error {
 		switch {
 		case i < len(pieces):
 			return r.ReadPart(f, pieces[i].rec, d.data[pieces[i].from-base:pieces[i].to-base], pieces[i].from)
 		case lookup != nil:
-			return r.VerifyRecord(context.Background(), f, lookup)
+			return r.VerifyRecord(ctx, f, lookup)
 		}
 		return nil
 	})
 	if err == nil {
-		err = eachError(p, len(resident), func(i int) error { return r.Check(resident[i], d.record(resident[i])) })
+		err = eachError(ctx, p, len(resident), func(i int) error { return r.Check(resident[i], d.record(resident[i])) })
 	}
 	if err != nil {
 		b.free()
@@ -103,14 +102,17 @@ func loadDense(r *format.Reader, f format.File, p *pool) (denseMemory, error) {
 	return d, nil
 }
 
-// eachError calls do for every i in [0, n), on all threads, and returns the error of the lowest i that has one.
-func eachError(p *pool, n int, do func(i int) error) error {
+// eachError calls do for every i in [0, n), on all threads, until ctx is cancelled, and returns the error of the lowest i that has one.
+func eachError(ctx context.Context, p *pool, n int, do func(i int) error) error {
 	errs := make([]error, n)
-	if err := p.each(n, func(_, from, to int) {
+	each := task(func(_, from, to int) {
 		for i := from; i < to; i++ {
-			errs[i] = do(i)
+			if errs[i] = ctx.Err(); errs[i] == nil {
+				errs[i] = do(i)
+			}
 		}
-	}); err != nil {
+	})
+	if err := p.each(n, &each); err != nil {
 		return err
 	}
 	for _, err := range errs {

@@ -1,24 +1,26 @@
-// Package engine runs SmallThinker models out of .stm files: a mixture-of-experts transformer with ReGLU experts, whose
-// router speaks before attention so that experts can be fetched meanwhile.
+// Package engine runs transformer models out of .stm files, for any number of sequences at once: mixtures of experts, whose experts are streamed
+// from disk where memory is short, and dense models.
 //
 //	r, err := format.Open("model.stm")
-//	engine, err := engine.Open(r, engine.Options{})
+//	e, err := engine.Open(ctx, r, engine.Options{Parallel: 4})
 //	defer e.Close()
-//	session := e.NewSession()
-//	logits, err := session.Forward(ctx, tokens)    // the prompt, in batches
+//	s, err := e.NewSession()
+//	defer s.Close()
+//	logits, err := s.Forward(ctx, tokens)    // the prompt, in batches
 //	for {
 //		id := sampler.Sample(logits)
-//		logits, err = session.Forward(ctx, []int32{id})
+//		logits, err = s.Forward(ctx, []int32{id})
 //	}
 //
-// An [Engine] holds the weights and a pool of threads, a [Session] one sequence: its KV cache and working memory. Sessions
-// of one engine take turns; Forward may be called by several goroutines, one runs at a time.
+// An [Engine] holds the weights, a pool of threads and all scratch; a [Session] is one sequence and holds its KV cache. Calls of Forward that come
+// together share a pass: it reads the weights, and experts from the disk, once for all of them. A sequence's bits do not depend on what runs
+// beside it, nor on the number of threads, nor on the memory budget.
 //
-// The files follow one token: engine.go opens and binds the weights (weights.go), forward.go walks the layers, router.go
-// picks experts, store.go brings them, out of the mapped file (store_mapped.go) or, within a memory budget (budget.go), into
-// slots that they share (store_streamed.go), attention.go attends over kvcache.go with the angles of rope.go, experts.go runs
-// the feed-forward, sampler.go picks the next token. All of them hand their work to the threads of pool.go, in parts whose
-// results do not depend on who computes them; profile.go counts the time by stage, and observe.go shows what flows through to who wants to
-// know. The loops that take the time are in package kernel, what stays in memory is decided by package cache, and package activity
-// tells what experts do on a text.
+// The files follow one token. session.go takes the call and queue.go finds the pass in which it runs. pass.go has the operations of a layer and
+// owns the activations; an architecture, such as smallthinker.go, writes its layer in them. router.go picks experts, store.go brings them: out of
+// the mapped file (store_mapped.go) or, within a memory budget (budget.go), into slots that they share (store_streamed.go). attention.go attends
+// over kvcache.go with the angles of rope.go. ffn.go runs feed-forward networks: those of ReLU, whose inactive neurons are skipped (relu.go), and
+// those of dense activations (gated.go). predict.go computes logits. All of them hand their work to the threads of pool.go, in parts whose results
+// do not depend on which thread computes them. profile.go counts the time by stage, and observe.go passes activations to observers. memory.go counts
+// what is taken outside Go's heap. The loops that take the time are in package kernel; which experts stay in memory is decided by package experts.
 package engine

@@ -2,10 +2,12 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	goruntime "runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"st/format"
 	"st/runtime/kernel"
@@ -19,191 +21,331 @@ type Options struct {
 	KVType KVType
 	// Context is the longest sequence in tokens; 0 means the length that the model was trained for, or what fits in Memory.
 	Context int
-	// Memory bounds what the process takes, in bytes: experts that do not fit are read from the file when they are needed. 0
-	// means no bound: the file is mapped into memory.
+	// Parallel is how many sequences get a token in one pass, at most; 0 means 1. Any number of sessions may wait for their turn. Each takes some
+	// working memory.
+	Parallel int
+	// Memory bounds what the process takes, in bytes: experts that do not fit are read from the file when they are needed. 0 means no bound: the
+	// file is mapped into memory. Reads return on threads of their own, which must not wait for one that computes: a process that names a bound
+	// should have GOMAXPROCS at Threads + Readers + 1 or more.
 	Memory int64
-	// Trace, if not nil, is told after every batch of n tokens which experts they chose: [layers, n, top-k]. The slice is valid
-	// until it returns.
+	// Trace, if not nil, is told after every pass of n tokens which experts they chose: [layers with experts, n, top-k]. The slice is valid until
+	// it returns.
 	Trace func(n int, experts []int32) error
 	// Other is the part of Memory that the process takes besides the engine.
 	Other int64
 }
 
-func (o *Options) setThreads() {
+// Readers is the number of threads that read experts where there is a memory bound.
+const Readers = readers
+
+func (o *Options) setDefaults() {
 	if o.Threads <= 0 {
 		o.Threads = PhysicalCores()
 	}
+	o.Parallel = max(1, o.Parallel)
 }
 
-// Engine runs one model. Close it after use.
+// Engine runs one model, for any number of sessions. All methods may be called by several goroutines. Close it after use.
 type Engine struct {
 	config   *format.Config
 	reader   *format.Reader
-	weights  *weights
-	dense    denseMemory
-	rows     *rowReader // reads token embeddings; nil: they are in memory
-	store    store
-	pool     *pool
+	threads  int
 	context  int
-	batch    int // tokens that go through the layers together in prefill
+	batch    int // tokens of a sequence that go through the layers together
+	parallel int // sequences that get a token in one pass
+	rows     int // of a pass
 	kvType   KVType
+	kv       *kvLayout
+	moe      []int // by layer: its number among those that have experts
+
+	memory   memory
+	dense    denseMemory
+	working  *block
+	weights  *weights
+	arch     architecture
+	lookup   *rowReader // reads token embeddings; nil: they are in memory
+	store    store      // nil: the model has no experts
+	streamed *streamedStore
+	budget   *Budget // nil: none
+	direct   bool    // reads go past the page cache
+	pool     *pool
+
+	mu       sync.Mutex                         // held by a pass
 	trace    func(n int, experts []int32) error // nil: none
 	observer Observer                           // nil: none
 	activity ExpertObserver                     // nil: none
-	budget   *Budget                            // nil: none
-	streamed *streamedStore                     // store, if there is a budget
-	direct   bool                               // reads go past the page cache
-	kvBytes  int64                              // of all sessions
-	uses     []int64                            // by expert: how many tokens chose it
-	sessions int                                // that took their working memory
+	pass     *pass
+	clock    clock
+	stats    counters
+	uses     []atomic.Int64 // by expert: how many tokens chose it
 
-	mu    sync.Mutex // one forward pass at a time
-	clock clock
-	stats counters
+	queue    queue
+	sessions map[*Session]bool // guarded by queue
+	kvMu     sync.Mutex        // held while the KV cache and the experts share out the memory
+	closing  atomic.Bool
+	closed   chan struct{}
 }
 
-// Open prepares the model in r for running: it checks that every tensor of the architecture is there and in shape, maps
-// the file into memory and verifies the dense part. Experts are verified when they are first used. The reader stays the
-// caller's, who closes it after the engine.
-func Open(r *format.Reader, opts Options) (*Engine, error) {
+// Open prepares the model in r for running: it checks that every tensor of the architecture is there and in shape, maps the file into memory, or
+// reads what every token needs, and verifies the dense part. Experts are verified when they are first used. The reader stays the caller's, who
+// closes it after the engine.
+func Open(ctx context.Context, r *format.Reader, opts Options) (*Engine, error) {
 	c := &r.Config
-	if c.Architecture != "smallthinker" {
-		return nil, fmt.Errorf("%s: architecture %q is not supported: this program runs smallthinker", r.Path(), c.Architecture)
-	}
-	opts.setThreads()
-	if err := opts.KVType.check(c.HeadDim); err != nil {
-		return nil, err
+	if architectures[c.Architecture] == nil {
+		return nil, fmt.Errorf("%s: architecture %q: %w (these are: %v)", r.Path(), c.Architecture, ErrUnsupported, Architectures())
 	}
 	if err := kernel.Err(); err != nil {
 		return nil, err
 	}
-	e := &Engine{config: c, reader: r, kvType: opts.KVType, trace: opts.Trace, batch: maxBatch, pool: newPool(opts.Threads)}
-	open := e.openMapped
-	if opts.Memory > 0 {
-		open = e.openStreamed
-	}
-	if err := open(&opts); err != nil {
-		e.pool.close()
+	if err := opts.KVType.check(c.HeadDim); err != nil {
 		return nil, err
 	}
-	if e.context = opts.Context; e.context <= 0 {
-		e.context = c.Context
+	e := newEngine(r, &opts)
+	e.pool = newPool(e.threads)
+	err := e.open(ctx, &opts)
+	if err == nil {
+		err = ctx.Err()
 	}
-	e.batch = min(e.batch, e.context)
-	e.uses = make([]int64, c.ExpertCount())
-	goruntime.SetFinalizer(e, (*Engine).Close)
+	if err != nil {
+		e.release()
+		return nil, err
+	}
 	return e, nil
 }
 
+// newEngine sets what the shape of an engine follows from: it takes no memory to speak of.
+func newEngine(r *format.Reader, opts *Options) *Engine {
+	opts.setDefaults()
+	c := &r.Config
+	e := &Engine{
+		config: c, reader: r, threads: opts.Threads, kvType: opts.KVType, trace: opts.Trace, parallel: opts.Parallel, moe: make([]int, c.Layers),
+		sessions: map[*Session]bool{}, uses: make([]atomic.Int64, c.ExpertCount()), closed: make(chan struct{}),
+	}
+	for i, l := range c.MoELayers() {
+		e.moe[l] = i
+	}
+	e.queue.arrived, e.queue.timer = make(chan struct{}, 1), time.NewTimer(time.Hour)
+	e.queue.timer.Stop()
+	e.setContext(opts.Context)
+	return e
+}
+
+// setContext makes n tokens the longest sequence; 0: the model's.
+func (e *Engine) setContext(n int) {
+	if e.context = n; n <= 0 {
+		e.context = e.config.Context
+	}
+	e.batch = min(maxBatch, e.context)
+	e.rows = e.batch + e.parallel - 1
+	e.kv = newKVLayout(e.config, e.kvType, e.context)
+}
+
+func (e *Engine) open(ctx context.Context, opts *Options) (err error) {
+	if opts.Memory > 0 {
+		err = e.openStreamed(ctx, opts)
+	} else {
+		err = e.openMapped(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	count := new(arena)
+	newPass(e, count)
+	if e.working, err = e.memory.newBlock(forWorking, count.used); err != nil {
+		return err
+	}
+	e.pass = newPass(e, &arena{data: e.working.bytes()})
+	return nil
+}
+
 // openMapped maps the file into memory.
-func (e *Engine) openMapped(*Options) error {
+func (e *Engine) openMapped(ctx context.Context) error {
 	data, err := e.reader.Map()
 	if err != nil {
 		return err
 	}
+	e.pool.mapped = data
 	e.dense = denseMemory{data: data}
-	if e.weights, err = bind(e.reader, e.dense); err != nil {
+	if err := e.bind(); err != nil {
+		return err
+	}
+	if e.config.MoE != nil {
+		e.store = newMappedStore(e.reader, data, e.pool, &e.stats)
+	}
+	return e.verifyDense(ctx)
+}
+
+func (e *Engine) bind() (err error) {
+	if e.weights, e.arch, err = bind(e.reader, e.dense); err != nil {
 		return fmt.Errorf("%s: %w", e.reader.Path(), err)
 	}
-	e.store = newMappedStore(e.reader, data, e.pool, &e.stats)
-	return e.verifyDense(e.dense)
+	return nil
 }
 
 // openStreamed reads the dense part, and as many experts as fit in the rest of the budget when they are needed.
-func (e *Engine) openStreamed(opts *Options) (err error) {
+func (e *Engine) openStreamed(ctx context.Context, opts *Options) error {
 	r := e.reader
-	if e.budget, err = newBudget(r, opts, e.pool.threads); err != nil {
+	budget, err := e.share(opts)
+	if err != nil {
 		return fmt.Errorf("%s: %w", r.Path(), err)
 	}
-	// Reads return on threads of their own, which must not wait for a processor that computes.
-	goruntime.GOMAXPROCS(max(goruntime.GOMAXPROCS(0), e.pool.threads+readers+1))
+	e.budget = budget
 	f, direct, err := r.Direct()
 	if err != nil {
 		return err
 	}
 	e.direct = direct
-	if e.dense, err = loadDense(r, f, e.pool); err != nil {
+	if e.dense, err = loadDense(ctx, r, f, e.pool, &e.memory); err == nil {
+		err = e.bind()
+	}
+	if err == nil && e.config.MoE != nil {
+		e.streamed, err = newStreamedStore(r, f, e.weights.experts, int(e.budget.Experts/largestExpert(r)), &e.stats, &e.memory)
+	}
+	if err != nil {
 		f.Close()
 		return err
-	}
-	fail := func(err error) error {
-		e.dense.block.free()
-		f.Close()
-		return err
-	}
-	if e.weights, err = bind(r, e.dense); err != nil {
-		return fail(fmt.Errorf("%s: %w", r.Path(), err))
 	}
 	if w := &e.weights.embed; w.bytes == nil {
-		e.rows = newRowReader(r, f, w.record, w.tensor)
+		e.lookup = newRowReader(r, f, w.record, w.tensor)
 	}
-	if e.streamed, err = newStreamedStore(r, f, e.weights.layers, int(e.budget.Experts/largestExpert(r)), &e.stats); err != nil {
-		return fail(err)
+	if e.streamed == nil {
+		return nil
 	}
 	e.store = e.streamed
 	usage, err := r.Usage()
-	if err != nil {
-		e.streamed.close()
-		e.dense.block.free()
-		return err
+	if err == nil {
+		e.streamed.warm(usage)
 	}
-	e.streamed.warm(usage)
-	return nil
+	return err
 }
 
-// verifyDense checks the dense records. Those that every token reads are checked in the mapping, which brings them into
-// memory; an embedding table of which a token reads one row is read past it, so that the rest of it takes no memory.
-func (e *Engine) verifyDense(dense denseMemory) error {
+// verifyDense checks the dense records. Those that every token reads are checked in the mapping, which brings them into memory; an embedding table
+// of which a token reads one row is read past it, so that the rest of it takes no memory.
+func (e *Engine) verifyDense(ctx context.Context) error {
 	resident, lookup := denseRecords(e.reader)
-	err := eachError(e.pool, len(resident)+1, func(i int) error {
+	err := eachError(ctx, e.pool, len(resident)+1, func(i int) error {
 		switch {
 		case i < len(resident):
-			return e.reader.Check(resident[i], dense.record(resident[i]))
+			return e.reader.Check(resident[i], e.dense.record(resident[i]))
 		case lookup != nil:
-			return e.reader.VerifyRecord(context.Background(), nil, lookup)
+			return e.reader.VerifyRecord(ctx, nil, lookup)
 		}
 		return nil
 	})
 	return e.explain(err)
 }
 
-// Close ends the engine's threads. Sessions must not be used afterwards.
+// explain names the file in an error about reading it from the mapping; other errors name it themselves.
+func (e *Engine) explain(err error) error {
+	if errors.Is(err, ErrFile) {
+		return fmt.Errorf("%s: %w", e.reader.Path(), err)
+	}
+	return err
+}
+
+// Close ends the engine: a pass that runs ends between two layers, and all calls, those that wait and later ones, return [ErrClosed]. It gives the
+// memory of all sessions back. Closing twice does nothing.
 func (e *Engine) Close() error {
-	goruntime.SetFinalizer(e, nil)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.pool.closed.Load() {
+	if e.closing.Swap(true) {
+		<-e.closed
 		return nil
 	}
-	e.pool.close()
-	e.store.close()
-	if e.rows != nil {
-		e.rows.close()
+	q := &e.queue
+	q.Lock()
+	for _, r := range slices.Clone(q.waiting) {
+		if !r.inPass && r != q.leader {
+			q.finish(r, ErrClosed)
+		}
 	}
-	if e.dense.block != nil {
-		e.dense.block.free()
+	q.signal()
+	sessions := e.sessions
+	e.sessions = map[*Session]bool{}
+	q.Unlock()
+	e.stop()
+
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for s := range sessions {
+		s.turn <- struct{}{}
+		s.kv.shrink(0)
+		s.length = 0
+		<-s.turn
 	}
+	e.release()
+	close(e.closed)
 	return nil
 }
 
-// reserve makes room for n bytes of KV cache and, the first time, for the working memory of a session: it takes them from the
-// experts.
-func (e *Engine) reserve(s *Session, n int64) error {
-	if e.budget == nil {
+// stop ends what waits for the disk.
+func (e *Engine) stop() {
+	if e.store != nil {
+		e.store.stop()
+	}
+	if e.lookup != nil {
+		e.lookup.close()
+		e.lookup = nil
+	}
+}
+
+// release gives everything back that an engine took, opened in whole or in part.
+func (e *Engine) release() {
+	e.closing.Store(true)
+	e.stop()
+	e.pool.close()
+	if e.store != nil {
+		e.store.close()
+	}
+	e.dense.block.free()
+	e.working.free()
+}
+
+// reserve makes room for a sequence of n tokens: it takes the memory from the experts.
+func (e *Engine) reserve(ctx context.Context, s *Session, n int) error {
+	growth := s.kv.growth(n)
+	if growth == 0 {
 		return nil
 	}
-	kv, sessions := e.kvBytes+n, e.sessions
-	if !s.counted {
-		sessions++
+	e.kvMu.Lock()
+	defer e.kvMu.Unlock()
+	if b := e.budget; b != nil {
+		kv := e.memory.taken[forKV].Load() + growth
+		left := b.Total - b.fixed() - kv
+		if left < b.SmallestExperts {
+			return fmt.Errorf("%s: %w: with a KV cache of %d bytes for all sequences, %d bytes are left for experts and %d are needed",
+				e.reader.Path(), ErrMemory, kv, max(0, left), b.SmallestExperts)
+		}
+		if err := e.resizeStore(ctx, left); err != nil {
+			return err
+		}
 	}
-	left := e.budget.Total - e.budget.fixed() - kv - int64(max(0, sessions-1))*e.budget.Working
-	if left < e.budget.SmallestExperts {
-		return fmt.Errorf("%s: %w: with %d sessions and a KV cache of %d bytes, %d bytes are left for experts and %d are needed",
-			e.reader.Path(), ErrMemory, sessions, kv, left, e.budget.SmallestExperts)
+	return s.kv.grow(n)
+}
+
+// shrinkKV gives back what a sequence of n tokens does not need: to the experts.
+func (e *Engine) shrinkKV(s *Session, n int) {
+	e.kvMu.Lock()
+	defer e.kvMu.Unlock()
+	s.kv.shrink(n)
+	if b := e.budget; b != nil && !e.closing.Load() {
+		_ = e.resizeStore(context.Background(), b.Total-b.fixed()-e.memory.taken[forKV].Load()) // to grow it waits for nothing
 	}
-	e.streamed.shrink(int(left / e.streamed.slotSize))
-	e.kvBytes, e.sessions, s.counted = kv, sessions, true
-	return nil
+}
+
+func (e *Engine) resizeStore(ctx context.Context, bytes int64) error {
+	if e.streamed == nil {
+		return nil
+	}
+	return e.streamed.resize(ctx, int(bytes/e.streamed.slotSize))
+}
+
+// forget ends a session.
+func (e *Engine) forget(s *Session) {
+	e.queue.Lock()
+	delete(e.sessions, s)
+	e.queue.returns(s, false)
+	e.queue.signal()
+	e.queue.Unlock()
+	e.shrinkKV(s, 0)
 }
 
 // Reader returns the file that the engine runs.
@@ -213,7 +355,7 @@ func (e *Engine) Reader() *format.Reader { return e.reader }
 func (e *Engine) Config() *format.Config { return e.config }
 
 // Threads returns the number of threads that compute.
-func (e *Engine) Threads() int { return e.pool.threads }
+func (e *Engine) Threads() int { return e.threads }
 
 // Context returns the longest sequence in tokens that a session holds.
 func (e *Engine) Context() int { return e.context }
@@ -224,8 +366,15 @@ func (e *Engine) Budget() *Budget { return e.budget }
 // DirectReads reports whether experts are read past the operating system's page cache, or dropped from it afterwards.
 func (e *Engine) DirectReads() bool { return e.direct }
 
-// Usage returns how often experts were used since the engine was opened. It must not be called during a forward pass.
+// Usage returns how often experts were used since the engine was opened, by expert in the order of the file.
 func (e *Engine) Usage() *format.Usage {
-	// A batch that failed is counted in some layers only.
-	return &format.Usage{Tokens: max(e.stats.tokens.Load(), slices.Max(e.uses)), Uses: slices.Clone(e.uses)}
+	u := &format.Usage{Tokens: e.stats.tokens.Load(), Uses: make([]int64, len(e.uses))}
+	for i := range e.uses {
+		u.Uses[i] = e.uses[i].Load()
+		u.Tokens = max(u.Tokens, u.Uses[i]) // a pass that runs or failed is counted in some layers only
+	}
+	return u
 }
+
+// KVBytes returns the memory that the KV caches of all sessions take.
+func (e *Engine) KVBytes() int64 { return e.memory.taken[forKV].Load() }

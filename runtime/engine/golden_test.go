@@ -56,7 +56,7 @@ func convertTiny(t *testing.T, typ quant.Type, opts engine.Options) *engine.Engi
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.Close() })
-	e, err := engine.Open(r, opts)
+	e, err := engine.Open(t.Context(), r, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func TestGoldenLogits(t *testing.T) {
 		t.Run(tt.typ.String()+"/kv "+tt.kv.String(), func(t *testing.T) {
 			e := convertTiny(t, tt.typ, engine.Options{KVType: tt.kv, Threads: 2})
 			var top, kl float64
-			err := e.NewSession().ForwardAll(t.Context(), tokens, func(i int, got []float32) error {
+			err := session(t, e).ForwardAll(t.Context(), tokens, func(i int, got []float32) error {
 				d, k := difference(want[i], got)
 				top, kl = max(top, d), kl+k/float64(len(tokens))
 				return nil
@@ -132,7 +132,7 @@ func TestGoldenLogits(t *testing.T) {
 func TestDecodeEqualsPrefill(t *testing.T) {
 	tokens, want := goldenLogits(t)
 	e := convertTiny(t, quant.F32, engine.Options{KVType: engine.KVF32, Threads: 2})
-	s := e.NewSession()
+	s := session(t, e)
 	for i, id := range tokens {
 		got, err := s.Forward(t.Context(), []int32{id})
 		if err != nil {

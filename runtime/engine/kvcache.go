@@ -9,128 +9,72 @@ import (
 // kvPagePositions is the number of positions in a page of the KV cache.
 const kvPagePositions = 256
 
-// kvPage holds keys and values of n positions. Position p of KV head g is row g·n + p, so
-// that a head's rows lie together.
-type kvPage struct{ k, v []byte }
-
-// kvLayer is one layer's keys and values of all positions that later tokens can still see. A layer with a window is a ring:
-// position p is kept in slot p mod window.
-type kvLayer struct {
-	slots int // positions kept: the window, or the context
-	pages []*kvPage
-}
-
-// kvCache is the KV cache of one sequence. Pages are made when they are first written.
-type kvCache struct {
+// kvLayout is how the KV cache of a sequence lies in memory: the same for all sequences of an engine.
+//
+// A layer keeps the positions that later tokens can still see, in slots. A layer with a window is a ring: position p is kept in slot p mod
+// window. Slots are cut into pages of 256; a strip is page i of every layer that has so many, in one block of memory.
+type kvLayout struct {
 	typ      quant.Type
-	heads    int
+	heads    int // KV heads
 	headDim  int
 	rowBytes int
-	layers   []kvLayer
-	rows     int    // tokens in a batch, at most
-	batch    kvPage // keys and values of the batch that is in the works, of the current layer
-	bytes    int64
+	slots    []int // by layer: positions kept, the window or the context
 }
 
-func newKVCache(c *format.Config, t KVType, context, batch int) *kvCache {
-	kv := &kvCache{typ: t.quant(), heads: c.KVHeads, headDim: c.HeadDim, rows: batch, layers: make([]kvLayer, c.Layers)}
+func newKVLayout(c *format.Config, t KVType, context int) *kvLayout {
+	kv := &kvLayout{typ: t.quant(), heads: c.KVHeads, headDim: c.HeadDim, slots: make([]int, c.Layers)}
 	kv.rowBytes = kv.typ.RowBytes(c.HeadDim)
-	for l := range kv.layers {
-		slots := context
+	for l := range kv.slots {
+		kv.slots[l] = context
 		if w := c.Window(l); w > 0 {
-			slots = min(slots, w)
+			kv.slots[l] = min(context, w)
 		}
-		kv.layers[l] = kvLayer{slots: slots, pages: make([]*kvPage, (slots+kvPagePositions-1)/kvPagePositions)}
 	}
-	kv.batch = *kv.newPage(batch)
 	return kv
 }
 
-// newPage makes a page with room for n positions; its rows are n apart.
-func (kv *kvCache) newPage(n int) *kvPage {
-	size := kv.heads * n * kv.rowBytes
-	return &kvPage{make([]byte, size), make([]byte, size)}
+// pageRows returns the number of positions in page i of a layer: the last one may be short, and there may be none.
+func (kv *kvLayout) pageRows(layer, i int) int {
+	return max(0, min(kvPagePositions, kv.slots[layer]-i*kvPagePositions))
 }
 
-// pageRows returns the number of positions in page i of a layer: the last one may be short.
-func (l *kvLayer) pageRows(i int) int { return min(kvPagePositions, l.slots-i*kvPagePositions) }
-
-// put encodes key and value of KV head g of the batch's token t.
-func (kv *kvCache) put(t, g int, k, v []float32) {
-	for _, x := range []struct {
-		to   []byte
-		from []float32
-	}{{kv.batch.k, k}, {kv.batch.v, v}} {
-		row := x.to[(g*kv.rows+t)*kv.rowBytes:][:kv.rowBytes]
-		if kv.typ == quant.F16 {
-			kernel.EncodeF16(row, x.from)
-			continue
-		}
-		q := kv.typ.QuantBytes(kv.headDim)
-		kv.typ.Encode(row[:q], row[q:], x.from)
+// stripBytes returns the size of strip i.
+func (kv *kvLayout) stripBytes(i int) (n int64) {
+	for l := range kv.slots {
+		n += 2 * int64(kv.heads*kv.pageRows(l, i)*kv.rowBytes)
 	}
+	return n
 }
 
-// commit moves a layer's batch of n tokens, the first at position start, into its cache. Of a batch longer than the window
-// only the end is kept.
-func (kv *kvCache) commit(layer, start, n int) {
-	l := &kv.layers[layer]
-	for t := max(0, n-l.slots); t < n; t++ {
-		slot := (start + t) % l.slots
-		i, r := slot/kvPagePositions, slot%kvPagePositions
-		if l.pages[i] == nil {
-			l.pages[i] = kv.newPage(l.pageRows(i))
-			kv.bytes += int64(len(l.pages[i].k) + len(l.pages[i].v))
-		}
-		rows := l.pageRows(i)
-		for g := range kv.heads {
-			from, to := (g*kv.rows+t)*kv.rowBytes, (g*rows+r)*kv.rowBytes
-			copy(l.pages[i].k[to:to+kv.rowBytes], kv.batch.k[from:])
-			copy(l.pages[i].v[to:to+kv.rowBytes], kv.batch.v[from:])
-		}
+// strips returns how many strips a sequence of n tokens takes.
+func (kv *kvLayout) strips(n int) int {
+	most := 0
+	for _, slots := range kv.slots {
+		most = max(most, slots)
 	}
+	return (min(n, most) + kvPagePositions - 1) / kvPagePositions
 }
 
-// growth returns the bytes of the pages that a sequence of n tokens needs and that were not made yet.
-func (kv *kvCache) growth(n int) (bytes int64) {
-	for i := range kv.layers {
-		l := &kv.layers[i]
-		for p := range (min(n, l.slots) + kvPagePositions - 1) / kvPagePositions {
-			if l.pages[p] == nil {
-				bytes += 2 * int64(kv.heads*l.pageRows(p)*kv.rowBytes)
-			}
-		}
+// bytes returns the size of the KV cache of a sequence of n tokens.
+func (kv *kvLayout) bytes(n int) (bytes int64) {
+	for i := range kv.strips(n) {
+		bytes += kv.stripBytes(i)
 	}
 	return bytes
 }
 
-// segment is a run of consecutive positions of one KV head whose rows lie together.
-type segment struct {
-	first, n int // positions
-	k, v     []byte
-}
-
-// segments calls f with the runs of positions [from, to) of KV head g, in order. Positions below start come from the
-// cache, the others from the batch.
-func (kv *kvCache) segments(layer, g, from, to, start int, f func(segment)) {
-	l := &kv.layers[layer]
-	for p := from; p < min(to, start); {
-		slot := p % l.slots
-		i, r := slot/kvPagePositions, slot%kvPagePositions
-		rows := l.pageRows(i)
-		n := min(rows-r, min(to, start)-p)
-		at := (g*rows + r) * kv.rowBytes
-		f(segment{p, n, l.pages[i].k[at:], l.pages[i].v[at:]})
-		p += n
+// encode stores a row of numbers in the type of the cache.
+func (kv *kvLayout) encode(row []byte, x []float32) {
+	if kv.typ == quant.F16 {
+		kernel.EncodeF16(row, x)
+		return
 	}
-	if p := max(from, start); p < to {
-		at := (g*kv.rows + p - start) * kv.rowBytes
-		f(segment{p, to - p, kv.batch.k[at:], kv.batch.v[at:]})
-	}
+	q := kv.typ.QuantBytes(kv.headDim)
+	kv.typ.Encode(row[:q], row[q:], x)
 }
 
 // decode fills dst with n rows.
-func (kv *kvCache) decode(dst []float32, rows []byte, n int) {
+func (kv *kvLayout) decode(dst []float32, rows []byte, n int) {
 	q := kv.typ.QuantBytes(kv.headDim)
 	if q == kv.rowBytes { // no scales between them: they are one long row
 		kernel.Decode(kv.typ, dst[:n*kv.headDim], rows[:n*q], nil)
@@ -139,5 +83,119 @@ func (kv *kvCache) decode(dst []float32, rows []byte, n int) {
 	for i := range n {
 		row := rows[i*kv.rowBytes:][:kv.rowBytes]
 		kernel.Decode(kv.typ, dst[i*kv.headDim:][:kv.headDim], row[:q], row[q:])
+	}
+}
+
+// kvPage holds keys and values of n positions. Position p of KV head g is row g·n + p, so that a head's rows lie together.
+type kvPage struct{ k, v []byte }
+
+// kvCache is the KV cache of one sequence, outside Go's heap.
+type kvCache struct {
+	*kvLayout
+	memory *memory
+	strips []*block
+	pages  [][]kvPage // by layer
+	bytes  int64
+}
+
+func newKVCache(layout *kvLayout, m *memory) *kvCache {
+	return &kvCache{kvLayout: layout, memory: m, pages: make([][]kvPage, len(layout.slots))}
+}
+
+// growth returns the bytes that grow would take.
+func (kv *kvCache) growth(n int) int64 { return max(0, kv.kvLayout.bytes(n)-kv.bytes) }
+
+// grow makes room for a sequence of n tokens.
+func (kv *kvCache) grow(n int) error {
+	for i := len(kv.strips); i < kv.kvLayout.strips(n); i++ {
+		b, err := kv.memory.newBlock(forKV, kv.stripBytes(i))
+		if err != nil {
+			return err
+		}
+		kv.strips = append(kv.strips, b)
+		kv.bytes += int64(len(b.data))
+		rest := b.bytes()
+		for l := range kv.pages {
+			rows := kv.pageRows(l, i)
+			if rows == 0 {
+				continue
+			}
+			size := kv.heads * rows * kv.rowBytes
+			kv.pages[l] = append(kv.pages[l], kvPage{rest[:size:size], rest[size : 2*size : 2*size]})
+			rest = rest[2*size:]
+		}
+	}
+	return nil
+}
+
+// shrink gives back what a sequence of n tokens does not need.
+func (kv *kvCache) shrink(n int) {
+	keep := kv.kvLayout.strips(n)
+	for i := keep; i < len(kv.strips); i++ {
+		kv.bytes -= int64(len(kv.strips[i].data))
+		kv.strips[i].free()
+	}
+	kv.strips = kv.strips[:min(keep, len(kv.strips))]
+	for l := range kv.pages {
+		kv.pages[l] = kv.pages[l][:min(keep, len(kv.pages[l]))]
+	}
+}
+
+// overwritten reports whether the ring of a window has lost positions that a sequence cut to n of its length tokens needs.
+func (kv *kvLayout) overwritten(n, length int) bool {
+	for _, slots := range kv.slots {
+		// Positions below length − slots are gone; token n needs those from n + 1 − slots on.
+		if length > slots && n < length {
+			return true
+		}
+	}
+	return false
+}
+
+// kvBatch holds keys and values of the rows of a pass, of the current layer: row t of KV head g is at g·rows + t.
+type kvBatch struct {
+	kvPage
+	rows int
+}
+
+// commit moves a layer's rows [row, row+n) of a batch, which are the sequence's positions from start on, into the cache. Of more rows than
+// the window only the end is kept.
+func (kv *kvCache) commit(layer int, b *kvBatch, row, start, n int) {
+	slots := kv.slots[layer]
+	for t := max(0, n-slots); t < n; t++ {
+		slot := (start + t) % slots
+		i, r := slot/kvPagePositions, slot%kvPagePositions
+		page, rows := &kv.pages[layer][i], kv.pageRows(layer, i)
+		for g := range kv.heads {
+			from, to := (g*b.rows+row+t)*kv.rowBytes, (g*rows+r)*kv.rowBytes
+			copy(page.k[to:to+kv.rowBytes], b.k[from:])
+			copy(page.v[to:to+kv.rowBytes], b.v[from:])
+		}
+	}
+}
+
+// run is a run of consecutive positions of one KV head whose rows lie together.
+type run struct {
+	first, n int // positions
+	k, v     []byte
+}
+
+// runs calls f with the runs of positions [from, to) of KV head g, in order. Positions below start come from the cache, the others from
+// the batch, in which start is at the given row.
+func (kv *kvCache) runs(layer, g, from, to, start int, b *kvBatch, row int, f func(run)) {
+	slots := kv.slots[layer]
+	for p := from; p < min(to, start); {
+		slot := p % slots
+		i, r := slot/kvPagePositions, slot%kvPagePositions
+		rows := kv.pageRows(layer, i)
+		n := min(rows-r, min(to, start)-p)
+		at := (g*rows + r) * kv.rowBytes
+		page := &kv.pages[layer][i]
+		f(run{p, n, page.k[at:], page.v[at:]})
+		p += n
+	}
+	if p := max(from, start); p < to {
+		at := (g*b.rows + row + p - start) * kv.rowBytes
+		f(run{p, to - p, b.k[at:], b.v[at:]})
 	}
 }

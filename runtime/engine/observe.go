@@ -11,6 +11,11 @@ type Observer interface {
 	// ExpertInput is shown the input [n, hidden] of a layer's experts, the experts that each token chose [n, top-k], best
 	// first, and their weights.
 	ExpertInput(layer int, x []float32, experts []int32, weights []float32)
+	// FFNInput is shown the input [n, hidden] of the network of a layer without experts.
+	FFNInput(layer int, x []float32)
+	// DownInput is shown the input [n, ffn] of a down matrix behind a dense activation: of an expert, with the weights that n tokens give it, or,
+	// if expert is −1, of a layer without experts.
+	DownInput(layer, expert int, x, weights []float32)
 	// HeadInput is shown the input [n, hidden] of the language-model head, of all tokens whether or not their logits are asked
 	// for.
 	HeadInput(x []float32)
@@ -37,24 +42,26 @@ func (e *Engine) ObserveExperts(o ExpertObserver) {
 	e.activity = o
 }
 
-// observeExperts shows the observer what the experts of a layer did with a batch of n tokens.
-func (s *Session) observeExperts(l, n int) {
-	r, m := s.route, s.moe
-	choices := n * r.topK
-	active := s.active[:0]
+// observeExperts shows the observer what the experts of a layer did. A dense activation has all neurons active.
+func (p *pass) observeExperts(l int) {
+	r, m := p.choice, p.ffn.relu
+	choices := p.n * r.topK
+	p.active = p.active[:0]
 	for _, at := range r.at[:choices] {
-		active = append(active, m.active[at])
+		n := int32(p.config.MoE.ExpertFFN)
+		if m != nil {
+			n = m.active[at]
+		}
+		p.active = append(p.active, n)
 	}
-	s.active = active
-	s.engine.activity.ExpertsUsed(l, r.experts[:choices], r.weights[:choices], active)
+	p.activity.ExpertsUsed(l, r.experts[:choices], r.weights[:choices], p.active)
 }
 
-// observeHead shows the observer the head's input of a batch of n tokens.
-func (s *Session) observeHead(n int) {
-	e := s.engine
-	c := e.config
-	for t := range n {
-		kernel.RMSNorm(s.normed.Row(t), s.x[t*c.Hidden:][:c.Hidden], e.weights.norm, c.RMSNormEps)
+// observeHead shows the observer the head's input of all rows.
+func (p *pass) observeHead() {
+	c := p.config
+	for t := range p.n {
+		kernel.RMSNorm(p.normed.Row(t), p.x[t*c.Hidden:][:c.Hidden], p.weights.norm, c.RMSNormEps)
 	}
-	e.observer.HeadInput(s.normed.F[:n*c.Hidden])
+	p.observer.HeadInput(p.normed.F[:p.n*c.Hidden])
 }

@@ -31,7 +31,7 @@ func TestObserveExperts(t *testing.T) {
 		e := open(t, m, (*modeltest.Model).Write, quant.F32, engine.Options{Threads: 2, KVType: engine.KVF32})
 		c := e.Config()
 		run := func() (logits [][]float32) {
-			s := e.NewSession()
+			s := session(t, e)
 			for part := range slices.Chunk(tokens, batch) {
 				logits = append(logits, forward(t, s, part...))
 			}

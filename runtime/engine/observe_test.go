@@ -23,9 +23,13 @@ func newWitness(layers int) *witness {
 		experts: make([][]int32, layers), weights: make([][]float32, layers)}
 }
 
-func (w *witness) AttentionInput(l int, x []float32)  { w.in[l] = append(w.in[l], x...) }
-func (w *witness) AttentionOutput(l int, x []float32) { w.out[l] = append(w.out[l], x...) }
-func (w *witness) HeadInput(x []float32)              { w.head = append(w.head, x...) }
+func (w *witness) AttentionInput(l int, x []float32)   { w.in[l] = append(w.in[l], x...) }
+func (w *witness) AttentionOutput(l int, x []float32)  { w.out[l] = append(w.out[l], x...) }
+func (w *witness) DownInput(int, int, []float32, []float32) {}
+
+func (w *witness) FFNInput(l int, x []float32) { w.ffn[l] = append(w.ffn[l], x...) }
+
+func (w *witness) HeadInput(x []float32) { w.head = append(w.head, x...) }
 
 func (w *witness) ExpertInput(l int, x []float32, experts []int32, weights []float32) {
 	w.ffn[l] = append(w.ffn[l], x...)
@@ -43,11 +47,11 @@ func TestObserve(t *testing.T) {
 	c := e.Config()
 	tokens := []int32{3, 1, 4, 1, 5}
 	n := len(tokens)
-	quiet := forward(t, e.NewSession(), tokens...)
+	quiet := forward(t, session(t, e), tokens...)
 
 	w := newWitness(c.Layers)
 	e.Observe(w)
-	logits := forward(t, e.NewSession(), tokens...)
+	logits := forward(t, session(t, e), tokens...)
 	if !slices.Equal(logits, quiet) {
 		t.Error("being watched changes the logits")
 	}
@@ -83,7 +87,7 @@ func TestObserve(t *testing.T) {
 	}
 	e.Observe(nil)
 	before := len(w.head)
-	forward(t, e.NewSession(), tokens...)
+	forward(t, session(t, e), tokens...)
 	if len(w.head) != before {
 		t.Error("it goes on after Observe(nil)")
 	}

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"errors"
 	"fmt"
 	goruntime "runtime"
 	"runtime/debug"
@@ -12,30 +11,35 @@ import (
 	"st/runtime/kernel"
 )
 
-// pool is a fixed set of threads that work through numbered tasks together. The caller's goroutine is thread 0. A job is
-// handed over by a number that the others watch, so that it starts within a microsecond while jobs follow each other; who
-// waits for long sleeps, so that an idle pool takes no CPU time. A job ends when its tasks are done, whoever did them: a thread
-// that the operating system gave no processor meanwhile is not waited for.
+// task does parts [from, to) of a job on a thread of the pool.
+type task func(thread, from, to int)
+
+// pool is a fixed set of threads that work through numbered tasks together. The caller's goroutine is thread 0. A job is handed over by a
+// number that the other threads watch, so it starts within a microsecond while jobs follow each other; a thread that has waited 100 µs
+// sleeps, so an idle pool takes no CPU time. A job ends when its tasks are done, whichever thread did them: a thread that the operating
+// system gave no processor meanwhile is not waited for.
 type pool struct {
 	threads int
-	spins   int // how often a thread looks before it sleeps
+	spins   int     // how often a thread looks before it sleeps
+	mapped  mapping // faults in it are errors
 
 	// The job. A thread that comes late may still read it while the next one is written: hence the atomics.
-	do    atomic.Pointer[byte] // what a func value is: a pointer, which atomic.Pointer can hold and atomic.Value only with garbage
+	do    atomic.Pointer[task]
 	tasks atomic.Int64
-	grain atomic.Int64 // fewest tasks that are taken at a time; 0: always one
-
-	_    [64]byte      // what threads write lies in cache lines of its own
-	next atomic.Uint64 // the job's number, and in the lower half the first task that nobody has
-	_    [56]byte
-	done atomic.Int64 // tasks
-	_    [56]byte
+	grain atomic.Int64  // fewest tasks that are taken at a time; 0: always one
+	_     [64]byte      // what threads write lies in cache lines of its own
+	next  atomic.Uint64 // the job's number, and in the lower half the first task that nobody has
+	_     [56]byte
+	done  atomic.Int64 // tasks
+	_     [56]byte
 
 	sleepers []sleeper // one a thread
 	closed   atomic.Bool
 	ended    sync.WaitGroup
+
 	mu       sync.Mutex
 	err      error
+	panicked any // what a task panicked with, and where
 }
 
 // sleeper is where one thread waits.
@@ -81,37 +85,42 @@ func (p *pool) help(thread int) {
 	}
 }
 
-// each calls do(thread, i, i+1) for every i in [0, tasks), on all threads, and returns when all are done: for few tasks of
-// different length. A fault in mapped memory, which means that the file shrank or could not be read, is returned as an error.
-func (p *pool) each(tasks int, do func(thread, from, to int)) error { return p.run(tasks, 0, do) }
+// each calls do(thread, i, i+1) for every i in [0, tasks), on all threads, and returns when all are done: for few tasks of different
+// length. A fault in the mapped file is returned as an error that wraps ErrFile; any other panic of a task is the caller's.
+func (p *pool) each(tasks int, do *task) error { return p.run(tasks, 0, do) }
 
-// split calls do with parts [from, to) of [0, tasks), of grain tasks or more, on all threads, and returns when all are done:
-// for many tasks of equal length. The parts become smaller towards the end, so that all threads finish together.
-func (p *pool) split(tasks, grain int, do func(thread, from, to int)) error {
+// split calls do with parts [from, to) of [0, tasks), of grain tasks or more, on all threads, and returns when all are done: for many
+// tasks of equal length. The parts become smaller towards the end, so that all threads finish together.
+func (p *pool) split(tasks, grain int, do *task) error {
 	if tasks <= grain {
-		return guard(0, tasks, do)
+		return p.guard(0, tasks, *do)
 	}
 	return p.run(tasks, grain, do)
 }
 
-func (p *pool) run(tasks, grain int, do func(thread, from, to int)) error {
+func (p *pool) run(tasks, grain int, do *task) error {
 	if p.threads == 1 || tasks <= 1 {
-		return guard(0, tasks, do)
+		return p.guard(0, tasks, *do)
 	}
 	// First the last job is closed: a thread that is late must not take from it what is written for this one.
 	number := p.job() + 1
 	p.next.Store(uint64(number-1)<<32 | noTask)
-	p.do.Store(*(**byte)(unsafe.Pointer(&do)))
+	p.do.Store(do)
 	p.tasks.Store(int64(tasks))
 	p.grain.Store(int64(grain))
 	p.done.Store(0)
-	p.err = nil
+	p.err, p.panicked = nil, nil
 	p.next.Store(uint64(number) << 32)
 	for i := 1; i < p.threads; i++ {
 		p.sleepers[i].rouse()
 	}
 	p.work(0, number)
 	p.sleepers[0].wait(p.spins, func() bool { return p.done.Load() == int64(tasks) })
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.panicked != nil {
+		panic(p.panicked)
+	}
 	return p.err
 }
 
@@ -123,14 +132,17 @@ func (p *pool) work(thread int, number uint32) {
 	}
 }
 
-// attempt does tasks of a job until none is left, which it reports, or one ends in a fault.
+// attempt does tasks of a job until none is left, which it reports, or one ends in a panic.
 func (p *pool) attempt(thread int, number uint32) (over bool) {
 	held := int64(0) // tasks that this thread took and did not finish
 	defer func() {
 		if r := recover(); r != nil {
-			err := faultError(r)
 			p.mu.Lock()
-			p.err = err
+			if err := p.mapped.fault(r); err != nil {
+				p.err = err
+			} else if p.panicked == nil {
+				p.panicked = fmt.Sprintf("%v\n\n%s", r, debug.Stack())
+			}
 			p.mu.Unlock()
 			p.finish(held)
 		}
@@ -148,9 +160,7 @@ func (p *pool) attempt(thread int, number uint32) (over bool) {
 		n = min(n, tasks-from)
 		if p.next.CompareAndSwap(v, v+uint64(n)) {
 			held = n
-			word := p.do.Load()
-			do := *(*func(thread, from, to int))(unsafe.Pointer(&word))
-			do(thread, int(from), int(from+n))
+			(*p.do.Load())(thread, int(from), int(from+n))
 			held = 0
 			p.finish(n)
 		}
@@ -173,7 +183,21 @@ func (p *pool) close() {
 		p.sleepers[i].rouse()
 	}
 	p.ended.Wait()
-	p.threads = 1
+}
+
+// guard calls do(0, from, to) and turns a fault in the mapped file into an error.
+func (p *pool) guard(from, to int, do task) (err error) {
+	was := debug.SetPanicOnFault(true)
+	defer func() {
+		debug.SetPanicOnFault(was)
+		if r := recover(); r != nil {
+			if err = p.mapped.fault(r); err == nil {
+				panic(r)
+			}
+		}
+	}()
+	do(0, from, to)
+	return nil
 }
 
 // wait returns when ready does, which must become true before rouse is called.
@@ -200,26 +224,23 @@ func (s *sleeper) rouse() {
 	}
 }
 
-// errFault is what a fault in mapped memory becomes.
-var errFault = errors.New("the model file cannot be read any more: it was truncated, replaced or its disk failed while it was in use")
+// mapping is the model file as it is mapped into memory; empty if it is not.
+type mapping []byte
 
-// guard calls do(0, from, to) and turns a fault in mapped memory into an error.
-func guard(from, to int, do func(thread, from, to int)) (err error) {
-	was := debug.SetPanicOnFault(true)
-	defer func() {
-		debug.SetPanicOnFault(was)
-		if r := recover(); r != nil {
-			err = faultError(r)
-		}
-	}()
-	do(0, from, to)
-	return nil
-}
-
-// faultError makes an error of what was recovered where mapped memory is read, or panics again if it is no fault.
-func faultError(r any) error {
-	if fault, ok := r.(interface{ Addr() uintptr }); ok {
-		return fmt.Errorf("%w (fault at %#x)", errFault, fault.Addr())
+// fault returns an error if what was recovered is a fault in the mapping, which means that the file shrank or could not be read, and nil
+// for every other panic: a fault elsewhere is a defect of the program.
+func (m mapping) fault(recovered any) error {
+	f, ok := recovered.(interface{ Addr() uintptr })
+	if !ok || len(m) == 0 {
+		return nil
 	}
-	panic(r)
+	at := f.Addr() - uintptr(unsafe.Pointer(unsafe.SliceData(m)))
+	// The kernel may name the start of the page or the byte; the last page reaches beyond the file's end.
+	if at >= uintptr(len(m)+goPage) {
+		return nil
+	}
+	return fmt.Errorf("%w (fault at offset %d)", ErrFile, at)
 }
+
+// goPage is at least the size of a page of memory.
+const goPage = 64 << 10

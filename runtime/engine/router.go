@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"st/format"
 	"st/runtime/kernel"
 )
 
@@ -20,22 +21,22 @@ type route struct {
 	next        []int32 // scratch
 }
 
-func newRoute(batch, experts, topK int) *route {
+func newRoute(rows, experts, topK int, a *arena) *route {
 	return &route{
 		topK:        topK,
-		experts:     make([]int32, batch*topK),
-		weights:     make([]float32, batch*topK),
+		experts:     take[int32](a, rows*topK),
+		weights:     take[float32](a, rows*topK),
 		first:       make([]int32, experts+1),
-		tokens:      make([]int32, batch*topK),
-		tokenWeight: make([]float32, batch*topK),
-		at:          make([]int32, batch*topK),
+		tokens:      take[int32](a, rows*topK),
+		tokenWeight: take[float32](a, rows*topK),
+		at:          take[int32](a, rows*topK),
 		next:        make([]int32, experts),
 	}
 }
 
-// pick chooses the top-k experts of token t by its router logits. Their weights are the softmax of the chosen logits, or
-// their sigmoids divided by the sigmoids' sum. Of equal logits the lower expert wins; NaN loses to every number.
-func (r *route) pick(t int, logits []float32, softmax bool) {
+// pick chooses the top-k experts of row t by its router logits. Their weights are the softmax of the chosen logits, or those of the softmax of
+// all logits, or their sigmoids divided by the sigmoids' sum. Of equal logits the lower expert wins; NaN loses to every number.
+func (r *route) pick(t int, logits []float32, m *format.MoE) {
 	best := r.experts[t*r.topK:][:r.topK]
 	n := 0
 	for e, v := range logits {
@@ -50,21 +51,26 @@ func (r *route) pick(t int, logits []float32, softmax bool) {
 			n = min(n+1, r.topK)
 		}
 	}
+	if m.SoftmaxAll {
+		kernel.Softmax(logits)
+	}
 	w := r.weights[t*r.topK:][:r.topK]
 	for i, e := range best {
 		w[i] = logits[e]
 	}
-	if softmax {
+	switch {
+	case m.SoftmaxAll:
+	case m.RouterSoftmax:
 		kernel.Softmax(w)
-		return
-	}
-	var sum float32
-	for i, v := range w {
-		w[i] = float32(1 / (1 + math.Exp(-float64(v))))
-		sum += w[i]
-	}
-	for i := range w {
-		w[i] /= sum
+	default:
+		var sum float32
+		for i, v := range w {
+			w[i] = float32(1 / (1 + math.Exp(-float64(v))))
+			sum += w[i]
+		}
+		for i := range w {
+			w[i] /= sum
+		}
 	}
 }
 
@@ -95,21 +101,73 @@ func (r *route) of(expert int) (tokens []int32, weights []float32) {
 	return r.tokens[from:to], r.tokenWeight[from:to]
 }
 
+// route chooses a layer's experts by the product of router and in, and asks the store for them: reading starts.
+func (p *pass) route(l int, in *kernel.Input, router *kernel.Matrix) {
+	p.multiply(product{p.router, router, in})
+	if p.err != nil {
+		return
+	}
+	m := p.config.MoE
+	p.check(p.pool.split(p.n, 16, &p.do.pick))
+	p.choice.group(p.n)
+	if p.trace != nil {
+		p.routes = append(p.routes, p.choice.experts[:p.n*m.ExpertsPerToken]...)
+	}
+	p.ffn.choose(p.weights.experts[l])
+	first := p.moe[l] * m.Experts
+	for i := range p.ffn.chosen {
+		c := &p.ffn.chosen[i]
+		p.uses[first+c.weights.record.Expert].Add(int64(len(c.tokens)))
+	}
+	p.store.want(p.moe[l], p.n, p.ffn.chosen)
+	p.clock.lap(StageRouter)
+}
+
+func (p *pass) doPick(_, from, to int) {
+	m := p.config.MoE
+	for t := from; t < to; t++ {
+		p.choice.pick(t, p.router[t*m.Experts:][:m.Experts], m)
+	}
+}
+
+// expect tells the store which experts a later layer will probably choose: those that its router chooses now, from the residual stream without
+// the experts of the layers between (compare Fate, arXiv 2502.12224). Where the router sees normalised input, norm has its weights; nil: it sees
+// the residual stream.
+func (p *pass) expect(l int, router *kernel.Matrix, norm []float32) {
+	if p.err != nil || p.streamed == nil || p.streamed.complete() {
+		return
+	}
+	in, bytes := p.raw, p.bytes
+	if norm != nil {
+		in = p.peek
+		for t := range p.n {
+			kernel.RMSNorm(in.Row(t), p.raw.Row(t), norm, p.config.RMSNormEps)
+			in.Quantize(t)
+		}
+	}
+	p.multiply(product{p.router, router, in})
+	p.bytes = bytes // what is only foreseen is not counted
+	if p.err == nil {
+		p.streamed.expect(p.moe[l], p.guess.pickMost(p.router, p.n, p.config.MoE))
+	}
+	p.clock.lap(StageRouter)
+}
+
 // guess is a batch's choice of experts in a layer that it has not reached.
 type guess struct {
 	route *route
 	order []int32 // the experts that were chosen, by the number of tokens that did
 }
 
-func newGuess(batch, experts, topK int) *guess {
-	return &guess{route: newRoute(batch, experts, topK), order: make([]int32, 0, experts)}
+func newGuess(rows, experts, topK int, a *arena) *guess {
+	return &guess{route: newRoute(rows, experts, topK, a), order: make([]int32, 0, experts)}
 }
 
 // pickMost returns the experts that the router logits [n, experts] choose, those of most tokens first.
-func (g *guess) pickMost(logits []float32, n int, softmax bool) []int32 {
+func (g *guess) pickMost(logits []float32, n int, m *format.MoE) []int32 {
 	r, experts := g.route, len(g.route.next)
 	for t := range n {
-		r.pick(t, logits[t*experts:][:experts], softmax)
+		r.pick(t, logits[t*experts:][:experts], m)
 	}
 	r.group(n)
 	g.order = g.order[:0]

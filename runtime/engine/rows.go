@@ -16,6 +16,7 @@ type rowReader struct {
 	tensor  *format.Tensor
 	bytes   int64 // of the pages that a row takes at most
 	work    chan *rowRequest
+	closed  chan struct{}
 	request *rowRequest // the last one, to be used again
 }
 
@@ -36,7 +37,7 @@ func rowBytes(t *format.Tensor) int64 {
 }
 
 func newRowReader(r *format.Reader, f format.File, rec *format.Record, t *format.Tensor) *rowReader {
-	rr := &rowReader{reader: r, file: f, record: rec, tensor: t, bytes: rowBytes(t), work: make(chan *rowRequest, readers)}
+	rr := &rowReader{reader: r, file: f, record: rec, tensor: t, bytes: rowBytes(t), work: make(chan *rowRequest, readers), closed: make(chan struct{})}
 	for range readers {
 		go rr.run()
 	}
@@ -44,7 +45,13 @@ func newRowReader(r *format.Reader, f format.File, rec *format.Record, t *format
 }
 
 func (r *rowReader) run() {
-	for q := range r.work {
+	for {
+		var q *rowRequest
+		select {
+		case q = <-r.work:
+		case <-r.closed:
+			return
+		}
 		for i := q.next.Add(1) - 1; i < int64(len(q.ids)); i = q.next.Add(1) - 1 {
 			first, end := pages(r.span(q.ids[i]))
 			q.errs[i] = r.reader.ReadPart(r.file, r.record, q.bufs[i*r.bytes:][:end-first], first)
@@ -80,12 +87,16 @@ func (r *rowReader) rows(ctx context.Context, dst []float32, ids []int32) error 
 		case r.work <- q:
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-r.closed:
+			return ErrClosed
 		}
 	}
 	select {
 	case <-q.done:
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-r.closed:
+		return ErrClosed
 	}
 	r.request = q
 	for i, id := range ids {
@@ -100,5 +111,5 @@ func (r *rowReader) rows(ctx context.Context, dst []float32, ids []int32) error 
 	return nil
 }
 
-// close ends the threads.
-func (r *rowReader) close() { close(r.work) }
+// close ends the threads, and a call that waits for a disk that stalls.
+func (r *rowReader) close() { close(r.closed) }

@@ -46,6 +46,3 @@ func (e *Engine) Stats() Stats {
 	}
 	return s
 }
-
-// KVBytes returns the memory that the session's KV cache takes so far.
-func (s *Session) KVBytes() int64 { return s.kv.bytes }

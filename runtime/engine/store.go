@@ -5,7 +5,8 @@ import "context"
 // store brings experts into memory, for one layer of one batch at a time: want, then take until every wanted expert was
 // taken, then release what was taken. A batch that fails in between just wants something else.
 type store interface {
-	// want names the experts that a batch of n tokens needs in a layer, and begins to bring them.
+	// want names the experts that a batch of n tokens needs in a layer, and begins to bring them. Layers that have experts are counted
+	// from 0.
 	want(layer, n int, chosen []chosenExpert)
 	// take waits until one more of the wanted experts is in memory and known to be intact, and appends the indexes of all
 	// that are to ready. The error names layer and expert.
@@ -14,5 +15,7 @@ type store interface {
 	bytes(i int) []byte
 	// release gives back what take returned.
 	release(ready []int)
+	// stop ends a take that waits, now and from now on, with ErrClosed; close gives the memory back.
+	stop()
 	close()
 }

@@ -21,7 +21,7 @@ type mappedStore struct {
 	wanted   []*format.Record
 	missing  []*format.Record // those of wanted that are used for the first time
 	errs     []error          // of each
-	doVerify func(thread, from, to int)
+	doVerify task
 }
 
 func newMappedStore(r *format.Reader, data []byte, p *pool, stats *counters) *mappedStore {
@@ -60,7 +60,7 @@ func (s *mappedStore) take(_ context.Context, ready []int) ([]int, error) {
 	}
 	begin := time.Now()
 	s.errs = make([]error, len(s.missing))
-	err := s.pool.each(len(s.missing), s.doVerify)
+	err := s.pool.each(len(s.missing), &s.doVerify)
 	s.stats.wait.Add(int64(time.Since(begin)))
 	for _, e := range s.errs {
 		if e != nil {
@@ -74,10 +74,10 @@ func (s *mappedStore) verify(_, from, to int) {
 	for i := from; i < to; i++ {
 		rec := s.missing[i]
 		var err error
-		if fault := guard(0, 1, func(_, _, _ int) { err = s.reader.Check(rec, s.record(rec)) }); fault != nil {
+		if fault := s.pool.guard(0, 1, func(_, _, _ int) { err = s.reader.Check(rec, s.record(rec)) }); fault != nil {
 			err = fault
 		}
-		if errors.Is(err, errFault) {
+		if errors.Is(err, ErrFile) {
 			err = fmt.Errorf("%s: %w", rec, err)
 		}
 		s.errs[i] = err
@@ -88,4 +88,5 @@ func (s *mappedStore) verify(_, from, to int) {
 func (s *mappedStore) record(rec *format.Record) []byte { return s.data[rec.Offset:][:rec.Length] }
 func (s *mappedStore) bytes(i int) []byte               { return s.record(s.wanted[i]) }
 func (s *mappedStore) release([]int)                    {}
+func (s *mappedStore) stop()                            {}
 func (s *mappedStore) close()                           {}

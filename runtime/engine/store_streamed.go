@@ -31,6 +31,7 @@ type streamedStore struct {
 	work     *sync.Cond // workers wait for something to read, or for a slot to read it into
 	idle     *sync.Cond // shrink waits for reads to end
 	arrived  chan struct{}
+	stopped  chan struct{}
 	experts  []residence // by id: layer · experts of a layer + expert
 	perLayer int
 	slots    []int32 // the expert in each, or slotFree or slotGone
@@ -79,23 +80,24 @@ const (
 // readers is the number of reads in flight. See docs/memory.md.
 const readers = 4
 
-func newStreamedStore(r *format.Reader, f format.File, all []layerWeights, slots int, stats *counters) (*streamedStore, error) {
-	s := &streamedStore{reader: r, file: f, stats: stats, arrived: make(chan struct{}, 1), perLayer: len(all[0].experts)}
+func newStreamedStore(r *format.Reader, f format.File, all [][]expertWeights, slots int, stats *counters, m *memory) (*streamedStore, error) {
+	c := &r.Config
+	s := &streamedStore{reader: r, file: f, stats: stats, arrived: make(chan struct{}, 1), stopped: make(chan struct{}), perLayer: c.MoE.Experts}
 	s.work, s.idle = sync.NewCond(&s.mu), sync.NewCond(&s.mu)
 	for l := range all {
-		for x := range all[l].experts {
-			rec := all[l].experts[x].record
+		for x := range all[l] {
+			rec := all[l][x].record
 			s.experts = append(s.experts, residence{record: rec, slot: -1})
 			s.slotSize = max(s.slotSize, rec.Length)
 		}
 	}
-	s.scores = experts.NewScores(len(all), s.perLayer, experts.ShortHalfLife, experts.LongHalfLife)
+	s.scores = experts.NewScores(len(c.MoELayers()), s.perLayer, experts.ShortHalfLife, experts.LongHalfLife)
 	s.slots = make([]int32, slots)
 	for i := range s.slots {
 		s.slots[i] = slotFree
 	}
 	var err error
-	if s.block, err = newBlock(int64(slots) * s.slotSize); err != nil {
+	if s.block, err = m.newBlock(forExperts, int64(slots)*s.slotSize); err != nil {
 		return nil, err
 	}
 	for range readers {
@@ -250,6 +252,8 @@ func (s *streamedStore) take(ctx context.Context, ready []int) ([]int, error) {
 		case <-s.arrived:
 		case <-ctx.Done():
 			return nil, ctx.Err()
+		case <-s.stopped:
+			return nil, ErrClosed
 		}
 	}
 }
@@ -399,22 +403,41 @@ func (s *streamedStore) finish(e *residence, err error) {
 	s.idle.Broadcast()
 }
 
-// shrink gives the memory of slots back until at most n are left.
-func (s *streamedStore) shrink(n int) {
+// resize makes n the number of slots, of those that the store began with: it gives up experts, or takes slots back into use. It waits for
+// reads into the slots that have to go, until ctx is cancelled.
+func (s *streamedStore) resize(ctx context.Context, n int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for s.count() > n {
+	stop := context.AfterFunc(ctx, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.idle.Broadcast()
+	})
+	defer stop()
+	have := s.count()
+	for ; have > n; have-- {
 		slot := s.vacate(true)
-		if slot < 0 {
-			if s.reading == 0 {
-				return
-			}
+		for slot < 0 && s.reading > 0 && ctx.Err() == nil && !s.closed {
 			s.idle.Wait()
-			continue
+			slot = s.vacate(true)
+		}
+		switch {
+		case s.closed:
+			return ErrClosed
+		case slot < 0:
+			return ctx.Err()
 		}
 		s.slots[slot] = slotGone
 		discard(s.slot(slot))
 	}
+	for i := 0; have < n && i < len(s.slots); i++ {
+		if s.slots[i] == slotGone {
+			s.slots[i] = slotFree
+			have++
+		}
+	}
+	s.rouse(len(s.demand) + len(s.ahead) + len(s.sweep))
+	return nil
 }
 
 // count returns the number of slots.
@@ -428,12 +451,20 @@ func (s *streamedStore) count() int {
 	return n
 }
 
-// close ends the workers. One that waits for a stalled disk is left to end by itself, and the memory with it.
-func (s *streamedStore) close() {
+// stop ends a take that waits.
+func (s *streamedStore) stop() {
 	s.mu.Lock()
-	s.closed = true
-	s.work.Broadcast()
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.closed = true
+		close(s.stopped)
+		s.work.Broadcast()
+		s.idle.Broadcast()
+	}
+}
+
+// close gives the memory back, after stop. A worker that waits for a stalled disk is left to end by itself, and the memory with it.
+func (s *streamedStore) close() {
 	go func() {
 		s.workers.Wait()
 		s.block.free()

@@ -48,7 +48,7 @@ func stream(t *testing.T, r *format.Reader, opts engine.Options, more int64) *en
 	t.Helper()
 	b, _ := engine.NewBudget(r, opts)
 	opts.Memory = b.Smallest() + more
-	e, err := engine.Open(r, opts)
+	e, err := engine.Open(t.Context(), r, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func reader(t *testing.T, path string) *format.Reader {
 // steps runs a prompt and tokens after it and returns the logits of each step.
 func steps(t *testing.T, s *engine.Session, lengths ...int) [][]float32 {
 	t.Helper()
-	s.Reset()
+	s.Truncate(0)
 	var got [][]float32
 	tokens := prompt(1000, 50)
 	for _, n := range lengths {
@@ -87,17 +87,17 @@ func TestStreamedBits(t *testing.T) {
 		for _, typ := range []quant.Type{quant.F32, quant.Q4_0} {
 			t.Run(name+" "+typ.String(), func(t *testing.T) {
 				r := reader(t, write(t, shape, typ))
-				mapped, err := engine.Open(r, engine.Options{Threads: 2})
+				mapped, err := engine.Open(t.Context(), r, engine.Options{Threads: 2})
 				if err != nil {
 					t.Fatal(err)
 				}
 				t.Cleanup(func() { mapped.Close() })
 				lengths := []int{1, 30, 1, 1, 280, 1, 1}
-				want := steps(t, mapped.NewSession(), lengths...)
+				want := steps(t, session(t, mapped), lengths...)
 				for _, more := range []int64{0, 100 << 10, 1 << 30} {
 					for _, threads := range []int{1, 3} {
 						e := stream(t, r, engine.Options{Threads: threads}, more)
-						for i, got := range steps(t, e.NewSession(), lengths...) {
+						for i, got := range steps(t, session(t, e), lengths...) {
 							if !slices.Equal(got, want[i]) {
 								d, _ := difference(want[i], got)
 								t.Errorf("%d bytes more than the smallest budget, %d threads: step %d differs by up to %g", more, threads, i, d)
@@ -123,7 +123,7 @@ func TestBudget(t *testing.T) {
 		t.Fatalf("error is %v", err)
 	}
 	opts := engine.Options{Memory: b.Smallest(), Other: 5 << 20}
-	e, err := engine.Open(r, opts)
+	e, err := engine.Open(t.Context(), r, opts)
 	if err != nil {
 		t.Fatalf("the smallest budget is refused: %v", err)
 	}
@@ -132,21 +132,21 @@ func TestBudget(t *testing.T) {
 		t.Errorf("context is %d, want the smallest, 512", e.Context())
 	}
 	// The KV cache takes its memory from the experts until the context is full.
-	s := e.NewSession()
+	s := session(t, e)
 	forward(t, s, prompt(512, 50)...)
 	if _, err := s.Forward(t.Context(), []int32{1}); !errors.Is(err, engine.ErrContextFull) {
 		t.Errorf("error is %v, want ErrContextFull", err)
 	}
 	// There is nothing left for a second sequence.
-	if _, err := e.NewSession().Forward(t.Context(), []int32{1}); !errors.Is(err, engine.ErrMemory) {
+	if _, err := session(t, e).Forward(t.Context(), []int32{1}); !errors.Is(err, engine.ErrMemory) {
 		t.Errorf("error is %v, want ErrMemory", err)
 	}
 	opts.Memory -= 1 << 10
-	if _, err := engine.Open(r, opts); !errors.Is(err, engine.ErrMemory) {
+	if _, err := engine.Open(t.Context(), r, opts); !errors.Is(err, engine.ErrMemory) {
 		t.Errorf("with a little less: error is %v, want ErrMemory", err)
 	}
 	opts.Memory, opts.Context = b.Smallest(), 5000
-	if _, err := engine.Open(r, opts); !errors.Is(err, engine.ErrMemory) || !strings.Contains(err.Error(), "5,000") {
+	if _, err := engine.Open(t.Context(), r, opts); !errors.Is(err, engine.ErrMemory) || !strings.Contains(err.Error(), "5,000") {
 		t.Errorf("a context that does not fit: error is %v, want ErrMemory", err)
 	}
 }
@@ -232,12 +232,12 @@ func openFaulty(t *testing.T, path string) (*faultyFile, *format.Reader) {
 // A read that fails is an error that names the expert, and the engine stays usable: what can be read gives the same bits.
 func TestStreamedFaults(t *testing.T) {
 	path := write(t, manyExperts(), quant.Q4_0)
-	whole, err := engine.Open(reader(t, path), engine.Options{Threads: 2})
+	whole, err := engine.Open(t.Context(), reader(t, path), engine.Options{Threads: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { whole.Close() })
-	want := steps(t, whole.NewSession(), 40, 1)
+	want := steps(t, session(t, whole), 40, 1)
 	for _, tt := range []struct {
 		name  string
 		fault func(b []byte) (int, error)
@@ -256,9 +256,9 @@ func TestStreamedFaults(t *testing.T) {
 			}
 			t.Run(name, func(t *testing.T) {
 				f, r := openFaulty(t, path)
-				e := stream(t, r, engine.Options{Threads: 2}, 0)
 				expert, _ := r.Expert(1, 7)
 				failed := false
+				// The engine fills its slots as soon as it is open.
 				f.set(func(at int64, b []byte) (int, error, bool) {
 					if at != expert.Offset || once && failed {
 						return 0, nil, false
@@ -267,13 +267,14 @@ func TestStreamedFaults(t *testing.T) {
 					n, err := tt.fault(b)
 					return n, err, true
 				})
-				s := e.NewSession()
+				e := stream(t, r, engine.Options{Threads: 2}, 0)
+				s := session(t, e)
 				var err error
 				for range 3 { // a read ahead of need may have been the one that failed
 					if _, err = s.Forward(t.Context(), prompt(40, 50)); err != nil {
 						break
 					}
-					s.Reset()
+					s.Truncate(0)
 				}
 				if !once || err != nil {
 					if !errors.Is(err, tt.is) || !strings.Contains(err.Error(), tt.says) || !strings.Contains(err.Error(), "layer 1 expert 7") ||
@@ -297,7 +298,7 @@ func TestStreamedStall(t *testing.T) {
 	path := write(t, manyExperts(), quant.Q4_0)
 	f, r := openFaulty(t, path)
 	e := stream(t, r, engine.Options{Threads: 2}, 0)
-	s := e.NewSession()
+	s := session(t, e)
 	first := forward(t, s, prompt(40, 50)...)
 
 	stalled, release := make(chan struct{}), make(chan struct{})
@@ -320,14 +321,14 @@ func TestStreamedStall(t *testing.T) {
 	}
 	f.set(nil)
 	close(release)
-	s.Reset()
+	s.Truncate(0)
 	if again := forward(t, s, prompt(40, 50)...); !slices.Equal(first, again) {
 		t.Error("other logits after the stall")
 	}
 
 	// A token that was cancelled can be tried again.
 	want := forward(t, s, 5)
-	s.Reset()
+	s.Truncate(0)
 	forward(t, s, prompt(40, 50)...)
 	if _, err := s.Forward(ctx, []int32{5}); !errors.Is(err, context.Canceled) {
 		t.Fatalf("error is %v, want context.Canceled", err)
@@ -360,7 +361,7 @@ func TestStreamedStall(t *testing.T) {
 func TestStreamedFileChanges(t *testing.T) {
 	path := write(t, manyExperts(), quant.Q4_0)
 	e := stream(t, reader(t, path), engine.Options{Threads: 2}, 0)
-	s := e.NewSession()
+	s := session(t, e)
 	want := steps(t, s, 40)
 	if err := os.Rename(write(t, base(), quant.F32), path); err != nil {
 		t.Skip("a file in use cannot be replaced here:", err)
@@ -374,7 +375,7 @@ func TestStreamedFileChanges(t *testing.T) {
 	if err := os.Truncate(path, 4096); err != nil {
 		t.Skip("a file in use cannot be truncated here:", err)
 	}
-	if _, err := e.NewSession().Forward(t.Context(), prompt(200, 50)); !errors.Is(err, format.ErrTruncated) {
+	if _, err := session(t, e).Forward(t.Context(), prompt(200, 50)); !errors.Is(err, format.ErrTruncated) {
 		t.Errorf("error is %v, want ErrTruncated", err)
 	}
 }
@@ -382,10 +383,10 @@ func TestStreamedFileChanges(t *testing.T) {
 // Memory does not grow while tokens are generated at the smallest budget.
 func TestStreamedMemory(t *testing.T) {
 	e := stream(t, reader(t, write(t, manyExperts(), quant.Q4_0)), engine.Options{Threads: 2, Context: 400}, 0)
-	s := e.NewSession()
+	s := session(t, e)
 	run := func(n int) uint64 {
 		for range n {
-			s.Reset()
+			s.Truncate(0)
 			forward(t, s, prompt(20, 50)...)
 			for i := range 30 {
 				if _, err := s.Forward(t.Context(), []int32{int32(i)}); err != nil {
@@ -409,7 +410,7 @@ func TestRecordedUsage(t *testing.T) {
 	path := write(t, manyExperts(), quant.Q4_0)
 	r := reader(t, path)
 	e := stream(t, r, engine.Options{Threads: 2}, 0)
-	steps(t, e.NewSession(), 40, 1, 1)
+	steps(t, session(t, e), 40, 1, 1)
 	u := e.Usage()
 	var sum int64
 	for _, n := range u.Uses {
@@ -430,4 +431,15 @@ func TestRecordedUsage(t *testing.T) {
 	if errs := reader(t, path).Verify(t.Context(), 1, nil); len(errs) > 0 {
 		t.Errorf("the file is not intact: %v", errs)
 	}
+}
+
+// openReader opens a model that is mapped into memory.
+func openReader(t *testing.T, r *format.Reader, opts engine.Options) *engine.Engine {
+	t.Helper()
+	e, err := engine.Open(t.Context(), r, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { e.Close() })
+	return e
 }

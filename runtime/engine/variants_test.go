@@ -68,7 +68,7 @@ func open(t *testing.T, m *modeltest.Model, write func(*modeltest.Model, string)
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.Close() })
-	e, err := engine.Open(r, opts)
+	e, err := engine.Open(t.Context(), r, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestVariants(t *testing.T) {
 func check(t *testing.T, name string, e *engine.Engine, tokens []int32, want [][]float32, limit float64) {
 	t.Helper()
 	var worst float64
-	s := e.NewSession()
+	s := session(t, e)
 	err := s.ForwardAll(t.Context(), tokens, func(i int, got []float32) error {
 		d, _ := difference(want[i], got)
 		worst = max(worst, d)
@@ -127,7 +127,7 @@ func check(t *testing.T, name string, e *engine.Engine, tokens []int32, want [][
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Reset()
+	s.Truncate(0)
 	for at, n := 0, 1; at < len(tokens); at, n = at+n, n%5+1 {
 		n = min(n, len(tokens)-at)
 		got, err := s.Forward(t.Context(), tokens[at:at+n])
@@ -156,7 +156,7 @@ func TestBlockTypesEqualDequantizedReference(t *testing.T) {
 				tokens := prompt(20, shape.Vocab)
 				want := m.Logits(tokens)
 				var kl float64
-				err := e.NewSession().ForwardAll(t.Context(), tokens, func(i int, got []float32) error {
+				err := session(t, e).ForwardAll(t.Context(), tokens, func(i int, got []float32) error {
 					_, k := difference(want[i], got)
 					kl += k / float64(len(tokens))
 					return nil

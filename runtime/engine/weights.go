@@ -2,43 +2,39 @@ package engine
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"st/format"
 	"st/runtime/kernel"
 )
 
-// weights are a model's dense tensors, bound to their bytes, and the shape of its experts.
+// weights are what every architecture has: the embedding table, the final norm, the head, and where experts are.
 type weights struct {
-	embed  embedding
-	layers []layerWeights
-	norm   []float32
-	head   kernel.Matrix // [vocab, hidden]
+	embed   embedding
+	norm    []float32
+	head    kernel.Matrix     // [vocab, hidden]
+	experts [][]expertWeights // by layer; nil where a layer has none
 }
 
-type layerWeights struct {
-	attnNorm, ffnNorm []float32
-	q, k, v, o        kernel.Matrix
-	router            kernel.Matrix // [experts, hidden]
-	experts           []expertWeights
-	denseBytes        int64 // of q, k, v, o and router
-	gateBytes         int64 // of one expert's gate
-	neuronBytes       int64 // of one neuron's rows of up and down
+// architecture is a kind of model: it has bound the weights of its layers by their roles, and takes the rows of a pass through them.
+type architecture interface{ layer(p *pass, l int) }
+
+// architectures are the kinds of models that the engine runs, by the name in a file's config.
+var architectures = map[string]func(b *binder) architecture{
+	"smallthinker": newSmallThinker,
 }
 
-// measure sets the sizes, which are those of expert 0.
-func (l *layerWeights) measure() {
-	for _, m := range []*kernel.Matrix{&l.q, &l.k, &l.v, &l.o, &l.router} {
-		l.denseBytes += m.Bytes()
-	}
-	x := &l.experts[0]
-	l.gateBytes = x.gate.Bytes()
-	l.neuronBytes = (x.up.Bytes() + x.down.Bytes()) / int64(x.up.Rows)
-}
+// Architectures returns the names of the kinds of models that an engine runs, sorted.
+func Architectures() []string { return slices.Sorted(maps.Keys(architectures)) }
 
 // expertWeights tells where an expert's matrices lie in its record.
 type expertWeights struct {
 	record         *format.Record
 	gate, up, down *format.Tensor
+	bytes          int64 // of all three
+	gateBytes      int64
+	neuronBytes    int64 // of one neuron's rows of up and down
 }
 
 // in returns the expert's matrices, given its record's bytes.
@@ -54,29 +50,39 @@ type embedding struct {
 	isHead bool   // the matrix is the language-model head too
 }
 
-// binder collects the tensors that an architecture needs, and keeps the first error.
+// binder finds the tensors that an architecture needs, by their roles, and keeps the first error.
 type binder struct {
 	r     *format.Reader
+	c     *format.Config
 	dense denseMemory
 	err   error
 }
 
-// tensor returns a tensor that must have the given shape as stored and transposed flag.
-func (b *binder) tensor(name string, rows, cols int, transposed bool) (*format.Record, *format.Tensor) {
-	rec, t, ok := b.r.Lookup(name)
+// tensor returns a dense tensor that must have the given shape; layer is −1 for what belongs to none.
+func (b *binder) tensor(role format.Role, layer, rows, cols int) (*format.Record, *format.Tensor) {
+	rec, t, ok := b.r.Role(role, layer)
 	switch {
 	case b.err != nil:
+	case !ok && layer < 0:
+		b.err = fmt.Errorf("%w: the tensor of role %s is missing", format.ErrCorrupt, role)
 	case !ok:
-		b.err = fmt.Errorf("tensor %s is missing: convert the checkpoint again", name)
-	case t.Rows != rows || t.Cols != cols || t.Transposed != transposed:
-		b.err = fmt.Errorf("tensor %s is stored as %d×%d (transposed: %t), the config asks for %d×%d (transposed: %t)",
-			name, t.Rows, t.Cols, t.Transposed, rows, cols, transposed)
+		b.err = fmt.Errorf("%w: layer %d has no tensor of role %s", format.ErrCorrupt, layer, role)
+	default:
+		b.shape(t, rows, cols, false)
 	}
 	return rec, t
 }
 
-func (b *binder) matrix(name string, rows, cols int) kernel.Matrix {
-	rec, t := b.tensor(name, rows, cols, false)
+// shape checks how a tensor is stored.
+func (b *binder) shape(t *format.Tensor, rows, cols int, transposed bool) {
+	if b.err == nil && (t.Rows != rows || t.Cols != cols || t.Transposed != transposed) {
+		b.err = fmt.Errorf("%w: tensor %s is stored as %d×%d (transposed: %t), the config asks for %d×%d (transposed: %t)",
+			format.ErrCorrupt, t.Name, t.Rows, t.Cols, t.Transposed, rows, cols, transposed)
+	}
+}
+
+func (b *binder) matrix(role format.Role, layer, rows, cols int) kernel.Matrix {
+	rec, t := b.tensor(role, layer, rows, cols)
 	if b.err != nil {
 		return kernel.Matrix{}
 	}
@@ -84,8 +90,8 @@ func (b *binder) matrix(name string, rows, cols int) kernel.Matrix {
 }
 
 // vector returns a vector's numbers.
-func (b *binder) vector(name string, n int) []float32 {
-	rec, t := b.tensor(name, 1, n, false)
+func (b *binder) vector(role format.Role, layer, n int) []float32 {
+	rec, t := b.tensor(role, layer, 1, n)
 	if b.err != nil {
 		return nil
 	}
@@ -94,16 +100,73 @@ func (b *binder) vector(name string, n int) []float32 {
 	return v
 }
 
-const embedName = "model.embed_tokens.weight"
-
-// headName returns the tensor that is the language-model head, and whether it is the embedding table. Tied embeddings have a
-// head of their own if it has another type than the table that rows are looked up in.
-func headName(r *format.Reader) (name string, isEmbed bool) {
-	const head = "lm_head.weight"
-	if _, _, ok := r.Lookup(head); !ok && r.Config.TiedEmbeddings {
-		return embedName, true
+// attention binds the weights of a layer's attention; window and RoPE are as the config says.
+func (b *binder) attention(l int) attentionWeights {
+	c := b.c
+	q, kv := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
+	w := attentionWeights{
+		q: b.matrix(format.RoleQuery, l, q, c.Hidden), k: b.matrix(format.RoleKey, l, kv, c.Hidden), v: b.matrix(format.RoleValue, l, kv, c.Hidden),
+		o: b.matrix(format.RoleAttnOutput, l, c.Hidden, q), rotate: c.RoPELayout[l], window: c.Window(l),
 	}
-	return head, false
+	if c.QKNorm {
+		w.qNorm, w.kNorm = b.vector(format.RoleQueryNorm, l, c.HeadDim), b.vector(format.RoleKeyNorm, l, c.HeadDim)
+	}
+	return w
+}
+
+// feedForward binds the network of a layer without experts.
+func (b *binder) feedForward(l int) kernel.Expert {
+	c := b.c
+	return kernel.Expert{
+		Gate: b.matrix(format.RoleGate, l, c.FFN, c.Hidden), Up: b.matrix(format.RoleUp, l, c.FFN, c.Hidden),
+		Down: b.matrix(format.RoleDown, l, c.Hidden, c.FFN),
+	}
+}
+
+// expert binds an expert of a layer. Where the activation is ReLU its down is stored by neurons.
+func (b *binder) expert(layer, expert int) expertWeights {
+	c := b.c
+	var e expertWeights
+	var ok bool
+	if e.record, ok = b.r.Expert(layer, expert); !ok {
+		if b.err == nil {
+			b.err = fmt.Errorf("%w: layer %d has no expert %d", format.ErrCorrupt, layer, expert)
+		}
+		return e
+	}
+	ffn, hidden, byNeuron := c.MoE.ExpertFFN, c.Hidden, c.Activation == format.ReLU
+	for _, m := range []struct {
+		role format.Role
+		to   **format.Tensor
+	}{{format.RoleGate, &e.gate}, {format.RoleUp, &e.up}, {format.RoleDown, &e.down}} {
+		t := e.record.Tensor(m.role)
+		switch {
+		case b.err != nil:
+			return e
+		case t == nil:
+			b.err = fmt.Errorf("%w: %s has no tensor of role %s", format.ErrCorrupt, e.record, m.role)
+			return e
+		case m.role == format.RoleDown && !byNeuron:
+			b.shape(t, hidden, ffn, false)
+		default:
+			b.shape(t, ffn, hidden, m.role == format.RoleDown)
+		}
+		*m.to = t
+		e.bytes += t.Bytes()
+	}
+	if b.err == nil {
+		e.gateBytes = e.gate.Bytes()
+		e.neuronBytes = (e.up.Bytes() + e.down.Bytes()) / int64(ffn)
+	}
+	return e
+}
+
+// embedRecord returns the record and the tensor of the embedding table, and whether it is the language-model head too. Tied embeddings have a
+// head of their own if it has another type than the table that rows are looked up in.
+func embedRecord(r *format.Reader) (rec *format.Record, t *format.Tensor, isHead bool) {
+	rec, t, _ = r.Role(format.RoleEmbedding, -1)
+	_, _, separate := r.Role(format.RoleHead, -1)
+	return rec, t, !separate && r.Config.TiedEmbeddings
 }
 
 // matrix returns a tensor as the kernels see it.
@@ -114,64 +177,34 @@ func matrix(t *format.Tensor, record []byte) kernel.Matrix {
 	}
 }
 
-// bind finds every tensor of a SmallThinker model, the dense ones in memory. The names are those of the checkpoint.
-func bind(r *format.Reader, dense denseMemory) (*weights, error) {
+// bind finds every tensor of a model, the dense ones in memory.
+func bind(r *format.Reader, dense denseMemory) (*weights, architecture, error) {
 	c := &r.Config
-	b := &binder{r: r, dense: dense}
-	w := &weights{layers: make([]layerWeights, c.Layers)}
-	for l := range w.layers {
-		prefix := fmt.Sprintf("model.layers.%d.", l)
-		lw := &w.layers[l]
-		lw.attnNorm = b.vector(prefix+"input_layernorm.weight", c.Hidden)
-		lw.ffnNorm = b.vector(prefix+"post_attention_layernorm.weight", c.Hidden)
-		lw.q = b.matrix(prefix+"self_attn.q_proj.weight", c.Heads*c.HeadDim, c.Hidden)
-		lw.k = b.matrix(prefix+"self_attn.k_proj.weight", c.KVHeads*c.HeadDim, c.Hidden)
-		lw.v = b.matrix(prefix+"self_attn.v_proj.weight", c.KVHeads*c.HeadDim, c.Hidden)
-		lw.o = b.matrix(prefix+"self_attn.o_proj.weight", c.Hidden, c.Heads*c.HeadDim)
-		lw.router = b.matrix(prefix+"block_sparse_moe.primary_router.weight", c.MoE.Experts, c.Hidden)
-		lw.experts = make([]expertWeights, c.MoE.Experts)
-		for x := range lw.experts {
-			lw.experts[x] = b.expert(fmt.Sprintf("%sblock_sparse_moe.experts.%d.", prefix, x), l, x)
+	b := &binder{r: r, c: c, dense: dense}
+	w := &weights{experts: make([][]expertWeights, c.Layers)}
+	for l := range w.experts {
+		if c.HasExperts(l) {
+			w.experts[l] = make([]expertWeights, c.MoE.Experts)
+			for x := range w.experts[l] {
+				w.experts[l][x] = b.expert(l, x)
+			}
 		}
 	}
-	w.norm = b.vector("model.norm.weight", c.Hidden)
-	rec, t := b.tensor(embedName, c.Vocab, c.Hidden, false)
-	head, isHead := headName(r)
+	w.norm = b.vector(format.RoleFinalNorm, -1, c.Hidden)
+	rec, t := b.tensor(format.RoleEmbedding, -1, c.Vocab, c.Hidden)
+	_, _, isHead := embedRecord(r)
 	w.embed = embedding{tensor: t, record: rec, isHead: isHead}
 	if b.err == nil && (isHead || !dense.partial) {
 		w.embed.bytes = dense.record(rec)
 	}
-	w.head = b.matrix(head, c.Vocab, c.Hidden)
+	head := format.RoleHead
+	if isHead {
+		head = format.RoleEmbedding
+	}
+	w.head = b.matrix(head, -1, c.Vocab, c.Hidden)
+	arch := architectures[c.Architecture](b)
 	if b.err != nil {
-		return nil, b.err
+		return nil, nil, b.err
 	}
-	for l := range w.layers {
-		w.layers[l].measure()
-	}
-	return w, nil
+	return w, arch, nil
 }
-
-func (b *binder) expert(prefix string, layer, expert int) expertWeights {
-	c := &b.r.Config
-	var e expertWeights
-	e.record, _ = b.r.Expert(layer, expert)
-	for _, m := range []struct {
-		name       string
-		to         **format.Tensor
-		transposed bool
-	}{{"gate", &e.gate, false}, {"up", &e.up, false}, {"down", &e.down, true}} {
-		rec, t := b.tensor(prefix+m.name+".weight", c.MoE.ExpertFFN, c.Hidden, m.transposed)
-		if b.err == nil && rec != e.record {
-			b.err = fmt.Errorf("tensor %s%s.weight is not in the record of layer %d expert %d", prefix, m.name, layer, expert)
-		}
-		if b.err == nil && m.name != "gate" && t.Layout != format.Rows {
-			b.err = fmt.Errorf("tensor %s%s.weight has layout %s: an expert's up and down have layout %s",
-				prefix, m.name, t.Layout, format.Rows)
-		}
-		*m.to = t
-	}
-	return e
-}
-
-// maxBatch is the number of tokens that go through the layers together in prefill.
-const maxBatch = 512

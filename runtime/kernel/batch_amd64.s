@@ -11,77 +11,54 @@ DATA halves<>+16(SB)/8, $4
 DATA halves<>+24(SB)/8, $4
 GLOBL halves<>(SB), RODATA|NOPTR, $32
 
-// WEIGHTS unpacks the Q4_0 block at w(BX) to y. Y15 is nibble, Y13 halves.
-#define WEIGHTS(w, y) \
-	VBROADCASTI128 (w)(BX), y; \
-	VPSRLVQ        Y13, y, y;  \
-	VPAND          Y15, y, y
+// WEIGHTS unpacks the Q4_0 block at w(BX) to Y0.
+#define WEIGHTS(w) \
+	VBROADCASTI128 (w)(BX), Y0; \
+	VPSRLVQ        Y13, Y0, Y0; \
+	VPAND          Y15, Y0, Y0
 
-// PRODUCT leaves the products of the block in w with the activations at x in y, in eight longs. Y14 is ones.
-#define PRODUCT(x, w, y) \
-	VPMADDUBSW x, w, y;   \
-	VPMADDWD   Y14, y, y
+// VECTOR adds the products of the block in Y0 with the activations at x, times the scale at s(SP), to acc; t and f are
+// scratch.
+#define VECTOR(x, s, acc, t, f) \
+	VPMADDUBSW   x, Y0, t;     \
+	VPMADDWD     Y14, t, t;    \
+	VCVTDQ2PS    t, t;         \
+	VBROADCASTSS (s)(SP), f;   \
+	VFMADD231PS  f, t, acc
 
-// FOUR leaves the sums of four blocks, w0 to w3, in two parts each in y; o(x) are the activations, t and u are scratch. See
-// dotQ4AVX2.
-#define FOUR(o, x, w0, w1, w2, w3, y, t, u) \
-	PRODUCT((o)(x), w0, y);     \
-	PRODUCT((o+32)(x), w1, t);  \
-	VPACKSSDW t, y, y;          \
-	PRODUCT((o+64)(x), w2, t);  \
-	PRODUCT((o+96)(x), w3, u);  \
-	VPACKSSDW u, t, t;          \
-	VPMADDWD  Y14, y, y;        \
-	VPMADDWD  Y14, t, t;        \
-	VPACKSSDW t, y, y;          \
-	VPMADDWD  Y14, y, y
+// BLOCK takes block k of eight.
+#define BLOCK(k) \
+	WEIGHTS(16*k);                             \
+	VECTOR(32*k(R8), 4*k+0, Y8, Y1, Y5);       \
+	VECTOR(32*k(R9), 4*k+32, Y9, Y2, Y6);      \
+	VECTOR(32*k(R10), 4*k+64, Y10, Y3, Y7);    \
+	VECTOR(32*k(R11), 4*k+96, Y11, Y4, Y12)
 
-// VECTOR8 adds the products of the eight blocks in Y0-Y7 with vector v, whose quants are at x, to its sums at (SP). Y13 are
-// the weights' scales.
-#define VECTOR8(v, x) \
-	FOUR(0, x, Y0, Y1, Y2, Y3, Y8, Y9, Y10);           \
-	FOUR(128, x, Y4, Y5, Y6, Y7, Y9, Y10, Y11);        \
-	VPERM2I128   $0x20, Y9, Y8, Y10;                   \
-	VPERM2I128   $0x31, Y9, Y8, Y8;                    \
-	VPADDD       Y10, Y8, Y8;                          \
-	MOVQ         (v*vector__size+vector_sum)(R12), AX; \
-	VMOVDQU      (AX)(R13*4), Y9;                      \
-	VPSLLD       $3, Y9, Y9;                           \
-	VPSUBD       Y9, Y8, Y8;                           \
-	VCVTDQ2PS    Y8, Y8;                               \
+// SCALES8 stores the eight scales in Y0 times those of vector v at (SP) and takes the weights' offset off acc.
+#define SCALES8(v, acc) \
 	MOVQ         (v*vector__size+vector_d)(R12), AX;   \
-	VMULPS       (AX)(R13*4), Y13, Y9;                 \
-	VFMADD213PS  (32*v)(SP), Y9, Y8;                   \
-	VMOVUPS      Y8, (32*v)(SP)
-
-// VECTOR1 adds those of the block in Y0. X12 is its scale.
-#define VECTOR1(v, x) \
-	PRODUCT((x), Y0, Y1);                              \
-	VEXTRACTI128 $1, Y1, X2;                           \
-	VPADDD       X2, X1, X1;                           \
-	VPHADDD      X1, X1, X1;                           \
-	VPHADDD      X1, X1, X1;                           \
+	VMULPS       (AX)(R13*4), Y0, Y1;                  \
+	VMOVUPS      Y1, (32*v)(SP);                       \
 	MOVQ         (v*vector__size+vector_sum)(R12), AX; \
-	VMOVD        (AX)(R13*4), X2;                      \
-	VPSLLD       $3, X2, X2;                           \
-	VPSUBD       X2, X1, X1;                           \
-	VCVTDQ2PS    X1, X1;                               \
-	MOVQ         (v*vector__size+vector_d)(R12), AX;   \
-	VMULSS       (AX)(R13*4), X12, X2;                 \
-	VMULSS       X2, X1, X1;                           \
-	VINSERTPS    $0x0e, X1, X1, X1;                    \
-	VADDPS       (32*v)(SP), Y1, Y1;                   \
-	VMOVUPS      Y1, (32*v)(SP)
+	VMOVDQU      (AX)(R13*4), Y2;                      \
+	VPSLLD       $3, Y2, Y2;                           \
+	VCVTDQ2PS    Y2, Y2;                               \
+	VFNMADD231PS Y2, Y1, acc
 
-// HALVE leaves the sums of vector v, the upper four added to the lower, in x.
-#define HALVE(v, x) \
-	VMOVUPS (32*v)(SP), x;       \
-	VADDPS  (32*v+16)(SP), x, x
+// SCALE1 is SCALES8 for the scale in Y0, of one block. An eighth of the offset is taken off each lane.
+#define SCALE1(v, acc) \
+	MOVQ         (v*vector__size+vector_d)(R12), AX;   \
+	VBROADCASTSS (AX)(R13*4), Y1;                      \
+	VMULPS       Y1, Y0, Y1;                           \
+	VMOVSS       X1, (32*v)(SP);                       \
+	MOVQ         (v*vector__size+vector_sum)(R12), AX; \
+	VPBROADCASTD (AX)(R13*4), Y2;                      \
+	VCVTDQ2PS    Y2, Y2;                               \
+	VFNMADD231PS Y2, Y1, acc
 
 // func dotQ4x4AVX2(dots *[4]float32, quants, scales []byte, x *[4]vector)
 //
-// A vector's result has the bits that dotQ4AVX2 gives it: the same sums in the same lanes. R8-R11 are the vectors' quants, R13
-// counts blocks.
+// R8-R11 are the vectors' quants, R13 counts blocks.
 TEXT ·dotQ4x4AVX2(SB), NOSPLIT, $128-64
 	MOVQ         dots+0(FP), DI
 	MOVQ         quants_base+8(FP), BX
@@ -95,29 +72,28 @@ TEXT ·dotQ4x4AVX2(SB), NOSPLIT, $128-64
 	XORQ         R13, R13
 	VPBROADCASTQ nibble<>(SB), Y15
 	VPBROADCASTQ ones<>(SB), Y14
-	VPXOR        Y0, Y0, Y0
-	VMOVUPS      Y0, 0(SP)
-	VMOVUPS      Y0, 32(SP)
-	VMOVUPS      Y0, 64(SP)
-	VMOVUPS      Y0, 96(SP)
+	VMOVDQU      halves<>(SB), Y13
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
 	SUBQ         $8, DX
 	JLT          rest
 
 eight:
-	VMOVDQU   halves<>(SB), Y13
-	WEIGHTS(0, Y0)
-	WEIGHTS(16, Y1)
-	WEIGHTS(32, Y2)
-	WEIGHTS(48, Y3)
-	WEIGHTS(64, Y4)
-	WEIGHTS(80, Y5)
-	WEIGHTS(96, Y6)
-	WEIGHTS(112, Y7)
-	VCVTPH2PS (CX), Y13
-	VECTOR8(0, R8)
-	VECTOR8(1, R9)
-	VECTOR8(2, R10)
-	VECTOR8(3, R11)
+	VCVTPH2PS (CX), Y0
+	SCALES8(0, Y8)
+	SCALES8(1, Y9)
+	SCALES8(2, Y10)
+	SCALES8(3, Y11)
+	BLOCK(0)
+	BLOCK(1)
+	BLOCK(2)
+	BLOCK(3)
+	BLOCK(4)
+	BLOCK(5)
+	BLOCK(6)
+	BLOCK(7)
 	ADDQ $128, BX
 	ADDQ $16, CX
 	ADDQ $256, R8
@@ -129,18 +105,17 @@ eight:
 	JGE  eight
 
 rest:
-	ADDQ    $8, DX
-	JZ      done
-	VMOVDQU halves<>(SB), Y13
+	ADDQ $8, DX
+	JZ   done
 
 one:
-	WEIGHTS(0, Y0)
-	VPBROADCASTW (CX), X12
-	VCVTPH2PS    X12, X12
-	VECTOR1(0, R8)
-	VECTOR1(1, R9)
-	VECTOR1(2, R10)
-	VECTOR1(3, R11)
+	VPBROADCASTW (CX), X0
+	VCVTPH2PS    X0, Y0
+	SCALE1(0, Y8)
+	SCALE1(1, Y9)
+	SCALE1(2, Y10)
+	SCALE1(3, Y11)
+	BLOCK(0)
 	ADDQ $16, BX
 	ADDQ $2, CX
 	ADDQ $32, R8
@@ -152,14 +127,12 @@ one:
 	JNZ  one
 
 done:
-	HALVE(0, X0)
-	HALVE(1, X1)
-	HALVE(2, X2)
-	HALVE(3, X3)
-	VHADDPS X1, X0, X0
-	VHADDPS X3, X2, X2
-	VHADDPS X2, X0, X0
-	VMOVUPS X0, (DI)
+	VHADDPS      Y9, Y8, Y8
+	VHADDPS      Y11, Y10, Y10
+	VHADDPS      Y10, Y8, Y8
+	VEXTRACTF128 $1, Y8, X0
+	VADDPS       X0, X8, X8
+	VMOVUPS      X8, (DI)
 	VZEROUPPER
 	RET
 

@@ -26,66 +26,52 @@ DATA halves<>+48(SB)/8, $4
 DATA halves<>+56(SB)/8, $4
 GLOBL halves<>(SB), RODATA|NOPTR, $64
 
-// merge: longs of the first and the third 128 bits in turn, then those of the second and the fourth.
-DATA merge<>+0(SB)/8, $0x0000000800000000
-DATA merge<>+8(SB)/8, $0x0000000900000001
-DATA merge<>+16(SB)/8, $0x0000000a00000002
-DATA merge<>+24(SB)/8, $0x0000000b00000003
-DATA merge<>+32(SB)/8, $0x0000000c00000004
-DATA merge<>+40(SB)/8, $0x0000000d00000005
-DATA merge<>+48(SB)/8, $0x0000000e00000006
-DATA merge<>+56(SB)/8, $0x0000000f00000007
-GLOBL merge<>(SB), RODATA|NOPTR, $64
+// pairs: for two of eight scales, the lanes that they belong to; add two for the next two.
+DATA pairs<>+0(SB)/8, $0
+DATA pairs<>+8(SB)/8, $0
+DATA pairs<>+16(SB)/8, $0
+DATA pairs<>+24(SB)/8, $0
+DATA pairs<>+32(SB)/8, $0x0000000100000001
+DATA pairs<>+40(SB)/8, $0x0000000100000001
+DATA pairs<>+48(SB)/8, $0x0000000100000001
+DATA pairs<>+56(SB)/8, $0x0000000100000001
+GLOBL pairs<>(SB), RODATA|NOPTR, $64
+DATA two<>+0(SB)/4, $2
+GLOBL two<>(SB), RODATA|NOPTR, $4
 
-// WEIGHTS unpacks the two Q4_0 blocks at w(BX) to z, whose lower half is y.
-#define WEIGHTS(w, y, z) \
-	VMOVDQU   (w)(BX), y;   \
-	VPERMQ    z, Z29, z;    \
-	VPSRLVQ   Z28, z, z;    \
-	VPANDQ    Z31, z, z
+// VECTOR adds the products of two blocks in Z0 with the activations at x, times two of the scales in s, to acc. Z27 tells
+// which two.
+#define VECTOR(x, s, acc, t, f) \
+	VPXORQ      t, t, t;     \
+	VPDPBUSD    x, Z0, t;    \
+	VCVTDQ2PS   t, t;        \
+	VPERMPS     s, Z27, f;   \
+	VFMADD231PS f, t, acc
 
-// PRODUCT leaves the products of the two blocks in w with the activations at x in z, in eight longs each.
-#define PRODUCT(x, w, z) \
-	VPXORQ   z, z, z;     \
-	VPDPBUSD x, w, z
+// BLOCKS takes blocks k and k+1 of eight.
+#define BLOCKS(k, index) \
+	VMOVDQU   (16*k)(BX), Y0;                  \
+	VPERMQ    Z0, Z29, Z0;                     \
+	VPSRLVQ   Z28, Z0, Z0;                     \
+	VPANDQ    Z31, Z0, Z0;                     \
+	VECTOR(32*k(R8), Z16, Z8, Z1, Z5);         \
+	VECTOR(32*k(R9), Z17, Z9, Z2, Z6);         \
+	VECTOR(32*k(R10), Z18, Z10, Z3, Z7);       \
+	VECTOR(32*k(R11), Z19, Z11, Z4, Z12)
 
-// PAIRS adds pairs of neighbouring longs of a and b: within 128 bits, a has two sums of its own, then two of b. t is scratch.
-#define PAIRS(a, b, t) \
-	VSHUFPS $0xdd, b, a, t; \
-	VSHUFPS $0x88, b, a, a; \
-	VPADDD  t, a, a
-
-// VECTOR adds the products of the eight blocks in Z0-Z3 with vector v, whose quants are at x, to acc. Y15 are the weights'
-// scales, Z27 is merge.
-#define VECTOR(v, x, acc) \
-	PRODUCT(0(x), Z0, Z4);                               \
-	PRODUCT(64(x), Z1, Z5);                              \
-	PRODUCT(128(x), Z2, Z6);                             \
-	PRODUCT(192(x), Z3, Z7);                             \
-	PAIRS(Z4, Z5, Z12);                                  \
-	PAIRS(Z6, Z7, Z13);                                  \
-	PAIRS(Z4, Z6, Z12);                                  \
-	VPERMD        Z4, Z27, Z4;                           \
-	VEXTRACTI64X4 $1, Z4, Y5;                            \
-	VPADDD        Y5, Y4, Y4;                            \
-	MOVQ          (v*vector__size+vector_sum)(R12), AX;  \
-	VMOVDQU       (AX)(R13*4), Y5;                       \
-	VPSLLD        $3, Y5, Y5;                            \
-	VPSUBD        Y5, Y4, Y4;                            \
-	VCVTDQ2PS     Y4, Y4;                                \
-	MOVQ          (v*vector__size+vector_d)(R12), AX;    \
-	VMULPS        (AX)(R13*4), Y15, Y5;                  \
-	VFMADD231PS   Y5, Y4, acc
-
-// HALVE adds the upper four floats of y to the lower, x; t is scratch.
-#define HALVE(y, x, t) \
-	VEXTRACTF128 $1, y, t; \
-	VADDPS       t, x, x
+// SCALES leaves the eight scales in Y15 times those of vector v in y, and takes the weights' offset off acc.
+#define SCALES(v, y, z, acc) \
+	MOVQ         (v*vector__size+vector_d)(R12), AX;   \
+	VMULPS       (AX)(R13*4), Y15, y;                  \
+	MOVQ         (v*vector__size+vector_sum)(R12), AX; \
+	VMOVDQU      (AX)(R13*4), Y14;                     \
+	VPSLLD       $3, Y14, Y14;                         \
+	VCVTDQ2PS    Y14, Y14;                             \
+	VFNMADD231PS Z14, z, acc
 
 // func dotQ4x4AVX512(dots *[4]float32, quants, scales []byte, x *[4]vector)
 //
-// A vector's result has the bits that dotQ4AVX2 gives it: the same sums in the same lanes. R8-R11 are the vectors' quants, R13
-// counts blocks, of which there are a multiple of eight.
+// R8-R11 are the vectors' quants, R13 counts blocks, of which there are a multiple of eight.
 TEXT ·dotQ4x4AVX512(SB), NOSPLIT, $0-64
 	MOVQ         dots+0(FP), DI
 	MOVQ         quants_base+8(FP), BX
@@ -98,9 +84,9 @@ TEXT ·dotQ4x4AVX512(SB), NOSPLIT, $0-64
 	MOVQ         (vector_d+8)(R12), DX
 	XORQ         R13, R13
 	VPBROADCASTQ nibble<>(SB), Z31
+	VPBROADCASTD two<>(SB), Z30
 	VMOVDQU64    twice<>(SB), Z29
 	VMOVDQU64    halves<>(SB), Z28
-	VMOVDQU64    merge<>(SB), Z27
 	VPXORQ       Z8, Z8, Z8
 	VPXORQ       Z9, Z9, Z9
 	VPXORQ       Z10, Z10, Z10
@@ -109,15 +95,19 @@ TEXT ·dotQ4x4AVX512(SB), NOSPLIT, $0-64
 	JZ           done
 
 eight:
-	WEIGHTS(0, Y0, Z0)
-	WEIGHTS(32, Y1, Z1)
-	WEIGHTS(64, Y2, Z2)
-	WEIGHTS(96, Y3, Z3)
 	VCVTPH2PS (CX), Y15
-	VECTOR(0, R8, Y8)
-	VECTOR(1, R9, Y9)
-	VECTOR(2, R10, Y10)
-	VECTOR(3, R11, Y11)
+	SCALES(0, Y16, Z16, Z8)
+	SCALES(1, Y17, Z17, Z9)
+	SCALES(2, Y18, Z18, Z10)
+	SCALES(3, Y19, Z19, Z11)
+	VMOVDQU64 pairs<>(SB), Z27
+	BLOCKS(0, 0)
+	VPADDD    Z30, Z27, Z27
+	BLOCKS(2, 2)
+	VPADDD    Z30, Z27, Z27
+	BLOCKS(4, 4)
+	VPADDD    Z30, Z27, Z27
+	BLOCKS(6, 6)
 	ADDQ      $128, BX
 	ADDQ      $16, CX
 	ADDQ      $256, R8
@@ -129,14 +119,20 @@ eight:
 	JGT       eight
 
 done:
-	HALVE(Y8, X8, X0)
-	HALVE(Y9, X9, X0)
-	HALVE(Y10, X10, X0)
-	HALVE(Y11, X11, X0)
-	VHADDPS X9, X8, X8
-	VHADDPS X11, X10, X10
-	VHADDPS X10, X8, X8
-	VMOVUPS X8, (DI)
+	VEXTRACTF64X4 $1, Z8, Y0
+	VEXTRACTF64X4 $1, Z9, Y1
+	VEXTRACTF64X4 $1, Z10, Y2
+	VEXTRACTF64X4 $1, Z11, Y3
+	VADDPS        Y0, Y8, Y8
+	VADDPS        Y1, Y9, Y9
+	VADDPS        Y2, Y10, Y10
+	VADDPS        Y3, Y11, Y11
+	VHADDPS       Y9, Y8, Y8
+	VHADDPS       Y11, Y10, Y10
+	VHADDPS       Y10, Y8, Y8
+	VEXTRACTF128  $1, Y8, X0
+	VADDPS        X0, X8, X8
+	VMOVUPS       X8, (DI)
 	VZEROUPPER
 	RET
 

@@ -3,7 +3,6 @@ package kernel
 import (
 	"math"
 	"math/rand/v2"
-	"slices"
 	"testing"
 
 	"st/quant"
@@ -186,36 +185,38 @@ func TestReGLU(t *testing.T) {
 	}
 }
 
-// A vector's product and a token's output have the same bits whatever else is in the batch: one pass may carry tokens of several
-// sequences.
-func TestBatchIndependent(t *testing.T) {
-	const neurons, tokens = 100, MaxBlock
-	all := make([]int32, tokens)
-	weights := make([]float32, tokens)
+// A vector that is multiplied as if it were alone has the same bits whatever is beside it: one pass may carry tokens of several sequences. Those of
+// a batch differ from that by the rounding of float32.
+func TestMulEach(t *testing.T) {
+	const rows, vectors = 100, 9
+	all := make([]int32, vectors)
 	for i := range all {
-		all[i], weights[i] = int32(i), 0.1*float32(i+1)
+		all[i] = int32(i)
 	}
 	forEachISA(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(7, 8))
 		for _, typ := range quant.Types() {
-			// Whole tiles and parts of one, whole eights of blocks and not.
-			for _, hidden := range []int{32, 160, 256, 416} {
-				e, _, _, _ := testExpert(rng, typ, neurons, hidden)
-				x, scratch := testInput(rng, tokens, hidden), new(Scratch)
-				y, gates := make([]float32, tokens*hidden), make([]float32, tokens*neurons)
-				e.Batch(y, x, all, make([]float32, tokens), scratch) // leaves something in scratch
-				e.Batch(y, x, all, weights, scratch)
-				Mul(gates, neurons, &e.Gate, 0, e.Gate.Units(), x, all, scratch)
-				for n := 1; n <= 9; n++ {
-					from := rng.IntN(tokens - n + 1)
-					some, someGates := make([]float32, n*hidden), make([]float32, n*neurons)
-					e.Batch(some, x, all[from:from+n], weights[from:], scratch)
-					Mul(someGates, neurons, &e.Gate, 0, e.Gate.Units(), x, all[from:from+n], scratch)
-					if !slices.EqualFunc(some, y[from*hidden:][:n*hidden], sameBits) {
-						t.Errorf("%s of %d: tokens %d to %d have other outputs than among %d", typ, hidden, from, from+n, tokens)
+			for _, grouped := range []bool{false, typ.Block() > 1} {
+				// Whole eights of blocks and not.
+				for _, cols := range []int{32, 160, 256, 416} {
+					w, _ := testMatrix(rng, typ, grouped, rows, cols)
+					x, scratch := testInput(rng, vectors, cols), new(Scratch)
+					want := make([]float32, vectors*rows)
+					for i := range all {
+						Mul(want[i*rows:], rows, w, 0, w.Units(), x, all[i:i+1], scratch)
 					}
-					if !slices.EqualFunc(someGates, gates[from*neurons:][:n*neurons], sameBits) {
-						t.Errorf("%s of %d: vectors %d to %d have other products than among %d", typ, hidden, from, from+n, tokens)
+					for n := 1; n <= vectors; n++ {
+						from := rng.IntN(vectors - n + 1)
+						got, batch := make([]float32, n*rows), make([]float32, n*rows)
+						MulEach(got, rows, w, 0, w.Units(), x, all[from:from+n], scratch)
+						Mul(batch, rows, w, 0, w.Units(), x, all[from:from+n], scratch)
+						for i := range got {
+							if alone := want[from*rows+i]; !sameBits(got[i], alone) {
+								t.Fatalf("%s of %d, %d vectors: product %d is %g, alone %g", typ, cols, n, i, got[i], alone)
+							} else if d := math.Abs(float64(batch[i] - alone)); d > 0.01 {
+								t.Fatalf("%s of %d, %d vectors: product %d of the batch is %g, alone %g", typ, cols, n, i, batch[i], alone)
+							}
+						}
 					}
 				}
 			}

@@ -9,7 +9,7 @@ import "st/quant"
 //	y   = Down·h
 //
 // [Dense.Hidden] computes h, in parts that threads share. Where Down is of a block type, h is then quantized ([Input.Quantize]),
-// and y comes from [Mul].
+// and y comes from [MulEach].
 type Dense struct{ Gate, Up, Down Matrix }
 
 // Units returns the number of parts that h is split into: sixteen neurons each, whatever the layout of Gate and Up.
@@ -27,8 +27,8 @@ func (d *Dense) Hidden(h []float32, stride, from, to int, x *Input, idx []int32,
 	for ; from < to; from += step {
 		first, n := from*quant.GroupRows, min(step, to-from)*quant.GroupRows
 		gate, up := d.Gate.rows(first, n), d.Up.rows(first, n)
-		Mul(h[first:], stride, &gate, 0, gate.Units(), x, idx, scratch)
-		Mul(ups, n, &up, 0, up.Units(), x, idx, scratch)
+		MulEach(h[first:], stride, &gate, 0, gate.Units(), x, idx, scratch)
+		MulEach(ups, n, &up, 0, up.Units(), x, idx, scratch)
 		for t := range idx {
 			row := h[t*stride+first:][:gate.Rows]
 			SiLUMul(row, row, ups[t*n:][:gate.Rows])

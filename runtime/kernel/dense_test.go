@@ -38,7 +38,7 @@ func forward(d *Dense, x *Input, idx []int32, unit int) (h *Input, y []float32) 
 		all[i] = int32(i)
 		h.Quantize(i)
 	}
-	Mul(y, hidden, &d.Down, 0, d.Down.Units(), h, all, scratch)
+	MulEach(y, hidden, &d.Down, 0, d.Down.Units(), h, all, scratch)
 	return h, y
 }
 
@@ -120,7 +120,7 @@ func BenchmarkSwiGLU(b *testing.B) {
 			for t := range idx {
 				h.Quantize(t)
 			}
-			Mul(y, hidden, &d.Down, 0, d.Down.Units(), h, idx, &scratch)
+			MulEach(y, hidden, &d.Down, 0, d.Down.Units(), h, idx, &scratch)
 		})
 	}
 	gate, up := make([]float32, ffn), make([]float32, ffn)

@@ -32,6 +32,20 @@ func groupQ4x4(acc *[4][quant.GroupRows]float32, group []byte, x *[4]vector) {
 	groupQ4x4AVX2(acc, group, x)
 }
 
+func groupQ4x4Each(acc *[4][quant.GroupRows]float32, group []byte, x *[4]vector) {
+	if !useAVX2 {
+		groupQ4x4Generic(acc, group, x)
+		return
+	}
+	checkFour(x)
+	group = group[:quant.Q4_0.GroupBytes(len(x[0].q))]
+	if useAVX512 {
+		groupQ4x4EachAVX512(acc, group, x)
+		return
+	}
+	groupQ4x4EachAVX2(acc, group, x)
+}
+
 func groupQ8(acc *[quant.GroupRows]float32, group []byte, x *vector) {
 	if !useAVX2 {
 		groupQ8Generic(acc, group, x)
@@ -85,6 +99,11 @@ func groupQ4AVX2(acc *[quant.GroupRows]float32, group []byte, x *vector)
 //go:noescape
 func groupQ4x4AVX2(acc *[4][quant.GroupRows]float32, group []byte, x *[4]vector)
 
+// groupQ4x4EachAVX2 is groupQ4AVX2 for four vectors, to the bit.
+//
+//go:noescape
+func groupQ4x4EachAVX2(acc *[4][quant.GroupRows]float32, group []byte, x *[4]vector)
+
 // groupQ8AVX2 is groupQ8Generic.
 //
 //go:noescape
@@ -99,6 +118,11 @@ func groupQ4AVX512(acc *[quant.GroupRows]float32, group []byte, x *vector)
 //
 //go:noescape
 func groupQ4x4AVX512(acc *[4][quant.GroupRows]float32, group []byte, x *[4]vector)
+
+// groupQ4x4EachAVX512 is groupQ4AVX512 for four vectors, to the bit.
+//
+//go:noescape
+func groupQ4x4EachAVX512(acc *[4][quant.GroupRows]float32, group []byte, x *[4]vector)
 
 // groupQ8AVX512 is groupQ8Generic.
 //

@@ -18,6 +18,11 @@ func groupQ4(acc *[quant.GroupRows]float32, group []byte, x *vector) {
 	}
 }
 
+// groupQ4x4Each is groupQ4x4, whose bits are those of groupQ4.
+func groupQ4x4Each(acc *[4][quant.GroupRows]float32, group []byte, x *[4]vector) {
+	groupQ4x4(acc, group, x)
+}
+
 func groupQ4x4(acc *[4][quant.GroupRows]float32, group []byte, x *[4]vector) {
 	if !useNEON {
 		groupQ4x4Generic(acc, group, x)

@@ -28,15 +28,8 @@
 	VECTOR(R10, x, Y4, Y5);    \
 	VECTOR(R11, x, Y6, Y7)
 
-// ADD adds the words of sum, whose weights' scales are d, to y, scaled in the same order as in groupQ4AVX2. Y12 and Y13 are the
-// vector's offset and scale, Y14 is ones, Y10 scratch.
-#define ADD(sum, d, y) \
-	VPMADDWD    Y14, sum, sum; \
-	VPSUBD      Y12, sum, sum; \
-	VCVTDQ2PS   sum, sum;      \
-	VMULPS      Y13, d, Y10;   \
-	VFMADD213PS (y)(AX), Y10, sum; \
-	VMOVUPS     sum, (y)(AX)
+// ADD, defined below, adds the words of sum, whose weights' scales are d, to y. Y12 and Y13 are the vector's offset and scale, Y14 is ones, Y10
+// scratch.
 
 // FINISH adds the sums of vector v.
 #define FINISH(v, k, sum0, sum1) \
@@ -73,46 +66,69 @@
 // func groupQ4x4AVX2(acc *[4][16]float32, group []byte, x *[4]vector)
 //
 // R12 is the block, R13 the vectors; the sums stay in acc, as registers are short.
-TEXT ·groupQ4x4AVX2(SB), NOSPLIT, $0-40
-	MOVQ         acc+0(FP), AX
-	MOVQ         group_base+8(FP), SI
-	MOVQ         x+32(FP), R13
-	MOVQ         (0*vector__size+vector_q)(R13), R8
-	MOVQ         (1*vector__size+vector_q)(R13), R9
-	MOVQ         (2*vector__size+vector_q)(R13), R10
-	MOVQ         (3*vector__size+vector_q)(R13), R11
-	MOVQ         (vector_d+8)(R13), CX
-	XORQ         R12, R12
-	VPBROADCASTQ nibble<>(SB), Y15
-	VPXOR        Y0, Y0, Y0
-	VMOVUPS      Y0, 0(AX)
-	VMOVUPS      Y0, 32(AX)
-	VMOVUPS      Y0, 64(AX)
-	VMOVUPS      Y0, 96(AX)
-	VMOVUPS      Y0, 128(AX)
-	VMOVUPS      Y0, 160(AX)
-	VMOVUPS      Y0, 192(AX)
-	VMOVUPS      Y0, 224(AX)
-	SUBQ         $2, CX
-	JLT          last
-
-pair:
-	BLOCK(0, 0, 64)
-	BLOCK(1, 32, 320)
-	ADDQ $576, SI
-	ADDQ $64, R8
-	ADDQ $64, R9
-	ADDQ $64, R10
-	ADDQ $64, R11
-	ADDQ $2, R12
-	SUBQ $2, CX
-	JGE  pair
-
-last:
-	ADDQ $2, CX
-	JZ   done
-	BLOCK(0, 0, 32)
-
-done:
-	VZEROUPPER
+#define FOUR \
+	MOVQ         acc+0(FP), AX; \
+	MOVQ         group_base+8(FP), SI; \
+	MOVQ         x+32(FP), R13; \
+	MOVQ         (0*vector__size+vector_q)(R13), R8; \
+	MOVQ         (1*vector__size+vector_q)(R13), R9; \
+	MOVQ         (2*vector__size+vector_q)(R13), R10; \
+	MOVQ         (3*vector__size+vector_q)(R13), R11; \
+	MOVQ         (vector_d+8)(R13), CX; \
+	XORQ         R12, R12; \
+	VPBROADCASTQ nibble<>(SB), Y15; \
+	VPXOR        Y0, Y0, Y0; \
+	VMOVUPS      Y0, 0(AX); \
+	VMOVUPS      Y0, 32(AX); \
+	VMOVUPS      Y0, 64(AX); \
+	VMOVUPS      Y0, 96(AX); \
+	VMOVUPS      Y0, 128(AX); \
+	VMOVUPS      Y0, 160(AX); \
+	VMOVUPS      Y0, 192(AX); \
+	VMOVUPS      Y0, 224(AX); \
+	SUBQ         $2, CX; \
+	JLT          last; \
+pair: \
+	BLOCK(0, 0, 64); \
+	BLOCK(1, 32, 320); \
+	ADDQ $576, SI; \
+	ADDQ $64, R8; \
+	ADDQ $64, R9; \
+	ADDQ $64, R10; \
+	ADDQ $64, R11; \
+	ADDQ $2, R12; \
+	SUBQ $2, CX; \
+	JGE  pair; \
+last: \
+	ADDQ $2, CX; \
+	JZ   done; \
+	BLOCK(0, 0, 32); \
+done: \
+	VZEROUPPER; \
 	RET
+
+// ADD is for the tokens of one batch: it scales the products by the activations' scales first.
+#define ADD(sum, d, y) \
+	VPMADDWD    Y14, sum, sum; \
+	VPSUBD      Y12, sum, sum; \
+	VCVTDQ2PS   sum, sum;      \
+	VMULPS      Y13, sum, sum; \
+	VFMADD213PS (y)(AX), d, sum; \
+	VMOVUPS     sum, (y)(AX)
+
+TEXT ·groupQ4x4AVX2(SB), NOSPLIT, $0-40
+	FOUR
+
+#undef ADD
+// ADD is for vectors that are multiplied each as if it were alone: it multiplies both scales first, as the kernels for one vector do.
+#define ADD(sum, d, y) \
+	VPMADDWD    Y14, sum, sum; \
+	VPSUBD      Y12, sum, sum; \
+	VCVTDQ2PS   sum, sum;      \
+	VMULPS      Y13, d, Y10;   \
+	VFMADD213PS (y)(AX), Y10, sum; \
+	VMOVUPS     sum, (y)(AX)
+
+// func groupQ4x4EachAVX2(acc *[4][16]float32, group []byte, x *[4]vector)
+TEXT ·groupQ4x4EachAVX2(SB), NOSPLIT, $0-40
+	FOUR

@@ -11,15 +11,28 @@ type Input struct {
 	sum     []int32   // [N, Cols/32] sums of a block's q
 }
 
-// NewInput makes room for n vectors.
+// NewInput makes room for n vectors on Go's heap.
 func NewInput(n, cols int) *Input {
-	x := &Input{N: n, Cols: cols, F: make([]float32, n*cols)}
-	if cols%quant.BlockSize == 0 {
-		x.q = make([]int8, n*cols)
-		x.d = make([]float32, n*cols/quant.BlockSize)
-		x.sum = make([]int32, n*cols/quant.BlockSize)
+	return PlaceInput(make([]float32, n*cols), make([]int8, int8Numbers(n, cols)), make([]float32, int8Numbers(n, cols)/quant.BlockSize),
+		make([]int32, int8Numbers(n, cols)/quant.BlockSize), n, cols)
+}
+
+// PlaceInput makes an Input of n vectors of the caller's memory: f has n·cols numbers, q as many, and d and sum n·cols/32; the last three
+// are not used if cols is no multiple of 32.
+func PlaceInput(f []float32, q []int8, d []float32, sum []int32, n, cols int) *Input {
+	x := &Input{N: n, Cols: cols, F: f}
+	if int8Numbers(n, cols) > 0 {
+		x.q, x.d, x.sum = q, d, sum
 	}
 	return x
+}
+
+// int8Numbers returns how many numbers of n vectors have an int8 form: all of them, or none.
+func int8Numbers(n, cols int) int {
+	if cols%quant.BlockSize == 0 {
+		return n * cols
+	}
+	return 0
 }
 
 // Bytes returns the memory that the batch takes.

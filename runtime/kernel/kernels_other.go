@@ -8,6 +8,11 @@ import "st/quant"
 
 func groupQ4(acc *[quant.GroupRows]float32, group []byte, x *vector) { groupQ4Generic(acc, group, x) }
 
+// groupQ4x4Each is groupQ4x4, whose bits are those of groupQ4.
+func groupQ4x4Each(acc *[4][quant.GroupRows]float32, group []byte, x *[4]vector) {
+	groupQ4x4(acc, group, x)
+}
+
 func groupQ4x4(acc *[4][quant.GroupRows]float32, group []byte, x *[4]vector) {
 	groupQ4x4Generic(acc, group, x)
 }

@@ -49,36 +49,64 @@ func mulPairs(dst []float32, stride int, w *Matrix, from, to int, x *Input, idx 
 	return from + 2*half
 }
 
-// mulGroup multiplies one group of sixteen rows with every vector. Four vectors at a time share the work of unpacking the
-// weights; three are filled up to four, as that is faster than three alone.
+// MulEach is [Mul] with every vector multiplied as if it were alone: the bits of a result do not depend on the vectors beside it. The
+// vectors share the reading and the unpacking of the weights.
+func MulEach(dst []float32, stride int, w *Matrix, from, to int, x *Input, idx []int32, scratch *Scratch) {
+	if len(idx) < 3 || !w.Grouped || w.Type != quant.Q4_0 {
+		Mul(dst, stride, w, from, to, x, idx, scratch) // these kernels take one vector at a time
+		return
+	}
+	for u := from; u < to; u++ {
+		t := mulFours(true, dst, stride, w, u, x, idx)
+		mulOnes(dst, stride, w, u, x, idx, t)
+	}
+}
+
+// mulGroup multiplies one group of sixteen rows with every vector.
 func mulGroup(dst []float32, stride int, w *Matrix, u int, x *Input, idx []int32) {
-	first := u * quant.GroupRows
-	rows := min(quant.GroupRows, w.Rows-first)
-	group := w.group(u)
 	t := 0
 	if w.Type == quant.Q4_0 {
-		var acc [4][quant.GroupRows]float32
-		var v [4]vector
-		for ; t+3 <= len(idx); t += 4 {
-			n := min(4, len(idx)-t)
-			for k := range v {
-				v[k] = x.vector(int(idx[t+min(k, n-1)]))
-			}
-			groupQ4x4(&acc, group, &v)
-			for k := range n {
-				copy(dst[(t+k)*stride+first:][:rows], acc[k][:rows])
-			}
+		t = mulFours(false, dst, stride, w, u, x, idx)
+	}
+	mulOnes(dst, stride, w, u, x, idx, t)
+}
+
+// mulFours multiplies a group with vectors, four at a time, which share the work of unpacking the weights; three are filled up to four, as that is
+// faster than three alone. If alone, each has the bits that it has by itself. It returns how many vectors it took: two or one may be left.
+func mulFours(alone bool, dst []float32, stride int, w *Matrix, u int, x *Input, idx []int32) (t int) {
+	first := u * quant.GroupRows
+	rows := min(quant.GroupRows, w.Rows-first)
+	var acc [4][quant.GroupRows]float32
+	var v [4]vector
+	for ; t+3 <= len(idx); t += 4 {
+		n := min(4, len(idx)-t)
+		for k := range v {
+			v[k] = x.vector(int(idx[t+min(k, n-1)]))
+		}
+		if alone {
+			groupQ4x4Each(&acc, w.group(u), &v)
+		} else {
+			groupQ4x4(&acc, w.group(u), &v)
+		}
+		for k := range n {
+			copy(dst[(t+k)*stride+first:][:rows], acc[k][:rows])
 		}
 	}
+	return min(t, len(idx))
+}
+
+// mulOnes multiplies a group with vectors from the t-th on, one at a time.
+func mulOnes(dst []float32, stride int, w *Matrix, u int, x *Input, idx []int32, t int) {
+	first := u * quant.GroupRows
+	rows := min(quant.GroupRows, w.Rows-first)
 	for ; t < len(idx); t++ {
 		var acc [quant.GroupRows]float32
 		v := x.vector(int(idx[t]))
-		groupOne(w.Type, &acc, group, &v)
+		groupOne(w.Type, &acc, w.group(u), &v)
 		copy(dst[t*stride+first:][:rows], acc[:rows])
 	}
 }
 
-// groupOne multiplies a group of a block type with one vector.
 func groupOne(t quant.Type, acc *[quant.GroupRows]float32, group []byte, x *vector) {
 	if t == quant.Q4_0 {
 		groupQ4(acc, group, x)

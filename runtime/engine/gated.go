@@ -1,0 +1,124 @@
+package engine
+
+import (
+	"st/quant"
+	"st/runtime/kernel"
+)
+
+// gatedFFN runs networks of a dense activation: down · (activation(gate · x) ⊙ up · x). The threads share gate and up by groups of neurons, and
+// down by groups of its rows; each group is multiplied with all tokens before the next is read. A token's outputs are added in the order of its
+// experts. The result depends neither on the number of threads nor on the order in which experts come, nor on the rows of other segments.
+type gatedFFN struct {
+	*feedForward
+	up            []float32     // [choices, neurons]
+	expert, dense *kernel.Input // [choices, neurons] what down is multiplied with, of experts and of layers without
+	all           []int32       // 0, 1, 2, …: indexes of choices
+
+	h  *kernel.Input // expert or dense, of the ready networks
+	do struct{ hidden, quantize, down, sum task }
+}
+
+func newGatedFFN(f *feedForward, e *Engine, a *arena) *gatedFFN {
+	c := e.config
+	g := &gatedFFN{feedForward: f}
+	choices, numbers := e.rows*max(1, f.topK), e.rows*c.FFN
+	if m := c.MoE; m != nil {
+		numbers = max(numbers, choices*m.ExpertFFN)
+	}
+	g.up = take[float32](a, numbers)
+	// A layer has experts or not: both inputs share their memory.
+	values, q, d, sum := take[float32](a, numbers), take[int8](a, numbers), take[float32](a, numbers/32), take[int32](a, numbers/32)
+	g.dense = kernel.PlaceInput(values, q, d, sum, e.rows, c.FFN)
+	if m := c.MoE; m != nil {
+		g.expert = kernel.PlaceInput(values, q, d, sum, choices, m.ExpertFFN)
+	}
+	g.all = take[int32](a, choices)
+	for i := range g.all {
+		g.all[i] = int32(i)
+	}
+	g.do.hidden, g.do.quantize, g.do.down, g.do.sum = g.doHidden, g.doQuantize, g.doDown, g.doSum
+	return g
+}
+
+// run computes the ready networks, whose down is multiplied with h.
+func (g *gatedFFN) run(h *kernel.Input) error {
+	g.h = h
+	pool := g.p.pool
+	if err := pool.split(len(g.ready)*neuronGroups(h.Cols), 2, &g.do.hidden); err != nil {
+		return err
+	}
+	if err := pool.each(len(g.ready), &g.do.quantize); err != nil {
+		return err
+	}
+	return pool.split(len(g.ready)*neuronGroups(g.hidden), 2, &g.do.down)
+}
+
+// multiply multiplies group i of a matrix's rows with an expert's tokens: dst row k belongs to the k-th of them. index has the rows of x.
+func (g *gatedFFN) multiply(dst []float32, w *kernel.Matrix, i int, x *kernel.Input, c *chosenExpert, index []int32, s *kernel.Scratch) {
+	from, to := groupUnits(w, i)
+	if c.singles > 0 {
+		kernel.MulEach(dst, w.Rows, w, from, to, x, index[:c.singles], s)
+	}
+	g.segments(c, func(a, b int) { kernel.Mul(dst[a*w.Rows:], w.Rows, w, from, to, x, index[a:b], s) })
+}
+
+func (g *gatedFFN) doHidden(thread, from, to int) {
+	ffn := g.h.Cols
+	groups, scratch := neuronGroups(ffn), &g.p.threads[thread].Scratch
+	for ; from < to; from++ {
+		c, i := &g.chosen[g.ready[from/groups]], from%groups
+		gate, up := g.h.F[c.at*ffn:], g.up[c.at*ffn:]
+		g.multiply(gate, &c.Gate, i, g.p.normed, c, c.tokens, scratch)
+		g.multiply(up, &c.Up, i, g.p.normed, c, c.tokens, scratch)
+		a, b := i*quant.GroupRows, min((i+1)*quant.GroupRows, ffn)
+		for k := range c.tokens {
+			h := gate[k*ffn:][a:b]
+			kernel.SiLUMul(h, h, up[k*ffn:][a:b])
+		}
+	}
+}
+
+func (g *gatedFFN) doQuantize(_, from, to int) {
+	for _, i := range g.ready[from:to] {
+		c := &g.chosen[i]
+		for k := range c.tokens {
+			g.h.Quantize(c.at + k)
+		}
+	}
+}
+
+func (g *gatedFFN) doDown(thread, from, to int) {
+	groups, scratch := neuronGroups(g.hidden), &g.p.threads[thread].Scratch
+	for ; from < to; from++ {
+		c := &g.chosen[g.ready[from/groups]]
+		g.multiply(g.out[c.at*g.hidden:], &c.Down, from%groups, g.h, c, g.all[c.at:c.at+len(c.tokens)], scratch)
+	}
+}
+
+// observe shows the observer what the down matrices of the ready experts are multiplied with.
+func (g *gatedFFN) observe(l int) {
+	for _, i := range g.ready {
+		c := &g.chosen[i]
+		g.p.observer.DownInput(l, c.weights.record.Expert, g.h.F[c.at*g.h.Cols:(c.at+len(c.tokens))*g.h.Cols], c.share)
+	}
+}
+
+// add adds the outputs to x, those of experts times the weights that a row gives them.
+func (g *gatedFFN) add() error { return g.p.pool.split(g.p.n*g.colParts(), 4, &g.do.sum) }
+
+func (g *gatedFFN) doSum(_, from, to int) {
+	parts := g.colParts()
+	for ; from < to; from++ {
+		row, a := from/parts, from%parts*sumCols
+		b := min(a+sumCols, g.hidden)
+		x := g.p.x[row*g.hidden:][a:b]
+		if g.h == g.dense {
+			kernel.Axpy(x, 1, g.out[row*g.hidden:][a:b])
+			continue
+		}
+		r := g.p.choice
+		for i, at := range r.at[row*g.topK:][:g.topK] {
+			kernel.Axpy(x, r.weights[row*g.topK+i], g.out[int(at)*g.hidden:][a:b])
+		}
+	}
+}

@@ -1,0 +1,372 @@
+package engine
+
+import (
+	"context"
+
+	"st/runtime/kernel"
+)
+
+// maxBatch is the number of a sequence's tokens that go through the layers together, at most.
+const maxBatch = 256
+
+// headBatch is the number of tokens whose logits are computed together: a row of logits has the size of the vocabulary.
+const headBatch = 8
+
+// segment is what one session runs in a pass: n tokens from position start on, which are the rows from row on.
+type segment struct {
+	request *request
+	session *Session
+	row     int
+	start   int
+	n       int
+	parts   int   // of attention.parts, where its begin
+	err     error // of the caller's function
+}
+
+// pass takes rows of several sessions through the layers. It owns all scratch, and its methods are the operations that architectures are written
+// in. The first error ends it: operations after that do nothing.
+//
+// A row's bits do not depend on the rows of other sessions. Rows of segments of one token, which come first, are multiplied each as if it were
+// alone; those of a longer segment are multiplied together, and not with those of another. They all share the reading of the weights.
+type pass struct {
+	*Engine
+	a *arena
+
+	candidates []*request
+	segs       []segment
+	singles    int // segments of one token, which are as many rows, the first ones
+	n          int // rows
+	ctx        context.Context
+	err        error
+
+	x      []float32     // [rows, hidden] residual stream
+	raw    *kernel.Input // the same, to be multiplied in float32
+	normed *kernel.Input // [rows, hidden] normalised x
+	mixed  *kernel.Input // [rows, heads·head_dim] output of attention
+	qkv    [3][]float32  // [rows, heads·head_dim] queries; keys and values with KV heads
+	proj   []float32     // [rows, hidden] what add adds to x
+	kvRows kvBatch
+	rope   *rope
+	attn   *attention
+	head   *kernel.Input // [headBatch, hidden]
+	logits []float32     // [headBatch, vocab]
+	all    []int32       // 0, 1, 2, …: the index of a whole batch
+	tokens []int32       // of the rows
+	router []float32     // [rows, experts]
+	choice *route
+	guess  *guess
+	ffn    *feedForward
+	peek   *kernel.Input // [rows, hidden] what a later layer's router is foreseen to see, where that is normalised
+	routes []int32       // [layers, rows, top-k] the experts they chose, if there is a trace
+	active []int32       // [rows, top-k] neurons of the experts they chose, if somebody observes them
+	bytes  int64         // of the weights that a pass of one row was multiplied with
+
+	threads []threadScratch
+	now     jobState // what the threads are at
+	do      struct{ multiply, normalize, put, quantize, pick, lookup, head task }
+}
+
+// threadScratch is what one thread keeps.
+type threadScratch struct {
+	kernel.Scratch
+	_ [64]byte
+}
+
+// jobState is what the pool's threads work on. Tasks are made once, since a closure for every job would be garbage; their arguments are here.
+type jobState struct {
+	products  [3]product
+	norm      []float32 // weights of normalize
+	residual  []float32 // of normalize: what is added to x before, or nil
+	attn      *attentionWeights
+	router    []float32 // [rows, experts] logits of pick
+	head      []float32 // [headRows, vocab]
+	headRows  int
+	headAlone bool // every row as if it were alone
+}
+
+// newPass makes a pass of the engine's shape with memory of the arena.
+func newPass(e *Engine, a *arena) *pass {
+	c, rows := e.config, e.rows
+	input := func(n, cols int) *kernel.Input {
+		return kernel.PlaceInput(take[float32](a, n*cols), take[int8](a, n*cols), take[float32](a, n*cols/32), take[int32](a, n*cols/32), n, cols)
+	}
+	p := &pass{Engine: e, a: a, x: take[float32](a, rows*c.Hidden), normed: input(rows, c.Hidden), mixed: input(rows, c.Heads*c.HeadDim),
+		proj: take[float32](a, rows*c.Hidden), rope: newRope(c, rows, a),
+		head: input(min(headBatch, rows), c.Hidden), logits: take[float32](a, min(headBatch, rows)*c.Vocab),
+		all: take[int32](a, rows), tokens: take[int32](a, rows), threads: make([]threadScratch, e.threads),
+	}
+	p.raw = &kernel.Input{Cols: c.Hidden, F: p.x}
+	for i, n := range []int{c.Heads, c.KVHeads, c.KVHeads} {
+		p.qkv[i] = take[float32](a, rows*n*c.HeadDim)
+	}
+	for i := range p.all {
+		p.all[i] = int32(i)
+	}
+	size := c.KVHeads * rows * e.kv.rowBytes
+	p.kvRows = kvBatch{kvPage{take[byte](a, size), take[byte](a, size)}, rows}
+	p.attn = newAttention(c, e.threads, rows, &p.kvRows, a)
+	p.attn.q, p.attn.out = p.qkv[0], p.mixed.F
+	if m := c.MoE; m != nil {
+		p.router = take[float32](a, rows*m.Experts)
+		p.choice = newRoute(rows, m.Experts, m.ExpertsPerToken, a)
+		if e.budget != nil {
+			p.guess = newGuess(rows, m.Experts, m.ExpertsPerToken, a)
+			p.peek = input(rows, c.Hidden)
+		}
+	}
+	p.ffn = newFeedForward(e, p, a)
+	p.do.multiply, p.do.normalize, p.do.put = p.doMultiply, p.doNormalize, p.doPut
+	p.do.quantize, p.do.pick, p.do.lookup, p.do.head = p.doQuantize, p.doPick, p.doLookup, p.doHead
+	return p
+}
+
+func (p *pass) reset() {
+	clear(p.segs)
+	p.segs, p.singles, p.n, p.err, p.bytes = p.segs[:0], 0, 0, nil, 0
+	p.routes = p.routes[:0]
+}
+
+// admit takes the first n tokens of a request into the pass: single tokens before longer segments.
+func (p *pass) admit(r *request, n int) {
+	seg := segment{request: r, session: r.session, start: r.session.length, n: n}
+	p.segs = append(p.segs, seg)
+	if n == 1 {
+		copy(p.segs[p.singles+1:], p.segs[p.singles:])
+		p.segs[p.singles] = seg
+		p.singles++
+	}
+}
+
+// place gives every segment its rows.
+func (p *pass) place() {
+	for i := range p.segs {
+		seg := &p.segs[i]
+		seg.row = p.n
+		copy(p.tokens[p.n:], seg.request.tokens[:seg.n])
+		p.rope.set(seg.row, seg.start, seg.n)
+		p.n += seg.n
+	}
+}
+
+// run takes the rows through all layers and computes the logits that are asked for. leader is the request of the calling goroutine.
+func (p *pass) run(leader *request) error {
+	p.ctx = p.segs[0].request.ctx
+	if len(p.segs) > 1 {
+		ctx, done := shared(p.segs)
+		defer done()
+		p.ctx = ctx
+	}
+	p.clock.start()
+	p.embed()
+	p.clock.lap(StageEmbed)
+	for l := range p.config.Layers {
+		if p.err == nil {
+			p.err = p.ctx.Err()
+		}
+		if p.err == nil && p.closing.Load() {
+			p.err = ErrClosed
+		}
+		if p.err != nil {
+			return p.err
+		}
+		p.arch.layer(p, l)
+	}
+	if p.err != nil {
+		return p.err
+	}
+	p.stats.tokens.Add(int64(p.n))
+	if p.observer != nil {
+		p.observeHead()
+	}
+	if p.trace != nil {
+		if err := p.trace(p.n, p.routes); err != nil {
+			return err
+		}
+	}
+	p.predict(leader)
+	if p.n == 1 {
+		p.stats.decodeBytes.Add(p.bytes)
+	}
+	return p.err
+}
+
+// check keeps the first error.
+func (p *pass) check(err error) {
+	if p.err == nil {
+		p.err = err
+	}
+}
+
+// embed looks the rows' tokens up: in memory, or with a read each.
+func (p *pass) embed() {
+	if p.lookup != nil {
+		p.check(p.lookup.rows(p.ctx, p.x, p.tokens[:p.n]))
+		return
+	}
+	p.check(p.pool.guard(0, p.n, p.do.lookup))
+}
+
+func (p *pass) doLookup(_, from, to int) {
+	table, hidden := &p.weights.embed, p.config.Hidden
+	for t := from; t < to; t++ {
+		table.tensor.DecodeRow(p.x[t*hidden:][:hidden], table.bytes, int(p.tokens[t]))
+	}
+}
+
+// norm stores the RMSNorm of x in p.normed, ready to be multiplied.
+func (p *pass) norm(weight []float32) { p.normalize(weight, nil) }
+
+// addNorm adds p.proj, the output of attention, to x, and stores the RMSNorm of the sum in p.normed.
+func (p *pass) addNorm(weight []float32) {
+	p.normalize(weight, p.proj)
+	p.clock.lap(StageNorm)
+}
+
+func (p *pass) normalize(weight, residual []float32) {
+	if p.err == nil {
+		p.now.norm, p.now.residual = weight, residual
+		p.check(p.pool.split(p.n, 4, &p.do.normalize))
+	}
+}
+
+func (p *pass) doNormalize(_, from, to int) {
+	c := p.config
+	for t := from; t < to; t++ {
+		x := p.x[t*c.Hidden:][:c.Hidden]
+		if p.now.residual != nil {
+			kernel.Axpy(x, 1, p.now.residual[t*c.Hidden:][:c.Hidden])
+		}
+		kernel.RMSNorm(p.normed.Row(t), x, p.now.norm, c.RMSNormEps)
+		p.normed.Quantize(t)
+	}
+}
+
+// product is one matrix product of the rows: dst[row, i] = w_i · x_row.
+type product struct {
+	dst []float32 // [rows, w.Rows]
+	w   *kernel.Matrix
+	x   *kernel.Input
+}
+
+// multiply computes up to three products, which the threads share by the matrices' units.
+func (p *pass) multiply(products ...product) {
+	if p.err != nil {
+		return
+	}
+	clear(p.now.products[copy(p.now.products[:], products):])
+	units := 0
+	for i := range products {
+		units += products[i].w.Units()
+		p.bytes += products[i].w.Bytes()
+	}
+	p.check(p.pool.split(units, 4, &p.do.multiply))
+}
+
+func (p *pass) doMultiply(thread, from, to int) {
+	first := 0
+	for i := range p.now.products {
+		m := &p.now.products[i]
+		if m.w == nil {
+			return
+		}
+		units := m.w.Units()
+		if a, b := max(from-first, 0), min(to-first, units); a < b {
+			p.multiplyUnits(thread, m, a, b)
+		}
+		first += units
+	}
+}
+
+// multiplyUnits multiplies units [from, to) of a matrix with all rows. Where there is more than one segment, each unit is multiplied with all of
+// them before the next is read.
+func (p *pass) multiplyUnits(thread int, m *product, from, to int) {
+	scratch, stride := &p.threads[thread].Scratch, m.w.Rows
+	if len(p.segs) == 1 {
+		kernel.Mul(m.dst, stride, m.w, from, to, m.x, p.all[:p.n], scratch)
+		return
+	}
+	for u := from; u < to; u++ {
+		if p.singles > 0 {
+			kernel.MulEach(m.dst, stride, m.w, u, u+1, m.x, p.all[:p.singles], scratch)
+		}
+		for i := p.singles; i < len(p.segs); i++ {
+			seg := &p.segs[i]
+			kernel.Mul(m.dst[seg.row*stride:], stride, m.w, u, u+1, m.x, p.all[seg.row:seg.row+seg.n], scratch)
+		}
+	}
+}
+
+// attentionWeights are what a layer's attention computes with.
+type attentionWeights struct {
+	q, k, v, o   kernel.Matrix
+	qNorm, kNorm []float32 // [head_dim]; nil: queries and keys are not normalised
+	rotate       bool      // RoPE
+	window       int       // positions that a token attends to, itself counted in; 0: all
+}
+
+// attend computes a layer's attention of p.normed and leaves its output, projected by o, in p.proj.
+func (p *pass) attend(l int, w *attentionWeights) {
+	c := p.config
+	if p.observer != nil && p.err == nil {
+		p.observer.AttentionInput(l, p.normed.F[:p.n*c.Hidden])
+	}
+	p.multiply(product{p.qkv[0], &w.q, p.normed}, product{p.qkv[1], &w.k, p.normed}, product{p.qkv[2], &w.v, p.normed})
+	p.clock.lap(StageQKV)
+	if p.err != nil {
+		return
+	}
+	p.now.attn = w
+	p.check(p.pool.split(p.n, 4, &p.do.put))
+	p.clock.lap(StageKV)
+	if p.err == nil {
+		p.check(p.attn.run(p.pool, l, w.window, p.segs))
+	}
+	if p.err != nil {
+		return
+	}
+	for i := range p.segs {
+		seg := &p.segs[i]
+		seg.session.kv.commit(l, &p.kvRows, seg.row, seg.start, seg.n)
+	}
+	p.check(p.pool.split(p.n, 8, &p.do.quantize))
+	if p.observer != nil {
+		p.observer.AttentionOutput(l, p.mixed.F[:p.n*c.Heads*c.HeadDim])
+	}
+	p.clock.lap(StageAttention)
+	p.multiply(product{p.proj, &w.o, p.mixed})
+	p.clock.lap(StageOutput)
+}
+
+// doPut normalises and rotates rows' queries and keys, and stores keys and values in the type of the cache.
+func (p *pass) doPut(_, from, to int) {
+	c, w := p.config, p.now.attn
+	d := c.HeadDim
+	for t := from; t < to; t++ {
+		q, k, v := p.qkv[0][t*c.Heads*d:], p.qkv[1][t*c.KVHeads*d:], p.qkv[2][t*c.KVHeads*d:]
+		for h := range c.Heads {
+			p.turn(q[h*d:][:d], w.qNorm, t)
+		}
+		for h := range c.KVHeads {
+			p.turn(k[h*d:][:d], w.kNorm, t)
+			at := (h*p.kvRows.rows + t) * p.kv.rowBytes
+			p.kv.encode(p.kvRows.k[at:][:p.kv.rowBytes], k[h*d:][:d])
+			p.kv.encode(p.kvRows.v[at:][:p.kv.rowBytes], v[h*d:][:d])
+		}
+	}
+}
+
+// turn normalises and rotates a head's query or key of a row, as the layer does.
+func (p *pass) turn(x, norm []float32, row int) {
+	if norm != nil {
+		kernel.RMSNorm(x, x, norm, p.config.RMSNormEps)
+	}
+	if p.now.attn.rotate {
+		p.rope.rotate(x, row)
+	}
+}
+
+func (p *pass) doQuantize(_, from, to int) {
+	for t := from; t < to; t++ {
+		p.mixed.Quantize(t)
+	}
+}

@@ -1,0 +1,97 @@
+package engine
+
+import "st/runtime/kernel"
+
+// predict computes the logits that the requests ask for: of their last tokens, each as if it were alone, or of every token.
+func (p *pass) predict(leader *request) {
+	p.clock.start()
+	var last [headBatch]*segment
+	n := 0
+	for i := range p.segs {
+		seg := &p.segs[i]
+		if seg.request.each != nil || seg.n < len(seg.request.tokens) {
+			continue
+		}
+		p.headInput(n, seg.row+seg.n-1)
+		last[n] = seg
+		if n++; n == p.head.N {
+			p.predictLast(last[:n])
+			n = 0
+		}
+	}
+	if n > 0 {
+		p.predictLast(last[:n])
+	}
+	for i := range p.segs {
+		if seg := &p.segs[i]; seg.request.each != nil {
+			p.predictAll(seg, leader)
+		}
+	}
+}
+
+// headInput makes a row of the pass the head's input t.
+func (p *pass) headInput(t, row int) {
+	c := p.config
+	kernel.RMSNorm(p.head.Row(t), p.x[row*c.Hidden:][:c.Hidden], p.weights.norm, c.RMSNormEps)
+	p.head.Quantize(t)
+}
+
+// predictLast computes logits for the head's first inputs, which are the last tokens of segments.
+func (p *pass) predictLast(segs []*segment) {
+	if p.err != nil {
+		return
+	}
+	vocab := p.config.Vocab
+	dst := p.logits
+	if len(segs) == 1 {
+		dst = segs[0].session.logits
+	}
+	p.headProduct(dst, len(segs), true)
+	if len(segs) > 1 {
+		for i, seg := range segs {
+			copy(seg.session.logits, p.logits[i*vocab:][:vocab])
+		}
+	}
+	p.clock.lap(StageHead)
+}
+
+// predictAll calls a request's function with the logits of all rows of its segment.
+func (p *pass) predictAll(seg *segment, leader *request) {
+	r, vocab := seg.request, p.config.Vocab
+	for at := 0; at < seg.n && p.err == nil && seg.err == nil; at += p.head.N {
+		p.clock.start()
+		n := min(p.head.N, seg.n-at)
+		for t := range n {
+			p.headInput(t, seg.row+at+t)
+		}
+		p.headProduct(p.logits, n, false)
+		p.clock.lap(StageHead)
+		for t := 0; t < n && p.err == nil && seg.err == nil; t++ {
+			i, logits := r.done+at+t, p.logits[t*vocab:][:vocab]
+			if r == leader {
+				seg.err = r.each(i, logits)
+				continue
+			}
+			r.calls <- logitsCall{i, logits}
+			seg.err = <-r.back
+		}
+	}
+}
+
+// headProduct multiplies the head's first n inputs with its matrix.
+func (p *pass) headProduct(dst []float32, n int, alone bool) {
+	if p.err != nil {
+		return
+	}
+	p.now.head, p.now.headRows, p.now.headAlone = dst, n, alone
+	p.bytes += p.weights.head.Bytes()
+	p.check(p.pool.split(p.weights.head.Units(), 4, &p.do.head))
+}
+
+func (p *pass) doHead(thread, from, to int) {
+	w, multiply := &p.weights.head, kernel.Mul
+	if p.now.headAlone {
+		multiply = kernel.MulEach
+	}
+	multiply(p.now.head, w.Rows, w, from, to, p.head, p.all[:p.now.headRows], &p.threads[thread].Scratch)
+}

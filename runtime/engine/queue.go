@@ -1,0 +1,315 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// request is a call of Forward or ForwardAll that waits for its passes.
+type request struct {
+	session *Session
+	ctx     context.Context
+	tokens  []int32 // left to run
+	each    func(i int, logits []float32) error
+	done    int // tokens that were run
+
+	err      error
+	finished bool
+	inPass   bool
+	wake     chan struct{} // the request is finished, or its caller is to lead
+	calls    chan logitsCall
+	back     chan error
+}
+
+// logitsCall asks a request's own goroutine to call each: what a caller's function does happens on the caller's goroutine.
+type logitsCall struct {
+	i      int
+	logits []float32
+}
+
+// queue holds the requests of all sessions. There is no thread that serves them: the goroutine of one waiting call leads, which means that it
+// runs passes for all of them until its own request is finished, and then another one does. So a single sequence costs no switch between
+// goroutines, and those that come together share passes.
+type queue struct {
+	sync.Mutex
+	waiting   []*request    // in the order in which they are served next
+	leader    *request      // nil: none
+	returning int           // sessions that are likely to be in the next pass
+	arrived   chan struct{} // a request or a Close came
+	timer     *time.Timer
+	last      time.Duration // what the last pass took
+}
+
+// run takes part in passes until r is finished.
+func (e *Engine) run(r *request) error {
+	q := &e.queue
+	q.Lock()
+	if e.closing.Load() {
+		q.Unlock()
+		return ErrClosed
+	}
+	q.waiting = append(q.waiting, r)
+	q.returns(r.session, false)
+	follows := q.leader != nil
+	if follows {
+		q.signal()
+	} else {
+		q.leader = r
+	}
+	q.Unlock()
+	defer e.handOver(r) // also when a caller's function panics: others must go on
+	if follows && e.follow(r) {
+		return r.err
+	}
+	for !r.finished {
+		e.step(r)
+	}
+	return r.err
+}
+
+// returns notes whether a session is likely to be in the next pass. The queue is locked.
+func (q *queue) returns(s *Session, likely bool) {
+	if s.returning != likely {
+		s.returning = likely
+		if likely {
+			q.returning++
+		} else {
+			q.returning--
+		}
+	}
+}
+
+func (q *queue) signal() {
+	select {
+	case q.arrived <- struct{}{}:
+	default:
+	}
+}
+
+// follow waits until r is finished, which it reports, or is to lead.
+func (e *Engine) follow(r *request) (finished bool) {
+	q, done := &e.queue, r.ctx.Done()
+	for {
+		select {
+		case c := <-r.calls:
+			r.answer(c)
+		case <-r.wake:
+			q.Lock()
+			defer q.Unlock()
+			return r.finished
+		case <-done:
+			// In a pass it waits for the end: its cache is being written.
+			done = nil
+			q.Lock()
+			if !r.inPass && !r.finished {
+				q.finish(r, r.ctx.Err())
+			}
+			q.Unlock()
+		}
+	}
+}
+
+// answer calls the caller's function. If that panics, the one who leads must not wait for ever.
+func (r *request) answer(c logitsCall) {
+	err := errPanicked
+	defer func() { r.back <- err }()
+	err = r.each(c.i, c.logits)
+}
+
+var errPanicked = errors.New("the function that was given the logits panicked")
+
+// finish ends a request. The queue is locked.
+func (q *queue) finish(r *request, err error) {
+	if r.finished {
+		return
+	}
+	q.waiting = slices.DeleteFunc(q.waiting, func(w *request) bool { return w == r })
+	r.finished, r.err = true, err
+	r.rouse()
+}
+
+// rouse wakes the request's goroutine.
+func (r *request) rouse() {
+	select {
+	case r.wake <- struct{}{}:
+	default: // it has been woken
+	}
+}
+
+// handOver ends r's part in the passes. If it led, the goroutine of another request leads from now on.
+func (e *Engine) handOver(r *request) {
+	q := &e.queue
+	q.Lock()
+	defer q.Unlock()
+	q.finish(r, errPanicked) // if it is not finished
+	select {                 // nobody waits to be woken
+	case <-r.wake:
+	default:
+	}
+	if q.leader != r {
+		return
+	}
+	q.leader = nil
+	if len(q.waiting) > 0 {
+		q.leader = q.waiting[0]
+		q.leader.rouse()
+	}
+}
+
+// step runs one pass for the requests that fit in it. leader's goroutine is the caller's.
+func (e *Engine) step(leader *request) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.gather()
+	p := e.pass
+	e.admit(p)
+	if len(p.segs) == 0 {
+		return
+	}
+	begin := time.Now()
+	err := e.explain(p.run(leader))
+	e.queue.last = time.Since(begin)
+	e.settle(p, err)
+}
+
+// gather waits for the sessions that were in the last pass, a moment at most: their callers draw a token from the logits and come back, and a
+// pass of all of them reads the weights once. A caller that does not come back within an eighth of a pass is not waited for again until it did.
+func (e *Engine) gather() {
+	q := &e.queue
+	var timeout <-chan time.Time
+	for {
+		q.Lock()
+		if q.returning == 0 || e.closing.Load() {
+			q.Unlock()
+			break
+		}
+		if timeout == nil {
+			q.timer.Reset(min(q.last/8, maxGather))
+			timeout = q.timer.C
+		}
+		q.Unlock()
+		select {
+		case <-q.arrived:
+			continue
+		case <-timeout:
+		}
+		q.Lock()
+		for s := range e.sessions { // they are not waited for again before they came back
+			q.returns(s, false)
+		}
+		q.Unlock()
+		return
+	}
+	if timeout != nil {
+		q.timer.Stop()
+	}
+}
+
+// maxGather bounds what a pass waits for sessions that are likely to come back.
+const maxGather = 2 * time.Millisecond
+
+// admit chooses the requests of the next pass, in the order in which they wait: single tokens, as many as the engine's parallel sequences, and
+// batches of longer ones, while they fit in the rows of a pass. How a request is cut into batches does not depend on the others.
+func (e *Engine) admit(p *pass) {
+	q := &e.queue
+	q.Lock()
+	waiting := append(p.candidates[:0], q.waiting...)
+	q.Unlock()
+	p.candidates = waiting
+	p.reset()
+	rows := 0
+	for _, r := range waiting {
+		s, n := r.session, min(len(r.tokens), e.batch)
+		err := r.ctx.Err()
+		if e.closing.Load() {
+			err = ErrClosed
+		}
+		if err == nil {
+			if n == 1 && p.singles == e.parallel || rows+n > e.rows {
+				continue
+			}
+			err = e.reserve(r.ctx, s, s.length+n)
+		}
+		q.Lock()
+		if err != nil {
+			q.finish(r, err)
+			q.Unlock()
+			continue
+		}
+		if r.finished { // cancelled meanwhile
+			q.Unlock()
+			continue
+		}
+		r.inPass = true
+		q.Unlock()
+		p.admit(r, n)
+		rows += n
+	}
+	p.place()
+}
+
+// settle counts what a pass did, and ends the requests that are finished. Of those that are not the ones that were served go to the end.
+func (e *Engine) settle(p *pass, err error) {
+	q := &e.queue
+	q.Lock()
+	defer q.Unlock()
+	for i := range p.segs {
+		seg := &p.segs[i]
+		r, s := seg.request, seg.session
+		r.inPass = false
+		e.progress(seg, err)
+		switch {
+		case err != nil:
+			q.finish(r, err)
+		case seg.err != nil:
+			q.finish(r, seg.err)
+		case len(r.tokens) == 0:
+			q.finish(r, nil)
+			q.returns(s, true)
+		case r.ctx.Err() != nil:
+			q.finish(r, r.ctx.Err())
+		default:
+			q.waiting = slices.DeleteFunc(q.waiting, func(w *request) bool { return w == r })
+			q.waiting = append(q.waiting, r)
+		}
+	}
+}
+
+// progress moves a session on by what a pass ran, or back if it failed.
+func (e *Engine) progress(seg *segment, err error) {
+	r, s := seg.request, seg.session
+	if err == nil {
+		s.length += seg.n
+		r.tokens, r.done = r.tokens[seg.n:], r.done+seg.n
+		return
+	}
+	// A single token overwrites only what it cannot see, so it can be tried again; more may have overwritten what the first of them sees.
+	if seg.n > 1 && e.kv.overwritten(s.length, s.length+seg.n) {
+		s.length = 0
+	}
+}
+
+// shared returns a context for a pass of several requests: it ends when all of theirs have.
+func shared(segs []segment) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	left := new(atomic.Int64)
+	left.Store(int64(len(segs)))
+	stops := make([]func() bool, len(segs))
+	for i := range segs {
+		stops[i] = context.AfterFunc(segs[i].request.ctx, func() {
+			if left.Add(-1) == 0 {
+				cancel()
+			}
+		})
+	}
+	return ctx, func() {
+		for _, stop := range stops {
+			stop()
+		}
+		cancel()
+	}
+}

@@ -1,0 +1,204 @@
+package engine
+
+import (
+	"st/runtime/kernel"
+)
+
+// reluFFN runs ReGLU experts, whose neurons are skipped where the gate is not positive.
+//
+// For a row that is computed alone the gates of the experts that are there come first, and then their active neurons, each expert's in slices of
+// equal length with an output each; the outputs are added in order. For a segment of several rows, a task is an expert and some of its tokens,
+// with an output for every token; those of a token's experts are added in order. Either way the result depends neither on the number of threads
+// nor on which expert came first, nor on the rows of other segments.
+type reluFFN struct {
+	*feedForward
+	ffn   int
+	parts int // slices of an expert
+
+	// Rows that are computed alone. A pair is such a row and an expert that it chose, in the order of the experts.
+	gates   []float32 // [pairs, ffn]
+	neurons []int32   // [pairs, ffn] active neurons
+	h       []float32 // [pairs, ffn] their gates times the expert's weight
+	pairs   []reluPair
+	filled  []int32     // [singles] experts that a row has in pairs
+	slices  []float32   // [singles, sliceRows, hidden] outputs; rows that no slice has stay zero
+	rows    int         // of slices: top-k · parts, rounded up to a multiple of 4
+	work    []reluSlice // tasks of doNeurons
+
+	active []int32 // [choices] how many neurons are active, in the order of route.tokens
+	tasks  []expertTask
+	do     struct{ gates, neurons, sum, batch, batchSum task }
+}
+
+// reluPair is an expert of a row that is computed alone.
+type reluPair struct{ row, slot, active int32 }
+
+// reluSlice is a part of a pair's active neurons.
+type reluSlice struct{ expert, pair, part int32 }
+
+// expertTask is some tokens of an expert: kernel.MaxBlock of one segment at most.
+type expertTask struct{ expert, from, to int }
+
+// expertSlices is about the number of parts that a token's active neurons are cut into. Many numbers of threads divide it.
+const expertSlices = 24
+
+func newReLUFFN(f *feedForward, e *Engine, a *arena) *reluFFN {
+	ffn, pairs := e.config.MoE.ExpertFFN, e.parallel*f.topK
+	m := &reluFFN{feedForward: f, ffn: ffn, parts: max(1, expertSlices/f.topK)}
+	m.rows = (f.topK*m.parts + 3) / 4 * 4
+	m.gates, m.neurons, m.h = take[float32](a, pairs*ffn), take[int32](a, pairs*ffn), take[float32](a, pairs*ffn)
+	m.pairs, m.filled = make([]reluPair, 0, pairs), make([]int32, e.parallel)
+	m.slices = take[float32](a, e.parallel*m.rows*f.hidden)
+	m.active = take[int32](a, e.rows*f.topK)
+	m.do.gates, m.do.neurons, m.do.sum, m.do.batch, m.do.batchSum = m.doGates, m.doNeurons, m.doSum, m.doBatch, m.doBatchSum
+	return m
+}
+
+// begin makes the pairs of the chosen experts.
+func (m *reluFFN) begin() {
+	m.pairs = m.pairs[:0]
+	clear(m.filled)
+	for i := range m.chosen {
+		for _, t := range m.chosen[i].tokens[:m.chosen[i].singles] {
+			m.pairs = append(m.pairs, reluPair{row: t, slot: m.filled[t]})
+			m.filled[t]++
+		}
+	}
+}
+
+// run computes the ready experts.
+func (m *reluFFN) run() error {
+	if m.p.singles > 0 {
+		if err := m.runAlone(); err != nil {
+			return err
+		}
+	}
+	if m.p.singles == m.p.n {
+		return nil
+	}
+	m.tasks = m.tasks[:0]
+	for _, i := range m.ready {
+		m.segments(&m.chosen[i], func(from, to int) {
+			for ; from < to; from += kernel.MaxBlock {
+				m.tasks = append(m.tasks, expertTask{i, from, min(from+kernel.MaxBlock, to)})
+			}
+		})
+	}
+	longestFirst(m.tasks)
+	return m.p.pool.each(len(m.tasks), &m.do.batch)
+}
+
+// runAlone computes the ready experts for rows that are computed alone.
+func (m *reluFFN) runAlone() error {
+	pool := m.p.pool
+	if err := pool.split(len(m.ready)*neuronGroups(m.ffn), 2, &m.do.gates); err != nil {
+		return err
+	}
+	m.work = m.work[:0]
+	for _, i := range m.ready {
+		c := &m.chosen[i]
+		for k := range c.singles {
+			weight, n, at := c.share[k], 0, (c.pair+k)*m.ffn
+			neurons, h := m.neurons[at:][:m.ffn], m.h[at:][:m.ffn]
+			for j, g := range m.gates[at:][:m.ffn] {
+				if g > 0 {
+					neurons[n], h[n] = int32(j), g*weight
+					n++
+				}
+			}
+			m.pairs[c.pair+k].active, m.active[c.at+k] = int32(n), int32(n)
+		}
+		// Rows that share an expert read the same part of it one after the other.
+		for part := range m.parts {
+			for k := range c.singles {
+				m.work = append(m.work, reluSlice{int32(i), int32(c.pair + k), int32(part)})
+			}
+		}
+	}
+	return pool.each(len(m.work), &m.do.neurons)
+}
+
+func (m *reluFFN) doGates(thread, from, to int) {
+	groups := neuronGroups(m.ffn)
+	for ; from < to; from++ {
+		c := &m.chosen[m.ready[from/groups]]
+		a, b := groupUnits(&c.Gate, from%groups)
+		kernel.MulEach(m.gates[c.pair*m.ffn:], m.ffn, &c.Gate, a, b, m.p.normed, c.tokens[:c.singles], &m.p.threads[thread].Scratch)
+	}
+}
+
+func (m *reluFFN) doNeurons(thread, from, to int) {
+	for _, w := range m.work[from:to] {
+		pair, part := &m.pairs[w.pair], int(w.part)
+		out := m.slices[(int(pair.row)*m.rows+int(pair.slot)*m.parts+part)*m.hidden:][:m.hidden]
+		clear(out)
+		a, b := share(int(pair.active), part, m.parts)
+		a, b = a+int(w.pair)*m.ffn, b+int(w.pair)*m.ffn
+		m.chosen[w.expert].Neurons(out, m.neurons[a:b], m.h[a:b], m.p.normed, int(pair.row), &m.p.threads[thread].Scratch)
+	}
+}
+
+func (m *reluFFN) doBatch(thread, from, to int) {
+	for ; from < to; from++ {
+		task := &m.tasks[from]
+		e := &m.chosen[task.expert]
+		at := e.at + task.from
+		copy(m.active[at:], e.Batch(m.out[at*m.hidden:], m.p.normed, e.tokens[task.from:task.to], e.share[task.from:task.to],
+			&m.p.threads[thread].Scratch))
+	}
+}
+
+// total returns how many (row, neuron) pairs were active.
+func (m *reluFFN) total() (active int64) {
+	for _, a := range m.active[:m.p.n*m.topK] {
+		active += int64(a)
+	}
+	return active
+}
+
+// add adds the outputs to x.
+func (m *reluFFN) add() error {
+	p := m.p
+	if p.singles > 0 {
+		if err := p.pool.split(p.singles*m.colParts(), 4, &m.do.sum); err != nil {
+			return err
+		}
+	}
+	if p.singles == p.n {
+		return nil
+	}
+	return p.pool.split(p.n-p.singles, 4, &m.do.batchSum)
+}
+
+func (m *reluFFN) doSum(_, from, to int) {
+	parts := m.colParts()
+	for from < to {
+		// As many columns of one row as there are.
+		row, first := from/parts, from%parts
+		n := min(to-from, parts-first)
+		from += n
+		a, b := first*sumCols, min((first+n)*sumCols, m.hidden)
+		dst := m.p.x[row*m.hidden:][a:b]
+		ones := [4]float32{1, 1, 1, 1}
+		slices := m.slices[row*m.rows*m.hidden:]
+		for i := 0; i < m.rows; i += len(ones) {
+			var src [len(ones)][]float32
+			for k := range src {
+				src[k] = slices[(i+k)*m.hidden:][a:b]
+			}
+			kernel.Axpy4(dst, &ones, &src)
+		}
+	}
+}
+
+func (m *reluFFN) doBatchSum(_, from, to int) {
+	for t := m.p.singles + from; t < m.p.singles+to; t++ {
+		row := m.p.x[t*m.hidden:][:m.hidden]
+		for _, at := range m.p.choice.at[t*m.topK:][:m.topK] {
+			kernel.Axpy(row, 1, m.out[int(at)*m.hidden:][:m.hidden])
+		}
+	}
+}
+
+// share returns part i of n things that are shared out in equal parts.
+func share(n, i, parts int) (from, to int) { return n * i / parts, n * (i + 1) / parts }

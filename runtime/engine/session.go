@@ -1,0 +1,128 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+)
+
+// Session is one sequence of tokens: it owns the KV cache of what it has run, and nothing else that is large. Any number of sessions share an
+// engine. A session's own calls run one after the other; those of different sessions run together, in passes that read the weights once.
+type Session struct {
+	engine *Engine
+	turn   chan struct{} // held by the call that runs
+	kv     *kvCache
+	length int
+	logits []float32 // [vocab] of the last Forward
+	closed bool
+
+	request   request
+	returning bool // it was in the last pass and is likely to be in the next
+}
+
+// NewSession returns an empty sequence. Close it after use: its memory goes back to the other sessions and to the experts.
+func (e *Engine) NewSession() (*Session, error) {
+	s := &Session{engine: e, turn: make(chan struct{}, 1), kv: newKVCache(e.kv, &e.memory)}
+	s.request = request{session: s, wake: make(chan struct{}, 1), calls: make(chan logitsCall), back: make(chan error)}
+	e.queue.Lock()
+	defer e.queue.Unlock()
+	if e.closing.Load() {
+		return nil, ErrClosed
+	}
+	e.sessions[s] = true
+	return s, nil
+}
+
+// Forward appends tokens to the sequence and returns the logits [vocab] that predict the next one. The slice is valid until the session's next
+// call. When ctx is cancelled it stops between two layers, or waiting for an expert. After an error Len tells how many tokens are in the
+// sequence: those before the call and whole batches of the call's, or none at all if a sliding window lost some that are needed.
+func (s *Session) Forward(ctx context.Context, tokens []int32) ([]float32, error) {
+	if err := s.run(ctx, tokens, nil); err != nil {
+		return nil, err
+	}
+	return s.logits, nil
+}
+
+// ForwardAll is Forward with the logits of every token: each is called with i counting tokens from 0, in order, on the caller's goroutine,
+// and may use the logits until it returns. Its error ends the call.
+func (s *Session) ForwardAll(ctx context.Context, tokens []int32, each func(i int, logits []float32) error) error {
+	return s.run(ctx, tokens, each)
+}
+
+func (s *Session) run(ctx context.Context, tokens []int32, each func(i int, logits []float32) error) error {
+	select {
+	case s.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-s.turn }()
+	if s.closed {
+		return ErrClosed
+	}
+	if err := s.check(tokens); err != nil {
+		return err
+	}
+	if each == nil && s.logits == nil {
+		s.logits = make([]float32, s.engine.config.Vocab)
+	}
+	r := &s.request
+	r.ctx, r.tokens, r.each, r.done, r.err, r.finished = ctx, tokens, each, 0, nil, false
+	err := s.engine.run(r)
+	r.ctx, r.tokens, r.each = nil, nil, nil
+	return err
+}
+
+func (s *Session) check(tokens []int32) error {
+	switch {
+	case len(tokens) == 0:
+		return fmt.Errorf("%s: there are no tokens to run", s.engine.reader.Path())
+	case len(tokens) > s.engine.context-s.length:
+		return fmt.Errorf("%w: %d tokens and %d more do not fit in %d", ErrContextFull, s.length, len(tokens), s.engine.context)
+	}
+	for i, id := range tokens {
+		if id < 0 || int(id) >= s.engine.config.Vocab {
+			return fmt.Errorf("token %d of the input is %d: the vocabulary has ids 0 to %d", i, id, s.engine.config.Vocab-1)
+		}
+	}
+	return nil
+}
+
+// Len returns the number of tokens in the sequence.
+func (s *Session) Len() int {
+	s.turn <- struct{}{}
+	defer func() { <-s.turn }()
+	return s.length
+}
+
+// Truncate forgets tokens until at most n are left, gives their memory back, and returns how many are left: n, or none if a sliding window has
+// overwritten positions that the first n need.
+func (s *Session) Truncate(n int) (kept int) {
+	s.turn <- struct{}{}
+	defer func() { <-s.turn }()
+	if n = max(0, n); n < s.length {
+		if s.kv.overwritten(n, s.length) {
+			n = 0
+		}
+		s.length = n
+		s.engine.shrinkKV(s, n)
+	}
+	return s.length
+}
+
+// KVBytes returns the memory that the session's KV cache takes.
+func (s *Session) KVBytes() int64 {
+	s.turn <- struct{}{}
+	defer func() { <-s.turn }()
+	return s.kv.bytes
+}
+
+// Close gives the session's memory back at once. A call that runs ends first; later ones return [ErrClosed]. Closing twice does nothing.
+func (s *Session) Close() error {
+	s.turn <- struct{}{}
+	defer func() { <-s.turn }()
+	if s.closed {
+		return nil
+	}
+	s.closed, s.length = true, 0
+	s.engine.forget(s)
+	return nil
+}
