@@ -178,10 +178,21 @@ func (f *feedForward) colParts() int { return (f.hidden + sumCols - 1) / sumCols
 // neuronGroups returns the number of parts of n neurons: sixteen neurons each, whatever the layout, so that all types are shared out alike.
 func neuronGroups(n int) int { return (n + quant.GroupRows - 1) / quant.GroupRows }
 
-// groupUnits returns the units of a matrix that group i of sixteen rows has.
-func groupUnits(m *kernel.Matrix, i int) (from, to int) {
+// groups calls each with the groups [a, b) of every ready expert that lie in [from, to), where an expert has n groups and the ready ones follow each
+// other.
+func (f *feedForward) groups(from, to, n int, each func(c *chosenExpert, a, b int)) {
+	for from < to {
+		a := from % n
+		b := min(n, a+to-from)
+		each(&f.chosen[f.ready[from/n]], a, b)
+		from += b - a
+	}
+}
+
+// groupUnits returns the units of a matrix that groups [a, b) of sixteen rows have.
+func groupUnits(m *kernel.Matrix, a, b int) (from, to int) {
 	per := quant.GroupRows / m.UnitRows()
-	return i * per, min(i*per+per, m.Units())
+	return a * per, min(b*per, m.Units())
 }
 
 // longestFirst sorts tasks so that threads finish together.

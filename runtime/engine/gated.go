@@ -1,16 +1,15 @@
 package engine
 
 import (
-	"st/quant"
 	"st/runtime/kernel"
 )
 
 // gatedFFN runs networks of a dense activation: down · (activation(gate · x) ⊙ up · x). The threads share gate and up by groups of neurons, and
-// down by groups of its rows; each group is multiplied with all tokens before the next is read. A token's outputs are added in the order of its
-// experts. The result depends neither on the number of threads nor on the order in which experts come, nor on the rows of other segments.
+// down by groups of its rows; each group is multiplied with all tokens before the next is read, each as if it were alone. A token's outputs are
+// added in the order of its experts. The result depends neither on the number of threads nor on the order in which experts come, nor on the rows
+// beside it.
 type gatedFFN struct {
 	*feedForward
-	up            []float32     // [choices, neurons]
 	expert, dense *kernel.Input // [choices, neurons] what down is multiplied with, of experts and of layers without
 	all           []int32       // 0, 1, 2, …: indexes of choices
 
@@ -25,7 +24,6 @@ func newGatedFFN(f *feedForward, e *Engine, a *arena) *gatedFFN {
 	if m := c.MoE; m != nil {
 		numbers = max(numbers, choices*m.ExpertFFN)
 	}
-	g.up = take[float32](a, numbers)
 	// A layer has experts or not: both inputs share their memory.
 	values, q, d, sum := take[float32](a, numbers), take[int8](a, numbers), take[float32](a, numbers/32), take[int32](a, numbers/32)
 	g.dense = kernel.PlaceInput(values, q, d, sum, e.rows, c.FFN)
@@ -53,29 +51,12 @@ func (g *gatedFFN) run(h *kernel.Input) error {
 	return pool.split(len(g.ready)*neuronGroups(g.hidden), 2, &g.do.down)
 }
 
-// multiply multiplies group i of a matrix's rows with an expert's tokens: dst row k belongs to the k-th of them. index has the rows of x.
-func (g *gatedFFN) multiply(dst []float32, w *kernel.Matrix, i int, x *kernel.Input, c *chosenExpert, index []int32, s *kernel.Scratch) {
-	from, to := groupUnits(w, i)
-	if c.singles > 0 {
-		kernel.MulEach(dst, w.Rows, w, from, to, x, index[:c.singles], s)
-	}
-	g.segments(c, func(a, b int) { kernel.Mul(dst[a*w.Rows:], w.Rows, w, from, to, x, index[a:b], s) })
-}
-
 func (g *gatedFFN) doHidden(thread, from, to int) {
 	ffn := g.h.Cols
-	groups, scratch := neuronGroups(ffn), &g.p.threads[thread].Scratch
-	for ; from < to; from++ {
-		c, i := &g.chosen[g.ready[from/groups]], from%groups
-		gate, up := g.h.F[c.at*ffn:], g.up[c.at*ffn:]
-		g.multiply(gate, &c.Gate, i, g.p.normed, c, c.tokens, scratch)
-		g.multiply(up, &c.Up, i, g.p.normed, c, c.tokens, scratch)
-		a, b := i*quant.GroupRows, min((i+1)*quant.GroupRows, ffn)
-		for k := range c.tokens {
-			h := gate[k*ffn:][a:b]
-			kernel.SiLUMul(h, h, up[k*ffn:][a:b])
-		}
-	}
+	g.groups(from, to, neuronGroups(ffn), func(c *chosenExpert, a, b int) {
+		d := kernel.Dense{Gate: c.Gate, Up: c.Up, Down: c.Down}
+		d.Hidden(g.h.F[c.at*ffn:], ffn, a, b, g.p.normed, c.tokens, &g.p.threads[thread].Scratch)
+	})
 }
 
 func (g *gatedFFN) doQuantize(_, from, to int) {
@@ -88,11 +69,10 @@ func (g *gatedFFN) doQuantize(_, from, to int) {
 }
 
 func (g *gatedFFN) doDown(thread, from, to int) {
-	groups, scratch := neuronGroups(g.hidden), &g.p.threads[thread].Scratch
-	for ; from < to; from++ {
-		c := &g.chosen[g.ready[from/groups]]
-		g.multiply(g.out[c.at*g.hidden:], &c.Down, from%groups, g.h, c, g.all[c.at:c.at+len(c.tokens)], scratch)
-	}
+	g.groups(from, to, neuronGroups(g.hidden), func(c *chosenExpert, a, b int) {
+		first, end := groupUnits(&c.Down, a, b)
+		kernel.MulEach(g.out[c.at*g.hidden:], g.hidden, &c.Down, first, end, g.h, g.all[c.at:c.at+len(c.tokens)], &g.p.threads[thread].Scratch)
+	})
 }
 
 // observe shows the observer what the down matrices of the ready experts are multiplied with.

@@ -119,12 +119,10 @@ func (m *reluFFN) runAlone() error {
 }
 
 func (m *reluFFN) doGates(thread, from, to int) {
-	groups := neuronGroups(m.ffn)
-	for ; from < to; from++ {
-		c := &m.chosen[m.ready[from/groups]]
-		a, b := groupUnits(&c.Gate, from%groups)
-		kernel.MulEach(m.gates[c.pair*m.ffn:], m.ffn, &c.Gate, a, b, m.p.normed, c.tokens[:c.singles], &m.p.threads[thread].Scratch)
-	}
+	m.groups(from, to, neuronGroups(m.ffn), func(c *chosenExpert, a, b int) {
+		first, end := groupUnits(&c.Gate, a, b)
+		kernel.MulEach(m.gates[c.pair*m.ffn:], m.ffn, &c.Gate, first, end, m.p.normed, c.tokens[:c.singles], &m.p.threads[thread].Scratch)
+	})
 }
 
 func (m *reluFFN) doNeurons(thread, from, to int) {
