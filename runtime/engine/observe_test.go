@@ -23,8 +23,8 @@ func newWitness(layers int) *witness {
 		experts: make([][]int32, layers), weights: make([][]float32, layers)}
 }
 
-func (w *witness) AttentionInput(l int, x []float32)   { w.in[l] = append(w.in[l], x...) }
-func (w *witness) AttentionOutput(l int, x []float32)  { w.out[l] = append(w.out[l], x...) }
+func (w *witness) AttentionInput(l int, x []float32)        { w.in[l] = append(w.in[l], x...) }
+func (w *witness) AttentionOutput(l int, x []float32)       { w.out[l] = append(w.out[l], x...) }
 func (w *witness) DownInput(int, int, []float32, []float32) {}
 
 func (w *witness) FFNInput(l int, x []float32) { w.ffn[l] = append(w.ffn[l], x...) }
