@@ -11,24 +11,17 @@ import (
 	"testing"
 
 	"st/convert"
-	"st/format"
 	"st/quant"
 	"st/runtime/engine"
 )
 
 const tiny = "../../testdata/tiny-smallthinker"
 
-// goldenLogits reads the reference: float32 [tokens, vocab] in NumPy's format, from an independent implementation.
-func goldenLogits(t *testing.T) (tokens []int32, logits [][]float32) {
+// goldenLogits reads the reference in a checkpoint's directory: float32 [tokens, vocab] in NumPy's format, from an independent implementation.
+func goldenLogits(t *testing.T, dir string) (tokens []int32, logits [][]float32) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(tiny, "golden_tokens.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(text, &tokens); err != nil {
-		t.Fatal(err)
-	}
-	npy, err := os.ReadFile(filepath.Join(tiny, "golden_logits.npy"))
+	tokens = goldenTokens(t, filepath.Join(dir, "golden_tokens.json"))
+	npy, err := os.ReadFile(filepath.Join(dir, "golden_logits.npy"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,24 +37,26 @@ func goldenLogits(t *testing.T) (tokens []int32, logits [][]float32) {
 	return tokens, logits
 }
 
-// convertTiny converts the trained model in testdata and opens it.
-func convertTiny(t *testing.T, typ quant.Type, opts engine.Options) *engine.Engine {
+func goldenTokens(t *testing.T, name string) (tokens []int32) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "tiny.stm")
-	if _, err := convert.Run(context.Background(), tiny, path, convert.Options{Recipe: convert.Recipe{Type: typ}}); err != nil {
-		t.Fatal(err)
-	}
-	r, err := format.Open(path)
+	text, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { r.Close() })
-	e, err := engine.Open(t.Context(), r, opts)
-	if err != nil {
+	if err := json.Unmarshal(text, &tokens); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { e.Close() })
-	return e
+	return tokens
+}
+
+// openCheckpoint converts a checkpoint and opens the model.
+func openCheckpoint(t *testing.T, dir string, typ quant.Type, opts engine.Options) *engine.Engine {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "model.stm")
+	if _, err := convert.Run(context.Background(), dir, path, convert.Options{Recipe: convert.Recipe{Type: typ}}); err != nil {
+		t.Fatal(err)
+	}
+	return openReader(t, reader(t, path), opts)
 }
 
 // difference returns the largest |Δlogit| and the mean KL divergence from want to got.
@@ -91,7 +86,7 @@ func logSoftmax(x []float32) []float64 {
 }
 
 func TestGoldenLogits(t *testing.T) {
-	tokens, want := goldenLogits(t)
+	tokens, want := goldenLogits(t, tiny)
 	for _, tt := range []struct {
 		typ     quant.Type
 		kv      engine.KVType
@@ -107,7 +102,7 @@ func TestGoldenLogits(t *testing.T) {
 		{quant.Q4_0, engine.KVF16, 0, 0.1},
 	} {
 		t.Run(tt.typ.String()+"/kv "+tt.kv.String(), func(t *testing.T) {
-			e := convertTiny(t, tt.typ, engine.Options{KVType: tt.kv, Threads: 2})
+			e := openCheckpoint(t, tiny, tt.typ, engine.Options{KVType: tt.kv, Threads: 2})
 			var top, kl float64
 			err := session(t, e).ForwardAll(t.Context(), tokens, func(i int, got []float32) error {
 				d, k := difference(want[i], got)
@@ -130,8 +125,8 @@ func TestGoldenLogits(t *testing.T) {
 
 // One token at a time gives what a batch gives.
 func TestDecodeEqualsPrefill(t *testing.T) {
-	tokens, want := goldenLogits(t)
-	e := convertTiny(t, quant.F32, engine.Options{KVType: engine.KVF32, Threads: 2})
+	tokens, want := goldenLogits(t, tiny)
+	e := openCheckpoint(t, tiny, quant.F32, engine.Options{KVType: engine.KVF32, Threads: 2})
 	s := session(t, e)
 	for i, id := range tokens {
 		got, err := s.Forward(t.Context(), []int32{id})

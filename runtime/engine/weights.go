@@ -22,6 +22,8 @@ type architecture interface{ layer(p *pass, l int) }
 
 // architectures are the kinds of models that the engine runs, by the name in a file's config.
 var architectures = map[string]func(b *binder) architecture{
+	"qwen3":        newQwen3,
+	"qwen3moe":     newQwen3,
 	"smallthinker": newSmallThinker,
 }
 
