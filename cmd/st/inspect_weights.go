@@ -162,15 +162,21 @@ func ggufReport(path string) (*weightsReport, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer f.Close()
 	r := &weightsReport{Kind: fmt.Sprintf("gguf version %d", f.Version), Path: path, Metadata: []weightsMetadata{}}
-	if err := r.addFiles([]string{path}); err != nil {
+	if err := r.addFiles(f.Paths()); err != nil {
 		return nil, err
 	}
 	for _, e := range f.Metadata {
-		r.Metadata = append(r.Metadata, weightsMetadata{e.Key, e.Value})
+		r.Metadata = append(r.Metadata, weightsMetadata{e.Key, e.Text()})
 	}
 	for _, t := range f.Tensors {
-		r.all = append(r.all, weightsTensor{t.Name, t.Shape, strings.ToLower(t.Type.String()), t.Params, t.Bytes, filepath.Base(path)})
+		params := int64(t.Rows()) * int64(t.Cols())
+		shape := make([]int64, len(t.Shape))
+		for i, n := range t.Shape {
+			shape[i] = int64(n)
+		}
+		r.all = append(r.all, weightsTensor{t.Name, shape, strings.ToLower(t.Type.String()), params, t.Bytes(), filepath.Base(t.File())})
 	}
 	r.sumUp()
 	return r, nil

@@ -1,44 +1,128 @@
 package gguf
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
-	"math"
 	"os"
+	"slices"
 )
 
-// File is what a header says.
+// File is an open GGUF file, or the set of files that one was split into. It does not change after [Open], so any number of goroutines may use
+// one at a time.
 type File struct {
-	Path      string
-	Size      int64 // of the file
 	Version   int
 	Alignment int64
-	Metadata  []Entry  // in the order of the file
-	Tensors   []Tensor // in the order of the file
-	DataStart int64    // where the tensors' offsets begin
+	Metadata  Metadata  // of the first file of a set
+	Tensors   []*Tensor // in the order of the files
+
+	shards []*shard
+	byName map[string]*Tensor
 }
 
-// Entry is a metadata entry.
-type Entry struct {
-	Key   string
-	Type  string // such as "uint32", "string" or "array of string"
-	Value string // as text; of an array how long it is
-	Count int64  // elements of an array
+// shard is one of the files.
+type shard struct {
+	path string
+	src  io.ReaderAt
+	size int64
+	*header
 }
 
-// Tensor is one tensor.
-type Tensor struct {
-	Name   string
-	Shape  []int64 // the outermost dimension first, as in a checkpoint
-	Type   Type
-	Params int64
-	Bytes  int64 // 0 if the type is not known
-	Offset int64 // in the file
-}
-
-// Open reads the header of the file at path. It fails if that is no GGUF file, is cut short, or says what cannot be.
+// Open opens the file at path and reads its header. If it is one of a split set (NAME-00001-of-00003.gguf), the others are opened too: all have
+// to be there. It fails if that is no GGUF file, is cut short, or says what cannot be. Tensors whose type is not supported are no error before
+// they are read.
 func Open(path string) (*File, error) {
+	first, err := openShard(path)
+	if err != nil {
+		return nil, err
+	}
+	shards, err := first.set()
+	if err == nil {
+		var f *File
+		if f, err = newFile(shards); err == nil {
+			return f, nil
+		}
+	}
+	for _, s := range shards {
+		if s != nil {
+			s.close()
+		}
+	}
+	return nil, err
+}
+
+// Close closes the files.
+func (f *File) Close() error {
+	var errs []error
+	for _, s := range f.shards {
+		errs = append(errs, s.close())
+	}
+	return errors.Join(errs...)
+}
+
+// Paths returns the files' paths, in their order.
+func (f *File) Paths() []string {
+	var paths []string
+	for _, s := range f.shards {
+		paths = append(paths, s.path)
+	}
+	return paths
+}
+
+// Lookup returns the tensor of that name.
+func (f *File) Lookup(name string) (*Tensor, bool) {
+	t, ok := f.byName[name]
+	return t, ok
+}
+
+// newFile puts the shards of a set together.
+func newFile(shards []*shard) (*File, error) {
+	first := shards[0]
+	f := &File{Version: first.version, Alignment: first.alignment, Metadata: first.metadata, shards: shards, byName: map[string]*Tensor{}}
+	for _, s := range shards {
+		if err := s.place(); err != nil {
+			return nil, fmt.Errorf("%s: %w", s.path, err)
+		}
+		for _, t := range s.tensors {
+			if other, ok := f.byName[t.Name]; ok {
+				return nil, fmt.Errorf("%s: tensor %q is in %s too: %s", s.path, t.Name, other.shard.path, setAdvice)
+			}
+			f.byName[t.Name] = t
+		}
+		f.Tensors = append(f.Tensors, s.tensors...)
+	}
+	return f, nil
+}
+
+// place gives the shard's tensors their places in the file, and checks that these lie in it and apart from each other.
+func (s *shard) place() error {
+	start := (s.end + s.alignment - 1) / s.alignment * s.alignment
+	for _, t := range s.tensors {
+		t.shard = s
+		if t.offset%s.alignment != 0 {
+			return fmt.Errorf("tensor %q: offset %d is no multiple of the alignment, %d: %s", t.Name, t.offset, s.alignment, damaged)
+		}
+		if s.size < start || t.offset > s.size-start || t.size > s.size-start-t.offset {
+			return fmt.Errorf("tensor %q reaches beyond the end of the file, which is %d bytes long: an incomplete download? download it again",
+				t.Name, s.size)
+		}
+		t.offset += start
+	}
+	sorted := slices.Clone(s.tensors)
+	slices.SortStableFunc(sorted, func(a, b *Tensor) int { return cmp.Compare(a.offset, b.offset) })
+	for i := 1; i < len(sorted); i++ {
+		if a, b := sorted[i-1], sorted[i]; a.offset+a.size > b.offset {
+			return fmt.Errorf("tensors %q and %q overlap: %s", a.Name, b.Name, damaged)
+		}
+	}
+	return nil
+}
+
+// openShard opens one file.
+func openShard(path string) (*shard, error) {
+	// To open a pipe would wait for somebody to write to it.
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, cause(err))
@@ -46,17 +130,34 @@ func Open(path string) (*File, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is not a regular file", path)
 	}
-	f, err := os.Open(path)
+	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, cause(err))
 	}
-	defer f.Close()
-	file, err := read(f, info.Size())
+	if info, err = file.Stat(); err != nil {
+		file.Close()
+		return nil, fmt.Errorf("open %s: %w", path, cause(err))
+	}
+	s, err := newShard(path, file, info.Size())
+	if err != nil {
+		file.Close()
+	}
+	return s, err
+}
+
+func newShard(path string, src io.ReaderAt, size int64) (*shard, error) {
+	h, err := readHeader(io.NewSectionReader(src, 0, size), size)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	file.Path = path
-	return file, nil
+	return &shard{path, src, size, h}, nil
+}
+
+func (s *shard) close() error {
+	if c, ok := s.src.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
 }
 
 // cause drops the operation and path of a *PathError: the error around it names the file.
@@ -66,53 +167,4 @@ func cause(err error) error {
 		return pe.Err
 	}
 	return err
-}
-
-// finish computes what the header implies, and checks that the tensors lie in the file.
-func (f *File) finish(end int64) error {
-	f.Alignment = 32
-	for _, e := range f.Metadata {
-		if e.Key == "general.alignment" {
-			if _, err := fmt.Sscan(e.Value, &f.Alignment); err != nil || f.Alignment < 1 || f.Alignment > 1<<20 {
-				return fmt.Errorf("general.alignment is %s: the file is damaged, download it again", e.Value)
-			}
-		}
-	}
-	f.DataStart = (end + f.Alignment - 1) / f.Alignment * f.Alignment
-	seen := map[string]bool{}
-	for i := range f.Tensors {
-		t := &f.Tensors[i]
-		if seen[t.Name] {
-			return fmt.Errorf("tensor %q is there twice: the file is damaged, download it again", t.Name)
-		}
-		seen[t.Name] = true
-		if err := t.finish(); err != nil {
-			return fmt.Errorf("tensor %q: %w", t.Name, err)
-		}
-		if t.Offset < 0 || t.Offset > f.Size-f.DataStart || t.Bytes > f.Size-f.DataStart-t.Offset {
-			return fmt.Errorf("tensor %q reaches beyond the end of the file, which is %d bytes long: an incomplete download?", t.Name, f.Size)
-		}
-		t.Offset += f.DataStart
-	}
-	return nil
-}
-
-// finish computes a tensor's sizes.
-func (t *Tensor) finish() error {
-	t.Params = 1
-	for _, n := range t.Shape {
-		if n < 0 || n > 0 && t.Params > math.MaxInt64/8/n {
-			return fmt.Errorf("shape %v is too large for any file", t.Shape)
-		}
-		t.Params *= n
-	}
-	i, ok := types[t.Type]
-	if !ok {
-		return nil
-	}
-	if row := t.Shape[len(t.Shape)-1]; row%i.block != 0 {
-		return fmt.Errorf("rows of %d weights are no whole blocks of %s", row, t.Type)
-	}
-	t.Bytes = t.Params / i.block * i.bytes
-	return nil
 }
