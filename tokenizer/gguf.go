@@ -1,0 +1,106 @@
+package tokenizer
+
+import (
+	"fmt"
+	"strings"
+)
+
+// GGUFVocabulary is a vocabulary as GGUF files keep it, under tokenizer.ggml.
+type GGUFVocabulary struct {
+	Model  string   // "gpt2": byte-level BPE
+	Pre    string   // how text is split and normalized, by the name of a model: "qwen2"
+	Tokens []string // by id: the model's own in byte-level characters, added ones as they are
+	Types  []int32  // by id: 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte
+	Merges []string // by rank: two tokens with a space between
+
+	BOS, EOS, Pad int32 // −1: none
+	AddBOS        bool
+}
+
+// The types of tokens in GGUF files that need to be told apart.
+const (
+	ggufControl     = 3
+	ggufUserDefined = 4
+	ggufUnused      = 5
+	ggufByte        = 6
+)
+
+// ggufPre is what a GGUF file does not say, because the programs that read it know it of the model that "pre" names.
+type ggufPre struct {
+	normalizer normalizer
+	splitter   splitter
+	plain      map[string]bool // added tokens that are not special, although the file calls every <|…|> a control token
+}
+
+var ggufPres = map[string]ggufPre{
+	"qwen2": {normalizeNFC, splitQwen2, map[string]bool{
+		"<|fim_prefix|>": true, "<|fim_middle|>": true, "<|fim_suffix|>": true, "<|fim_pad|>": true, "<|repo_name|>": true, "<|file_sep|>": true,
+	}},
+}
+
+// ParseGGUF returns the tokenizer that [ParseHF] would have made of the tokenizer.json from which the vocabulary was taken. It supports the
+// model "gpt2" with pre "qwen2": for anything else it returns an error that names the field.
+//
+// Unused tokens, with which files fill the vocabulary up to the rows of the embedding, are no tokens here.
+func ParseGGUF(v GGUFVocabulary) (*Tokenizer, error) {
+	pre, ok := ggufPres[v.Pre]
+	switch {
+	case v.Model != "gpt2":
+		return nil, fmt.Errorf("model: %q is not supported, only gpt2 (byte-level BPE)", v.Model)
+	case !ok:
+		return nil, fmt.Errorf("pre: %q is not supported, only qwen2", v.Pre)
+	case len(v.Types) != len(v.Tokens):
+		return nil, fmt.Errorf("token_type: there are %d types, but %d tokens", len(v.Types), len(v.Tokens))
+	case len(v.Tokens) > maxTokens:
+		return nil, fmt.Errorf("tokens: there are %d, more than the %d supported", len(v.Tokens), maxTokens)
+	}
+	used := func(id int32) int32 {
+		if id >= 0 && int(id) < len(v.Types) && v.Types[id] == ggufUnused {
+			return -1
+		}
+		return id
+	}
+	s := spec{normalizer: pre.normalizer, splitter: pre.splitter, bos: used(v.BOS), eos: used(v.EOS), pad: used(v.Pad), addBOS: v.AddBOS}
+	ids := make(map[string]int32, len(v.Tokens))
+	for id, token := range v.Tokens {
+		switch v.Types[id] {
+		case ggufUnused:
+		case ggufControl, ggufUserDefined:
+			s.added = append(s.added, AddedToken{ID: int32(id), Content: token, Special: v.Types[id] == ggufControl && !pre.plain[token]})
+		case ggufByte:
+			return nil, fmt.Errorf("tokens: %q (id %d) is a byte token, which model gpt2 does not have", token, id)
+		default:
+			text, ok := appendByteLevel(nil, token)
+			if !ok || token == "" {
+				return nil, fmt.Errorf("tokens: %q (id %d) is not byte-level", token, id)
+			}
+			for len(s.model) < id {
+				s.model = append(s.model, "")
+			}
+			s.model = append(s.model, string(text))
+			ids[token] = int32(id)
+		}
+	}
+	var err error
+	if s.merges, err = ggufMerges(v.Merges, ids); err != nil {
+		return nil, err
+	}
+	return newTokenizer(s)
+}
+
+// ggufMerges returns the merges by rank. One whose result is no token is left out: it has no effect, for what it joins comes apart again.
+func ggufMerges(from []string, ids map[string]int32) ([]merge, error) {
+	merges := make([]merge, 0, len(from))
+	for rank, joined := range from {
+		a, b, ok := strings.Cut(joined, " ")
+		left, ok1 := ids[a]
+		right, ok2 := ids[b]
+		if !ok || !ok1 || !ok2 {
+			return nil, fmt.Errorf("merges: merge %d, %q, is not two tokens with a space between", rank, joined)
+		}
+		if result, ok := ids[a+b]; ok {
+			merges = append(merges, merge{left, right, result})
+		}
+	}
+	return merges, nil
+}
