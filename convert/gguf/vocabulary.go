@@ -1,0 +1,105 @@
+package gguf
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"st/tokenizer"
+)
+
+// ErrNoVocabulary is what the error of [File.Vocabulary] wraps if the file has none.
+var ErrNoVocabulary = errors.New("the file has no tokenizer")
+
+// Vocabulary is what a file says of text.
+type Vocabulary struct {
+	Tokens       tokenizer.GGUFVocabulary
+	ChatTemplate string  // "": none
+	EOS          []int32 // tokens that end a turn or a text, ascending
+}
+
+// endsOfTurn are tokens that end a turn in the models that are known, whether the file lists them or not; llama.cpp finds them by name as well.
+var endsOfTurn = []string{"<|im_end|>", "<|endoftext|>"}
+
+// Vocabulary returns the tokenizer's vocabulary, for [tokenizer.ParseGGUF], and what belongs to it.
+func (f *File) Vocabulary() (*Vocabulary, error) {
+	v, err := f.vocabulary()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.shards[0].path, err)
+	}
+	return v, nil
+}
+
+func (f *File) vocabulary() (*Vocabulary, error) {
+	k := &keys{metadata: f.Metadata}
+	const prefix = "tokenizer.ggml."
+	v := &Vocabulary{}
+	t := &v.Tokens
+	var ok bool
+	if t.Model, ok = k.string(prefix + "model"); !ok && k.err == nil {
+		return nil, fmt.Errorf("metadata entry %smodel is missing: %w", prefix, ErrNoVocabulary)
+	}
+	t.Pre, _ = k.string(prefix + "pre")
+	if t.Tokens, ok = k.strings(prefix + "tokens"); !ok {
+		k.fail("metadata entry %stokens is missing: %w", prefix, ErrNoVocabulary)
+	}
+	t.Merges, _ = k.strings(prefix + "merges")
+	types, ok := k.ints(prefix + "token_type")
+	if !ok {
+		k.fail("metadata entry %stoken_type is missing: which tokens are special is not known without it", prefix)
+	}
+	t.Types = make([]int32, len(types))
+	for i, typ := range types {
+		if t.Types[i] = int32(typ); int64(t.Types[i]) != typ {
+			k.fail("metadata entry %stoken_type: type %d of token %d is none that GGUF has", prefix, typ, i)
+		}
+	}
+	t.AddBOS, _ = k.bool(prefix + "add_bos_token")
+	id := func(name string) int32 {
+		id, ok := k.tokenID(prefix + name + "_token_id")
+		if !ok {
+			return -1
+		}
+		if int(id) >= len(t.Tokens) {
+			k.fail("metadata entry %s%s_token_id is %d, but there are %d tokens", prefix, name, id, len(t.Tokens))
+		}
+		return id
+	}
+	t.BOS, t.EOS, t.Pad = id("bos"), id("eos"), id("padding")
+	for _, end := range []int32{t.EOS, id("eot"), id("eom")} {
+		if end >= 0 {
+			v.EOS = append(v.EOS, end)
+		}
+	}
+	for i, token := range t.Tokens {
+		if slices.Contains(endsOfTurn, token) {
+			v.EOS = append(v.EOS, int32(i))
+		}
+	}
+	slices.Sort(v.EOS)
+	v.EOS = slices.Compact(v.EOS)
+	v.ChatTemplate, _ = k.string("tokenizer.chat_template")
+	return v, k.err
+}
+
+// General is who made a model, and where it is from, as its file tells it: any of it may be "".
+type General struct {
+	Name, Organization, License, URL, QuantizedBy string
+}
+
+// General returns what the file says of where the model is from.
+func (f *File) General() General {
+	k := &keys{metadata: f.Metadata}
+	first := func(names ...string) string {
+		for _, name := range names {
+			if text, ok := k.string("general." + name); ok && text != "" {
+				return text
+			}
+		}
+		return ""
+	}
+	return General{
+		Name: first("name", "basename"), Organization: first("organization", "author"), License: first("license"),
+		URL: first("source.url", "source.repo_url", "url", "repo_url"), QuantizedBy: first("quantized_by"),
+	}
+}
