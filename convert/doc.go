@@ -11,5 +11,5 @@
 // meanwhile.
 //
 // Packages underneath: checkpoint reads weights from safetensors and torch files and knows nothing of architectures, calibration
-// holds what a text tells of the weights, and gguf reads the headers of GGUF files, which are shown and not converted.
+// holds what a text tells of the weights, and gguf reads and writes GGUF files, which st inspect shows.
 package convert
