@@ -4,9 +4,9 @@
 //	f, err := gguf.Open("model.gguf") // or any file of a split set, model-00001-of-00003.gguf
 //	if err != nil { … }
 //	defer f.Close()
-//	c, err := f.Config()                                                 // hyperparameters
+//	m, err := f.Model()                                                  // its hyperparameters
 //	v, err := f.Vocabulary()                                             // tok, err := tokenizer.ParseGGUF(v.Tokens)
-//	t, ok := f.Lookup(gguf.TensorName(gguf.GateExperts, 0))              // [experts, ffn, hidden]
+//	t, ok := f.Lookup(gguf.Name{format.RoleGate, 0, true}.String())      // [experts, ffn, hidden] of layer 0
 //	expert := t.Slice(7)                                                 // [ffn, hidden]
 //	row := make([]float32, expert.Cols())
 //	err = expert.ReadRows(ctx, row, 17, 1)                               // row 17
@@ -28,6 +28,6 @@
 //
 //   - file.go, split.go: a file, and a set of files; header.go: its header; metadata.go: its entries
 //   - tensor.go: reading tensors; types.go: their types; dequant.go, dequant_k.go, dequant_iq.go: decoding
-//   - config.go, names.go, vocabulary.go: what the metadata and the names mean for the architectures that are known
+//   - model.go, names.go, vocabulary.go: what the metadata and the names mean for the architectures that are known
 //   - writer.go: writing a file
 package gguf

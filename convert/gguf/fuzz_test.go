@@ -27,7 +27,7 @@ func FuzzOpen(f *testing.F) {
 			return
 		}
 		readAll(t, file)
-		if _, err := file.Config(); err != nil {
+		if _, err := file.Model(); err != nil {
 			checkError(t, err)
 		}
 		if v, err := file.Vocabulary(); err != nil {

@@ -1,71 +1,58 @@
 package gguf
 
 import (
+	"slices"
 	"strconv"
 	"strings"
+
+	"st/format"
 )
 
-// Role is what a tensor is for.
-type Role string
-
-// The roles that the tensors of the architectures have that [File.Config] reads, by their names in GGUF files.
-const (
-	TokenEmbedding Role = "token_embd"
-	Output         Role = "output" // the language-model head; absent if it is the embedding
-	OutputNorm     Role = "output_norm"
-	HeadPredictor  Role = "lm_head_profiler" // only PowerInfer's files have it: it predicts which rows of the head matter
-
-	AttnNorm   Role = "attn_norm"
-	AttnQ      Role = "attn_q"
-	AttnK      Role = "attn_k"
-	AttnV      Role = "attn_v"
-	AttnOutput Role = "attn_output"
-	AttnQNorm  Role = "attn_q_norm"
-	AttnKNorm  Role = "attn_k_norm"
-	FFNNorm    Role = "ffn_norm"
-
-	Router      Role = "ffn_gate_inp"  // [experts, hidden]
-	GateExperts Role = "ffn_gate_exps" // [experts, ffn, hidden]
-	UpExperts   Role = "ffn_up_exps"   // [experts, ffn, hidden]
-	DownExperts Role = "ffn_down_exps" // [experts, hidden, ffn], or [experts, ffn, hidden] if [Config.DownTransposed]
-	Gate        Role = "ffn_gate"
-	Up          Role = "ffn_up"
-	Down        Role = "ffn_down"
-)
-
-// layered tells which roles there are, and whether each layer has one.
-var layered = map[Role]bool{
-	TokenEmbedding: false, Output: false, OutputNorm: false, HeadPredictor: false,
-	AttnNorm: true, AttnQ: true, AttnK: true, AttnV: true, AttnOutput: true, AttnQNorm: true, AttnKNorm: true, FFNNorm: true,
-	Router: true, GateExperts: true, UpExperts: true, DownExperts: true, Gate: true, Up: true, Down: true,
+// Name says which weights a tensor holds.
+type Name struct {
+	Role    format.Role
+	Layer   int  // −1: of no layer
+	Experts bool // those of all experts of the layer, [experts, out, in]
 }
 
-// TensorName returns what the weights of a role are called: blk.3.attn_q.weight, or output_norm.weight, for which the layer does not matter.
-func TensorName(role Role, layer int) string {
-	if layered[role] {
-		return "blk." + strconv.Itoa(layer) + "." + string(role) + ".weight"
+// HeadPredictor is the tensor that predicts which rows of the head matter. Only PowerInfer's files have it.
+const HeadPredictor = "lm_head_profiler.weight"
+
+// String returns the name in GGUF files: blk.3.attn_q.weight, blk.3.ffn_down_exps.weight, output_norm.weight.
+func (n Name) String() string {
+	name := n.Role.String()
+	if n.Experts {
+		name += "_exps"
 	}
-	return string(role) + ".weight"
+	if n.Role.PerLayer() {
+		name = "blk." + strconv.Itoa(n.Layer) + "." + name
+	}
+	return name + ".weight"
 }
 
-// ParseName returns the role and the layer of a tensor, by its name; the layer is −1 for a tensor that is of no layer. ok is false for any other
-// name, biases among them.
-func ParseName(name string) (role Role, layer int, ok bool) {
+// ParseName is the inverse of [Name.String]: ok is false for any other name, biases among them.
+func ParseName(name string) (n Name, ok bool) {
 	rest, ok := strings.CutSuffix(name, ".weight")
 	if !ok {
-		return "", -1, false
+		return Name{}, false
 	}
-	layer = -1
+	n.Layer = -1
 	if block, isBlock := strings.CutPrefix(rest, "blk."); isBlock {
 		number, part, _ := strings.Cut(block, ".")
-		n, err := strconv.Atoi(number)
-		if err != nil || strconv.Itoa(n) != number || n < 0 {
-			return "", -1, false
+		var err error
+		if n.Layer, err = strconv.Atoi(number); err != nil {
+			return Name{}, false
 		}
-		layer, rest = n, part
+		rest = part
 	}
-	if perLayer, known := layered[Role(rest)]; !known || perLayer != (layer >= 0) {
-		return "", -1, false
+	rest, n.Experts = strings.CutSuffix(rest, "_exps")
+	i := slices.IndexFunc(format.Roles(), func(r format.Role) bool { return r.String() == rest })
+	if i < 0 {
+		return Name{}, false
 	}
-	return Role(rest), layer, true
+	n.Role = format.Roles()[i]
+	if n.String() != name || n.Layer < -1 || n.Role.PerLayer() != (n.Layer >= 0) || n.Experts && !n.Role.PerExpert() {
+		return Name{}, false
+	}
+	return n, true
 }

@@ -85,7 +85,7 @@ func (t *Tensor) ReadRows(ctx context.Context, dst []float32, row, n int) error 
 	return nil
 }
 
-// ReadBlocks reads the bytes of rows row to row+n−1, as they are in the file, into dst, which must have length n·RowBytes. See [SplitBlocks].
+// ReadBlocks reads the bytes of rows row to row+n−1, as they are in the file, into dst, which must have length n·RowBytes.
 func (t *Tensor) ReadBlocks(ctx context.Context, dst []byte, row, n int) error {
 	if !t.Type.Known() {
 		return t.errorf("its weights are %s: %w", t.Type, ErrType)
@@ -101,6 +101,39 @@ func (t *Tensor) ReadBlocks(ctx context.Context, dst []byte, row, n int) error {
 		}
 		dst = dst[len(piece):]
 		offset += int64(len(piece))
+	}
+	return nil
+}
+
+// ReadQuants reads rows row to row+n−1 into quants and scales as package quant keeps them, one row after the other: the numbers stay as they are.
+// The type must be one of those that [Type.Quant] knows; quants and scales have the lengths of its QuantBytes and ScaleBytes of n·Cols.
+func (t *Tensor) ReadQuants(ctx context.Context, quants, scales []byte, row, n int) error {
+	typ, ok := t.Type.Quant()
+	if !ok {
+		return t.errorf("its weights are %s, which is not among the types of models: %w", t.Type, ErrType)
+	}
+	if typ.ScaleBytes(t.cols) == 0 {
+		return t.ReadBlocks(ctx, quants, row, n)
+	}
+	if err := t.check(row, n, len(quants), n*typ.QuantBytes(t.cols)); err != nil {
+		return err
+	}
+	if err := t.check(row, n, len(scales), n*typ.ScaleBytes(t.cols)); err != nil {
+		return err
+	}
+	piece := pieces.Get().(*[pieceBytes]byte)
+	defer pieces.Put(piece)
+	block := int(types[t.Type].bytes)
+	offset := t.offset + int64(row)*int64(t.RowBytes())
+	for len(scales) > 0 {
+		blocks := min(len(scales)/2, pieceBytes/block)
+		src := piece[:blocks*block]
+		if err := t.shard.read(ctx, src, offset); err != nil {
+			return t.errorf("%w", err)
+		}
+		SplitBlocks(t.Type, quants, scales, src)
+		quants, scales = quants[blocks*(block-2):], scales[2*blocks:]
+		offset += int64(len(src))
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -84,6 +85,40 @@ func TestReadRows(t *testing.T) {
 		if n != 1 {
 			t.Fatalf("byte %d was read %d times", i, n)
 		}
+	}
+}
+
+// Rows of the types that models have are read without a change, as package quant keeps them.
+func TestReadQuants(t *testing.T) {
+	for _, typ := range []Type{F32, F16, BF16, Q4_0, Q8_0} {
+		f, err := parse(written(t, nil, []Info{{"first", []int{5}, F32}, {"w", []int{100, 8192}, typ}}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := f.Tensors[1]
+		q, _ := typ.Quant()
+		const row, n = 7, 90
+		quants, scales := make([]byte, q.QuantBytes(n*8192)), make([]byte, q.ScaleBytes(n*8192))
+		if err := w.ReadQuants(t.Context(), quants, scales, row, n); err != nil {
+			t.Fatal(err)
+		}
+		want, got := make([]float32, n*8192), make([]float32, n*8192)
+		if err := w.ReadRows(t.Context(), want, row, n); err != nil {
+			t.Fatal(err)
+		}
+		q.Decode(got, quants, scales)
+		for i := range want {
+			if math.Float32bits(got[i]) != math.Float32bits(want[i]) && got[i] == got[i] {
+				t.Fatalf("%s: weight %d is %g, want %g", typ, i, got[i], want[i])
+			}
+		}
+		if err := w.ReadQuants(t.Context(), quants[1:], scales, row, n); err == nil || !strings.Contains(err.Error(), "into a buffer of") {
+			t.Errorf("%s: a short buffer: %v", typ, err)
+		}
+	}
+	w, _ := experts(t)
+	if err := w.ReadQuants(t.Context(), nil, nil, 0, 0); !errors.Is(err, ErrType) {
+		t.Errorf("of Q6_K: %v", err)
 	}
 }
 

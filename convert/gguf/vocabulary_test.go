@@ -1,7 +1,12 @@
 package gguf
 
 import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -53,6 +58,101 @@ func TestVocabulary(t *testing.T) {
 	}
 	if ids := tok.Encode("hi!<|im_end|>", true); !slices.Equal(ids, []int32{258, '!', 257}) {
 		t.Errorf("%v", ids)
+	}
+}
+
+// The tokenizer of Qwen, written as llama.cpp's converter writes it, and read: it encodes and decodes as the tokenizers library does.
+func TestVocabularyOfQwen(t *testing.T) {
+	const dir = "../../testdata/qwen-tokenizer/"
+	var hf struct {
+		Added []struct {
+			ID      int32
+			Content string
+			Special bool
+		} `json:"added_tokens"`
+		Model struct {
+			Vocab  map[string]int32
+			Merges [][2]string
+		}
+	}
+	readJSON(t, dir+"tokenizer.json.gz", &hf)
+	const rows = 151936
+	tokens, types := make([]string, rows), slices.Repeat([]int32{5}, rows)
+	for i := range tokens {
+		tokens[i] = fmt.Sprintf("[PAD%d]", i)
+	}
+	for token, id := range hf.Model.Vocab {
+		tokens[id], types[id] = token, 1
+	}
+	for _, a := range hf.Added {
+		tokens[a.ID], types[a.ID] = a.Content, 4
+		if a.Special || strings.HasPrefix(a.Content, "<|") {
+			types[a.ID] = 3
+		}
+	}
+	var merges []string
+	for _, m := range hf.Model.Merges {
+		merges = append(merges, m[0]+" "+m[1])
+	}
+	f, err := parse(written(t, Metadata{
+		{"tokenizer.ggml.model", "gpt2"}, {"tokenizer.ggml.pre", "qwen2"}, {"tokenizer.ggml.tokens", tokens}, {"tokenizer.ggml.token_type", types},
+		{"tokenizer.ggml.merges", merges}, {"tokenizer.ggml.eos_token_id", uint32(151645)}, {"tokenizer.ggml.padding_token_id", uint32(151643)},
+		{"tokenizer.ggml.bos_token_id", uint32(151643)}, {"tokenizer.ggml.add_bos_token", false},
+	}, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := f.Vocabulary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(v.EOS, []int32{151643, 151645}) {
+		t.Errorf("EOS is %v", v.EOS)
+	}
+	tok, err := tokenizer.ParseGGUF(v.Tokens)
+	if err != nil {
+		t.Fatal(err)
+	}
+	vectors, err := os.ReadFile(dir + "vectors.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for line := range bytes.Lines(vectors) {
+		var v struct {
+			Text, Decoded string
+			IDs           []int32
+		}
+		if err := json.Unmarshal(line, &v); err != nil {
+			t.Fatal(err)
+		}
+		if ids := tok.Encode(v.Text, true); !slices.Equal(ids, v.IDs) {
+			t.Errorf("%.100q is %v, want %v", v.Text, ids, v.IDs)
+		}
+		if text := tok.Decode(v.IDs, false); text != v.Decoded {
+			t.Errorf("%.100q is decoded as %.100q", v.Decoded, text)
+		}
+		n++
+	}
+	if n < 100 {
+		t.Errorf("only %d vectors", n)
+	}
+}
+
+// readJSON reads a compressed JSON file.
+func readJSON(t *testing.T, path string, into any) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	text, err := gzip.NewReader(f)
+	if err == nil {
+		err = json.NewDecoder(text).Decode(into)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -2,11 +2,14 @@ package gguf
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"st/format"
 )
 
 // smallThinker4B is the metadata of SmallThinker-4BA0.6B, as llama.cpp's converter writes it.
@@ -49,61 +52,62 @@ func headerOf(m Metadata, path string, tensors ...Info) *File {
 
 var embedding4B = Info{"token_embd.weight", []int{151936, 1536}, Q6_K}
 
-func TestConfigSmallThinker(t *testing.T) {
+func TestModelSmallThinker(t *testing.T) {
 	f := headerOf(smallThinker4B(), "m.gguf", embedding4B, Info{"blk.0.ffn_down_exps.weight", []int{32, 1536, 768}, Q4_0})
-	got, err := f.Config()
+	got, err := f.Model()
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &Config{
+	want := &Model{Config: format.Config{
 		Architecture: "smallthinker", Vocab: 151936, Hidden: 1536, Layers: 32, Heads: 12, KVHeads: 2, HeadDim: 128, Context: 32768,
-		RMSNormEps: 1e-6, RoPETheta: 1.5e6, RoPELayout: slices.Repeat([]bool{true}, 32), SlidingLayout: make([]bool, 32), Tied: true,
-		MoE: &MoE{Experts: 32, ExpertsPerToken: 4, FFN: 768, Sigmoid: true, NormTopK: true},
-	}
+		RMSNormEps: 1e-6, RoPETheta: 1.5e6, RoPELayout: slices.Repeat([]bool{true}, 32), SlidingLayout: make([]bool, 32), TiedEmbeddings: true,
+		MoE: &format.MoE{Experts: 32, ExpertsPerToken: 4, ExpertFFN: 768},
+	}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
 }
 
 // A sliding window means one global layer without RoPE and three sliding ones with it, again and again.
-func TestConfigLayout(t *testing.T) {
+func TestModelLayout(t *testing.T) {
 	m := with(smallThinker4B(), Entry{"smallthinker.block_count", uint32(5)}, Entry{"smallthinker.attention.sliding_window", uint32(4096)},
 		Entry{"smallthinker.expert_gating_func", uint32(1)})
 	f := headerOf(m, "m.gguf", embedding4B, Info{"output.weight", []int{151936, 1536}, Q6_K})
-	c, err := f.Config()
+	got, err := f.Model()
 	if err != nil {
 		t.Fatal(err)
 	}
+	c := got.Config
 	layout := []bool{false, true, true, true, false}
-	if !slices.Equal(c.RoPELayout, layout) || !slices.Equal(c.SlidingLayout, layout) || c.SlidingWindow != 4096 || c.MoE.Sigmoid || c.Tied {
+	if !slices.Equal(c.RoPELayout, layout) || !slices.Equal(c.SlidingLayout, layout) || c.SlidingWindow != 4096 || !c.MoE.RouterSoftmax || c.TiedEmbeddings {
 		t.Errorf("%+v", c)
 	}
 	f.Metadata = with(m, Entry{"smallthinker.attention.sliding_window", uint32(0)})
-	if c, err = f.Config(); err != nil || !c.RoPELayout[0] || c.SlidingLayout[1] {
-		t.Errorf("a window of 0: %v, %+v", err, c)
+	if got, err = f.Model(); err != nil || !got.Config.RoPELayout[0] || got.Config.SlidingLayout[1] {
+		t.Errorf("a window of 0: %v, %+v", err, got)
 	}
 }
 
 // What a file leaves out: PowerInfer's converter writes no gating function for the 4B, and others may leave out what can be told otherwise.
-func TestConfigDefaults(t *testing.T) {
+func TestModelDefaults(t *testing.T) {
 	m := with(smallThinker4B(), Entry{"smallthinker.expert_gating_func", nil}, Entry{"smallthinker.attention.key_length", nil},
 		Entry{"smallthinker.attention.value_length", nil}, Entry{"smallthinker.expert_feed_forward_length", nil},
 		Entry{"smallthinker.attention.head_count_kv", nil}, Entry{"smallthinker.rope.freq_base", nil})
 	f := headerOf(m, "m.gguf", embedding4B, Info{"blk.0.ffn_gate_exps.weight", []int{32, 768, 1536}, Q4_0})
-	c, err := f.Config()
+	got, err := f.Model()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !c.MoE.Sigmoid || c.HeadDim != 128 || c.MoE.FFN != 768 || c.KVHeads != 12 || c.RoPETheta != 10000 {
+	if c := got.Config; c.MoE.RouterSoftmax || c.HeadDim != 128 || c.MoE.ExpertFFN != 768 || c.KVHeads != 12 || c.RoPETheta != 10000 {
 		t.Errorf("%+v, %+v", c, c.MoE)
 	}
-	if len(c.Notes) != 1 || !strings.Contains(c.Notes[0], "smallthinker.expert_gating_func is missing") {
-		t.Errorf("notes: %q", c.Notes)
+	if len(got.Notes) != 1 || !strings.Contains(got.Notes[0], "smallthinker.expert_gating_func is missing") {
+		t.Errorf("notes: %q", got.Notes)
 	}
 }
 
 // The shape of down tells whether it is transposed. Where it does not, what tells of PowerInfer's converter does.
-func TestConfigTransposed(t *testing.T) {
+func TestModelTransposed(t *testing.T) {
 	square := with(smallThinker4B(), Entry{"smallthinker.expert_feed_forward_length", uint32(1536)})
 	down := func(shape ...int) Info { return Info{"blk.0.ffn_down_exps.weight", shape, Q4_0} }
 	for name, tt := range map[string]struct {
@@ -123,36 +127,36 @@ func TestConfigTransposed(t *testing.T) {
 		"square, with a predictor":   {square, "x.gguf", []Info{down(32, 1536, 1536), {"lm_head_profiler.weight", []int{4}, F32}}, true, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, err := headerOf(tt.m, tt.path, append(tt.tensors, embedding4B)...).Config()
+			got, err := headerOf(tt.m, tt.path, append(tt.tensors, embedding4B)...).Model()
 			if err != nil {
 				t.Fatal(err)
 			}
-			if c.MoE.DownTransposed != tt.want || len(c.Notes) != tt.notes {
-				t.Errorf("transposed: %v, notes %q", c.MoE.DownTransposed, c.Notes)
+			if got.DownTransposed != tt.want || len(got.Notes) != tt.notes {
+				t.Errorf("transposed: %v, notes %q", got.DownTransposed, got.Notes)
 			}
 		})
 	}
 }
 
-func TestConfigQwen3(t *testing.T) {
+func TestModelQwen3(t *testing.T) {
 	m := Metadata{
 		{"general.architecture", "qwen3"}, {"qwen3.block_count", uint32(2)}, {"qwen3.context_length", uint32(40960)},
 		{"qwen3.embedding_length", uint32(1024)}, {"qwen3.feed_forward_length", uint32(3072)}, {"qwen3.attention.head_count", uint32(16)},
 		{"qwen3.attention.head_count_kv", uint32(8)}, {"qwen3.attention.key_length", uint32(128)}, {"qwen3.attention.layer_norm_rms_epsilon", float32(1e-6)},
 		{"qwen3.rope.freq_base", float32(1e6)}, {"qwen3.rope.scaling.type", "yarn"}, {"qwen3.rope.scaling.factor", float32(4)},
-		{"qwen3.rope.scaling.original_context_length", uint32(32768)}, {"qwen3.rope.scaling.yarn_beta_fast", float32(32)},
+		{"qwen3.rope.scaling.original_context_length", uint32(32768)}, {"qwen3.rope.scaling.yarn_beta_fast", float32(16)},
 	}
 	embedding := Info{"token_embd.weight", []int{151936, 1024}, Q8_0}
-	got, err := headerOf(m, "m.gguf", embedding).Config()
+	got, err := headerOf(m, "m.gguf", embedding).Model()
 	if err != nil {
 		t.Fatal(err)
 	}
-	fast := 32.0
-	want := &Config{
+	want := &Model{Config: format.Config{
 		Architecture: "qwen3", Vocab: 151936, Hidden: 1024, Layers: 2, Heads: 16, KVHeads: 8, HeadDim: 128, Context: 40960, FFN: 3072,
-		RMSNormEps: 1e-6, RoPETheta: 1e6, RoPEScaling: &RoPEScaling{Type: "yarn", Factor: 4, OriginalContext: 32768, BetaFast: &fast},
-		RoPELayout: []bool{true, true}, SlidingLayout: []bool{false, false}, QKNorm: true, Tied: true,
-	}
+		RMSNormEps: 1e-6, RoPETheta: 1e6, RoPELayout: []bool{true, true}, SlidingLayout: []bool{false, false}, QKNorm: true, TiedEmbeddings: true,
+		Activation:  format.SiLU,
+		RoPEScaling: &format.RoPEScaling{Type: "yarn", Factor: 4, OriginalContext: 32768, BetaFast: 16, BetaSlow: 1, AttentionFactor: 0.1*math.Log(4) + 1, Truncate: true},
+	}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -161,19 +165,19 @@ func TestConfigQwen3(t *testing.T) {
 	for _, e := range m[1:10] {
 		moe = append(moe, Entry{strings.Replace(e.Key, "qwen3", "qwen3moe", 1), e.Value})
 	}
-	c, err := headerOf(moe, "m.gguf", embedding).Config()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(&MoE{Experts: 128, ExpertsPerToken: 8, FFN: 768, NormTopK: true}, c.MoE); diff != "" || !c.QKNorm || c.FFN != 0 || c.RoPEScaling != nil {
-		t.Errorf("%+v\n%s", c, diff)
-	}
-	if c, err = headerOf(with(moe, Entry{"qwen3moe.expert_weights_norm", false}), "m.gguf", embedding).Config(); err != nil || c.MoE.NormTopK {
-		t.Errorf("expert_weights_norm false: %v, %+v", err, c)
+	for _, norm := range []any{nil, true, false} {
+		got, err := headerOf(with(moe, Entry{"qwen3moe.expert_weights_norm", norm}), "m.gguf", embedding).Model()
+		if err != nil {
+			t.Fatal(err)
+		}
+		experts := &format.MoE{Experts: 128, ExpertsPerToken: 8, ExpertFFN: 768, RouterSoftmax: true, SoftmaxAll: norm == false}
+		if diff := cmp.Diff(experts, got.Config.MoE); diff != "" || !got.Config.QKNorm || got.Config.FFN != 0 || got.Config.RoPEScaling != nil {
+			t.Errorf("%+v\n%s", got, diff)
+		}
 	}
 }
 
-func TestConfigRefuses(t *testing.T) {
+func TestModelRefuses(t *testing.T) {
 	const arch = "smallthinker."
 	for name, tt := range map[string]struct {
 		change Entry
@@ -187,7 +191,7 @@ func TestConfigRefuses(t *testing.T) {
 		"zero":                 {Entry{arch + "block_count", uint32(0)}, "smallthinker.block_count is 0"},
 		"negative":             {Entry{arch + "block_count", int32(-1)}, "smallthinker.block_count is -1"},
 		"huge":                 {Entry{arch + "block_count", uint64(1 << 63)}, "smallthinker.block_count is 9223372036854775808"},
-		"many layers":          {Entry{arch + "block_count", uint32(513)}, "at most 512"},
+		"many layers":          {Entry{arch + "block_count", uint32(4097)}, "at most 4096"},
 		"per layer":            {Entry{arch + "attention.head_count", []uint32{12, 8}}, "the same for all layers"},
 		"an empty array":       {Entry{arch + "attention.head_count", []uint32{}}, "the same for all layers"},
 		"KV heads":             {Entry{arch + "attention.head_count_kv", uint32(5)}, "must divide smallthinker.attention.head_count, 12"},
@@ -195,7 +199,8 @@ func TestConfigRefuses(t *testing.T) {
 		"part of a head":       {Entry{arch + "rope.dimension_count", uint32(64)}, "rope.dimension_count is 64"},
 		"no epsilon":           {Entry{arch + "attention.layer_norm_rms_epsilon", nil}, "layer_norm_rms_epsilon is missing"},
 		"epsilon of text":      {Entry{arch + "attention.layer_norm_rms_epsilon", "small"}, "it must be a number"},
-		"scaling":              {Entry{arch + "rope.scaling.type", "magic"}, "known"},
+		"scaling":              {Entry{arch + "rope.scaling.type", "longrope"}, "only none and yarn"},
+		"unnormalised":         {Entry{arch + "expert_weights_norm", false}, "sigmoids are only supported over their sum"},
 		"no experts":           {Entry{arch + "expert_count", nil}, "expert_count is missing"},
 		"more than there are":  {Entry{arch + "expert_used_count", uint32(33)}, "but there are 32 experts"},
 		"gating":               {Entry{arch + "expert_gating_func", uint32(7)}, "expert_gating_func is 7"},
@@ -210,7 +215,7 @@ func TestConfigRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := headerOf(with(smallThinker4B(), tt.change), "m.gguf", embedding4B, Info{"blk.0.ffn_down_exps.weight", []int{32, 1536, 768}, Q4_0})
-			_, err := f.Config()
+			_, err := f.Model()
 			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.HasPrefix(err.Error(), "m.gguf: ") {
 				t.Errorf("the error is %v, want %q", err, tt.want)
 			}
@@ -220,34 +225,45 @@ func TestConfigRefuses(t *testing.T) {
 		})
 	}
 	f := headerOf(with(smallThinker4B(), Entry{arch + "attention.key_length", nil}, Entry{arch + "attention.head_count", uint32(10)}), "m.gguf", embedding4B)
-	if _, err := f.Config(); err == nil || !strings.Contains(err.Error(), "key_length is missing, and embedding_length, 1536, is no multiple of head_count, 10") {
+	if _, err := f.Model(); err == nil || !strings.Contains(err.Error(), "key_length is missing, and embedding_length, 1536, is no multiple of head_count, 10") {
 		t.Errorf("no head dimension: %v", err)
 	}
 	f = headerOf(with(smallThinker4B(), Entry{arch + "attention.sliding_window", uint32(64)}, Entry{arch + "attention.sliding_window_pattern", uint32(2)}),
 		"m.gguf", embedding4B)
-	if _, err := f.Config(); err == nil || !strings.Contains(err.Error(), "one global layer in four") {
+	if _, err := f.Model(); err == nil || !strings.Contains(err.Error(), "one global layer in four") {
 		t.Errorf("another pattern: %v", err)
 	}
 }
 
 func TestNames(t *testing.T) {
-	for role, perLayer := range layered {
-		layer := -1
-		if perLayer {
-			layer = 51
-		}
-		name := TensorName(role, layer)
-		if gotRole, gotLayer, ok := ParseName(name); !ok || gotRole != role || gotLayer != layer {
-			t.Errorf("%s: %s, %d, %v", name, gotRole, gotLayer, ok)
+	for _, role := range format.Roles() {
+		for _, experts := range []bool{false, true} {
+			if experts && !role.PerExpert() {
+				continue
+			}
+			want := Name{role, -1, experts}
+			if role.PerLayer() {
+				want.Layer = 51
+			}
+			if got, ok := ParseName(want.String()); !ok || got != want {
+				t.Errorf("%s: %+v, %v", want, got, ok)
+			}
 		}
 	}
-	if name := TensorName(DownExperts, 3); name != "blk.3.ffn_down_exps.weight" {
-		t.Error(name)
+	for want, n := range map[string]Name{
+		"blk.3.ffn_down_exps.weight": {format.RoleDown, 3, true}, "blk.0.ffn_gate.weight": {format.RoleGate, 0, false},
+		"blk.0.ffn_gate_inp.weight": {format.RoleRouter, 0, false}, "token_embd.weight": {format.RoleEmbedding, -1, false},
+		"output.weight": {format.RoleHead, -1, false}, "blk.7.attn_q_norm.weight": {format.RoleQueryNorm, 7, false},
+	} {
+		if got := n.String(); got != want {
+			t.Errorf("%+v is called %s, want %s", n, got, want)
+		}
 	}
 	for _, name := range []string{"", "weight", "output", "output.bias", "blk.0.attn_q.bias", "blk.attn_q.weight", "blk.-1.attn_q.weight", "blk.007.attn_q.weight",
-		"blk.0.output.weight", "attn_q.weight", "blk.0.attn_qkv.weight", "rope_freqs.weight", "blk.99999999999999999999.attn_q.weight"} {
-		if role, layer, ok := ParseName(name); ok {
-			t.Errorf("%q is %s of layer %d", name, role, layer)
+		"blk.0.output.weight", "attn_q.weight", "blk.0.attn_qkv.weight", "rope_freqs.weight", "blk.99999999999999999999.attn_q.weight", "none.weight",
+		"blk.0.attn_q_exps.weight", "output_exps.weight", HeadPredictor} {
+		if n, ok := ParseName(name); ok {
+			t.Errorf("%q is %+v", name, n)
 		}
 	}
 }

@@ -3,74 +3,80 @@ package gguf
 import (
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"st/format"
 )
 
-// ErrArchitecture is what the error of [File.Config] wraps if the model is of another architecture than those that are known.
+// ErrArchitecture is what the error of [File.Model] wraps if the model is of another architecture than those that are known.
 var ErrArchitecture = errors.New("the architecture is not supported: smallthinker, qwen3moe and qwen3 are")
 
-// Config is a model's hyperparameters, as its metadata and the shapes of its tensors tell them.
-type Config struct {
-	Architecture string // "smallthinker", "qwen3moe" or "qwen3"
-
-	Vocab   int // rows of the embedding
-	Hidden  int
-	Layers  int
-	Heads   int
-	KVHeads int
-	HeadDim int
-	Context int // tokens that the model was trained for
-	FFN     int // of a dense layer; 0 if there are experts
-
-	RMSNormEps    float64
-	RoPETheta     float64
-	RoPEScaling   *RoPEScaling // nil: none
-	RoPELayout    []bool       // by layer: whether it has RoPE
-	SlidingLayout []bool       // by layer: whether it attends to the last SlidingWindow tokens only
-	SlidingWindow int          // 0: no layer has one
-
-	QKNorm bool
-	Tied   bool // there is no output tensor: the head is the embedding
-	MoE    *MoE // nil: dense
-
-	Notes []string // what was taken for granted, for the user to read
+// Model is what a file tells of its model's shape.
+type Model struct {
+	Config         format.Config
+	DownTransposed bool     // ffn_down_exps is [experts, ffn, hidden]: a row for each neuron, not for each output
+	Notes          []string // what was taken for granted, for the user to read
 }
 
-// MoE is the mixture of experts that stands in for each feed-forward network.
-type MoE struct {
-	Experts         int
-	ExpertsPerToken int
-	FFN             int  // of an expert
-	Sigmoid         bool // the router's weights are sigmoids, not a softmax
-	NormTopK        bool // the weights of the chosen experts are divided by their sum
-	DownTransposed  bool // ffn_down_exps is [experts, ffn, hidden]: a row for each neuron, not for each output
+// Model returns the model's shape, as metadata and tensors tell it. The error names the entry that is missing, wrong or not supported; it is
+// [ErrArchitecture] if the model is of an unknown kind. Shapes of tensors are looked at only where the metadata does not tell enough: compare them
+// all before you use them.
+func (f *File) Model() (*Model, error) {
+	m, err := f.model()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.shards[0].path, err)
+	}
+	return m, nil
 }
 
-// RoPEScaling stretches RoPE beyond the context that a model was trained for first.
-type RoPEScaling struct {
-	Type            string // "yarn", "linear" or "longrope"
-	Factor          float64
-	OriginalContext int
-	AttentionFactor *float64 // "attention_factor" of config.json; nil where the file leaves it to the method, here and below
-	BetaFast        *float64
-	BetaSlow        *float64
-	ExtFactor       *float64
+func (f *File) model() (*Model, error) {
+	m := &Model{}
+	r := &modelReader{keys: keys{metadata: f.Metadata}, f: f, m: m, c: &m.Config}
+	var ok bool
+	if r.arch, ok = r.string("general.architecture"); !ok {
+		r.fail("metadata entry general.architecture is missing: this is no file of a model")
+	}
+	if r.err != nil {
+		return nil, r.err
+	}
+	switch r.c.Architecture = r.arch; r.arch {
+	case "smallthinker":
+		r.common()
+		r.experts()
+		r.slidingLayout()
+	case "qwen3moe":
+		r.common()
+		r.experts()
+		r.c.QKNorm, r.c.Activation = true, format.SiLU
+	case "qwen3":
+		r.common()
+		r.c.FFN = r.need("feed_forward_length")
+		r.c.QKNorm, r.c.Activation = true, format.SiLU
+	default:
+		return nil, fmt.Errorf("general.architecture is %.60q: %w", r.arch, ErrArchitecture)
+	}
+	if r.err == nil {
+		r.err = r.c.Validate()
+	}
+	return m, r.err
 }
 
-// configReader reads the keys of an architecture.
-type configReader struct {
+// modelReader reads the keys of an architecture.
+type modelReader struct {
 	keys
 	f    *File
 	arch string
-	c    *Config
+	m    *Model
+	c    *format.Config
 }
 
-func (r *configReader) key(name string) string { return r.arch + "." + name }
+func (r *modelReader) key(name string) string { return r.arch + "." + name }
 
 // need returns a size that must be there.
-func (r *configReader) need(name string) int {
+func (r *modelReader) need(name string) int {
 	n, ok := r.size(r.key(name))
 	if !ok {
 		r.fail("metadata entry %s is missing", r.key(name))
@@ -78,52 +84,13 @@ func (r *configReader) need(name string) int {
 	return n
 }
 
-// Config returns the hyperparameters. The error names the entry that is missing, wrong or not supported; it is [ErrArchitecture] if the model is of
-// an unknown kind. Shapes of tensors are looked at only where the metadata does not tell enough: compare them all before you use them.
-func (f *File) Config() (*Config, error) {
-	c, err := f.config()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.shards[0].path, err)
-	}
-	return c, nil
-}
-
-func (f *File) config() (*Config, error) {
-	r := &configReader{keys: keys{metadata: f.Metadata}, f: f, c: &Config{}}
-	arch, ok := r.string("general.architecture")
-	if !ok {
-		r.fail("metadata entry general.architecture is missing: this is no file of a model, or not the first of a split one")
-	}
-	if r.err != nil {
-		return nil, r.err
-	}
-	r.arch, r.c.Architecture = arch, arch
-	switch arch {
-	case "smallthinker":
-		r.common()
-		r.experts()
-		r.smallThinker()
-	case "qwen3moe":
-		r.common()
-		r.experts()
-		r.c.QKNorm = true
-	case "qwen3":
-		r.common()
-		r.c.FFN = r.need("feed_forward_length")
-		r.c.QKNorm = true
-	default:
-		return nil, fmt.Errorf("general.architecture is %.60q: %w", arch, ErrArchitecture)
-	}
-	return r.c, r.err
-}
-
 // common reads what all architectures have. The defaults are those of llama.cpp.
-func (r *configReader) common() {
+func (r *modelReader) common() {
 	c := r.c
 	c.Hidden, c.Layers, c.Context = r.need("embedding_length"), r.need("block_count"), r.need("context_length")
 	c.Heads = r.need("attention.head_count")
-	if c.Layers > maxLayers {
-		r.fail("metadata entry %s is %d: at most %d are supported", r.key("block_count"), c.Layers, maxLayers)
+	if c.Layers > format.MaxLayers {
+		r.fail("metadata entry %s is %d: at most %d are supported", r.key("block_count"), c.Layers, format.MaxLayers)
 	}
 	if r.err != nil {
 		return
@@ -153,61 +120,56 @@ func (r *configReader) common() {
 	}
 	r.ropeScaling()
 	c.RoPELayout, c.SlidingLayout = slices.Repeat([]bool{true}, c.Layers), make([]bool, c.Layers)
-	embedding, ok := r.f.Lookup(TensorName(TokenEmbedding, -1))
+	name := Name{format.RoleEmbedding, -1, false}
+	embedding, ok := r.f.Lookup(name.String())
 	if !ok || embedding.Cols() != c.Hidden {
-		r.fail("tensor %q is missing, or not of %s, %d, columns", TensorName(TokenEmbedding, -1), r.key("embedding_length"), c.Hidden)
+		r.fail("tensor %q is missing, or not of %s, %d, columns", name, r.key("embedding_length"), c.Hidden)
 		return
 	}
 	c.Vocab = embedding.Rows()
-	_, untied := r.f.Lookup(TensorName(Output, -1))
-	c.Tied = !untied
+	_, untied := r.f.Lookup(Name{format.RoleHead, -1, false}.String())
+	c.TiedEmbeddings = !untied
 }
 
-// maxLayers is that of llama.cpp.
-const maxLayers = 512
-
 // ropeScaling reads rope.scaling.*. A factor of 1, or 0, which is what converters write for none, scales nothing.
-func (r *configReader) ropeScaling() {
+func (r *modelReader) ropeScaling() {
 	typ, ok := r.string(r.key("rope.scaling.type"))
 	if !ok {
 		typ = "linear"
 	}
-	s := &RoPEScaling{Type: typ}
-	if s.Factor, ok = r.float(r.key("rope.scaling.factor")); !ok {
-		s.Factor, _ = r.float(r.key("rope.scale_linear")) // the name that old files have
+	factor, ok := r.float(r.key("rope.scaling.factor"))
+	if !ok {
+		factor, _ = r.float(r.key("rope.scale_linear")) // the name that old files have
 	}
-	if s.OriginalContext, ok = r.size(r.key("rope.scaling.original_context_length")); !ok {
-		s.OriginalContext = r.c.Context
+	switch {
+	case typ == "none" || (typ == "linear" || typ == "yarn") && (factor == 0 || factor == 1):
+		return
+	case typ != "yarn":
+		r.fail("metadata entry %s is %.60q: only none and yarn are supported", r.key("rope.scaling.type"), typ)
+	case factor < 1:
+		r.fail("metadata entry %s is %g: it must be 1 or more", r.key("rope.scaling.factor"), factor)
 	}
-	for name, to := range map[string]**float64{
-		"yarn_attn_factor": &s.AttentionFactor, "yarn_ext_factor": &s.ExtFactor, "yarn_beta_fast": &s.BetaFast, "yarn_beta_slow": &s.BetaSlow,
-	} {
-		if v, ok := r.float(r.key("rope.scaling." + name)); ok {
-			*to = &v
+	s := &format.RoPEScaling{Type: typ, Factor: factor, OriginalContext: r.c.Context, BetaFast: 32, BetaSlow: 1, AttentionFactor: 0.1*math.Log(factor) + 1, Truncate: true}
+	if n, ok := r.size(r.key("rope.scaling.original_context_length")); ok {
+		s.OriginalContext = n
+	}
+	for name, to := range map[string]*float64{"attn_factor": &s.AttentionFactor, "beta_fast": &s.BetaFast, "beta_slow": &s.BetaSlow} {
+		if v, ok := r.float(r.key("rope.scaling.yarn_" + name)); ok {
+			*to = v
 		}
 	}
 	if v, ok := r.float(r.key("rope.scaling.attn_factor")); ok && v != 1 {
 		r.fail("metadata entry %s is %g: only 1 is supported", r.key("rope.scaling.attn_factor"), v)
 	}
-	switch typ {
-	case "none":
-	case "linear", "yarn":
-		if s.Factor != 0 && s.Factor != 1 {
-			r.c.RoPEScaling = s
-		}
-	case "longrope":
-		r.c.RoPEScaling = s
-	default:
-		r.fail("metadata entry %s is %.60q: none, linear, yarn and longrope are known", r.key("rope.scaling.type"), typ)
-	}
+	r.c.RoPEScaling = s
 }
 
 // experts reads what mixtures of experts have.
-func (r *configReader) experts() {
+func (r *modelReader) experts() {
 	if r.err != nil {
 		return
 	}
-	m := &MoE{Experts: r.need("expert_count"), ExpertsPerToken: r.need("expert_used_count"), NormTopK: true}
+	m := &format.MoE{Experts: r.need("expert_count"), ExpertsPerToken: r.need("expert_used_count"), RouterSoftmax: true}
 	if r.err != nil {
 		return
 	}
@@ -215,27 +177,31 @@ func (r *configReader) experts() {
 		r.fail("metadata entry %s is %d, but there are %d experts", r.key("expert_used_count"), m.ExpertsPerToken, m.Experts)
 	}
 	var ok bool
-	if m.FFN, ok = r.size(r.key("expert_feed_forward_length")); !ok {
-		gate, ok := r.f.Lookup(TensorName(GateExperts, 0))
+	if m.ExpertFFN, ok = r.size(r.key("expert_feed_forward_length")); !ok {
+		name := Name{format.RoleGate, 0, true}
+		gate, ok := r.f.Lookup(name.String())
 		if !ok || len(gate.Shape) != 3 {
-			r.fail("metadata entry %s is missing, and so is tensor %q, which would tell", r.key("expert_feed_forward_length"), TensorName(GateExperts, 0))
+			r.fail("metadata entry %s is missing, and so is tensor %q, which would tell", r.key("expert_feed_forward_length"), name)
 			return
 		}
-		m.FFN = gate.Shape[1]
+		m.ExpertFFN = gate.Shape[1]
 	}
 	switch gating, ok := find(&r.keys, r.key("expert_gating_func"), "a number", asInt); {
 	case ok && gating == 1:
 	case ok && gating == 2:
-		m.Sigmoid = true
+		m.RouterSoftmax = false
 	case ok:
 		r.fail("metadata entry %s is %d: only 1 (softmax) and 2 (sigmoid) are supported", r.key("expert_gating_func"), gating)
 	case r.arch == "smallthinker":
-		m.Sigmoid = true
+		m.RouterSoftmax = false
 		r.note("%s is missing: the router's weights are taken to be sigmoids, because converters leave the entry out only where config.json does not ask for a softmax",
 			r.key("expert_gating_func"))
 	}
-	if norm, ok := r.bool(r.key("expert_weights_norm")); ok {
-		m.NormTopK = norm
+	if norm, ok := r.bool(r.key("expert_weights_norm")); ok && !norm {
+		if !m.RouterSoftmax {
+			r.fail("metadata entry %s is false: sigmoids are only supported over their sum", r.key("expert_weights_norm"))
+		}
+		m.SoftmaxAll = true
 	}
 	if scale, ok := r.float(r.key("expert_weights_scale")); ok && scale != 0 && scale != 1 {
 		r.fail("metadata entry %s is %g: only 1 is supported", r.key("expert_weights_scale"), scale)
@@ -249,29 +215,29 @@ func (r *configReader) experts() {
 	r.downTransposed()
 }
 
-func (r *configReader) note(format string, args ...any) {
-	r.c.Notes = append(r.c.Notes, fmt.Sprintf(format, args...))
+func (r *modelReader) note(format string, args ...any) {
+	r.m.Notes = append(r.m.Notes, fmt.Sprintf(format, args...))
 }
 
 // downTransposed finds out how the down matrices lie: their shape tells unless both dimensions are alike. Then whatever tells of PowerInfer does,
 // whose converter is the one that transposes: its head predictor, or its name in that of the file or the model.
-func (r *configReader) downTransposed() {
+func (r *modelReader) downTransposed() {
 	m, hidden := r.c.MoE, r.c.Hidden
-	name := TensorName(DownExperts, 0)
-	down, ok := r.f.Lookup(name)
+	name := Name{format.RoleDown, 0, true}
+	down, ok := r.f.Lookup(name.String())
 	if !ok || r.err != nil {
 		return // the tensor will be missed
 	}
-	plain, transposed := []int{m.Experts, hidden, m.FFN}, []int{m.Experts, m.FFN, hidden}
+	plain, transposed := []int{m.Experts, hidden, m.ExpertFFN}, []int{m.Experts, m.ExpertFFN, hidden}
 	switch {
 	case !slices.Equal(down.Shape, plain) && !slices.Equal(down.Shape, transposed):
 		r.fail("tensor %q has the shape %v: %v or, transposed, %v was expected", name, down.Shape, plain, transposed)
-	case m.FFN != hidden:
-		m.DownTransposed = slices.Equal(down.Shape, transposed)
+	case m.ExpertFFN != hidden:
+		r.m.DownTransposed = slices.Equal(down.Shape, transposed)
 	default:
 		evidence := r.transposedBy()
-		m.DownTransposed = evidence != ""
-		if m.DownTransposed {
+		r.m.DownTransposed = evidence != ""
+		if r.m.DownTransposed {
 			r.note("experts have as many neurons as the hidden size, %d, so the shape of ffn_down_exps does not tell how it lies: transposed, because %s",
 				hidden, evidence)
 		} else {
@@ -282,9 +248,9 @@ func (r *configReader) downTransposed() {
 }
 
 // transposedBy says what tells that the down matrices are transposed, if anything does.
-func (r *configReader) transposedBy() string {
-	if _, ok := r.f.Lookup(TensorName(HeadPredictor, -1)); ok {
-		return fmt.Sprintf("there is a tensor %s, which PowerInfer's files have", TensorName(HeadPredictor, -1))
+func (r *modelReader) transposedBy() string {
+	if _, ok := r.f.Lookup(HeadPredictor); ok {
+		return fmt.Sprintf("there is a tensor %s, which PowerInfer's files have", HeadPredictor)
 	}
 	texts := []struct{ what, text string }{{"the file's name", filepath.Base(r.f.shards[0].path)}}
 	for _, key := range []string{"general.name", "general.basename", "general.finetune"} {
@@ -302,9 +268,9 @@ func (r *configReader) transposedBy() string {
 	return ""
 }
 
-// smallThinker reads the layout: with a sliding window, every fourth layer, from the first on, is global and without RoPE; without one, all have
+// slidingLayout reads the layout of SmallThinker: with a sliding window, every fourth layer, from the first on, is global and without RoPE; without one, all have
 // RoPE and none slides. The files do not tell more.
-func (r *configReader) smallThinker() {
+func (r *modelReader) slidingLayout() {
 	if r.err != nil {
 		return
 	}
