@@ -15,6 +15,7 @@ import (
 
 	"st/convert/calibration"
 	"st/format"
+	"st/format/outfile"
 	"st/quant"
 )
 
@@ -40,6 +41,13 @@ type Options struct {
 	Progress func(done, total int64)
 	// Create makes the output file; nil makes one on disk. Tests put a full disk behind it.
 	Create func(path string) (format.OutFile, error)
+
+	inputs []string // files that are read
+}
+
+// output are the options of the file to write.
+func (o *Options) output() outfile.Options {
+	return outfile.Options{Replace: o.Force, Inputs: o.inputs, Open: o.Create}
 }
 
 // Result tells what Run made.
@@ -96,7 +104,8 @@ func Run(ctx context.Context, src, dst string, opts Options) (*Result, error) {
 		return nil, err
 	}
 	defer s.weights.Close()
-	if err := checkTarget(dst, s.files()); err != nil {
+	opts.inputs = s.files()
+	if err := outfile.Check(dst, opts.output()); err != nil {
 		return nil, err
 	}
 	meta, notes, err := s.meta()
@@ -126,7 +135,8 @@ func Quantize(ctx context.Context, src, dst string, opts Options) (*Result, erro
 		return nil, err
 	}
 	defer r.Close()
-	if err := checkTarget(dst, []string{src}); err != nil {
+	opts.inputs = []string{src}
+	if err := outfile.Check(dst, opts.output()); err != nil {
 		return nil, err
 	}
 	weights, err := newModelWeights(r)
@@ -166,7 +176,7 @@ func produce(ctx context.Context, begin time.Time, dst string, meta format.Meta,
 	if err != nil {
 		return nil, err
 	}
-	w, err := format.Create(dst, meta, p.records, format.CreateOptions{Force: opts.Force, Create: opts.Create})
+	w, err := format.Create(dst, meta, p.records, format.CreateOptions{Force: opts.Force, Inputs: opts.inputs, Create: opts.Create})
 	if err != nil {
 		return nil, err
 	}
@@ -201,6 +211,9 @@ func produce(ctx context.Context, begin time.Time, dst string, meta format.Meta,
 	}
 	if err := w.Commit(provenance); err != nil {
 		return nil, err
+	}
+	for _, l := range w.Leftovers() {
+		notes = append(notes, fmt.Sprintf("%s, %d bytes that a run which was killed had left behind, was removed", l.Path, l.Bytes))
 	}
 	result := &Result{SourceBytes: p.sourceBytes, Elapsed: time.Since(begin), Fallbacks: p.fallbacks, Losses: p.losses, Notes: notes}
 	for i := range p.records {

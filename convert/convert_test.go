@@ -312,9 +312,9 @@ func TestTargets(t *testing.T) {
 		src, dst, want string
 		force          bool
 	}{
-		{dir, weights, "one of the files to convert", true},
-		{weights, weights, "one of the files to convert", true},
-		{dir, link, "one of the files to convert", true},
+		{dir, weights, "is an input too", true},
+		{weights, weights, "is an input too", true},
+		{dir, link, "is an input too", true},
 		{dir, existing, "m.stm exists", false},
 		{dir, dir, "is a directory", true},
 		{filepath.Join(dir, "nothing"), existing, "no such file", true},

@@ -16,8 +16,6 @@ var (
 	ErrPrecision = errors.New("would be larger but no better")
 	// ErrCalibration is about an encoder that needs statistics which were not given.
 	ErrCalibration = errors.New("needs a calibration")
-	// ErrIsSource is about a target that is one of the files that are read.
-	ErrIsSource = errors.New("is one of the files to convert")
 	// ErrIsModel is about a source that is an .stm file already.
 	ErrIsModel = errors.New("is an .stm file already")
 	// ErrNoConfig is about a source without config.json.

@@ -107,7 +107,7 @@ func TestQuantizeRefuses(t *testing.T) {
 			}
 		})
 	}
-	if _, err := convert.Quantize(t.Context(), q4, q4, convert.Options{Force: true}); err == nil || !strings.Contains(err.Error(), "one of the files to convert") {
+	if _, err := convert.Quantize(t.Context(), q4, q4, convert.Options{Force: true}); err == nil || !strings.Contains(err.Error(), "is an input too") {
 		t.Errorf("over the input: %v", err)
 	}
 }

@@ -89,20 +89,6 @@ func cause(err error) error {
 // files returns the paths of everything that the model is made from.
 func (s *source) files() []string { return slices.Concat(s.small, s.weights.Files()) }
 
-// checkTarget refuses to write over a source.
-func checkTarget(dst string, sources []string) error {
-	to, err := os.Stat(dst)
-	if err != nil {
-		return nil // it does not exist
-	}
-	for _, name := range sources {
-		if from, err := os.Stat(name); err == nil && os.SameFile(from, to) {
-			return fmt.Errorf("%s %w: choose another target", dst, ErrIsSource)
-		}
-	}
-	return nil
-}
-
 // meta reads the small files.
 func (s *source) meta() (*format.Meta, []string, error) {
 	path := filepath.Join(s.dir, "config.json")

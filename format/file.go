@@ -3,6 +3,8 @@ package format
 import (
 	"io"
 	"os"
+
+	"st/format/outfile"
 )
 
 // File is what a Reader needs of the file it reads: tests put faults behind it.
@@ -14,11 +16,7 @@ type File interface {
 }
 
 // OutFile is what a Writer needs of the file it writes.
-type OutFile interface {
-	io.WriterAt
-	io.Closer
-	Sync() error
-}
+type OutFile = outfile.Target
 
 type osFile struct{ *os.File }
 
@@ -29,8 +27,3 @@ func (f osFile) Size() (int64, error) {
 	}
 	return info.Size(), nil
 }
-
-// mappable is a File that the operating system can map into memory.
-type mappable interface{ osFile() *os.File }
-
-func (f osFile) osFile() *os.File { return f.File }

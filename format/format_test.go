@@ -8,11 +8,13 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
+	mmap "github.com/edsrzf/mmap-go"
 	"github.com/google/go-cmp/cmp"
 	"github.com/zeebo/xxh3"
 
@@ -164,6 +166,39 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// A file that cannot be mapped so that others see it is mapped for this process alone, and one that cannot be mapped says so.
+func TestMap(t *testing.T) {
+	refuse := func(*os.File) (mmap.MMap, error) { return nil, syscall.ENODEV }
+	old := mapFuncs
+	defer func() { mapFuncs = old }()
+	for _, tt := range []struct {
+		name string
+		try  []func(*os.File) (mmap.MMap, error)
+		ok   bool
+	}{
+		{"shared", old, true},
+		{"private", []func(*os.File) (mmap.MMap, error){refuse, mapPrivate}, runtime.GOOS != "windows"},
+		{"refused", []func(*os.File) (mmap.MMap, error){refuse, refuse}, false},
+	} {
+		mapFuncs = tt.try
+		r := openTest(t)
+		data, err := r.Map()
+		if want, _ := os.ReadFile(r.Path()); tt.ok && (err != nil || !bytes.Equal(data, want)) {
+			t.Errorf("%s: %d bytes, %v", tt.name, len(data), err)
+		}
+		if !tt.ok && (!errors.Is(err, ErrCannotMap) || !errors.Is(err, syscall.ENODEV) || !strings.Contains(err.Error(), r.Path())) {
+			t.Errorf("%s: error is %v", tt.name, err)
+		}
+	}
+	r, err := openBytes(testFile(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Map(); !errors.Is(err, ErrCannotMap) {
+		t.Errorf("in memory: error is %v", err)
+	}
+}
+
 // memFile is a File in memory.
 type memFile struct{ *bytes.Reader }
 
@@ -198,9 +233,12 @@ func TestFlippedByte(t *testing.T) {
 		}
 		return nil
 	}
+	bad := bytes.Clone(good)
 	for at := range good {
-		bad := bytes.Clone(good)
 		bad[at] ^= 0x10
+		if at > 0 {
+			bad[at-1] ^= 0x10
+		}
 		f, err := openBytes(bad)
 		if err != nil {
 			continue

@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"github.com/zeebo/xxh3"
+
+	"st/format/outfile"
 )
 
 // Sentinel errors, wrapped with the file's name and what was found.
@@ -19,7 +21,7 @@ var (
 	// ErrIsDirectory is about a path that should name a file.
 	ErrIsDirectory = errors.New("is a directory")
 	// ErrExists is about an output that exists and may not be replaced.
-	ErrExists = errors.New("exists")
+	ErrExists = outfile.ErrExists
 	// ErrCannotMap is about a file that the operating system does not map into memory. It can be read.
 	ErrCannotMap = errors.New("cannot be mapped into memory")
 	// ErrChanged is about a file that is no longer what it was when it was opened.

@@ -27,6 +27,9 @@ type Reader struct {
 	roles    map[roleKey]location // of the dense part
 	experts  map[[2]int]*Record
 
+	identityMu sync.Mutex
+	identity   identity
+
 	mapOnce sync.Once
 	mapped  mmap.MMap
 	mapErr  error
@@ -71,6 +74,11 @@ func (r *Reader) open() (err error) {
 	if r.size, err = r.file.Size(); err != nil {
 		return cause(err)
 	}
+	if f, ok := r.file.(mappable); ok {
+		if info, err := f.osFile().Stat(); err == nil {
+			r.identity.modified = info.ModTime()
+		}
+	}
 	header := make([]byte, min(headerSize, r.size))
 	if err := readFull(r.file, header, 0); err != nil {
 		return err
@@ -78,6 +86,7 @@ func (r *Reader) open() (err error) {
 	if r.version, r.sections, err = decodeHeader(header, r.size); err != nil {
 		return err
 	}
+	r.identity.header = header
 	for _, s := range []struct {
 		name string
 		into any
@@ -238,22 +247,6 @@ func (r *Reader) Check(rec *Record, data []byte) error {
 		return fmt.Errorf("%s: %s: %w: checksum does not match; copy or convert the file again", r.path, rec, ErrCorrupt)
 	}
 	return nil
-}
-
-// Map maps the whole file into memory and returns it; rec's bytes are [rec.Offset, rec.Offset+rec.Length). The mapping is
-// read-only and lives until Close. A File that is not on disk cannot be mapped.
-func (r *Reader) Map() ([]byte, error) {
-	r.mapOnce.Do(func() {
-		m, ok := r.file.(mappable)
-		if !ok {
-			r.mapErr = fmt.Errorf("%s: cannot be mapped into memory", r.path)
-			return
-		}
-		if r.mapped, r.mapErr = mmap.Map(m.osFile(), mmap.RDONLY, 0); r.mapErr != nil {
-			r.mapErr = fmt.Errorf("%s: map into memory: %w", r.path, r.mapErr)
-		}
-	})
-	return r.mapped, r.mapErr
 }
 
 // Close releases the file and its mapping.

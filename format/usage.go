@@ -2,12 +2,18 @@ package format
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"slices"
+	"sync"
 
 	"github.com/zeebo/xxh3"
+
+	"st/format/filelock"
+	"st/format/outfile"
 )
 
 // Usage tells how often experts were used: what a cache of experts is best filled with.
@@ -86,7 +92,7 @@ func decodeUsage(b []byte, experts int) (u *Usage, number uint64) {
 
 // Usage returns what was recorded in the file and beside it; nil if nothing was.
 func (r *Reader) Usage() (*Usage, error) {
-	u, _, err := r.readUsage()
+	u, _, err := r.readUsage(r.file)
 	if err != nil {
 		return nil, err
 	}
@@ -101,8 +107,8 @@ func (r *Reader) Usage() (*Usage, error) {
 	return u, nil
 }
 
-// readUsage reads the section. The number is that of the newest valid copy.
-func (r *Reader) readUsage() (u *Usage, number uint64, err error) {
+// readUsage reads the section of the model, opened once more or not. The number is that of the newest valid copy.
+func (r *Reader) readUsage(f io.ReaderAt) (u *Usage, number uint64, err error) {
 	s, ok := r.section(sectionUsage)
 	if !ok {
 		return nil, 0, nil
@@ -112,7 +118,7 @@ func (r *Reader) readUsage() (u *Usage, number uint64, err error) {
 		return nil, 0, fmt.Errorf("%s: %w: section %q has %d bytes, not %d", r.path, ErrCorrupt, s.Name, s.Length, 2*size)
 	}
 	b := make([]byte, s.Length)
-	if err := readFull(r.file, b, s.Offset); err != nil {
+	if err := readFull(f, b, s.Offset); err != nil {
 		return nil, 0, fmt.Errorf("%s: section %q: %w", r.path, s.Name, err)
 	}
 	for _, part := range [][]byte{b[:size], b[size:]} {
@@ -129,7 +135,7 @@ func (r *Reader) verifyUsage() error {
 	if !ok {
 		return nil
 	}
-	if _, _, err := r.readUsage(); err != nil {
+	if _, _, err := r.readUsage(r.file); err != nil {
 		return err
 	}
 	b := make([]byte, usageBytes(len(r.experts)))
@@ -155,37 +161,50 @@ func (r *Reader) CheckRecordUsage() error {
 		return err
 	}
 	path := UsagePath(r.path)
-	temp, err := createBeside(path)
-	if err != nil {
-		return fmt.Errorf("%w: neither in %s nor in %s: %w", ErrCannotRecord, r.path, path, cause(err))
+	f, err := outfile.Create(path, outfile.Options{Replace: true})
+	switch {
+	case errors.Is(err, outfile.ErrBusy): // another process records, and this one will be next
+		return nil
+	case err != nil:
+		return fmt.Errorf("%w in %s: %w", ErrCannotRecord, r.path, err)
 	}
-	temp.Close()
-	return os.Remove(temp.Name())
+	f.Abort()
+	return nil
 }
 
 // RecordUsage adds to what is recorded of the experts of a model: in the file, or beside it if the file cannot be written to
-// or has no room for it. It returns the name of the file that was written.
+// or has no room for it. It returns the name of the file that was written. Several processes and goroutines may do so at once: the model
+// is locked meanwhile. A file that is no longer the model that was opened is not written to: the error wraps [ErrChanged].
 func (r *Reader) RecordUsage(add *Usage) (string, error) {
 	if len(add.Uses) != len(r.experts) {
 		return "", fmt.Errorf("%d experts were counted, and %s has %d", len(add.Uses), r.path, len(r.experts))
 	}
-	s, ok := r.section(sectionUsage)
-	if !ok {
-		return r.recordBeside(add)
+	s, inside := r.section(sectionUsage)
+	flags := os.O_RDWR
+	if !inside {
+		flags = os.O_RDONLY
 	}
-	f, err := os.OpenFile(r.path, os.O_RDWR, 0)
+	f, err := os.OpenFile(r.path, flags, 0)
+	if err != nil && inside {
+		inside = false
+		f, err = os.Open(r.path)
+	}
 	if err != nil {
+		return "", fmt.Errorf("open %s: %w", r.path, cause(err))
+	}
+	defer f.Close() // which ends the lock
+	recording.Lock()
+	defer recording.Unlock()
+	if err := filelock.Lock(f); err != nil && !errors.Is(err, filelock.ErrUnsupported) {
+		return "", fmt.Errorf("lock %s: %w", r.path, cause(err))
+	}
+	if !r.is(f) {
+		return "", fmt.Errorf("%s: %w: nothing is recorded", r.path, ErrChanged)
+	}
+	if !inside {
 		return r.recordBeside(add)
 	}
-	defer f.Close()
-	if own, ok := r.file.(mappable); ok {
-		a, errA := own.osFile().Stat()
-		b, errB := f.Stat()
-		if errA != nil || errB != nil || !os.SameFile(a, b) {
-			return "", fmt.Errorf("%s was replaced while it was in use: nothing is recorded", r.path)
-		}
-	}
-	u, number, err := r.readUsage()
+	u, number, err := r.readUsage(f)
 	if err != nil {
 		return "", err
 	}
@@ -203,4 +222,19 @@ func (r *Reader) RecordUsage(add *Usage) (string, error) {
 		return "", fmt.Errorf("write %s: %w", r.path, cause(err))
 	}
 	return r.path, nil
+}
+
+// recording is held by the goroutine that records, for file systems without locks. Other processes are not kept out on them.
+var recording sync.Mutex
+
+// is reports whether f is the model that was opened: the same file, if that is known, with the same header.
+func (r *Reader) is(f *os.File) bool {
+	if own, ok := r.file.(mappable); ok {
+		a, errA := own.osFile().Stat()
+		b, errB := f.Stat()
+		if errA != nil || errB != nil || !os.SameFile(a, b) || b.Size() != r.size {
+			return false
+		}
+	}
+	return r.sameHeader(f)
 }

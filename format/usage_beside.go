@@ -7,7 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
+
+	"st/format/outfile"
 )
 
 // usageFile is what lies beside a model that cannot be written to.
@@ -39,6 +40,11 @@ func (r *Reader) readUsageFile() (*Usage, error) {
 	case err != nil:
 		return nil, fmt.Errorf("open %s: %w", path, cause(err))
 	}
+	return r.parseUsageFile(path, text)
+}
+
+// parseUsageFile reads what such a file holds; nil if it belongs to another model.
+func (r *Reader) parseUsageFile(path string, text []byte) (*Usage, error) {
 	var f usageFile
 	if err := json.Unmarshal(text, &f); err != nil || f.Directory == r.directoryID() && len(f.Uses) != len(r.experts) {
 		return nil, fmt.Errorf("%s: %w: this is no record of experts; remove it", path, ErrCorrupt)
@@ -73,12 +79,7 @@ func readRegular(path string, most int64) ([]byte, error) {
 	return text, err
 }
 
-// createBeside creates a file that is to be renamed to the given path.
-func createBeside(path string) (*os.File, error) {
-	return os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
-}
-
-// recordBeside records in the file beside the model.
+// recordBeside records in the file beside the model, which is locked.
 func (r *Reader) recordBeside(add *Usage) (string, error) {
 	path := UsagePath(r.path)
 	u, err := r.readUsageFile()
@@ -93,29 +94,12 @@ func (r *Reader) recordBeside(add *Usage) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	temp, err := createBeside(path)
+	err = outfile.Write(path, outfile.Options{Replace: true}, func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	})
 	if err != nil {
-		return "", fmt.Errorf("create %s: %w", path, cause(err))
-	}
-	_, err = temp.Write(text)
-	if err == nil {
-		err = temp.Chmod(0o666 &^ umask())
-		if errors.Is(err, errors.ErrUnsupported) {
-			err = nil
-		}
-	}
-	if err == nil {
-		err = temp.Sync()
-	}
-	if e := temp.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(temp.Name(), path)
-	}
-	if err != nil {
-		os.Remove(temp.Name())
-		return "", fmt.Errorf("write %s: %w", path, cause(err))
+		return "", err
 	}
 	return path, nil
 }

@@ -18,11 +18,16 @@ const verifyChunk = 1 << 20
 // in file order.
 func (r *Reader) Verify(ctx context.Context, workers int, progress func(bytes int64)) []error {
 	errs := make([]error, len(r.records))
+	var largest int64
+	for i := range r.records {
+		largest = max(largest, r.records[i].Length)
+	}
+	chunk := min(verifyChunk, alignUp(largest, Alignment)+Alignment)
 	next := make(chan int)
 	var wg sync.WaitGroup
 	for range max(1, workers) {
 		wg.Go(func() {
-			buf := AlignedBytes(verifyChunk)
+			buf := AlignedBytes(chunk)
 			for i := range next {
 				errs[i] = r.verifyRecord(ctx, r.file, &r.records[i], buf, progress)
 			}

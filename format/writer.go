@@ -4,42 +4,39 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
 
 	"github.com/zeebo/xxh3"
+
+	"st/format/outfile"
 )
 
 // CreateOptions change how [Create] works; the zero value is the normal way.
 type CreateOptions struct {
 	// Force allows an existing file to be replaced, at Commit and not before.
 	Force bool
-	// Create makes the file that is written to; nil makes one on disk. Tests put a full disk behind it.
+	// Inputs are files that the model is made from: the target must be none of them.
+	Inputs []string
+	// Create opens the file that is written to; nil does that on disk. Tests put a full disk behind it.
 	Create func(path string) (OutFile, error)
 }
 
-// Writer writes one model file. It writes to a temporary file beside the target, which takes the target's name at Commit.
+// Writer writes one model file, which appears at Commit: see package outfile.
 type Writer struct {
-	path, temp string
-	force      bool
-	file       OutFile
-	buf        *buffered
-	records    []Record
-	sections   []Section
-	current    int // record that is being written
-	written    int64
-	hash       *xxh3.Hasher
-	err        error // the first write error; nothing is written after it
+	path     string
+	file     *outfile.File
+	buf      *buffered
+	records  []Record
+	sections []Section
+	current  int // record that is being written
+	written  int64
+	hash     *xxh3.Hasher
+	err      error // the first write error; nothing is written after it
 }
 
 // Create begins a file with the given metadata and records, whose Offset, Length and Checksum the Writer fills in: a record
 // is as long as its tensors reach, rounded up to its alignment. Records must come dense part first.
 func Create(path string, meta Meta, records []Record, opts CreateOptions) (*Writer, error) {
-	if err := checkTarget(path, opts.Force); err != nil {
-		return nil, err
-	}
 	config, err := json.Marshal(meta.Config)
 	if err != nil {
 		return nil, err
@@ -48,7 +45,7 @@ func Create(path string, meta Meta, records []Record, opts CreateOptions) (*Writ
 	if err != nil {
 		return nil, err
 	}
-	w := &Writer{path: path, force: opts.Force, records: records, hash: xxh3.New()}
+	w := &Writer{path: path, records: records, hash: xxh3.New()}
 	blobs := [][]byte{config, generation, meta.Tokenizer, []byte(meta.ChatTemplate)}
 	at := int64(headerSize)
 	for i, name := range []string{sectionConfig, sectionGeneration, sectionTokenizer, sectionTemplate} {
@@ -64,7 +61,7 @@ func Create(path string, meta Meta, records []Record, opts CreateOptions) (*Writ
 	w.sections = append(w.sections, Section{Name: sectionDirectory, Offset: at, Length: dirLength, flags: flagRequired})
 	w.place(alignUp(at+dirLength, Alignment))
 
-	if w.temp, w.file, err = createTemp(path, opts.Create); err != nil {
+	if w.file, err = outfile.Create(path, outfile.Options{Replace: opts.Force, Inputs: opts.Inputs, Open: opts.Create}); err != nil {
 		return nil, err
 	}
 	w.buf = &buffered{file: w.file}
@@ -154,17 +151,14 @@ func (w *Writer) Write(p []byte) (int, error) {
 // raw writes at an offset and keeps the first error.
 func (w *Writer) raw(p []byte, at int64) {
 	if w.err == nil {
-		if err := w.buf.writeAt(p, at); err != nil {
-			w.err = w.writeError(err)
-		}
+		w.err = w.buf.writeAt(p, at)
 	}
 }
 
-func (w *Writer) writeError(err error) error {
-	return fmt.Errorf("write %s: %w (nothing was left behind)", w.path, cause(err))
-}
+// Leftovers returns temporary files of the target that were removed, since their process has ended.
+func (w *Writer) Leftovers() []outfile.Leftover { return w.file.Leftovers() }
 
-// cause drops the temporary name that a *PathError shows: it means nothing to the user.
+// cause drops the name that a *PathError shows: the error around it names the file.
 func cause(err error) error {
 	var pe *fs.PathError
 	if errors.As(err, &pe) {
@@ -203,89 +197,21 @@ func (w *Writer) Commit(p Provenance) error {
 	}
 	w.raw(encodeHeader(end, sections), 0)
 	if w.err == nil {
-		w.err = w.finish()
+		w.err = w.buf.flush()
 	}
 	if w.err != nil {
 		w.Abort()
 		return w.err
 	}
-	w.file = nil
-	return nil
-}
-
-func (w *Writer) finish() error {
-	if err := w.buf.flush(); err != nil {
-		return w.writeError(err)
-	}
-	if err := w.file.Sync(); err != nil {
-		return w.writeError(err)
-	}
-	if err := w.file.Close(); err != nil {
-		return w.writeError(err)
-	}
-	if err := checkTarget(w.path, w.force); err != nil {
-		return err
-	}
-	if err := os.Rename(w.temp, w.path); err != nil {
-		return w.writeError(err)
-	}
-	return syncDir(filepath.Dir(w.path))
+	return w.file.Commit()
 }
 
 // Abort gives up: it removes the temporary file. It does nothing after a Commit, so that it can be deferred.
-func (w *Writer) Abort() {
-	if w.file != nil {
-		w.file.Close()
-		os.Remove(w.temp)
-		w.file = nil
-	}
-}
-
-// checkTarget refuses a target that exists, or that could not be replaced by a rename.
-func checkTarget(path string, force bool) error {
-	info, err := os.Lstat(path)
-	switch {
-	case err != nil:
-		return nil // it does not exist, or creating the temporary file beside it tells why it cannot be used
-	case info.Mode()&os.ModeSymlink != 0:
-		return fmt.Errorf("%s is a symbolic link, which the file would take the place of: name the file itself", path)
-	case info.IsDir():
-		return fmt.Errorf("%s is a directory: name a file", path)
-	case !info.Mode().IsRegular():
-		return fmt.Errorf("%s is not a regular file: it cannot be replaced", path)
-	case !force:
-		return fmt.Errorf("%s %w", path, ErrExists)
-	}
-	return nil
-}
-
-// createTemp makes the temporary file beside the target, so that a rename moves no data.
-func createTemp(path string, create func(string) (OutFile, error)) (string, OutFile, error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
-	if err != nil {
-		return "", nil, fmt.Errorf("create %s: %w", path, cause(err))
-	}
-	// CreateTemp makes files private; a model should be as readable as any file that the user makes.
-	if err := f.Chmod(0o666 &^ umask()); err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		f.Close()
-		os.Remove(f.Name())
-		return "", nil, fmt.Errorf("create %s: %w", path, cause(err))
-	}
-	if create == nil {
-		return f.Name(), f, nil
-	}
-	f.Close()
-	out, err := create(f.Name())
-	if err != nil {
-		os.Remove(f.Name())
-		return "", nil, fmt.Errorf("create %s: %w", path, cause(err))
-	}
-	return f.Name(), out, nil
-}
+func (w *Writer) Abort() { w.file.Abort() }
 
 // buffered gathers small sequential writes into large ones.
 type buffered struct {
-	file OutFile
+	file *outfile.File
 	at   int64
 	buf  []byte
 }
@@ -301,23 +227,16 @@ func (b *buffered) writeAt(p []byte, at int64) error {
 	}
 	if len(p) >= bufferSize {
 		b.at = at + int64(len(p))
-		return write(b.file, p, at)
+		_, err := b.file.WriteAt(p, at)
+		return err
 	}
 	b.buf = append(b.buf, p...)
 	return nil
 }
 
 func (b *buffered) flush() error {
-	err := write(b.file, b.buf, b.at)
+	_, err := b.file.WriteAt(b.buf, b.at)
 	b.at += int64(len(b.buf))
 	b.buf = b.buf[:0]
-	return err
-}
-
-func write(f io.WriterAt, p []byte, at int64) error {
-	n, err := f.WriteAt(p, at)
-	if err == nil && n < len(p) {
-		return io.ErrShortWrite
-	}
 	return err
 }

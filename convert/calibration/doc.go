@@ -5,10 +5,8 @@
 // of one another. So quantization with E[x[c]²] as the importance of column c makes the outputs' error least, not the weights'.
 // This is what llama.cpp's importance matrix holds too, and the diagonal of what GPTQ (arXiv 2210.17323) works with.
 //
-//	c := calibration.NewCollector(&config)     // shown to a run of the model
-//	c.Statistics().Write("stats.safetensors", false)
-//	s, err := calibration.Read("stats.safetensors")
-//	s.Importance("model.layers.0.self_attn.q_proj.weight")
+// A [Collector] is shown a run of the model, and makes [Statistics], which are written to a file. [Open] reads it, and
+// [Statistics.Importance] says how much the columns of a matrix count: see the example.
 //
 // The file is in the safetensors format, with one vector or matrix of F32 for each place in the model: see statistics.go.
 package calibration

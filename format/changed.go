@@ -1,0 +1,48 @@
+package format
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"time"
+)
+
+// identity is what tells that a file is still what was opened.
+type identity struct {
+	header []byte
+	// modified is when the file was last seen to have the header. A file changes without a new one when the use of experts is
+	// recorded in it.
+	modified time.Time
+}
+
+// Changed reports that the file was overwritten in place, or cut, since it was opened: the error wraps [ErrChanged]. A file that was
+// replaced by another is still there for those who have opened it. It costs little if the file has not changed: one call of the
+// operating system.
+func (r *Reader) Changed() error {
+	f, ok := r.file.(mappable)
+	if !ok {
+		return nil
+	}
+	info, err := f.osFile().Stat()
+	if err != nil {
+		return fmt.Errorf("%s: %w", r.path, cause(err))
+	}
+	r.identityMu.Lock()
+	defer r.identityMu.Unlock()
+	if info.Size() == r.size && info.ModTime().Equal(r.identity.modified) {
+		return nil
+	}
+	if info.Size() != r.size || !r.sameHeader(f.osFile()) {
+		return fmt.Errorf("%s: %w", r.path, ErrChanged)
+	}
+	r.identity.modified = info.ModTime()
+	return nil
+}
+
+// sameHeader reports whether a file has the header that was read when the Reader was made. It holds the checksum of the directory, which
+// holds those of all weights.
+func (r *Reader) sameHeader(f *os.File) bool {
+	b := make([]byte, len(r.identity.header))
+	_, err := f.ReadAt(b, 0)
+	return err == nil && bytes.Equal(b, r.identity.header)
+}
