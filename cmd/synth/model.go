@@ -89,7 +89,7 @@ func (b *builder) uncalibrated(ctx context.Context) error {
 		case t.rows == b.Vocab:
 			return b.vocabulary(t.name)
 		case t.rows == 0:
-			return b.store(t.name, b.norm(t.name, 1))
+			return b.store(t.name, b.norm(t.name, t.cols, 1))
 		}
 		return b.store(t.name, b.matrix(t.name, t.rows, t.cols))
 	})
@@ -105,9 +105,9 @@ func (b *builder) matrix(name string, rows, cols int) []float32 {
 	return w
 }
 
-// norm draws norm weights spread around scale.
-func (b *builder) norm(name string, scale float32) []float32 {
-	w := make([]float32, b.Hidden)
+// norm draws n norm weights spread around scale.
+func (b *builder) norm(name string, n int, scale float32) []float32 {
+	w := make([]float32, n)
 	r := stream(b.seed, name, 0)
 	r.normal(w, 0.1)
 	for i := range w {
@@ -133,12 +133,17 @@ func (b *builder) embeddingRow(name string, v int, row []float32) {
 	b.round(row)
 }
 
+// vocabulary writes the embedding or the head. That of tied embeddings is a copy.
 func (b *builder) vocabulary(name string) error {
+	draw := name
+	if b.Tied {
+		draw = "model.embed_tokens.weight"
+	}
 	return parallel((b.Vocab+rowsPerWrite-1)/rowsPerWrite, func(i int) error {
 		from, to := i*rowsPerWrite, min((i+1)*rowsPerWrite, b.Vocab)
 		rows := make([]float32, (to-from)*b.Hidden)
 		for v := from; v < to; v++ {
-			b.embeddingRow(name, v, rows[(v-from)*b.Hidden:(v-from+1)*b.Hidden])
+			b.embeddingRow(draw, v, rows[(v-from)*b.Hidden:(v-from+1)*b.Hidden])
 		}
 		return b.out.write(name, from, rows)
 	})

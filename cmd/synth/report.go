@@ -23,6 +23,11 @@ type layerStats struct {
 
 // measure computes a layer's statistics; active counts neurons by (token, rank).
 func (b *builder) measure(l int, routes []choice, active []int) layerStats {
+	held := b.x[b.calTokens*b.Hidden:]
+	size, mean := rms(held), rms(meanRow(held, b.Hidden))
+	if routes == nil { // a layer without experts
+		return layerStats{Density: 1, RMS: size, Constant: mean * mean / size / size}
+	}
 	used, known := make([]float64, b.Experts), make([]float64, b.Experts)
 	tokens := float64(len(routes) - b.calTokens)
 	uses := tokens * float64(b.TopK)
@@ -45,8 +50,6 @@ func (b *builder) measure(l int, routes []choice, active []int) layerStats {
 			}
 		}
 	}
-	held := b.x[b.calTokens*b.Hidden:]
-	size, mean := rms(held), rms(meanRow(held, b.Hidden))
 	s := layerStats{Density: neurons / uses / float64(b.FFN), Reuse: again / pairs, RMS: size,
 		Constant: mean * mean / size / size}
 	order := make([]int, b.Experts)

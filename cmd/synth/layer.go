@@ -1,29 +1,50 @@
 package main
 
-import "math"
+import (
+	"math"
+	"strings"
+)
 
 // layer makes layer l for the stream that reaches it, writes it and moves the stream past it.
 func (b *builder) layer(l int, density float64) (layerStats, error) {
-	routes, err := b.router(l)
-	if err != nil {
-		return layerStats{}, err
+	var routes []choice
+	var err error
+	if !b.qwen() { // the router reads the layer's input
+		if routes, err = b.router(l, b.x); err != nil {
+			return layerStats{}, err
+		}
 	}
 	if err := b.attention(l); err != nil {
 		return layerStats{}, err
 	}
-	active, err := b.experts(l, density, routes)
+	name := layerPrefix(l) + "post_attention_layernorm.weight"
+	norm := b.norm(name, b.Hidden, 1)
+	if err := b.store(name, norm); err != nil {
+		return layerStats{}, err
+	}
+	z := rmsNorm(b.x, norm, b.NormEps)
+	if b.arch == qwen3 {
+		err := b.dense(l, z)
+		return b.measure(l, nil, nil), err
+	}
+	if b.qwen() {
+		if routes, err = b.router(l, z); err != nil {
+			return layerStats{}, err
+		}
+	}
+	active, err := b.experts(l, density, routes, z)
 	if err != nil {
 		return layerStats{}, err
 	}
 	return b.measure(l, routes, active), nil
 }
 
-// router makes the router, which reads the raw stream: its rows are scaled so that logits vary by 1 between tokens, and
-// lean along the stream's mean as far as each expert's popularity asks.
-func (b *builder) router(l int) ([]choice, error) {
-	name := layerPrefix(l) + "block_sparse_moe.primary_router.weight"
+// router makes the router, which reads x, one row a token: its rows are scaled so that logits vary by 1 between tokens, and
+// lean along the mean of x as far as each expert's popularity asks.
+func (b *builder) router(l int, x []float32) ([]choice, error) {
+	name := b.config.router(l)
 	w := b.matrix(name, b.Experts, b.Hidden)
-	cal := b.x[:b.calTokens*b.Hidden]
+	cal := x[:b.calTokens*b.Hidden]
 	mean := meanRow(cal, b.Hidden)
 	response(w, mean, nil)
 	scale := float32(1 / rms(project(cal, w, b.Hidden)))
@@ -36,8 +57,8 @@ func (b *builder) router(l int) ([]choice, error) {
 	if err := b.store(name, w); err != nil {
 		return nil, err
 	}
-	logits := project(b.x, w, b.Hidden)
-	routes := make([]choice, len(b.x)/b.Hidden)
+	logits := project(x, w, b.Hidden)
+	routes := make([]choice, len(x)/b.Hidden)
 	for t := range routes {
 		routes[t] = route(logits[t*b.Experts:(t+1)*b.Experts], &b.config)
 	}
@@ -47,7 +68,7 @@ func (b *builder) router(l int) ([]choice, error) {
 // attention makes the attention block and adds its output to the stream.
 func (b *builder) attention(l int) error {
 	p := layerPrefix(l)
-	norm := b.norm(p+"input_layernorm.weight", 1)
+	norm := b.norm(p+"input_layernorm.weight", b.Hidden, 1)
 	if err := b.store(p+"input_layernorm.weight", norm); err != nil {
 		return err
 	}
@@ -64,6 +85,13 @@ func (b *builder) attention(l int) error {
 	k, err := b.attended(p+"self_attn.k_proj.weight", b.KVHeads, mean, kMean, z)
 	if err != nil {
 		return err
+	}
+	if b.qwen() {
+		for name, x := range map[string][]float32{"q": q, "k": k} {
+			if err := b.normHeads(p+"self_attn."+name+"_norm.weight", x); err != nil {
+				return err
+			}
+		}
 	}
 	name := p + "self_attn.v_proj.weight"
 	wv := b.matrix(name, b.KVHeads*b.HeadDim, b.Hidden)
@@ -100,6 +128,16 @@ func (b *builder) attention(l int) error {
 		return err
 	}
 	axpy(b.x, 1, project(y, wo, width))
+	return nil
+}
+
+// normHeads makes the norm of queries or keys and applies it in place. It leaves their size as it is in the mean.
+func (b *builder) normHeads(name string, x []float32) error {
+	w := b.norm(name, b.HeadDim, float32(rms(x)))
+	if err := b.store(name, w); err != nil {
+		return err
+	}
+	copy(x, rmsNorm(x, w, b.NormEps))
 	return nil
 }
 
@@ -148,14 +186,17 @@ func (b *builder) missing(y []float32) []float32 {
 	return add
 }
 
-// experts makes the experts, applies them to the tokens routed to them and returns each token's active neurons.
-func (b *builder) experts(l int, density float64, routes []choice) ([]int, error) {
-	p := layerPrefix(l)
-	norm := b.norm(p+"post_attention_layernorm.weight", 1)
-	if err := b.store(p+"post_attention_layernorm.weight", norm); err != nil {
-		return nil, err
+// dense makes the feed-forward network of a layer without experts and adds its output for z to the stream.
+func (b *builder) dense(l int, z []float32) error {
+	y, _, err := b.network(l, -1, 1, meanRow(z[:b.calTokens*b.Hidden], b.Hidden), z, z)
+	if err == nil {
+		axpy(b.x, 1, y)
 	}
-	z := rmsNorm(b.x, norm, b.NormEps)
+	return err
+}
+
+// experts makes the experts, applies them to the tokens of z routed to them and returns each token's active neurons.
+func (b *builder) experts(l int, density float64, routes []choice, z []float32) ([]int, error) {
 	mean := meanRow(z[:b.calTokens*b.Hidden], b.Hidden)
 
 	// Outputs are kept by (token, rank) and summed below, in an order that does not depend on who finishes first.
@@ -172,7 +213,7 @@ func (b *builder) experts(l int, density float64, routes []choice) ([]int, error
 				}
 			}
 		}
-		y, n, err := b.expert(expertPrefix(l, e), density, mean, z, in)
+		y, n, err := b.network(l, e, density, mean, z, in)
 		for i, s := range slots {
 			copy(out[s*b.Hidden:], y[i*b.Hidden:(i+1)*b.Hidden])
 			active[s] = n[i]
@@ -186,27 +227,37 @@ func (b *builder) experts(l int, density float64, routes []choice) ([]int, error
 	return active, err
 }
 
-// expert makes one expert and returns its output for the tokens of in, and how many neurons were active for each.
-func (b *builder) expert(prefix string, density float64, mean, z, in []float32) (y []float32, active []int, err error) {
-	gate, up := b.matrix(prefix+"gate.weight", b.FFN, b.Hidden), b.matrix(prefix+"up.weight", b.FFN, b.Hidden)
-	down := b.matrix(prefix+"down.weight", b.Hidden, b.FFN)
+// network makes an expert, or the network of a layer without experts if e is −1, and returns its output for the tokens of in, and how many
+// neurons were active for each.
+func (b *builder) network(l, e int, density float64, mean, z, in []float32) (y []float32, active []int, err error) {
+	name := func(matrix string) string { return b.config.network(l, e, matrix) }
+	gate, up := b.matrix(name("gate"), b.FFN, b.Hidden), b.matrix(name("up"), b.FFN, b.Hidden)
+	down := b.matrix(name("down"), b.Hidden, b.FFN)
 	response(up, mean, nil) // neurons without a mean of their own leave the stream's mean to attention
 	response(gate, mean, nil)
-	sample := b.sample(z)
-	g := make([]float32, len(sample)/b.Hidden*b.FFN)
-	matmul(g, sample, gate, b.Hidden, 0, b.FFN)
-	response(gate, mean, b.rates(prefix, density, deviations(g, b.FFN)))
-	for name, w := range map[string][]float32{"gate": gate, "up": up, "down": down} {
-		if err := b.store(prefix+name+".weight", w); err != nil {
+	var g []float32
+	if !b.qwen() {
+		sample := b.sample(z)
+		g = make([]float32, len(sample)/b.Hidden*b.FFN)
+		matmul(g, sample, gate, b.Hidden, 0, b.FFN)
+		response(gate, mean, b.rates(strings.TrimSuffix(name("gate"), "gate.weight"), density, deviations(g, b.FFN)))
+	}
+	for matrix, w := range map[string][]float32{"gate": gate, "up": up, "down": down} {
+		if err := b.store(name(matrix), w); err != nil {
 			return nil, nil, err
 		}
 	}
 	n := len(in) / b.Hidden
-	g, u := make([]float32, n*b.FFN), make([]float32, n*b.FFN)
+	g = make([]float32, n*b.FFN)
+	u := make([]float32, n*b.FFN)
 	matmul(g, in, gate, b.Hidden, 0, b.FFN)
 	matmul(u, in, up, b.Hidden, 0, b.FFN)
 	for t := range n {
-		active = append(active, reglu(g[t*b.FFN:(t+1)*b.FFN], u[t*b.FFN:(t+1)*b.FFN]))
+		act := reglu
+		if b.qwen() {
+			act = swiglu
+		}
+		active = append(active, act(g[t*b.FFN:(t+1)*b.FFN], u[t*b.FFN:(t+1)*b.FFN]))
 	}
 	y = make([]float32, n*b.Hidden)
 	matmul(y, g, down, b.FFN, 0, b.Hidden)
@@ -239,13 +290,15 @@ func (b *builder) rates(prefix string, density float64, deviation []float32) []f
 // head writes the final norm, scaled for logits that vary by logitStd over the vocabulary, and the lm_head if any.
 func (b *builder) head() error {
 	name := "model.embed_tokens.weight"
-	if !b.Tied {
-		name = "lm_head.weight"
-		if err := b.vocabulary(name); err != nil {
+	if !b.Tied || b.writeHead {
+		if err := b.vocabulary("lm_head.weight"); err != nil {
 			return err
 		}
 	}
-	norm := b.norm("model.norm.weight", 1)
+	if !b.Tied {
+		name = "lm_head.weight"
+	}
+	norm := b.norm("model.norm.weight", b.Hidden, 1)
 	rows := make([]float32, min(rowsPerWrite, b.Vocab)*b.Hidden)
 	for v := range len(rows) / b.Hidden {
 		b.embeddingRow(name, v, rows[v*b.Hidden:(v+1)*b.Hidden])
@@ -255,5 +308,5 @@ func (b *builder) head() error {
 	for _, d := range deviations(logits, sampled) {
 		sum += float64(d)
 	}
-	return b.store("model.norm.weight", b.norm("model.norm.weight", float32(logitStd*sampled/sum)))
+	return b.store("model.norm.weight", b.norm("model.norm.weight", b.Hidden, float32(logitStd*sampled/sum)))
 }

@@ -166,7 +166,7 @@ func route(logits []float32, c *config) choice {
 	var sum float64
 	for i, e := range r.experts {
 		w := 1 / (1 + math.Exp(-float64(logits[e])))
-		if c.Softmax {
+		if c.Softmax || c.qwen() {
 			w = math.Exp(float64(logits[e] - logits[r.experts[0]]))
 		}
 		r.weights[i] = float32(w)
@@ -207,4 +207,12 @@ func reglu(gate, up []float32) (active int) {
 		}
 	}
 	return active
+}
+
+// swiglu is reglu with SiLU, of which every neuron acts.
+func swiglu(gate, up []float32) (active int) {
+	for i, g := range gate {
+		gate[i] = g / (1 + float32(math.Exp(-float64(g)))) * up[i]
+	}
+	return len(gate)
 }

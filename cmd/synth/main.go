@@ -1,8 +1,10 @@
-// Synth writes a synthetic SmallThinker checkpoint in the Hugging Face layout: random weights, any shape, but with the
-// sparsity and the expert locality that were measured on the published models, for measurements of speed, cache hit
-// rates and memory where the real weights are not at hand.
+// Synth writes a synthetic checkpoint of SmallThinker, Qwen3-MoE or Qwen3 in the Hugging Face layout: random weights, any shape, but
+// with the sparsity and the expert locality that were measured on the published SmallThinker models, for measurements of speed,
+// cache hit rates and memory where the real weights are not at hand. It makes one layer at a time, so that its memory does not grow
+// with the model.
 //
-//	go run ./testdata/synth -shape 4b -o DIR
+//	go run ./cmd/synth -shape 4b -o DIR
+//	go run ./cmd/synth -shape qwen3-30b-a3b -layers 6 -o DIR
 //
 // The targets are those of the SmallThinker technical report (arXiv 2507.20984):
 //
@@ -24,6 +26,9 @@
 // into power laws of the distance, so every token's stream holds a moving average of its recent past. The figures
 // reported are those of other sequences than the calibration's.
 //
+// Qwen3-MoE gets the same popularity and locality of experts; its router reads the normalised stream after attention, and all neurons
+// act. The weights of its query and key norms bring queries and keys back to the size that they had before.
+//
 // All other weights are Gaussian with the deviation 1/sqrt(fan-in); norms are near 1, the last one scaled for logits of
 // a sensible temperature. The embedding is small against what layer 0 adds, so that with tied embeddings a token does
 // not predict itself.
@@ -38,6 +43,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -64,7 +70,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	var o options
 	fs := flag.NewFlagSet("synth", flag.ContinueOnError)
 	fs.StringVar(&o.out, "o", "", "output directory")
-	fs.StringVar(&o.shape, "shape", "4b", "4b, 21b or tiny; the flags of single dimensions override it")
+	fs.StringVar(&c.arch, "arch", "", "smallthinker, qwen3moe or qwen3 (default: that of -shape)")
+	fs.StringVar(&o.shape, "shape", "", strings.Join(shapes(), ", ")+"; the flags of single dimensions override it (default: 4b, or the first of -arch)")
 	fs.StringVar(&o.tokenizer, "tokenizer", "", "directory of tokenizer files to copy (default: from the module's testdata)")
 	fs.Uint64Var(&o.seed, "seed", 1, "seed of all randomness")
 	fs.Int64Var(&o.shardSize, "shard-size", 4e9, "bytes of tensors per file, at most")
@@ -83,6 +90,11 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	dt := dtypes[c.DType]
 	if err := c.complete(o.shape, set); err != nil {
 		return err
+	}
+	for _, name := range []string{"density", "rope-layout", "window-layout", "window", "softmax"} {
+		if set[name] && c.qwen() {
+			return fmt.Errorf("-%s is for smallthinker only", name)
+		}
 	}
 	switch {
 	case fs.NArg() > 0:
@@ -143,7 +155,7 @@ func writeSettings(dir string, c config, tokenizer string) (err error) {
 	if err := copyTokenizer(dir, tokenizer, &c); err != nil {
 		return err
 	}
-	if err := writeJSON(filepath.Join(dir, "config.json"), c); err != nil {
+	if err := writeJSON(filepath.Join(dir, "config.json"), c.settings()); err != nil {
 		return err
 	}
 	return writeJSON(filepath.Join(dir, "generation_config.json"), map[string]any{"bos_token_id": c.BOS,

@@ -15,6 +15,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"st/convert"
+	"st/format"
+	"st/quant"
 )
 
 // small has the 4b shape's experts at a width that takes a second.
@@ -118,7 +122,7 @@ func readJSON(t *testing.T, path string, v any) {
 
 func TestCheckpoint(t *testing.T) {
 	dir := generate(t, "-tied=false", "-layers", "2")
-	var c config
+	c := config{arch: smallThinker}
 	readJSON(t, filepath.Join(dir, "config.json"), &c)
 	if c.Hidden != 256 || c.Layers != 2 || len(c.RopeLayout) != 2 || c.Tied || c.DType != "bfloat16" || c.BOS == 0 {
 		t.Errorf("config %+v", c)
@@ -156,7 +160,7 @@ func TestStatistics(t *testing.T) {
 			t.Errorf("%s is %.3f, not in %g to %g", s.what, s.got, s.lo, s.hi)
 		}
 	}
-	var c config
+	c := config{arch: smallThinker}
 	readJSON(t, filepath.Join(dir, "config.json"), &c)
 	generates(t, &c, readTensors(t, dir))
 }
@@ -192,7 +196,7 @@ func generates(t *testing.T, c *config, w map[string][]float32) {
 func forward(c *config, w map[string][]float32, l int, x []float32) {
 	p := layerPrefix(l)
 	n := len(x) / c.Hidden
-	logits := apply(x, w[p+"block_sparse_moe.primary_router.weight"], c.Hidden)
+	logits := apply(x, w[c.router(l)], c.Hidden)
 	z := rmsNorm(x, w[p+"input_layernorm.weight"], c.NormEps)
 	attn := func(name string) []float32 { return apply(z, w[p+"self_attn."+name+"_proj.weight"], c.Hidden) }
 	q, k, v := attn("q"), attn("k"), attn("v")
@@ -204,9 +208,9 @@ func forward(c *config, w map[string][]float32, l int, x []float32) {
 		r := route(logits[t*c.Experts:(t+1)*c.Experts], c)
 		for i, e := range r.experts {
 			in := z[t*c.Hidden : (t+1)*c.Hidden]
-			g := apply(in, w[expertPrefix(l, e)+"gate.weight"], c.Hidden)
-			reglu(g, apply(in, w[expertPrefix(l, e)+"up.weight"], c.Hidden))
-			axpy(x[t*c.Hidden:(t+1)*c.Hidden], r.weights[i], apply(g, w[expertPrefix(l, e)+"down.weight"], c.FFN))
+			g := apply(in, w[c.network(l, e, "gate")], c.Hidden)
+			reglu(g, apply(in, w[c.network(l, e, "up")], c.Hidden))
+			axpy(x[t*c.Hidden:(t+1)*c.Hidden], r.weights[i], apply(g, w[c.network(l, e, "down")], c.FFN))
 		}
 	}
 }
@@ -216,6 +220,49 @@ func apply(x, w []float32, cols int) []float32 {
 	y := make([]float32, len(x)/cols*(len(w)/cols))
 	matmul(y, x, w, cols, 0, len(w)/cols)
 	return y
+}
+
+// Checkpoints of every architecture are what st converts.
+func TestArchitectures(t *testing.T) {
+	shape := strings.Fields("-hidden 128 -layers 3 -heads 4 -kv-heads 2 -head-dim 32 -ffn 64 -vocab 4096")
+	for _, args := range []string{
+		"-arch smallthinker", "-arch qwen3moe -experts 16 -top-k 4", "-arch qwen3", "-arch qwen3 -tied=false", "-arch qwen3 -write-head",
+		"-arch qwen3moe -experts 8 -top-k 2 -calibrate=false", "-arch qwen3 -calibrate=false", "-shape tiny -arch qwen3moe",
+	} {
+		t.Run(args, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "model")
+			var out bytes.Buffer
+			if err := run(t.Context(), slices.Concat(shape, strings.Fields(args), []string{"-o", dir, "-json"}), &out); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(dir, "m.stm")
+			result, err := convert.Run(t.Context(), dir, path, convert.Options{Recipe: convert.Recipe{Type: quant.Q4_0}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := format.Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			if c := r.Config; c.Layers != 3 || c.Hidden != 128 || c.QKNorm != strings.Contains(args, "qwen") || (c.MoE == nil) != strings.HasSuffix(c.Architecture, "qwen3") {
+				t.Errorf("the config is %+v", c)
+			}
+			if got := slices.ContainsFunc(result.Notes, func(n string) bool { return strings.Contains(n, "stored once, as tied embeddings") }); got != strings.Contains(args, "write-head") {
+				t.Errorf("notes are %q", result.Notes)
+			}
+			if args != "-arch qwen3moe -experts 16 -top-k 4" {
+				return
+			}
+			var stats struct{ Mean layerStats }
+			if err := json.Unmarshal(out.Bytes(), &stats); err != nil {
+				t.Fatal(err)
+			}
+			if m := stats.Mean; m.Density != 1 || m.Quarter < 0.55 || m.Quarter > 0.8 || m.Reuse < m.Chance || m.RMS < 0.2 || m.RMS > 10 {
+				t.Errorf("the statistics are %+v", m)
+			}
+		})
+	}
 }
 
 func TestUncalibrated(t *testing.T) {
@@ -237,7 +284,8 @@ func TestRefusal(t *testing.T) {
 	dir := t.TempDir()
 	for _, c := range []struct{ args, want string }{
 		{"-o " + dir, "exists"}, {"-force -o " + dir, "no checkpoint"}, {"-o x -vocab 100", "too small"}, {"-o x -shape 7b", "unknown shape"},
-		{"-o x -top-k 32", "below"}, {"-o x -dtype q4", "unknown dtype"}, {"-o x -rope-layout 012", "row of 0 and 1"},
+		{"-o x -top-k 32", "below"}, {"-o x -arch llama", "unknown architecture"}, {"-o x -arch qwen3 -density 0.5", "smallthinker only"},
+		{"-o x -tied=false -write-head", "tied embeddings"}, {"-o x -dtype q4", "unknown dtype"}, {"-o x -rope-layout 012", "row of 0 and 1"},
 	} {
 		err := run(context.Background(), strings.Fields(c.args), io.Discard)
 		if err == nil || !strings.Contains(err.Error(), c.want) {

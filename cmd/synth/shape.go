@@ -4,6 +4,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -36,17 +38,63 @@ type config struct {
 	UseCache        bool     `json:"use_cache"`
 	TokenizerClass  string   `json:"tokenizer_class"`
 	ropeBits, wBits string   // the layouts as flags: digits repeated over the layers
+
+	arch      string // smallthinker, qwen3moe or qwen3
+	writeHead bool   // lm_head.weight is written although tied
 }
 
-// presets are the published shapes and a small one for tests.
-var presets = map[string]config{
-	"4b": {Vocab: 151936, Hidden: 1536, Layers: 32, Heads: 12, KVHeads: 2, HeadDim: 128, Window: 4096,
-		Experts: 32, TopK: 4, FFN: 768, Tied: true, Context: 32768, ropeBits: "1", wBits: "0"},
-	"21b": {Vocab: 151936, Hidden: 2560, Layers: 52, Heads: 28, KVHeads: 4, HeadDim: 128, Window: 4096,
-		Experts: 64, TopK: 6, FFN: 768, Softmax: true, Context: 16384, ropeBits: "0111", wBits: "0111"},
-	"tiny": {Vocab: 4096, Hidden: 192, Layers: 6, Heads: 4, KVHeads: 2, HeadDim: 64, Window: 64,
-		Experts: 16, TopK: 4, FFN: 64, Tied: true, Context: 1024, ropeBits: "0111", wBits: "0111"},
+// The architectures.
+const (
+	smallThinker = "smallthinker"
+	qwen3MoE     = "qwen3moe"
+	qwen3        = "qwen3"
+)
+
+func (c *config) qwen() bool { return c.arch != smallThinker }
+
+// settings returns what config.json holds.
+func (c *config) settings() any {
+	if !c.qwen() {
+		return c
+	}
+	class, modelType := "Qwen3ForCausalLM", "qwen3"
+	if c.arch == qwen3MoE {
+		class, modelType = "Qwen3MoeForCausalLM", "qwen3_moe"
+	}
+	m := map[string]any{
+		"architectures": []string{class}, "model_type": modelType, "vocab_size": c.Vocab, "hidden_size": c.Hidden,
+		"num_hidden_layers": c.Layers, "num_attention_heads": c.Heads, "num_key_value_heads": c.KVHeads, "head_dim": c.HeadDim,
+		"intermediate_size": c.FFN, "hidden_act": "silu", "attention_bias": false, "rms_norm_eps": c.NormEps,
+		"rope_theta": c.RopeTheta, "rope_scaling": nil, "use_sliding_window": false, "sliding_window": nil,
+		"tie_word_embeddings": c.Tied, "max_position_embeddings": c.Context, "bos_token_id": c.BOS, "eos_token_id": c.EOS,
+		"torch_dtype": c.DType, "initializer_range": c.InitializerStd, "use_cache": true,
+	}
+	if c.arch == qwen3MoE {
+		maps.Copy(m, map[string]any{"num_experts": c.Experts, "num_experts_per_tok": c.TopK, "moe_intermediate_size": c.FFN,
+			"norm_topk_prob": true, "decoder_sparse_step": 1, "mlp_only_layers": []int{}})
+	}
+	return m
 }
+
+// presets are the published shapes and small ones for tests. FFN of qwen3 is that of its layers.
+var presets = map[string]config{
+	"4b": {arch: smallThinker, Vocab: 151936, Hidden: 1536, Layers: 32, Heads: 12, KVHeads: 2, HeadDim: 128, Window: 4096,
+		Experts: 32, TopK: 4, FFN: 768, Tied: true, Context: 32768, ropeBits: "1", wBits: "0"},
+	"21b": {arch: smallThinker, Vocab: 151936, Hidden: 2560, Layers: 52, Heads: 28, KVHeads: 4, HeadDim: 128, Window: 4096,
+		Experts: 64, TopK: 6, FFN: 768, Softmax: true, Context: 16384, ropeBits: "0111", wBits: "0111"},
+	"tiny": {arch: smallThinker, Vocab: 4096, Hidden: 192, Layers: 6, Heads: 4, KVHeads: 2, HeadDim: 64, Window: 64,
+		Experts: 16, TopK: 4, FFN: 64, Tied: true, Context: 1024, ropeBits: "0111", wBits: "0111"},
+	"qwen3-30b-a3b": {arch: qwen3MoE, Vocab: 151936, Hidden: 2048, Layers: 48, Heads: 32, KVHeads: 4, HeadDim: 128,
+		Experts: 128, TopK: 8, FFN: 768, Context: 40960},
+	"qwen3-4b": {arch: qwen3, Vocab: 151936, Hidden: 2560, Layers: 36, Heads: 32, KVHeads: 8, HeadDim: 128,
+		FFN: 9728, Tied: true, Context: 40960},
+}
+
+// shapes lists the presets.
+func shapes() []string { return slices.Sorted(maps.Keys(presets)) }
+
+// shapeOf is the preset of an architecture that is given without a shape.
+var shapeOf = map[string]string{"": "4b", smallThinker: "4b", qwen3MoE: "qwen3-30b-a3b", qwen3: "qwen3-4b"}
 
 // register makes every dimension a flag; a flag left out keeps the preset's value.
 func (c *config) register(fs *flag.FlagSet) {
@@ -66,14 +114,33 @@ func (c *config) register(fs *flag.FlagSet) {
 	fs.Float64Var(&c.RopeTheta, "rope-theta", 1.5e6, "RoPE base")
 	fs.BoolVar(&c.Softmax, "softmax", false, "router weights by softmax instead of sigmoid")
 	fs.BoolVar(&c.Tied, "tied", false, "no lm_head: the embedding is used")
+	fs.BoolVar(&c.writeHead, "write-head", false, "write lm_head.weight, a copy of the embedding, although tied: some published files have it")
 	fs.StringVar(&c.DType, "dtype", "bf16", "bf16, f16 or f32")
 }
 
 // complete takes what no flag set from the named preset, then checks the whole.
 func (c *config) complete(preset string, set map[string]bool) error {
+	if _, ok := shapeOf[c.arch]; !ok {
+		return fmt.Errorf("unknown architecture %q: want %s, %s or %s", c.arch, smallThinker, qwen3MoE, qwen3)
+	}
+	if preset == "" {
+		preset = shapeOf[c.arch]
+	}
 	p, ok := presets[preset]
 	if !ok {
-		return fmt.Errorf("unknown shape %q: want 4b, 21b or tiny", preset)
+		return fmt.Errorf("unknown shape %q: want one of %s", preset, strings.Join(shapes(), ", "))
+	}
+	if c.arch == "" {
+		c.arch = p.arch
+	}
+	if c.qwen() {
+		p.Window, p.Softmax, p.ropeBits, p.wBits = 1, false, "1", "0"
+		if !set["rope-theta"] {
+			c.RopeTheta = 1e6
+		}
+	}
+	if c.arch == qwen3 {
+		p.Experts, p.TopK = 1, 1 // which are not looked at
 	}
 	for _, f := range []struct {
 		flag string
@@ -112,10 +179,12 @@ func (c *config) complete(preset string, set map[string]bool) error {
 		return fmt.Errorf("%d heads are not a multiple of %d KV heads", c.Heads, c.KVHeads)
 	case c.HeadDim%2 != 0:
 		return fmt.Errorf("head dimension %d is odd", c.HeadDim)
-	case c.TopK >= c.Experts:
+	case c.arch != qwen3 && c.TopK >= c.Experts:
 		return fmt.Errorf("top-k %d must be below the %d experts", c.TopK, c.Experts)
 	case c.Context < 2:
 		return errors.New("-ctx must be at least 2")
+	case c.writeHead && !c.Tied:
+		return errors.New("-write-head is for tied embeddings: others have a head of their own")
 	case c.RopeTheta <= 1:
 		return fmt.Errorf("-rope-theta must be above 1, not %g", c.RopeTheta)
 	}
@@ -163,16 +232,25 @@ func (c *config) tensors() []tensor {
 			tensor{p + "self_attn.k_proj.weight", kv, c.Hidden},
 			tensor{p + "self_attn.v_proj.weight", kv, c.Hidden},
 			tensor{p + "self_attn.o_proj.weight", c.Hidden, q},
-			tensor{p + "post_attention_layernorm.weight", 0, c.Hidden},
-			tensor{p + "block_sparse_moe.primary_router.weight", c.Experts, c.Hidden})
+			tensor{p + "post_attention_layernorm.weight", 0, c.Hidden})
+		if c.qwen() {
+			ts = append(ts, tensor{p + "self_attn.q_norm.weight", 0, c.HeadDim}, tensor{p + "self_attn.k_norm.weight", 0, c.HeadDim})
+		}
+		network := func(e int) {
+			ts = append(ts, tensor{c.network(l, e, "up"), c.FFN, c.Hidden}, tensor{c.network(l, e, "gate"), c.FFN, c.Hidden},
+				tensor{c.network(l, e, "down"), c.Hidden, c.FFN})
+		}
+		if c.arch == qwen3 {
+			network(-1)
+			continue
+		}
+		ts = append(ts, tensor{c.router(l), c.Experts, c.Hidden})
 		for e := range c.Experts {
-			x := expertPrefix(l, e)
-			ts = append(ts, tensor{x + "up.weight", c.FFN, c.Hidden}, tensor{x + "gate.weight", c.FFN, c.Hidden},
-				tensor{x + "down.weight", c.Hidden, c.FFN})
+			network(e)
 		}
 	}
 	ts = append(ts, tensor{"model.norm.weight", 0, c.Hidden})
-	if !c.Tied {
+	if !c.Tied || c.writeHead {
 		ts = append(ts, tensor{"lm_head.weight", c.Vocab, c.Hidden})
 	}
 	return ts
@@ -180,6 +258,21 @@ func (c *config) tensors() []tensor {
 
 func layerPrefix(l int) string { return fmt.Sprintf("model.layers.%d.", l) }
 
-func expertPrefix(l, e int) string {
-	return fmt.Sprintf("model.layers.%d.block_sparse_moe.experts.%d.", l, e)
+// router returns the name of a layer's router.
+func (c *config) router(l int) string {
+	if c.qwen() {
+		return layerPrefix(l) + "mlp.gate.weight"
+	}
+	return layerPrefix(l) + "block_sparse_moe.primary_router.weight"
+}
+
+// network returns the name of a matrix of an expert, or of a layer without experts if e is −1.
+func (c *config) network(l, e int, matrix string) string {
+	switch {
+	case e < 0:
+		return fmt.Sprintf("%smlp.%s_proj.weight", layerPrefix(l), matrix)
+	case c.qwen():
+		return fmt.Sprintf("%smlp.experts.%d.%s_proj.weight", layerPrefix(l), e, matrix)
+	}
+	return fmt.Sprintf("%sblock_sparse_moe.experts.%d.%s.weight", layerPrefix(l), e, matrix)
 }
