@@ -22,6 +22,13 @@ type AddedToken struct {
 	RStrip     bool // takes the white space after it along
 }
 
+// isControl reports whether the token steers the model: whether it is special,
+// or looks like a marker of turns. DeepSeek's <｜User｜> is not marked special.
+func (a *AddedToken) isControl() bool {
+	return a.Special || strings.HasPrefix(a.Content, "<|") && strings.HasSuffix(a.Content, "|>") ||
+		strings.HasPrefix(a.Content, "<｜") && strings.HasSuffix(a.Content, "｜>")
+}
+
 // addedSet finds added tokens in a text.
 type addedSet struct {
 	tokens []addedPattern // sorted by text
@@ -50,8 +57,10 @@ func newAddedSet(patterns []addedPattern) addedSet {
 }
 
 // find returns the leftmost match at or after from, the longest of those that
-// begin there, or a nil token.
-func (s *addedSet) find(text string, from int) (start, end int, token *AddedToken) {
+// begin there, or a nil token. A match ends at the next of breaks at the
+// latest, if it is one of a control token. It takes
+// those that it has passed from breaks.
+func (s *addedSet) find(text string, from int, breaks *[]int) (start, end int, token *AddedToken) {
 	for i := from; i < len(text); i++ {
 		if s.lead != "" {
 			n := strings.Index(text[i:], s.lead)
@@ -62,16 +71,23 @@ func (s *addedSet) find(text string, from int) (start, end int, token *AddedToke
 		} else if !s.first[text[i]] {
 			continue
 		}
-		if n, token := s.longest(text[i:]); token != nil {
+		for len(*breaks) > 0 && (*breaks)[0] <= i {
+			*breaks = (*breaks)[1:]
+		}
+		limit := len(text) - i
+		if len(*breaks) > 0 {
+			limit = (*breaks)[0] - i
+		}
+		if n, token := s.longest(text[i:], limit); token != nil {
 			return i, i + n, token
 		}
 	}
 	return len(text), len(text), nil
 }
 
-// longest returns the longest added token that text begins with. It narrows
-// the sorted list byte by byte.
-func (s *addedSet) longest(text string) (n int, found *AddedToken) {
+// longest returns the longest added token that text begins with, of control
+// tokens up to limit bytes. It narrows the sorted list byte by byte.
+func (s *addedSet) longest(text string, limit int) (n int, found *AddedToken) {
 	list := s.tokens
 	for depth := 0; depth < len(text) && len(list) > 0; depth++ {
 		b := text[depth]
@@ -80,7 +96,9 @@ func (s *addedSet) longest(text string) (n int, found *AddedToken) {
 		list = list[lo:hi]
 		// Texts that end here sort before those that go on.
 		for len(list) > 0 && len(list[0].text) == depth+1 {
-			n, found = depth+1, list[0].token
+			if depth < limit || !list[0].token.isControl() {
+				n, found = depth+1, list[0].token
+			}
 			list = list[1:]
 		}
 	}
@@ -89,15 +107,15 @@ func (s *addedSet) longest(text string) (n int, found *AddedToken) {
 
 // split calls plain with each stretch of text between added tokens and found
 // with each added token, in order. Where special is false, special tokens are
-// left in the text.
-func (s *addedSet) split(text string, special bool, plain func(string), found func(id int32)) {
+// left in the text, as are control tokens across one of breaks.
+func (s *addedSet) split(text string, special bool, breaks []int, plain func(start, end int), found func(id int32)) {
 	if len(s.tokens) == 0 {
-		plain(text)
+		plain(0, len(text))
 		return
 	}
 	done := 0
 	for at := 0; ; {
-		start, end, token := s.find(text, at)
+		start, end, token := s.find(text, at, &breaks)
 		if token == nil {
 			break
 		}
@@ -119,13 +137,13 @@ func (s *addedSet) split(text string, special bool, plain func(string), found fu
 			end = len(text) - len(strings.TrimLeftFunc(text[end:], isWhite))
 		}
 		if done < start {
-			plain(text[done:start])
+			plain(done, start)
 		}
 		found(token.ID)
 		done = end
 	}
 	if done < len(text) {
-		plain(text[done:])
+		plain(done, len(text))
 	}
 }
 

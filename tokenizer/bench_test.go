@@ -20,7 +20,7 @@ func BenchmarkEncodeCold(b *testing.B) {
 	b.SetBytes(int64(len(text)))
 	var ids []int32
 	for b.Loop() {
-		ids = newEncoder().appendPlain(ids[:0], tok, text)
+		ids = newEncoder().appendPlain(ids[:0], tok, text, true)
 	}
 }
 

@@ -63,7 +63,7 @@ func (t *pairTable) find(left, right int32) (rank, result int32) {
 	return noRank, 0
 }
 
-// longPiece is the length in bytes from which a heap beats scanning all pairs.
+// longPiece is the number of symbols from which a heap beats scanning all pairs.
 const longPiece = 64
 
 // merger applies merges to one piece at a time; its buffers are reused.
@@ -75,14 +75,18 @@ type merger struct {
 	heap  rankHeap
 }
 
-// appendMerged appends the tokens of piece: its bytes, joined by the merge of
-// the lowest rank, the leftmost among equals, until none is left.
+// appendMerged appends the tokens of piece: its bytes or characters, joined by
+// the merge of the lowest rank, the leftmost among equals, until none is left.
 func (m *merger) appendMerged(dst []int32, t *Tokenizer, piece string) []int32 {
 	m.ids = m.ids[:0]
-	for i := range len(piece) {
-		m.ids = append(m.ids, t.byteIDs[piece[i]])
+	if t.options.Bytes {
+		for i := range len(piece) {
+			m.ids = append(m.ids, t.byteIDs[piece[i]])
+		}
+	} else {
+		m.ids = t.appendCharacters(m.ids, piece)
 	}
-	if len(piece) < longPiece {
+	if len(m.ids) < longPiece {
 		m.mergeShort(&t.pairs)
 	} else {
 		m.mergeLong(&t.pairs)

@@ -42,6 +42,15 @@ func appendByteLevel(dst []byte, s string) ([]byte, bool) {
 	return dst, true
 }
 
+// encodeByteLevel returns the characters that stand for the bytes of s.
+func encodeByteLevel(s string) string {
+	b := make([]byte, 0, len(s)+len(s)/4)
+	for i := range len(s) {
+		b = utf8.AppendRune(b, byteToRune[s[i]])
+	}
+	return string(b)
+}
+
 // decodeByteLevel returns the bytes that the ByteLevel decoder makes of a
 // token: those its characters stand for or, when one of them stands for none
 // (as in an added token with a space), the token as it is.

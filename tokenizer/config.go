@@ -38,6 +38,9 @@ func applyConfig(s *spec, data []byte) error {
 	if data == nil {
 		return nil
 	}
+	if err := checkPointer(data); err != nil {
+		return err
+	}
 	var config hfConfig
 	if err := json.Unmarshal(data, &config); err != nil {
 		return err
@@ -68,15 +71,19 @@ func applyConfig(s *spec, data []byte) error {
 		}
 		if known, ok := ids[string(*name)]; ok {
 			*id = known
-		} else if i := slices.Index(s.model, decodeByteLevel(string(*name))); i >= 0 && *name != "" {
+		} else if i := slices.Index(s.model, s.written(string(*name))); i >= 0 && *name != "" {
 			*id = int32(i)
 		}
 	}
 	find(config.BOS, &s.bos)
 	find(config.EOS, &s.eos)
 	find(config.Pad, &s.pad)
-	if config.AddBOS != nil {
-		s.addBOS = *config.AddBOS
+	if has := len(s.before) > 0 && s.before[0] == s.bos; config.AddBOS != nil && s.bos >= 0 && *config.AddBOS != has {
+		if has {
+			s.before = s.before[1:]
+		} else {
+			s.before = append([]int32{s.bos}, s.before...)
+		}
 	}
 	return nil
 }
@@ -87,6 +94,9 @@ func applyConfig(s *spec, data []byte) error {
 // a file of its own, chat_template.jinja, whose text goes to ParseTemplate
 // directly and, where both exist, comes first.
 func ChatTemplate(tokenizerConfigJSON []byte) (string, error) {
+	if err := checkPointer(tokenizerConfigJSON); err != nil {
+		return "", fmt.Errorf("tokenizer_config.json: %w", err)
+	}
 	var config hfConfig
 	if err := json.Unmarshal(tokenizerConfigJSON, &config); err != nil {
 		return "", fmt.Errorf("tokenizer_config.json: %w", err)

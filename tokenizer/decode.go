@@ -1,10 +1,22 @@
 package tokenizer
 
 // Decode returns the text of ids. Bytes that do not make valid UTF-8 become
-// U+FFFD, one for each maximal invalid sequence, as Python's
-// bytes.decode(errors="replace") has it. An id without a token adds nothing;
-// nor, with skipSpecial, does a special token.
+// U+FFFD: of a byte-level vocabulary one for each maximal invalid sequence, as
+// Python's bytes.decode(errors="replace") has it; of tokens such as <0x0A> one
+// for each token of a run that is not valid as a whole, as the library has it.
+// An id without a token adds nothing; nor, with skipSpecial, does a special
+// token.
 func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) string {
+	if !t.options.Bytes {
+		c := newChain(t.stages)
+		for _, id := range ids {
+			if text := t.text(id, skipSpecial); text != "" {
+				c.token(text)
+			}
+		}
+		c.flush()
+		return c.take()
+	}
 	var raw []byte
 	for _, id := range ids {
 		raw = append(raw, t.text(id, skipSpecial)...)
@@ -13,7 +25,7 @@ func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) string {
 	return string(text)
 }
 
-// text returns the bytes that id adds to a decoded text.
+// text returns the token that id adds to a decoded text.
 func (t *Tokenizer) text(id int32, skipSpecial bool) string {
 	if skipSpecial && t.special[id] {
 		return ""
@@ -25,7 +37,11 @@ func (t *Tokenizer) text(id int32, skipSpecial bool) string {
 // NewDecoder returns a decoder for ids that come one by one. With
 // skipSpecial, special tokens add nothing.
 func (t *Tokenizer) NewDecoder(skipSpecial bool) *StreamDecoder {
-	return &StreamDecoder{tokenizer: t, skipSpecial: skipSpecial}
+	d := &StreamDecoder{tokenizer: t, skipSpecial: skipSpecial}
+	if !t.options.Bytes {
+		d.chain = newChain(t.stages)
+	}
+	return d
 }
 
 // StreamDecoder decodes a growing sequence of ids. What Next and at last Flush
@@ -35,18 +51,34 @@ type StreamDecoder struct {
 	tokenizer   *Tokenizer
 	skipSpecial bool
 	pending     []byte // an incomplete UTF-8 sequence
+	chain       *chain // nil for a vocabulary of bytes
 }
 
-// Next returns the text that is complete with id: whole characters only. The
-// bytes of a character that later tokens may complete are held back.
+// Next returns the text that is complete with id: whole characters only, and
+// nothing that later tokens may change. The bytes of a character that they may
+// complete are held back, as is a run of tokens such as <0x0A>, whose text is
+// known at its end.
 func (d *StreamDecoder) Next(id int32) string {
-	d.pending = append(d.pending, d.tokenizer.text(id, d.skipSpecial)...)
+	text := d.tokenizer.text(id, d.skipSpecial)
+	if d.chain != nil {
+		if text != "" {
+			d.chain.token(text)
+		}
+		return d.chain.take()
+	}
+	d.pending = append(d.pending, text...)
 	return d.take(false)
 }
 
-// Flush returns what is held back, an incomplete character, as U+FFFD. The
+// Flush returns what is held back, an incomplete character as U+FFFD. The
 // decoder is then as new.
-func (d *StreamDecoder) Flush() string { return d.take(true) }
+func (d *StreamDecoder) Flush() string {
+	if d.chain != nil {
+		d.chain.flush()
+		return d.chain.take()
+	}
+	return d.take(true)
+}
 
 func (d *StreamDecoder) take(final bool) string {
 	text, n := appendValid(nil, d.pending, final)

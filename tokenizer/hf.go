@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,10 +13,14 @@ import (
 // ParseHF reads a tokenizer as Hugging Face models ship it: tokenizer.json
 // and, if not nil, tokenizer_config.json for the BOS, EOS and padding tokens.
 //
-// It supports byte-level BPE with the patterns of Qwen2, Llama 3 and GPT-2 and
-// with no normalizer or NFC. For anything else it returns an error that names
-// the field, rather than encode differently from the original.
+// It supports BPE models with the components that checkNormalizer,
+// checkPreTokenizer and checkDecoder list. For anything else it returns an
+// error that is ErrUnsupported and names the part, rather than encode
+// differently from the original.
 func ParseHF(tokenizerJSON, tokenizerConfigJSON []byte) (*Tokenizer, error) {
+	if err := checkPointer(tokenizerJSON); err != nil {
+		return nil, fmt.Errorf("tokenizer.json: %w", err)
+	}
 	var file hfTokenizer
 	if err := json.Unmarshal(tokenizerJSON, &file); err != nil {
 		return nil, fmt.Errorf("tokenizer.json: %w", err)
@@ -30,13 +35,26 @@ func ParseHF(tokenizerJSON, tokenizerConfigJSON []byte) (*Tokenizer, error) {
 	return newTokenizer(s)
 }
 
+// ErrLFSPointer is the error of a file that is a pointer of Git LFS or Xet,
+// as a clone without LFS leaves in place of a large file.
+var ErrLFSPointer = errors.New("it is a Git LFS pointer, not the file itself: fetch the file with git lfs pull or download it")
+
+// checkPointer returns ErrLFSPointer if data is one.
+func checkPointer(data []byte) error {
+	if bytes.HasPrefix(data, []byte("version https://git-lfs.github.com/spec/")) {
+		return ErrLFSPointer
+	}
+	return nil
+}
+
 // hfTokenizer is tokenizer.json. The fields truncation and padding are options
 // of a call, not of the tokenizer, and are not read.
 type hfTokenizer struct {
+	Version       *string        `json:"version"`
 	Added         []hfAddedToken `json:"added_tokens"`
 	Normalizer    *hfComponent   `json:"normalizer"`
 	PreTokenizer  *hfComponent   `json:"pre_tokenizer"`
-	PostProcessor *hfComponent   `json:"post_processor"`
+	PostProcessor *hfProcessor   `json:"post_processor"`
 	Decoder       *hfComponent   `json:"decoder"`
 	Model         hfModel        `json:"model"`
 }
@@ -51,42 +69,81 @@ type hfAddedToken struct {
 	RStrip     bool   `json:"rstrip"`
 }
 
-// hfComponent is a normalizer, pre-tokenizer, post-processor or decoder, with
-// the fields of those that are supported.
+// hfComponent is a normalizer, pre-tokenizer or decoder, or a Sequence of them.
 type hfComponent struct {
-	Type string `json:"type"`
-
-	// Sequence of components of each kind
+	component
 	Normalizers   []hfComponent `json:"normalizers"`
 	PreTokenizers []hfComponent `json:"pretokenizers"`
-	Processors    []hfComponent `json:"processors"`
 	Decoders      []hfComponent `json:"decoders"`
+}
 
-	// Split
-	Pattern struct {
-		Regex *string `json:"Regex"`
-	} `json:"pattern"`
-	Behavior string `json:"behavior"`
-	Invert   bool   `json:"invert"`
+// flat returns the components of c in order, Sequences resolved.
+func (c *hfComponent) flat() []component {
+	switch {
+	case c == nil:
+		return nil
+	case c.Type != typeSequence:
+		return []component{c.component}
+	}
+	var all []component
+	for _, parts := range [][]hfComponent{c.Normalizers, c.PreTokenizers, c.Decoders} {
+		for i := range parts {
+			all = append(all, parts[i].flat()...)
+		}
+	}
+	return all
+}
 
-	// ByteLevel
-	AddPrefixSpace bool  `json:"add_prefix_space"`
-	UseRegex       *bool `json:"use_regex"`
+// hfProcessor is a post-processor.
+type hfProcessor struct {
+	Type       string        `json:"type"`
+	Processors []hfProcessor `json:"processors"` // Sequence
 
 	// TemplateProcessing
 	Single []map[string]struct {
 		ID string `json:"id"`
 	} `json:"single"`
+	SpecialTokens map[string]struct {
+		IDs []int32 `json:"ids"`
+	} `json:"special_tokens"`
+
+	// BertProcessing, RobertaProcessing: the token and its id
+	Sep, CLS hfTokenID
+}
+
+// hfTokenID is ["<s>", 1].
+type hfTokenID struct {
+	set bool
+	id  int32
+}
+
+func (t *hfTokenID) UnmarshalJSON(data []byte) error {
+	pair := [2]any{new(string), &t.id}
+	t.set = true
+	return json.Unmarshal(data, &pair)
 }
 
 type hfModel struct {
-	Type            string           `json:"type"`
-	Dropout         *float64         `json:"dropout"`
-	SubwordPrefix   *string          `json:"continuing_subword_prefix"`
-	EndOfWordSuffix *string          `json:"end_of_word_suffix"`
-	IgnoreMerges    bool             `json:"ignore_merges"`
-	Vocab           map[string]int32 `json:"vocab"`
-	Merges          []hfMerge        `json:"merges"`
+	Type            *string    `json:"type"`
+	Dropout         *float64   `json:"dropout"`
+	Unknown         *string    `json:"unk_token"`
+	SubwordPrefix   *string    `json:"continuing_subword_prefix"`
+	EndOfWordSuffix *string    `json:"end_of_word_suffix"`
+	FuseUnknown     bool       `json:"fuse_unk"`
+	ByteFallback    bool       `json:"byte_fallback"`
+	IgnoreMerges    bool       `json:"ignore_merges"`
+	Vocab           hfVocab    `json:"vocab"`
+	Merges          *[]hfMerge `json:"merges"`
+}
+
+// hfVocab maps tokens to ids. In a Unigram model it is a list, which is left out.
+type hfVocab map[string]int32
+
+func (v *hfVocab) UnmarshalJSON(data []byte) error {
+	if data[0] == '[' {
+		return nil
+	}
+	return json.Unmarshal(data, (*map[string]int32)(v))
 }
 
 // hfMerge is a pair, written ["a", "b"] or "a b".
@@ -115,141 +172,133 @@ func (m *hfMerge) UnmarshalJSON(data []byte) error {
 
 // spec translates the file, refusing what is not supported.
 func (f *hfTokenizer) spec() (spec, error) {
-	s := spec{ignoreMerges: f.Model.IgnoreMerges, bos: -1, eos: -1, pad: -1}
-	for _, a := range f.Added {
-		s.added = append(s.added, AddedToken(a))
+	s := spec{bos: -1, eos: -1, pad: -1}
+	if f.Version != nil && *f.Version != "1.0" {
+		return s, fmt.Errorf("version: %w: %q", ErrUnsupported, *f.Version)
+	}
+	if err := f.Model.check(); err != nil {
+		return s, err
 	}
 	var err error
-	if s.normalizer, err = f.Normalizer.normalizer(); err != nil {
+	if s.added, err = f.added(); err != nil {
 		return s, err
 	}
-	if s.splitter, err = f.PreTokenizer.splitter(); err != nil {
+	// The components are checked first of all, whatever the vocabulary is.
+	if s.normalizers, _, err = compileNormalizer(f.Normalizer.flat()); err != nil {
 		return s, err
 	}
-	if err = f.Decoder.checkDecoder(); err != nil {
+	if s.preTokenizers, _, err = compilePreTokenizer(f.PreTokenizer.flat(), false); err != nil {
 		return s, err
 	}
-	bos, err := f.PostProcessor.bos()
-	if err != nil {
+	decoders := f.Decoder.flat()
+	if f.Decoder != nil && len(decoders) == 0 { // an empty Sequence joins tokens
+		decoders = []component{{Type: typeFuse}}
+	}
+	if s.decoders, _, err = compileDecoder(decoders); err != nil {
 		return s, err
 	}
-	if bos != "" {
-		i := slices.IndexFunc(s.added, func(a AddedToken) bool { return a.Content == bos })
-		if i < 0 {
-			return s, fmt.Errorf("post_processor: %q is not in added_tokens", bos)
+	if s.before, s.after, err = f.PostProcessor.around(); err != nil {
+		return s, err
+	}
+	if len(s.before) > 0 {
+		s.bos = s.before[0]
+	}
+	if err = f.Model.fill(&s); err != nil {
+		return s, err
+	}
+	return s, nil
+}
+
+// added returns the added tokens as the library numbers them: one that is
+// known, to the model or from earlier in the list, keeps its id, and the others
+// are numbered on from the vocabulary; the ids in the file do not count. If
+// that number is taken by a token of a vocabulary with holes, the id in the
+// file does. Of a token that is there twice the last options count.
+func (f *hfTokenizer) added() ([]AddedToken, error) {
+	var added []AddedToken
+	index := map[string]int{}
+	taken := map[int32]bool{}
+	for _, id := range f.Model.Vocab {
+		taken[id] = true
+	}
+	next := int32(len(f.Model.Vocab))
+	for _, a := range f.Added {
+		token := AddedToken(a)
+		if a.Content == "" {
+			continue
 		}
-		s.bos, s.addBOS = s.added[i].ID, true
-	}
-	if err = f.Model.check(); err != nil {
-		return s, err
-	}
-	if s.model, err = f.Model.tokens(f.Added); err != nil {
-		return s, err
-	}
-	s.merges, err = f.Model.merges()
-	return s, err
-}
-
-func (c *hfComponent) normalizer() (normalizer, error) {
-	switch {
-	case c == nil:
-		return normalizeNone, nil
-	case c.Type == "NFC":
-		return normalizeNFC, nil
-	case c.Type == "Sequence" && len(c.Normalizers) == 0:
-		return normalizeNone, nil
-	case c.Type == "Sequence" && len(c.Normalizers) == 1:
-		return c.Normalizers[0].normalizer()
-	}
-	return 0, fmt.Errorf("normalizer: type %q is not supported, only NFC or none", c.Type)
-}
-
-func (c *hfComponent) splitter() (splitter, error) {
-	if c == nil {
-		return 0, errors.New("pre_tokenizer: is missing; ByteLevel or a Split and a ByteLevel are supported")
-	}
-	parts := []hfComponent{*c}
-	if c.Type == "Sequence" {
-		parts = c.PreTokenizers
-	}
-	last := len(parts) - 1
-	if last < 0 || last > 1 || parts[last].Type != "ByteLevel" || last == 1 && parts[0].Type != "Split" {
-		var types []string
-		for _, p := range parts {
-			types = append(types, p.Type)
+		if i, ok := index[a.Content]; ok {
+			token.ID, token.Special = added[i].ID, token.Special || added[i].Special
+			added[i] = token
+			continue
 		}
-		return 0, fmt.Errorf("pre_tokenizer: [%s] is not supported, only [ByteLevel] and [Split ByteLevel]", strings.Join(types, " "))
-	}
-	bytes := parts[last]
-	if bytes.AddPrefixSpace {
-		return 0, errors.New("pre_tokenizer: add_prefix_space is not supported")
-	}
-	useRegex := bytes.UseRegex == nil || *bytes.UseRegex
-	if last == 0 {
-		if !useRegex {
-			return 0, errors.New("pre_tokenizer: ByteLevel with use_regex false needs a Split before it")
+		if id, ok := f.Model.Vocab[a.Content]; ok {
+			token.ID = id
+		} else {
+			if !taken[next] {
+				token.ID = next
+			} else if taken[token.ID] || token.ID < 0 {
+				return nil, fmt.Errorf("added_tokens: %q has the id %d, which is another token", a.Content, token.ID)
+			}
+			next = max(next, token.ID) + 1
 		}
-		return splitGPT2, nil
+		taken[token.ID] = true
+		index[a.Content] = len(added)
+		added = append(added, token)
 	}
-	if useRegex {
-		return 0, errors.New("pre_tokenizer: ByteLevel with use_regex after a Split is not supported")
-	}
-	split := parts[0]
-	if split.Behavior != "Isolated" || split.Invert {
-		return 0, fmt.Errorf("pre_tokenizer: Split with behavior %q, invert %v is not supported, only Isolated, false", split.Behavior, split.Invert)
-	}
-	if split.Pattern.Regex == nil {
-		return 0, errors.New("pre_tokenizer: Split without a Regex pattern is not supported")
-	}
-	k, ok := splitters[*split.Pattern.Regex]
-	if !ok {
-		return 0, fmt.Errorf("pre_tokenizer: pattern %q is not supported, only those of Qwen2, Llama 3 and GPT-2", *split.Pattern.Regex)
-	}
-	return k, nil
+	return added, nil
 }
 
-func (c *hfComponent) checkDecoder() error {
-	if c != nil && c.Type == "Sequence" && len(c.Decoders) == 1 {
-		c = &c.Decoders[0]
+// around returns the tokens that the post-processor puts before and after a text.
+func (p *hfProcessor) around() (before, after []int32, err error) {
+	if p == nil {
+		return nil, nil, nil
 	}
-	if c == nil {
-		return errors.New("decoder: is missing; only ByteLevel is supported")
-	}
-	if c.Type != "ByteLevel" {
-		return fmt.Errorf("decoder: type %q is not supported, only ByteLevel", c.Type)
-	}
-	return nil
-}
-
-// bos returns the token that the post-processor puts before a text, if any.
-func (c *hfComponent) bos() (string, error) {
-	if c == nil {
-		return "", nil
-	}
-	switch c.Type {
+	switch p.Type {
 	case "ByteLevel": // moves offsets, leaves the tokens alone
-		return "", nil
+		return nil, nil, nil
 	case "TemplateProcessing":
-		n := len(c.Single)
-		if n == 0 || n > 2 || !has(c.Single[n-1], "Sequence") || n == 2 && !has(c.Single[0], "SpecialToken") {
-			return "", errors.New(`post_processor: the template "single" is not supported, only a sequence with at most one token before it`)
+		text := false
+		for _, piece := range p.Single {
+			token, isToken := piece["SpecialToken"]
+			switch {
+			case has(piece, "Sequence") && !text:
+				text = true
+			case !isToken || len(piece) != 1:
+				return nil, nil, fmt.Errorf(`post_processor: %w: a template "single" with more than one text`, ErrUnsupported)
+			default:
+				ids := p.SpecialTokens[token.ID].IDs
+				if len(ids) == 0 {
+					return nil, nil, fmt.Errorf("post_processor: the token %q is not in special_tokens", token.ID)
+				}
+				if text {
+					after = append(after, ids...)
+				} else {
+					before = append(before, ids...)
+				}
+			}
 		}
-		return c.Single[0]["SpecialToken"].ID, nil
-	case "Sequence":
-		first := ""
-		for i := range c.Processors {
-			bos, err := c.Processors[i].bos()
+		if !text {
+			return nil, nil, fmt.Errorf(`post_processor: %w: a template "single" without the text`, ErrUnsupported)
+		}
+		return before, after, nil
+	case "BertProcessing", "RobertaProcessing":
+		if !p.CLS.set || !p.Sep.set {
+			return nil, nil, fmt.Errorf("post_processor: %s without cls and sep", p.Type)
+		}
+		return []int32{p.CLS.id}, []int32{p.Sep.id}, nil
+	case typeSequence: // each takes what those before it have made for the text
+		for i := range p.Processors {
+			b, a, err := p.Processors[i].around()
 			if err != nil {
-				return "", err
+				return nil, nil, err
 			}
-			if first != "" && bos != "" {
-				return "", errors.New("post_processor: more than one TemplateProcessing is not supported")
-			}
-			first += bos
+			before, after = append(b, before...), append(after, a...)
 		}
-		return first, nil
+		return before, after, nil
 	}
-	return "", fmt.Errorf("post_processor: type %q is not supported, only ByteLevel and TemplateProcessing", c.Type)
+	return nil, nil, fmt.Errorf("post_processor: %w: type %q; known are ByteLevel, TemplateProcessing, BertProcessing, RobertaProcessing, Sequence",
+		ErrUnsupported, p.Type)
 }
 
 func has[V any](m map[string]V, key string) bool {
@@ -257,59 +306,124 @@ func has[V any](m map[string]V, key string) bool {
 	return ok && len(m) == 1
 }
 
+// check refuses what is no BPE model. A model without a type is one if it has
+// a vocabulary and merges, as the library infers.
 func (m *hfModel) check() error {
-	set := func(s *string) bool { return s != nil && *s != "" }
 	switch {
-	case m.Type != "BPE":
-		return fmt.Errorf("model.type: %q is not supported, only BPE", m.Type)
+	case m.Type != nil && *m.Type != "BPE":
+		return fmt.Errorf("model.type: %w: %q; known is BPE", ErrUnsupported, *m.Type)
+	case m.Vocab == nil || m.Merges == nil:
+		if m.Type == nil {
+			return fmt.Errorf("model.type: %w: a model without a type that is not BPE, as it lacks vocab or merges", ErrUnsupported)
+		}
+		return errors.New("model: vocab or merges is missing")
 	case m.Dropout != nil && *m.Dropout != 0:
-		return errors.New("model.dropout: is for training and not supported")
-	case set(m.SubwordPrefix):
-		return fmt.Errorf("model.continuing_subword_prefix: %q is not supported", *m.SubwordPrefix)
-	case set(m.EndOfWordSuffix):
-		return fmt.Errorf("model.end_of_word_suffix: %q is not supported", *m.EndOfWordSuffix)
+		return fmt.Errorf("model.dropout: %w: it is for training", ErrUnsupported)
 	case len(m.Vocab) == 0:
 		return errors.New("model.vocab: is empty")
 	}
 	return nil
 }
 
-// tokens returns the bytes of the vocabulary by id. An added token that is
-// also in the vocabulary need not be byte-level: it is left to added_tokens.
-func (m *hfModel) tokens(added []hfAddedToken) ([]string, error) {
-	isAdded := map[string]int32{}
-	for _, a := range added {
-		isAdded[a.Content] = a.ID
+// fill puts the vocabulary and the merges in s: as bytes, if all tokens that
+// merges can make are, else as they are written.
+func (m *hfModel) fill(s *spec) (err error) {
+	text := func(s *string) string {
+		if s == nil {
+			return ""
+		}
+		return *s
 	}
+	s.options = modelOptions{
+		IgnoreMerges: m.IgnoreMerges, ByteFallback: m.ByteFallback, FuseUnknown: m.FuseUnknown,
+		SubwordPrefix: text(m.SubwordPrefix), WordSuffix: text(m.EndOfWordSuffix),
+	}
+	if s.merges, err = m.merges(); err != nil {
+		return err
+	}
+	ids, err := m.tokens()
+	if err != nil {
+		return err
+	}
+	if s.model = m.bytes(ids, s); s.model != nil {
+		s.options = modelOptions{Bytes: true, IgnoreMerges: m.IgnoreMerges}
+		return nil
+	}
+	s.model = ids
+	if name := text(m.Unknown); m.Unknown != nil {
+		id, ok := m.Vocab[name]
+		if !ok || name == "" {
+			return fmt.Errorf("model.unk_token: %q is not in model.vocab", name)
+		}
+		s.options.Unknown = &id
+	}
+	return nil
+}
+
+// tokens returns the vocabulary by id.
+func (m *hfModel) tokens() ([]string, error) {
 	last := slices.Max(slices.Collect(maps.Values(m.Vocab)))
 	if int64(last) >= maxTokens {
 		return nil, fmt.Errorf("model.vocab: id %d is above %d, the largest supported", last, maxTokens-1)
 	}
-	tokens := make([]string, last+1)
+	tokens := make([]string, max(last+1, 0))
 	for token, id := range m.Vocab {
-		text, ok := appendByteLevel(nil, token)
-		switch addedID, isAdded := isAdded[token]; {
-		case id < 0 || token == "":
+		switch {
+		case id < 0:
 			return nil, fmt.Errorf("model.vocab: token %q has the id %d", token, id)
-		case !ok && isAdded && addedID == id:
-			continue
-		case !ok:
-			return nil, fmt.Errorf("model.vocab: token %q (id %d) is not byte-level", token, id)
 		case tokens[id] != "":
 			return nil, fmt.Errorf("model.vocab: id %d is there twice", id)
 		}
-		tokens[id] = string(text)
+		tokens[id] = token
 	}
 	return tokens, nil
 }
 
+// bytes returns the bytes of the tokens of a byte-level vocabulary; nil if it
+// is not one. A token that is added, too, need not be byte-level: it is left to
+// the added tokens.
+func (m *hfModel) bytes(tokens []string, s *spec) []string {
+	if !bytesFit(s) {
+		return nil
+	}
+	isAdded := map[string]bool{}
+	for _, a := range s.added {
+		isAdded[a.Content] = true
+	}
+	out := make([]string, len(tokens))
+	single := 0
+	for id, token := range tokens {
+		text, ok := appendByteLevel(nil, token)
+		if !ok && !isAdded[token] {
+			return nil
+		}
+		out[id] = string(text)
+		if len(text) == 1 {
+			single++
+		}
+	}
+	if single != 256 {
+		return nil
+	}
+	for _, x := range s.merges { // what merges join is what the pieces of text are made of
+		if out[x.left] == "" || out[x.right] == "" || out[x.result] == "" {
+			return nil
+		}
+	}
+	return out
+}
+
 // merges returns the merges by rank, as ids.
 func (m *hfModel) merges() ([]merge, error) {
-	merges := make([]merge, len(m.Merges))
-	for rank, pair := range m.Merges {
+	prefix := ""
+	if m.SubwordPrefix != nil {
+		prefix = *m.SubwordPrefix
+	}
+	merges := make([]merge, len(*m.Merges))
+	for rank, pair := range *m.Merges {
 		left, ok1 := m.Vocab[pair[0]]
 		right, ok2 := m.Vocab[pair[1]]
-		result, ok3 := m.Vocab[pair[0]+pair[1]]
+		result, ok3 := m.Vocab[pair[0]+pair[1][min(len(prefix), len(pair[1])):]]
 		if !ok1 || !ok2 || !ok3 {
 			return nil, fmt.Errorf("model.merges: the merge %d of %q and %q or its result is not in model.vocab", rank, pair[0], pair[1])
 		}

@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -20,6 +21,9 @@ func smallFile() object {
 	merges := [][]string{{"h", "e"}, {"l", "l"}, {"he", "ll"}, {"hell", "o"}, {"Ġ", "hello"}, {"a", "b"}}
 	for i, m := range merges {
 		vocab[m[0]+m[1]] = 256 + i
+	}
+	for id := 263; id < 300; id++ { // so that added tokens are numbered from 300
+		vocab[fmt.Sprint("unused", id)] = id
 	}
 	var added []object
 	for i, a := range []object{
@@ -84,35 +88,38 @@ func TestParseHFRefuses(t *testing.T) {
 		change func(object)
 		want   string
 	}{
-		{"model type", func(f object) { at(f, "model")["type"] = "Unigram" }, `model.type: "Unigram"`},
-		{"dropout", func(f object) { at(f, "model")["dropout"] = 0.1 }, "model.dropout"},
-		{"prefix", func(f object) { at(f, "model")["continuing_subword_prefix"] = "##" }, "model.continuing_subword_prefix"},
-		{"suffix", func(f object) { at(f, "model")["end_of_word_suffix"] = "</w>" }, "model.end_of_word_suffix"},
+		{"version", func(f object) { f["version"] = "2.0" }, `version: not supported: "2.0"`},
+		{"model type", func(f object) { at(f, "model")["type"] = "Unigram" }, `model.type: not supported: "Unigram"`},
+		{"Unigram", func(f object) { f["model"] = object{"vocab": [][]any{{"a", -1.5}}} }, "model.type: not supported: a model without a type"},
+		{"no merges", func(f object) { delete(at(f, "model"), "merges") }, "vocab or merges is missing"},
+		{"dropout", func(f object) { at(f, "model")["dropout"] = 0.1 }, "model.dropout: not supported"},
+		{"prefix", func(f object) { at(f, "model")["continuing_subword_prefix"] = "##" }, "model.merges: the merge 4"},
 		{"no vocabulary", func(f object) { at(f, "model")["vocab"] = object{} }, "model.vocab: is empty"},
 		{"huge id", func(f object) { at(f, "model", "vocab")["zz"] = 1 << 30 }, "model.vocab: id 1073741824"},
 		{"negative id", func(f object) { at(f, "model", "vocab")["zz"] = -1 }, `model.vocab: token "zz"`},
 		{"double id", func(f object) { at(f, "model", "vocab")["zz"] = 65 }, "model.vocab: id 65 is there twice"},
-		{"not byte-level", func(f object) { at(f, "model", "vocab")["▁a"] = 299 }, `model.vocab: token "▁a"`},
-		{"a byte missing", func(f object) { delete(at(f, "model", "vocab"), "q") }, "byte 0x71 is not in the vocabulary"},
+		{"unknown token", func(f object) {
+			at(f, "model")["unk_token"] = "<unk>"
+			f["decoder"] = object{"type": "Fuse"}
+		}, `model.unk_token: "<unk>" is not in model.vocab`},
 		{"merge of unknown", func(f object) { at(f, "model")["merges"] = []string{"q q"} }, "model.merges"},
 		{"merge of three", func(f object) { at(f, "model")["merges"] = []string{"h e y"} }, `"h e y" is not a pair`},
-		{"normalizer", func(f object) { f["normalizer"] = object{"type": "NFKC"} }, `normalizer: type "NFKC"`},
-		{"no pre-tokenizer", func(f object) { f["pre_tokenizer"] = nil }, "pre_tokenizer: is missing"},
-		{"pre-tokenizer", func(f object) { f["pre_tokenizer"] = object{"type": "Metaspace"} }, "pre_tokenizer: [Metaspace]"},
-		{"pattern", func(f object) { split(f)[0]["pattern"] = object{"Regex": `\w+`} }, `pre_tokenizer: pattern "\\w+"`},
-		{"string pattern", func(f object) { split(f)[0]["pattern"] = object{"String": " "} }, "without a Regex"},
-		{"behavior", func(f object) { split(f)[0]["behavior"] = "Removed" }, `behavior "Removed"`},
-		{"prefix space", func(f object) { split(f)[1]["add_prefix_space"] = true }, "add_prefix_space"},
-		{"two patterns", func(f object) { delete(split(f)[1], "use_regex") }, "use_regex"},
-		{"post-processor", func(f object) { f["post_processor"] = object{"type": "BertProcessing"} }, "post_processor"},
-		{"no decoder", func(f object) { f["decoder"] = nil }, "decoder: is missing"},
-		{"decoder", func(f object) { f["decoder"] = object{"type": "WordPiece"} }, `decoder: type "WordPiece"`},
-		{"added twice", func(f object) {
-			f["added_tokens"] = []object{{"id": 300, "content": "<x>"}, {"id": 301, "content": "<x>"}}
-		}, "twice"},
-		{"added elsewhere", func(f object) { f["added_tokens"] = []object{{"id": 300, "content": "he"}} }, "256 in the vocabulary"},
-		{"added over another", func(f object) { f["added_tokens"] = []object{{"id": 65, "content": "<x>"}} }, `"A" in the vocabulary`},
-		{"added without id", func(f object) { f["added_tokens"] = []object{{"id": -5, "content": "<x>"}} }, "id -5"},
+		{"normalizer", func(f object) { f["normalizer"] = object{"type": "Precompiled"} }, `normalizer: not supported: type "Precompiled"`},
+		{"normalizer in a sequence", func(f object) {
+			f["normalizer"] = object{"type": "Sequence", "normalizers": []object{{"type": "NFC"}, {"type": "Nmt"}}}
+		}, `normalizer: not supported: type "Nmt"`},
+		{"pre-tokenizer", func(f object) { f["pre_tokenizer"] = object{"type": "UnicodeScripts"} }, `pre_tokenizer: not supported: type "UnicodeScripts"`},
+		{"metaspace", func(f object) { f["pre_tokenizer"] = object{"type": "Metaspace"} }, "pre_tokenizer: Metaspace: replacement"},
+		{"metaspace scheme", func(f object) {
+			f["pre_tokenizer"] = object{"type": "Metaspace", "replacement": "▁", "prepend_scheme": "sometimes"}
+		}, `prepend_scheme: not supported: "sometimes"`},
+		{"pattern", func(f object) { split(f)[0]["pattern"] = object{"Regex": `(a)\1`} }, `pre_tokenizer: Split: pattern: regular expression: not supported: \1`},
+		{"no pattern", func(f object) { delete(split(f)[0], "pattern") }, "pre_tokenizer: Split: pattern: is missing"},
+		{"behavior", func(f object) { split(f)[0]["behavior"] = "Torn" }, `pre_tokenizer: Split: behavior: not supported: "Torn"`},
+		{"untyped", func(f object) { f["pre_tokenizer"] = object{"replacement": "▁"} }, "a component without a type"},
+		{"post-processor", func(f object) { f["post_processor"] = object{"type": "Padding"} }, `post_processor: not supported: type "Padding"`},
+		{"decoder", func(f object) { f["decoder"] = object{"type": "WordPiece"} }, `decoder: not supported: type "WordPiece"`},
+		{"added over another", func(f object) { f["added_tokens"] = []object{{"id": 65, "content": "<x>"}} }, `"<x>" has the id 65, which is another token`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			file := smallFile()
@@ -183,15 +190,41 @@ func TestTemplateProcessing(t *testing.T) {
 		{"type": "ByteLevel"},
 		{"type": "TemplateProcessing", "single": []object{
 			{"SpecialToken": object{"id": "<s>"}}, {"Sequence": object{"id": "A"}},
-		}},
+		}, "special_tokens": object{"<s>": object{"ids": []int{300}}}},
 	}}
 	tok := smallTokenizer(t, file)
 	if id, ok := tok.BOS(); id != 300 || !ok || !tok.AddBOS() {
 		t.Errorf("BOS = %d, %v; add %v", id, ok, tok.AddBOS())
 	}
-	single := []object{{"Sequence": object{"id": "A"}}, {"SpecialToken": object{"id": "<s>"}}}
-	file["post_processor"] = object{"type": "TemplateProcessing", "single": single}
-	if _, err := parseObject(t, file, ""); err == nil {
-		t.Error("a template that ends with a token is accepted")
+	// Tokens may follow the text, or be those of BERT.
+	a, b := object{"Sequence": object{"id": "A"}}, object{"SpecialToken": object{"id": "<s>"}}
+	special := object{"<s>": object{"ids": []int{300, 301}}}
+	for _, test := range []struct {
+		processor object
+		want      []int32
+		err       string
+	}{
+		{object{"type": "TemplateProcessing", "single": []object{b, a, b}, "special_tokens": special}, []int32{300, 301, 'a', 300, 301}, ""},
+		{object{"type": "RobertaProcessing", "cls": []any{"<s>", 300}, "sep": []any{"</s>", 302}}, []int32{300, 'a', 302}, ""},
+		{object{"type": "TemplateProcessing", "single": []object{a, a}}, nil, "more than one text"},
+		{object{"type": "TemplateProcessing", "single": []object{b}, "special_tokens": special}, nil, "without the text"},
+		{object{"type": "TemplateProcessing", "single": []object{b, a}}, nil, `"<s>" is not in special_tokens`},
+		{object{"type": "BertProcessing"}, nil, "without cls and sep"},
+	} {
+		file["post_processor"] = test.processor
+		tok, err := parseObject(t, file, "")
+		if test.err != "" {
+			if err == nil || !strings.Contains(err.Error(), test.err) {
+				t.Errorf("%v: error %v, want %q in it", test.processor, err, test.err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%v: %v", test.processor, err)
+			continue
+		}
+		if got := tok.EncodeOptions("a", EncodeOptions{AddSpecial: true}); !slices.Equal(got, test.want) {
+			t.Errorf("%v: %v, want %v", test.processor, got, test.want)
+		}
 	}
 }

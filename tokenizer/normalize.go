@@ -9,50 +9,43 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// normalizer is what is done to text before it is split. The values are part
-// of the binary section.
-type normalizer uint8
-
-const (
-	normalizeNone normalizer = 0
-	normalizeNFC  normalizer = 1
-)
-
-func (k normalizer) apply(s string) string {
-	if k == normalizeNFC {
-		return nfc(s)
-	}
-	return s
-}
-
 // maxMarks is the length of a run of combining marks up to which package norm
 // does plain NFC. Beyond 30 (after decomposition, in which one mark may become
 // several) it writes the Stream-Safe Text Format, with U+034F inserted, which
 // no tokenizer was trained on.
 const maxMarks = 7
 
-// nfc returns s in Unicode normalization form C, by the tables of the
+// nfc returns s in Unicode normalization form C.
+func nfc(s string) string { return normalForm(norm.NFC, s) }
+
+// normalForm returns s in a Unicode normalization form, by the tables of the
 // tokenizers library. s must be valid UTF-8.
-func nfc(s string) string {
-	if norm.NFC.IsNormalString(s) {
-		return s // parted at newMarks or not: a part of a normal string is normal
+func normalForm(form norm.Form, s string) string {
+	if form.IsNormalString(s) {
+		return s // parted at what is new or not: a part of a normal string is normal
+	}
+	isNew := func(r rune) bool { return unicode.Is(newMarks, r) }
+	if form != norm.NFC {
+		isNew = func(r rune) bool {
+			return unicode.Is(newMarks, r) || r == 0x11938 || form != norm.NFD && unicode.Is(newCompatible, r)
+		}
 	}
 	var b strings.Builder
 	for len(s) > 0 {
 		r, n := utf8.DecodeRuneInString(s)
-		if unicode.Is(newMarks, r) {
+		if isNew(r) {
 			b.WriteString(s[:n])
 			s = s[n:]
 			continue
 		}
-		n = strings.IndexFunc(s, func(r rune) bool { return unicode.Is(newMarks, r) })
+		n = strings.IndexFunc(s, isNew)
 		if n < 0 {
 			n = len(s)
 		}
 		if part := s[:n]; longMarks(part) {
-			b.WriteString(composeAll(part))
+			b.WriteString(normalizeAll(form, part))
 		} else {
-			b.WriteString(norm.NFC.String(part))
+			b.WriteString(form.String(part))
 		}
 		s = s[n:]
 	}
@@ -79,16 +72,20 @@ func longMarks(s string) bool {
 	return false
 }
 
-// composeAll is NFC by the book (Unicode Standard Annex #15): decompose,
+// normalizeAll is a normalization by the book (Unicode Standard Annex #15): decompose,
 // order the marks, compose. Slow, but with no limit on the marks.
-func composeAll(s string) string {
+func normalizeAll(form norm.Form, s string) string {
+	decomposed := norm.NFD
+	if form == norm.NFKC || form == norm.NFKD {
+		decomposed = norm.NFKD
+	}
 	type char struct {
 		r   rune
 		ccc uint8
 	}
 	var chars []char
 	for _, r := range s {
-		for _, d := range norm.NFD.String(string(r)) {
+		for _, d := range decomposed.String(string(r)) {
 			chars = append(chars, char{d, norm.NFD.PropertiesString(string(d)).CCC()})
 		}
 	}
@@ -104,7 +101,7 @@ func composeAll(s string) string {
 	starter, last := -1, uint8(0) // last: class of the last character kept after the starter
 	for _, c := range chars {
 		adjacent := starter == len(out)-1
-		if starter >= 0 && (adjacent || last != 0 && last < c.ccc) {
+		if composes := form == norm.NFC || form == norm.NFKC; composes && starter >= 0 && (adjacent || last != 0 && last < c.ccc) {
 			if r, ok := compose(out[starter].r, c.r); ok {
 				out[starter].r = r
 				continue

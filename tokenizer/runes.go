@@ -65,5 +65,5 @@ func classAt(s string, i int) (class, int) {
 // connector such as '_' or a joiner.
 func isWord(r rune) bool {
 	return unicode.In(r, unicode.L, unicode.Nl, unicode.Other_Alphabetic, unicode.M,
-		unicode.Nd, unicode.Pc, unicode.Join_Control)
+		unicode.Nd, unicode.Pc, unicode.Join_Control, newWords)
 }

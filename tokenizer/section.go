@@ -1,7 +1,9 @@
 package tokenizer
 
 import (
+	"bytes"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -9,9 +11,10 @@ import (
 
 // The binary section is specified in SECTION.md.
 const (
-	sectionMagic   = "STTK"
-	sectionVersion = 1
-	headerSize     = 40
+	sectionMagic    = "STTK"
+	versionFixed    = 1 // the components are numbers
+	versionPipeline = 2 // the components are JSON
+	headerSize      = 40
 
 	flagIgnoreMerges = 1 << 0
 	flagAddBOS       = 1 << 1
@@ -22,6 +25,31 @@ const (
 	addedLStrip     = 1 << 3
 	addedRStrip     = 1 << 4
 )
+
+// pipeline is what a section of version 2 says about a tokenizer besides its tokens.
+type pipeline struct {
+	Normalizers   []component  `json:"normalizers"`
+	PreTokenizers []component  `json:"pre_tokenizers"`
+	Decoders      []component  `json:"decoders"`
+	Model         modelOptions `json:"model"`
+	Before        []int32      `json:"before"`
+	After         []int32      `json:"after"`
+}
+
+// pipeline returns the JSON of a section of version 2; nil if version 1 can
+// hold the tokenizer.
+func (t *Tokenizer) pipeline() []byte {
+	nfc := len(t.normalizers) == 1 && t.normalizers[0].Type == "NFC"
+	if t.splitter != 0 && (nfc || len(t.normalizers) == 0) && len(t.after) == 0 &&
+		(len(t.before) == 0 || len(t.before) == 1 && t.before[0] == t.bos) {
+		return nil
+	}
+	data, err := json.Marshal(pipeline{t.normalizers, t.preTokenizers, t.decoders, t.options, t.before, t.after})
+	if err != nil {
+		panic(err) // there is nothing in it that could fail
+	}
+	return data
+}
 
 // MarshalBinary returns the tokenizer as a binary section; see AppendBinary.
 func (t *Tokenizer) MarshalBinary() ([]byte, error) { return t.AppendBinary(nil) }
@@ -35,15 +63,22 @@ func (t *Tokenizer) AppendBinary(dst []byte) ([]byte, error) {
 		size += len(token)
 	}
 	dst = append(dst, sectionMagic...)
-	dst = le.AppendUint32(dst, sectionVersion)
-	dst = append(dst, byte(t.normalizer), byte(t.splitter),
-		bit(t.ignoreMerges, flagIgnoreMerges)|bit(t.spec.addBOS, flagAddBOS), 0)
+	pipeline := t.pipeline()
+	if pipeline == nil {
+		dst = le.AppendUint32(dst, versionFixed)
+		dst = append(dst, byte(len(t.normalizers)), byte(t.splitter),
+			bit(t.options.IgnoreMerges, flagIgnoreMerges)|bit(len(t.before) > 0, flagAddBOS), 0)
+	} else {
+		dst = le.AppendUint32(dst, versionPipeline)
+		dst = le.AppendUint32(dst, uint32(len(pipeline)))
+	}
 	for _, n := range []int{len(t.model), size, len(t.merges), len(t.added)} {
 		dst = le.AppendUint32(dst, uint32(n))
 	}
 	for _, id := range []int32{t.bos, t.eos, t.pad} {
 		dst = le.AppendUint32(dst, uint32(id))
 	}
+	dst = append(dst, pipeline...)
 	for _, token := range t.model {
 		dst = le.AppendUint16(dst, uint16(len(token)))
 	}
@@ -95,20 +130,46 @@ func parseSection(data []byte) (spec, error) {
 	if string(head[:4]) != sectionMagic {
 		return s, fmt.Errorf("begins with %q, not %q", head[:4], sectionMagic)
 	}
-	if version := le.Uint32(head[4:]); version != sectionVersion {
-		return s, fmt.Errorf("has version %d; this program reads version %d", version, sectionVersion)
+	switch version := le.Uint32(head[4:]); version {
+	case versionFixed:
+		flags := head[10]
+		switch {
+		case head[8] > 1:
+			return s, fmt.Errorf("names an unknown normalizer, %d", head[8])
+		case splitter(head[9]) < splitGPT2 || splitter(head[9]) > splitLlama3:
+			return s, fmt.Errorf("names an unknown splitter, %d", head[9])
+		case flags&^(flagIgnoreMerges|flagAddBOS) != 0 || head[11] != 0:
+			return s, fmt.Errorf("has unknown flags, %#x %#x", flags, head[11])
+		}
+		if head[8] == 1 {
+			s.normalizers = []component{{Type: "NFC"}}
+		}
+		s.preTokenizers = splitter(head[9]).components()
+		s.decoders = []component{{Type: typeByteLevel}}
+		s.options = modelOptions{Bytes: true, IgnoreMerges: flags&flagIgnoreMerges != 0}
+		if bos := int32(le.Uint32(head[28:])); flags&flagAddBOS != 0 && bos >= 0 {
+			s.before = []int32{bos}
+		}
+	case versionPipeline:
+		n := le.Uint32(head[8:])
+		if uint64(n) > uint64(len(rest)) {
+			return s, errTruncated
+		}
+		d := json.NewDecoder(bytes.NewReader(rest[:n]))
+		d.DisallowUnknownFields() // what this program does not know may matter
+		var p pipeline
+		if err := d.Decode(&p); err != nil {
+			return s, fmt.Errorf("has components that this program cannot read: %w", err)
+		}
+		if d.InputOffset() != int64(n) {
+			return s, errors.New("has something after its components")
+		}
+		rest = rest[n:]
+		s.normalizers, s.preTokenizers, s.decoders, s.options = p.Normalizers, p.PreTokenizers, p.Decoders, p.Model
+		s.before, s.after = p.Before, p.After
+	default:
+		return s, fmt.Errorf("has version %d; this program reads versions 1 and 2", version)
 	}
-	s.normalizer, s.splitter = normalizer(head[8]), splitter(head[9])
-	flags := head[10]
-	switch {
-	case s.normalizer > normalizeNFC:
-		return s, fmt.Errorf("names an unknown normalizer, %d", head[8])
-	case s.splitter < splitGPT2 || s.splitter > splitLlama3:
-		return s, fmt.Errorf("names an unknown splitter, %d", head[9])
-	case flags&^(flagIgnoreMerges|flagAddBOS) != 0 || head[11] != 0:
-		return s, fmt.Errorf("has unknown flags, %#x %#x", flags, head[11])
-	}
-	s.ignoreMerges, s.addBOS = flags&flagIgnoreMerges != 0, flags&flagAddBOS != 0
 	tokens, size := uint64(le.Uint32(head[12:])), uint64(le.Uint32(head[16:]))
 	merges, added := uint64(le.Uint32(head[20:])), uint64(le.Uint32(head[24:]))
 	s.bos, s.eos, s.pad = int32(le.Uint32(head[28:])), int32(le.Uint32(head[32:])), int32(le.Uint32(head[36:]))

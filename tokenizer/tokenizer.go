@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"cmp"
 	"fmt"
 	"hash/maphash"
 	"math/bits"
@@ -9,16 +10,23 @@ import (
 )
 
 // Tokenizer turns text into token ids and back. It never changes after
-// ParseHF or Load made it, so any number of goroutines may use one at a time.
+// ParseHF, ParseFiles or Load made it, so any number of goroutines may use one
+// at a time.
 type Tokenizer struct {
 	spec
 
-	tokens   []string         // the bytes of each token by id; "" where there is none
+	normalizer   normalizer
+	preTokenizer preTokenizer
+	splitter     splitter // what preTokenizer does, written by hand; 0: there is none
+	stages       []func() stage
+
+	tokens   []string         // of each id: bytes, or as the vocabulary writes them; "" where there is none
 	special  map[int32]bool   // ids of the special tokens
 	contents map[string]int32 // ids of the added tokens by content
 	vocab    vocabTable       // ids of the model's own tokens
-	byteIDs  [256]int32       // the token of each byte
+	byteIDs  [256]int32       // the token of each byte, or in a vocabulary of characters its <0x00>; -1: none
 	pairs    pairTable        // the merges
+	cuts     cutter           // places that no merge crosses
 	verbatim addedSet         // added tokens to be found in the text as given
 	folded   addedSet         // added tokens to be found in the normalized text
 	encoders sync.Pool        // of *encoder
@@ -27,16 +35,28 @@ type Tokenizer struct {
 // spec is what makes up a tokenizer: the contents of its binary section. The
 // rest of Tokenizer is built from it.
 type spec struct {
-	normalizer   normalizer
-	splitter     splitter
-	ignoreMerges bool // a piece that is a token as a whole is not built by merges
+	normalizers   []component
+	preTokenizers []component
+	decoders      []component
+	options       modelOptions
 
-	model  []string // bytes of the model's own tokens by id; "" where there is none
+	model  []string // the model's own tokens by id; "" where there is none
 	merges []merge  // by rank
 	added  []AddedToken
 
-	bos, eos, pad int32 // -1: none
-	addBOS        bool
+	bos, eos, pad int32   // -1: none
+	before, after []int32 // what the post-processor puts around a text
+}
+
+// modelOptions are the options of a BPE model.
+type modelOptions struct {
+	Bytes         bool   `json:"bytes,omitempty"`         // tokens are written as the bytes that they stand for
+	IgnoreMerges  bool   `json:"ignore_merges,omitempty"` // a piece that is a token as a whole is not built by merges
+	ByteFallback  bool   `json:"byte_fallback,omitempty"` // unknown characters become tokens <0x00> to <0xFF>
+	FuseUnknown   bool   `json:"fuse_unk,omitempty"`      // unknown characters in a row become one token
+	Unknown       *int32 `json:"unk_id,omitempty"`        // the token of unknown characters; nil: they are left out
+	SubwordPrefix string `json:"continuing_subword_prefix,omitempty"`
+	WordSuffix    string `json:"end_of_word_suffix,omitempty"`
 }
 
 // Limits that keep a hostile file from making us allocate without bound.
@@ -53,30 +73,79 @@ func newTokenizer(s spec) (*Tokenizer, error) {
 		contents: map[string]int32{},
 	}
 	t.encoders.New = func() any { return newEncoder() }
+	if err := t.compile(); err != nil {
+		return nil, fmt.Errorf("tokenizer: %w", err)
+	}
 	if err := t.indexTokens(); err != nil {
 		return nil, err
 	}
 	if err := t.indexAdded(); err != nil {
 		return nil, err
 	}
+	prefix := len(t.options.SubwordPrefix)
 	for rank, m := range t.merges {
 		left, right, result := t.modelToken(m.left), t.modelToken(m.right), t.modelToken(m.result)
-		if left == "" || right == "" || len(result) != len(left)+len(right) ||
-			result[:len(left)] != left || result[len(left):] != right {
+		if left == "" || len(right) < max(1, prefix) || len(result) != len(left)+len(right)-prefix ||
+			result[:len(left)] != left || result[len(left):] != right[prefix:] {
 			return nil, fmt.Errorf("tokenizer: merge %d joins tokens %d and %d to %d, whose text is not theirs joined",
 				rank, m.left, m.right, m.result)
 		}
 	}
 	t.pairs = newPairTable(t.merges)
-	for _, f := range []struct {
-		name string
-		id   int32
-	}{{"bos", t.bos}, {"eos", t.eos}, {"pad", t.pad}} {
-		if f.id < -1 || int(f.id) >= len(t.tokens) {
-			return nil, fmt.Errorf("tokenizer: %s token id %d is not in the vocabulary of %d", f.name, f.id, len(t.tokens))
+	t.cuts = newCutter(t)
+	check := func(name string, id int32) error {
+		if id < -1 || int(id) >= len(t.tokens) {
+			return fmt.Errorf("tokenizer: %s token id %d is not in the vocabulary of %d", name, id, len(t.tokens))
 		}
+		return nil
+	}
+	err := cmp.Or(check("bos", t.bos), check("eos", t.eos), check("pad", t.pad))
+	for _, id := range slices.Concat(t.before, t.after) {
+		if err == nil && id < 0 {
+			err = fmt.Errorf("tokenizer: the post-processor adds token id %d", id)
+		}
+		err = cmp.Or(err, check("post-processor", id))
+	}
+	if u := t.options.Unknown; u != nil && err == nil && t.modelToken(*u) == "" {
+		err = fmt.Errorf("tokenizer: unknown token id %d is not in the vocabulary", *u)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return t, nil
+}
+
+// compile makes the normalizer, the pre-tokenizer and the decoder.
+func (t *Tokenizer) compile() (err error) {
+	if t.normalizers, t.normalizer, err = compileNormalizer(t.normalizers); err != nil {
+		return err
+	}
+	if t.preTokenizers, t.preTokenizer, err = compilePreTokenizer(t.preTokenizers, t.options.Bytes); err != nil {
+		return err
+	}
+	if t.decoders, t.stages, err = compileDecoder(t.decoders); err != nil {
+		return err
+	}
+	if t.options.Bytes {
+		if !bytesFit(&t.spec) {
+			return fmt.Errorf("%w: a vocabulary of bytes with these components", ErrUnsupported)
+		}
+		if k, ok := fastSplitter(t.preTokenizers); ok {
+			t.splitter, t.preTokenizers = k, k.components()
+		}
+	}
+	return nil
+}
+
+// bytesFit reports whether a vocabulary may be one of bytes: its
+// pre-tokenizers make bytes, last of all, and its decoder makes text of them.
+func bytesFit(s *spec) bool {
+	n := len(s.preTokenizers)
+	return n > 0 && s.preTokenizers[n-1].Type == typeByteLevel &&
+		!slices.ContainsFunc(s.preTokenizers[:n-1], func(c component) bool { return c.Type == typeByteLevel }) &&
+		!slices.ContainsFunc(s.normalizers, func(c component) bool { return c.Type == typeByteLevel }) &&
+		len(s.decoders) == 1 && s.decoders[0].Type == typeByteLevel &&
+		s.options.SubwordPrefix == "" && s.options.WordSuffix == ""
 }
 
 // modelToken returns the text of a token of the model's own vocabulary.
@@ -105,13 +174,29 @@ func (t *Tokenizer) indexTokens() error {
 		}
 	}
 	for b := range t.byteIDs {
-		id, ok := t.vocab.find(t.model, string([]byte{byte(b)}))
+		name := string([]byte{byte(b)})
+		if !t.options.Bytes {
+			name = fmt.Sprintf("<0x%02X>", b)
+		}
+		id, ok := t.vocab.find(t.model, name)
+		if !ok && t.options.Bytes {
+			return fmt.Errorf("tokenizer: byte 0x%02X is not in the vocabulary", b)
+		}
 		if !ok {
-			return fmt.Errorf("tokenizer: byte 0x%02X is not in the vocabulary; only byte-level vocabularies with all 256 are supported", b)
+			id = -1
 		}
 		t.byteIDs[b] = id
 	}
 	return nil
+}
+
+// written returns how the model's vocabulary, as it is kept here, writes an
+// added token.
+func (t *spec) written(content string) string {
+	if t.options.Bytes {
+		return decodeByteLevel(content)
+	}
+	return content
 }
 
 // indexAdded checks the added tokens and builds the tables that find them.
@@ -133,7 +218,7 @@ func (t *Tokenizer) indexAdded() error {
 		case double || i > 0 && t.added[i-1].ID == a.ID:
 			return fmt.Errorf("tokenizer: added token %q (id %d) is there twice", a.Content, a.ID)
 		}
-		text := decodeByteLevel(a.Content)
+		text := t.written(a.Content)
 		if own := t.modelToken(a.ID); own != "" && own != text {
 			return fmt.Errorf("tokenizer: added token %q has the id %d, which is the token %q in the vocabulary", a.Content, a.ID, own)
 		}
@@ -162,13 +247,32 @@ func (t *Tokenizer) indexAdded() error {
 // embedding may have more rows, as padding.
 func (t *Tokenizer) VocabSize() int { return len(t.tokens) }
 
-// Token returns the bytes of a token, which need not be valid UTF-8, and
-// whether there is a token with this id.
+// Token returns a token and whether there is one with this id. In a byte-level
+// vocabulary that is its bytes, which need not be valid UTF-8; in another it is
+// written as there, with ▁ for a space and <0x0A> for a byte (see Text).
 func (t *Tokenizer) Token(id int32) (string, bool) {
 	if id < 0 || int(id) >= len(t.tokens) {
 		return "", false
 	}
 	return t.tokens[id], t.tokens[id] != ""
+}
+
+// Text returns the bytes that a token adds to a text that has begun, which need
+// not be valid UTF-8: a part of a character if it is a token of bytes.
+func (t *Tokenizer) Text(id int32) string {
+	text, ok := t.Token(id)
+	if !ok || t.options.Bytes {
+		return text
+	}
+	if b, ok := fallbackByte(text); ok && slices.ContainsFunc(t.decoders, func(c component) bool { return c.Type == "ByteFallback" }) {
+		return string([]byte{b})
+	}
+	c := newChain(t.stages)
+	c.token("|")
+	c.take()
+	c.token(text)
+	c.flush()
+	return c.take()
 }
 
 // ID returns the id of the token with these bytes, an added token before one
@@ -205,7 +309,24 @@ func (t *Tokenizer) Pad() (int32, bool) { return t.pad, t.pad >= 0 }
 
 // AddBOS reports whether the model expects BOS before a text. Encode never
 // adds it: that is up to the caller, since a chat template may write it too.
-func (t *Tokenizer) AddBOS() bool { return t.addBOS && t.bos >= 0 }
+func (t *Tokenizer) AddBOS() bool { return len(t.before) > 0 && t.before[0] == t.bos }
+
+// Around returns the tokens that the post-processor puts before and after a
+// text: those that EncodeOptions.AddSpecial adds.
+func (t *Tokenizer) Around() (before, after []int32) {
+	return slices.Clone(t.before), slices.Clone(t.after)
+}
+
+// Kind names the kind of tokenizer, for people.
+func (t *Tokenizer) Kind() string {
+	switch {
+	case t.options.Bytes || slices.ContainsFunc(t.decoders, func(c component) bool { return c.Type == typeByteLevel }):
+		return "byte-level BPE"
+	case t.options.ByteFallback:
+		return "BPE with byte fallback"
+	}
+	return "BPE"
+}
 
 // vocabTable finds tokens by text: an open-addressing hash table of ids, which
 // is built several times faster than a Go map.
