@@ -44,7 +44,9 @@ type addedPattern struct {
 func newAddedSet(patterns []addedPattern) addedSet {
 	var s addedSet
 	s.tokens = patterns
-	slices.SortStableFunc(s.tokens, func(a, b addedPattern) int { return cmp.Compare(a.text, b.text) })
+	slices.SortStableFunc(s.tokens, func(a, b addedPattern) int { // of the same text, the first special one is found
+		return cmp.Or(cmp.Compare(a.text, b.text), -cmp.Compare(bit(a.token.Special, 1), bit(b.token.Special, 1)))
+	})
 	for i, p := range s.tokens {
 		s.first[p.text[0]] = true
 		if i == 0 {
@@ -96,7 +98,7 @@ func (s *addedSet) longest(text string, limit int) (n int, found *AddedToken) {
 		list = list[lo:hi]
 		// Texts that end here sort before those that go on.
 		for len(list) > 0 && len(list[0].text) == depth+1 {
-			if depth < limit || !list[0].token.isControl() {
+			if n <= depth && (depth < limit || !list[0].token.isControl()) {
 				n, found = depth+1, list[0].token
 			}
 			list = list[1:]
@@ -139,7 +141,9 @@ func (s *addedSet) split(text string, special bool, breaks []int, plain func(sta
 		if done < start {
 			plain(done, start)
 		}
-		found(token.ID)
+		if start < end { // else the token before has taken its white space along
+			found(token.ID)
+		}
 		done = end
 	}
 	if done < len(text) {

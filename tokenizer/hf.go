@@ -179,8 +179,11 @@ func (f *hfTokenizer) spec() (spec, error) {
 	if err := f.Model.check(); err != nil {
 		return s, err
 	}
-	var err error
-	if s.added, err = f.added(); err != nil {
+	tokens, err := f.Model.tokens()
+	if err != nil {
+		return s, err
+	}
+	if s.added, err = f.added(tokens); err != nil {
 		return s, err
 	}
 	// The components are checked first of all, whatever the vocabulary is.
@@ -203,24 +206,20 @@ func (f *hfTokenizer) spec() (spec, error) {
 	if len(s.before) > 0 {
 		s.bos = s.before[0]
 	}
-	if err = f.Model.fill(&s); err != nil {
-		return s, err
-	}
-	return s, nil
+	return s, f.Model.fill(&s, tokens)
 }
 
 // added returns the added tokens as the library numbers them: one that is
 // known, to the model or from earlier in the list, keeps its id, and the others
 // are numbered on from the vocabulary; the ids in the file do not count. If
 // that number is taken by a token of a vocabulary with holes, the id in the
-// file does. Of a token that is there twice the last options count.
-func (f *hfTokenizer) added() ([]AddedToken, error) {
+// file does. Of a token that is there twice the last options count, but it
+// stays special, and found as it was then.
+func (f *hfTokenizer) added(tokens []string) ([]AddedToken, error) {
 	var added []AddedToken
 	index := map[string]int{}
-	taken := map[int32]bool{}
-	for _, id := range f.Model.Vocab {
-		taken[id] = true
-	}
+	numbered := map[int32]bool{}
+	taken := func(id int32) bool { return int(id) < len(tokens) && tokens[id] != "" || numbered[id] }
 	next := int32(len(f.Model.Vocab))
 	for _, a := range f.Added {
 		token := AddedToken(a)
@@ -228,21 +227,25 @@ func (f *hfTokenizer) added() ([]AddedToken, error) {
 			continue
 		}
 		if i, ok := index[a.Content]; ok {
-			token.ID, token.Special = added[i].ID, token.Special || added[i].Special
+			first := added[i]
+			token.ID = first.ID
+			if first.Special {
+				token.Special, token.Normalized = true, first.Normalized
+			}
 			added[i] = token
 			continue
 		}
 		if id, ok := f.Model.Vocab[a.Content]; ok {
 			token.ID = id
 		} else {
-			if !taken[next] {
+			if !taken(next) {
 				token.ID = next
-			} else if taken[token.ID] || token.ID < 0 {
+			} else if token.ID < 0 || taken(token.ID) {
 				return nil, fmt.Errorf("added_tokens: %q has the id %d, which is another token", a.Content, token.ID)
 			}
 			next = max(next, token.ID) + 1
 		}
-		taken[token.ID] = true
+		numbered[token.ID] = true
 		index[a.Content] = len(added)
 		added = append(added, token)
 	}
@@ -327,7 +330,7 @@ func (m *hfModel) check() error {
 
 // fill puts the vocabulary and the merges in s: as bytes, if all tokens that
 // merges can make are, else as they are written.
-func (m *hfModel) fill(s *spec) (err error) {
+func (m *hfModel) fill(s *spec, tokens []string) (err error) {
 	text := func(s *string) string {
 		if s == nil {
 			return ""
@@ -341,15 +344,11 @@ func (m *hfModel) fill(s *spec) (err error) {
 	if s.merges, err = m.merges(); err != nil {
 		return err
 	}
-	ids, err := m.tokens()
-	if err != nil {
-		return err
-	}
-	if s.model = m.bytes(ids, s); s.model != nil {
+	if s.model = m.bytes(tokens, s); s.model != nil {
 		s.options = modelOptions{Bytes: true, IgnoreMerges: m.IgnoreMerges}
 		return nil
 	}
-	s.model = ids
+	s.model = tokens
 	if name := text(m.Unknown); m.Unknown != nil {
 		id, ok := m.Vocab[name]
 		if !ok || name == "" {

@@ -1,0 +1,250 @@
+package tokenizer
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Files are the files of a checkpoint that say how its text becomes tokens. One
+// that is not there is nil.
+type Files struct {
+	Tokenizer        []byte // tokenizer.json
+	TokenizerConfig  []byte // tokenizer_config.json
+	Config           []byte // config.json
+	Vocab            []byte // vocab.json
+	Merges           []byte // merges.txt
+	AddedTokens      []byte // added_tokens.json
+	SpecialTokensMap []byte // special_tokens_map.json
+}
+
+// ErrNoTokenizer is the error of files that hold no tokenizer.
+var ErrNoTokenizer = errors.New("there is neither tokenizer.json nor vocab.json with merges.txt")
+
+// ErrUnknownClass is the error of vocab.json and merges.txt without
+// tokenizer.json, of a class whose pre-tokenizer this package does not know:
+// what is missing is tokenizer.json, as AutoTokenizer.save_pretrained of
+// Transformers writes it.
+var ErrUnknownClass = errors.New("vocab.json and merges.txt do not say how this class splits text, and tokenizer.json, which does, is missing")
+
+// ParseFiles reads the tokenizer of a checkpoint: tokenizer.json, or if there
+// is none vocab.json and merges.txt, of which it builds the tokenizer that
+// Transformers builds for the classes of Qwen2 and GPT-2.
+func ParseFiles(f Files) (*Tokenizer, error) {
+	if f.Tokenizer != nil {
+		return ParseHF(f.Tokenizer, f.TokenizerConfig)
+	}
+	if f.Vocab == nil || f.Merges == nil {
+		return nil, ErrNoTokenizer
+	}
+	s, err := f.legacy()
+	if err != nil {
+		return nil, err
+	}
+	if err := applyConfig(&s, f.TokenizerConfig); err != nil {
+		return nil, fmt.Errorf("tokenizer_config.json: %w", err)
+	}
+	return newTokenizer(s)
+}
+
+// legacy translates vocab.json and merges.txt by way of tokenizer.json.
+func (f *Files) legacy() (spec, error) {
+	var none spec
+	var config struct {
+		ModelType string `json:"model_type"`
+		Class     string `json:"tokenizer_class"`
+	}
+	var tokens legacyTokens
+	var added map[string]int32
+	var special legacySpecial
+	bpe := "BPE"
+	file := hfTokenizer{Model: hfModel{Type: &bpe, Merges: new([]hfMerge)}}
+	for _, part := range []struct {
+		name string
+		data []byte
+		to   any
+	}{
+		{"config.json", f.Config, &config},
+		{"tokenizer_config.json", f.TokenizerConfig, &tokens},
+		{"vocab.json", f.Vocab, &file.Model.Vocab},
+		{"added_tokens.json", f.AddedTokens, &added},
+		{"special_tokens_map.json", f.SpecialTokensMap, &special},
+	} {
+		if part.data == nil {
+			continue
+		}
+		err := checkPointer(part.data)
+		if err == nil {
+			err = json.Unmarshal(part.data, part.to)
+		}
+		if err != nil {
+			return none, fmt.Errorf("%s: %w", part.name, err)
+		}
+	}
+	if err := file.components(cmp.Or(tokens.Class, config.Class), config.ModelType, &tokens); err != nil {
+		return none, err
+	}
+	if err := checkPointer(f.Merges); err != nil {
+		return none, fmt.Errorf("merges.txt: %w", err)
+	}
+	for i, line := range strings.Split(string(f.Merges), "\n") {
+		line = strings.TrimSuffix(line, "\r")
+		if line == "" || i == 0 && strings.HasPrefix(line, "#version") {
+			continue
+		}
+		left, right, ok := strings.Cut(line, " ")
+		if !ok || left == "" || right == "" || strings.Contains(right, " ") {
+			return none, fmt.Errorf("merges.txt: line %d, %.40q, is not a pair", i+1, line)
+		}
+		*file.Model.Merges = append(*file.Model.Merges, hfMerge{left, right})
+	}
+	s, err := file.spec()
+	if err != nil {
+		return none, fmt.Errorf("vocab.json, merges.txt: %w", err)
+	}
+	return s, tokens.add(&s, added, &special)
+}
+
+// legacyTokens is what tokenizer_config.json says to classes without tokenizer.json.
+type legacyTokens struct {
+	Class          string                  `json:"tokenizer_class"`
+	AddPrefixSpace bool                    `json:"add_prefix_space"`
+	Added          map[string]hfAddedToken `json:"added_tokens_decoder"`
+	legacySpecial
+	bos, end string // BOS, and EOS and padding, of the class, where no file names them
+}
+
+// legacySpecial is special_tokens_map.json.
+type legacySpecial struct {
+	BOS        *legacyToken  `json:"bos_token"`
+	EOS        *legacyToken  `json:"eos_token"`
+	Unknown    *legacyToken  `json:"unk_token"`
+	Sep        *legacyToken  `json:"sep_token"`
+	Pad        *legacyToken  `json:"pad_token"`
+	CLS        *legacyToken  `json:"cls_token"`
+	Mask       *legacyToken  `json:"mask_token"`
+	Additional []legacyToken `json:"additional_special_tokens"`
+}
+
+// legacyToken is a token, written as a string or as an added token.
+type legacyToken hfAddedToken
+
+func (t *legacyToken) UnmarshalJSON(data []byte) error {
+	if data[0] == '"' {
+		return json.Unmarshal(data, &t.Content)
+	}
+	return json.Unmarshal(data, (*hfAddedToken)(t))
+}
+
+func (s *legacySpecial) all() []legacyToken {
+	var all []legacyToken
+	for _, t := range []*legacyToken{s.BOS, s.EOS, s.Unknown, s.Sep, s.Pad, s.CLS, s.Mask} {
+		if t != nil && t.Content != "" {
+			all = append(all, *t)
+		}
+	}
+	return append(all, s.Additional...)
+}
+
+// qwen2Models are the model types whose tokenizer is that of Qwen2.
+var qwen2Models = []string{"qwen2", "qwen2_moe", "qwen2_vl", "qwen2_5_vl", "qwen3", "qwen3_moe", "qwen3_next", "smallthinker"}
+
+// components sets the components of a class, as the converters of
+// Transformers (convert_slow_tokenizer.py) have them.
+func (f *hfTokenizer) components(class, modelType string, t *legacyTokens) error {
+	class = strings.TrimSuffix(class, "Fast")
+	if class == "" || class == "PreTrainedTokenizer" {
+		switch {
+		case slices.Contains(qwen2Models, modelType):
+			class = "Qwen2Tokenizer"
+		case modelType == "gpt2":
+			class = "GPT2Tokenizer"
+		default:
+			return fmt.Errorf("%w (model_type %q, no tokenizer_class)", ErrUnknownClass, modelType)
+		}
+	}
+	no := false
+	byteLevel := component{Type: typeByteLevel, AddPrefixSpace: &t.AddPrefixSpace}
+	f.Decoder = &hfComponent{component: component{Type: typeByteLevel}}
+	switch class {
+	case "Qwen2Tokenizer":
+		qwen2 := patternQwen2
+		byteLevel.UseRegex = &no
+		split := component{Type: typeSplit, Pattern: &pattern{Regex: &qwen2}, Behavior: "Isolated"}
+		f.Normalizer = &hfComponent{component: component{Type: "NFC"}}
+		f.PreTokenizer = &hfComponent{component: component{Type: typeSequence}, PreTokenizers: []hfComponent{{component: split}, {component: byteLevel}}}
+		t.end = "<|endoftext|>"
+	case "GPT2Tokenizer":
+		f.PreTokenizer = &hfComponent{component: byteLevel}
+		t.bos, t.end = "<|endoftext|>", "<|endoftext|>"
+	default:
+		return fmt.Errorf("%w (tokenizer_class %q)", ErrUnknownClass, class)
+	}
+	return nil
+}
+
+// add adds the added tokens: those that tokenizer_config.json lists or, in
+// older checkpoints, added_tokens.json, then the special tokens that are
+// named and known or new, which get the ids that follow.
+func (t *legacyTokens) add(s *spec, added map[string]int32, special *legacySpecial) error {
+	bos := cmp.Or(t.BOS, special.BOS, &legacyToken{Content: t.bos})
+	eos := cmp.Or(t.EOS, special.EOS, &legacyToken{Content: t.end})
+	pad := cmp.Or(t.Pad, special.Pad, &legacyToken{Content: t.end})
+	named := slices.Concat(t.all(), special.all(), []legacyToken{*bos, *eos, *pad})
+	isSpecial := map[string]bool{}
+	for _, n := range named {
+		isSpecial[n.Content] = true
+	}
+	known := map[string]int32{}
+	put := func(token AddedToken) {
+		if _, ok := known[token.Content]; !ok && token.Content != "" {
+			known[token.Content] = token.ID
+			s.added = append(s.added, token)
+		}
+	}
+	for key, a := range t.Added {
+		id, err := strconv.ParseInt(key, 10, 32)
+		if err != nil {
+			return fmt.Errorf("tokenizer_config.json: added_tokens_decoder: %q is not an id", key)
+		}
+		a.ID = int32(id)
+		put(AddedToken(a))
+	}
+	if t.Added == nil {
+		for _, content := range slices.Sorted(maps.Keys(added)) {
+			put(AddedToken{ID: added[content], Content: content, Special: isSpecial[content]})
+		}
+	}
+	next := int32(len(s.model))
+	for _, id := range known {
+		next = max(next, id+1)
+	}
+	for _, n := range named {
+		if n.Content == "" {
+			continue
+		}
+		token := AddedToken(n)
+		token.Special = true
+		if i := slices.Index(s.model, s.written(n.Content)); i >= 0 {
+			token.ID = int32(i)
+		} else if _, ok := known[n.Content]; !ok {
+			token.ID = next
+			next++
+		}
+		put(token)
+	}
+	for _, end := range []struct {
+		name string
+		id   *int32
+	}{{bos.Content, &s.bos}, {eos.Content, &s.eos}, {pad.Content, &s.pad}} {
+		if id, ok := known[end.name]; ok {
+			*end.id = id
+		}
+	}
+	return nil
+}

@@ -1,0 +1,186 @@
+package tokenizer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// legacyQwen takes the real Qwen tokenizer apart into vocab.json and merges.txt,
+// with the added tokens by content.
+func legacyQwen(tb testing.TB) (files Files, added map[string]int32, special []string) {
+	tb.Helper()
+	var file struct {
+		Added []hfAddedToken `json:"added_tokens"`
+		Model struct {
+			Vocab  json.RawMessage `json:"vocab"`
+			Merges []hfMerge       `json:"merges"`
+		} `json:"model"`
+	}
+	if err := json.Unmarshal(readFile(tb, "qwen-tokenizer/tokenizer.json"), &file); err != nil {
+		tb.Fatal(err)
+	}
+	var merges strings.Builder
+	merges.WriteString("#version: 0.2\n")
+	for _, m := range file.Model.Merges {
+		fmt.Fprintf(&merges, "%s %s\n", m[0], m[1])
+	}
+	added = map[string]int32{}
+	for _, a := range file.Added {
+		added[a.Content] = a.ID
+		if a.Special {
+			special = append(special, a.Content)
+		}
+	}
+	return Files{Vocab: file.Model.Vocab, Merges: []byte(merges.String())}, added, special
+}
+
+// TestVocabAndMerges: a checkpoint without tokenizer.json gets the tokenizer
+// that it would have, whichever files tell the added tokens.
+func TestVocabAndMerges(t *testing.T) {
+	files, added, special := legacyQwen(t)
+	vectors := readVectors(t, "qwen-tokenizer/vectors.jsonl")
+	encode := func(v any) []byte {
+		data, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	recent, older := files, files
+	recent.TokenizerConfig = readFile(t, "qwen-tokenizer/tokenizer_config.json")
+	older.Config = []byte(`{"model_type": "smallthinker"}`)
+	older.AddedTokens = encode(added)
+	older.SpecialTokensMap = encode(object{"eos_token": object{"content": "<|im_end|>"}, "pad_token": "<|endoftext|>", "additional_special_tokens": special})
+	for name, f := range map[string]Files{"tokenizer_config.json": recent, "added_tokens.json": older} {
+		tok, err := ParseFiles(f)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for _, v := range vectors {
+			if got := append([]int32{}, tok.Encode(v.Text, true)...); !slices.Equal(got, v.IDs) {
+				t.Errorf("%s: Encode(%.100q) = %v, want %v", name, v.Text, got, v.IDs)
+			}
+			if got := tok.Decode(v.IDs, false); got != v.Decoded {
+				t.Errorf("%s: Decode of %.100q = %.100q", name, v.Text, got)
+			}
+		}
+		if eos, _ := tok.EOS(); eos != 151645 || tok.pad != 151643 || len(tok.SpecialTokens()) != 14 {
+			t.Errorf("%s: EOS %d, padding %d, %d special tokens", name, eos, tok.pad, len(tok.SpecialTokens()))
+		}
+	}
+}
+
+func TestParseFiles(t *testing.T) {
+	small := smallFile()
+	vocab, _ := json.Marshal(at(small, "model")["vocab"])
+	merges := []byte("#version: 0.2\nh e\nl l\r\nhe ll\n\nhell o\n")
+	qwen2 := []byte(`{"tokenizer_class": "Qwen2TokenizerFast"}`)
+	tok, err := ParseFiles(Files{Vocab: vocab, Merges: merges, TokenizerConfig: qwen2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := tok.Encode("hello<|endoftext|>", true); !slices.Equal(got, []int32{259, 300}) {
+		t.Errorf("Qwen2: %v", got)
+	}
+	if eos, ok := tok.EOS(); eos != 300 || !ok || !tok.IsSpecial(300) {
+		t.Errorf("Qwen2: EOS %d, %v", eos, ok)
+	}
+	tok, err = ParseFiles(Files{Vocab: vocab, Merges: merges, Config: []byte(`{"model_type": "gpt2"}`)})
+	if err != nil || !slices.Equal(tok.Encode("hello", true), []int32{259}) || tok.splitter != splitGPT2 {
+		t.Errorf("GPT-2: %v", err)
+	}
+
+	pointer := []byte("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 134\n")
+	for _, test := range []struct {
+		name  string
+		files Files
+		want  error
+		what  string
+	}{
+		{"nothing", Files{}, ErrNoTokenizer, ""},
+		{"no merges", Files{Vocab: vocab}, ErrNoTokenizer, ""},
+		{"another class", Files{Vocab: vocab, Merges: merges, TokenizerConfig: []byte(`{"tokenizer_class": "CodeLlamaTokenizer"}`)}, ErrUnknownClass, `"CodeLlamaTokenizer"`},
+		{"another model", Files{Vocab: vocab, Merges: merges, Config: []byte(`{"model_type": "bloom"}`)}, ErrUnknownClass, `model_type "bloom"`},
+		{"pointer tokenizer.json", Files{Tokenizer: pointer}, ErrLFSPointer, "tokenizer.json:"},
+		{"pointer tokenizer_config.json", Files{Tokenizer: readFile(t, "tiny-smallthinker/tokenizer.json"), TokenizerConfig: pointer}, ErrLFSPointer, "tokenizer_config.json:"},
+		{"pointer vocab.json", Files{Vocab: pointer, Merges: merges, TokenizerConfig: qwen2}, ErrLFSPointer, "vocab.json:"},
+		{"pointer merges.txt", Files{Vocab: vocab, Merges: pointer, TokenizerConfig: qwen2}, ErrLFSPointer, "merges.txt:"},
+		{"merges of one", Files{Vocab: vocab, Merges: []byte("he\n"), TokenizerConfig: qwen2}, nil, `merges.txt: line 1, "he", is not a pair`},
+	} {
+		_, err := ParseFiles(test.files)
+		if err == nil || test.want != nil && !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.what) {
+			t.Errorf("%s: error %v, want %v with %q", test.name, err, test.want, test.what)
+		}
+	}
+	if _, err := ChatTemplate(pointer); !errors.Is(err, ErrLFSPointer) {
+		t.Errorf("ChatTemplate: error %v", err)
+	}
+}
+
+// TestLenient: files that the tokenizers library reads are read as it does.
+func TestLenient(t *testing.T) {
+	added := func(tokens ...object) func(object) {
+		return func(f object) { f["added_tokens"] = tokens }
+	}
+	for _, test := range []struct {
+		name   string
+		change func(object)
+		text   string
+		want   []int32
+	}{
+		{"a model without a type", func(f object) { delete(at(f, "model"), "type") }, "hello", []int32{259}},
+		{"listed twice", added(object{"id": 300, "content": "<x>"}, object{"id": 300, "content": "<x>"}), "<x>", []int32{300}},
+		{"listed with two ids", added(object{"id": 300, "content": "<x>"}, object{"id": 301, "content": "<x>"}, object{"id": 302, "content": "<y>"}), "<x><y>", []int32{300, 301}},
+		{"two with one id", added(object{"id": 300, "content": "<x>"}, object{"id": 300, "content": "<y>"}), "<x><y>", []int32{300, 301}},
+		{"in the vocabulary with another id", added(object{"id": 300, "content": "he"}), "he", []int32{256}},
+		{"empty", added(object{"id": 300, "content": ""}, object{"id": 301, "content": "<y>"}), "<y>", []int32{300}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			file := smallFile()
+			at(file, "model", "vocab")["unused262"] = 262 // no hole: added tokens are numbered on
+			test.change(file)
+			if got := smallTokenizer(t, file).Encode(test.text, true); !slices.Equal(got, test.want) {
+				t.Errorf("%v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+func TestEndTokens(t *testing.T) {
+	chatML := "{{ '<|im_start|>' }}...{{ '<|im_end|>' }}"
+	specials := func(contents ...string) *Tokenizer {
+		file := smallFile()
+		at(file, "model", "vocab")["unused262"] = 262
+		var tokens []object
+		for i, c := range contents {
+			tokens = append(tokens, object{"id": 300 + i, "content": c, "special": c != "<plain>"})
+		}
+		file["added_tokens"] = tokens
+		return smallTokenizer(t, file)
+	}
+	for _, test := range []struct {
+		name     string
+		tok      *Tokenizer
+		template string
+		declared [][]int32
+		want     []int32
+	}{
+		{"declared alone, EOS of the tokenizer", qwen(t), "", [][]int32{{151643}}, []int32{151643, 151645}},
+		{"in order, once each", qwen(t), chatML, [][]int32{{151645, 151643}, {151643}}, []int32{151645, 151643}},
+		{"nothing declared", qwen(t), chatML, nil, []int32{151645, 151643}},
+		{"from the template", specials("<|eot_id|>", "<|end|>"), "...<|eot_id|>", [][]int32{{7}}, []int32{7, 300}},
+		{"only special tokens", specials("<plain>"), "<plain>", nil, nil},
+		{"no special token of this vocabulary", specials("<a>"), "<|im_end|><|end|>", nil, nil},
+		{"a message of gpt-oss ends, not its turn", specials("<|end|>", "<|channel|>", "<|return|>", "<|call|>"),
+			"<|channel|><|end|><|return|><|call|>", nil, []int32{302, 303}},
+		{"Phi-3", specials("<|end|>", "<|endoftext|>"), "<|end|>", [][]int32{{301}}, []int32{301, 300}},
+	} {
+		if got := test.tok.EndTokens(test.template, test.declared...); !slices.Equal(got, test.want) {
+			t.Errorf("%s: %v, want %v", test.name, got, test.want)
+		}
+	}
+}
