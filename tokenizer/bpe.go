@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"math/bits"
 	"math/rand/v2"
+	"slices"
 )
 
 // merge says that the tokens left and right join to the token result. Its
@@ -66,6 +67,9 @@ func (t *pairTable) find(left, right int32) (rank, result int32) {
 // longPiece is the number of symbols from which a heap beats scanning all pairs.
 const longPiece = 64
 
+// hugePiece is the length in bytes from which the buffers of a piece are its own.
+const hugePiece = 1 << 20
+
 // merger applies merges to one piece at a time; its buffers are reused.
 type merger struct {
 	ids   []int32
@@ -79,6 +83,12 @@ type merger struct {
 // the merge of the lowest rank, the leftmost among equals, until none is left.
 func (m *merger) appendMerged(dst []int32, t *Tokenizer, piece string) []int32 {
 	m.ids = m.ids[:0]
+	if len(piece) > hugePiece {
+		// Exactly as much as is needed, and not kept: a piece of megabytes is
+		// noise, after which words come again.
+		*m = merger{ids: make([]int32, 0, len(piece))}
+		defer func() { *m = merger{} }()
+	}
 	if t.options.Bytes {
 		for i := range len(piece) {
 			m.ids = append(m.ids, t.byteIDs[piece[i]])
@@ -130,6 +140,8 @@ func (m *merger) mergeShort(pairs *pairTable) {
 // piece of n bytes takes O(n log n), however it merges.
 func (m *merger) mergeLong(pairs *pairTable) {
 	n := int32(len(m.ids))
+	m.prev, m.next, m.ranks = slices.Grow(m.prev[:0], int(n)), slices.Grow(m.next[:0], int(n)), slices.Grow(m.ranks[:0], int(n))
+	m.heap = slices.Grow(m.heap[:0], int(n))
 	m.prev, m.next, m.ranks, m.heap = m.prev[:0], m.next[:0], m.ranks[:0], m.heap[:0]
 	for i := range n {
 		m.prev = append(m.prev, i-1)

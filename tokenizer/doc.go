@@ -1,12 +1,13 @@
 // Package tokenizer turns text into the token ids of a language model and
-// back, exactly as the Hugging Face tokenizers library does for the byte-level
-// BPE tokenizers of Qwen2, Qwen3, Llama 3 and GPT-2, and writes conversations
-// with the chat template of a model.
+// back, exactly as the Hugging Face tokenizers library does for BPE models:
+// byte-level ones (Qwen, Llama 3, GPT-4o, DeepSeek, Phi-4) and those with
+// characters and byte fallback (Llama 2, Gemma). It writes conversations with
+// the chat template of a model.
 //
 // Converting a model reads its tokenizer once and keeps it as a compact binary
 // section (SECTION.md specifies it), which loads in milliseconds:
 //
-//	tok, err := tokenizer.ParseHF(tokenizerJSON, tokenizerConfigJSON)
+//	tok, err := tokenizer.ParseFiles(tokenizer.Files{Tokenizer: tokenizerJSON, TokenizerConfig: configJSON})
 //	section, err := tok.MarshalBinary()
 //	...
 //	tok, err := tokenizer.Load(section)
@@ -28,14 +29,23 @@
 //	prompt, err := template.Render([]tokenizer.Message{{Role: "user", Content: "Hello"}},
 //		tokenizer.TemplateOptions{AddGenerationPrompt: true})
 //
+// What messages hold is text, even if it reads <|im_end|>. A Guard keeps it so
+// through the template. Generation ends at any of Tokenizer.EndTokens.
+//
 // # How text becomes tokens
 //
 // Encode finds added tokens (added.go), normalizes what is between them
-// (normalize.go), splits it into pieces (split.go) and joins the bytes of each
-// piece by merges, lowest rank first (bpe.go). Every step follows the library
-// to the character, down to the Unicode versions it uses (unicode.go), because
-// a model that is fed other tokens than it was trained on gets worse without
-// telling.
+// (normalizers.go), splits it into pieces (pretokenizers.go) and joins the
+// bytes (bpe.go) or characters (characters.go) of each piece by merges, lowest
+// rank first. Decode passes tokens through the stages of a decoder
+// (decoders.go). The parts of tokenizer.json are components (component.go);
+// one that is not known is refused by name. Where the pre-tokenizers are those
+// of GPT-2, Qwen2 or Llama 3 they are written by hand (split.go), which is
+// several times faster than an expression of package regex.
+//
+// Every step follows the library to the character, down to the Unicode
+// versions it uses (unicode.go), because a model that is fed other tokens than
+// it was trained on gets worse without telling.
 //
 // # Concurrency
 //

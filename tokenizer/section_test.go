@@ -11,7 +11,11 @@ import (
 )
 
 func TestSectionRoundTrip(t *testing.T) {
-	for _, tok := range []*Tokenizer{qwen(t), parseModel(t, "tiny-smallthinker"), smallTokenizer(t, smallFile())} {
+	toks := []*Tokenizer{qwen(t), parseModel(t, "tiny-smallthinker"), smallTokenizer(t, smallFile()), smallTokenizer(t, generalFile())}
+	for _, name := range families {
+		toks = append(toks, family(t, name))
+	}
+	for _, tok := range toks {
 		section, err := tok.MarshalBinary()
 		if err != nil {
 			t.Fatal(err)
@@ -72,6 +76,94 @@ func TestLoadRefuses(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := Load(test.change(bytes.Clone(section)))
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v, want %q in it", err, test.want)
+			}
+		})
+	}
+	for n := range section {
+		if _, err := Load(section[:n]); err == nil {
+			t.Errorf("the first %d of %d bytes load", n, len(section))
+		}
+	}
+}
+
+// generalFile returns a tokenizer.json that takes version 2 of the section,
+// with a component of each kind.
+func generalFile() object {
+	file := smallFile()
+	file["normalizer"] = object{"type": "Sequence", "normalizers": []object{
+		{"type": "Replace", "pattern": object{"Regex": `\s+`}, "content": " "}, {"type": "Strip", "strip_left": true, "strip_right": false},
+	}}
+	file["pre_tokenizer"] = object{"type": "Sequence", "pretokenizers": []object{
+		{"type": "Digits", "individual_digits": true},
+		{"type": "Metaspace", "replacement": "_", "prepend_scheme": "first", "split": false},
+		{"type": "ByteLevel", "add_prefix_space": false, "use_regex": true},
+	}}
+	file["decoder"] = object{"type": "Sequence", "decoders": []object{
+		{"type": "ByteLevel"}, {"type": "Replace", "pattern": object{"String": "_"}, "content": " "}, {"type": "Strip", "content": " ", "start": 1, "stop": 0},
+	}}
+	file["post_processor"] = object{"type": "RobertaProcessing", "cls": []any{"<s>", 300}, "sep": []any{"<s>", 300}}
+	return file
+}
+
+// TestSectionVersions: what version 1 can hold is written in it.
+func TestSectionVersions(t *testing.T) {
+	for name, want := range map[string]uint32{"llama3": 1, "phi4": 1, "o200k": 2, "deepseek": 2, "llama2": 2, "gemma": 2} {
+		section, _ := family(t, name).MarshalBinary()
+		if got := binary.LittleEndian.Uint32(section[4:]); got != want {
+			t.Errorf("%s: version %d, want %d", name, got, want)
+		}
+	}
+}
+
+// TestSectionOfBefore: a section that version 1 of this program wrote loads.
+func TestSectionOfBefore(t *testing.T) {
+	tok, err := Load(readFile(t, "tokenizers/section-v1.bin"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := parseModel(t, "tiny-smallthinker")
+	for _, v := range readVectors(t, "tiny-smallthinker/tokenizer_vectors.jsonl")[:50] {
+		if got := tok.Encode(v.Text, true); cmp.Diff(append([]int32{}, got...), v.IDs) != "" {
+			t.Errorf("Encode(%.80q) = %v, want %v", v.Text, got, v.IDs)
+		}
+	}
+	section, _ := want.MarshalBinary()
+	if !bytes.Equal(section, readFile(t, "tokenizers/section-v1.bin")) {
+		t.Error("the section is not written as before")
+	}
+}
+
+// TestLoadRefusesPipelines: what a section says that this program does not
+// know, or that cannot be, is an error that names it.
+func TestLoadRefusesPipelines(t *testing.T) {
+	section, _ := smallTokenizer(t, generalFile()).MarshalBinary()
+	le := binary.LittleEndian
+	n := int(le.Uint32(section[8:]))
+	for _, test := range []struct{ name, old, new, want string }{
+		{"a field", `"normalizers"`, `"denormalizers"`, `unknown field "denormalizers"`},
+		{"a field of a component", `"strip_left"`, `"strip_top"`, `unknown field "strip_top"`},
+		{"an option", `"model":{`, `"model":{"dropout":1`, `unknown field "dropout"`},
+		{"a normalizer", `"Strip"`, `"Precompiled"`, `normalizer: not supported: type "Precompiled"`},
+		{"a pre-tokenizer", `"Digits"`, `"Bytes"`, `pre_tokenizer: not supported: type "Bytes"`},
+		{"a decoder", `{"type":"ByteLevel"},{"type":"Replace"`, `{"type":"CTC"},{"type":"Replace"`, `decoder: not supported: type "CTC"`},
+		{"an expression", `\\s+`, `(a)\\1`, `regular expression: not supported: \1`},
+		{"a vocabulary of bytes", `"model":{`, `"model":{"bytes":true`, "a vocabulary of bytes with these components"},
+		{"the unknown token", `"model":{`, `"model":{"unk_id":9999`, "unknown token id 9999"},
+		{"an id of the post-processor", `[300]`, `[77777]`, "post-processor token id 77777"},
+		{"a negative id", `[300]`, `[-1]`, "the post-processor adds token id -1"},
+		{"something after", `"after":[300]}`, `"after":[300]}{}`, "something after its components"},
+		{"no JSON", `{"normalizers"`, `["normalizers"`, "cannot read"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			changed := strings.Replace(string(section[headerSize:headerSize+n]), test.old, test.new, 1)
+			if changed == string(section[headerSize:headerSize+n]) {
+				t.Fatalf("%s is not in %s", test.old, changed)
+			}
+			data := append(bytes.Clone(section[:headerSize]), changed...)
+			le.PutUint32(data[8:], uint32(len(changed)))
+			_, err := Load(append(data, section[headerSize+n:]...))
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v, want %q in it", err, test.want)
 			}
