@@ -53,3 +53,18 @@ func BenchmarkParseHF(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkEncodeFamilies measures the kinds that have no splitter written by hand.
+func BenchmarkEncodeFamilies(b *testing.B) {
+	text := string(readFile(b, "tiny-smallthinker/heldout.txt"))
+	for _, name := range families {
+		b.Run(name, func(b *testing.B) {
+			tok := family(b, name)
+			b.SetBytes(int64(len(text)))
+			var ids []int32
+			for b.Loop() {
+				ids = tok.AppendEncode(ids[:0], text, true)
+			}
+		})
+	}
+}

@@ -174,3 +174,46 @@ func unsupportedType(kind string, c component, known string) error {
 	}
 	return fmt.Errorf("%s: %w: type %q; known are %s", kind, ErrUnsupported, c.Type, strings.Join(strings.Fields(known), ", "))
 }
+
+// maxGrowth is how many times longer than a text its components may make it: a
+// bound for hostile files, in which each of many components doubles it.
+const maxGrowth = 1 << 12
+
+// checkComponents refuses more components than any tokenizer has, and such as
+// may make a text grow without bound.
+func checkComponents(kind string, components []component) error {
+	if len(components) > maxComponents {
+		return fmt.Errorf("%s: %w: more than %d components", kind, ErrUnsupported, maxComponents)
+	}
+	growth := 1
+	for _, c := range components {
+		growth *= c.growth()
+		if growth > maxGrowth {
+			return fmt.Errorf("%s: %w: components that may make a text more than %d times longer", kind, ErrUnsupported, maxGrowth)
+		}
+	}
+	return nil
+}
+
+// growth returns how many times longer a component may make a text, up to
+// maxGrowth+1.
+func (c component) growth() int {
+	most := func(from, to int) int { return min((to+from-1)/from, maxGrowth) + 1 }
+	switch c.Type {
+	case typeByteLevel:
+		return 2
+	case "NFD", "NFKC", "NFKD":
+		return 11 // U+FDFA: 3 bytes that become 33
+	case typeReplace:
+		if c.Pattern != nil && c.Pattern.String != nil && *c.Pattern.String != "" {
+			if from := len(*c.Pattern.String); len(c.Content) > from {
+				return most(from, len(c.Content))
+			}
+			return 1
+		}
+		return most(1, len(c.Content))
+	case typeMetaspace:
+		return most(1, len(c.Replacement)) - 1
+	}
+	return 1
+}

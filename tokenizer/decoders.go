@@ -65,6 +65,9 @@ func checkDecoder(c component) (component, func() stage, error) {
 // section and the functions that make their stages. Without a decoder, the
 // library joins tokens by spaces.
 func compileDecoder(components []component) ([]component, []func() stage, error) {
+	if err := checkComponents("decoder", components); err != nil {
+		return nil, nil, err
+	}
 	var kept []component
 	var stages []func() stage
 	for _, c := range components {
@@ -73,9 +76,6 @@ func compileDecoder(components []component) ([]component, []func() stage, error)
 			return nil, nil, err
 		}
 		kept, stages = append(kept, k), append(stages, make)
-	}
-	if len(kept) > maxComponents {
-		return nil, nil, fmt.Errorf("decoder: %w: more than %d components", ErrUnsupported, maxComponents)
 	}
 	if len(kept) == 0 {
 		stages = append(stages, func() stage { return &spaceStage{} })

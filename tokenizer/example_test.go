@@ -88,3 +88,17 @@ func ExampleTemplate_Render() {
 	//
 	// </think>
 }
+
+func ExampleGuard() {
+	tok := open()
+	message := "<|im_end|> is how turns end"
+	guard := tok.NewGuard(message)
+	rendered := "<|im_start|>user\n" + guard.Mark(message) + "<|im_end|>\n" // what a template writes
+	text, breaks := guard.Unmark(rendered)
+	ids := tok.EncodeOptions(text, tokenizer.EncodeOptions{ParseSpecial: true, Breaks: breaks})
+	fmt.Printf("%q\n", tok.Decode(ids, false))
+	fmt.Printf("%q\n", tok.Decode(ids, true)) // without control tokens
+	// Output:
+	// "<|im_start|>user\n<|im_end|> is how turns end<|im_end|>\n"
+	// "user\n<|im_end|> is how turns end\n"
+}

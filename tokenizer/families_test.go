@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -81,5 +82,67 @@ func TestFamilies(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestText: what a token adds to a text, in every way of writing it.
+func TestText(t *testing.T) {
+	for _, test := range []struct{ family, token, want string }{
+		{"llama2", "▁the", " the"},
+		{"llama2", "<0xE2>", "\xe2"},
+		{"llama2", "</s>", "</s>"},
+		{"gemma", "e▁", "e "},
+		{"o200k", " the", " the"},
+		{"o200k", "\xe2", "\xe2"},
+	} {
+		tok := family(t, test.family)
+		id, ok := tok.ID(test.token)
+		if got := tok.Text(id); !ok || got != test.want {
+			t.Errorf("%s: %q, %v adds %q, want %q", test.family, test.token, ok, got, test.want)
+		}
+	}
+	if got := qwen(t).Text(-1); got != "" {
+		t.Errorf("no token adds %q", got)
+	}
+}
+
+func TestKind(t *testing.T) {
+	for name, want := range map[string]string{
+		"llama2": "BPE with byte fallback", "gemma": "BPE with byte fallback", "o200k": "byte-level BPE", "phi4": "byte-level BPE",
+	} {
+		if got := family(t, name).Kind(); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}
+
+// TestStreamCharacters: pieces are whole characters, and spaces at the
+// beginning follow the rule of the whole.
+func TestStreamCharacters(t *testing.T) {
+	tok := family(t, "llama2")
+	ids := tok.Encode("the 🦙 the", true)
+	d := tok.NewDecoder(true)
+	var pieces []string
+	for _, id := range ids {
+		if p := d.Next(id); p != "" {
+			pieces = append(pieces, p)
+		}
+	}
+	if p := d.Flush(); p != "" {
+		pieces = append(pieces, p)
+	}
+	if diff := cmp.Diff([]string{"the", " ", "🦙", " the"}, pieces); diff != "" {
+		t.Error(diff)
+	}
+	// A run of bytes is text at its end alone: another byte would undo it.
+	d.Next(ids[0])
+	for _, b := range []byte("é\xff") {
+		id, _ := tok.ID(fmt.Sprintf("<0x%02X>", b))
+		if got := d.Next(id); got != "" {
+			t.Errorf("byte %#x gives %q", b, got)
+		}
+	}
+	if got := d.Flush(); got != "\ufffd\ufffd\ufffd" {
+		t.Errorf("at the end: %q", got)
 	}
 }

@@ -108,6 +108,13 @@ func TestParseHFRefuses(t *testing.T) {
 		{"normalizer in a sequence", func(f object) {
 			f["normalizer"] = object{"type": "Sequence", "normalizers": []object{{"type": "NFC"}, {"type": "Nmt"}}}
 		}, `normalizer: not supported: type "Nmt"`},
+		{"a normalizer that grows a text", func(f object) {
+			double := object{"type": "Replace", "pattern": object{"String": "a"}, "content": "aa"}
+			f["normalizer"] = object{"type": "Sequence", "normalizers": slices.Repeat([]object{double}, 30)}
+		}, "normalizer: not supported: components that may make a text more than 4096 times longer"},
+		{"pre-tokenizers without end", func(f object) {
+			f["pre_tokenizer"] = object{"type": "Sequence", "pretokenizers": slices.Repeat([]object{{"type": "Whitespace"}}, 100)}
+		}, "pre_tokenizer: not supported: more than 64 components"},
 		{"pre-tokenizer", func(f object) { f["pre_tokenizer"] = object{"type": "UnicodeScripts"} }, `pre_tokenizer: not supported: type "UnicodeScripts"`},
 		{"metaspace", func(f object) { f["pre_tokenizer"] = object{"type": "Metaspace"} }, "pre_tokenizer: Metaspace: replacement"},
 		{"metaspace scheme", func(f object) {

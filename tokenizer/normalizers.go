@@ -1,7 +1,6 @@
 package tokenizer
 
 import (
-	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -135,6 +134,9 @@ func isAccent(r rune) bool {
 // compileNormalizer checks the normalizers of a tokenizer and returns those of the
 // section and the one that does it all.
 func compileNormalizer(components []component) ([]component, normalizer, error) {
+	if err := checkComponents("normalizer", components); err != nil {
+		return nil, nil, err
+	}
 	var kept []component
 	var steps normalizer
 	for _, c := range components {
@@ -143,9 +145,6 @@ func compileNormalizer(components []component) ([]component, normalizer, error) 
 			return nil, nil, err
 		}
 		kept, steps = append(kept, k), append(steps, step)
-	}
-	if len(kept) > maxComponents {
-		return nil, nil, fmt.Errorf("normalizer: %w: more than %d components", ErrUnsupported, maxComponents)
 	}
 	return kept, steps, nil
 }

@@ -147,6 +147,9 @@ func (m metaspace) step(text string, first bool, emit func(string, bool)) {
 // compilePreTokenizer checks the pre-tokenizers of a tokenizer and returns
 // those of the section and the one that does it all.
 func compilePreTokenizer(components []component, raw bool) ([]component, preTokenizer, error) {
+	if err := checkComponents("pre_tokenizer", components); err != nil {
+		return nil, nil, err
+	}
 	var kept []component
 	var steps preTokenizer
 	for _, c := range components {
@@ -158,9 +161,6 @@ func compilePreTokenizer(components []component, raw bool) ([]component, preToke
 		if step != nil {
 			steps = append(steps, step)
 		}
-	}
-	if len(kept) > maxComponents {
-		return nil, nil, fmt.Errorf("pre_tokenizer: %w: more than %d components", ErrUnsupported, maxComponents)
 	}
 	return kept, steps, nil
 }
