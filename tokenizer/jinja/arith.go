@@ -127,7 +127,7 @@ func (in *interp) concat(x, y any) (any, bool) {
 		if isMarkup(x) || isMarkup(y) {
 			s, t := in.escape(x), in.escape(y)
 			in.alloc(len(s) + len(t))
-			return s + t, true
+			return markup(s + t), true
 		}
 		in.alloc(len(s) + len(t))
 		return s + t, true

@@ -19,10 +19,7 @@ func split(s string, sep string, space bool, n int) []string {
 	for s != "" {
 		end := strings.IndexFunc(s, isSpace)
 		if n >= 0 && len(parts) == n || end < 0 {
-			if n < 0 || len(parts) < n {
-				return append(parts, s)
-			}
-			return append(parts, strings.TrimRightFunc(s, isSpace))
+			return append(parts, s)
 		}
 		parts = append(parts, s[:end])
 		s = strings.TrimLeftFunc(s[end:], isSpace)
@@ -54,9 +51,6 @@ func splitRight(s string, sep string, space bool, n int) []string {
 			next = at + len(sep)
 		}
 		if at < 0 || len(parts) == n {
-			if space && len(parts) == n {
-				s = strings.TrimLeftFunc(s, isSpace)
-			}
 			parts = append(parts, s)
 			break
 		}
