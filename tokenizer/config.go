@@ -1,11 +1,10 @@
 package tokenizer
 
 import (
-	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
+
 	"strconv"
 )
 
@@ -16,8 +15,6 @@ type hfConfig struct {
 	Pad    *hfTokenName            `json:"pad_token"`
 	AddBOS *bool                   `json:"add_bos_token"`
 	Added  map[string]hfAddedToken `json:"added_tokens_decoder"` // by id
-
-	ChatTemplate json.RawMessage `json:"chat_template"`
 }
 
 // hfTokenName is a token, written as a string or as an added token.
@@ -86,37 +83,4 @@ func applyConfig(s *spec, data []byte) error {
 		}
 	}
 	return nil
-}
-
-// ChatTemplate returns the chat template in a tokenizer_config.json: its field
-// chat_template or, if that is a list of named templates, the one named
-// "default". It returns "" if there is none. Newer models keep the template in
-// a file of its own, chat_template.jinja, whose text goes to ParseTemplate
-// directly and, where both exist, comes first.
-func ChatTemplate(tokenizerConfigJSON []byte) (string, error) {
-	if err := checkPointer(tokenizerConfigJSON); err != nil {
-		return "", fmt.Errorf("tokenizer_config.json: %w", err)
-	}
-	var config hfConfig
-	if err := json.Unmarshal(tokenizerConfigJSON, &config); err != nil {
-		return "", fmt.Errorf("tokenizer_config.json: %w", err)
-	}
-	raw := cmp.Or(string(config.ChatTemplate), "null")
-	var template string
-	if json.Unmarshal([]byte(raw), &template) == nil {
-		return template, nil
-	}
-	var named []struct {
-		Name     string `json:"name"`
-		Template string `json:"template"`
-	}
-	if err := json.Unmarshal([]byte(raw), &named); err != nil {
-		return "", errors.New("tokenizer_config.json: chat_template is neither a string nor a list of named templates")
-	}
-	for _, n := range named {
-		if n.Name == "default" {
-			return n.Template, nil
-		}
-	}
-	return "", errors.New(`tokenizer_config.json: chat_template has no template named "default"`)
 }

@@ -26,7 +26,7 @@
 //
 //	source, err := tokenizer.ChatTemplate(tokenizerConfigJSON)
 //	template, err := tokenizer.ParseTemplate(source)
-//	prompt, err := template.Render([]tokenizer.Message{{Role: "user", Content: "Hello"}},
+//	prompt, err := template.Render(ctx, []tokenizer.Message{{Role: "user", Content: "Hello"}},
 //		tokenizer.TemplateOptions{AddGenerationPrompt: true})
 //
 // What messages hold is text, even if it reads <|im_end|>. A Guard keeps it so

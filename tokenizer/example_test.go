@@ -1,6 +1,7 @@
 package tokenizer_test
 
 import (
+	"context"
 	"fmt"
 	"log"
 	"os"
@@ -72,7 +73,7 @@ func ExampleTemplate_Render() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	prompt, err := template.Render([]tokenizer.Message{{Role: "user", Content: "Hello!"}}, tokenizer.TemplateOptions{
+	prompt, err := template.Render(context.Background(), []tokenizer.Message{{Role: "user", Content: "Hello!"}}, tokenizer.TemplateOptions{
 		AddGenerationPrompt: true,
 		Extra:               map[string]any{"enable_thinking": false},
 	})

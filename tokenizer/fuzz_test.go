@@ -98,16 +98,21 @@ func FuzzParseHF(f *testing.F) {
 	})
 }
 
-// FuzzTemplate: no template makes us panic.
-func FuzzTemplate(f *testing.F) {
-	f.Add(chatML)
-	f.Add("{%- set a = [1, {'b': none}] -%}{{ a[-1] | tojson(indent=2) }}{# c #}{% raw %}{{{% endraw %}")
-	f.Fuzz(func(t *testing.T, source string) {
-		if resolved, err := resolveSpace(source); err == nil && len(resolved) > 20*len(source)+20 {
-			t.Errorf("%d bytes become %d", len(source), len(resolved))
+// FuzzChatTemplates: no tokenizer_config.json makes us panic, and what is chosen
+// is one of its templates.
+func FuzzChatTemplates(f *testing.F) {
+	f.Add([]byte(`{"chat_template": "x"}`))
+	f.Add([]byte(`{"chat_template": [{"name": "rag", "template": "r"}, {"name": "tool_use", "template": "t"}]}`))
+	f.Fuzz(func(t *testing.T, config []byte) {
+		named, err := ChatTemplates(config)
+		if err != nil {
+			return
 		}
-		if template, err := ParseTemplate(source); err == nil && len(source) < 200 {
-			_, _ = template.Render([]Message{{"user", "a"}}, TemplateOptions{})
+		for _, tools := range []bool{false, true} {
+			source := ChooseTemplate(named, tools)
+			if len(named) > 0 && !slices.ContainsFunc(named, func(n NamedTemplate) bool { return n.Template == source }) {
+				t.Errorf("%q is none of %q", source, named)
+			}
 		}
 	})
 }

