@@ -20,7 +20,9 @@ type source struct {
 	weights *checkpoint.Checkpoint
 	small   []string // paths of the small files that were read
 
-	config, generation, tokenizer, tokenizerConfig, template []byte
+	config, generation, tokenizer, tokenizerConfig, template, templateJSON []byte
+
+	additionalTemplates []tokenizer.NamedTemplate
 }
 
 // openSource opens a checkpoint directory, or a weights file beside its config.json.
@@ -45,6 +47,7 @@ func openSource(path string) (*source, error) {
 		{"tokenizer.json", &s.tokenizer},
 		{"tokenizer_config.json", &s.tokenizerConfig},
 		{"chat_template.jinja", &s.template},
+		{"chat_template.json", &s.templateJSON},
 	} {
 		name := filepath.Join(s.dir, f.name)
 		text, err := readFile(name)
@@ -55,6 +58,9 @@ func openSource(path string) (*source, error) {
 		case !errors.Is(err, fs.ErrNotExist):
 			return nil, fmt.Errorf("read %s: %w", name, cause(err))
 		}
+	}
+	if err := s.readAdditionalTemplates(); err != nil {
+		return nil, err
 	}
 	if s.config == nil {
 		return nil, fmt.Errorf("%s: %w: a checkpoint is a directory as downloaded from Hugging Face", s.dir, ErrNoConfig)
@@ -116,18 +122,12 @@ func (s *source) meta() (*format.Meta, []string, error) {
 				t.VocabSize(), m.Config.Vocab))
 		}
 	}
-	m.ChatTemplate = string(s.template)
-	if s.template == nil && s.tokenizerConfig != nil {
-		if m.ChatTemplate, err = tokenizer.ChatTemplate(s.tokenizerConfig); err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", filepath.Join(s.dir, "tokenizer_config.json"), err)
-		}
+	text, more, err := s.chatTemplate()
+	if err != nil {
+		return nil, nil, err
 	}
-	if m.ChatTemplate != "" {
-		if _, err := tokenizer.ParseTemplate(m.ChatTemplate); err != nil {
-			notes = append(notes, fmt.Sprintf("the chat template cannot be used: %v", err))
-		}
-	}
-	return m, notes, nil
+	m.ChatTemplate = text
+	return m, append(notes, more...), nil
 }
 
 // settleHead decides where the language-model head is. A checkpoint of tied embeddings may hold lm_head.weight all the

@@ -38,8 +38,8 @@ func chatTemplate(m *model) (*chatFormat, error) {
 	return f, nil
 }
 
-func (f *chatFormat) render(messages []tokenizer.Message) (string, error) {
-	return f.template.Render(messages, f.options)
+func (f *chatFormat) render(ctx context.Context, messages []tokenizer.Message) (string, error) {
+	return f.template.Render(ctx, messages, f.options)
 }
 
 func systemMessage(text string) []tokenizer.Message {
@@ -69,7 +69,7 @@ func (c *conversation) clear() {
 func (c *conversation) answer(ctx context.Context, text string, emit func(string)) (*completion, error) {
 	g := c.generator
 	messages := append(c.messages[:len(c.messages):len(c.messages)], tokenizer.Message{Role: "user", Content: text})
-	rendered, err := c.format.render(messages)
+	rendered, err := c.format.render(ctx, messages)
 	if err != nil {
 		return nil, err
 	}

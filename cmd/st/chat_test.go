@@ -64,7 +64,7 @@ func TestConversationKeepsSession(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	whole, err := c.format.render(c.messages[:3])
+	whole, err := c.format.render(t.Context(), c.messages[:3])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestConversationResets(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.messages[1].Content = "something else"
-	whole, err := c.format.render(append(c.messages, tokenizer.Message{Role: "user", Content: "And you?"}))
+	whole, err := c.format.render(t.Context(), append(c.messages, tokenizer.Message{Role: "user", Content: "And you?"}))
 	if err != nil {
 		t.Fatal(err)
 	}

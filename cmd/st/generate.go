@@ -146,7 +146,7 @@ func (a *app) generate(ctx context.Context, path string, flags *pflag.FlagSet, f
 	if conversation {
 		return a.converse(ctx, g, f)
 	}
-	prompt, err := promptTokens(m, text, f)
+	prompt, err := promptTokens(ctx, m, text, f)
 	if err != nil {
 		return err
 	}
@@ -173,13 +173,13 @@ func (a *app) generate(ctx context.Context, path string, flags *pflag.FlagSet, f
 }
 
 // promptTokens returns what the model is given for a prompt.
-func promptTokens(m *model, text string, f *generateFlags) ([]int32, error) {
+func promptTokens(ctx context.Context, m *model, text string, f *generateFlags) ([]int32, error) {
 	if f.chat {
 		template, err := chatTemplate(m)
 		if err != nil {
 			return nil, err
 		}
-		rendered, err := template.render(append(systemMessage(f.system), tokenizer.Message{Role: "user", Content: text}))
+		rendered, err := template.render(ctx, append(systemMessage(f.system), tokenizer.Message{Role: "user", Content: text}))
 		if err != nil {
 			return nil, err
 		}

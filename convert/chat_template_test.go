@@ -1,0 +1,67 @@
+package convert_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"st/convert"
+)
+
+// Every place in which a checkpoint may keep chat templates is looked at, the newest first.
+func TestChatTemplates(t *testing.T) {
+	const (
+		jinja      = "chat_template.jinja"
+		json       = "chat_template.json"
+		config     = "tokenizer_config.json"
+		additional = "additional_chat_templates/"
+	)
+	for _, tt := range []struct {
+		name  string
+		files map[string]string
+		want  string
+		note  string // part of a note; "" for no note about templates
+	}{
+		{"none", nil, "", ""},
+		{"config", map[string]string{config: `{"chat_template": "c"}`}, "c", ""},
+		{"json before config", map[string]string{config: `{"chat_template": "c"}`, json: `{"chat_template": "j"}`}, "j", ""},
+		{"jinja before json", map[string]string{json: `{"chat_template": "j"}`, jinja: "x"}, "x", ""},
+		{"an empty jinja is no template", map[string]string{config: `{"chat_template": "c"}`, jinja: ""}, "", ""},
+		{"a list", map[string]string{config: `{"chat_template": [{"name": "rag", "template": "r"}, {"name": "default", "template": "d"}]}`}, "d", ""},
+		{"a list without default", map[string]string{config: `{"chat_template": [{"name": "rag", "template": "r"}, {"name": "tool_use", "template": "t"}]}`},
+			"t", `"tool_use" is used`},
+		{"default before additional", map[string]string{jinja: "x", additional + "tool_use.jinja": "t"}, "x", ""},
+		{"only additional", map[string]string{additional + "rag.jinja": "r", additional + "README.md": "?"}, "r", `"rag" is used`},
+		{"malformed", map[string]string{jinja: "{% if x %}"}, "{% if x %}", "line 1"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := small().Write(dir); err != nil {
+				t.Fatal(err)
+			}
+			for name, text := range tt.files {
+				path := filepath.Join(dir, filepath.FromSlash(name))
+				if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			report, r := convertTo(t, dir, convert.Options{})
+			if r.ChatTemplate != tt.want {
+				t.Errorf("the template is %q, want %q", r.ChatTemplate, tt.want)
+			}
+			notes := ""
+			for _, note := range report.Notes {
+				if strings.Contains(note, "template") {
+					notes += note
+				}
+			}
+			if !strings.Contains(notes, tt.note) || (notes != "") != (tt.note != "") {
+				t.Errorf("notes %q, want %q in them", notes, tt.note)
+			}
+		})
+	}
+}
