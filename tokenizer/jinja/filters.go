@@ -454,9 +454,20 @@ func (in *interp) parseFloat(v any) (float64, bool) {
 	return f, ok
 }
 
-// cleanNumber strips white space and single underscores between digits.
+// cleanNumber strips white space and single underscores between digits, and
+// turns the digits of other scripts into those of ASCII.
 func cleanNumber(s string) (string, bool) {
-	s = strings.TrimFunc(s, isSpace)
+	s = strings.Map(func(r rune) rune {
+		if r < 0x80 {
+			return r
+		}
+		for _, digits := range unicode.Nd.R16 { // each is one or more decades
+			if r >= rune(digits.Lo) && r <= rune(digits.Hi) {
+				return '0' + (r-rune(digits.Lo))%10
+			}
+		}
+		return r
+	}, strings.TrimFunc(s, isSpace))
 	var w strings.Builder
 	for i := range len(s) {
 		if s[i] == '_' {

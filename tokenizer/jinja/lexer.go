@@ -194,6 +194,9 @@ func (l *lexer) raw(open, body int) {
 	}
 	line := l.line
 	l.advance(body)
+	if body == len(l.src) {
+		return
+	}
 	for at := body; ; at += 2 {
 		i := strings.Index(l.src[at:], "{%")
 		if i < 0 {
@@ -218,6 +221,10 @@ func (l *lexer) raw(open, body int) {
 }
 
 func (l *lexer) comment(body int) {
+	if body == len(l.src) { // Jinja reads this as an empty comment
+		l.advance(body)
+		return
+	}
 	n := strings.Index(l.src[body:], "#}")
 	if n < 0 {
 		fail(l.line, ErrSyntax, "the comment %.40q has no end", l.src[l.pos:])

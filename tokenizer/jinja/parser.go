@@ -14,6 +14,7 @@ type parser struct {
 	soft    int           // > 0 within if: an unknown filter or test fails when it is reached
 	unknown []*Error      // unknown filters and tests elsewhere
 	loops   int           // loops around, which break and continue end
+	inLoops int           // loops around, also outside of a macro
 	macros  []*macroNames // macros around
 	blocks  map[string]*blockStmt
 	tags    []string // tags around, for errors
@@ -223,7 +224,10 @@ func (p *parser) statement(tag token, ends []string) []stmt {
 }
 
 func (p *parser) forStatement(tag token) stmt {
+	p.inLoops++
+	defer func() { p.inLoops-- }()
 	f := &forStmt{line: tag.line, target: p.target(false, "in")}
+	p.checkLoop(f.target)
 	if !p.skipName("in") {
 		p.failToken("expected 'in'")
 	}
@@ -262,6 +266,7 @@ func (p *parser) ifStatement() stmt {
 
 func (p *parser) setStatement() stmt {
 	to := p.target(true)
+	p.checkLoop(to)
 	if p.skipOp("=") {
 		s := &setStmt{to, p.tuple(true, nil)}
 		p.defineTarget(to)
@@ -274,6 +279,16 @@ func (p *parser) setStatement() stmt {
 	s.body, _ = p.body("endset")
 	p.defineTarget(to)
 	return s
+}
+
+// checkLoop refuses to assign to the variable loop within a loop.
+func (p *parser) checkLoop(t target) {
+	if p.inLoops > 0 && t.name == "loop" && t.attr == "" {
+		fail(t.line, ErrSyntax, "cannot assign to loop within a loop")
+	}
+	for _, part := range t.parts {
+		p.checkLoop(part)
+	}
 }
 
 // macro parses the parameters, if signature is set, and the body of a macro or
@@ -306,9 +321,6 @@ func (p *parser) signature(m *macroDef) {
 		p.define(param)
 	}
 	p.expectOp(")")
-	if i := slices.Index(m.params, "caller"); i >= 0 && i < len(m.params)-len(m.defaults) {
-		p.fail(`the parameter "caller" needs a default`)
-	}
 }
 
 func (p *parser) macroBody(m *macroDef, end string) {
@@ -319,6 +331,9 @@ func (p *parser) macroBody(m *macroDef, end string) {
 	m.body, _ = p.body(end)
 	p.loops, p.soft = loops, soft
 	p.macros = p.macros[:len(p.macros)-1]
+	if i := slices.Index(m.params, "caller"); i >= 0 && i < len(m.params)-len(m.defaults) && names.used["caller"] {
+		fail(m.line, ErrSyntax, `the parameter "caller" of the macro %s needs a default`, m.name)
+	}
 	special := func(name string) bool { return names.used[name] && !slices.Contains(m.params, name) }
 	m.caller, m.varargs, m.kwargs = special("caller"), special("varargs"), special("kwargs")
 }

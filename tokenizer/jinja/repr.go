@@ -97,7 +97,11 @@ func (b *budget) writeRepr(w *strings.Builder, v any) {
 	case *loopState:
 		fmt.Fprintf(w, "<LoopContext %d/%d>", v.index+1, v.length())
 	case *function:
-		fmt.Fprintf(w, "<%s %s>", typeName(v), v.title())
+		if v.method {
+			fmt.Fprintf(w, "<built-in method %s of %s object>", v.title(), typeName(v.self))
+		} else {
+			fmt.Fprintf(w, "<function %s>", v.title())
+		}
 	default:
 		fmt.Fprintf(w, "<%s object>", typeName(v))
 	}
