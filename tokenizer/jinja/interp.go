@@ -76,31 +76,52 @@ type scope struct {
 	parent *scope // nil for that of the template
 	names  []string
 	values []any
+	index  map[string]int // of the names, if there are many
+}
+
+const smallScope = 16
+
+// find returns the index of a name, or -1.
+func (s *scope) find(name string) int {
+	if s.index != nil {
+		if i, ok := s.index[name]; ok {
+			return i
+		}
+		return -1
+	}
+	for i, n := range s.names {
+		if n == name {
+			return i
+		}
+	}
+	return -1
 }
 
 func (s *scope) set(name string, value any) {
-	for i, n := range s.names {
-		if n == name {
-			s.values[i] = value
-			return
-		}
+	if i := s.find(name); i >= 0 {
+		s.values[i] = value
+		return
 	}
 	s.names, s.values = append(s.names, name), append(s.values, value)
+	switch n := len(s.names); {
+	case n == smallScope:
+		s.index = make(map[string]int, 2*smallScope)
+		for i, name := range s.names {
+			s.index[name] = i
+		}
+	case n > smallScope:
+		s.index[name] = n - 1
+	}
 }
 
 // lookup returns the value of a variable.
 func (in *interp) lookup(s *scope, name string) any {
 	for ; s != nil; s = s.parent {
-		if n := len(s.names); n > 16 {
-			in.scan(n)
-		}
-		for i, n := range s.names {
-			if n == name {
-				if _, ok := s.values[i].(missing); ok {
-					return &undefined{name: name}
-				}
-				return s.values[i]
+		if i := s.find(name); i >= 0 {
+			if _, ok := s.values[i].(missing); ok {
+				return &undefined{name: name}
 			}
+			return s.values[i]
 		}
 	}
 	if name == "self" {

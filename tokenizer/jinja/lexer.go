@@ -310,6 +310,9 @@ func (l *lexer) expression(closing byte) {
 				}
 				brackets = brackets[:len(brackets)-1]
 			}
+			if len(brackets) > maxNesting {
+				fail(l.line, ErrLimit, "brackets nest more than %d deep", maxNesting)
+			}
 			l.emit(tokenOperator, rest[:n])
 			l.advance(l.pos + n)
 		}

@@ -15,7 +15,7 @@ const (
 	maxIntBits = 14_000  // Python prints up to 4300 digits
 
 	// What grows with n, the bytes of what Render is given.
-	baseSteps  = 30_000_000 // + 100 n: evaluated nodes; work over bytes counts by size
+	baseSteps  = 10_000_000 // + 100 n: evaluated nodes; work over bytes counts by size
 	baseValue  = 8 << 20    // + 4 n: bytes of one string or list that is made, and of the output
 	totalValue = 32         // times the limit of a value: bytes made in all
 

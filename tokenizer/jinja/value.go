@@ -334,8 +334,10 @@ func (b *budget) iterate(v any) iterator {
 		b.fail("a %s cannot be iterated", typeName(v))
 	}
 	return func() (any, bool) {
-		b.step(1)
-		return next()
+		b.enter() // a generator may iterate over another, and so on
+		v, ok := next()
+		b.leave()
+		return v, ok
 	}
 }
 
