@@ -33,7 +33,7 @@ type token struct {
 }
 
 // describe names a token in an error.
-func (t token) describe() string {
+func (t *token) describe() string {
 	switch t.kind {
 	case tokenEOF:
 		return "the end of the template"
@@ -71,7 +71,7 @@ func lex(src string) []token {
 	if strings.Contains(src, "\r") {
 		src = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(src)
 	}
-	l := &lexer{src: strings.TrimSuffix(src, "\n"), line: 1, lineStart: true}
+	l := &lexer{src: strings.TrimSuffix(src, "\n"), line: 1, lineStart: true, tokens: make([]token, 0, len(src)/6+1)}
 	for l.pos < len(l.src) {
 		l.root()
 	}

@@ -15,9 +15,9 @@ const (
 	maxIntBits = 14_000  // Python prints up to 4300 digits
 
 	// What grows with n, the bytes of what Render is given.
-	baseSteps  = 10_000_000 // + 100 n: evaluated nodes; work over bytes counts by size
-	baseValue  = 8 << 20    // + 4 n: bytes of one string or list that is made, and of the output
-	totalValue = 32         // times the limit of a value: bytes made in all
+	baseSteps  = 5_000_000 // + 100 n: evaluated nodes; work over bytes counts by size
+	baseValue  = 8 << 20   // + 4 n: bytes of one string or list that is made, and of the output
+	totalValue = 32        // times the limit of a value: bytes made in all
 
 	stepsPerCheck = 1 << 12 // of the context
 )

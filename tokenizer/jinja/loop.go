@@ -32,6 +32,7 @@ func (st *forStmt) run(in *interp, s *scope, iterable any, depth int) control {
 		if !ok {
 			break
 		}
+		in.step(4) // for the scope
 		inner := &scope{parent: s, names: make([]string, 0, 4), values: make([]any, 0, 4)}
 		inner.set("loop", loop)
 		in.assign(st.target, item, inner)

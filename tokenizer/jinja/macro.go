@@ -12,6 +12,7 @@ type macro struct {
 func (in *interp) callMacro(m *macro, a callArgs) any {
 	def := m.def
 	in.enterCall("the macro " + def.name)
+	in.step(8)
 	s := &scope{parent: m.outer}
 	n := min(len(a.positional), len(def.params))
 	foundCaller := n == len(def.params) && slices.Contains(def.params, "caller")

@@ -24,12 +24,12 @@ type parser struct {
 // uses and does not define before.
 type macroNames struct{ used, defined map[string]bool }
 
-func (p *parser) peek() token { return p.tokens[p.pos] }
+func (p *parser) peek() *token { return &p.tokens[p.pos] }
 
-func (p *parser) look() token { return p.tokens[min(p.pos+1, len(p.tokens)-1)] }
+func (p *parser) look() *token { return &p.tokens[min(p.pos+1, len(p.tokens)-1)] }
 
-func (p *parser) next() token {
-	t := p.tokens[p.pos]
+func (p *parser) next() *token {
+	t := &p.tokens[p.pos]
 	if t.kind != tokenEOF {
 		p.pos++
 	}
@@ -62,7 +62,7 @@ func (p *parser) skipName(text string) bool {
 	return false
 }
 
-func (p *parser) expectOp(text string) token {
+func (p *parser) expectOp(text string) *token {
 	if !p.isOp(text) {
 		p.failToken("expected '" + text + "'")
 	}
@@ -78,7 +78,7 @@ func (p *parser) expectName() string {
 
 func (p *parser) expectKind(kind tokenKind) {
 	if p.peek().kind != kind {
-		p.failToken("expected " + token{kind: kind}.describe())
+		p.failToken("expected " + (&token{kind: kind}).describe())
 	}
 	p.pos++
 }
@@ -91,13 +91,14 @@ func (p *parser) fail(format string, args ...any) {
 	fail(p.peek().line, ErrSyntax, format, args...)
 }
 
-// nest counts the nesting of what is parsed; its result ends it.
-func (p *parser) nest() func() {
+// enter and leave surround what may nest.
+func (p *parser) enter() {
 	if p.nesting++; p.nesting > maxNesting {
 		fail(p.peek().line, ErrLimit, "the template nests more than %d deep", maxNesting)
 	}
-	return func() { p.nesting-- }
 }
+
+func (p *parser) leave() { p.nesting-- }
 
 func (p *parser) template() []stmt {
 	body := p.statements()
@@ -110,7 +111,8 @@ func (p *parser) template() []stmt {
 // statements parses up to one of the tags in ends, whose name is the next
 // token then, or up to the end of the template if there are none.
 func (p *parser) statements(ends ...string) []stmt {
-	defer p.nest()()
+	p.enter()
+	defer p.leave()
 	var body []stmt
 	for {
 		switch t := p.peek(); t.kind {
@@ -155,7 +157,7 @@ func (p *parser) body(ends ...string) ([]stmt, string) {
 	return body, p.next().text
 }
 
-func (p *parser) statement(tag token, ends []string) []stmt {
+func (p *parser) statement(tag *token, ends []string) []stmt {
 	one := func(s stmt) []stmt { return []stmt{s} }
 	switch tag.text {
 	case "for":
@@ -223,7 +225,7 @@ func (p *parser) statement(tag token, ends []string) []stmt {
 	return nil
 }
 
-func (p *parser) forStatement(tag token) stmt {
+func (p *parser) forStatement(tag *token) stmt {
 	p.inLoops++
 	defer func() { p.inLoops-- }()
 	f := &forStmt{line: tag.line, target: p.target(false, "in")}
@@ -362,7 +364,7 @@ func (p *parser) use(name string) {
 	}
 }
 
-func (p *parser) callStatement(tag token) stmt {
+func (p *parser) callStatement(tag *token) stmt {
 	m := &macroDef{name: "caller", line: tag.line}
 	if p.isOp("(") {
 		p.signature(m)
@@ -389,7 +391,7 @@ func (p *parser) withStatement() stmt {
 	return w
 }
 
-func (p *parser) blockStatement(tag token) stmt {
+func (p *parser) blockStatement(tag *token) stmt {
 	b := &blockStmt{name: p.expectName(), line: tag.line}
 	if p.blocks[b.name] != nil {
 		fail(tag.line, ErrSyntax, "the block %q is defined twice", b.name)
@@ -425,7 +427,8 @@ func (p *parser) target(namespace bool, end ...string) target {
 }
 
 func (p *parser) targetPart(namespace bool) target {
-	defer p.nest()()
+	p.enter()
+	defer p.leave()
 	t := target{line: p.peek().line}
 	if p.skipOp("(") {
 		if p.skipOp(")") {

@@ -6,7 +6,8 @@ func (p *parser) expression() expr { return p.conditional() }
 
 // conditional parses: then if test else otherwise.
 func (p *parser) conditional() expr {
-	defer p.nest()()
+	p.enter()
+	defer p.leave()
 	line := p.peek().line
 	unknown := len(p.unknown)
 	x := p.or()
@@ -52,7 +53,8 @@ func (p *parser) and() expr {
 
 func (p *parser) not() expr {
 	if p.skipName("not") {
-		defer p.nest()()
+		p.enter()
+		defer p.leave()
 		return &notExpr{p.not()}
 	}
 	return p.compare()
@@ -61,11 +63,13 @@ func (p *parser) not() expr {
 func (p *parser) compare() expr {
 	c := &compareExpr{first: p.sum(), line: p.peek().line}
 	for {
-		t := p.peek()
 		op := ""
-		switch {
-		case t.kind == tokenOperator && slices.Contains([]string{"==", "!=", "<", "<=", ">", ">="}, t.text):
-			op = t.text
+		switch t := p.peek(); {
+		case t.kind == tokenOperator:
+			switch t.text {
+			case "==", "!=", "<", "<=", ">", ">=":
+				op = t.text
+			}
 		case p.isName("in"):
 			op = "in"
 		case p.isName("not") && p.look().kind == tokenName && p.look().text == "in":
@@ -121,9 +125,9 @@ func (p *parser) unary(filters bool) expr {
 	var x expr
 	if t.kind == tokenOperator && (t.text == "-" || t.text == "+") {
 		p.pos++
-		end := p.nest()
+		p.enter()
 		x = &unaryExpr{t.text[0], p.unary(false), t.line}
-		end()
+		p.leave()
 	} else {
 		x = p.primary()
 	}
