@@ -29,7 +29,7 @@ func ggufVocabulary(tb testing.TB, tokenizerJSON []byte, size int) GGUFVocabular
 			v.Types[a.ID] = 3
 		}
 	}
-	for _, m := range file.Model.Merges {
+	for _, m := range *file.Model.Merges {
 		v.Merges = append(v.Merges, m[0]+" "+m[1])
 	}
 	return v
