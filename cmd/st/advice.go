@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 
+	"st/cmd/internal/report"
 	"st/convert"
 	"st/convert/calibration"
 	"st/format"
@@ -23,6 +24,7 @@ var advice = []struct {
 	{convert.ErrNonFinite, "--allow-nonfinite converts it all the same"},
 	{convert.ErrCalibration, "st calibrate --covariance makes one"},
 	{calibration.ErrMissing, "st calibrate collects it, covariances with --covariance"},
+	{report.ErrNoUsage, "give a --trace, which st generate --trace FILE writes, or run st generate with --record-experts first"},
 	{calibration.ErrNotStatistics, "st calibrate makes one"},
 }
 

@@ -56,6 +56,7 @@ type benchReport struct {
 // bandwidthReport is what st bench --bandwidth adds, and all that it prints without a model.
 type bandwidthReport struct {
 	Bandwidth []threadBandwidth `json:"read_bandwidth"`
+	Buffer    int64             `json:"read_buffer_bytes"`
 }
 
 type threadBandwidth struct {
@@ -96,6 +97,7 @@ ST_ISA=generic, avx2 and so on in the environment choose the kernels; an unknown
   model_bytes, load_seconds
 ` + residencyHelp + `                                  (all of these of all runs but the first)
   read_bandwidth                  with --bandwidth: threads and bytes_per_second, for each number of threads
+  read_buffer_bytes               of memory that they read: 1 GiB, or a quarter of the memory that is allowed
   profile                         with --profile: stage, prompt_us_per_token and gen_us_per_token`,
 		Example: `  st bench small.stm
   st bench small.stm --prompt 128 --gen 64 --repeat 3 --profile
@@ -376,20 +378,20 @@ func measureBandwidth(ctx context.Context, threads int) (*bandwidthReport, error
 		numbers = append(numbers, n)
 	}
 	numbers = append(numbers, threads)
-	speeds, err := engine.Bandwidth(ctx, numbers...)
+	speed, err := engine.Bandwidth(ctx, numbers...)
 	if err != nil {
 		return nil, err
 	}
-	r := &bandwidthReport{}
+	r := &bandwidthReport{Buffer: speed.Buffer}
 	for i, n := range numbers {
-		r.Bandwidth = append(r.Bandwidth, threadBandwidth{n, speeds[i]})
+		r.Bandwidth = append(r.Bandwidth, threadBandwidth{n, speed.BytesPerSecond[i]})
 	}
 	return r, nil
 }
 
 func (a *app) printBandwidth(r *bandwidthReport) {
 	for _, b := range r.Bandwidth {
-		fmt.Fprintf(a.stdout, "memory     %.1f GB/s read by %s\n", b.BytesPerSecond/1e9, plural(b.Threads, "thread"))
+		fmt.Fprintf(a.stdout, "memory     %.1f GB/s read by %s, from %s\n", b.BytesPerSecond/1e9, plural(b.Threads, "thread"), size(r.Buffer))
 	}
 }
 

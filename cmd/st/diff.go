@@ -6,6 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"st/cmd/internal/report"
+	"st/cmd/internal/tables"
 	"st/format"
 	"st/format/compare"
 )
@@ -78,18 +80,16 @@ func (a *app) diff(ctx context.Context, one, two *format.Reader, f diffFlags) er
 	if err != nil {
 		return err
 	}
-	report := newDiffReport(one, two, tensors)
-	if f.json {
-		if err := a.printJSON(report); err != nil {
-			return err
-		}
-	} else {
-		if f.all {
-			f.top = len(report.Tensors)
-		}
-		report.print(a.stdout, a.screen(), f.top)
+	d := report.NewDiff(one, two, tensors)
+	if f.all {
+		f.top = len(d.Tensors)
 	}
-	if f.exitCode && !report.Same {
+	if !f.json {
+		tables.Diff(a.stdout, a.screen(), d, f.top)
+	} else if err := a.printJSON(d); err != nil {
+		return err
+	}
+	if f.exitCode && !d.Same {
 		return errDiffer
 	}
 	return nil

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"st/cmd/internal/report"
 )
 
 func TestDiff(t *testing.T) {
@@ -12,17 +14,17 @@ func TestDiff(t *testing.T) {
 	rtn := filepath.Join(dir, "rtn.stm")
 	must(t, "convert", checkpoint, "-o", rtn, "--encoder", "rtn", "--quiet")
 
-	r := mustJSON[diffReport](t, "diff", in, tiny(t), "--json", "--quiet")
+	r := mustJSON[report.Diff](t, "diff", in, tiny(t), "--json", "--quiet")
 	if r.Same || len(r.Classes) != 6 || len(r.Tensors) != 24+288+2 || len(r.Meta) != 2 {
 		t.Errorf("same is %t, %d classes, %d tensors, %+v", r.Same, len(r.Classes), len(r.Tensors), r.Meta)
 	}
 	for _, c := range r.Classes {
 		switch c.Class {
-		case classExperts, classHead, classAttention:
+		case report.Experts, report.Head, report.Attention:
 			if c.Values == nil || c.Values.Relative < 0.05 || c.Values.Relative > 0.1 || c.Values.Cosine < 0.99 || c.Changed != c.Tensors {
 				t.Errorf("%+v %+v", c, c.Values)
 			}
-		case classNorms, classRouters:
+		case report.Norms, report.Routers:
 			if c.Changed != 0 {
 				t.Errorf("%+v", c)
 			}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"st/runtime/activity"
 )
 
@@ -25,7 +27,7 @@ func TestInspectCompare(t *testing.T) {
 		return mustJSON[activity.Comparison](t, "inspect", "--compare", a, b, "--json")
 	}
 	same, near, far := compare(prose, prose), compare(prose, rest), compare(prose, code)
-	if same.Variation != 0 || same.Overlap != (activity.Overlap{Uses50: 1, Uses80: 1, Uses95: 1}) || same.A != same.B {
+	if same.Variation != 0 || same.Overlap != (activity.Overlap{Uses50: 1, Uses80: 1, Uses95: 1}) || !cmp.Equal(same.A, same.B) {
 		t.Errorf("with itself: %+v", same)
 	}
 	// Half of the prose is the same; a program has little to do with it.

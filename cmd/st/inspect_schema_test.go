@@ -9,6 +9,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"st/cmd/internal/report"
+	"st/format"
 )
 
 // schema lists the fields of what encoding/json makes of a type, one a line, with the type in JSON.
@@ -28,6 +31,9 @@ func schema(t reflect.Type, path string, lines *[]string) {
 		for i := range t.NumField() {
 			f := t.Field(i)
 			name, option, _ := strings.Cut(f.Tag.Get("json"), ",")
+			if f.Type == reflect.TypeFor[*format.MoE]() { // whose fields stand among those of the config
+				schema(f.Type, path, lines)
+			}
 			if name == "-" {
 				continue
 			}
@@ -52,7 +58,7 @@ func schema(t reflect.Type, path string, lines *[]string) {
 // Scripts read these: names stay, and so do types. New ones are added to the file by go test ./cmd/st -update.
 func TestInspectSchema(t *testing.T) {
 	var lines []string
-	schema(reflect.TypeFor[fileReport](), "", &lines)
+	schema(reflect.TypeFor[report.File](), "", &lines)
 	got := strings.Join(lines, "\n") + "\n"
 	path := filepath.Join("testdata", "inspect_schema.golden")
 	if *update {
@@ -68,7 +74,7 @@ func TestInspectSchema(t *testing.T) {
 		t.Errorf("the fields of --json (-want +got):\n%s", diff)
 	}
 	// And the program prints no others.
-	all := mustJSON[fileReport](t, "inspect", tiny(t), "--json", "--tensors", "--layers", "--experts", "--verify")
+	all := mustJSON[report.File](t, "inspect", tiny(t), "--json", "--tensors", "--layers", "--experts", "--verify")
 	if n := fmt.Sprint(len(all.Layers[0].Statistics.Matrices), len(all.Experts[0].Types)); n != "7 3" {
 		t.Errorf("matrices of a layer and of an expert: %s", n)
 	}

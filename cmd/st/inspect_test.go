@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"st/cmd/internal/report"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -60,7 +62,7 @@ func TestInspectGolden(t *testing.T) {
 }
 
 func TestInspectJSON(t *testing.T) {
-	r := mustJSON[fileReport](t, "inspect", tiny(t), "--json", "--tensors", "--layers", "--experts", "--verify")
+	r := mustJSON[report.File](t, "inspect", tiny(t), "--json", "--tensors", "--layers", "--experts", "--verify")
 	c := r.Architecture
 	if c.Architecture != "smallthinker" || c.Layers != 6 || !c.TiedEmbeddings {
 		t.Errorf("architecture: %+v", c)
@@ -73,7 +75,7 @@ func TestInspectJSON(t *testing.T) {
 		routers   = 6 * 16 * 192
 		expert    = 3 * 64 * 192
 	)
-	want := parameterReport{
+	want := report.Parameters{
 		Total:             embedding + attention + norms + routers + 6*16*expert,
 		ActivePerToken:    embedding + attention + norms + routers + 6*4*expert,
 		ActiveWithoutHead: attention + norms + routers + 6*4*expert,
@@ -104,7 +106,7 @@ func TestInspectJSON(t *testing.T) {
 	}
 	// Q4_0 takes 18 bytes for 32 weights; a token looks up one row of the table, in Q8_0, and reads the rest.
 	const q4 = 18. / 32
-	token := tokenReport{
+	token := report.TokenReads{
 		Dense:   204 + int64(attention*q4) + 4*norms + 4*routers + int64(embedding*q4),
 		Experts: int64(6 * 4 * expert * q4),
 	}
@@ -124,7 +126,7 @@ func TestInspectDamaged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	experts := mustJSON[fileReport](t, "inspect", tiny(t), "--json", "--experts").Experts
+	experts := mustJSON[report.File](t, "inspect", tiny(t), "--json", "--experts").Experts
 	for _, e := range []int{5, 40} {
 		data[experts[e].Offset+100] ^= 1
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"st/cmd/internal/report"
 	"st/convert/modeltest"
 )
 
@@ -69,7 +70,7 @@ func TestInspectWeights(t *testing.T) {
 		{write("m.gguf", testGGUF()), "gguf version 3", 3, false},
 	} {
 		t.Run(filepath.Base(tt.path), func(t *testing.T) {
-			r := mustJSON[weightsReport](t, "inspect", tt.path, "--json", "--tensors")
+			r := mustJSON[report.Checkpoint](t, "inspect", tt.path, "--json", "--tensors")
 			if !strings.HasPrefix(tt.kind, r.Kind) || tt.tensors > 0 && len(r.Tensors) != tt.tensors || (r.Architecture != nil) != tt.known {
 				t.Errorf("kind %q, %d tensors, architecture %v", r.Kind, len(r.Tensors), r.Architecture)
 			}
@@ -79,7 +80,7 @@ func TestInspectWeights(t *testing.T) {
 			}
 			for _, x := range r.Sizes {
 				bytes -= x.Bytes
-				if x.Class == classOther {
+				if x.Class == report.Other {
 					t.Errorf("%+v", x)
 				}
 			}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"st/cmd/internal/report"
 	"st/format"
 	"st/runtime/engine"
 )
@@ -97,7 +98,7 @@ func TestCachePlan(t *testing.T) {
 		t.Fatalf("recorded: %+v, %v", usage, err)
 	}
 	for _, args := range [][]string{{"--trace", trace}, nil} {
-		plan := mustJSON[fileReport](t, append([]string{"inspect", model, "--cache-plan", "--json"}, args...)...).CachePlan
+		plan := mustJSON[report.File](t, append([]string{"inspect", model, "--cache-plan", "--json"}, args...)...).CachePlan
 		if plan == nil || len(plan.Plans) < 2 || plan.DiskSpeed <= 0 || plan.MemorySpeed <= 0 {
 			t.Fatalf("%v: %+v", args, plan)
 		}
@@ -114,8 +115,8 @@ func TestCachePlan(t *testing.T) {
 		}
 		// What the table says can be typed.
 		must(t, "generate", model, "-p", "It", "-n", "2", "--memory", fmt.Sprintf("%dMiB", plan.Plans[0].Memory>>20))
-		if last := plan.Plans[len(plan.Plans)-1]; last.Experts != plan.ExpertNumber {
-			t.Errorf("%v: the largest budget keeps %d experts of %d", args, last.Experts, plan.ExpertNumber)
+		if last := plan.Plans[len(plan.Plans)-1]; last.Experts != plan.Experts {
+			t.Errorf("%v: the largest budget keeps %d experts of %d", args, last.Experts, plan.Experts)
 		}
 	}
 	if o := st("inspect", model, "--verify"); o.code != exitOK {
@@ -148,7 +149,7 @@ func TestCachePlanOfLongTrace(t *testing.T) {
 	trace := filepath.Join(t.TempDir(), "m.trace")
 	must(t, "generate", tiny(t), "-p", "It was the best of times", "-n", "10", "--trace", trace)
 	smallest := func() int64 {
-		return mustJSON[fileReport](t, "inspect", tiny(t), "--cache-plan", "--json", "--trace", trace).CachePlan.Plans[0].Memory
+		return mustJSON[report.File](t, "inspect", tiny(t), "--cache-plan", "--json", "--trace", trace).CachePlan.Plans[0].Memory
 	}
 	short := smallest()
 	text, err := os.ReadFile(trace)
@@ -180,7 +181,7 @@ func TestCachePlanRefuses(t *testing.T) {
 		{other, other + " is of a model with 1 layers of 4 experts, 1 active"},
 		{other, "record it anew"},
 		{broken, broken + ": line 2: "},
-		{dir, dir + " is no regular file"},
+		{dir, dir + " is not a regular file"},
 		{filepath.Join(dir, "none"), "no such file"},
 	} {
 		o := st("inspect", tiny(t), "--cache-plan", "--trace", tt.trace)

@@ -58,7 +58,7 @@ func (a *app) openModel(path string, opts engineFlags) (_ *model, err error) {
 		}
 	}
 	if opts.trace != "" {
-		if trace, err = newTraceFile(opts.trace, traceShape(&r.Config), &opts.Options); err != nil {
+		if trace, err = newTraceFile(opts.trace, engine.TraceShape(&r.Config), &opts.Options); err != nil {
 			return nil, err
 		}
 		defer func() {

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"st/cmd/internal/report"
 )
 
 const checkpoint = "../../testdata/tiny-smallthinker"
@@ -206,25 +208,26 @@ func list(t *testing.T, dir string) []string {
 
 // Every field that --json prints is in the command's help.
 func TestHelpListsFields(t *testing.T) {
-	for command, report := range map[string]any{
+	for command, printed := range map[string]any{
 		"convert":   convertReport{Fallbacks: []fallbackReport{{}}},
 		"quantize":  convertReport{Fallbacks: []fallbackReport{{}}, Report: &lossReport{Classes: []lossRow{{}}}},
 		"calibrate": calibrateReport{},
 		"generate":  generateReport{},
-		"diff": diffReport{Meta: []metaDiff{{}}, Classes: []classDiff{{Values: &valueDiff{}}}, Tensors: []tensorDiff{
+		"diff": report.Diff{Meta: []report.MetaDiff{{}}, Classes: []report.ClassDiff{{Values: &report.ValueDiff{}}}, Tensors: []report.TensorDiff{
 			{OnlyIn: "a", ShapeA: []int{1}, ShapeB: []int{1}, TypeA: "f32", TypeB: "f32", LayoutA: "rows", LayoutB: "rows", BytesA: 1, BytesB: 1}}},
 		"eval": evalReport{Divergence: &divergenceReport{}},
-		"inspect": fileReport{
-			Types: []typeReport{{}}, Sizes: []sizeReport{{}}, KVCache: []kvReport{{Q8: 1}},
-			Tokenizer: &tokenizerReport{Special: []specialTokenReport{{}}},
-			Memory:    &memoryReport{Budgets: []budgetReport{{}}}, Token: tokenReport{Parts: []partReport{{}}},
-			Tensors: []tensorReport{{}}, Verify: &verifyReport{},
-			Layers:  []layerReport{{Statistics: &layerStatistics{Matrices: map[string]weightReport{"matrices": {}}, Alike: []alikeReport{{}}}}},
-			Experts: []expertReport{{Statistics: &expertStatistics{Nearest: &nearestReport{}}}},
+		"inspect": report.File{
+			Types: []report.TypeSize{{}}, Sizes: []report.ClassSize{{}}, KVCache: []report.KVCache{{Q8: 1}},
+			Tokenizer: &report.Tokenizer{Special: []report.SpecialToken{{}}},
+			Memory:    &report.Memory{Budgets: []report.Budget{{}}}, Token: report.TokenReads{Parts: []report.ClassBytes{{}}},
+			Tensors: []report.Tensor{{}}, Verify: &report.Verification{},
+			Layers: []report.Layer{{FFNBytes: 1, FFNTypes: []string{"f32"},
+				Statistics: &report.LayerStatistics{Matrices: map[string]report.TensorStatistics{"matrices": {}}, Alike: []report.AlikePair{{}}}}},
+			Experts: []report.Expert{{Statistics: &report.ExpertStatistics{Nearest: &report.NearestExpert{}}}},
 		},
 	} {
 		help := must(t, command, "--help")
-		text, err := json.Marshal(report)
+		text, err := json.Marshal(printed)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"st/format"
 	"st/runtime/engine"
 	"st/runtime/experts"
 )
@@ -19,10 +18,6 @@ type traceFile struct {
 	w      *experts.TraceWriter
 	tokens int  // that were written
 	failed bool // to write: the last line may be cut
-}
-
-func traceShape(c *format.Config) experts.Shape {
-	return experts.Shape{Layers: c.Layers, Experts: c.MoE.Experts, TopK: c.MoE.ExpertsPerToken}
 }
 
 // newTraceFile begins a trace, and has the engine tell it what it routes.

@@ -1,21 +1,37 @@
 package activity
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
 	"math"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"st/format"
 )
 
 // The numbers below were worked out by hand.
 var about = cmp.Options{cmpopts.EquateApprox(0, 1e-12), cmpopts.IgnoreUnexported(Pair{})}
 
+// collector returns one of a model of a shape whose layers all have experts.
+func collector(s Shape) *Collector {
+	c, err := NewCollector(&format.Config{Layers: s.Layers, MoE: &format.MoE{Experts: s.Experts, ExpertsPerToken: s.TopK, ExpertFFN: s.Neurons}})
+	if err != nil {
+		panic(err)
+	}
+	return c
+}
+
+func number(v float64) *float64 { return &v }
+
 // collect runs two sequences, of three tokens and of one, through a model of one layer of four experts with ten neurons, of
 // which a token chooses two.
 func collect() *Collector {
-	c := NewCollector(Shape{Layers: 1, Experts: 4, TopK: 2, Neurons: 10})
+	c := collector(Shape{Layers: 1, Experts: 4, TopK: 2, Neurons: 10})
 	c.ExpertsUsed(0, []int32{0, 1, 1, 0}, []float32{0.75, 0.25, 0.5, 0.5}, []int32{0, 2, 4, 10})
 	c.ExpertsUsed(0, []int32{2, 0}, []float32{0.625, 0.375}, []int32{2, 4}) // goes on from the two
 	c.EndSequence()
@@ -34,7 +50,7 @@ func report(t *testing.T, c *Collector) *Report {
 
 func TestReport(t *testing.T) {
 	// Uses 4, 2, 2, 0 of 8: entropy ½·1 + 2·¼·2. Active of ten: 0 2 2 3 4 4 5 10, of sum 30.
-	density := Density{Mean: 30. / 80, Min: 0, Q25: 0.2, Median: 0.3, Q75: 0.4, Q95: 1, Max: 1}
+	density := &Density{Mean: 30. / 80, Min: 0, Q25: 0.2, Median: 0.3, Q75: 0.4, Q95: 1, Max: 1}
 	hot := HotSet{Uses50: 1, Uses80: 3, Uses95: 3}
 	want := &Report{
 		Kind: Kind, Version: Version, Tokens: 4, Windows: 2, Shape: Shape{1, 4, 2, 10}, Density: density, HotSet: hot,
@@ -45,10 +61,10 @@ func TestReport(t *testing.T) {
 			HotSet:           hot,
 			Density:          density,
 			Experts: []ExpertReport{
-				{Expert: 0, Uses: 4, Frequency: 1, MeanWeight: (0.75 + 0.5 + 0.375 + 1) / 4, Density: 17. / 40, Partner: 1, Lift: 1},
-				{Expert: 1, Uses: 2, Frequency: 0.5, MeanWeight: 0.375, Density: 6. / 20, Partner: 0, Lift: 1},
-				{Expert: 2, Uses: 2, Frequency: 0.5, MeanWeight: 0.3125, Density: 7. / 20, Partner: 0, Lift: 1},
-				{Expert: 3, Partner: -1},
+				{Expert: 0, Uses: 4, Frequency: 1, MeanWeight: (0.75 + 0.5 + 0.375 + 1) / 4, Density: number(17. / 40), Partner: 1, Lift: 1},
+				{Expert: 1, Uses: 2, Frequency: 0.5, MeanWeight: 0.375, Density: number(6. / 20), Partner: 0, Lift: 1},
+				{Expert: 2, Uses: 2, Frequency: 0.5, MeanWeight: 0.3125, Density: number(7. / 20), Partner: 0, Lift: 1},
+				{Expert: 3, Density: number(0), Partner: -1},
 			},
 			Pairs: []Pair{{Experts: [2]int{0, 1}, Together: 2, Expected: 2, Lift: 1}, {Experts: [2]int{0, 2}, Together: 2, Expected: 2, Lift: 1}},
 		}},
@@ -60,7 +76,7 @@ func TestReport(t *testing.T) {
 
 // Pairs that were often together come before those that were so by chance.
 func TestPairs(t *testing.T) {
-	c := NewCollector(Shape{Layers: 1, Experts: 6, TopK: 2, Neurons: 1})
+	c := collector(Shape{Layers: 1, Experts: 6, TopK: 2, Neurons: 1})
 	choose := func(times int, a, b int32) {
 		for range times {
 			c.ExpertsUsed(0, []int32{a, b}, []float32{1, 0}, []int32{0, 1})
@@ -91,7 +107,7 @@ func TestPairs(t *testing.T) {
 func TestBatches(t *testing.T) {
 	experts, weights, active := []int32{0, 1, 1, 2, 3, 1, 0, 2}, []float32{1, 0, 1, 0, 1, 0, 1, 0}, []int32{0, 1, 2, 3, 4, 5, 6, 7}
 	shape := Shape{Layers: 2, Experts: 4, TopK: 2, Neurons: 8}
-	whole, parts := NewCollector(shape), NewCollector(shape)
+	whole, parts := collector(shape), collector(shape)
 	for l := range 2 {
 		whole.ExpertsUsed(l, experts, weights, active)
 	}
@@ -183,6 +199,53 @@ func TestNotFinite(t *testing.T) {
 	c := collect()
 	c.ExpertsUsed(0, []int32{0, 2}, []float32{1, float32(math.NaN())}, []int32{3, 5})
 	if _, err := c.Report(); err == nil || !strings.Contains(err.Error(), "layer 0: weights of expert 2 are not finite") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+// Layers without experts have no part in a report, and layers keep their numbers. With SiLU no neuron is inactive.
+func TestDenseLayersBetween(t *testing.T) {
+	c, err := NewCollector(&format.Config{Layers: 4, Activation: format.SiLU, FFN: 32,
+		MoE: &format.MoE{Experts: 4, ExpertsPerToken: 2, ExpertFFN: 8, Layout: []bool{false, true, false, true}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, layer := range []int{1, 3} {
+		c.ExpertsUsed(layer, []int32{0, 1, 0, 2}, []float32{0.5, 0.5, 0.75, 0.25}, nil)
+	}
+	r := report(t, c)
+	if r.Tokens != 2 || r.Shape != (Shape{Layers: 2, Experts: 4, TopK: 2, Neurons: 8}) || len(r.Layers) != 2 || r.Layers[0].Layer != 1 || r.Layers[1].Layer != 3 {
+		t.Fatalf("%+v", r)
+	}
+	if e := r.Layers[1].Experts[0]; e.Uses != 2 || e.Frequency != 1 || e.Density != nil || r.Density != nil || r.Layers[0].Density != nil {
+		t.Errorf("%+v, density %v", e, r.Density)
+	}
+	text, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(text), "density") {
+		t.Errorf("there is a density in %s", text)
+	}
+	again, err := ReadReport(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(r, again, about); diff != "" {
+		t.Error(diff)
+	}
+	same, err := Compare(r, again)
+	if err != nil || same.DensityShift != nil || same.Layers[1].Layer != 3 || same.Changed[0].Layer != 1 {
+		t.Errorf("%+v, %v", same, err)
+	}
+	again.Layers[1].Layer = 2
+	if _, err := Compare(r, again); err == nil || !strings.Contains(err.Error(), "one in layer 3 where the other has them in layer 2") {
+		t.Errorf("experts in other layers: %v", err)
+	}
+}
+
+func TestDenseModel(t *testing.T) {
+	if _, err := NewCollector(&format.Config{Layers: 4, FFN: 32}); !errors.Is(err, ErrDense) {
 		t.Errorf("error is %v", err)
 	}
 }

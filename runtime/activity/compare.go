@@ -2,6 +2,7 @@ package activity
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -18,8 +19,8 @@ type Comparison struct {
 	ByChance     float64           `json:"total_variation_by_chance"`
 	Divergence   float64           `json:"jensen_shannon_bits"`
 	Overlap      Overlap           `json:"hot_overlap"`
-	DensityShift float64           `json:"density_difference"` // mean of B − mean of A
-	Changed      []ExpertChange    `json:"changed"`            // the experts that changed most
+	DensityShift *float64          `json:"density_difference,omitempty"` // mean of B − mean of A; nil: the activation is dense
+	Changed      []ExpertChange    `json:"changed"`                      // the experts that changed most
 	Layers       []LayerComparison `json:"layers"`
 }
 
@@ -28,10 +29,10 @@ const ComparisonKind = "activity comparison"
 
 // Source says what one of the reports is about.
 type Source struct {
-	Model   string  `json:"model"`
-	Text    string  `json:"text"`
-	Tokens  int64   `json:"tokens"`
-	Density Density `json:"density"`
+	Model   string   `json:"model"`
+	Text    string   `json:"text"`
+	Tokens  int64    `json:"tokens"`
+	Density *Density `json:"density,omitempty"`
 }
 
 // LayerComparison tells how a layer differs.
@@ -41,7 +42,7 @@ type LayerComparison struct {
 	ByChance     float64        `json:"total_variation_by_chance"`
 	Divergence   float64        `json:"jensen_shannon_bits"`
 	Overlap      Overlap        `json:"hot_overlap"`
-	DensityShift float64        `json:"density_difference"`
+	DensityShift *float64       `json:"density_difference,omitempty"`
 	Experts      []ExpertChange `json:"experts"` // all of them, in order of their numbers
 }
 
@@ -69,10 +70,18 @@ func Compare(a, b *Report) (*Comparison, error) {
 	if a.Shape != b.Shape {
 		return nil, fmt.Errorf("the models have different shapes: %v, and %v", a.Shape, b.Shape)
 	}
+	for i := range a.Layers {
+		if x, y := a.Layers[i].Layer, b.Layers[i].Layer; x != y {
+			return nil, fmt.Errorf("the models have experts in different layers: one in layer %d where the other has them in layer %d", x, y)
+		}
+	}
+	if (a.Density == nil) != (b.Density == nil) {
+		return nil, errors.New("the models have different activations: one leaves neurons inactive, the other does not")
+	}
 	c := &Comparison{
 		Kind: ComparisonKind, Version: Version, Shape: a.Shape,
 		A: Source{a.Model, a.Text, a.Tokens, a.Density}, B: Source{b.Model, b.Text, b.Tokens, b.Density},
-		DensityShift: b.Density.Mean - a.Density.Mean,
+		DensityShift: shift(a.Density, b.Density),
 	}
 	var allA, allB []int64
 	for i := range a.Layers {
@@ -80,12 +89,13 @@ func Compare(a, b *Report) (*Comparison, error) {
 		allA, allB = append(allA, usesA...), append(allB, usesB...)
 		qA, qB := distribution(usesA), distribution(usesB)
 		pooled := make([]float64, len(usesA))
-		l := LayerComparison{Layer: i, Variation: totalVariation(qA, qB), Divergence: jensenShannon(qA, qB),
-			Overlap: newOverlap(usesA, usesB), DensityShift: b.Layers[i].Density.Mean - a.Layers[i].Density.Mean}
+		number := a.Layers[i].Layer
+		l := LayerComparison{Layer: number, Variation: totalVariation(qA, qB), Divergence: jensenShannon(qA, qB),
+			Overlap: newOverlap(usesA, usesB), DensityShift: shift(a.Layers[i].Density, b.Layers[i].Density)}
 		for e := range usesA {
 			pooled[e] = float64(usesA[e]+usesB[e]) / float64(a.Tokens+b.Tokens)
 			pA, pB := float64(usesA[e])/float64(a.Tokens), float64(usesB[e])/float64(b.Tokens)
-			l.Experts = append(l.Experts, ExpertChange{i, e, pA, pB, pB - pA})
+			l.Experts = append(l.Experts, ExpertChange{number, e, pA, pB, pB - pA})
 		}
 		l.ByChance = chanceVariation(pooled, a.Shape.TopK, a.Tokens, b.Tokens)
 		c.Layers = append(c.Layers, l)
@@ -98,6 +108,15 @@ func Compare(a, b *Report) (*Comparison, error) {
 	c.Overlap = newOverlap(allA, allB)
 	c.Changed = MostChanged(c.Changed, maxChanged)
 	return c, nil
+}
+
+// shift returns the mean density of b minus that of a; nil without densities.
+func shift(a, b *Density) *float64 {
+	if a == nil || b == nil {
+		return nil
+	}
+	d := b.Mean - a.Mean
+	return &d
 }
 
 // MostChanged returns the n experts whose frequency differs most, the largest difference first.

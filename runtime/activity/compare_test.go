@@ -11,7 +11,7 @@ import (
 func TestCompare(t *testing.T) {
 	a := report(t, collect())
 	a.Model, a.Text = "m.stm", "a.txt"
-	other := NewCollector(a.Shape)
+	other := collector(a.Shape)
 	other.ExpertsUsed(0, []int32{3, 2, 2, 3}, []float32{1, 0, 1, 0}, []int32{1, 1, 1, 1})
 	b := report(t, other)
 	got, err := Compare(a, b)
@@ -23,7 +23,7 @@ func TestCompare(t *testing.T) {
 	chance := chanceVariation([]float64{4. / 6, 2. / 6, 4. / 6, 2. / 6}, 2, 4, 2)
 	divergence := entropy([]float64{0.25, 0.125, 0.375, 0.25}) - (1.5+1)/2
 	layer := LayerComparison{Variation: 0.75, ByChance: chance, Divergence: divergence, Overlap: Overlap{0, 0.25, 0.25},
-		DensityShift: 0.1 - 0.375, Experts: changes}
+		DensityShift: number(0.1 - 0.375), Experts: changes}
 	want := &Comparison{Kind: ComparisonKind, Version: Version, A: Source{"m.stm", "a.txt", 4, a.Density}, B: Source{Tokens: 2, Density: b.Density},
 		Shape: a.Shape, Variation: 0.75, ByChance: chance, Divergence: divergence, Overlap: layer.Overlap, DensityShift: layer.DensityShift,
 		Changed: []ExpertChange{changes[0], changes[3], changes[1], changes[2]}, Layers: []LayerComparison{layer}}
@@ -31,7 +31,7 @@ func TestCompare(t *testing.T) {
 		t.Error(diff)
 	}
 	same, err := Compare(a, a)
-	if err != nil || same.Variation != 0 || same.Divergence != 0 || same.DensityShift != 0 || same.Overlap != (Overlap{1, 1, 1}) {
+	if err != nil || same.Variation != 0 || same.Divergence != 0 || *same.DensityShift != 0 || same.Overlap != (Overlap{1, 1, 1}) {
 		t.Errorf("compared with itself: %+v, %v", same, err)
 	}
 	b.Shape.Neurons++
@@ -65,7 +65,9 @@ func TestReadReport(t *testing.T) {
 		{`"top_k":2`, `"top_k":1`, "layer 0 was used 8 times, not 4"},
 		{`"layers":1`, `"layers":2`, "it has 1 layers, not 2"},
 		{`"tokens":4`, `"tokens":0`, "it tells of 0 tokens"},
-		{`"layers":[{"layer":0`, `"layers":[{"layer":1`, "where layer 0 of 4 experts should be is layer 1 of 4"},
+		{`"layers":[{"layer":0`, `"layers":[{"layer":-1`, "the number of a layer, -1, is not between -1 and"},
+		{`"layers":[{"layer":0`, `"layers":[{"layer":5000`, "the number of a layer, 5000, is not between -1 and"},
+		{`"density":0.3,`, "", "expert 1 should be"},
 		{`"expert":3`, `"expert":2`, "where expert 3 should be is expert 2"},
 		{`"uses":4`, `"uses":5`, "which 5 of 4 tokens use"},
 		{`"uses":4`, `"uses":-4`, "which -4 of 4 tokens use"},

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"st/format"
 )
 
 // ReadReport reads a report from its JSON, and checks that it is whole.
@@ -44,33 +46,41 @@ func (r *Report) check() error {
 	if len(r.Layers) != s.Layers {
 		return fmt.Errorf("the report is damaged: it has %d layers, not %d", len(r.Layers), s.Layers)
 	}
+	last := -1
 	for i := range r.Layers {
 		l := &r.Layers[i]
-		if l.Layer != i || len(l.Experts) != s.Experts {
-			return fmt.Errorf("the report is damaged: where layer %d of %d experts should be is layer %d of %d", i, s.Experts, l.Layer, len(l.Experts))
+		if l.Layer <= last || l.Layer >= format.MaxLayers {
+			return fmt.Errorf("the report is damaged: the number of a layer, %d, is not between %d and %d", l.Layer, last, format.MaxLayers)
+		}
+		if len(l.Experts) != s.Experts {
+			return fmt.Errorf("the report is damaged: layer %d has %d experts, not %d", l.Layer, len(l.Experts), s.Experts)
+		}
+		last = l.Layer
+		if (l.Density == nil) != (r.Density == nil) {
+			return errors.New("the report is damaged: some of it has densities, some has none")
 		}
 		if err := l.Density.check(); err != nil {
-			return fmt.Errorf("the report is damaged: layer %d: %w", i, err)
+			return fmt.Errorf("the report is damaged: layer %d: %w", l.Layer, err)
 		}
 		if err := l.HotSet.check(s.Experts); err != nil {
-			return fmt.Errorf("the report is damaged: layer %d: %w", i, err)
+			return fmt.Errorf("the report is damaged: layer %d: %w", l.Layer, err)
 		}
 		for _, p := range l.Pairs {
 			if a, b := p.Experts[0], p.Experts[1]; a < 0 || b < 0 || a >= s.Experts || b >= s.Experts {
-				return fmt.Errorf("the report is damaged: layer %d has a pair of experts %d and %d", i, a, b)
+				return fmt.Errorf("the report is damaged: layer %d has a pair of experts %d and %d", l.Layer, a, b)
 			}
 		}
 		var sum int64
 		for j := range l.Experts {
 			e := &l.Experts[j]
 			if e.Expert != j || e.Uses < 0 || e.Uses > r.Tokens ||
-				!share(e.Frequency) || !share(e.MeanWeight) || !share(e.Density) || e.Partner < -1 || e.Partner >= s.Experts {
-				return fmt.Errorf("the report is damaged: layer %d: where expert %d should be is expert %d, which %d of %d tokens use", i, j, e.Expert, e.Uses, r.Tokens)
+				!share(e.Frequency) || !share(e.MeanWeight) || (e.Density == nil) != (r.Density == nil) || e.Density != nil && !share(*e.Density) || e.Partner < -1 || e.Partner >= s.Experts {
+				return fmt.Errorf("the report is damaged: layer %d: where expert %d should be is expert %d, which %d of %d tokens use", l.Layer, j, e.Expert, e.Uses, r.Tokens)
 			}
 			sum += e.Uses
 		}
 		if want := r.Tokens * int64(s.TopK); sum != want {
-			return fmt.Errorf("the report is damaged: layer %d was used %d times, not %d", i, sum, want)
+			return fmt.Errorf("the report is damaged: layer %d was used %d times, not %d", l.Layer, sum, want)
 		}
 	}
 	return nil
@@ -79,7 +89,11 @@ func (r *Report) check() error {
 // share reports whether a number is a share.
 func share(v float64) bool { return v >= 0 && v <= 1 }
 
+// check finds a density that is no share. Without a density nothing is wrong.
 func (d *Density) check() error {
+	if d == nil {
+		return nil
+	}
 	for _, v := range []float64{d.Mean, d.Min, d.Q25, d.Median, d.Q75, d.Q95, d.Max} {
 		if !share(v) {
 			return fmt.Errorf("a density is %v: it must be 0 to 1", v)

@@ -23,8 +23,8 @@ type Report struct {
 	Tokens  int64         `json:"tokens"`
 	Windows int64         `json:"windows"`
 	Shape   Shape         `json:"shape"`
-	Density Density       `json:"density"` // of all layers together
-	HotSet  HotSet        `json:"hot_set"` // of all layers' experts
+	Density *Density      `json:"density,omitempty"` // of all layers together; nil: the activation is dense
+	HotSet  HotSet        `json:"hot_set"`           // of all layers' experts
 	Layers  []LayerReport `json:"layers"`
 }
 
@@ -36,7 +36,7 @@ type LayerReport struct {
 	Locality         float64        `json:"locality"` // 0 if no token has one before it
 	LocalityByChance float64        `json:"locality_by_chance"`
 	HotSet           HotSet         `json:"hot_set"`
-	Density          Density        `json:"density"`
+	Density          *Density       `json:"density,omitempty"`
 	Experts          []ExpertReport `json:"experts"` // in order of their numbers
 	Pairs            []Pair         `json:"pairs"`   // those that most prefer each other, the strongest first
 }
@@ -47,9 +47,10 @@ type ExpertReport struct {
 	Uses       int64   `json:"uses"`
 	Frequency  float64 `json:"frequency"`
 	MeanWeight float64 `json:"mean_weight"` // when it is chosen; 0 if it never was
-	Density    float64 `json:"density"`     // mean; 0 if it was never chosen
-	Partner    int     `json:"partner"`     // the expert with which it is the strongest pair; −1: it was never chosen with another
-	Lift       float64 `json:"partner_lift"`
+	// Density is the mean; 0 if the expert was never chosen, nil if the activation is dense.
+	Density *float64 `json:"density,omitempty"`
+	Partner int      `json:"partner"` // the expert with which it is the strongest pair; −1: it was never chosen with another
+	Lift    float64  `json:"partner_lift"`
 }
 
 // HotSet tells how many experts have so many percent of all uses.
@@ -75,19 +76,22 @@ const maxPairs = 10
 // evidence is how many tokens draw a lift towards 1 when pairs are ranked.
 const evidence = 5
 
-// Report tells what was seen so far. Model, Text and Context are left to the caller. It fails if a weight was not a number.
+// Report tells what was counted so far. Model, Text and Context are left to the caller. It fails if a weight was not finite.
 func (c *Collector) Report() (*Report, error) {
 	r := &Report{Kind: Kind, Version: Version, Shape: c.shape}
-	density := make([]int64, c.shape.Neurons+1)
+	var density []int64
+	if c.sparse {
+		density = make([]int64, c.shape.Neurons+1)
+	}
 	var uses []int64
 	for i := range c.layers {
 		l := &c.layers[i]
 		for e := range l.experts {
 			if sum := l.experts[e].weight; math.IsNaN(sum) || math.IsInf(sum, 0) {
-				return nil, fmt.Errorf("layer %d: weights of expert %d are not finite: the model is damaged", i, e)
+				return nil, fmt.Errorf("layer %d: weights of expert %d are not finite: the model is damaged", l.number, e)
 			}
 		}
-		r.Layers = append(r.Layers, l.report(i, c.shape.TopK))
+		r.Layers = append(r.Layers, l.report(c.shape.TopK))
 		uses = append(uses, l.uses()...)
 		for active, n := range l.density {
 			density[active] += n
@@ -112,9 +116,9 @@ func (l *layerCounts) uses() []int64 {
 	return uses
 }
 
-func (l *layerCounts) report(layer, topK int) LayerReport {
+func (l *layerCounts) report(topK int) LayerReport {
 	uses := l.uses()
-	r := LayerReport{Layer: layer, Entropy: entropy(distribution(uses)), MaxEntropy: math.Log2(float64(len(uses))),
+	r := LayerReport{Layer: l.number, Entropy: entropy(distribution(uses)), MaxEntropy: math.Log2(float64(len(uses))),
 		HotSet: newHotSet(uses), Density: newDensity(l.density)}
 	if l.steps > 0 {
 		r.Locality = float64(l.kept) / float64(l.steps*int64(topK))
@@ -124,10 +128,13 @@ func (l *layerCounts) report(layer, topK int) LayerReport {
 	for i := range l.experts {
 		e := &l.experts[i]
 		x := ExpertReport{Expert: i, Uses: e.uses, Partner: -1}
+		if l.density != nil {
+			density := float64(e.active) / float64(max(1, e.uses)) / float64(len(l.density)-1)
+			x.Density = &density
+		}
 		if e.uses > 0 {
 			x.Frequency = float64(e.uses) / float64(l.tokens)
 			x.MeanWeight = e.weight / float64(e.uses)
-			x.Density = float64(e.active) / float64(e.uses) / float64(len(l.density)-1)
 			r.LocalityByChance += x.Frequency * x.Frequency / float64(topK)
 		}
 		if j := slices.IndexFunc(pairs, func(p Pair) bool { return p.Experts[0] == i || p.Experts[1] == i }); j >= 0 {

@@ -104,8 +104,11 @@ type Density struct {
 	Max    float64 `json:"max"`
 }
 
-// newDensity makes it of the histogram of active neurons, 0 to the number of an expert's neurons.
-func newDensity(histogram []int64) Density {
+// newDensity makes it of the histogram of active neurons, 0 to the number of an expert's neurons; nil without one.
+func newDensity(histogram []int64) *Density {
+	if histogram == nil {
+		return nil
+	}
 	var total, sum int64
 	for active, n := range histogram {
 		total += n
@@ -113,7 +116,7 @@ func newDensity(histogram []int64) Density {
 	}
 	neurons := float64(len(histogram) - 1)
 	if total == 0 || neurons == 0 {
-		return Density{}
+		return &Density{}
 	}
 	quantile := func(percent int64) float64 {
 		var below int64
@@ -124,6 +127,6 @@ func newDensity(histogram []int64) Density {
 		}
 		return 1
 	}
-	return Density{Mean: float64(sum) / float64(total) / neurons, Min: quantile(0), Q25: quantile(25), Median: quantile(50),
+	return &Density{Mean: float64(sum) / float64(total) / neurons, Min: quantile(0), Q25: quantile(25), Median: quantile(50),
 		Q75: quantile(75), Q95: quantile(95), Max: quantile(100)}
 }

@@ -9,49 +9,83 @@ import (
 	"st/runtime/kernel"
 )
 
-// Bandwidth returns the bytes a second that each number of threads reads from memory together, the best of several passes
-// over a buffer that no cache holds.
-func Bandwidth(ctx context.Context, threads ...int) ([]float64, error) {
+// MemorySpeed is how fast memory is read.
+type MemorySpeed struct {
+	// BytesPerSecond is the speed of each number of threads that was asked for, the best of several passes over a buffer.
+	BytesPerSecond []float64
+	// Buffer is the size of the buffer in bytes. In a buffer that fits in a CPU cache the cache is measured, not memory.
+	Buffer int64
+}
+
+// The buffer is far larger than caches are, where memory allows it. A process that has a quarter of its memory left is not pushed out
+// by it.
+const (
+	bandwidthBuffer = 1 << 30
+	bandwidthShare  = 4
+	bandwidthLeast  = 16 << 20
+	bandwidthChunk  = 1 << 18
+)
+
+// Bandwidth measures how fast numbers of threads read memory together. The buffer takes 1 GiB, and at most a quarter of what
+// [AllowedMemory] allows. A buffer that cannot be allocated is halved, down to 16 MiB.
+func Bandwidth(ctx context.Context, threads ...int) (*MemorySpeed, error) {
 	if err := kernel.Err(); err != nil {
 		return nil, err
 	}
-	b, err := new(memory).newBlock(forWorking, 1<<30)
+	allowed, _ := AllowedMemory()
+	b, size, err := allocateBuffer(bufferSize(allowed))
 	if err != nil {
 		return nil, err
 	}
 	defer b.free()
-	data := b.bytes()
+	data := b.bytes()[:size]
 	for i := 0; i < len(data); i += 4096 {
 		data[i] = 1 // a page that was never written is not memory yet
 	}
-	var all []float64
+	speed := &MemorySpeed{Buffer: size}
 	for _, n := range threads {
-		speed, err := bandwidth(ctx, data, n)
+		v, err := bandwidth(ctx, data, n)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, speed)
+		speed.BytesPerSecond = append(speed.BytesPerSecond, v)
 	}
-	return all, nil
+	return speed, nil
+}
+
+// bufferSize returns the bytes of the buffer, whole chunks, where so much memory is allowed; 0: that is not known.
+func bufferSize(allowed int64) int64 {
+	if allowed <= 0 {
+		return bandwidthBuffer
+	}
+	return max(bandwidthLeast, min(bandwidthBuffer, allowed/bandwidthShare/bandwidthChunk*bandwidthChunk))
+}
+
+// allocateBuffer takes less than size bytes where a limit on address space refuses them.
+func allocateBuffer(size int64) (*block, int64, error) {
+	for {
+		b, err := new(memory).newBlock(forWorking, size)
+		if err == nil || size/2 < bandwidthLeast {
+			return b, size, err
+		}
+		size = size / 2 / bandwidthChunk * bandwidthChunk
+	}
 }
 
 func bandwidth(ctx context.Context, data []byte, threads int) (float64, error) {
-	const (
-		passes = 8
-		chunk  = 1 << 18
-	)
+	const passes = 8
 	p := newPool(threads)
 	defer p.close()
 	size := len(data)
 	var best float64
 	var sum atomic.Uint64
-	read := task(func(_, from, to int) { sum.Add(kernel.Read(data[from*chunk : to*chunk])) })
+	read := task(func(_, from, to int) { sum.Add(kernel.Read(data[from*bandwidthChunk : to*bandwidthChunk])) })
 	for range passes {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
 		begin := time.Now()
-		if err := p.split(size/chunk, 16, &read); err != nil {
+		if err := p.split(size/bandwidthChunk, 16, &read); err != nil {
 			return 0, err
 		}
 		best = max(best, float64(size)/time.Since(begin).Seconds())

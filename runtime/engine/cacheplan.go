@@ -42,8 +42,11 @@ func PlanCache(r *format.Reader, opts Options, trace *experts.Trace, usage *form
 		return nil, fmt.Errorf("the trace is of another model than %s", r.Path())
 	}
 	slot, uses := largestExpert(r), float64(len(c.MoELayers())*c.MoE.ExpertsPerToken)
-	// An expert's gate is a third of it.
-	token := float64(denseBytes(r)) + uses*float64(slot)*(1+2*publishedDensity)/3
+	read := 1. // share of a chosen expert
+	if c.Activation == format.ReLU {
+		read = (1 + 2*publishedDensity) / 3 // its gate is a third of it
+	}
+	token := float64(denseBytes(r)) + uses*float64(slot)*read
 	var plans []CachePlan
 	for _, total := range budgets {
 		opts.Memory = total

@@ -9,7 +9,7 @@ import (
 	"slices"
 )
 
-// Shape is what a trace is about: layers, experts in each, and how many of them a token chooses.
+// Shape is what a trace is about: the layers that have experts, the experts in each, and how many of them a token chooses.
 type Shape struct {
 	Layers  int `json:"layers"`
 	Experts int `json:"experts"`

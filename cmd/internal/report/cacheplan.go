@@ -1,0 +1,118 @@
+package report
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"runtime"
+
+	"st/format"
+	"st/runtime/engine"
+	"st/runtime/experts"
+)
+
+// CachePlan predicts how a model runs within memory budgets, from the smallest to the one that holds all experts.
+type CachePlan struct {
+	Source      string             `json:"source"` // of what is known of the experts: a trace's file, or recordedUsage
+	Tokens      int64              `json:"tokens"`
+	Context     int                `json:"context"`
+	DiskSpeed   float64            `json:"disk_bytes_per_second"`
+	MemorySpeed float64            `json:"memory_bytes_per_second"`
+	Plans       []engine.CachePlan `json:"plans"`
+	Experts     int                `json:"experts"` // of all layers
+
+	// MemoryRead is the size in bytes of the buffer that MemorySpeed was measured with.
+	MemoryRead int64 `json:"-"`
+}
+
+const recordedUsage = "recorded usage"
+
+// ErrNoUsage: neither a trace nor recorded usage tells which experts the model uses.
+var ErrNoUsage = errors.New("nothing is known of the experts that the model uses")
+
+// PlanCache measures disk and memory, and predicts how a model runs. It learns which experts are used from the trace in a file or, if
+// tracePath is "", from the usage that is recorded in the model's file. Of a dense model there is no plan: the error wraps
+// [engine.ErrNoExperts].
+func PlanCache(ctx context.Context, r *format.Reader, tracePath string, opts Options) (*CachePlan, error) {
+	c := &r.Config
+	if c.ExpertCount() == 0 {
+		return nil, fmt.Errorf("%s: %w", r.Path(), engine.ErrNoExperts)
+	}
+	p := &CachePlan{Context: min(planContext, c.Context), Experts: c.ExpertCount()}
+	other, err := otherBytes(r, opts)
+	if err != nil {
+		return nil, err
+	}
+	var trace *experts.Trace
+	var usage *format.Usage
+	if tracePath != "" {
+		if trace, err = readTrace(tracePath, r); err != nil {
+			return nil, err
+		}
+		p.Source, p.Tokens = tracePath, int64(len(trace.Tokens))
+	} else {
+		if usage, err = r.Usage(); err != nil {
+			return nil, err
+		}
+		if usage == nil {
+			return nil, fmt.Errorf("%s: %w", r.Path(), ErrNoUsage)
+		}
+		p.Source, p.Tokens = recordedUsage, usage.Tokens
+	}
+	if p.DiskSpeed, err = engine.DiskSpeed(ctx, r); err != nil {
+		return nil, err
+	}
+	memory, err := engine.Bandwidth(ctx, engine.PhysicalCores())
+	if err != nil {
+		return nil, err
+	}
+	p.MemorySpeed, p.MemoryRead = memory.BytesPerSecond[0], memory.Buffer
+	engineOpts := engine.Options{Context: p.Context, Other: other}
+	p.Plans, err = engine.PlanCache(r, engineOpts, trace, usage, engine.Budgets(r, engineOpts), p.DiskSpeed, p.MemorySpeed)
+	return p, err
+}
+
+// otherBytes returns what a program that runs the model takes besides the engine: what this one takes with the tokenizer, and a
+// mebibyte, because it differs from run to run.
+func otherBytes(r *format.Reader, opts Options) (int64, error) {
+	tok, err := loadTokenizer(r)
+	if err != nil {
+		return 0, err
+	}
+	n := opts.resident() + 1<<20
+	runtime.KeepAlive(tok)
+	return n, nil
+}
+
+// readTrace reads a trace of the model.
+func readTrace(path string, r *format.Reader) (*experts.Trace, error) {
+	// Opening a pipe waits for somebody to write to it.
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file: a trace is one", path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, withoutPath(err))
+	}
+	defer f.Close()
+	trace, err := experts.ReadTrace(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if want := engine.TraceShape(&r.Config); trace.Shape != want {
+		return nil, fmt.Errorf("%s is of a model with %d layers of %d experts, %d active, and %s has %d of %d, %d active: record it anew with this model",
+			path, trace.Layers, trace.Experts, trace.TopK, r.Path(), want.Layers, want.Experts, want.TopK)
+	}
+	return trace, nil
+}
+
+// withoutPath returns the reason in an error that names a path, for messages that name it already.
+func withoutPath(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}

@@ -1,0 +1,107 @@
+package report
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"st/format"
+)
+
+// Class is what tensors are for, in groups.
+type Class string
+
+// The classes of tensors, and of what a file holds besides them.
+const (
+	Embedding Class = "embedding"
+	Attention Class = "attention"
+	Norms     Class = "norms"
+	Routers   Class = "routers"
+	Experts   Class = "experts"
+	DenseFFN  Class = "dense ffn" // the feed-forward networks of layers without experts
+	Head      Class = "lm_head"
+	Other     Class = "other"
+	Metadata  Class = "metadata" // header, directory, tokenizer, provenance, …
+	Padding   Class = "padding"
+)
+
+// Classes are all classes, in the order in which reports list them.
+var Classes = []Class{Embedding, Attention, Norms, Routers, Experts, DenseFFN, Head, Other, Metadata, Padding}
+
+// classOf returns the class of a tensor of an .stm file; expert: it belongs to one.
+func classOf(role format.Role, expert bool) Class {
+	switch role {
+	case format.RoleEmbedding:
+		return Embedding
+	case format.RoleHead:
+		return Head
+	case format.RoleQuery, format.RoleKey, format.RoleValue, format.RoleAttnOutput:
+		return Attention
+	case format.RoleFinalNorm, format.RoleAttnNorm, format.RoleQueryNorm, format.RoleKeyNorm, format.RoleFFNNorm:
+		return Norms
+	case format.RoleRouter:
+		return Routers
+	case format.RoleGate, format.RoleUp, format.RoleDown:
+		if expert {
+			return Experts
+		}
+		return DenseFFN
+	}
+	return Other
+}
+
+// ffnPart returns what a matrix of a feed-forward network is called in reports; "" for another role.
+func ffnPart(role format.Role) string {
+	return map[format.Role]string{format.RoleGate: "gate", format.RoleUp: "up", format.RoleDown: "down"}[role]
+}
+
+// ClassOfName guesses the class of a tensor by its name in a checkpoint or in a GGUF file, which may be of any architecture.
+func ClassOfName(name string) Class {
+	for _, c := range []struct {
+		part  string
+		class Class
+	}{
+		{".experts.", Experts}, {"_exps.", Experts},
+		{"router.", Routers}, {"ffn_gate_inp", Routers}, {"mlp.gate.weight", Routers},
+		{"norm", Norms}, {"attn", Attention},
+		{"embed_tokens", Embedding}, {"token_embd", Embedding},
+		{"mlp.", DenseFFN}, {"ffn_", DenseFFN},
+		{"lm_head.", Head},
+	} {
+		if strings.Contains(name, c.part) {
+			return c.class
+		}
+	}
+	if name == "output.weight" {
+		return Head
+	}
+	return Other
+}
+
+// matrixName returns what a tensor is called in its layer or expert: q_proj, gate.
+func matrixName(tensor string) string {
+	parts := strings.Split(strings.TrimSuffix(tensor, ".weight"), ".")
+	return parts[len(parts)-1]
+}
+
+// layerName finds the layer in a tensor's name: model.layers.3.… in checkpoints, blk.3.… in GGUF files.
+var layerName = regexp.MustCompile(`(?:^|\.)(?:layers|blk)\.(\d+)\.`)
+
+// layerOfName returns the layer in a tensor's name; −1: none.
+func layerOfName(name string) int {
+	if m := layerName.FindStringSubmatch(name); m != nil {
+		if n, err := strconv.Atoi(m[1]); err == nil {
+			return n
+		}
+	}
+	return -1
+}
+
+// appendNew appends a string that the list does not hold yet.
+func appendNew(list []string, s string) []string {
+	if slices.Contains(list, s) {
+		return list
+	}
+	return append(list, s)
+}

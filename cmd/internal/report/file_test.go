@@ -1,0 +1,152 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"math"
+	"testing"
+
+	"st/cmd/internal/report"
+	"st/cmd/internal/report/reporttest"
+	"st/format"
+	"st/runtime/engine"
+)
+
+func read(t *testing.T, path string) (*format.Reader, *report.File) {
+	t.Helper()
+	r, err := format.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	f, err := report.Read(t.Context(), r, report.Parts{Tensors: true, Layers: true, Experts: true, Layer: -1}, report.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Division by zero would be a number that JSON does not have.
+	text, err := json.Marshal(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(text, []byte("NaN")) {
+		t.Errorf("%s", text)
+	}
+	return r, f
+}
+
+// A dense model has no experts: every weight is active, and a token reads all of them but the table of embeddings.
+func TestDense(t *testing.T) {
+	c := reporttest.Dense()
+	r, f := read(t, reporttest.Write(t, c))
+	const (
+		table     = 48 * 32
+		attention = 2 * (2*64*32 + 2*32*32)
+		norms     = 2*(2*32+2*32) + 32
+		ffn       = 2 * 3 * 64 * 32
+	)
+	want := report.Parameters{Total: 2*table + attention + norms + ffn, ActiveWithoutHead: attention + norms + ffn, ActivePerToken: table + attention + norms + ffn}
+	if f.Parameters != want {
+		t.Errorf("parameters are %+v, want %+v", f.Parameters, want)
+	}
+	if want := int64(4 * (32 + table + attention + norms + ffn)); f.Token.Bytes != want || f.Token.Experts != 0 || f.Token.Dense != want {
+		t.Errorf("a token reads %+v, want %d bytes", f.Token, want)
+	}
+	sizes := map[report.Class]int64{}
+	for _, s := range f.Sizes {
+		sizes[s.Class] = s.Bytes
+	}
+	if sizes[report.DenseFFN] != 4*ffn || sizes[report.Norms] != 4*norms || sizes[report.Experts] != 0 || sizes[report.Other] != 0 {
+		t.Errorf("sizes: %v", sizes)
+	}
+	if len(f.Memory.Budgets) != 2 || f.Memory.Budgets[1].Experts != 0 || f.Memory.Budgets[1].Context != 4096 || f.Memory.Needed <= 0 {
+		t.Errorf("memory: %+v", f.Memory)
+	}
+	if f.Experts == nil || len(f.Experts) != 0 || len(f.Layers) != 2 {
+		t.Errorf("%d experts, %d layers", len(f.Experts), len(f.Layers))
+	}
+	for _, l := range f.Layers {
+		s := l.Statistics
+		if l.FFNBytes != 4*ffn/2 || l.ExpertsBytes != 0 || s.Experts.Weights != 0 || s.Gate.Weights != 64*32 || s.Down.Weights != 64*32 {
+			t.Errorf("layer %d: %+v", l.Layer, l)
+		}
+		// Weights are normally distributed with σ = 1/8.
+		if all := s.FFN(); all.Weights != 3*64*32 || math.Abs(all.RMS-1./8) > 0.01 || all.MaxOverRMS < 3 {
+			t.Errorf("layer %d: %+v", l.Layer, all)
+		}
+		if s.Norms.Weights != 4*32 {
+			t.Errorf("layer %d: QK norms are not among the norms: %+v", l.Layer, s.Norms)
+		}
+	}
+	if _, err := report.PlanCache(t.Context(), r, "", report.Options{}); !errors.Is(err, engine.ErrNoExperts) {
+		t.Errorf("cache plan: %v", err)
+	}
+	if v, err := report.Verify(t.Context(), r, nil); err != nil || !v.OK || v.Records != len(r.Records()) {
+		t.Errorf("%+v, %v", v, err)
+	}
+}
+
+// Layers without experts in between count with all their weights; experts keep the numbers of their layers.
+func TestMixed(t *testing.T) {
+	c := reporttest.Mixed()
+	r, f := read(t, reporttest.Write(t, c))
+	const (
+		table     = 48 * 32
+		attention = 4 * (2*64*32 + 2*32*32)
+		norms     = 4*(2*32+2*32) + 32
+		routers   = 2 * 4 * 32
+		ffn       = 2 * 3 * 64 * 32
+		expert    = 3 * 32 * 32
+	)
+	rest := int64(attention + norms + routers + ffn)
+	want := report.Parameters{Total: table + rest + 2*4*expert, ActiveWithoutHead: rest + 2*2*expert, ActivePerToken: table + rest + 2*2*expert}
+	if f.Parameters != want {
+		t.Errorf("parameters are %+v, want %+v", f.Parameters, want)
+	}
+	if f.Token.Experts != 4*2*2*expert {
+		t.Errorf("a token reads %+v", f.Token)
+	}
+	if len(f.Memory.Budgets) != 3 || f.Memory.Budgets[2].Experts != 8 || f.Memory.Budgets[0].Experts != 4 {
+		t.Errorf("memory: %+v", f.Memory)
+	}
+	if len(f.Experts) != 8 || f.Experts[0].Layer != 1 || f.Experts[4].Layer != 3 || f.Experts[4].Types["gate"] != "f32" || f.Experts[4].Statistics.Gate.Weights != 32*32 {
+		t.Errorf("experts: %+v", f.Experts)
+	}
+	for l, x := range f.Layers {
+		if dense := l%2 == 0; dense != (x.FFNBytes > 0) || dense != (x.ExpertsBytes == 0) || dense != (len(x.Statistics.ExpertRMS) == 0) ||
+			dense != (x.Statistics.Router.Weights == 0) || x.Statistics.FFN().Weights == 0 {
+			t.Errorf("layer %d: %+v", l, x)
+		}
+	}
+	if _, err := report.PlanCache(t.Context(), r, "", report.Options{}); !errors.Is(err, report.ErrNoUsage) {
+		t.Errorf("cache plan: %v", err)
+	}
+}
+
+// A name is known in the spellings of checkpoints and of GGUF files.
+func TestCheckpointClasses(t *testing.T) {
+	for name, want := range map[string]report.Class{
+		"model.layers.0.mlp.experts.3.gate_proj.weight":         report.Experts,
+		"model.layers.0.block_sparse_moe.experts.3.up.weight":   report.Experts,
+		"blk.0.ffn_up_exps.weight":                              report.Experts,
+		"model.layers.0.mlp.gate.weight":                        report.Routers,
+		"model.layers.0.block_sparse_moe.primary_router.weight": report.Routers,
+		"blk.0.ffn_gate_inp.weight":                             report.Routers,
+		"model.layers.0.mlp.gate_proj.weight":                   report.DenseFFN,
+		"blk.0.ffn_gate.weight":                                 report.DenseFFN,
+		"model.layers.0.self_attn.q_norm.weight":                report.Norms,
+		"blk.0.ffn_norm.weight":                                 report.Norms,
+		"output_norm.weight":                                    report.Norms,
+		"model.layers.0.self_attn.q_proj.weight":                report.Attention,
+		"blk.0.attn_output.weight":                              report.Attention,
+		"model.embed_tokens.weight":                             report.Embedding,
+		"token_embd.weight":                                     report.Embedding,
+		"lm_head.weight":                                        report.Head,
+		"output.weight":                                         report.Head,
+		"model.vision_tower.patch.weight":                       report.Other,
+	} {
+		if got := report.ClassOfName(name); got != want {
+			t.Errorf("%s is %s, want %s", name, got, want)
+		}
+	}
+}

@@ -1,0 +1,56 @@
+package report
+
+import (
+	"st/format"
+	"st/runtime/engine"
+)
+
+// Memory tells in how much memory a model runs. Available is 0 if it is not known.
+type Memory struct {
+	Available     int64    `json:"available_bytes"`
+	AvailableFrom string   `json:"available_from"`
+	Needed        int64    `json:"needed_bytes"`
+	Fits          bool     `json:"fits"`
+	Context       int      `json:"context"`
+	Budgets       []Budget `json:"budgets"`
+}
+
+// Budget is a memory budget that is worth naming: the smallest that works, and those that keep half or all of the experts. A dense
+// model has no experts to keep: its smallest budget has a shorter context.
+type Budget struct {
+	Name    string `json:"name"`
+	Memory  int64  `json:"memory_bytes"`
+	Context int    `json:"context"`
+	Experts int    `json:"experts"`
+}
+
+// What the process takes besides the engine differs from run to run: budgets have some room, and are whole steps.
+const (
+	budgetRoom = 4 << 20
+	budgetStep = 8 << 20
+)
+
+// planContext is the context that budgets are planned for, unless the model's is shorter.
+const planContext = 4096
+
+// newMemory plans a process that takes other bytes besides the engine.
+func newMemory(r *format.Reader, other int64) *Memory {
+	c := &r.Config
+	m := &Memory{Context: min(planContext, c.Context)}
+	opts := engine.Options{Other: other}
+	m.Available, m.AvailableFrom = engine.AllowedMemory()
+	m.Needed = engine.NeededMemory(r, opts)
+	m.Fits = m.Available >= m.Needed
+	add := func(name string, memory int64, context, experts int) {
+		m.Budgets = append(m.Budgets, Budget{name, (memory + budgetRoom + budgetStep - 1) / budgetStep * budgetStep, context, experts})
+	}
+	smallest, context := engine.SmallestMemory(r, opts)
+	all := c.ExpertCount()
+	add("smallest", smallest, context, min(2*c.TopK(), all))
+	opts.Context = m.Context
+	if all > 0 {
+		add("half", engine.MemoryFor(r, opts, all/2), m.Context, all/2)
+	}
+	add("all", engine.MemoryFor(r, opts, all), m.Context, all)
+	return m
+}

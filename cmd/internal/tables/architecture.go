@@ -1,0 +1,149 @@
+package tables
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"st/cmd/internal/terminal"
+	"st/format"
+)
+
+// architecture tells what a model is made of.
+func architecture(c *format.Config) []terminal.Fact {
+	head := "a head of its own"
+	if c.TiedEmbeddings {
+		head = "tied to the head"
+	}
+	facts := []terminal.Fact{
+		{Name: "architecture", Value: fmt.Sprintf("%s, %s of width %d, context %s", c.Architecture, terminal.Plural(c.Layers, "layer"), c.Hidden,
+			terminal.Comma(c.Context))},
+		{Name: "layers", Value: layerStrip(c)},
+		{Name: "", Value: layerLegend(c)},
+		{Name: "attention", Value: attention(c)},
+	}
+	if m := c.MoE; m != nil {
+		facts = append(facts, terminal.Fact{Name: "experts", Value: fmt.Sprintf("%d a layer, %d active, %d neurons each, %s, %s router", m.Experts,
+			m.ExpertsPerToken, m.ExpertFFN, activationName(c.Activation), routerName(m))})
+	}
+	if dense := denseLayers(c); len(dense) > 0 {
+		facts = append(facts, terminal.Fact{Name: "dense", Value: fmt.Sprintf("%s of %d neurons, %s, %s", terminal.Plural(len(dense), "feed-forward network"),
+			c.FFN, activationName(c.Activation), inLayers(dense, c.Layers))})
+	}
+	return append(facts, terminal.Fact{Name: "embeddings", Value: fmt.Sprintf("%s tokens, %s", terminal.Comma(c.Vocab), head)})
+}
+
+func attention(c *format.Config) string {
+	s := fmt.Sprintf("%s of %d over %s", terminal.Plural(c.Heads, "head"), c.HeadDim, terminal.Plural(c.KVHeads, "KV head"))
+	if slices.Contains(c.RoPELayout, true) {
+		s += fmt.Sprintf(", RoPE theta %g", c.RoPETheta)
+		if y := c.RoPEScaling; y != nil {
+			s += fmt.Sprintf(", YaRN by %g from %s", y.Factor, terminal.Comma(y.OriginalContext))
+		}
+	}
+	if c.QKNorm {
+		s += ", QK norm"
+	}
+	return s
+}
+
+func activationName(a format.Activation) string {
+	switch a {
+	case format.ReLU:
+		return "ReLU"
+	case format.SiLU:
+		return "SiLU"
+	}
+	return string(a)
+}
+
+// routerName tells what makes weights of the router's logits: of those of the chosen experts, unless it says all.
+func routerName(m *format.MoE) string {
+	switch {
+	case m.SoftmaxAll:
+		return "softmax over all"
+	case m.RouterSoftmax:
+		return "softmax"
+	}
+	return "sigmoid"
+}
+
+func denseLayers(c *format.Config) []int {
+	var all []int
+	for l := range c.Layers {
+		if !c.HasExperts(l) {
+			all = append(all, l)
+		}
+	}
+	return all
+}
+
+// inLayers names some of n layers: "in layers 0 to 2, 5".
+func inLayers(some []int, n int) string {
+	if len(some) == n {
+		return "in all layers"
+	}
+	var parts []string
+	for i := 0; i < len(some); {
+		j := i
+		for j+1 < len(some) && some[j+1] == some[j]+1 {
+			j++
+		}
+		part := fmt.Sprint(some[i])
+		if j > i {
+			part += fmt.Sprintf(" to %d", some[j])
+		}
+		parts = append(parts, part)
+		i = j + 1
+	}
+	noun := "layers"
+	if len(some) == 1 {
+		noun = "layer"
+	}
+	return "in " + noun + " " + strings.Join(parts, ", ")
+}
+
+// layerMark is the character of a layer in the strip.
+func layerMark(c *format.Config, l int) byte {
+	switch {
+	case c.RoPELayout[l] && c.SlidingLayout[l]:
+		return 's'
+	case c.RoPELayout[l]:
+		return 'r'
+	case c.SlidingLayout[l]:
+		return 'n'
+	}
+	return 'G'
+}
+
+// layerStrip shows every layer as one character, in groups of ten so that they can be counted.
+func layerStrip(c *format.Config) string {
+	var b strings.Builder
+	for l := range c.Layers {
+		if l > 0 && l%10 == 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteByte(layerMark(c, l))
+	}
+	return b.String()
+}
+
+// layerLegend explains the characters that occur in the strip.
+func layerLegend(c *format.Config) string {
+	number := map[byte]int{}
+	for l := range c.Layers {
+		number[layerMark(c, l)]++
+	}
+	means := map[byte]string{
+		'G': "NoPE, attends to all positions",
+		'r': "RoPE, attends to all positions",
+		's': fmt.Sprintf("RoPE, sliding window of %d", c.SlidingWindow),
+		'n': fmt.Sprintf("NoPE, sliding window of %d", c.SlidingWindow),
+	}
+	var parts []string
+	for _, mark := range slices.Sorted(maps.Keys(number)) {
+		parts = append(parts, fmt.Sprintf("%c: %d × %s", mark, number[mark], means[mark]))
+	}
+	return strings.Join(parts, "; ")
+}

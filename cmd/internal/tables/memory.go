@@ -1,0 +1,67 @@
+package tables
+
+import (
+	"fmt"
+	"io"
+
+	"st/cmd/internal/report"
+	"st/cmd/internal/terminal"
+)
+
+// fit answers in a sentence whether a model fits here.
+func fit(m *report.Memory, s terminal.Screen) string {
+	smallest, all := m.Budgets[0], m.Budgets[len(m.Budgets)-1]
+	need := fmt.Sprintf("needs %s with a context of %s", terminal.Size(m.Needed), terminal.Comma(m.Context))
+	available := fmt.Sprintf("%s is available here", terminal.Size(m.Available))
+	switch {
+	case m.Available == 0:
+		return need + "; how much is available here is not known"
+	case m.Fits:
+		return fmt.Sprintf("%s: %s, and %s", s.Paint(terminal.Good, "fits"), need, available)
+	case m.Available >= smallest.Memory && all.Experts == 0:
+		return fmt.Sprintf("%s: %s, and %s: the context is shorter", s.Paint(terminal.Warning, "fits in part"), need, available)
+	case m.Available >= smallest.Memory:
+		return fmt.Sprintf("%s: %s, and %s: experts are read when needed", s.Paint(terminal.Warning, "fits in part"), need, available)
+	}
+	return fmt.Sprintf("%s: the smallest --memory is %s, and %s", s.Paint(terminal.Bad, "does not fit"), terminal.MiB(smallest.Memory), available)
+}
+
+// memory prints what values of --memory mean.
+func memory(w io.Writer, m *report.Memory, s terminal.Screen) {
+	all := m.Budgets[len(m.Budgets)-1].Experts
+	if all == 0 {
+		t := s.Table("memory", ">--memory", ">context")
+		for _, b := range m.Budgets {
+			t.Row(b.Name, terminal.MiB(b.Memory), terminal.Comma(b.Context))
+		}
+		t.Print(w)
+		return
+	}
+	t := s.Table("memory", ">--memory", ">context", ">experts kept", "")
+	means := map[string]string{
+		"smallest": "those of two layers; others are read for every token",
+		"half":     "those used most; --cache-plan estimates the speed",
+		"all":      "nothing is read twice",
+	}
+	for _, b := range m.Budgets {
+		t.Row(b.Name, terminal.MiB(b.Memory), terminal.Comma(b.Context), fmt.Sprintf("%s of %s", terminal.Comma(b.Experts), terminal.Comma(all)),
+			s.Paint(terminal.Faint, terminal.Snip(means[b.Name], max(8, s.Width-48))))
+	}
+	t.Print(w)
+}
+
+// CachePlan prints how a model runs within budgets.
+func CachePlan(w io.Writer, s terminal.Screen, p *report.CachePlan) {
+	fmt.Fprintf(w, "by %s of %s; context %d; experts are read at %.0f MB/s here, memory at %.1f GB/s (in %s)\n\n", terminal.Printable(p.Source),
+		terminal.Plural(p.Tokens, "token"), p.Context, p.DiskSpeed/1e6, p.MemorySpeed/1e9, terminal.Size(p.MemoryRead))
+	t := s.Table(">--memory", ">experts kept", ">of all", ">found", ">at best", ">read a token", ">tokens/s, about")
+	for _, x := range p.Plans {
+		bound := "–"
+		if x.Bound > 0 {
+			bound = terminal.Percent(x.Bound)
+		}
+		t.Row(terminal.MiB(x.Memory), x.Experts, fmt.Sprintf("%.0f %%", 100*float64(x.Experts)/float64(p.Experts)),
+			terminal.Percent(x.HitRate), bound, terminal.Size(int64(x.BytesPerToken)), fmt.Sprintf("%.1f", x.TokensPerSecond))
+	}
+	t.Print(w)
+}

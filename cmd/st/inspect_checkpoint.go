@@ -1,0 +1,32 @@
+package main
+
+import (
+	"st/cmd/internal/report"
+	"st/cmd/internal/tables"
+)
+
+// inspectCheckpoint is st inspect for weights that are in no .stm file.
+func (a *app) inspectCheckpoint(path string, f inspectFlags) error {
+	r, err := report.OpenCheckpoint(path)
+	if err != nil {
+		return err
+	}
+	if f.experts || f.verify || f.cachePlan || f.trace != "" || f.html != "" {
+		return usagef("%s is no .stm file: --experts, --verify, --cache-plan, --trace and --html need one, which st convert makes of a checkpoint", path)
+	}
+	if f.tensors {
+		r.Tensors = r.TensorsOf(f.layer)
+	}
+	switch {
+	case f.json:
+		return a.printJSON(r)
+	case f.tensors:
+		tables.CheckpointTensors(a.stdout, a.screen(), r.Tensors)
+	case !f.layers:
+		tables.Checkpoint(a.stdout, a.screen(), r)
+	}
+	if f.layers {
+		tables.CheckpointLayers(a.stdout, a.screen(), r, f.layer)
+	}
+	return nil
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"st/cmd/internal/report"
+	"st/cmd/internal/report/reporttest"
+)
+
+// Every mode of st inspect works for models without experts, and with some layers without, or says why not.
+func TestInspectDense(t *testing.T) {
+	dense, mixed := reporttest.Write(t, reporttest.Dense()), reporttest.Write(t, reporttest.Mixed())
+	page := filepath.Join(t.TempDir(), "page.html")
+	for _, tt := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{dense}, exitOK, "2 feed-forward networks of 64 neurons, SiLU, in all layers"},
+		{[]string{mixed}, exitOK, "2 feed-forward networks of 64 neurons, SiLU, in layers 0, 2"},
+		{[]string{dense, "--layers"}, exitOK, "feed-forward networks"},
+		{[]string{dense, "--experts"}, exitOK, "no experts"},
+		{[]string{mixed, "--experts", "--layer", "2"}, exitOK, "no experts"},
+		{[]string{mixed, "--experts", "--layer", "3"}, exitOK, "    3       3"},
+		{[]string{dense, "--tensors", "--layer", "1"}, exitOK, "model.layers.1.mlp.up_proj.weight"},
+		{[]string{dense, "--verify"}, exitOK, "ok: 25 records"},
+		{[]string{dense, "--cache-plan"}, exitFailure, "the model is dense: it has no experts"},
+		{[]string{mixed, "--cache-plan"}, exitFailure, "nothing is known of the experts"},
+		{[]string{dense, "--html", page}, exitOK, ""},
+		{[]string{mixed, "--html", page, "--force"}, exitOK, ""},
+	} {
+		o := st(append([]string{"inspect"}, tt.args...)...)
+		if o.code != tt.code || !strings.Contains(o.stdout+o.stderr, tt.want) {
+			t.Errorf("st inspect %v: %+v, want %d and %q", tt.args, o, tt.code, tt.want)
+		}
+	}
+	f := mustJSON[report.File](t, "inspect", mixed, "--json", "--layers", "--experts", "--tensors")
+	if f.Architecture.MoE == nil || len(f.Experts) != 8 || f.Layers[2].FFNBytes == 0 {
+		t.Errorf("%+v", f)
+	}
+	if f := mustJSON[report.File](t, "inspect", dense, "--json", "--experts"); f.Architecture.MoE != nil || f.Parameters.ActivePerToken == 0 {
+		t.Errorf("%+v", f)
+	}
+	if o := st("diff", dense, mixed, "--json"); o.code != exitOK || !strings.Contains(o.stdout, `"class":"dense ffn"`) {
+		t.Errorf("%+v", o)
+	}
+}
+
+// A file that was cut to a few bytes is damaged, whatever its name: the command line was right.
+func TestInspectTinyFiles(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"m.stm", "m"} {
+		for n, want := range []string{"", "\x89", "\x89S", "\x89ST", "\x89STM"} {
+			path := filepath.Join(dir, name)
+			if err := os.WriteFile(path, []byte(want), 0o666); err != nil {
+				t.Fatal(err)
+			}
+			for _, args := range [][]string{{"--verify"}, nil, {"--layers"}} {
+				if o := st(append([]string{"inspect", path}, args...)...); o.code != exitFailure || o.stdout != "" || !strings.HasPrefix(o.stderr, "st: "+path) ||
+					strings.Count(o.stderr, "\n") != 1 {
+					t.Errorf("%s of %d bytes, %v: %+v", name, n, args, o)
+				}
+			}
+		}
+	}
+}

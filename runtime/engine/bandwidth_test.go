@@ -1,0 +1,39 @@
+package engine
+
+import "testing"
+
+func TestBufferSize(t *testing.T) {
+	const mib = 1 << 20
+	for allowed, want := range map[int64]int64{
+		0:                 1 << 30, // not known
+		64 << 30:          1 << 30,
+		4 << 30:           1 << 30,
+		256 * mib:         64 * mib,
+		1:                 16 * mib, // the least that means anything
+		256*mib + 1234567: 64*mib + 1<<18,
+	} {
+		if got := bufferSize(allowed); got != want || got%bandwidthChunk != 0 {
+			t.Errorf("%d bytes are allowed: the buffer has %d, want %d", allowed, got, want)
+		}
+	}
+}
+
+// The buffer that is told is the one that was read.
+func TestBandwidth(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads gigabytes of memory")
+	}
+	speed, err := Bandwidth(t.Context(), 1, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	allowed, _ := AllowedMemory()
+	if len(speed.BytesPerSecond) != 2 || speed.Buffer < bandwidthLeast || allowed > 0 && speed.Buffer > max(bandwidthLeast, allowed/2) {
+		t.Errorf("%+v where %d bytes are allowed", speed, allowed)
+	}
+	for _, v := range speed.BytesPerSecond {
+		if v < 1e8 {
+			t.Errorf("%g bytes a second", v)
+		}
+	}
+}
