@@ -49,6 +49,35 @@ func TestInspectDense(t *testing.T) {
 	}
 }
 
+// A converted Qwen3-MoE model, whose layers 0 and 2 have no experts, is described as its checkpoint is.
+func TestInspectQwen3(t *testing.T) {
+	const source = "../../testdata/architectures/qwen3_moe_mixed_shard"
+	model := filepath.Join(t.TempDir(), "qwen3.stm")
+	must(t, "convert", source, "-o", model, "--type", "bf16", "--quiet")
+	from := mustJSON[report.Checkpoint](t, "inspect", source, "--json")
+	f := mustJSON[report.File](t, "inspect", model, "--json", "--layers", "--experts")
+	if f.Parameters.Total != from.Parameters || f.Architecture.Architecture != "qwen3moe" {
+		t.Errorf("%d parameters of %s, the checkpoint has %d", f.Parameters.Total, f.Architecture.Architecture, from.Parameters)
+	}
+	weights := map[report.Class]int64{}
+	for _, x := range from.Sizes {
+		weights[x.Class] = x.Parameters
+	}
+	for _, x := range f.Sizes {
+		if x.Parameters != weights[x.Class] {
+			t.Errorf("%s: %d parameters, the checkpoint has %d", x.Class, x.Parameters, weights[x.Class])
+		}
+	}
+	for l, x := range f.Layers {
+		if dense := l%2 == 0; dense != (x.FFNBytes > 0) || dense != (len(x.Statistics.ExpertRMS) == 0) {
+			t.Errorf("layer %d: %+v", l, x)
+		}
+	}
+	if text := must(t, "inspect", model); !strings.Contains(text, "QK norm") || !strings.Contains(text, "SiLU, softmax router, not normalised") {
+		t.Error(text)
+	}
+}
+
 // A file that was cut to a few bytes is damaged, whatever its name: the command line was right.
 func TestInspectTinyFiles(t *testing.T) {
 	dir := t.TempDir()

@@ -121,7 +121,7 @@ func TestInspectUnknown(t *testing.T) {
 		t.Errorf("an empty directory: %+v", o)
 	}
 	write := filepath.Join(dir, "config.json")
-	if err := os.WriteFile(write, []byte(`{"architectures": ["LlamaForCausalLM"], "hidden_size": 4096}`), 0o666); err != nil {
+	if err := os.WriteFile(write, []byte("{\"architectures\": [\n  \"LlamaForCausalLM\"\n], \"hidden_size\": 4096}"), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	shard, err := os.ReadFile(filepath.Join(checkpoint, "model-00002-of-00002.safetensors"))
@@ -131,7 +131,7 @@ func TestInspectUnknown(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "model.safetensors"), shard, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if text := must(t, "inspect", dir); !strings.Contains(text, "hidden_size") || !strings.Contains(text, "st convert does not take it") {
+	if text := must(t, "inspect", dir); !strings.Contains(text, "hidden_size") || !strings.Contains(text, `["LlamaForCausalLM"]`) || !strings.Contains(text, "st convert does not take it") {
 		t.Error(text)
 	}
 }

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -142,9 +143,18 @@ func (r *Checkpoint) addConfig(text []byte) {
 		"intermediate_size", "num_experts", "num_local_experts", "moe_intermediate_size", "num_experts_per_tok", "vocab_size", "max_position_embeddings",
 		"tie_word_embeddings", "torch_dtype"} {
 		if value, ok := fields[name]; ok {
-			r.Metadata = append(r.Metadata, MetadataEntry{name, string(value)})
+			r.Metadata = append(r.Metadata, MetadataEntry{name, compact(value)})
 		}
 	}
+}
+
+// compact returns JSON without white space.
+func compact(value []byte) string {
+	var b bytes.Buffer
+	if err := json.Compact(&b, value); err != nil {
+		return string(value)
+	}
+	return b.String()
 }
 
 func describeGGUF(path string) (*Checkpoint, error) {

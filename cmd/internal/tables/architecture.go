@@ -24,7 +24,7 @@ func architecture(c *format.Config) []terminal.Fact {
 		{Name: "attention", Value: attention(c)},
 	}
 	if m := c.MoE; m != nil {
-		facts = append(facts, terminal.Fact{Name: "experts", Value: fmt.Sprintf("%d a layer, %d active, %d neurons each, %s, %s router", m.Experts,
+		facts = append(facts, terminal.Fact{Name: "experts", Value: fmt.Sprintf("%d a layer, %d active, %d neurons each, %s, %s", m.Experts,
 			m.ExpertsPerToken, m.ExpertFFN, activationName(c.Activation), routerName(m))})
 	}
 	if dense := denseLayers(c); len(dense) > 0 {
@@ -58,15 +58,16 @@ func activationName(a format.Activation) string {
 	return string(a)
 }
 
-// routerName tells what makes weights of the router's logits: of those of the chosen experts, unless it says all.
+// routerName tells how the weights of a token's experts come from the router's logits: by the softmax of those of the chosen experts,
+// by the softmax of all, or by sigmoids over their sum.
 func routerName(m *format.MoE) string {
 	switch {
 	case m.SoftmaxAll:
-		return "softmax over all"
+		return "softmax router, not normalised"
 	case m.RouterSoftmax:
-		return "softmax"
+		return "softmax router"
 	}
-	return "sigmoid"
+	return "sigmoid router"
 }
 
 func denseLayers(c *format.Config) []int {
