@@ -47,7 +47,7 @@ func compareFiles(pathA, pathB string) (*activity.Comparison, error) {
 func readActivity(path string) (*activity.Report, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, cause(err))
+		return nil, err
 	}
 	defer f.Close()
 	r, err := activity.ReadReport(f)

@@ -28,7 +28,7 @@ type Report struct {
 	Layers  []LayerReport `json:"layers"`
 }
 
-// LayerReport is what the experts of a layer did.
+// LayerReport is what the experts of a layer did. Layer is its number in the model, where layers without experts count too.
 type LayerReport struct {
 	Layer            int            `json:"layer"`
 	Entropy          float64        `json:"entropy_bits"`

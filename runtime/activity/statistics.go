@@ -32,7 +32,7 @@ func distribution(counts []int64) []float64 {
 	return q
 }
 
-// hotSet returns the fewest that have so many percent of all counts: the largest first, of equal ones the first.
+// hotSet returns the fewest indices whose counts add up to at least so many percent of all: the largest first, then the lowest index.
 func hotSet(counts []int64, percent int64) []int {
 	order := make([]int, len(counts))
 	var sum int64
@@ -83,8 +83,8 @@ func jensenShannon(a, b []float64) float64 {
 	return max(0, entropy(middle)-(entropy(a)+entropy(b))/2) // rounding may leave something below zero
 }
 
-// chanceVariation returns the total variation to be expected of experts that k of a token's choices fall on, in samples of so many
-// tokens, when frequencies p are the same in both.
+// chanceVariation returns the expected total variation of two samples of so many tokens, each of which chooses k experts with the same
+// frequencies p.
 func chanceVariation(p []float64, k int, tokensA, tokensB int64) float64 {
 	var sum float64
 	for _, v := range p {

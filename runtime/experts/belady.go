@@ -2,7 +2,7 @@ package experts
 
 import "math"
 
-// belady gives up what is used last in the future, which it was told.
+// belady evicts the expert whose next use is farthest in the future. It knows the future from the trace.
 type belady struct {
 	size int
 	uses [][]int32 // by expert: when it is used
@@ -10,7 +10,8 @@ type belady struct {
 	in   map[int32]int32 // when it is used next
 }
 
-// NewBelady returns Belady's policy (IBM Systems Journal 5, 1966) for a trace: no policy has fewer misses, and none can be it.
+// NewBelady returns Belady's policy (IBM Systems Journal 5, 1966) for a trace. No policy has fewer misses. A runtime cannot use it, because
+// it needs the future.
 func NewBelady(t *Trace, size int) Policy {
 	p := &belady{size: size, uses: make([][]int32, t.Len()), in: map[int32]int32{}}
 	record := &recorder{p, 0}
@@ -42,7 +43,7 @@ func (p *belady) Access(id int32, _ int) bool {
 	}
 	_, hit := p.in[id]
 	if !hit && len(p.in) == p.size {
-		last, when := int32(-1), next // itself, if it is used last: then it only passes through
+		last, when := int32(-1), next // the expert itself, if its next use is last: then it is not kept
 		for x, n := range p.in {
 			if n > when {
 				last, when = x, n

@@ -8,18 +8,18 @@ const (
 	LongHalfLife  = 512
 )
 
-// Scores ranks experts by how often they were used lately and for long: the mean of two estimates of the share of tokens that
-// use them. In either a use counts less and less, after a half-life of tokens half, as in LRFU (Lee et al., IEEE Transactions on
-// Computers 50, 2001); a short half-life sees what the text is about now, a long one what the model likes.
+// Scores ranks experts by how often they were used, lately and in the long run: by the mean of two estimates of the share of tokens that
+// use them. In each the weight of a use halves after a half-life, counted in tokens, as in LRFU (Lee et al., IEEE Transactions on
+// Computers 50, 2001). The short half-life follows the text, the long one the model.
 //
-// Every layer has its own time: an expert of a layer that a batch has not reached yet is no older for that.
+// Every layer has its own clock, so a batch does not age the experts of the layers that it has not reached.
 type Scores struct {
 	perLayer int
 	averages [2]average
 }
 
-// average is an exponentially decaying average for every expert. Sums are kept relative to a moment in the past, so that
-// they do not change while nothing is used.
+// average is an exponentially decaying average for every expert. Sums are relative to a moment in the past, so an unused expert's sum
+// does not change.
 type average struct {
 	halfLife float64
 	sum      []float64 // by expert: Σ uses · 2^(age when they happened)
@@ -28,7 +28,7 @@ type average struct {
 	use      []float64 // by layer: what a use by one token of the present batch adds to a sum
 }
 
-// NewScores returns the scores of experts that were never used, with the given half-lives.
+// NewScores returns the scores of experts that were never used. The half-lives are in tokens.
 func NewScores(layers, experts int, short, long float64) *Scores {
 	s := &Scores{perLayer: experts}
 	for i, halfLife := range []float64{short, long} {
@@ -40,7 +40,7 @@ func NewScores(layers, experts int, short, long float64) *Scores {
 	return s
 }
 
-// Seed gives an expert the score that it would have after being used by a share of all tokens, 0 to 1, for a long time.
+// Seed gives an expert the score of one that a share of all tokens, 0 to 1, has used for a long time.
 func (s *Scores) Seed(id int, share float64) {
 	for i := range s.averages {
 		a := &s.averages[i]
@@ -48,7 +48,7 @@ func (s *Scores) Seed(id int, share float64) {
 	}
 }
 
-// Advance lets the n tokens of a batch pass in a layer.
+// Advance moves a layer's clock by the n tokens of a batch.
 func (s *Scores) Advance(layer, n int) {
 	for i := range s.averages {
 		a := &s.averages[i]
@@ -75,7 +75,7 @@ func (a *average) advance(layer, n int, sums []float64) {
 	}
 }
 
-// Use counts a use by some tokens of the batch that its layer is at.
+// Use counts a use by some tokens of the batch that the expert's layer was advanced by last.
 func (s *Scores) Use(id, tokens int) {
 	for i := range s.averages {
 		a := &s.averages[i]
@@ -83,7 +83,7 @@ func (s *Scores) Use(id, tokens int) {
 	}
 }
 
-// Value returns an expert's score: the higher, the more it is worth to keep.
+// Value returns an expert's score. The expert with the lowest is evicted first.
 func (s *Scores) Value(id int) float64 {
 	l := id / s.perLayer
 	a, b := &s.averages[0], &s.averages[1]

@@ -12,7 +12,7 @@ type scored struct {
 	size   int
 }
 
-// NewScored returns the policy that the runtime uses, with room for size experts.
+// NewScored returns the policy that the engine uses, with room for size experts. The half-lives are in tokens.
 func NewScored(s Shape, size int, short, long float64) Policy {
 	return &scored{scores: NewScores(s.Layers, s.Experts, short, long), cached: make([]bool, s.Len()), size: size}
 }

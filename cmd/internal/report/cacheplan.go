@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"runtime"
 
@@ -94,7 +93,7 @@ func readTrace(path string, r *format.Reader) (*experts.Trace, error) {
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, withoutPath(err))
+		return nil, err
 	}
 	defer f.Close()
 	trace, err := experts.ReadTrace(f)
@@ -106,13 +105,4 @@ func readTrace(path string, r *format.Reader) (*experts.Trace, error) {
 			path, trace.Layers, trace.Experts, trace.TopK, r.Path(), want.Layers, want.Experts, want.TopK)
 	}
 	return trace, nil
-}
-
-// withoutPath returns the reason in an error that names a path, for messages that name it already.
-func withoutPath(err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		return pe.Err
-	}
-	return err
 }

@@ -189,7 +189,7 @@ func (r *Checkpoint) addFiles(paths []string) error {
 	for _, p := range paths {
 		info, err := os.Stat(p)
 		if err != nil {
-			return fmt.Errorf("%s: %w", p, withoutPath(err))
+			return err
 		}
 		r.Files = append(r.Files, CheckpointFile{filepath.Base(p), info.Size()})
 		r.Bytes += info.Size()
