@@ -144,27 +144,6 @@ func TestCachePlan(t *testing.T) {
 	}
 }
 
-// How much memory a plan takes does not depend on how long the trace is.
-func TestCachePlanOfLongTrace(t *testing.T) {
-	trace := filepath.Join(t.TempDir(), "m.trace")
-	must(t, "generate", tiny(t), "-p", "It was the best of times", "-n", "10", "--trace", trace)
-	smallest := func() int64 {
-		return mustJSON[report.File](t, "inspect", tiny(t), "--cache-plan", "--json", "--trace", trace).CachePlan.Plans[0].Memory
-	}
-	short := smallest()
-	text, err := os.ReadFile(trace)
-	if err != nil {
-		t.Fatal(err)
-	}
-	last := text[bytes.LastIndexByte(text[:len(text)-1], '\n')+1:]
-	if err := os.WriteFile(trace, append(text, bytes.Repeat(last, 50_000)...), 0o666); err != nil { // 7 MB in memory
-		t.Fatal(err)
-	}
-	if long := smallest(); long > short+2<<20 {
-		t.Errorf("the smallest budget is %d bytes, and %d with a longer trace", short, long)
-	}
-}
-
 // What is no trace of the model is refused, with what it is and what to do.
 func TestCachePlanRefuses(t *testing.T) {
 	dir := t.TempDir()

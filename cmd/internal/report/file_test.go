@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"math"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"st/cmd/internal/report"
@@ -120,6 +123,26 @@ func TestMixed(t *testing.T) {
 	}
 	if _, err := report.PlanCache(t.Context(), r, "", report.Options{}); !errors.Is(err, report.ErrNoUsage) {
 		t.Errorf("cache plan: %v", err)
+	}
+}
+
+// The memory that budgets leave for the program is asked for before the trace is read, which may take more.
+func TestPlanWithoutTrace(t *testing.T) {
+	r, _ := read(t, reporttest.Write(t, reporttest.Mixed()))
+	trace := filepath.Join(t.TempDir(), "m.trace")
+	if err := os.WriteFile(trace, []byte(`{"layers":2,"experts":4,"top_k":2}`+"\n"+`{"batch":0,"experts":[0,1,2,3]}`+"\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	p, err := report.PlanCache(t.Context(), r, trace, report.Options{Resident: func() int64 { return 10 << 20 }})
+	if err != nil || p.Tokens != 1 || p.Experts != 8 || p.Plans[0].Memory < 10<<20 || p.MemoryRead == 0 {
+		t.Errorf("%+v, %v", p, err)
+	}
+	removed := func() int64 {
+		os.Remove(trace)
+		return 0
+	}
+	if _, err := report.PlanCache(t.Context(), r, trace, report.Options{Resident: removed}); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the trace was read before: %v", err)
 	}
 }
 
