@@ -24,8 +24,8 @@ var advice = []struct {
 	{convert.ErrNonFinite, "--allow-nonfinite converts it all the same"},
 	{convert.ErrCalibration, "st calibrate --covariance makes one"},
 	{calibration.ErrMissing, "st calibrate collects it, covariances with --covariance"},
-	{report.ErrNoUsage, "give a --trace, which st generate --trace FILE writes, or run st generate with --record-experts first"},
 	{calibration.ErrNotStatistics, "st calibrate makes one"},
+	{report.ErrNoUsage, "give a --trace, which st generate --trace FILE writes, or run st generate with --record-experts first"},
 }
 
 // advise returns an error's message with what to do about it.

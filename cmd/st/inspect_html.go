@@ -1,13 +1,13 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 
 	"st/cmd/internal/page"
 	"st/cmd/internal/report"
 	"st/format"
+	"st/format/outfile"
 	"st/runtime/activity"
 )
 
@@ -17,7 +17,8 @@ func (a *app) inspectPage(ctx context.Context, r *format.Reader, f inspectFlags,
 	if f.json || f.tensors || f.layers || f.experts || f.verify || f.layer >= 0 {
 		return usagef("--html shows everything: leave out --json, --tensors, --layers, --experts, --layer and --verify")
 	}
-	if err := checkOutput(f.html, f.force, r.Path(), run.text, f.trace); err != nil {
+	output := outfile.Options{Replace: f.force, Inputs: []string{r.Path(), run.text, f.trace}}
+	if err := outfile.Check(f.html, output); err != nil {
 		return err
 	}
 	var did *activity.Report
@@ -40,8 +41,7 @@ func (a *app) inspectPage(ctx context.Context, r *format.Reader, f inspectFlags,
 			return err
 		}
 	}
-	p := page.File(file, did)
-	if err := writeFile(f.html, func(w *bufio.Writer) error { return p.Write(w) }); err != nil {
+	if err := outfile.Write(f.html, output, page.File(file, did).Write); err != nil {
 		return err
 	}
 	a.note("%s: open it in a browser", f.html)
