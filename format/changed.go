@@ -23,19 +23,19 @@ func (r *Reader) Changed() error {
 	if !ok {
 		return nil
 	}
-	info, err := f.osFile().Stat()
+	size, modified, err := sizeAndTime(f.osFile())
 	if err != nil {
 		return fmt.Errorf("%s: %w", r.path, cause(err))
 	}
 	r.identityMu.Lock()
 	defer r.identityMu.Unlock()
-	if info.Size() == r.size && info.ModTime().Equal(r.identity.modified) {
+	if size == r.size && modified.Equal(r.identity.modified) {
 		return nil
 	}
-	if info.Size() != r.size || !r.sameHeader(f.osFile()) {
+	if size != r.size || !r.sameHeader(f.osFile()) {
 		return fmt.Errorf("%s: %w", r.path, ErrChanged)
 	}
-	r.identity.modified = info.ModTime()
+	r.identity.modified = modified
 	return nil
 }
 

@@ -207,8 +207,31 @@ func TestTruncatedWhileRunning(t *testing.T) {
 	if err := os.Truncate(path, 4096); err != nil {
 		t.Skip("a mapped file cannot be truncated here:", err)
 	}
-	if _, err := session(t, e).Forward(t.Context(), []int32{1, 2, 3}); err == nil {
-		t.Error("no error")
+	if _, err := session(t, e).Forward(t.Context(), []int32{1, 2, 3}); !errors.Is(err, engine.ErrFile) || !strings.Contains(err.Error(), path) {
+		t.Errorf("error is %v, want ErrFile that names %s", err, path)
+	}
+}
+
+// A file that is overwritten in place while it is in use is an error, however small the change that its header shows.
+func TestOverwrittenWhileRunning(t *testing.T) {
+	path := write(t, base(), quant.Q4_0)
+	e := openReader(t, reader(t, path), engine.Options{Threads: 2})
+	s := session(t, e)
+	forward(t, s, 1, 2, 3)
+	other, err := os.ReadFile(write(t, variant(func(s *modeltest.Shape) { s.Theta = 2e4 }), quant.Q4_0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt(other, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Forward(t.Context(), []int32{1}); !errors.Is(err, format.ErrChanged) || !strings.Contains(err.Error(), path) {
+		t.Errorf("error is %v, want ErrChanged that names %s", err, path)
 	}
 }
 
