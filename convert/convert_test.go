@@ -420,11 +420,15 @@ func TestProvenance(t *testing.T) {
 }
 
 func FuzzConfig(f *testing.F) {
-	text, err := os.ReadFile("../testdata/tiny-smallthinker/config.json")
-	if err != nil {
-		f.Fatal(err)
+	for _, dir := range []string{"tiny-smallthinker", "architectures/qwen3_moe_mixed_shard"} {
+		text, err := os.ReadFile(filepath.Join("../testdata", dir, "config.json"))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
 	}
-	f.Add(text)
+	f.Add([]byte(`{"model_type": "qwen3", "vocab_size": 9, "hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 4,
+		"max_position_embeddings": 64, "rope_scaling": {"type": "yarn", "factor": 4, "mscale": 1, "mscale_all_dim": 2}, "use_sliding_window": true}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if c, err := convert.ParseConfig(text); err == nil && c.Validate() != nil {
 			t.Errorf("ParseConfig returns an invalid config: %v", c.Validate())

@@ -162,7 +162,12 @@ func (j *qwen3Config) moe(c *format.Config) error {
 	}
 	m := &format.MoE{RouterSoftmax: true, SoftmaxAll: !j.NormTopK, Layout: make([]bool, c.Layers)}
 	for l := range m.Layout {
-		m.Layout[l] = (l+1)%step == 0 && !slices.Contains(j.DenseLayers, l)
+		m.Layout[l] = (l+1)%step == 0
+	}
+	for _, l := range j.DenseLayers {
+		if l >= 0 && l < c.Layers {
+			m.Layout[l] = false
+		}
 	}
 	if !slices.Contains(m.Layout, true) {
 		return nil
