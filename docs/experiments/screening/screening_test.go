@@ -97,6 +97,8 @@ type witness struct{ head []float32 }
 func (*witness) AttentionInput(int, []float32)                  {}
 func (*witness) AttentionOutput(int, []float32)                 {}
 func (*witness) ExpertInput(int, []float32, []int32, []float32) {}
+func (*witness) FFNInput(int, []float32)                        {}
+func (*witness) DownInput(int, int, []float32, []float32)       {}
 func (w *witness) HeadInput(x []float32)                        { w.head = append(w.head, x...) }
 
 // TestScreening asks what an exact top-40 by screening the head with a sketch would read: the sketch with its scales for all
@@ -116,7 +118,7 @@ func TestScreening(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	e, err := engine.Open(r, engine.Options{})
+	e, err := engine.Open(t.Context(), r, engine.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +147,12 @@ func TestScreening(t *testing.T) {
 		"it was the epoch of belief, it was the epoch of incredulity, it was the season of Light, it was the season of Darkness.", true)
 	var w witness
 	e.Observe(&w)
-	if _, err := e.NewSession().Forward(t.Context(), ids); err != nil {
+	s, err := e.NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := s.Forward(t.Context(), ids); err != nil {
 		t.Fatal(err)
 	}
 	var hidden [][]float32
