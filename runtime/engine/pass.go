@@ -78,7 +78,6 @@ type jobState struct {
 	norm      []float32 // weights of normalize
 	residual  []float32 // of normalize: what is added to x before, or nil
 	attn      *attentionWeights
-	router    []float32 // [rows, experts] logits of pick
 	head      []float32 // [headRows, vocab]
 	headRows  int
 	headAlone bool // every row as if it were alone
