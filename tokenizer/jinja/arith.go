@@ -247,6 +247,9 @@ func (in *interp) bigOp(op string, x, y *big.Int) any {
 	}
 	switch op {
 	case "/":
+		if x.Sign() == 0 && y.Sign() < 0 {
+			return math.Copysign(0, -1)
+		}
 		f, _ := new(big.Rat).SetFrac(x, y).Float64()
 		if math.IsInf(f, 0) {
 			in.fail("an integer division is too large for a float")

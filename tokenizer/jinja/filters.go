@@ -421,7 +421,7 @@ func filterFileSize(in *interp, a []any) any {
 	case f == 1:
 		return "1 Byte"
 	case f < base:
-		return fmt.Sprintf("%.0f Bytes", math.Trunc(f))
+		return fmt.Sprintf("%.0f Bytes", math.Trunc(f)+0) // + 0: no -0
 	}
 	unit := base
 	for i, prefix := range prefixes {
@@ -623,7 +623,6 @@ func reversed(in *interp, v any) *generator {
 	kind := "reversed"
 	switch v := v.(type) {
 	case *undefined:
-		in.failUndefined(v)
 	case *list:
 		items, kind = v.items, "list_reverseiterator"
 	case *tuple:
@@ -855,7 +854,7 @@ func filterSum(in *interp, a []any) any {
 }
 
 func filterTruncate(in *interp, a []any) any {
-	s, ok := text(a[0])
+	n, ok := length(a[0])
 	if !ok {
 		in.failOn(a[0], "truncate needs a string, not a %s", typeName(a[0]))
 	}
@@ -868,10 +867,11 @@ func filterTruncate(in *interp, a []any) any {
 	if keep < 0 || leeway < 0 {
 		in.fail("truncate: a length of %d is less than its end, or the leeway is negative", limit)
 	}
-	in.scan(len(s))
-	if utf8.RuneCountInString(s) <= limit+leeway {
+	if n <= limit+leeway {
 		return a[0]
 	}
+	s := in.argString("truncate", a[0])
+	in.scan(len(s))
 	s = firstRunes(s, keep)
 	if i := strings.LastIndexByte(s, ' '); i >= 0 && !truth(a[2]) {
 		s = s[:i]

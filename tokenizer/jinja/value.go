@@ -273,9 +273,9 @@ func iterate(v any) (iterator, bool) {
 	case *tuple:
 		return sliceIterator(v.items), true
 	case string:
-		return runeIterator(v, v), true
+		return runeIterator(v), true
 	case markup:
-		return runeIterator(string(v), v), true
+		return runeIterator(string(v)), true
 	case *dict:
 		return dictIterator(v, "keys"), true
 	case *view:
@@ -297,7 +297,7 @@ func iterate(v any) (iterator, bool) {
 	return nil, false
 }
 
-func runeIterator(s string, of any) iterator {
+func runeIterator(s string) iterator {
 	return func() (any, bool) {
 		if s == "" {
 			return nil, false
@@ -305,7 +305,7 @@ func runeIterator(s string, of any) iterator {
 		_, n := utf8.DecodeRuneInString(s)
 		first := s[:n]
 		s = s[n:]
-		return like(of, first), true
+		return first, true
 	}
 }
 
