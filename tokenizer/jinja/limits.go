@@ -2,8 +2,8 @@ package jinja
 
 import "context"
 
-// The limits of a template. The longest chat template that is known to us has
-// 0.1 MB and nests 12 deep; it takes some 100 steps for each message.
+// The limits of a template. The longest of 203 chat templates of known models has
+// 17 kB.
 const (
 	maxSource  = 1 << 20 // bytes of source
 	maxNesting = 200     // of tags and brackets in the source

@@ -85,6 +85,32 @@ TOOL = {
 }
 PLAIN = {"type": "function", "function": {"name": "now", "description": "", "parameters": {"type": "object", "properties": {}}}}
 
+SIMPLE = {
+    "type": "function",
+    "function": {
+        "name": "add",
+        "description": "Adds.",
+        "parameters": {
+            "type": "object",
+            "properties": {"a": {"type": "integer", "description": "x"}, "b": {"type": "array", "items": {"type": "string"}}},
+            "required": ["a"],
+        },
+    },
+}
+# What single templates ask for.
+SPECIAL = {
+    "enable_thinking": True,
+    "functions": [SIMPLE["function"]],
+    "datetime": "today",
+    "additional_special_tokens": ["<x>", "<y>"],
+    "reasoning_effort": "high",
+    "inputs": {"asObj": {"inputs": "x"}, "asCurlString": "c", "asJsonString": "j", "asPythonString": "p", "asTsString": "t"},
+    "providerInputs": {"asObj": {"inputs": "x"}, "asCurlString": "c", "asJsonString": "j"},
+    "autoInputs": {"asObj": {"inputs": "x"}, "asTsString": "t", "asPythonString": "p"},
+    "model": {"id": "m"},
+    "provider": "hf-inference",
+}
+
 
 def call(arguments, id="abcdefgh1"):
     return {"id": id, "type": "function", "function": {"name": "get_weather", "arguments": arguments}}
@@ -117,6 +143,8 @@ def conversations():
     yield [{"role": "developer", "content": "D"}, user]
     yield [answer, answer, user]
     yield [{"role": "other", "content": "?"}]
+    yield [system, {"role": "functions", "content": "F"}, user, answer]
+    yield [{"role": "functions", "content": "F"}, user]
 
 
 def templates(directory):
@@ -127,9 +155,9 @@ def templates(directory):
     print(json.dumps({"templates": sources}))
     for name, source in sources.items():
         for messages in conversations():
-            for tools in (None, [TOOL, PLAIN]):
+            for tools in (None, [TOOL, PLAIN], [SIMPLE]):
                 for prompt in (True, False):
-                    for extra in ({}, {"enable_thinking": False, "thinking": True}):
+                    for extra in ({}, {"enable_thinking": False, "thinking": True}, SPECIAL):
                         case = {"named": name, "messages": messages, "add_generation_prompt": prompt}
                         if tools:
                             case["tools"] = tools
