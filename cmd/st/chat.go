@@ -70,6 +70,9 @@ func (c *conversation) answer(ctx context.Context, text string, emit func(string
 	g := c.generator
 	messages := append(c.messages[:len(c.messages):len(c.messages)], tokenizer.Message{Role: "user", Content: text})
 	rendered, err := c.format.render(ctx, messages)
+	if err != nil && ctx.Err() != nil {
+		return &completion{stopReason: stopInterrupted}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
