@@ -165,7 +165,7 @@ func TestFailures(t *testing.T) {
 		{[]string{"convert", checkpoint, "-o", filepath.Join(dir, "no", "x")}, "no such file"},
 		{[]string{"convert", checkpoint, "-o", text}, "exists: use --force"},
 		{[]string{"convert", checkpoint, "-o", dir, "--force"}, "is a directory"},
-		{[]string{"convert", checkpoint, "-o", weights, "--force"}, "choose another target"},
+		{[]string{"convert", checkpoint, "-o", weights, "--force"}, "is an input too: choose another output"},
 		{[]string{"inspect", "nowhere.stm"}, "open nowhere.stm: no such file"},
 		{[]string{"inspect", model, "--layers", "--layer", "6"}, "layers 0 to 5"},
 		{[]string{"generate", checkpoint, "-p", "x"}, "st convert makes one"},
