@@ -69,6 +69,9 @@ func (s *Sampler) Accept(id int32) {
 	s.recent = append(s.recent, id)
 }
 
+// Forget empties the window that RepeatPenalty looks at. The random numbers go on.
+func (s *Sampler) Forget() { s.recent = s.recent[:0] }
+
 // Sample draws the next token and accepts it. The steps follow llama.cpp's order: repeat penalty, top-k, top-p, min-p,
 // temperature. It may change logits. Logits that are NaN are never drawn.
 func (s *Sampler) Sample(logits []float32) int32 {

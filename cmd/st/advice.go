@@ -7,6 +7,10 @@ import (
 	"st/convert"
 	"st/convert/calibration"
 	"st/format"
+	"st/runtime"
+	"st/runtime/calibrate"
+	"st/runtime/eval"
+	"st/runtime/experts"
 )
 
 // advice says what to do about errors of the libraries, which know nothing of the command line.
@@ -14,6 +18,7 @@ var advice = []struct {
 	is   error
 	text string
 }{
+	{experts.ErrTraceExists, "remove it, or write the trace to another file"},
 	{format.ErrExists, "use --force to replace it"},
 	{format.ErrNotModel, "make one with st convert"},
 	{format.ErrIsDirectory, "name an .stm file (st convert makes one from a checkpoint directory)"},
@@ -26,7 +31,19 @@ var advice = []struct {
 	{calibration.ErrMissing, "st calibrate collects it, covariances with --covariance"},
 	{calibration.ErrNotStatistics, "st calibrate makes one"},
 	{report.ErrNoUsage, "give a --trace, which st generate --trace FILE writes, or run st generate with --record-experts first"},
+	{runtime.ErrContextFull, "shorten it or give a larger --ctx"},
+	{runtime.ErrNoTokenizer, "it runs on token ids only, see st logits"},
+	{runtime.ErrNoTemplate, "st generate without --chat continues a text"},
+	{runtime.ErrNotFinite, "st inspect --verify tells whether the file is damaged"},
+	{eval.ErrNoLogits, "make such a file with st eval --save-logits"},
+	{eval.ErrVersion, saveAgain},
+	{eval.ErrDamaged, saveAgain},
+	{eval.ErrContext, "save the logits again with a smaller --ctx"},
+	{eval.ErrOtherText, "leave --text out to use that of the file"},
+	{calibrate.ErrEmptyText, "give another --text"},
 }
+
+const saveAgain = "save it again with st eval --save-logits"
 
 // advise returns an error's message with what to do about it.
 func advise(err error) string {

@@ -7,14 +7,14 @@ import (
 
 	"strings"
 
-	"st/runtime/engine"
-	"st/runtime/kernel"
+	"st/runtime"
+	"st/runtime/bench"
 )
 
 func TestBench(t *testing.T) {
-	r := mustJSON[benchReport](t, "bench", tiny(t), "--depth", "5", "--prompt", "20", "--gen", "7", "--repeat", "3", "--threads", "2",
+	r := mustJSON[bench.Report](t, "bench", tiny(t), "--depth", "5", "--prompt", "20", "--gen", "7", "--repeat", "3", "--threads", "2",
 		"--profile", "--json", "--quiet")
-	if r.PromptTokens != 20 || r.GenTokens != 7 || r.Depth != 5 || r.Threads != 2 || r.ISA != kernel.ISA() || r.KVType != "f16" {
+	if r.PromptTokens != 20 || r.GenTokens != 7 || r.Depth != 5 || r.Threads != 2 || r.ISA != runtime.ISA() || r.KVType != "f16" {
 		t.Errorf("%+v", r)
 	}
 	if len(r.PromptRuns) != 3 || len(r.GenRuns) != 3 || !slices.Contains(r.PromptRuns, r.PromptPerSecond) ||
@@ -40,7 +40,7 @@ func TestBench(t *testing.T) {
 	if !slices.Equal(stages, want) {
 		t.Errorf("stages are %v, want %v", stages, want)
 	}
-	if prompt <= 0 || gen <= 0 || r.bandwidthReport != nil {
+	if prompt <= 0 || gen <= 0 || r.Bandwidth != nil {
 		t.Errorf("profile of %v and %v µs a token; %+v", prompt, gen, r)
 	}
 }
@@ -64,9 +64,9 @@ func TestBenchBandwidth(t *testing.T) {
 	if testing.Short() {
 		t.Skip("reads gigabytes of memory")
 	}
-	r := mustJSON[bandwidthReport](t, "bench", "--bandwidth", "--threads", "3", "--json")
+	r := mustJSON[bench.Bandwidth](t, "bench", "--bandwidth", "--threads", "3", "--json")
 	var threads []int
-	for _, b := range r.Bandwidth {
+	for _, b := range r.Speeds {
 		threads = append(threads, b.Threads)
 		if b.BytesPerSecond < 1e8 {
 			t.Errorf("%d threads read %v bytes a second", b.Threads, b.BytesPerSecond)
@@ -74,27 +74,5 @@ func TestBenchBandwidth(t *testing.T) {
 	}
 	if !slices.Equal(threads, []int{1, 2, 3}) {
 		t.Errorf("measured with %v threads", threads)
-	}
-}
-
-func TestMedian(t *testing.T) {
-	for _, tt := range []struct {
-		x    []float64
-		want float64
-	}{{nil, 0}, {[]float64{3}, 3}, {[]float64{9, 1}, 5}, {[]float64{5, 100, 1}, 5}, {[]float64{4, 1, 2, 100}, 3}} {
-		if got := median(tt.x); got != tt.want {
-			t.Errorf("median of %v is %v, want %v", tt.x, got, tt.want)
-		}
-	}
-}
-
-// Every stage has a name of its own.
-func TestStages(t *testing.T) {
-	seen := map[string]bool{}
-	for _, s := range engine.Stages() {
-		if name := s.String(); name == "" || strings.Contains(name, "(") || seen[name] {
-			t.Errorf("stage %d is called %q", int(s), name)
-		}
-		seen[s.String()] = true
 	}
 }

@@ -6,181 +6,163 @@ import (
 	"fmt"
 	"io"
 	"os"
-
+	"slices"
 	"strings"
 
-	"st/runtime/engine"
-	"st/tokenizer"
+	"st/cmd/internal/textfile"
+	"st/runtime"
 )
-
-// chatFormat writes conversations the way that a model was trained to read them.
-type chatFormat struct {
-	template *tokenizer.Template
-	options  tokenizer.TemplateOptions
-}
-
-// chatTemplate returns the model's chat format.
-func chatTemplate(m *model) (*chatFormat, error) {
-	if m.reader.ChatTemplate == "" {
-		return nil, fmt.Errorf("%s has no chat template: leave out --chat", m.reader.Path())
-	}
-	t, err := tokenizer.ParseTemplate(m.reader.ChatTemplate)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", m.reader.Path(), err)
-	}
-	f := &chatFormat{template: t, options: tokenizer.TemplateOptions{AddGenerationPrompt: true}}
-	if id, ok := m.tok.BOS(); ok {
-		f.options.BOSToken, _ = m.tok.Token(id)
-	}
-	if id, ok := m.tok.EOS(); ok {
-		f.options.EOSToken, _ = m.tok.Token(id)
-	}
-	return f, nil
-}
-
-func (f *chatFormat) render(ctx context.Context, messages []tokenizer.Message) (string, error) {
-	return f.template.Render(ctx, messages, f.options)
-}
-
-func systemMessage(text string) []tokenizer.Message {
-	if text == "" {
-		return nil
-	}
-	return []tokenizer.Message{{Role: "system", Content: text}}
-}
-
-// conversation is a chat of several turns. The session keeps what was said: of a new turn only the new part is run.
-type conversation struct {
-	generator *generator
-	format    *chatFormat
-	system    []tokenizer.Message
-	messages  []tokenizer.Message
-	said      string // the text of the tokens that are in the session
-}
-
-// clear begins anew.
-func (c *conversation) clear() {
-	c.messages = c.system
-	c.said = ""
-	c.generator.session.Truncate(0)
-}
-
-// answer adds a user's message and generates the answer to it.
-func (c *conversation) answer(ctx context.Context, text string, emit func(string)) (*completion, error) {
-	g := c.generator
-	messages := append(c.messages[:len(c.messages):len(c.messages)], tokenizer.Message{Role: "user", Content: text})
-	rendered, err := c.format.render(ctx, messages)
-	if err != nil && ctx.Err() != nil {
-		return &completion{stopReason: stopInterrupted}, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	// Many templates write past turns otherwise than they were generated, without the thoughts for example. Then what is in
-	// the session is not the beginning of the conversation any more.
-	fresh, extends := strings.CutPrefix(rendered, c.said)
-	if !extends || fresh == "" {
-		g.session.Truncate(0)
-		fresh, c.said = rendered, ""
-	}
-	out, err := g.run(ctx, g.model.tok.Encode(fresh, true), emit)
-	if err != nil {
-		if !errors.Is(err, engine.ErrContextFull) {
-			g.session.Truncate(0)
-			c.said = ""
-		}
-		return nil, err
-	}
-	if out.stopReason == stopInterrupted && out.firstToken == 0 { // within the prompt, which is in the session in part
-		g.session.Truncate(0)
-		c.said = ""
-		return out, nil
-	}
-	c.said += fresh + g.model.tok.Decode(out.ids[:out.fed], false)
-	c.messages = append(messages, tokenizer.Message{Role: "assistant", Content: out.text})
-	return out, nil
-}
 
 // lineReader reads what the user types; io.EOF ends the conversation.
 type lineReader interface{ ReadLine() (string, error) }
 
+// conversation is a chat with a person.
+type conversation struct {
+	app     *app
+	model   *runtime.Model
+	chat    *runtime.Chat
+	options runtime.Generate
+	stats   bool
+	in      lineReader
+	next    *string // a line that was read already; nil: none
+}
+
+const chatHelp = `/clear    begin anew
+/bye      end; so does Ctrl-D
+/help     this
+Ctrl-C stops an answer.`
+
 // converse talks with the user until /bye or Ctrl-D. Ctrl-C ends an answer, not the program.
-func (a *app) converse(ctx context.Context, g *generator, f *generateFlags) error {
-	format, err := chatTemplate(g.model)
-	if err != nil {
+func (a *app) converse(ctx context.Context, m *runtime.Model, f *generateFlags, g runtime.Generate) error {
+	if err := m.CheckChat(); err != nil {
 		return err
 	}
-	a.note("/bye or Ctrl-D ends, /clear begins anew, Ctrl-C stops an answer")
-	c := &conversation{generator: g, format: format, system: systemMessage(f.system)}
-	c.clear()
+	a.note("/bye or Ctrl-D ends, /clear begins anew, Ctrl-C stops an answer, /help lists more")
 	in := newConsole(a.stdin.(*os.File), a.stdout)
 	defer in.restore()
-	return a.talk(ctx, c, in, f)
+	c := &conversation{app: a, model: m, chat: m.NewChat(runtime.System(f.system)), options: g, stats: f.stats, in: in}
+	defer c.chat.Close()
+	return c.talk(ctx)
 }
 
 // talk is the loop of a conversation.
-func (a *app) talk(ctx context.Context, c *conversation, in lineReader, f *generateFlags) error {
+func (c *conversation) talk(ctx context.Context) error {
 	for {
-		line, err := readLine(ctx, in)
+		line, err := c.readLine(ctx)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		switch text := strings.TrimSpace(line); text {
-		case "":
-		case "/bye", "/exit", "/quit":
+		switch text := strings.TrimSpace(line); {
+		case text == "":
+		case text == "/bye", text == "/exit", text == "/quit":
 			return nil
-		case "/clear":
-			c.clear()
+		case text == "/clear":
+			c.chat.Reset()
+		case text == "/help", text == "/?":
+			fmt.Fprintln(c.app.stdout, chatHelp)
+		case isCommand(text):
+			c.app.fail(fmt.Errorf("%s is unknown: /help lists what there is", strings.Fields(text)[0]))
 		default:
-			if err := a.turn(ctx, c, text, f); err != nil {
+			if err := c.turn(ctx, text); errors.Is(err, io.EOF) { // instead of an answer to a question
+				return nil
+			} else if err != nil {
 				return err
 			}
 		}
 	}
 }
 
+// isCommand reports whether a line looks like a command, and not like a path.
+func isCommand(line string) bool {
+	name, ok := strings.CutPrefix(strings.Fields(line)[0], "/")
+	return ok && name != "" && !strings.ContainsFunc(name, func(r rune) bool { return r < 'a' || r > 'z' })
+}
+
 // turn answers one message. Only what ends the conversation is an error.
-func (a *app) turn(ctx context.Context, c *conversation, text string, f *generateFlags) error {
-	turn, stop := context.WithCancel(ctx)
-	defer stop()
-	a.interrupts.handle(stop)
-	defer a.interrupts.handle(nil)
-	out, err := c.answer(turn, text, func(piece string) { fmt.Fprint(a.stdout, piece) })
-	fmt.Fprintln(a.stdout)
+func (c *conversation) turn(ctx context.Context, text string) error {
+	r, err := c.answer(ctx, text)
+	if errors.Is(err, runtime.ErrContextFull) {
+		c.app.fail(fmt.Errorf("the conversation does not fit in the context of %d tokens any more: /clear begins anew", c.model.Context()))
+		if r, err = c.makeRoom(ctx, text); r == nil {
+			return err
+		}
+	}
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.Is(err, engine.ErrContextFull):
-		a.fail(fmt.Errorf("the conversation does not fit in the context of %d tokens any more: /clear begins anew", c.generator.model.engine.Context()))
-	case err != nil:
+	case err != nil && !errors.Is(err, context.Canceled):
 		return err
-	case out.stopReason == stopContext:
-		a.note("note: the context of %d tokens is full: /clear begins anew", c.generator.model.engine.Context())
+	case r != nil && r.Stop == runtime.StopContext:
+		c.app.note("note: the context of %d tokens is full", c.model.Context())
 	}
-	if f.stats && out != nil {
-		a.printStats(c.generator, out, f)
+	if c.stats && r != nil {
+		c.app.printStats(c.model, r)
 	}
 	return nil
 }
 
+// answer prints the answer to a message. Ctrl-C ends it.
+func (c *conversation) answer(ctx context.Context, text string) (*runtime.Result, error) {
+	turn, stop := context.WithCancel(ctx)
+	defer stop()
+	c.app.interrupts.handle(stop)
+	defer c.app.interrupts.handle(nil)
+	bar := c.app.newPromptProgress()
+	defer bar.finish()
+	g := c.options
+	g.Progress = bar.update
+	r, err := c.app.printPieces(c.chat.Send(turn, text, g), true)
+	if !errors.Is(err, runtime.ErrContextFull) {
+		fmt.Fprintln(c.app.stdout)
+	}
+	return r, err
+}
+
+// makeRoom offers to leave out the oldest turns, as many as it takes, and answers then. There is no result if it is not wanted, or no
+// help.
+func (c *conversation) makeRoom(ctx context.Context, text string) (r *runtime.Result, err error) {
+	before := c.chat.Messages()
+	if !slices.ContainsFunc(before, func(m runtime.Message) bool { return m.Role != "system" }) {
+		return nil, nil
+	}
+	fmt.Fprint(c.app.stdout, "leave out the oldest turns, and go on? [y/N]\n")
+	line, err := c.readLine(ctx)
+	switch strings.ToLower(strings.TrimSpace(line)) {
+	case "y", "yes":
+	case "", "n", "no":
+		return nil, err
+	default: // the next message
+		c.next = &line
+		return nil, err
+	}
+	dropped := 0
+	for n := c.chat.DropOldest(); n > 0; n = c.chat.DropOldest() {
+		dropped += n
+		if r, err = c.answer(ctx, text); !errors.Is(err, runtime.ErrContextFull) {
+			c.app.note("note: the oldest %s left out", wereLeft(dropped))
+			return r, err
+		}
+	}
+	c.chat.SetMessages(before...)
+	c.app.fail(errors.New("the message alone does not fit"))
+	return nil, nil
+}
+
+func wereLeft(n int) string {
+	if n == 1 {
+		return "message was"
+	}
+	return fmt.Sprintf("%d messages were", n)
+}
+
 // readLine reads a line, unless ctx ends first.
-func readLine(ctx context.Context, in lineReader) (string, error) {
-	type result struct {
-		line string
-		err  error
+func (c *conversation) readLine(ctx context.Context) (string, error) {
+	if line := c.next; line != nil {
+		c.next = nil
+		return *line, nil
 	}
-	done := make(chan result, 1)
-	go func() {
-		line, err := in.ReadLine()
-		done <- result{line, err}
-	}()
-	select {
-	case r := <-done:
-		return r.line, r.err
-	case <-ctx.Done():
-		return "", ctx.Err()
-	}
+	return textfile.Wait(ctx, c.in.ReadLine)
 }

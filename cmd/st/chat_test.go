@@ -5,13 +5,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"testing"
 
-	"strings"
-
 	"st/runtime"
-	"st/runtime/engine"
-	"st/tokenizer"
 )
 
 // script is a user who types these lines.
@@ -26,131 +23,90 @@ func (s *script) ReadLine() (string, error) {
 	return line, nil
 }
 
-// newConversation begins a conversation with the tiny model.
-func newConversation(t *testing.T, a *app, opts engine.Options, limit int) *conversation {
-	t.Helper()
-	m, err := a.openTextModel(tiny(t), engineFlags{Options: opts})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { m.close(&err) })
-	f, err := chatTemplate(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sampler, err := runtime.NewSampler(runtime.SamplerOptions{Temperature: 0.7, Seed: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	g := &generator{model: m, session: newSession(m.engine), sampler: sampler, limit: limit, progress: func() *progress { return nil }}
-	c := &conversation{generator: g, format: f}
-	c.clear()
-	return c
-}
-
 func testApp() (a *app, stdout, stderr *bytes.Buffer) {
 	stdout, stderr = &bytes.Buffer{}, &bytes.Buffer{}
 	return &app{stdout: &output{w: stdout, onError: func() {}}, stderr: stderr, interrupts: &interrupts{}}, stdout, stderr
 }
 
-// Of a new turn only what is new is run, and it gives what the whole conversation gives.
-func TestConversationKeepsSession(t *testing.T) {
-	a, _, _ := testApp()
-	c := newConversation(t, a, engine.Options{KVType: engine.KVF32}, 8)
-	var first, second *completion
-	for i, out := range []**completion{&first, &second} {
-		var err error
-		if *out, err = c.answer(t.Context(), []string{"Hello", "And you?"}[i], func(string) {}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	whole, err := c.format.render(t.Context(), c.messages[:3])
+// newConversation begins a conversation with the tiny model in which a user types lines.
+func newConversation(t *testing.T, a *app, contextTokens, limit int, lines ...string) *conversation {
+	t.Helper()
+	m, err := a.openTextModel(t.Context(), tiny(t), engineFlags{Options: runtime.Options{Context: contextTokens}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.HasPrefix(c.said, whole) {
-		t.Errorf("the session holds %q, the template writes %q", c.said, whole)
-	}
-	if n := len(c.generator.model.tok.Encode(whole, true)); second.promptTokens >= n/2 {
-		t.Errorf("%d tokens were run for the second turn of a conversation of %d", second.promptTokens, n)
-	}
-	c.clear()
-	if c.generator.session.Len() != 0 || len(c.messages) != 0 {
-		t.Error("clear leaves something")
-	}
-}
-
-// When the past is written otherwise than it was generated, the session begins anew.
-func TestConversationResets(t *testing.T) {
-	a, _, _ := testApp()
-	c := newConversation(t, a, engine.Options{}, 4)
-	if _, err := c.answer(t.Context(), "Hello", func(string) {}); err != nil {
-		t.Fatal(err)
-	}
-	c.messages[1].Content = "something else"
-	whole, err := c.format.render(t.Context(), append(c.messages, tokenizer.Message{Role: "user", Content: "And you?"}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := c.answer(t.Context(), "And you?", func(string) {})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := len(c.generator.model.tok.Encode(whole, true)); out.promptTokens != want {
-		t.Errorf("%d tokens were run, the conversation has %d", out.promptTokens, want)
-	}
-}
-
-func TestConversationInterrupted(t *testing.T) {
-	a, _, _ := testApp()
-	c := newConversation(t, a, engine.Options{}, -1)
-	ctx, cancel := context.WithCancel(t.Context())
-	pieces := 0
-	out, err := c.answer(ctx, "Hello", func(string) {
-		if pieces++; pieces == 5 {
-			cancel()
-		}
-	})
-	if err != nil || out.stopReason != stopInterrupted || len(out.ids) != 5 {
-		t.Fatalf("%+v, %v", out, err)
-	}
-	// The conversation goes on from there.
-	c.generator.limit = 2
-	if out, err = c.answer(t.Context(), "Go on", func(string) {}); err != nil || out.promptTokens > 20 {
-		t.Errorf("%+v, %v", out, err)
-	}
-	// Within the prompt nothing is kept.
-	ctx, cancel = context.WithCancel(t.Context())
-	cancel()
-	messages := len(c.messages)
-	if out, err = c.answer(ctx, "Hello", func(string) {}); err != nil || out.stopReason != stopInterrupted || len(c.messages) != messages {
-		t.Errorf("%+v, %v", out, err)
-	}
-	if _, err = c.answer(t.Context(), "Hello", func(string) {}); err != nil {
-		t.Error(err)
-	}
+	t.Cleanup(func() { m.close(&err) })
+	c := &conversation{app: a, model: m.Model, chat: m.NewChat(), in: (*script)(&lines),
+		options: runtime.Generate{MaxTokens: limit, Temperature: new(0.7), Seed: new(uint64(1))}}
+	t.Cleanup(func() { c.chat.Close() })
+	return c
 }
 
 func TestTalk(t *testing.T) {
 	a, stdout, stderr := testApp()
-	c := newConversation(t, a, engine.Options{Context: 64}, 10)
-	lines := script{"Hello", "", "/clear", strings.Repeat("word ", 100), "/clear", "Hello", "/bye", "never read"}
-	if err := a.talk(t.Context(), c, &lines, &generateFlags{stats: true}); err != nil {
+	c := newConversation(t, a, 64, 10, "Hello", "", "/clear", strings.Repeat("word ", 100), "/clear", "/help", "Hello", "/etc/hosts and /clear", "/frob now", "/bye", "never read")
+	c.stats = true
+	if err := c.talk(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if len(lines) != 1 || len(c.messages) != 2 || stdout.Len() == 0 {
-		t.Errorf("%d lines are left, messages are %v", len(lines), c.messages)
+	if left := *c.in.(*script); len(left) != 1 {
+		t.Errorf("%d lines are left", len(left))
 	}
-	if !strings.Contains(stderr.String(), "st: the conversation does not fit in the context of 64 tokens any more") || !strings.Contains(stderr.String(), "tokens/s") {
-		t.Error(stderr.String())
+	if n := len(c.chat.Messages()); n != 4 {
+		t.Errorf("%d messages: %v", n, c.chat.Messages())
 	}
-	if err := a.talk(t.Context(), c, &script{}, &generateFlags{}); err != nil {
+	if !strings.Contains(stdout.String(), chatHelp) || strings.Contains(stdout.String(), "leave out") {
+		t.Error(stdout.String())
+	}
+	for _, want := range []string{"st: the conversation does not fit in the context of 64 tokens any more", "tokens/s", "st: /frob is unknown: /help lists"} {
+		if !strings.Contains(stderr.String(), want) {
+			t.Errorf("%q is missing in\n%s", want, stderr.String())
+		}
+	}
+}
+
+func TestTalkEnds(t *testing.T) {
+	a, _, _ := testApp()
+	if err := newConversation(t, a, 0, 1).talk(t.Context()); err != nil {
 		t.Errorf("the end of the input: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := a.talk(ctx, c, &script{"Hello"}, &generateFlags{}); !errors.Is(err, context.Canceled) {
+	if err := newConversation(t, a, 0, 1, "Hello").talk(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
+	}
+}
+
+// A full context can lose its oldest turns, if the user wants that.
+func TestTalkMakesRoom(t *testing.T) {
+	long := "Tell me more about the sea, and about the ships that sail on it."
+	for _, tt := range []struct {
+		name  string
+		lines []string // what follows the message that does not fit
+		first string   // message of the conversation afterwards
+		said  string   // the last one
+		asked int
+	}{
+		{"yes", []string{"y"}, "And ships?", long, 1},
+		{"no", []string{"n"}, "Hello", "And ships?", 1},
+		{"another message", []string{"Well?"}, "Hello", "Well?", 1}, // which fits
+	} {
+		a, stdout, stderr := testApp()
+		lines := append([]string{"Hello", "And ships?", long}, tt.lines...)
+		c := newConversation(t, a, 84, 4, lines...)
+		if err := c.talk(t.Context()); err != nil {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		m := c.chat.Messages()
+		if len(m) < 2 || m[0].Content != tt.first || m[len(m)-2].Content != tt.said {
+			t.Errorf("%s: %v\n%s", tt.name, m, stderr.String())
+		}
+		if n := strings.Count(stdout.String(), "leave out the oldest turns, and go on?"); n != tt.asked {
+			t.Errorf("%s: asked %d times", tt.name, n)
+		}
+		if got := strings.Contains(stderr.String(), "note: the oldest 2 messages were left out"); got != (tt.name == "yes") {
+			t.Errorf("%s: %s", tt.name, stderr.String())
+		}
 	}
 }
 
@@ -165,6 +121,28 @@ func TestInterruptsHandled(t *testing.T) {
 	i.handle(nil)
 	if i.handled() || called != 1 {
 		t.Error("the handler was called after it was taken away")
+	}
+}
+
+// Ctrl-C ends an answer, and the conversation goes on.
+func TestTalkInterrupted(t *testing.T) {
+	a, _, _ := testApp()
+	var shown bytes.Buffer
+	pieces := 0
+	a.stdout = &output{w: writerFunc(func(p []byte) (int, error) {
+		if pieces++; pieces == 5 {
+			a.interrupts.handled() // as SIGINT does
+		}
+		return shown.Write(p)
+	}), onError: func() {}}
+	c := newConversation(t, a, 0, 0, "Hello", "/bye")
+	c.options.IgnoreEOS = true
+	if err := c.talk(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	m := c.chat.Messages()
+	if len(m) != 2 || m[1].Content+"\n" != shown.String() || len(m[1].Content) > 200 {
+		t.Errorf("%d pieces: %v, shown is %q", pieces, m, shown.String())
 	}
 }
 

@@ -1,16 +1,16 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"math"
-	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
-	"st/runtime/engine"
+	"st/format"
+	"st/runtime"
+	"st/runtime/eval"
 )
 
 // defaultWindow is llama-perplexity's.
@@ -26,42 +26,11 @@ type evalFlags struct {
 }
 
 func (a *app) evalCommand() *cobra.Command {
-	f := evalFlags{engine: engineFlags{Options: engine.Options{KVType: engine.KVF32}}, window: defaultWindow}
+	f := evalFlags{engine: engineFlags{Options: runtime.Options{KVType: runtime.KVF32}}, window: defaultWindow}
 	cmd := &cobra.Command{
 		Use:   "eval model.stm --text FILE",
 		Short: "Measure perplexity over a text, and divergence from another model",
-		Long: `Measure the perplexity of a model over a text, as llama-perplexity does: the text is cut into windows of --ctx tokens, a
-rest at its end is left out, the first token of a window is replaced by the BOS token if the model's texts begin with one,
-and in every window the tokens of the second half, but for its first one, are scored. A text shorter than a window is one
-window. Perplexity is exp(mean(−log Q(t))), where Q(t) is the probability that the model gives to the token t of the text.
-
---save-logits keeps what a model predicts, and --base compares another model with that, as llama-perplexity --kl-divergence
-does. P is what the base predicts, Q what this model does; both say how probable every token of the vocabulary is.
-  KL divergence  Σ P·(log P − log Q), in nats; over the scored positions its mean, and quantiles
-  same top       share of positions where both find the same token most probable
-  Δp             Q(t) − P(t) for the token t of the text, in percent; mean(Δp), and RMS √mean(Δp²)
-  ratio          of perplexities, this model's to the base's: exp(mean(log P(t) − log Q(t)))
-After ± stands the standard error of a mean, √((mean(x²) − mean(x)²)/(n−1)) for n positions, and what follows from it for
-exp(x) and √x. Between two positions, quantiles are interpolated.
-
-Logits are kept in 16 bits, 304 KB a position with a vocabulary of 151,936: to 1/4096 nat, and not below 32 nats from the
-largest. This adds about 1e-8 to KL divergence; perplexities, Δp and the same top are exact. The file also keeps the tokens,
-so that --base needs no --text; one that is given must be the same text. It appears when it is complete.
-
---json prints one object:
-  perplexity, standard_error
-  nll_mean                 mean negative log-likelihood, in nats: the logarithm of perplexity
-  tokens, scored_tokens    tokens in the text, and scored
-  windows, ctx             number of windows, and tokens in each
-  seconds, tokens_per_second
-  divergence               with --base:
-    base_perplexity, base_perplexity_standard_error
-    perplexity_ratio, perplexity_ratio_standard_error
-    kl_mean, kl_mean_standard_error
-    kl_min, kl_median, kl_p90, kl_p99, kl_p99_9, kl_max       quantiles: p90 is exceeded by 10 % of positions
-    same_top_percent, same_top_percent_standard_error
-    delta_p_mean_percent, delta_p_mean_percent_standard_error
-    delta_p_rms_percent, delta_p_rms_percent_standard_error`,
+		Long:  help("eval"),
 		Example: `  st eval small.stm --text wiki.test.raw
   st eval small.stm --text wiki.test.raw --ctx 2048 --json
   st eval small-f16.stm --text wiki.test.raw --save-logits f16.logits
@@ -80,7 +49,7 @@ so that --base needs no --text; one that is given must be the same text. It appe
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.text, "text", "", "`file` with the text; -: standard input")
-	flags.Var(intFlag{&f.window, minWindow, math.MaxInt32}, "ctx", "`N` tokens in a window; with --base: as there")
+	flags.Var(intFlag{&f.window, eval.MinWindow, math.MaxInt32}, "ctx", "`N` tokens in a window; with --base: as there")
 	flags.Var(fileFlag{&f.base}, "base", "compare with the logits in this `file`, which --save-logits wrote")
 	flags.Var(fileFlag{&f.save}, "save-logits", "write the logits of all scored positions to this `file`")
 	addForceFlag(flags, &f.force)
@@ -98,14 +67,16 @@ func (a *app) eval(ctx context.Context, path string, f *evalFlags) (err error) {
 			return err
 		}
 	}
-	p := &perplexity{}
+	var opts eval.Options
+	f.engine.window = f.window
 	if f.base != "" {
-		if p.base, err = openLogits(f.base); err != nil {
+		if opts.Base, err = eval.Open(f.base); err != nil {
 			return err
 		}
-		defer p.base.close()
-		if f.windowGiven && f.window != p.base.length {
-			return fmt.Errorf("%s has windows of %d tokens, which --ctx %d cannot change: leave --ctx out", f.base, p.base.length, f.window)
+		defer opts.Base.Close()
+		f.engine.window = opts.Base.Text().Length
+		if f.windowGiven && f.window != f.engine.window {
+			return fmt.Errorf("%s has windows of %d tokens, which --ctx %d cannot change: leave --ctx out", f.base, f.engine.window, f.window)
 		}
 	}
 	var text string
@@ -113,86 +84,78 @@ func (a *app) eval(ctx context.Context, path string, f *evalFlags) (err error) {
 		if text, err = a.readAll(ctx, f.text); err != nil {
 			return err
 		}
-		if !utf8.ValidString(text) {
-			return fmt.Errorf("%s is not a text: it holds bytes that are not UTF-8", inputName(f.text))
-		}
 	}
-	f.engine.window = f.window
-	if p.base != nil {
-		f.engine.window = p.base.length
-	}
-	if p.model, err = a.openTextModel(path, f.engine); err != nil {
+	f.engine.other = func(c *format.Config) int64 { return eval.MemoryBytes(c, f.base != "", f.save != "") }
+	m, err := a.openTextModel(ctx, path, f.engine)
+	if err != nil {
 		return err
 	}
-	defer p.model.close(&err)
-	tokens, err := a.chooseText(p, f, text)
+	defer m.close(&err)
+	windows, tokens, err := a.chooseText(m.Model, opts.Base, f, text)
 	if err != nil {
 		return err
 	}
 	bar := a.newProgress("eval", "tokens")
-	begin := time.Now()
-	run := func() error {
-		defer bar.finish()
-		return p.run(ctx, func(done int) { bar.update(int64(done), int64(len(p.text.tokens))) })
+	defer bar.finish()
+	opts.Progress = func(done int) { bar.update(int64(done), int64(len(windows.Tokens))) }
+	var report *eval.Report
+	run := func(io.Writer) (err error) {
+		report, err = eval.Run(ctx, m.Model, windows, opts)
+		return err
 	}
 	if f.save == "" {
-		err = run()
+		err = run(nil)
 	} else {
-		err = a.saveLogits(p, f.save, run)
+		a.note("%s: logits of %s, %s", f.save, plural(windows.Scored(), "position"), size(eval.SavedBytes(m.Model, windows)))
+		err = writeFile(f.save, f.force, func(w io.Writer) error {
+			opts.Save = w
+			return run(w)
+		})
 	}
 	if err != nil {
 		return err
 	}
-	report := newEvalReport(p, tokens, time.Since(begin))
+	bar.finish()
+	report.Tokens = tokens
 	if f.json {
 		return a.printJSON(report)
 	}
-	report.print(a.stdout)
+	printEval(a.stdout, report)
 	return nil
 }
 
 // chooseText decides what is scored, and returns the number of tokens in the text.
-func (a *app) chooseText(p *perplexity, f *evalFlags, text string) (tokens int, err error) {
-	window := f.window
-	if p.base != nil {
-		if err := p.base.checkModel(p.model); err != nil {
-			return 0, err
+func (a *app) chooseText(m *runtime.Model, base *eval.Logits, f *evalFlags, text string) (w eval.Windows, tokens int, err error) {
+	window := f.engine.window
+	if base != nil {
+		if err := base.CheckModel(m); err != nil {
+			return w, 0, err
 		}
 		if f.text == "" {
-			p.text = p.base.textWindows
-			return len(p.text.tokens), nil
+			return base.Text(), len(base.Text().Tokens), nil
 		}
-		window = p.base.length
-	} else if limit := p.model.engine.Context(); window > limit {
+	} else if limit := m.Context(); window > limit {
 		if f.windowGiven {
 			a.note("note: windows of %d tokens, which is the model's context", limit)
 		}
 		window = limit
 	}
-	ids := p.model.encode(text)
-	if p.text, err = cutWindows(p.model, ids, window); err != nil {
-		return 0, err
+	ids, err := m.EncodePlain(text)
+	if err != nil {
+		return w, 0, err
 	}
-	if p.base != nil {
-		if err := p.base.checkText(p.text, inputName(f.text)); err != nil {
-			return 0, err
+	if w, err = eval.Cut(m.Tokenizer(), ids, window); err != nil {
+		return w, 0, err
+	}
+	if base != nil {
+		if err := base.CheckText(w, inputName(f.text)); err != nil {
+			return w, 0, err
 		}
 	}
-	if p.text.length < window {
+	if w.Length < window {
 		a.note("note: the text has only %d tokens: one shorter window, of which the second half is scored", len(ids))
-	} else if rest := len(ids) - len(p.text.tokens); rest > 0 {
+	} else if rest := len(ids) - len(w.Tokens); rest > 0 {
 		a.note("note: the last %s make no whole window and are left out", plural(rest, "token"))
 	}
-	return len(ids), nil
-}
-
-// saveLogits has run write a logits file.
-func (a *app) saveLogits(p *perplexity, path string, run func() error) error {
-	header := logitsHeader{vocab: p.model.engine.Config().Vocab, fingerprint: fingerprint(p.model.tok), textWindows: p.text}
-	a.note("%s: logits of %s, %s", path, plural(p.text.scored(), "position"), size(header.size()))
-	return writeFile(path, func(w *bufio.Writer) error {
-		w.Write(header.encode()) // a bufio.Writer keeps its error
-		p.save = w
-		return run()
-	})
+	return w, len(ids), nil
 }

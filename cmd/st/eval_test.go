@@ -2,16 +2,20 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
-	"errors"
-	"fmt"
+	"io"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
-	"st/tokenizer"
+	"github.com/zeebo/xxh3"
+
+	"st/runtime/eval"
 )
 
 // heldout writes the first n bytes of text that the tiny model was not trained on to a file.
@@ -29,7 +33,7 @@ func heldout(t *testing.T, n int) string {
 }
 
 func TestEval(t *testing.T) {
-	r := mustJSON[evalReport](t, "eval", tiny(t), "--text", heldout(t, 8000), "--ctx", "256", "--json", "--quiet")
+	r := mustJSON[eval.Report](t, "eval", tiny(t), "--text", heldout(t, 8000), "--ctx", "256", "--json", "--quiet")
 	if r.Context != 256 || r.Windows != r.Tokens/256 || r.ScoredTokens != r.Windows*127 || r.Divergence != nil {
 		t.Errorf("%+v", r)
 	}
@@ -38,35 +42,6 @@ func TestEval(t *testing.T) {
 	if math.Abs(r.Perplexity-recorded) > 0.01*recorded || math.Abs(math.Log(r.Perplexity)-r.NLLMean) > 1e-9 ||
 		r.StandardError < 0.02*recorded || r.StandardError > 0.1*recorded {
 		t.Errorf("perplexity %.4f ± %.4f, mean %.4f: recorded was %v", r.Perplexity, r.StandardError, r.NLLMean, recorded)
-	}
-}
-
-// Perplexity is what the logits of every window say, as st logits writes them.
-func TestEvalDefinition(t *testing.T) {
-	text := heldout(t, 700)
-	r := mustJSON[evalReport](t, "eval", tiny(t), "--text", text, "--ctx", "64", "--json", "--quiet")
-	content, err := os.ReadFile(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ids, err := parseIDs(must(t, "tokenize", tiny(t), string(content)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := filepath.Join(t.TempDir(), "x.npy")
-	sum, n := 0., 0
-	for ; len(ids) >= 64; ids = ids[64:] {
-		window := strings.Trim(fmt.Sprint(ids[:64]), "[]")
-		must(t, "logits", tiny(t), "--tokens", window, "-o", out, "--force", "--quiet")
-		_, logits := readNPY(t, out)
-		vocab := len(logits) / 64
-		for i := 32; i <= 62; i++ {
-			sum -= math.Log(softmax(toFloat64(logits[i*vocab:][:vocab]))[ids[i+1]])
-			n++
-		}
-	}
-	if n != r.ScoredTokens || math.Abs(sum/float64(n)-r.NLLMean) > 1e-4 {
-		t.Errorf("mean %.6f of %d, want %.6f of %d", r.NLLMean, r.ScoredTokens, sum/float64(n), n)
 	}
 }
 
@@ -92,31 +67,6 @@ func TestEvalMemory(t *testing.T) {
 	}
 }
 
-// The first token of a window becomes BOS, if the model's texts begin with one.
-func TestCutWindowsBOS(t *testing.T) {
-	json, err := os.ReadFile(filepath.Join(checkpoint, "tokenizer.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, tt := range []struct {
-		config string
-		first  int32
-	}{
-		{`{"add_bos_token": true, "bos_token": "<|endoftext|>"}`, 4093},
-		{`{"add_bos_token": false, "bos_token": "<|endoftext|>"}`, 14},
-	} {
-		tok, err := tokenizer.ParseHF(json, []byte(tt.config))
-		if err != nil {
-			t.Fatal(err)
-		}
-		text := []int32{10, 11, 12, 13, 14, 15, 16, 17, 18}
-		w, err := cutWindows(&model{tok: tok}, text, 4)
-		if err != nil || w.count() != 2 || w.at(1)[0] != tt.first || w.at(1)[1] != 15 || text[4] != 14 {
-			t.Errorf("%s: %+v, %v", tt.config, w, err)
-		}
-	}
-}
-
 // saved returns the f32 model and its logits over a text.
 func saved(t *testing.T) (model, text, logits string) {
 	t.Helper()
@@ -132,8 +82,8 @@ func saved(t *testing.T) (model, text, logits string) {
 
 func TestEvalBase(t *testing.T) {
 	f32, text, logits := saved(t)
-	plain := mustJSON[evalReport](t, "eval", f32, "--text", text, "--ctx", "256", "--json", "--quiet")
-	self := mustJSON[evalReport](t, "eval", f32, "--base", logits, "--json", "--quiet")
+	plain := mustJSON[eval.Report](t, "eval", f32, "--text", text, "--ctx", "256", "--json", "--quiet")
+	self := mustJSON[eval.Report](t, "eval", f32, "--base", logits, "--json", "--quiet")
 	d := self.Divergence
 	if self.Perplexity != plain.Perplexity || self.Windows != plain.Windows || self.Context != 256 || self.Tokens != 256*self.Windows {
 		t.Errorf("with a base %+v, without %+v", self, plain)
@@ -143,7 +93,7 @@ func TestEvalBase(t *testing.T) {
 		t.Errorf("a model against itself: %+v", d)
 	}
 
-	q4 := mustJSON[evalReport](t, "eval", tiny(t), "--base", logits, "--text", text, "--json", "--quiet")
+	q4 := mustJSON[eval.Report](t, "eval", tiny(t), "--base", logits, "--text", text, "--json", "--quiet")
 	d = q4.Divergence
 	if d.BasePerplexity != plain.Perplexity || math.Abs(d.Ratio-q4.Perplexity/plain.Perplexity) > 1e-12 || q4.Tokens != plain.Tokens {
 		t.Errorf("q4_0 against f32: %+v, %+v", q4, d)
@@ -153,7 +103,7 @@ func TestEvalBase(t *testing.T) {
 		!(d.KLMin < d.KLMedian && d.KLMedian < d.KL90 && d.KL90 < d.KL99 && d.KL99 < d.KL999 && d.KL999 < d.KLMax) {
 		t.Errorf("q4_0 against f32: %+v", d)
 	}
-	one := mustJSON[evalReport](t, "eval", tiny(t), "--base", logits, "--json", "--quiet", "--threads", "1")
+	one := mustJSON[eval.Report](t, "eval", tiny(t), "--base", logits, "--json", "--quiet", "--threads", "1")
 	if q4.NLLMean != one.NLLMean || *q4.Divergence != *one.Divergence {
 		t.Errorf("with one thread %+v, otherwise %+v", one.Divergence, q4.Divergence)
 	}
@@ -169,8 +119,8 @@ func TestEvalBase(t *testing.T) {
 func TestEvalBaseAndSave(t *testing.T) {
 	_, _, logits := saved(t)
 	again := logits + ".q4"
-	first := mustJSON[evalReport](t, "eval", tiny(t), "--base", logits, "--save-logits", again, "--json", "--quiet")
-	self := mustJSON[evalReport](t, "eval", tiny(t), "--base", again, "--json", "--quiet")
+	first := mustJSON[eval.Report](t, "eval", tiny(t), "--base", logits, "--save-logits", again, "--json", "--quiet")
+	self := mustJSON[eval.Report](t, "eval", tiny(t), "--base", again, "--json", "--quiet")
 	if self.Divergence.BasePerplexity != first.Perplexity || self.Divergence.SameTop != 100 {
 		t.Errorf("%+v, %+v", first, self.Divergence)
 	}
@@ -195,19 +145,28 @@ func TestEvalFailures(t *testing.T) {
 	}
 	damaged := change("damaged", func(b []byte) []byte { b[len(b)-9000] ^= 1; return b })
 	truncated := change("truncated", func(b []byte) []byte { return b[:len(b)-1] })
+	const recordSize = 2*4096 + 8 + 4 + 8 // codes, nll, top and checksum, as runtime/eval describes
+	le := binary.LittleEndian
 	nan := change("nan", func(b []byte) []byte { // its checksum is right
-		r := record(b[len(b)-recordSize(4096):])
-		r.seal(math.NaN(), 0)
+		r := b[len(b)-recordSize:]
+		le.PutUint64(r[2*4096:], math.Float64bits(math.NaN()))
+		le.PutUint64(r[recordSize-8:], xxh3.Hash(r[:recordSize-8]))
 		return b
 	})
-	header := func(name string, h logitsHeader) string {
-		return change(name, func([]byte) []byte { return append(h.encode(), make([]byte, h.scored()*recordSize(h.vocab))...) })
+	header := func(name string, vocab, window int, fingerprint uint64) string { // and records of zeros
+		return change(name, func([]byte) []byte {
+			b := []byte("STLOGITS")
+			for _, n := range []int{1, vocab, window, 1} {
+				b = le.AppendUint32(b, uint32(n))
+			}
+			b = append(le.AppendUint64(b, fingerprint), make([]byte, 4*window)...)
+			b = le.AppendUint64(b, xxh3.Hash(b))
+			return append(b, make([]byte, (window-1-window/2)*(2*vocab+20))...)
+		})
 	}
-	anyText := textWindows{make([]int32, 4), 4}
-	vocab := header("vocab", logitsHeader{4095, 0, anyText})
-	tokenizer := header("tokenizer", logitsHeader{4096, 1, anyText})
-	fp := binary.LittleEndian.Uint64(data[24:])
-	long := header("long", logitsHeader{4096, fp, textWindows{make([]int32, 2000), 2000}})
+	vocab := header("vocab", 4095, 4, 0)
+	tokenizer := header("tokenizer", 4096, 4, 1)
+	long := header("long", 4096, 2000, le.Uint64(data[24:]))
 	other := heldout(t, 9000)
 	latin := change("latin", func([]byte) []byte { return []byte("caf\xe9") })
 	before := list(t, dir)
@@ -225,8 +184,8 @@ func TestEvalFailures(t *testing.T) {
 		{"--base " + logits + " --text " + filepath.Join(checkpoint, "config.json"), "is not the text of " + logits + ": its token 0 is"},
 		{"--text " + latin, "is not a text"},
 		{"--text " + text + " --save-logits " + logits, "exists: use --force"},
-		{"--base " + logits + " --save-logits " + logits + " --force", "is the input"},
-		{"--text " + text + " --save-logits " + text + " --force", "is the input"},
+		{"--base " + logits + " --save-logits " + logits + " --force", "is an input"},
+		{"--text " + text + " --save-logits " + text + " --force", "is an input"},
 		{"--text " + text + " --save-logits " + filepath.Join(dir, "no", "x"), "no such file"},
 		{"--base " + damaged + " --save-logits " + filepath.Join(dir, "x"), "is damaged"},
 	} {
@@ -270,14 +229,45 @@ func TestEvalNotFinite(t *testing.T) {
 	}
 }
 
-// A full disk is an error.
-func TestSaveLogitsFails(t *testing.T) {
-	p := &perplexity{save: &brokenWriter{left: 100, err: errors.New("no space left on device")}}
-	p.batch = []position{{logits: make([]float32, 10), save: make(record, recordSize(10))}}
-	for i := range 3 {
-		err := p.add(make([]float32, 10), 1)
-		if i < 2 && err != nil || i == 2 && (err == nil || err.Error() != "write logits: no space left on device") {
-			t.Errorf("record %d: %v", i, err)
+// A pipe that nobody writes to is not waited for.
+func TestEvalPipe(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("pipes have no place in the file system")
+	}
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := exec.Command("mkfifo", pipe).Run(); err != nil {
+		t.Fatal(err)
+	}
+	if o := st("eval", tiny(t), "--base", pipe); o.code != exitFailure || !strings.Contains(o.stderr, pipe+" is not a regular file") {
+		t.Errorf("--base: %+v", o)
+	}
+	for _, args := range [][]string{
+		{"eval", tiny(t), "--text", pipe},
+		{"generate", tiny(t), "-f", pipe},
+		{"calibrate", tiny(t), "--text", pipe, "-o", pipe + ".out"},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan int)
+		go func() { done <- runContext(ctx, args, strings.NewReader(""), io.Discard, io.Discard) }()
+		cancel()
+		if code := <-done; code != exitInterrupted {
+			t.Errorf("%v: exit code %d", args, code)
 		}
+	}
+}
+
+// Names of special tokens in a text are text, as llama-perplexity has it.
+func TestEvalSpecialTokens(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "text")
+	if err := os.WriteFile(path, []byte(strings.Repeat("the end<|im_end|>", 10)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	ids, err := parseIDs(must(t, "tokenize", tiny(t), "--no-special", strings.Repeat("the end<|im_end|>", 10)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := mustJSON[eval.Report](t, "eval", tiny(t), "--text", path, "--json", "--quiet")
+	if r.Tokens != len(ids) {
+		t.Errorf("the text has %d tokens, as text %d", r.Tokens, len(ids))
 	}
 }

@@ -4,14 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
-
 	"strconv"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-
-	"st/runtime/engine"
 )
 
 // intFlag is a flag that takes a whole number within limits.
@@ -80,16 +77,6 @@ func (f parsedFlag[T]) Set(s string) (err error) {
 	return err
 }
 
-func addThreadsFlag(flags *pflag.FlagSet, threads *int, none string) {
-	flags.Var(intFlag{threads, 0, 1024}, "threads", "`N` threads that compute; 0: "+none)
-}
-
-const physicalCores = "one per physical core"
-
-func addKVTypeFlag(flags *pflag.FlagSet, t *engine.KVType) {
-	flags.Var(parsedFlag[engine.KVType]{t, engine.ParseKVType}, "kv-type", "`type` of the KV cache: f16, f32 or q8_0")
-}
-
 // sizeFlag is a flag that takes a number of bytes, such as 1GiB or 800MB.
 type sizeFlag struct{ value *int64 }
 
@@ -123,26 +110,6 @@ func (f fileFlag) Set(s string) error {
 	}
 	*f.name = s
 	return nil
-}
-
-// engineFlags say how a model is run.
-type engineFlags struct {
-	engine.Options
-	trace  string // file
-	record bool   // which experts are used
-	window int    // the longest sequence that is needed; 0: that is not known
-}
-
-func (f *engineFlags) add(flags *pflag.FlagSet) {
-	addKVTypeFlag(flags, &f.KVType)
-	addMemoryFlag(flags, &f.Memory)
-	addThreadsFlag(flags, &f.Threads, physicalCores)
-	flags.BoolVar(&f.record, "record-experts", false, "count in the model's file which experts are used: what --memory keeps first")
-	flags.Var(fileFlag{&f.trace}, "trace", "write to `file` which experts every token chose, for st inspect --cache-plan")
-}
-
-func addMemoryFlag(flags *pflag.FlagSet, bytes *int64) {
-	flags.Var(sizeFlag{bytes}, "memory", "`SIZE` of memory for everything; experts that do not fit are read when needed")
 }
 
 func addForceFlag(flags *pflag.FlagSet, force *bool) {

@@ -4,17 +4,15 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
-	"slices"
+	"strings"
 	"testing"
 	"unicode/utf8"
 
-	"strings"
-
+	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
 
 	"st/format"
 	"st/runtime"
-	"st/runtime/engine"
 	"st/tokenizer"
 )
 
@@ -25,7 +23,7 @@ func generateJSON(t *testing.T, args ...string) generateReport {
 
 func TestGenerate(t *testing.T) {
 	r := generateJSON(t, "-p", "To be, or not to be", "-n", "12", "--seed", "7")
-	if r.StopReason != stopLength || r.PromptTokens != 7 || r.GenTokens != 12 || len(r.Tokens) != 12 || r.Seed != 7 || r.Threads < 1 ||
+	if r.StopReason != runtime.StopLength || r.PromptTokens != 7 || r.GenTokens != 12 || len(r.Tokens) != 12 || r.Seed != 7 || r.Threads < 1 ||
 		r.LoadSeconds <= 0 || r.FirstToken <= 0 || r.PromptPerSecond <= 0 || r.GenPerSecond <= 0 ||
 		r.NeuronDensity < 0.1 || r.NeuronDensity > 0.6 || r.ModelBytes <= 0 || r.KVBytes <= 0 || r.PeakRSSBytes < 0 {
 		t.Errorf("%+v", r)
@@ -58,28 +56,19 @@ func TestGenerateEnds(t *testing.T) {
 	greedy := generateJSON(t, "-p", "The LORD", "-n", "20", "--temp", "0")
 	for _, tt := range []struct {
 		args   []string
-		reason string
+		reason runtime.StopReason
 		text   string
 		tokens int
 	}{
-		{[]string{"-n", "0"}, stopLength, "", 0},
-		{[]string{"--ctx", "10"}, stopContext, greedy.Text[:len(" of the LORD shall be the LORD,")], 8},
-		{[]string{"--stop", "xyz", "--stop", "RD, a"}, stopString, " of the LORD shall be the LO", 9},
-		{[]string{"--stop", "the"}, stopString, " of ", 2},
+		{[]string{"-n", "0"}, runtime.StopLength, "", 0},
+		{[]string{"--ctx", "10"}, runtime.StopContext, greedy.Text[:len(" of the LORD shall be the LORD,")], 8},
+		{[]string{"--stop", "xyz", "--stop", "RD, a"}, runtime.StopText, " of the LORD shall be the LO", 9},
+		{[]string{"--stop", "the"}, runtime.StopText, " of ", 2},
 	} {
 		r := generateJSON(t, append([]string{"-p", "The LORD", "--temp", "0"}, tt.args...)...)
 		if r.StopReason != tt.reason || r.Text != tt.text || r.GenTokens != tt.tokens {
 			t.Errorf("%v: %+v, want %q after %d tokens", tt.args, r, tt.text, tt.tokens)
 		}
-	}
-	// Take one of the tokens for the end, and the text ends there.
-	a, _, _ := testApp()
-	g := newConversation(t, a, engine.Options{}, -1).generator
-	g.sampler, _ = runtime.NewSampler(runtime.SamplerOptions{})
-	g.model.reader.Generation.EOS = []int32{-1, greedy.Tokens[7]}
-	c, err := g.run(t.Context(), g.model.encode("The LORD"), func(string) {})
-	if want := slices.Index(greedy.Tokens, greedy.Tokens[7]); err != nil || c.stopReason != stopEOS || !slices.Equal(c.ids, greedy.Tokens[:want]) {
-		t.Errorf("%+v, %v: %v should end at %d", c, err, greedy.Tokens, greedy.Tokens[7])
 	}
 }
 
@@ -148,7 +137,7 @@ func TestGenerateLongPrompt(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := generateJSON(t, "-p", string(text), "-n", "3", "--temp", "0")
-	if r.PromptTokens <= prefillTokens || r.GenTokens != 3 {
+	if r.PromptTokens <= longPrompt || r.GenTokens != 3 {
 		t.Errorf("%+v", r)
 	}
 }
@@ -162,33 +151,79 @@ func TestGenerateChat(t *testing.T) {
 	}
 }
 
-func TestSampling(t *testing.T) {
-	f := func(v float64) *float64 { return &v }
-	no, k := false, 7
+func TestSamplingFlags(t *testing.T) {
 	for _, tt := range []struct {
-		name  string
-		args  []string
-		model format.Generation
-		want  runtime.SamplerOptions
+		args []string
+		want runtime.Generate
 	}{
-		{"nothing given", nil, format.Generation{}, defaultSampling},
-		{"the model's", nil, format.Generation{Temperature: f(0.6), TopK: &k, TopP: f(0.9), MinP: f(0), RepetitionPenalty: f(1.1)},
-			runtime.SamplerOptions{Temperature: 0.6, TopK: 7, TopP: 0.9, MinP: 0, RepeatPenalty: 1.1}},
-		{"a greedy model", nil, format.Generation{DoSample: &no, Temperature: f(0.6)},
-			runtime.SamplerOptions{Temperature: 0, TopK: 40, TopP: 0.95, MinP: 0.05, RepeatPenalty: 1}},
-		{"flags win", []string{"--temp", "1", "--top-k", "0", "--top-p", "1", "--min-p", "0", "--repeat-penalty", "1"},
-			format.Generation{DoSample: &no, Temperature: f(0.6), TopK: &k, TopP: f(0.9), MinP: f(0.1), RepetitionPenalty: f(1.1)},
-			runtime.SamplerOptions{Temperature: 1, TopP: 1, RepeatPenalty: 1}},
+		{nil, runtime.Generate{}},
+		{[]string{"--temp", "1", "--top-k", "0", "--top-p", "1", "--min-p", "0", "--repeat-penalty", "1.5"},
+			runtime.Generate{Temperature: new(1.0), TopK: new(0), TopP: new(1.0), MinP: new(0.0), RepeatPenalty: new(1.5)}},
 	} {
-		var o runtime.SamplerOptions
+		var f samplingFlags
 		flags := pflag.NewFlagSet("", pflag.ContinueOnError)
-		addSamplingFlags(flags, &o)
+		f.add(flags)
 		if err := flags.Parse(append(tt.args, "--seed", "5")); err != nil {
 			t.Fatal(err)
 		}
-		tt.want.Seed = 5
-		if got := sampling(flags, o, &tt.model); got != tt.want {
-			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
+		tt.want.Seed = new(uint64(5))
+		var got runtime.Generate
+		f.set(&got)
+		if !cmp.Equal(got, tt.want) {
+			t.Errorf("%v: %s", tt.args, cmp.Diff(got, tt.want))
+		}
+	}
+}
+
+// What options say at their limits, and what a model's file may say.
+func TestSamplingLimits(t *testing.T) {
+	greedy := generateJSON(t, "-p", "The LORD", "-n", "12", "--temp", "0")
+	for _, args := range [][]string{{"--top-p", "0"}, {"--top-k", "1"}, {"--min-p", "1"}} {
+		if r := generateJSON(t, append(args, "-p", "The LORD", "-n", "12", "--temp", "5")...); r.Text != greedy.Text {
+			t.Errorf("%v: %q, the likeliest are %q", args, r.Text, greedy.Text)
+		}
+	}
+}
+
+// st run is st generate --chat.
+func TestRun(t *testing.T) {
+	want := must(t, "generate", tiny(t), "--chat", "-p", "Hello", "--system", "Be terse.", "-n", "9", "--seed", "3")
+	for _, o := range []outcome{
+		st("run", tiny(t), "Hello", "--system", "Be terse.", "-n", "9", "--seed", "3"),
+		stIn("Hello\n", "run", tiny(t), "--system", "Be terse.", "-n", "9", "--seed", "3"),
+		stIn("Hello", "run", tiny(t), "-", "--system", "Be terse.", "-n", "9", "--seed", "3"),
+	} {
+		if o != (outcome{stdout: want}) {
+			t.Errorf("%+v, want %q", o, want)
+		}
+	}
+	r := mustJSON[generateReport](t, "run", tiny(t), "Hello", "-n", "2", "--json")
+	if r.GenTokens != 2 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// Prompts in the encodings of other systems are what they would be in UTF-8; what is no text is refused.
+func TestPromptEncodings(t *testing.T) {
+	want := must(t, "generate", tiny(t), "-p", "Né", "-n", "5", "--seed", "1")
+	for _, data := range []string{"Né\n", "\xef\xbb\xbfNé\r\n", "\xff\xfeN\x00\xe9\x00\r\x00\n\x00"} {
+		if o := stIn(data, "generate", tiny(t), "-n", "5", "--seed", "1"); o.stdout != want {
+			t.Errorf("%q: %+v, want %q", data, o, want)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "x")
+	if err := os.WriteFile(path, []byte("N\xe9"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"generate", tiny(t), "-f", path},
+		{"bench", tiny(t), "--text", path},
+		{"eval", tiny(t), "--text", path},
+		{"calibrate", tiny(t), "--text", path, "-o", path + ".out"},
+		{"inspect", tiny(t), "--run", "--text", path},
+	} {
+		if o := st(args...); o.code != exitFailure || o.stdout != "" || !strings.Contains(o.stderr, path+": it is not a text: it holds bytes that are not UTF-8") {
+			t.Errorf("%v: %+v", args, o)
 		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"unicode/utf8"
 
 	"st/cmd/internal/tables"
 	"st/runtime/activity"
@@ -43,16 +42,16 @@ func (a *app) runActivity(ctx context.Context, path string, f *activityFlags, la
 		}
 		from = inputName(file)
 	}
-	if !utf8.ValidString(text) {
-		return nil, fmt.Errorf("%s is not a text: it holds bytes that are not UTF-8", from)
-	}
-	m, err := a.openTextModel(path, f.engine)
+	m, err := a.openTextModel(ctx, path, f.engine)
 	if err != nil {
 		return nil, err
 	}
 	defer m.close(&err)
-	c := m.engine.Config()
-	tokens := m.encode(text)
+	c := m.Config()
+	tokens, err := m.Encode(text)
+	if err != nil {
+		return nil, err
+	}
 	switch {
 	case layer >= c.Layers:
 		return nil, fmt.Errorf("--layer %d: %s has layers 0 to %d", layer, path, c.Layers-1)
@@ -61,7 +60,7 @@ func (a *app) runActivity(ctx context.Context, path string, f *activityFlags, la
 	case len(tokens) == 0:
 		return nil, errors.New("the text is empty: there is nothing to run")
 	}
-	window := min(f.window, m.engine.Context())
+	window := min(f.window, m.Context())
 	if window < f.window && len(tokens) > window {
 		a.note("note: windows of %d tokens, which is the model's context", window)
 	}
@@ -69,9 +68,9 @@ func (a *app) runActivity(ctx context.Context, path string, f *activityFlags, la
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	m.engine.ObserveExperts(collector)
+	m.Engine().ObserveExperts(collector)
 	bar := a.newProgress("run", "tokens")
-	err = m.runWindows(ctx, tokens, window, func(done int) {
+	err = m.Run(ctx, tokens, window, func(done int) {
 		collector.EndSequence()
 		bar.update(int64(done), int64(len(tokens)))
 	})

@@ -6,6 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"st/runtime/eval"
 )
 
 // activityFlags are those of st inspect --run and --compare.
@@ -21,7 +23,7 @@ func (f *activityFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.run, "run", false, "run the model over a text, and tell what its experts do")
 	flags.StringVar(&f.text, "text", "", "`file` with the text for --run; -: standard input")
 	flags.StringVarP(&f.prompt, "prompt", "p", "", "`text` for --run; -: standard input")
-	flags.Var(intFlag{&f.window, minWindow, math.MaxInt32}, "ctx", "`N` tokens in a window of --run")
+	flags.Var(intFlag{&f.window, eval.MinWindow, math.MaxInt32}, "ctx", "`N` tokens in a window of --run")
 	addKVTypeFlag(flags, &f.engine.KVType)
 	addMemoryFlag(flags, &f.engine.Memory)
 	addThreadsFlag(flags, &f.engine.Threads, physicalCores)

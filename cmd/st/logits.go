@@ -1,19 +1,25 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
-	"st/runtime/engine"
+	"st/cmd/internal/npy"
+	"st/runtime"
 )
 
+// logitsFlags are the flags of st logits.
+type logitsFlags struct {
+	tokens, output string
+	force          bool
+	engine         engineFlags
+}
+
 func (a *app) logitsCommand() *cobra.Command {
-	opts := engineFlags{Options: engine.Options{KVType: engine.KVF32}}
-	var list, target string
-	var force bool
+	f := logitsFlags{engine: engineFlags{Options: runtime.Options{KVType: runtime.KVF32}}}
 	cmd := &cobra.Command{
 		Use:   "logits model.stm --tokens 1,2,3 -o out.npy",
 		Short: "Write the logits after every token, for comparison with other engines",
@@ -22,40 +28,38 @@ little-endian, in C order. st tokenize tells the ids of a text.`,
 		Example: `  st logits small.stm --tokens 9707,11,1879 -o out.npy
   st logits small.stm --tokens "$(st tokenize small.stm 'Hello, world')" -o out.npy --force`,
 		Args: arguments("MODEL"),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			ids, err := parseIDs(list)
-			switch {
-			case err != nil:
-				return usagef("--tokens: %v", err)
-			case len(ids) == 0:
-				return usagef("token ids are missing: --tokens 1,2,3")
-			case target == "":
-				return usagef("an output file is missing: -o out.npy")
-			case sameName(target, opts.trace):
-				return usagef("-o and --trace name the same file")
-			}
-			if err := checkOutput(target, force, args[0]); err != nil {
-				return err
-			}
-			opts.Context = len(ids)
-			m, err := a.openModel(args[0], opts)
-			if err != nil {
-				return err
-			}
-			defer m.close(&err)
-			return a.writeLogits(cmd.Context(), m, ids, target)
-		},
+		RunE: func(cmd *cobra.Command, args []string) error { return a.logits(cmd.Context(), args[0], &f) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&list, "tokens", "", "token `ids`, separated by commas or spaces (required)")
-	flags.StringVarP(&target, "output", "o", "", "`file` to write (required)")
-	addForceFlag(flags, &force)
-	opts.add(flags)
+	flags.StringVar(&f.tokens, "tokens", "", "token `ids`, separated by commas or spaces (required)")
+	flags.StringVarP(&f.output, "output", "o", "", "`file` to write (required)")
+	addForceFlag(flags, &f.force)
+	f.engine.add(flags)
 	return cmd
 }
 
-func (a *app) writeLogits(ctx context.Context, m *model, ids []int32, target string) error {
-	vocab := m.engine.Config().Vocab
+func (a *app) logits(ctx context.Context, path string, f *logitsFlags) (err error) {
+	ids, err := parseIDs(f.tokens)
+	switch {
+	case err != nil:
+		return usagef("--tokens: %v", err)
+	case len(ids) == 0:
+		return usagef("token ids are missing: --tokens 1,2,3")
+	case f.output == "":
+		return usagef("an output file is missing: -o out.npy")
+	case sameName(f.output, f.engine.trace):
+		return usagef("-o and --trace name the same file")
+	}
+	if err := checkOutput(f.output, f.force, path); err != nil {
+		return err
+	}
+	f.engine.Context = len(ids)
+	m, err := a.openModel(ctx, path, f.engine)
+	if err != nil {
+		return err
+	}
+	defer m.close(&err)
+	vocab := m.Config().Vocab
 	for _, id := range ids {
 		if int(id) >= vocab {
 			return fmt.Errorf("token %d is not in the vocabulary, which has the ids 0 to %d", id, vocab-1)
@@ -63,12 +67,14 @@ func (a *app) writeLogits(ctx context.Context, m *model, ids []int32, target str
 	}
 	p := a.newProgress("logits", "tokens")
 	defer p.finish()
-	return writeFile(target, func(w *bufio.Writer) error {
-		w.Write(npyHeader(len(ids), vocab)) // a bufio.Writer keeps its error
-		floats := floatWriter{w: w}
-		return newSession(m.engine).ForwardAll(ctx, ids, func(i int, logits []float32) error {
+	return writeFile(f.output, f.force, func(w io.Writer) error {
+		rows, err := npy.NewWriter(w, len(ids), vocab)
+		if err != nil {
+			return err
+		}
+		return m.Logits(ctx, ids, func(i int, logits []float32) error {
 			p.update(int64(i+1), int64(len(ids)))
-			return floats.write(logits)
+			return rows.Write(logits)
 		})
 	})
 }

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,7 +10,7 @@ import (
 
 	"st/cmd/internal/report"
 	"st/format"
-	"st/runtime/engine"
+	"st/runtime"
 )
 
 // A budget changes what is reported, and not the text.
@@ -22,7 +22,7 @@ func TestMemory(t *testing.T) {
 		t.Errorf("with --memory the text is %q, without %q", bound.Text, free.Text)
 	}
 	if free.MemoryBudget != 0 || bound.MemoryBudget != 1<<30 || bound.HitRate <= 0 || bound.HitRate > 1 || bound.BytesRead <= 0 {
-		t.Errorf("%+v", bound.residencyReport)
+		t.Errorf("%+v", bound.Residency)
 	}
 	if short := mustJSON[generateReport](t, append(args, "--ctx", "99")...); free.Context != 1024 || short.Context != 99 {
 		t.Errorf("context is %d, and %d with --ctx 99", free.Context, short.Context)
@@ -39,31 +39,53 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-// A model that does not fit in what is allowed gets a budget that does, unless one was asked for.
-func TestChooseMemory(t *testing.T) {
-	r, err := format.Open(tiny(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
+// A command says which budget was chosen, and if one is more than there is.
+func TestMemoryNote(t *testing.T) {
+	const mebibyte = 1 << 20
 	for _, tt := range []struct {
-		asked, allowed, memory int64
-		note                   string
+		memory runtime.Memory
+		want   string
 	}{
-		{0, 0, 0, ""},
-		{0, 1 << 40, 0, ""},
-		{0, 30<<20 + 12345, 28 << 20, "tiny.stm needs"},
-		{0, 30<<20 + 12345, 28 << 20, "and a test allows 30 MiB: running as with --memory 28MiB"},
-		{20 << 20, 30 << 20, 20 << 20, ""},
-		{1 << 30, 30 << 20, 1 << 30, "--memory 1.0 GiB is more than a test allows, 30 MiB"},
-		{1 << 40, 1 << 35, 1 << 40, ""}, // the model does not need it
+		{runtime.Memory{Needed: 40 * mebibyte}, ""},
+		{runtime.Memory{Needed: 40 * mebibyte, Allowed: 30 * mebibyte, Source: "a test", Budget: 28 * mebibyte, Chosen: true},
+			"note: tiny.stm needs 40 MiB, and a test allows 30 MiB: running as with --memory 28MiB"},
+		{runtime.Memory{Needed: 40 * mebibyte, Allowed: 30 * mebibyte, Source: "a test", Budget: 1 << 30},
+			"note: --memory 1.0 GiB is more than a test allows, 30 MiB: the system may end the program"},
+		{runtime.Memory{Needed: 40 * mebibyte, Allowed: 50 * mebibyte, Source: "a test", Budget: 1 << 30}, ""},
 	} {
-		var stderr bytes.Buffer
-		opts := engine.Options{Memory: tt.asked}
-		(&app{stderr: &stderr}).chooseMemory(r, &opts, tt.allowed, "a test")
-		if opts.Memory != tt.memory || !strings.Contains(stderr.String(), tt.note) || (tt.note == "") != (stderr.Len() == 0) {
-			t.Errorf("--memory %d, and %d are allowed: runs with %d, and says %q", tt.asked, tt.allowed, opts.Memory, stderr.String())
+		if got := memoryNote("dir/tiny.stm", tt.memory); got != tt.want {
+			t.Errorf("%+v: %q, want %q", tt.memory, got, tt.want)
 		}
+	}
+}
+
+// What a command takes besides the model is part of the budget.
+func TestMemoryOfCommand(t *testing.T) {
+	a, _, _ := testApp()
+	f := engineFlags{Options: runtime.Options{Memory: 1 << 30}}
+	for _, other := range []int64{0, 2 << 30} {
+		f.other = func(*format.Config) int64 { return other }
+		m, err := a.openModel(t.Context(), tiny(t), f)
+		if (other == 0) != (err == nil) || other > 0 && !errors.Is(err, runtime.ErrMemory) {
+			t.Errorf("a command that takes %d: %v", other, err)
+		}
+		if err == nil {
+			m.close(&err)
+		}
+	}
+	// Covariances of the model take 1.8 MB.
+	text := heldout(t, 700)
+	need := func(args ...string) (mebibytes float64) {
+		o := st(append([]string{"calibrate", tiny(t), "--text", text, "-o", filepath.Join(t.TempDir(), "x"), "--memory", "1MiB"}, args...)...)
+		_, after, ok := strings.Cut(o.stderr, "program and tokenizer ")
+		if _, err := fmt.Sscanf(after, "%f MiB", &mebibytes); !ok || err != nil {
+			t.Fatalf("%+v, %v", o, err)
+		}
+		return mebibytes
+	}
+	need() // the process grows
+	if without, with := need(), need("--covariance"); with < without+1 {
+		t.Errorf("other memory is %g MiB, and %g MiB with --covariance", without, with)
 	}
 }
 

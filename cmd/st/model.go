@@ -1,204 +1,165 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	goruntime "runtime"
-	"time"
+
+	"github.com/spf13/pflag"
 
 	"st/format"
+	"st/runtime"
 	"st/runtime/engine"
-	"st/tokenizer"
+	"st/runtime/experts"
+	"st/runtime/process"
 )
 
-// model is a file that is ready to run.
-type model struct {
-	reader   *format.Reader
-	engine   *engine.Engine
-	tok      *tokenizer.Tokenizer // nil if the file has none
-	trace    *traceFile           // nil: none is written
-	record   bool                 // in the file which experts were used
-	note     func(format string, args ...any)
-	loadTime time.Duration
+// engineFlags say how a model is run.
+type engineFlags struct {
+	runtime.Options
+	trace  string                       // file
+	record bool                         // which experts are used
+	window int                          // the longest sequence that is needed; 0: that is not known
+	other  func(c *format.Config) int64 // memory that the command takes besides the model; nil: none
 }
 
-// openModel opens a file and prepares it for running. A longer context than the model was trained for is allowed, with a
-// note.
-func (a *app) openModel(path string, opts engineFlags) (_ *model, err error) {
-	begin := time.Now()
+func (f *engineFlags) add(flags *pflag.FlagSet) {
+	addKVTypeFlag(flags, &f.KVType)
+	addMemoryFlag(flags, &f.Memory)
+	addThreadsFlag(flags, &f.Threads, physicalCores)
+	flags.BoolVar(&f.record, "record-experts", false, "count in the model's file which experts are used: what --memory keeps first")
+	flags.Var(fileFlag{&f.trace}, "trace", "write to `file` which experts every token chose, for st inspect --cache-plan")
+}
+
+const physicalCores = "one per physical core"
+
+func addThreadsFlag(flags *pflag.FlagSet, threads *int, none string) {
+	flags.Var(intFlag{threads, 0, 1024}, "threads", "`N` threads that compute; 0: "+none)
+}
+
+func addKVTypeFlag(flags *pflag.FlagSet, t *runtime.KVType) {
+	flags.Var(parsedFlag[runtime.KVType]{t, runtime.ParseKVType}, "kv-type", "`type` of the KV cache: f16, f32 or q8_0")
+}
+
+func addMemoryFlag(flags *pflag.FlagSet, bytes *int64) {
+	flags.Var(sizeFlag{bytes}, "memory", "`SIZE` of memory for everything; experts that do not fit are read when needed")
+}
+
+// model is a model that runs, and what a command writes down about it.
+type model struct {
+	*runtime.Model
+	trace  *experts.TraceFile // nil: none is written
+	record bool               // in the file which experts were used
+	note   func(format string, args ...any)
+}
+
+// openModel opens a file and prepares it for running. A longer context than the model was trained for is allowed, with a note.
+func (a *app) openModel(ctx context.Context, path string, opts engineFlags) (_ *model, err error) {
 	r, err := format.Open(path)
 	if err != nil {
 		return nil, err
 	}
+	c := &r.Config
+	m := &model{record: opts.record, note: a.note}
 	defer func() {
-		if err != nil {
-			r.Close()
+		if err != nil && m.trace != nil {
+			m.trace.Abort()
 		}
 	}()
+	if err := m.prepare(r, &opts); err != nil {
+		r.Close()
+		return nil, err
+	}
+	if opts.Context > c.Context {
+		a.note("note: a context of %d tokens is more than the %d that the model was trained for", opts.Context, c.Context)
+	}
+	if m.Model, err = runtime.New(ctx, r, opts.Options); err != nil {
+		return nil, err
+	}
+	if note := memoryNote(path, m.Memory()); note != "" {
+		a.note("%s", note)
+	}
+	letRead(m.Model)
+	if n := m.Context(); opts.Context == 0 && n < c.Context {
+		a.note("note: the context is %d tokens instead of %d, whose KV cache would not fit: give more --memory, or a --kv-type that takes less",
+			n, c.Context)
+	}
+	return m, nil
+}
+
+// prepare completes the options with what the file says, and begins a trace.
+func (m *model) prepare(r *format.Reader, opts *engineFlags) (err error) {
 	if opts.window > 0 {
 		opts.Context = min(opts.window, r.Config.Context)
 	}
-	if opts.Context > r.Config.Context {
-		a.note("note: a context of %d tokens is more than the %d that the model was trained for", opts.Context, r.Config.Context)
-	}
-	var trace *traceFile
-	var tok *tokenizer.Tokenizer
-	if len(r.Tokenizer) > 0 {
-		if tok, err = tokenizer.Load(r.Tokenizer); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
+	if opts.other != nil {
+		opts.Other = opts.other(&r.Config)
 	}
 	if opts.record {
-		if err = r.CheckRecordUsage(); err != nil {
-			return nil, err
+		if err := r.CheckRecordUsage(); err != nil {
+			return err
 		}
 	}
 	if opts.trace != "" {
-		if trace, err = newTraceFile(opts.trace, engine.TraceShape(&r.Config), &opts.Options); err != nil {
-			return nil, err
+		if r.Config.MoE == nil {
+			return fmt.Errorf("%s: %w", r.Path(), runtime.ErrNoExperts)
 		}
-		defer func() {
-			if err != nil {
-				trace.abort()
-			}
-		}()
-	}
-	allowed, from := engine.AllowedMemory()
-	a.chooseMemory(r, &opts.Options, allowed, from)
-	if opts.Memory > 0 {
-		// Reads return on threads of their own, which must not wait for one that computes.
-		threads := cmp.Or(opts.Threads, engine.PhysicalCores())
-		goruntime.GOMAXPROCS(max(goruntime.GOMAXPROCS(0), threads+engine.Readers+1))
-	}
-	engine, err := engine.Open(context.Background(), r, opts.Options)
-	if err != nil {
-		return nil, err
-	}
-	if n := engine.Context(); opts.Context == 0 && n < r.Config.Context {
-		a.note("note: the context is %d tokens instead of %d, whose KV cache would not fit: give more --memory, or a --kv-type that takes less",
-			n, r.Config.Context)
-	}
-	return &model{reader: r, engine: engine, tok: tok, trace: trace, record: opts.record, note: a.note, loadTime: time.Since(begin)}, nil
-}
-
-// chooseMemory bounds the memory of a model that does not fit in what is allowed; 0: that is not known. A bound that was asked for
-// stays, with a note if it is more than that.
-func (a *app) chooseMemory(r *format.Reader, opts *engine.Options, allowed int64, from string) {
-	opts.Other = residentBytes()
-	need := engine.NeededMemory(r, *opts)
-	switch {
-	case allowed == 0 || min(need, cmp.Or(opts.Memory, need)) <= allowed:
-	case opts.Memory > 0:
-		a.note("note: --memory %s is more than %s allows, %s: the system may end the program", size(opts.Memory), from, size(allowed))
-	default:
-		opts.Memory = max(1, allowed/20*19>>20) << 20 // in whole MiB: what the note says can be typed
-		a.note("note: %s needs %s, and %s allows %s: running as with --memory %dMiB", filepath.Base(r.Path()), size(need), from,
-			size(allowed), opts.Memory>>20)
-	}
-}
-
-// openTextModel is openModel for commands that cannot do without a tokenizer.
-func (a *app) openTextModel(path string, opts engineFlags) (*model, error) {
-	m, err := a.openModel(path, opts)
-	if err == nil && m.tok == nil {
-		m.close(new(error))
-		err = fmt.Errorf("%s has no tokenizer, because its checkpoint had none: it runs on token ids only, see st logits", path)
-	}
-	return m, err
-}
-
-// close ends a run. What it wrote down gets its name; err becomes the error of that, unless it is one already.
-func (m *model) close(err *error) {
-	if usage := m.engine.Usage(); m.record && usage.Tokens > 0 {
-		path, e := m.reader.RecordUsage(usage)
-		if e == nil {
-			m.note("note: recorded in %s which experts %s used", path, plural(int(usage.Tokens), "token"))
-		} else if *err == nil {
-			*err = e
+		if m.trace, err = experts.CreateTrace(opts.trace, engine.TraceShape(&r.Config)); err != nil {
+			return err
 		}
-	}
-	m.engine.Close()
-	m.reader.Close()
-	if m.trace != nil {
-		if e := m.trace.close(); *err == nil {
-			*err = e
-		}
-	}
-}
-
-// bos returns the token that begins a text, if there is one.
-func (m *model) bos() (int32, bool) {
-	if id, ok := m.tok.BOS(); ok {
-		return id, true
-	}
-	if id := m.reader.Generation.BOS; id != nil {
-		return *id, true
-	}
-	return 0, false
-}
-
-// eos returns the tokens that end a text.
-func (m *model) eos() []int32 {
-	if ids := m.reader.Generation.EOS; len(ids) > 0 {
-		return ids
-	}
-	if id, ok := m.tok.EOS(); ok {
-		return []int32{id}
+		opts.Trace = m.trace.Batch
 	}
 	return nil
 }
 
-// encode returns the tokens of a raw text, which begins with BOS if the model expects that.
-func (m *model) encode(text string) []int32 {
-	ids := m.tok.Encode(text, true)
-	if bos, ok := m.tok.BOS(); ok && m.tok.AddBOS() && (len(ids) == 0 || ids[0] != bos) {
-		ids = append([]int32{bos}, ids...)
+// memoryNote says if a budget was chosen, or is more than the system allows.
+func memoryNote(path string, m runtime.Memory) string {
+	switch {
+	case m.Chosen:
+		return fmt.Sprintf("note: %s needs %s, and %s allows %s: running as with --memory %dMiB", filepath.Base(path), size(m.Needed), m.Source,
+			size(m.Allowed), m.Budget>>20)
+	case m.Exceeds():
+		return fmt.Sprintf("note: --memory %s is more than %s allows, %s: the system may end the program", size(m.Budget), m.Source, size(m.Allowed))
 	}
-	return ids
+	return ""
 }
 
-// readAll reads a whole text, such as a prompt, from a named file or for "-" from standard input.
-func (a *app) readAll(ctx context.Context, path string) (string, error) {
-	type result struct {
-		text []byte
-		err  error
+// letRead lets the threads on which reads return have processors besides those that compute.
+func letRead(m *runtime.Model) {
+	if m.Memory().Budget > 0 {
+		goruntime.GOMAXPROCS(max(goruntime.GOMAXPROCS(0), m.Threads()+runtime.ReadThreads))
 	}
-	// A read of a terminal or a pipe, which may have a name, cannot be interrupted, but it need not be waited for.
-	done := make(chan result, 1)
-	go func() {
-		var r result
-		if path == "-" {
-			r.text, r.err = io.ReadAll(a.stdin)
-		} else {
-			r.text, r.err = os.ReadFile(path)
+}
+
+// openTextModel is openModel for commands that cannot do without a tokenizer.
+func (a *app) openTextModel(ctx context.Context, path string, opts engineFlags) (*model, error) {
+	m, err := a.openModel(ctx, path, opts)
+	if err == nil && m.Tokenizer() == nil {
+		m.close(new(error))
+		return nil, fmt.Errorf("%s: %w", path, runtime.ErrNoTokenizer)
+	}
+	return m, err
+}
+
+// close ends a run and completes what it wrote down. err becomes the error of that, unless it is one already.
+func (m *model) close(err *error) {
+	keep := func(e error) {
+		if *err == nil {
+			*err = e
 		}
-		done <- r
-	}()
-	select {
-	case r := <-done:
-		return string(r.text), r.err
-	case <-ctx.Done():
-		return "", ctx.Err()
+	}
+	if m.record {
+		path, tokens, e := m.RecordUsage()
+		if keep(e); e == nil && tokens > 0 {
+			m.note("note: recorded in %s which experts %s used", path, plural(int(tokens), "token"))
+		}
+	}
+	m.Model.Close()
+	if m.trace != nil {
+		keep(m.trace.Close())
 	}
 }
 
-// inputName is what a person calls an input file.
-func inputName(path string) string {
-	if path == "-" {
-		return "standard input"
-	}
-	return path
-}
-
-// newSession returns an empty sequence of a model that is open.
-func newSession(e *engine.Engine) *engine.Session {
-	s, err := e.NewSession()
-	if err != nil {
-		panic(err) // commands close a model when they are done with it
-	}
-	return s
-}
+// residentBytes returns the memory that the process takes now.
+func residentBytes() int64 { return process.Resident() }

@@ -97,7 +97,7 @@ Results go to standard output; progress, notes and statistics go to standard err
 Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted.`,
 		Example: `  st convert SmallThinker-4BA0.6B-Instruct -o small.stm
   st inspect small.stm
-  st generate small.stm --chat -p "Why is the sky blue?"`,
+  st run small.stm "Why is the sky blue?"`,
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -122,6 +122,7 @@ Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted.`,
 		a.calibrateCommand(),
 		a.inspectCommand(),
 		a.diffCommand(),
+		a.runCommand(),
 		a.generateCommand(),
 		a.benchCommand(),
 		a.evalCommand(),

@@ -3,66 +3,63 @@ package main
 import (
 	"errors"
 	"math"
-	"math/rand/v2"
 	"strconv"
 
 	"github.com/spf13/pflag"
 
-	"st/format"
 	"st/runtime"
 )
 
-// defaultSampling is what llama.cpp samples with, for what neither the flags nor the model say.
-var defaultSampling = runtime.SamplerOptions{Temperature: 0.8, TopK: 40, TopP: 0.95, MinP: 0.05, RepeatPenalty: 1}
+// samplingFlags say how tokens are drawn. Those that are not given are as the model's file says.
+type samplingFlags struct {
+	given                                  *pflag.FlagSet
+	temperature, topP, minP, repeatPenalty float64
+	topK                                   int
+	seed                                   uint64
+}
 
-func addSamplingFlags(flags *pflag.FlagSet, o *runtime.SamplerOptions) {
-	*o = defaultSampling
-	for _, f := range []struct {
-		name  string
-		value *float64
-		max   float64
-		usage string
+func (f *samplingFlags) add(flags *pflag.FlagSet) {
+	o := runtime.DefaultSampling()
+	f.given, f.topK = flags, o.TopK
+	for _, x := range []struct {
+		name           string
+		value          *float64
+		standard, most float64
+		usage          string
 	}{
-		{"temp", &o.Temperature, math.MaxFloat32, "temperature; 0: always the likeliest token"},
-		{"top-p", &o.TopP, 1, "keep the likeliest tokens that together have probability `F`; 1: off"},
-		{"min-p", &o.MinP, 1, "keep tokens with at least `F` times the probability of the likeliest; 0: off"},
-		{"repeat-penalty", &o.RepeatPenalty, math.MaxFloat32, "weaken tokens among the last 64 by `F`; 1: off"},
+		{"temp", &f.temperature, o.Temperature, math.MaxFloat32, "temperature; 0: always the likeliest token"},
+		{"top-p", &f.topP, o.TopP, 1, "keep the likeliest tokens that together have probability `F`; 1: off"},
+		{"min-p", &f.minP, o.MinP, 1, "keep tokens with at least `F` times the probability of the likeliest; 0: off"},
+		{"repeat-penalty", &f.repeatPenalty, o.RepeatPenalty, math.MaxFloat32, "weaken tokens among the last 64 by `F`; 1: off"},
 	} {
-		flags.Var(floatFlag{f.value, 0, f.max}, f.name, f.usage)
+		*x.value = x.standard
+		flags.Var(floatFlag{x.value, 0, x.most}, x.name, x.usage)
 	}
-	flags.Var(intFlag{&o.TopK, 0, math.MaxInt32}, "top-k", "keep the `N` likeliest tokens; 0: off")
-	flags.Var(seedFlag{&o.Seed}, "seed", "seed `N` of the random numbers; -1: a new one each time")
+	flags.Var(intFlag{&f.topK, 0, math.MaxInt32}, "top-k", "keep the `N` likeliest tokens; 0: off")
+	flags.Var(seedFlag{&f.seed}, "seed", "seed `N` of the random numbers; -1: a new one each time")
 	flags.Lookup("seed").DefValue = "-1"
 }
 
-// sampling returns what to sample with: flags that were given win, then the model's defaults, then llama.cpp's.
-func sampling(flags *pflag.FlagSet, o runtime.SamplerOptions, g *format.Generation) runtime.SamplerOptions {
-	if !flags.Changed("temp") {
-		if g.DoSample != nil && !*g.DoSample {
-			o.Temperature = 0
-		} else if g.Temperature != nil {
-			o.Temperature = *g.Temperature
-		}
-	}
-	for _, f := range []struct {
-		name         string
-		value, model *float64
+// set makes the flags that were given options, and chooses a seed if none was.
+func (f *samplingFlags) set(g *runtime.Generate) {
+	for name, value := range map[string]struct {
+		flag   *float64
+		option **float64
 	}{
-		{"top-p", &o.TopP, g.TopP},
-		{"min-p", &o.MinP, g.MinP},
-		{"repeat-penalty", &o.RepeatPenalty, g.RepetitionPenalty},
+		"temp": {&f.temperature, &g.Temperature}, "top-p": {&f.topP, &g.TopP},
+		"min-p": {&f.minP, &g.MinP}, "repeat-penalty": {&f.repeatPenalty, &g.RepeatPenalty},
 	} {
-		if f.model != nil && !flags.Changed(f.name) {
-			*f.value = *f.model
+		if f.given.Changed(name) {
+			*value.option = value.flag
 		}
 	}
-	if g.TopK != nil && !flags.Changed("top-k") {
-		o.TopK = *g.TopK
+	if f.given.Changed("top-k") {
+		g.TopK = &f.topK
 	}
-	if !flags.Changed("seed") {
-		o.Seed = randomSeed()
+	if !f.given.Changed("seed") {
+		f.seed = runtime.RandomSeed()
 	}
-	return o
+	g.Seed = &f.seed
 }
 
 // seedFlag is a flag that takes a seed, or -1 for a random one.
@@ -73,7 +70,7 @@ func (f seedFlag) Type() string   { return "N" }
 
 func (f seedFlag) Set(s string) error {
 	if s == "-1" {
-		*f.value = randomSeed()
+		*f.value = runtime.RandomSeed()
 		return nil
 	}
 	n, err := strconv.ParseUint(s, 10, 64)
@@ -83,6 +80,3 @@ func (f seedFlag) Set(s string) error {
 	*f.value = n
 	return nil
 }
-
-// randomSeed has 53 bits: exact also for readers of JSON that hold numbers in floats.
-func randomSeed() uint64 { return rand.Uint64() >> 11 }

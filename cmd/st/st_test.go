@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"st/cmd/internal/report"
+	"st/runtime/bench"
+	"st/runtime/eval"
 )
 
 const checkpoint = "../../testdata/tiny-smallthinker"
@@ -174,7 +176,7 @@ func TestFailures(t *testing.T) {
 		{[]string{"generate", model, "-p", "one two three four", "--ctx", "3"}, "tokens and the context 3: shorten it or give a larger --ctx"},
 		{[]string{"logits", model, "--tokens", "4096", "-o", filepath.Join(dir, "x")}, "ids 0 to 4095"},
 		{[]string{"logits", model, "--tokens", "1", "-o", text}, "exists: use --force"},
-		{[]string{"logits", model, "--tokens", "1", "-o", model, "--force"}, "is the input"},
+		{[]string{"logits", model, "--tokens", "1", "-o", model, "--force"}, "is an input"},
 		{[]string{"logits", model, "--tokens", "1", "-o", dir, "--force"}, "is a directory"},
 		{[]string{"eval", model, "--text", text}, "the text has only 1 token"},
 		{[]string{"eval", model, "--text", "nowhere"}, "no such file"},
@@ -213,9 +215,11 @@ func TestHelpListsFields(t *testing.T) {
 		"quantize":  convertReport{Fallbacks: []fallbackReport{{}}, Report: &lossReport{Classes: []lossRow{{}}}},
 		"calibrate": calibrateReport{},
 		"generate":  generateReport{},
+		"run":       generateReport{},
+		"bench":     bench.Report{Bandwidth: &bench.Bandwidth{Speeds: []bench.Speed{{}}}, Profile: []bench.Stage{{}}},
 		"diff": report.Diff{Meta: []report.MetaDiff{{}}, Classes: []report.ClassDiff{{Values: &report.ValueDiff{}}}, Tensors: []report.TensorDiff{
 			{OnlyIn: "a", ShapeA: []int{1}, ShapeB: []int{1}, TypeA: "f32", TypeB: "f32", LayoutA: "rows", LayoutB: "rows", BytesA: 1, BytesB: 1}}},
-		"eval": evalReport{Divergence: &divergenceReport{}},
+		"eval": eval.Report{Divergence: &eval.Divergence{}},
 		"inspect": report.File{
 			Types: []report.TypeSize{{}}, Sizes: []report.ClassSize{{}}, KVCache: []report.KVCache{{Q8: 1}},
 			Tokenizer: &report.Tokenizer{Special: []report.SpecialToken{{}}},

@@ -2,18 +2,16 @@ package main
 
 import (
 	"bufio"
-	"errors"
+	"context"
 	"fmt"
 	"io"
 	"math"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"st/format"
+	"st/cmd/internal/textfile"
 	"st/tokenizer"
 )
 
@@ -46,13 +44,13 @@ ids, or with --decode a string. A TEXT argument is one line, whatever is in it.`
 				return a.tokenize(t, args[1], f)
 			}
 			if f.json {
-				return a.tokenizeLines(t, f)
+				return a.tokenizeLines(cmd.Context(), t, f)
 			}
-			text, err := io.ReadAll(a.stdin)
+			text, err := a.readAll(cmd.Context(), "-")
 			if err != nil {
 				return err
 			}
-			return a.tokenize(t, string(text), f)
+			return a.tokenize(t, text, f)
 		},
 	}
 	flags := cmd.Flags()
@@ -62,51 +60,11 @@ ids, or with --decode a string. A TEXT argument is one line, whatever is in it.`
 	return cmd
 }
 
-// openTokenizer reads the tokenizer of an .stm file, of a tokenizer.json with the tokenizer_config.json beside it, or of a
-// directory that has them.
-func openTokenizer(path string) (*tokenizer.Tokenizer, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if info.IsDir() {
-		path = filepath.Join(path, "tokenizer.json")
-	}
-	if filepath.Ext(path) == ".json" {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return nil, err
-		}
-		config, err := os.ReadFile(filepath.Join(filepath.Dir(path), "tokenizer_config.json"))
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return nil, err
-		}
-		t, err := tokenizer.ParseHF(text, config)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		return t, nil
-	}
-	r, err := format.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	if len(r.Tokenizer) == 0 {
-		return nil, fmt.Errorf("%s has no tokenizer, because its checkpoint had none", path)
-	}
-	t, err := tokenizer.Load(r.Tokenizer)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return t, nil
-}
-
-// tokenizeLines handles standard input line by line.
-func (a *app) tokenizeLines(t *tokenizer.Tokenizer, f tokenizeFlags) error {
+// tokenizeLines handles standard input line by line, as it is: lines are data, such as those of a test, and not a file of text.
+func (a *app) tokenizeLines(ctx context.Context, t *tokenizer.Tokenizer, f tokenizeFlags) error {
 	in := bufio.NewReader(a.stdin)
 	for {
-		line, err := in.ReadString('\n')
+		line, err := textfile.Wait(ctx, func() (string, error) { return in.ReadString('\n') })
 		if err != nil && err != io.EOF {
 			return err
 		}

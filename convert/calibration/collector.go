@@ -232,3 +232,25 @@ func shrunk(experts []sums) (rows [][]float32) {
 	}
 	return rows
 }
+
+// CollectorBytes returns the memory that a [Collector] of a model and its [Statistics] take.
+func CollectorBytes(c *format.Config, covariance bool) (n int64) {
+	input := func(cols int) {
+		n += (8 + 4) * int64(cols) // sums in float64, and their means in float32
+		if covariance {
+			n += 4 * int64(triangle(cols))
+		}
+	}
+	for l := range c.Layers {
+		for _, cols := range []int{c.Hidden, c.Heads * c.HeadDim, c.Hidden} {
+			input(cols)
+		}
+		if !c.HasExperts(l) {
+			input(c.FFN)
+			continue
+		}
+		n += (8 + 4 + 4) * int64(c.MoE.Experts) * int64(c.Hidden+c.MoE.ExpertFFN) // means of each expert, and then of all
+	}
+	input(c.Hidden)
+	return n
+}

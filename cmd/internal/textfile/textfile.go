@@ -1,0 +1,120 @@
+// Package textfile reads texts that people give to a program: files in the encodings that editors and shells write.
+//
+// A byte order mark says which encoding a text has: UTF-8, UTF-16 or UTF-32. Without one it is UTF-8. The text that comes out is UTF-8
+// without a mark.
+package textfile
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/encoding/unicode/utf32"
+)
+
+// ErrNotText says that bytes are no text.
+var ErrNotText = errors.New("it is not a text")
+
+// marks are byte order marks. That of UTF-32 begins as that of UTF-16 does.
+var marks = []struct {
+	name, mark string
+	encoding   encoding.Encoding // nil: UTF-8
+}{
+	{"UTF-8", "\xef\xbb\xbf", nil},
+	{"UTF-32", "\xff\xfe\x00\x00", utf32.UTF32(utf32.LittleEndian, utf32.IgnoreBOM)},
+	{"UTF-32", "\x00\x00\xfe\xff", utf32.UTF32(utf32.BigEndian, utf32.IgnoreBOM)},
+	{"UTF-16", "\xff\xfe", unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM)},
+	{"UTF-16", "\xfe\xff", unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM)},
+}
+
+// Decode returns a text in UTF-8. The error wraps [ErrNotText] and says what is wrong.
+func Decode(data []byte) (string, error) {
+	for _, m := range marks {
+		rest, ok := bytes.CutPrefix(data, []byte(m.mark))
+		switch {
+		case !ok:
+			continue
+		case m.encoding == nil:
+			data = rest
+		default:
+			text, err := decode(rest, m.encoding)
+			if err != nil {
+				return "", fmt.Errorf("%w: it begins as %s does, and is not", ErrNotText, m.name)
+			}
+			return text, nil
+		}
+		break
+	}
+	switch {
+	case !utf8.Valid(data):
+		return "", fmt.Errorf("%w: it holds bytes that are not UTF-8", ErrNotText)
+	case bytes.IndexByte(data, 0) >= 0:
+		return "", fmt.Errorf("%w: it holds zero bytes; UTF-16 must begin with a byte order mark", ErrNotText)
+	}
+	return string(data), nil
+}
+
+// decode decodes a text, which must be what its decoded text is encoded as: decoders replace what is not valid.
+func decode(data []byte, e encoding.Encoding) (string, error) {
+	text, err := e.NewDecoder().Bytes(data)
+	if err != nil {
+		return "", err
+	}
+	again, err := e.NewEncoder().Bytes(text)
+	if err != nil {
+		return "", err
+	}
+	if !bytes.Equal(again, data) {
+		return "", ErrNotText
+	}
+	return string(text), nil
+}
+
+// Read reads a whole text from a file, which may be a pipe with a name. It does not wait for it when ctx ends. The error names the file.
+func Read(ctx context.Context, path string) (string, error) {
+	return read(ctx, path, func() ([]byte, error) { return os.ReadFile(path) })
+}
+
+// ReadFrom reads a whole text that has a name from r.
+func ReadFrom(ctx context.Context, r io.Reader, name string) (string, error) {
+	return read(ctx, name, func() ([]byte, error) { return io.ReadAll(r) })
+}
+
+func read(ctx context.Context, name string, readAll func() ([]byte, error)) (string, error) {
+	data, err := Wait(ctx, readAll)
+	if err != nil {
+		return "", err
+	}
+	text, err := Decode(data)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", name, err)
+	}
+	return text, nil
+}
+
+// Wait calls f, which waits for a person or another program and cannot be interrupted, and returns what f does, or the context's error
+// when that ends first; f goes on then.
+func Wait[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		value, err := f()
+		done <- result{value, err}
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+
+	"st/runtime/bench"
+)
+
+func printBandwidth(w io.Writer, b *bench.Bandwidth) {
+	for _, s := range b.Speeds {
+		fmt.Fprintf(w, "memory     %.1f GB/s read by %s, from %s\n", s.BytesPerSecond/1e9, plural(s.Threads, "thread"), size(b.Buffer))
+	}
+}
+
+func printBench(w io.Writer, name string, r *bench.Report) {
+	fmt.Fprintf(w, "model      %s, %s, loaded in %.2f s, %s, %s\n", name, size(r.ModelBytes), r.LoadSeconds, plural(r.Threads, "thread"), r.ISA)
+	line := func(label string, tokens int, speed float64, runs []float64) {
+		if len(runs) > 0 {
+			fmt.Fprintf(w, "%-10s %s: %.1f tokens/s, median of %d (%.1f to %.1f)\n", label, plural(tokens, "token"),
+				speed, len(runs), slices.Min(runs), slices.Max(runs))
+		}
+	}
+	line("prompt", r.PromptTokens, r.PromptPerSecond, r.PromptRuns)
+	line("generated", r.GenTokens, r.GenPerSecond, r.GenRuns)
+	if r.GenTokens > 0 {
+		fmt.Fprintf(w, "weights    %.1f MB a generated token, %.1f GB/s\n", r.WeightBytes/1e6, r.WeightSpeed/1e9)
+	}
+	if r.Bandwidth != nil {
+		printBandwidth(w, r.Bandwidth)
+		best := r.Speeds[len(r.Speeds)-1].BytesPerSecond
+		if r.GenTokens > 0 {
+			fmt.Fprintf(w, "limit      %.1f tokens/s by memory, %.0f %% reached\n", best/r.WeightBytes, 100*r.WeightSpeed/best)
+		}
+	}
+	fmt.Fprintf(w, "memory     peak %s\n", size(r.PeakRSSBytes))
+	printResidency(w, &r.Residency)
+	fmt.Fprintf(w, "neurons    %.1f %% active\n", 100*r.NeuronDensity)
+	if r.Profile == nil {
+		return
+	}
+	fmt.Fprintln(w)
+	var prompt, gen float64
+	for _, s := range r.Profile {
+		prompt, gen = prompt+s.Prompt, gen+s.Gen
+	}
+	t := newTable("stage", ">prompt µs/token", ">%", ">generated µs/token", ">%")
+	for _, s := range append(r.Profile, bench.Stage{Stage: "total", Prompt: prompt, Gen: gen}) {
+		t.AppendRow([]any{s.Stage, fmt.Sprintf("%.1f", s.Prompt), percent(s.Prompt, prompt), fmt.Sprintf("%.1f", s.Gen), percent(s.Gen, gen)})
+	}
+	printTable(w, t)
+}
+
+func percent(part, whole float64) string {
+	if whole == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.1f", 100*part/whole)
+}

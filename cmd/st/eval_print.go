@@ -1,0 +1,22 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"st/runtime/eval"
+)
+
+func printEval(w io.Writer, r *eval.Report) {
+	fmt.Fprintf(w, "perplexity %.4f ± %.4f over %s in %s of %d\n", r.Perplexity, r.StandardError,
+		plural(r.ScoredTokens, "scored token"), plural(r.Windows, "window"), r.Context)
+	d := r.Divergence
+	if d == nil {
+		return
+	}
+	fmt.Fprintf(w, "base       %.4f ± %.4f; ratio %.6f ± %.6f\n", d.BasePerplexity, d.BaseStandardError, d.Ratio, d.RatioStandardError)
+	fmt.Fprintf(w, "KL         mean %.4g ± %.2g; median %.4g, 90 %% %.4g, 99 %% %.4g, 99.9 %% %.4g, max %.4g, min %.4g\n",
+		d.KLMean, d.KLStandardError, d.KLMedian, d.KL90, d.KL99, d.KL999, d.KLMax, d.KLMin)
+	fmt.Fprintf(w, "same top   %.3f ± %.3f %%\n", d.SameTop, d.SameTopError)
+	fmt.Fprintf(w, "Δp         mean %.3f ± %.3f %%, RMS %.3f ± %.3f %%\n", d.DeltaP, d.DeltaPError, d.DeltaPRMS, d.DeltaPRMSError)
+}

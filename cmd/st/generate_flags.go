@@ -1,0 +1,63 @@
+package main
+
+import (
+	"math"
+	"slices"
+
+	"github.com/spf13/pflag"
+
+	"st/runtime"
+)
+
+// generateFlags are the flags of st generate and st run.
+type generateFlags struct {
+	prompt, file, system string
+	limit                int
+	chat, stats, json    bool
+	stops                []string
+	sampling             samplingFlags
+	engine               engineFlags
+}
+
+// add adds the flags that st generate and st run have in common.
+func (f *generateFlags) add(flags *pflag.FlagSet) {
+	f.limit = -1
+	flags.VarP(intFlag{&f.limit, -1, math.MaxInt}, "predict", "n", "generate up to `N` tokens; -1: until the text ends or the context is full")
+	flags.StringVar(&f.system, "system", "", "system `message` of the chat")
+	f.sampling.add(flags)
+	flags.StringArrayVar(&f.stops, "stop", nil, "end before this `text`; may be repeated")
+	flags.Var(intFlag{&f.engine.Context, 0, math.MaxInt32}, "ctx", "context of `N` tokens, prompt and text; 0: the model's")
+	f.engine.add(flags)
+	flags.BoolVar(&f.stats, "stats", false, "print speeds and memory to standard error at the end")
+	flags.BoolVar(&f.json, "json", false, "print a JSON object instead of the text")
+}
+
+// check finds flags that do not go together. given tells whether there is a prompt.
+func (f *generateFlags) check(flags *pflag.FlagSet, given, inTerminal, outTerminal bool) error {
+	switch {
+	case flags.Changed("prompt") && flags.Changed("file"):
+		return usagef("give the prompt with -p or with -f, not both")
+	case flags.Changed("system") && !f.chat:
+		return usagef("--system needs --chat")
+	case slices.Contains(f.stops, ""):
+		return usagef("--stop needs a text")
+	case !given && inTerminal && !f.chat:
+		return usagef("a prompt is missing: give -p PROMPT or -f FILE, or pipe one in; --chat starts a conversation")
+	case !given && inTerminal && (!outTerminal || f.json):
+		return usagef("a prompt is missing: give -p PROMPT or -f FILE, or pipe one in")
+	}
+	return nil
+}
+
+// options returns what the flags say about a text.
+func (f *generateFlags) options() runtime.Generate {
+	g := runtime.Generate{MaxTokens: f.limit, Stop: f.stops}
+	switch f.limit {
+	case -1:
+		g.MaxTokens = 0 // as many as there is room for
+	case 0:
+		g.MaxTokens = -1
+	}
+	f.sampling.set(&g)
+	return g
+}

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"st/runtime"
+	"st/runtime/process"
+)
+
+// generateReport is what st generate --json prints.
+type generateReport struct {
+	Text            string             `json:"text"`
+	StopReason      runtime.StopReason `json:"stop_reason"`
+	PromptTokens    int                `json:"prompt_tokens"`
+	GenTokens       int                `json:"gen_tokens"`
+	Tokens          []int32            `json:"tokens"`
+	Context         int                `json:"context"`
+	Seed            uint64             `json:"seed"`
+	Threads         int                `json:"threads"`
+	ISA             string             `json:"isa"`
+	LoadSeconds     float64            `json:"load_seconds"`
+	FirstToken      float64            `json:"time_to_first_token_seconds"`
+	PromptPerSecond float64            `json:"prompt_tokens_per_second"`
+	GenPerSecond    float64            `json:"gen_tokens_per_second"`
+	NeuronDensity   float64            `json:"neuron_density"`
+	ModelBytes      int64              `json:"model_bytes"`
+	KVBytes         int64              `json:"kv_bytes"`
+	PeakRSSBytes    int64              `json:"peak_rss_bytes"`
+	runtime.Residency
+}
+
+func newGenerateReport(m *runtime.Model, r *runtime.Result) generateReport {
+	stats := m.Stats()
+	return generateReport{
+		Text: r.Text, StopReason: r.Stop, PromptTokens: r.PromptTokens, GenTokens: len(r.Tokens), Tokens: append([]int32{}, r.Tokens...),
+		Context: m.Context(), Seed: r.Seed, Threads: m.Threads(), ISA: runtime.ISA(), LoadSeconds: m.LoadTime().Seconds(),
+		FirstToken: r.FirstToken.Seconds(), PromptPerSecond: r.PromptSpeed(), GenPerSecond: r.DecodeSpeed(), NeuronDensity: stats.NeuronDensity,
+		ModelBytes: stats.ModelBytes, KVBytes: r.KVBytes, PeakRSSBytes: process.PeakRSS(), Residency: m.Residency(runtime.Stats{}),
+	}
+}
+
+// printStats prints speeds and memory for a person.
+func (a *app) printStats(m *runtime.Model, result *runtime.Result) {
+	r := newGenerateReport(m, result)
+	w := a.stderr
+	fmt.Fprintf(w, "load       %s, %s of weights, %s, %s\n", m.LoadTime().Round(time.Millisecond), size(r.ModelBytes), plural(r.Threads, "thread"), r.ISA)
+	fmt.Fprintf(w, "prompt     %s, %.1f tokens/s, first token after %s\n", plural(r.PromptTokens, "token"), r.PromptPerSecond,
+		result.FirstToken.Round(time.Millisecond))
+	fmt.Fprintf(w, "generated  %s, %.1f tokens/s, ended by %s\n", plural(r.GenTokens, "token"), r.GenPerSecond, r.StopReason)
+	fmt.Fprintf(w, "memory     peak %s, KV cache %s\n", size(r.PeakRSSBytes), size(r.KVBytes))
+	printResidency(w, &r.Residency)
+	fmt.Fprintf(w, "neurons    %.1f %% active\n", 100*r.NeuronDensity)
+	fmt.Fprintf(w, "seed       %d\n", r.Seed)
+}

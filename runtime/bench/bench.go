@@ -1,0 +1,226 @@
+package bench
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"st/runtime"
+	"st/runtime/engine"
+	"st/runtime/process"
+)
+
+// Options say what is measured.
+type Options struct {
+	Depth   int  // tokens of context before the prompt, which are not measured
+	Gen     int  // tokens to generate
+	Repeat  int  // repetitions
+	Profile bool // measure the stages of a token, too
+	// Progress is told how many tokens are done of all; may be nil.
+	Progress func(done, total int)
+}
+
+// Report is what [Run] measures.
+type Report struct {
+	// PromptPerSecond and GenPerSecond are the medians of PromptRuns and GenRuns, in tokens per second.
+	PromptPerSecond float64   `json:"prompt_tokens_per_second"`
+	GenPerSecond    float64   `json:"gen_tokens_per_second"`
+	PromptRuns      []float64 `json:"prompt_runs"`
+	GenRuns         []float64 `json:"gen_runs"`
+	PromptTokens    int       `json:"prompt_tokens"`
+	GenTokens       int       `json:"gen_tokens"`
+	Depth           int       `json:"depth"`
+	Threads         int       `json:"threads"`
+	ISA             string    `json:"isa"`
+	KVType          string    `json:"kv_type"`
+	PeakRSSBytes    int64     `json:"peak_rss_bytes"`
+	// NeuronDensity is the share of the routed experts' neurons that were active.
+	NeuronDensity float64 `json:"neuron_density"`
+	// WeightBytes are the bytes of weights that generating a token reads from memory, and WeightSpeed that times GenPerSecond.
+	WeightBytes float64 `json:"weight_bytes_per_gen_token"`
+	WeightSpeed float64 `json:"weight_bytes_per_second"`
+	ModelBytes  int64   `json:"model_bytes"`
+	LoadSeconds float64 `json:"load_seconds"`
+	runtime.Residency
+	// Bandwidth is for the caller to fill in, with MeasureBandwidth.
+	*Bandwidth
+	// Profile is the mean time of each stage over all repetitions, and last that of sampling.
+	Profile []Stage `json:"profile,omitempty"`
+}
+
+// Stage is a stage of computing a token, and its time in microseconds.
+type Stage struct {
+	Stage  string  `json:"stage"`
+	Prompt float64 `json:"prompt_us_per_token"`
+	Gen    float64 `json:"gen_us_per_token"`
+}
+
+// prefillTokens is how much of a prompt goes through the engine between two reports of progress.
+const prefillTokens = 512
+
+// repetition is what one measured.
+type repetition struct {
+	promptTime, genTime     time.Duration
+	promptStages, genStages []time.Duration
+	sampling                time.Duration
+	weightBytes             int64
+}
+
+// bench measures one model.
+type bench struct {
+	engine   *engine.Engine
+	session  *engine.Session
+	options  Options
+	progress func(done int)
+}
+
+// Run measures how fast a model runs opts.Depth tokens and then a prompt, both out of tokens, and generates after them.
+func Run(ctx context.Context, m *runtime.Model, tokens []int32, opts Options) (*Report, error) {
+	e := m.Engine()
+	session, err := e.NewSession()
+	if err != nil {
+		return nil, err
+	}
+	defer session.Close()
+	b := &bench{engine: e, session: session, options: opts}
+	var runs []repetition
+	var warm runtime.Stats
+	for i := range opts.Repeat + 1 {
+		depth := opts.Depth
+		if i == 0 && len(tokens) > depth {
+			depth = 0 // to warm up, the prompt is enough
+		}
+		b.progress = func(done int) {
+			if opts.Progress != nil {
+				opts.Progress(max(0, i-1)*(len(tokens)+opts.Gen)+done, opts.Repeat*(len(tokens)+opts.Gen))
+			}
+		}
+		run, err := b.once(ctx, tokens[opts.Depth-depth:], depth)
+		if err != nil {
+			return nil, err
+		}
+		if i == 0 {
+			warm = m.Stats()
+			continue
+		}
+		runs = append(runs, run)
+	}
+	return newReport(m, len(tokens)-opts.Depth, &opts, runs, warm), nil
+}
+
+// once does one repetition. It samples as llama.cpp does by default: the likeliest token alone could run in circles.
+func (b *bench) once(ctx context.Context, tokens []int32, depth int) (run repetition, err error) {
+	sampler, err := runtime.NewSampler(runtime.DefaultSampling())
+	if err != nil {
+		return run, err
+	}
+	b.session.Truncate(0)
+	var logits []float32
+	forward := func(tokens []int32) error {
+		if len(tokens) == 0 {
+			return nil
+		}
+		logits, err = b.session.Forward(ctx, tokens)
+		b.progress(b.session.Len())
+		return err
+	}
+	if err := forward(tokens[:depth]); err != nil {
+		return run, err
+	}
+	before := stageTimes(b.engine)
+	begin := time.Now()
+	for part := range slices.Chunk(tokens[depth:], prefillTokens) {
+		if err := forward(part); err != nil {
+			return run, err
+		}
+	}
+	run.promptTime = time.Since(begin)
+	run.promptStages = since(before, b.engine)
+
+	before = stageTimes(b.engine)
+	weights := b.engine.Stats().DecodeWeightBytes
+	begin = time.Now()
+	next := make([]int32, 1)
+	for range b.options.Gen {
+		sample := time.Now()
+		next[0] = sampler.Sample(logits)
+		run.sampling += time.Since(sample)
+		if err := forward(next); err != nil {
+			return run, err
+		}
+	}
+	run.genTime = time.Since(begin)
+	run.genStages = since(before, b.engine)
+	run.weightBytes = b.engine.Stats().DecodeWeightBytes - weights
+	return run, nil
+}
+
+func stageTimes(e *engine.Engine) []time.Duration {
+	var times []time.Duration
+	for _, s := range engine.Stages() {
+		times = append(times, e.StageTime(s))
+	}
+	return times
+}
+
+func since(before []time.Duration, e *engine.Engine) []time.Duration {
+	times := stageTimes(e)
+	for i := range times {
+		times[i] -= before[i]
+	}
+	return times
+}
+
+func newReport(m *runtime.Model, prompt int, opts *Options, runs []repetition, warm runtime.Stats) *Report {
+	stats := m.Stats()
+	r := &Report{
+		PromptRuns: []float64{}, GenRuns: []float64{}, PromptTokens: prompt, GenTokens: opts.Gen, Depth: opts.Depth,
+		Threads: m.Threads(), ISA: runtime.ISA(), KVType: m.KVType().String(), PeakRSSBytes: process.PeakRSS(),
+		NeuronDensity: stats.NeuronDensity, ModelBytes: stats.ModelBytes, LoadSeconds: m.LoadTime().Seconds(), Residency: m.Residency(warm),
+	}
+	var weights int64
+	for i := range runs {
+		if prompt > 0 {
+			r.PromptRuns = append(r.PromptRuns, float64(prompt)/runs[i].promptTime.Seconds())
+		}
+		if opts.Gen > 0 {
+			r.GenRuns = append(r.GenRuns, float64(opts.Gen)/runs[i].genTime.Seconds())
+		}
+		weights += runs[i].weightBytes
+	}
+	r.PromptPerSecond, r.GenPerSecond = median(r.PromptRuns), median(r.GenRuns)
+	r.WeightBytes = float64(weights) / float64(max(1, len(runs)*opts.Gen))
+	r.WeightSpeed = r.WeightBytes * r.GenPerSecond
+	if opts.Profile {
+		r.Profile = profile(prompt, opts.Gen, runs)
+	}
+	return r
+}
+
+// profile returns the mean time of each stage over all runs, and last that of sampling.
+func profile(prompt, gen int, runs []repetition) []Stage {
+	stages := engine.Stages()
+	all := make([]Stage, len(stages)+1)
+	perToken := func(d time.Duration, tokens int) float64 {
+		return float64(d.Nanoseconds()) / 1e3 / float64(max(1, tokens*len(runs)))
+	}
+	for i := range runs {
+		for j := range stages {
+			all[j].Stage = stages[j].String()
+			all[j].Prompt += perToken(runs[i].promptStages[j], prompt)
+			all[j].Gen += perToken(runs[i].genStages[j], gen)
+		}
+		all[len(stages)].Stage = "sample"
+		all[len(stages)].Gen += perToken(runs[i].sampling, gen)
+	}
+	return all
+}
+
+// median returns 0 for nothing.
+func median(x []float64) float64 {
+	if len(x) == 0 {
+		return 0
+	}
+	x = slices.Sorted(slices.Values(x))
+	return (x[(len(x)-1)/2] + x[len(x)/2]) / 2
+}

@@ -1,0 +1,70 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"st/convert"
+	"st/quant"
+	"st/runtime"
+	"st/runtime/engine"
+)
+
+func TestMedian(t *testing.T) {
+	for _, tt := range []struct {
+		x    []float64
+		want float64
+	}{{nil, 0}, {[]float64{3}, 3}, {[]float64{9, 1}, 5}, {[]float64{5, 100, 1}, 5}, {[]float64{4, 1, 2, 100}, 3}} {
+		if got := median(tt.x); got != tt.want {
+			t.Errorf("median of %v is %v, want %v", tt.x, got, tt.want)
+		}
+	}
+}
+
+// Every stage has a name of its own.
+func TestStages(t *testing.T) {
+	seen := map[string]bool{}
+	for _, s := range engine.Stages() {
+		if name := s.String(); name == "" || strings.Contains(name, "(") || seen[name] {
+			t.Errorf("stage %d is called %q", int(s), name)
+		}
+		seen[s.String()] = true
+	}
+}
+
+func TestRun(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tiny.stm")
+	if _, err := convert.Run(t.Context(), "../../testdata/tiny-smallthinker", path, convert.Options{Recipe: convert.Recipe{Type: quant.Q4_0}}); err != nil {
+		t.Fatal(err)
+	}
+	m, err := runtime.Open(t.Context(), path, runtime.Options{Threads: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	tokens, err := Tokens(m, Text, 25)
+	if err != nil || len(tokens) != 25 {
+		t.Fatalf("%d tokens, %v", len(tokens), err)
+	}
+	var last, total int
+	r, err := Run(t.Context(), m, tokens, Options{Depth: 5, Gen: 7, Repeat: 3, Progress: func(d, n int) { last, total = d, n }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.PromptTokens != 20 || r.GenTokens != 7 || r.Depth != 5 || len(r.PromptRuns) != 3 || len(r.GenRuns) != 3 || slices.Min(r.GenRuns) <= 0 ||
+		r.Profile != nil || r.WeightBytes <= 0 || last != 3*32 || total != 3*32 {
+		t.Errorf("%+v; progress %d of %d", r, last, total)
+	}
+	if _, err := Tokens(m, "", 5); !errors.Is(err, runtime.ErrEmptyPrompt) {
+		t.Errorf("an empty text: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Run(ctx, m, tokens, Options{Gen: 1, Repeat: 1}); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+}

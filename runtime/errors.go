@@ -1,0 +1,62 @@
+package runtime
+
+import (
+	"errors"
+
+	"st/runtime/engine"
+	"st/tokenizer"
+)
+
+// Errors of this package, to be found with [errors.Is]. The error that is returned names the file and the figures.
+var (
+	// ErrClosed is the error of every method after Close.
+	ErrClosed = engine.ErrClosed
+
+	// ErrUnsupported says that the model's architecture is not one that this package runs.
+	ErrUnsupported = engine.ErrUnsupported
+
+	// ErrNoExperts is the error of what only models with experts have.
+	ErrNoExperts = engine.ErrNoExperts
+
+	// ErrFile says that the model's file cannot be read any more: it was truncated or replaced, or its disk failed.
+	ErrFile = engine.ErrFile
+
+	// ErrBusy is the error of a [Chat] that is asked while it answers: a conversation has one turn at a time.
+	ErrBusy = errors.New("the chat is answering")
+
+	// ErrContextFull says that prompt or conversation do not fit in the context. Nothing was run.
+	ErrContextFull = engine.ErrContextFull
+
+	// ErrMemory says that Options.Memory is less than the model needs. The error tells how much that is.
+	ErrMemory = engine.ErrMemory
+
+	// ErrNoTokenizer is the error of what needs text, with a file whose checkpoint had no tokenizer. Logits and GenerateTokens work.
+	ErrNoTokenizer = errors.New("the model has no tokenizer, because its checkpoint had none")
+
+	// ErrNoTemplate is the error of a chat with a model that has no chat template: a base model, usually.
+	ErrNoTemplate = errors.New("the model has no chat template")
+
+	// ErrTemplate is wrapped when the chat template refuses a conversation, such as one with roles in an order that the model was not
+	// trained on, or does not work at all.
+	ErrTemplate = errors.New("the chat template failed")
+
+	// ErrTemplateEmpty says that the chat template writes nothing for a conversation: there is nothing to continue.
+	ErrTemplateEmpty = tokenizer.ErrEmptyPrompt
+
+	// ErrEmptyPrompt says that a prompt has no tokens, and that the model has none that begins a text.
+	ErrEmptyPrompt = errors.New("the prompt is empty, and the model has no token that begins a text")
+
+	// ErrOption is wrapped by errors about an option that is out of range.
+	ErrOption = errors.New("an option is out of range")
+
+	// ErrNotFinite says that the model's logits are NaN or infinite: they say nothing.
+	ErrNotFinite = errors.New("the model's logits are not finite: its weights are damaged or not finite")
+)
+
+// as makes err one of the errors above, too. What it says stays.
+func as(kind, err error) error { return &kindError{kind, err} }
+
+type kindError struct{ kind, err error }
+
+func (e *kindError) Error() string   { return e.err.Error() }
+func (e *kindError) Unwrap() []error { return []error{e.err, e.kind} }

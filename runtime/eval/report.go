@@ -1,0 +1,56 @@
+package eval
+
+import "time"
+
+// Report is what [Run] measures.
+type Report struct {
+	// Perplexity is exp(NLLMean), where NLLMean is the mean negative log-likelihood of the scored tokens, in nats.
+	Perplexity    float64 `json:"perplexity"`
+	StandardError float64 `json:"standard_error"`
+	NLLMean       float64 `json:"nll_mean"`
+	// Tokens is the number of tokens in all windows.
+	Tokens       int `json:"tokens"`
+	ScoredTokens int `json:"scored_tokens"`
+	Windows      int `json:"windows"`
+	// Context is the number of tokens in a window.
+	Context         int     `json:"ctx"`
+	Seconds         float64 `json:"seconds"`
+	TokensPerSecond float64 `json:"tokens_per_second"`
+	// Divergence is there if there was a base.
+	Divergence *Divergence `json:"divergence,omitempty"`
+}
+
+func (p *scorer) report(text Windows, elapsed time.Duration) *Report {
+	r := &Report{
+		NLLMean: p.nll.mean(), Tokens: len(text.Tokens), ScoredTokens: p.nll.n, Windows: text.Count(), Context: text.Length,
+		Seconds: elapsed.Seconds(), TokensPerSecond: float64(len(text.Tokens)) / elapsed.Seconds(),
+	}
+	r.Perplexity, r.StandardError = p.nll.exp()
+	if p.base != nil {
+		r.Divergence = p.divergence.report()
+	}
+	return r
+}
+
+// Divergence tells how a model's predictions differ from a base's; see divergence.go for the definitions. After each mean and what is made
+// of one stands its standard error.
+type Divergence struct {
+	BasePerplexity     float64 `json:"base_perplexity"`
+	BaseStandardError  float64 `json:"base_perplexity_standard_error"`
+	Ratio              float64 `json:"perplexity_ratio"`
+	RatioStandardError float64 `json:"perplexity_ratio_standard_error"`
+	KLMean             float64 `json:"kl_mean"`
+	KLStandardError    float64 `json:"kl_mean_standard_error"`
+	KLMin              float64 `json:"kl_min"`
+	KLMedian           float64 `json:"kl_median"`
+	KL90               float64 `json:"kl_p90"`
+	KL99               float64 `json:"kl_p99"`
+	KL999              float64 `json:"kl_p99_9"`
+	KLMax              float64 `json:"kl_max"`
+	SameTop            float64 `json:"same_top_percent"`
+	SameTopError       float64 `json:"same_top_percent_standard_error"`
+	DeltaP             float64 `json:"delta_p_mean_percent"`
+	DeltaPError        float64 `json:"delta_p_mean_percent_standard_error"`
+	DeltaPRMS          float64 `json:"delta_p_rms_percent"`
+	DeltaPRMSError     float64 `json:"delta_p_rms_percent_standard_error"`
+}

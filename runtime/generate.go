@@ -1,0 +1,143 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"slices"
+
+	"st/format"
+)
+
+// Generate says how a text is generated. The zero value generates as the model's file says, until the text ends or the context is full.
+//
+// Fields that are pointers are nil for the file's own default, and where it has none for llama.cpp's, which stands behind each. Go 1.26
+// writes a pointer to a value as new(0.7).
+type Generate struct {
+	// MaxTokens is the most tokens that are generated. 0: as many as the context has room for. Less than 0: none, the prompt alone is
+	// run.
+	MaxTokens int
+
+	// Temperature divides the logits. 0: always the likeliest token. (0.8)
+	Temperature *float64
+	// TopK keeps the k likeliest tokens. 0 or less: all. (40)
+	TopK *int
+	// TopP keeps the likeliest tokens that together reach this probability: nucleus sampling, arXiv 1904.09751. 1: all; 0: the
+	// likeliest one. (0.95)
+	TopP *float64
+	// MinP keeps tokens of at least this share of the probability of the likeliest one. 0: all. (0.05)
+	MinP *float64
+	// RepeatPenalty divides positive logits of the last 64 tokens and multiplies negative ones: CTRL, arXiv 1909.05858. 1: off. (1)
+	RepeatPenalty *float64
+	// Seed is that of the random numbers. The same seed and options give the same text on one machine, with any number of threads and
+	// any Options.Memory. (a new one each time)
+	Seed *uint64
+
+	// Stop are texts before which generation ends. Texts of special tokens such as <|im_end|> are found, too, although Piece.Text
+	// leaves special tokens out. Empty ones are not looked for.
+	Stop []string
+	// IgnoreEOS goes on after tokens that end a text.
+	IgnoreEOS bool
+
+	// LogProbs asks for Piece.LogProb, and TopLogProbs for so many of the likeliest tokens beside it.
+	LogProbs    bool
+	TopLogProbs int
+
+	// Progress, if not nil, is told while the prompt is run how many of its tokens are done.
+	Progress func(done, total int)
+}
+
+// defaultSampling is what llama.cpp samples with, for what neither the caller nor the model says.
+var defaultSampling = SamplerOptions{Temperature: 0.8, TopK: 40, TopP: 0.95, MinP: 0.05, RepeatPenalty: 1}
+
+// DefaultSampling returns what a model samples with where neither its file nor the caller says otherwise, with seed 0.
+func DefaultSampling() SamplerOptions { return defaultSampling }
+
+// Sampling returns the options that a model with these generation defaults samples with. A seed that is not given is a new one.
+func (g *Generate) Sampling(model *format.Generation) SamplerOptions {
+	o := defaultSampling
+	pick := func(to *float64, from ...*float64) {
+		for _, f := range from {
+			if f != nil {
+				*to = *f
+				return
+			}
+		}
+	}
+	pick(&o.Temperature, g.Temperature, model.Temperature)
+	if g.Temperature == nil && model.DoSample != nil && !*model.DoSample {
+		o.Temperature = 0
+	}
+	pick(&o.TopP, g.TopP, model.TopP)
+	pick(&o.MinP, g.MinP, model.MinP)
+	pick(&o.RepeatPenalty, g.RepeatPenalty, model.RepetitionPenalty)
+	if k := g.TopK; k != nil {
+		o.TopK = max(0, *k)
+	} else if k := model.TopK; k != nil {
+		o.TopK = max(0, *k)
+	}
+	if o.TopP == 0 { // which a sampler takes for "off"
+		o.TopK, o.TopP = 1, 1
+	}
+	if g.Seed != nil {
+		o.Seed = *g.Seed
+	} else {
+		o.Seed = RandomSeed()
+	}
+	return o
+}
+
+// RandomSeed returns a seed of 53 bits: exact also for readers of JSON that hold numbers in floats.
+func RandomSeed() uint64 { return rand.Uint64() >> 11 }
+
+// sampler returns a new sampler.
+func (m *Model) sampler(o SamplerOptions) (*Sampler, error) {
+	s, err := NewSampler(o)
+	if err != nil {
+		return nil, as(ErrOption, fmt.Errorf("%s: %w", m.file.Path(), err))
+	}
+	return s, nil
+}
+
+// Generate continues a text. What comes, comes in pieces of whole characters; the last piece has Done. An error ends the pieces, and
+// comes with Done if the text was begun: a context that ends is such an error. Every loop over the pieces generates anew.
+func (m *Model) Generate(ctx context.Context, prompt string, g Generate) iter.Seq2[Piece, error] {
+	ids, err := m.Encode(prompt)
+	if err == nil && len(ids) == 0 {
+		if id, ok := m.beginning(); ok {
+			ids = []int32{id}
+		}
+	}
+	if err != nil {
+		return failed(err)
+	}
+	return m.GenerateTokens(ctx, ids, g)
+}
+
+// GenerateTokens is Generate with a prompt of tokens. Without a tokenizer pieces have tokens and no text.
+func (m *Model) GenerateTokens(ctx context.Context, prompt []int32, g Generate) iter.Seq2[Piece, error] {
+	if len(prompt) == 0 {
+		return failed(fmt.Errorf("%s: %w", m.file.Path(), ErrEmptyPrompt))
+	}
+	return func(yield func(Piece, error) bool) {
+		sampler, err := m.sampler(g.Sampling(&m.file.Generation))
+		if err != nil {
+			yield(Piece{Token: noToken}, err)
+			return
+		}
+		q, err := m.newSequence()
+		if err != nil {
+			yield(Piece{Token: noToken}, err)
+			return
+		}
+		defer q.close()
+		w := writer{sequence: q, sampler: sampler, options: &g, yield: yield}
+		w.write(ctx, slices.Clone(prompt))
+	}
+}
+
+// failed returns pieces that are an error alone.
+func failed(err error) iter.Seq2[Piece, error] {
+	return func(yield func(Piece, error) bool) { yield(Piece{Token: noToken}, err) }
+}

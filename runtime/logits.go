@@ -1,0 +1,67 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// Logits runs tokens through the model. each is called with the logits [vocab] after every token, in order, i counting from 0; it may
+// use them until it returns, and must not close the model. Its error ends the run and is returned.
+func (m *Model) Logits(ctx context.Context, tokens []int32, each func(i int, logits []float32) error) error {
+	return m.LogitsFrom(ctx, tokens, 0, each)
+}
+
+// LogitsFrom is Logits for the tokens from index first on. Those before are context alone, which takes less time.
+func (m *Model) LogitsFrom(ctx context.Context, tokens []int32, first int, each func(i int, logits []float32) error) error {
+	if len(tokens) > m.Context() {
+		return fmt.Errorf("%w: there are %d tokens and the context is %d", ErrContextFull, len(tokens), m.Context())
+	}
+	q, err := m.newSequence()
+	if err != nil {
+		return err
+	}
+	defer q.close()
+	if first > 0 {
+		if _, err := q.forward(ctx, tokens[:first]); err != nil {
+			return err
+		}
+	}
+	return q.forwardAll(ctx, tokens[first:], func(i int, logits []float32) error { return each(first+i, logits) })
+}
+
+// Windows returns the windows of a text: each has so many tokens, but for the last, which has the rest. Each begins with BOS if the
+// model's texts do.
+func (m *Model) Windows(tokens []int32, window int) [][]int32 {
+	var all [][]int32
+	for part := range slices.Chunk(tokens, window) {
+		part = slices.Clone(part)
+		if m.tok != nil && m.tok.AddBOS() {
+			if bos, ok := m.tok.BOS(); ok {
+				part[0] = bos
+			}
+		}
+		all = append(all, part)
+	}
+	return all
+}
+
+// Run runs a text through the model for observers of its engine, in windows that each begin anew; see [Model.Windows]. progress is
+// told after each window how many tokens are done.
+func (m *Model) Run(ctx context.Context, tokens []int32, window int, progress func(done int)) error {
+	q, err := m.newSequence()
+	if err != nil {
+		return err
+	}
+	defer q.close()
+	done := 0
+	for _, part := range m.Windows(tokens, window) {
+		q.truncate(0)
+		if _, err := q.forward(ctx, part); err != nil {
+			return err
+		}
+		done += len(part)
+		progress(done)
+	}
+	return nil
+}

@@ -1,0 +1,45 @@
+package runtime
+
+import (
+	"path/filepath"
+	"testing"
+
+	"st/convert"
+	"st/format"
+	"st/quant"
+	"st/runtime/engine"
+)
+
+// A model that does not fit in what is allowed gets a budget that does, unless one was asked for.
+func TestChooseMemory(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tiny.stm")
+	if _, err := convert.Run(t.Context(), "../testdata/tiny-smallthinker", path, convert.Options{Recipe: convert.Recipe{Type: quant.Q4_0}}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := format.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	const mebibyte = 1 << 20
+	for _, tt := range []struct {
+		name                   string
+		asked, allowed, budget int64
+		chosen, exceeds        bool
+	}{
+		{"nothing is known", 0, 0, 0, false, false},
+		{"there is enough", 0, 1 << 40, 0, false, false},
+		{"19/20 of what is allowed, in whole MiB", 0, 30*mebibyte + 12345, 28 * mebibyte, true, false},
+		{"asked for, and allowed", 20 * mebibyte, 30 * mebibyte, 20 * mebibyte, false, false},
+		{"asked for, and more than is allowed", 1 << 30, 30 * mebibyte, 1 << 30, false, true},
+		{"more than is allowed, and than the model needs", 1 << 40, 1 << 35, 1 << 40, false, false},
+		{"asked for, and nothing is known", 1 << 30, 0, 1 << 30, false, false},
+	} {
+		opts := engine.Options{Memory: tt.asked, Other: 10 * mebibyte}
+		m := chooseMemory(r, &opts, tt.allowed, "a test")
+		if m.Budget != tt.budget || opts.Memory != tt.budget || m.Chosen != tt.chosen || m.Exceeds() != tt.exceeds ||
+			m.Allowed != tt.allowed || m.Source != "a test" || m.Needed < 35*mebibyte {
+			t.Errorf("%s: %+v, the engine has %d", tt.name, m, opts.Memory)
+		}
+	}
+}

@@ -1,0 +1,188 @@
+package runtime
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	goruntime "runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"st/format"
+	"st/runtime/engine"
+	"st/tokenizer"
+)
+
+// Model is a model file that is ready to run. Any number of goroutines may use one. Close it after use.
+type Model struct {
+	*resources
+	tok      *tokenizer.Tokenizer // nil: the file has none
+	end      []int32              // tokens that end a text
+	template func() (*tokenizer.Template, error)
+	memory   Memory
+	kvType   KVType
+	loadTime time.Duration
+	cleanup  goruntime.Cleanup
+}
+
+// resources are what a model holds that must be given back.
+type resources struct {
+	file   *format.Reader
+	engine *engine.Engine
+	closed atomic.Bool
+}
+
+// Open opens a model file and prepares it for running.
+func Open(ctx context.Context, path string, opts Options) (*Model, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	r, err := format.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return New(ctx, r, opts)
+}
+
+// New prepares a file for running that is open already. The model closes it, also when New fails.
+func New(ctx context.Context, r *format.Reader, opts Options) (m *Model, err error) {
+	defer func() {
+		if err != nil {
+			r.Close()
+		}
+	}()
+	begin := time.Now()
+	m = &Model{resources: &resources{file: r}, kvType: opts.KVType}
+	if len(r.Tokenizer) > 0 {
+		if m.tok, err = tokenizer.Load(r.Tokenizer); err != nil {
+			return nil, fmt.Errorf("%s: %w", r.Path(), err)
+		}
+	}
+	m.end = endTokens(r, m.tok)
+	m.template = sync.OnceValues(m.parseTemplate)
+	o := engine.Options{Threads: opts.Threads, KVType: opts.KVType, Context: opts.Context, Parallel: opts.Parallel, Memory: opts.Memory, Trace: opts.Trace,
+		Other: otherMemory(&opts)}
+	allowed, source := engine.AllowedMemory()
+	m.memory = chooseMemory(r, &o, allowed, source)
+	if m.engine, err = engine.Open(ctx, r, o); err != nil {
+		return nil, err
+	}
+	m.loadTime = time.Since(begin)
+	m.cleanup = goruntime.AddCleanup(m, func(r *resources) { r.close() }, m.resources)
+	return m, nil
+}
+
+// endTokens returns the tokens that end a text: those that the file names, and those that its vocabulary and chat template show to be.
+func endTokens(r *format.Reader, tok *tokenizer.Tokenizer) []int32 {
+	if tok == nil {
+		return r.Generation.EOS
+	}
+	return tok.EndTokens(r.ChatTemplate, r.Generation.EOS)
+}
+
+// Close gives back what the model holds. What runs ends between two layers, with [ErrClosed]. A second Close does nothing. A model that is
+// dropped without Close is closed some time later.
+func (m *Model) Close() error {
+	m.cleanup.Stop()
+	return m.resources.close()
+}
+
+func (r *resources) close() error {
+	if r.closed.Swap(true) {
+		return r.engine.Close() // which waits for the first one
+	}
+	return cmp.Or(r.engine.Close(), r.file.Close())
+}
+
+// Path returns the file's name, as it was opened.
+func (m *Model) Path() string { return m.file.Path() }
+
+// File returns the file, which the model closes. Its metadata can be read after that, too.
+func (m *Model) File() *format.Reader { return m.file }
+
+// Config returns the model's architecture.
+func (m *Model) Config() *format.Config { return &m.file.Config }
+
+// Engine returns what computes, for measurements and observers. It must not be closed.
+func (m *Model) Engine() *engine.Engine { return m.engine }
+
+// Tokenizer returns the model's tokenizer; nil if the file has none.
+func (m *Model) Tokenizer() *tokenizer.Tokenizer { return m.tok }
+
+// Context returns the longest sequence in tokens.
+func (m *Model) Context() int { return m.engine.Context() }
+
+// Threads returns the number of threads that compute.
+func (m *Model) Threads() int { return m.engine.Threads() }
+
+// KVType returns the number format of the KV cache.
+func (m *Model) KVType() KVType { return m.kvType }
+
+// Memory tells how the model's memory was chosen.
+func (m *Model) Memory() Memory { return m.memory }
+
+// LoadTime returns how long opening took.
+func (m *Model) LoadTime() time.Duration { return m.loadTime }
+
+// EndTokens returns the ids of the tokens that end a text or a turn.
+func (m *Model) EndTokens() []int32 { return slices.Clone(m.end) }
+
+// Stats tells what the model did since it was opened.
+type Stats = engine.Stats
+
+// Stats returns the counters.
+func (m *Model) Stats() Stats { return m.engine.Stats() }
+
+// RecordUsage adds to the model's file how often its experts were used since the model was opened, by how many tokens: what a memory
+// budget keeps first in later runs. It returns the name of the file that it was written to, which is one beside the model's if that
+// cannot be written to. Call it once, before Close.
+func (m *Model) RecordUsage() (path string, tokens int64, err error) {
+	if m.closed.Load() {
+		return "", 0, m.named(ErrClosed)
+	}
+	usage := m.engine.Usage()
+	if usage.Tokens == 0 {
+		return "", 0, nil
+	}
+	path, err = m.file.RecordUsage(usage)
+	return path, usage.Tokens, err
+}
+
+// needTokenizer returns ErrNoTokenizer if there is none.
+func (m *Model) needTokenizer() error {
+	if m.tok == nil {
+		return fmt.Errorf("%s: %w", m.file.Path(), ErrNoTokenizer)
+	}
+	return nil
+}
+
+// Encode returns the tokens of a raw text, which begins with BOS if the model expects that. Special tokens such as <|im_end|> that the text
+// names are themselves.
+func (m *Model) Encode(text string) ([]int32, error) { return m.encode(text, true) }
+
+// EncodePlain is Encode for a text that is nothing but text: names of special tokens in it are text, too.
+func (m *Model) EncodePlain(text string) ([]int32, error) { return m.encode(text, false) }
+
+func (m *Model) encode(text string, special bool) ([]int32, error) {
+	if err := m.needTokenizer(); err != nil {
+		return nil, err
+	}
+	ids := m.tok.Encode(text, special)
+	if bos, ok := m.tok.BOS(); ok && m.tok.AddBOS() && (len(ids) == 0 || ids[0] != bos) {
+		ids = append([]int32{bos}, ids...)
+	}
+	return ids, nil
+}
+
+// beginning returns the token that begins a text, if there is one.
+func (m *Model) beginning() (int32, bool) {
+	if id, ok := m.tok.BOS(); ok {
+		return id, true
+	}
+	if id := m.file.Generation.BOS; id != nil {
+		return *id, true
+	}
+	return 0, false
+}

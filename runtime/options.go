@@ -1,0 +1,67 @@
+package runtime
+
+import (
+	"st/runtime/engine"
+	"st/runtime/kernel"
+)
+
+// Options say how a model is run. The zero value is the default.
+type Options struct {
+	// Memory bounds what the process takes, in bytes: experts that do not fit are read from the file when they are needed. 0 means as
+	// much as there is: the file is mapped into memory, unless the model needs more than the system or a control group allows; then
+	// Open chooses a bound below that. [Model.Memory] tells what was chosen.
+	//
+	// With a bound, reads return on threads of their own, which must not wait for one that computes. A program that names one should let
+	// GOMAXPROCS be [ReadThreads] more than Threads: the package changes nothing of the process.
+	Memory int64
+
+	// Other is the part of Memory that the program is going to take besides the model, in bytes. What it takes when Open is called is
+	// measured and need not be counted.
+	Other int64
+
+	// Context is the longest sequence, prompt and answer, in tokens. 0 means the length that the model was trained for, or what fits in
+	// Memory if that is less.
+	Context int
+
+	// Parallel is how many sequences get a token in one pass, which reads the weights once for all of them; 0 means 1. Each takes some
+	// working memory. Any number of texts may be generated at the same time: more than that take turns.
+	Parallel int
+
+	// Threads is the number of threads that compute. 0 means one per physical core.
+	Threads int
+
+	// KVType is the number format of the KV cache.
+	KVType KVType
+
+	// Trace, if not nil, is told after every batch of n tokens which experts they chose: [layers, n, top-k]. The slice is valid until
+	// it returns. An error ends the run.
+	Trace func(n int, experts []int32) error
+}
+
+// ReadThreads is the number of threads that Options.Memory needs besides those that compute.
+const ReadThreads = engine.Readers + 1
+
+// KVType is the number format of the KV cache; see [ParseKVType].
+type KVType = engine.KVType
+
+// The types of KV cache. The zero value is the default, float16.
+const (
+	KVF16 = engine.KVF16
+	KVF32 = engine.KVF32
+	KVQ8  = engine.KVQ8
+)
+
+// ParseKVType returns the type of that name: f16, f32 or q8_0.
+func ParseKVType(name string) (KVType, error) { return engine.ParseKVType(name) }
+
+// ISA returns the name of the instruction set that the kernels use.
+func ISA() string { return kernel.ISA() }
+
+// CheckISA returns an error if the environment variable ST_ISA names an instruction set that is unknown or that this CPU does not have: what
+// encodes weights then uses the best one. Open checks it itself.
+func CheckISA() error {
+	if err := kernel.Err(); err != nil {
+		return as(ErrOption, err)
+	}
+	return nil
+}

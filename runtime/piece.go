@@ -1,0 +1,72 @@
+package runtime
+
+import "time"
+
+// Piece is a part of a text that is being generated.
+type Piece struct {
+	// Text is what has come, in whole characters. It may be empty: when a token is a part of a character, or may be the beginning of a
+	// stop text.
+	Text string
+	// Token is the token that was drawn; −1 in the last piece, which is of none.
+	Token int32
+	// LogProb is the logarithm of the token's probability, by the model's logits alone, before penalties and temperature; and Top are
+	// the likeliest tokens, the likeliest first. They are there if they were asked for.
+	LogProb float64
+	Top     []TokenLogProb
+	// Done is in the last piece only: how the text came to be.
+	Done *Result
+}
+
+// noToken is the token of a piece that has none.
+const noToken = -1
+
+// TokenLogProb is a token and the logarithm of its probability.
+type TokenLogProb struct {
+	Token   int32
+	LogProb float64
+}
+
+// StopReason is why a text ended.
+type StopReason string
+
+// The reasons.
+const (
+	StopEOS         StopReason = "eos"         // the model ended it
+	StopText        StopReason = "stop"        // one of Generate.Stop came
+	StopLength      StopReason = "length"      // Generate.MaxTokens
+	StopContext     StopReason = "context"     // the context is full
+	StopInterrupted StopReason = "interrupted" // by the caller's context, or by leaving the loop
+)
+
+// Result is how a text came to be.
+type Result struct {
+	Stop     StopReason
+	StopText string  // the one of Generate.Stop that came
+	Text     string  // all of it
+	Tokens   []int32 // that were drawn, without the one that ended the text
+
+	// PromptTokens are those that were run, and CachedTokens those before them that the chat held already.
+	PromptTokens, CachedTokens int
+	// Decoded is the number of tokens that were run one by one after the prompt.
+	Decoded int
+
+	PromptTime time.Duration // for the prompt
+	DecodeTime time.Duration // after the first token
+	FirstToken time.Duration // from the beginning to the first token; 0: there was none
+
+	Seed    uint64
+	KVBytes int64 // that the KV cache of the sequence takes
+}
+
+// PromptSpeed returns tokens of the prompt per second; 0 if it was not run to its end.
+func (r *Result) PromptSpeed() float64 { return speed(r.PromptTokens, r.PromptTime) }
+
+// DecodeSpeed returns tokens per second after the prompt; 0 if there were none.
+func (r *Result) DecodeSpeed() float64 { return speed(r.Decoded, r.DecodeTime) }
+
+func speed(tokens int, t time.Duration) float64 {
+	if tokens == 0 || t == 0 {
+		return 0
+	}
+	return float64(tokens) / t.Seconds()
+}

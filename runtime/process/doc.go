@@ -1,0 +1,5 @@
+// Package process tells how much memory this process takes.
+//
+// The figures are the operating system's. [PeakRSS] is what benchmarks report; [Resident] is what the choice of a memory budget counts
+// for the program itself.
+package process

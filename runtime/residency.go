@@ -1,0 +1,34 @@
+package runtime
+
+// Residency tells how experts came into memory.
+type Residency struct {
+	// MemoryBudget is Options.Memory, or what Open chose, in bytes; 0: there is no bound.
+	MemoryBudget int64 `json:"memory_budget_bytes"`
+	// DirectReads says that experts are read past the operating system's page cache.
+	DirectReads bool `json:"direct_reads"`
+	// HitRate is the share of expert uses that found the expert in memory when the router chose it, 0 to 1.
+	HitRate float64 `json:"expert_cache_hit_rate"`
+	// BytesRead are read, or paged in for the first time, for a token, and Wait is the time that was spent waiting for that, in seconds.
+	BytesRead float64 `json:"bytes_read_per_token"`
+	Wait      float64 `json:"prefetch_wait_seconds"`
+	// Prefetched is the number of experts a token that were read before their router chose, and Accuracy the share of these that were
+	// used.
+	Prefetched float64 `json:"prefetched_per_token"`
+	Accuracy   float64 `json:"prefetch_accuracy"`
+}
+
+// Residency tells of what happened since the given statistics were taken; since the zero value: all.
+func (m *Model) Residency(since Stats) Residency {
+	s := m.Stats()
+	tokens := float64(max(1, s.Tokens-since.Tokens))
+	early := s.EarlyReads - since.EarlyReads
+	return Residency{
+		MemoryBudget: m.memory.Budget,
+		DirectReads:  m.engine.DirectReads(),
+		HitRate:      1 - float64(s.ExpertMisses-since.ExpertMisses)/float64(max(1, s.ExpertUses-since.ExpertUses)),
+		BytesRead:    float64(s.ExpertBytesRead-since.ExpertBytesRead) / tokens,
+		Wait:         (s.ExpertWait - since.ExpertWait).Seconds(),
+		Prefetched:   float64(early) / tokens,
+		Accuracy:     min(1, float64(s.EarlyUsed-since.EarlyUsed)/float64(max(1, early))),
+	}
+}

@@ -1,0 +1,101 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"st/tokenizer"
+)
+
+// parseTemplate reads the model's chat template.
+func (m *Model) parseTemplate() (*tokenizer.Template, error) {
+	if err := m.needTokenizer(); err != nil {
+		return nil, err
+	}
+	if m.file.ChatTemplate == "" {
+		return nil, fmt.Errorf("%s: %w", m.file.Path(), ErrNoTemplate)
+	}
+	t, err := tokenizer.ParseTemplate(m.file.ChatTemplate)
+	if err != nil {
+		return nil, as(ErrTemplate, fmt.Errorf("%s: %w", m.file.Path(), err))
+	}
+	return t, nil
+}
+
+// CheckChat returns the error that every chat with the model would give: [ErrNoTokenizer], [ErrNoTemplate] or [ErrTemplate]; nil if the
+// model can chat.
+func (m *Model) CheckChat() error {
+	_, err := m.template()
+	return err
+}
+
+// rendering is a conversation as the model reads it.
+type rendering struct {
+	text   string
+	breaks []int // where in text no special token is: messages name them as text
+}
+
+// cut returns what follows a beginning, if the conversation has it.
+func (r rendering) cut(beginning rendering) (rest rendering, ok bool) {
+	n := len(beginning.text)
+	if n == 0 || !strings.HasPrefix(r.text, beginning.text) {
+		return rest, false
+	}
+	at := slices.IndexFunc(r.breaks, func(i int) bool { return i > n })
+	if at < 0 {
+		at = len(r.breaks)
+	}
+	if !slices.Equal(r.breaks[:at], beginning.breaks) {
+		return rest, false
+	}
+	rest.text = r.text[n:]
+	for _, i := range r.breaks[at:] {
+		rest.breaks = append(rest.breaks, i-n)
+	}
+	return rest, true
+}
+
+// add appends text that was generated.
+func (r rendering) add(text string) rendering { return rendering{r.text + text, r.breaks} }
+
+// render writes a conversation the way that the model was trained to read it, up to where the answer begins. What messages hold is text: names
+// of special tokens in them are no tokens.
+func (m *Model) render(ctx context.Context, messages []Message, variables map[string]any, tools []any) (r rendering, err error) {
+	t, err := m.template()
+	if err != nil {
+		return r, err
+	}
+	opts := tokenizer.TemplateOptions{AddGenerationPrompt: true, Extra: variables, Tools: tools}
+	if id, ok := m.tok.BOS(); ok {
+		opts.BOSToken, _ = m.tok.Token(id)
+	}
+	if id, ok := m.tok.EOS(); ok {
+		opts.EOSToken, _ = m.tok.Token(id)
+	}
+	texts := make([]string, len(messages))
+	for i := range messages {
+		texts[i] = messages[i].Content
+	}
+	guard := m.tok.NewGuard(texts...)
+	marked := slices.Clone(messages)
+	for i := range marked {
+		marked[i].Content = guard.Mark(marked[i].Content)
+	}
+	text, err := t.Render(ctx, marked, opts)
+	switch {
+	case errors.Is(err, ErrTemplateEmpty), err != nil && ctx.Err() != nil:
+		return r, fmt.Errorf("%s: %w", m.file.Path(), err)
+	case err != nil:
+		return r, as(ErrTemplate, fmt.Errorf("%s: %w", m.file.Path(), err))
+	}
+	r.text, r.breaks = guard.Unmark(text)
+	return r, nil
+}
+
+// encodeChat returns the tokens of a conversation or of a part of one.
+func (m *Model) encodeChat(r rendering) []int32 {
+	return m.tok.EncodeOptions(r.text, tokenizer.EncodeOptions{ParseSpecial: true, Breaks: r.breaks})
+}

@@ -1,0 +1,125 @@
+package runtime_test
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"st/convert"
+	"st/quant"
+	"st/runtime"
+)
+
+// withTemplate opens the trained model with another chat template; without one if it is empty.
+func withTemplate(t *testing.T, template string) *runtime.Model {
+	t.Helper()
+	return altered(t, func(dir string) error {
+		path := filepath.Join(dir, "tokenizer_config.json")
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		var config map[string]any
+		if err := json.Unmarshal(text, &config); err != nil {
+			return err
+		}
+		if config["chat_template"] = template; template == "" {
+			delete(config, "chat_template")
+		}
+		if text, err = json.Marshal(config); err != nil {
+			return err
+		}
+		return os.WriteFile(path, text, 0o644)
+	})
+}
+
+// altered opens the trained model, converted from a checkpoint that was changed.
+func altered(t *testing.T, change func(dir string) error) *runtime.Model {
+	t.Helper()
+	dir, path := t.TempDir(), filepath.Join(t.TempDir(), "altered.stm")
+	if err := os.CopyFS(dir, os.DirFS("../testdata/tiny-smallthinker")); err != nil {
+		t.Fatal(err)
+	}
+	if err := change(dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := convert.Run(t.Context(), dir, path, convert.Options{Recipe: convert.Recipe{Type: quant.Q4_0}}); err != nil {
+		t.Fatal(err)
+	}
+	m, err := runtime.Open(t.Context(), path, runtime.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	return m
+}
+
+func TestChatTemplates(t *testing.T) {
+	for _, tt := range []struct {
+		template string
+		check    error // of CheckChat
+		send     error
+		says     string
+	}{
+		{"", runtime.ErrNoTemplate, runtime.ErrNoTemplate, "no chat template"},
+		{"{{ raise_exception('roles must alternate') }}", nil, runtime.ErrTemplate, "roles must alternate"},
+		{"{% if false %}x{% endif %}", nil, runtime.ErrTemplateEmpty, "writes nothing"},
+	} {
+		m := withTemplate(t, tt.template)
+		if err := m.CheckChat(); !errors.Is(err, tt.check) {
+			t.Errorf("%q: CheckChat: %v", tt.template, err)
+		}
+		c := m.NewChat()
+		defer c.Close()
+		_, _, err := collect(c.Send(t.Context(), "Hello", fixed(1)))
+		if !errors.Is(err, tt.send) || !strings.Contains(err.Error(), m.Path()) || !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%q: Send: %v", tt.template, err)
+		}
+		if len(c.Messages()) != 0 {
+			t.Errorf("%q: a message that was refused stays", tt.template)
+		}
+	}
+}
+
+// Templates see the variables and tools of a chat.
+func TestChatVariables(t *testing.T) {
+	m := withTemplate(t, "{% if loud %}LOUD {% endif %}{% for t in tools or [] %}{{ t.name }} {% endfor %}{{ messages[0].content }}")
+	tokens := func(opts ...runtime.ChatOption) int {
+		c := m.NewChat(opts...)
+		defer c.Close()
+		return say(t, c, "Hello", runtime.Generate{MaxTokens: -1}).PromptTokens
+	}
+	plain := tokens()
+	if n := tokens(runtime.Variables(map[string]any{"loud": true})); n <= plain {
+		t.Errorf("%d tokens with a variable, %d without", n, plain)
+	}
+	if n := tokens(runtime.Tools(map[string]any{"name": "weather"})); n <= plain {
+		t.Errorf("%d tokens with a tool, %d without", n, plain)
+	}
+}
+
+// A model without a tokenizer runs on tokens.
+func TestNoTokenizer(t *testing.T) {
+	m := altered(t, func(dir string) error { return os.Remove(filepath.Join(dir, "tokenizer.json")) })
+	if m.Tokenizer() != nil {
+		t.Fatal("it has a tokenizer")
+	}
+	for name, pieces := range map[string]func(func(runtime.Piece, error) bool){
+		"Generate": m.Generate(t.Context(), "x", runtime.Generate{}),
+		"Send":     m.NewChat().Send(t.Context(), "x", runtime.Generate{}),
+	} {
+		if _, _, err := collect(pieces); !errors.Is(err, runtime.ErrNoTokenizer) || !strings.Contains(err.Error(), m.Path()) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	text, r, err := collect(m.GenerateTokens(t.Context(), []int32{831, 298}, fixed(3)))
+	if err != nil || text != "" || len(r.Tokens) != 3 {
+		t.Errorf("%q, %+v, %v", text, r, err)
+	}
+	if err := m.Logits(t.Context(), []int32{831}, func(int, []float32) error { return nil }); err != nil {
+		t.Error(err)
+	}
+}

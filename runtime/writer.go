@@ -1,0 +1,183 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"st/tokenizer"
+)
+
+// prefillTokens is how much of a prompt goes through the engine between two reports of progress: a multiple of the engine's own batch.
+const prefillTokens = 512
+
+// writer continues the text of a sequence.
+type writer struct {
+	sequence *sequence
+	sampler  *Sampler
+	options  *Generate
+	yield    func(Piece, error) bool
+
+	result  Result
+	text    strings.Builder
+	decoder *tokenizer.StreamDecoder // nil: there is no tokenizer
+	stop    stopMatcher
+	fed     int  // how many of the result's tokens are in the sequence
+	left    bool // the caller left the loop
+}
+
+// write appends a prompt to the sequence, generates and yields the pieces. It reports whether the prompt was run.
+func (w *writer) write(ctx context.Context, prompt []int32) (begun bool) {
+	m := w.sequence.model
+	w.result = Result{CachedTokens: w.sequence.len(), PromptTokens: len(prompt), Stop: StopLength, Seed: w.sampler.opts.Seed}
+	if n := w.sequence.len() + len(prompt); n > m.Context() {
+		w.yield(Piece{Token: noToken}, fmt.Errorf("%w: the prompt has %d tokens and the context %d", ErrContextFull, n, m.Context()))
+		return false
+	}
+	begin := time.Now()
+	logits, err := w.prefill(ctx, prompt)
+	if err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		w.end(err)
+		return false
+	}
+	for _, id := range prompt {
+		w.sampler.Accept(id)
+	}
+	w.result.PromptTime = max(1, time.Since(begin))
+	if w.options.MaxTokens >= 0 {
+		err = w.decode(ctx, logits, begin)
+	}
+	if w.left {
+		w.finish()
+		return true
+	}
+	w.end(err)
+	return true
+}
+
+// prefill runs the prompt and returns the logits after it.
+func (w *writer) prefill(ctx context.Context, prompt []int32) (logits []float32, err error) {
+	progress := w.options.Progress
+	if progress == nil {
+		progress = func(done, total int) {}
+	}
+	progress(0, len(prompt))
+	done := 0
+	for part := range slices.Chunk(prompt, prefillTokens) {
+		if logits, err = w.sequence.forward(ctx, part); err != nil {
+			return nil, err
+		}
+		done += len(part)
+		progress(done, len(prompt))
+	}
+	return logits, nil
+}
+
+// decode draws token after token.
+func (w *writer) decode(ctx context.Context, logits []float32, begin time.Time) error {
+	m, r := w.sequence.model, &w.result
+	if m.tok != nil {
+		w.decoder = m.tok.NewDecoder(true)
+	}
+	w.stop = newStopMatcher(w.options.Stop)
+	var first time.Time
+	defer func() {
+		if !first.IsZero() {
+			r.DecodeTime = max(1, time.Since(first))
+		}
+	}()
+	for {
+		if logits[0] != logits[0] {
+			return fmt.Errorf("%s: %w", m.file.Path(), ErrNotFinite)
+		}
+		var probabilities *logProbs
+		if w.options.LogProbs {
+			probabilities = newLogProbs(logits, w.options.TopLogProbs)
+		}
+		id := w.sampler.Sample(logits)
+		if first.IsZero() {
+			first = time.Now()
+			r.FirstToken = max(1, first.Sub(begin))
+		}
+		if !w.options.IgnoreEOS && slices.Contains(m.end, id) {
+			r.Stop = StopEOS
+			return nil
+		}
+		r.Tokens = append(r.Tokens, id)
+		piece := Piece{Token: id}
+		if probabilities != nil {
+			piece.LogProb, piece.Top = probabilities.of(id), probabilities.top
+		}
+		var found bool
+		piece.Text, found = w.show(id)
+		w.text.WriteString(piece.Text)
+		if !w.yield(piece, nil) {
+			w.left, r.Stop = true, StopInterrupted
+			return nil
+		}
+		switch {
+		case found:
+			r.Stop, r.StopText = StopText, w.stop.found
+			return nil
+		case len(r.Tokens) == w.options.MaxTokens:
+			r.Stop = StopLength
+			return nil
+		case w.sequence.len()+1 >= m.Context(): // with this token, which is not run yet
+			r.Stop = StopContext
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		}
+		var err error
+		logits, err = w.sequence.forward(ctx, []int32{id})
+		if err != nil { // the sequence is as it was: a conversation can go on
+			return err
+		}
+		r.Decoded, w.fed = r.Decoded+1, len(r.Tokens)
+	}
+}
+
+// show returns what can be shown with a token, and whether a stop text came.
+func (w *writer) show(id int32) (text string, found bool) {
+	if w.decoder == nil {
+		return "", false
+	}
+	text, found = w.stop.push(w.decoder.Next(id), false)
+	if tok := w.sequence.model.tok; !found && tok.IsSpecial(id) {
+		special, _ := tok.Token(id)
+		var more string
+		more, found = w.stop.push(special, true)
+		text += more
+	}
+	return text, found
+}
+
+// end yields the last piece: what is incomplete or held back comes out now.
+func (w *writer) end(err error) {
+	if err != nil {
+		w.result.Stop = StopInterrupted
+	}
+	rest := ""
+	if w.decoder != nil && w.result.Stop != StopText {
+		var found bool
+		if rest, found = w.stop.push(w.decoder.Flush(), false); found {
+			w.result.Stop, w.result.StopText = StopText, w.stop.found
+		} else {
+			rest += w.stop.flush()
+		}
+		w.text.WriteString(rest)
+	}
+	w.finish()
+	w.yield(Piece{Text: rest, Token: noToken, Done: &w.result}, err)
+}
+
+// finish completes the result.
+func (w *writer) finish() {
+	w.result.Text = w.text.String()
+	w.result.KVBytes = w.sequence.session.KVBytes()
+}
