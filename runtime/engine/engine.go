@@ -263,14 +263,17 @@ func (e *Engine) Close() error {
 	q.Unlock()
 	e.stop()
 
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	// A call that leads holds its session's turn and waits for the pass: the turns come first.
 	for s := range sessions {
 		s.turn <- struct{}{}
+		e.kvMu.Lock()
 		s.kv.shrink(0)
+		e.kvMu.Unlock()
 		s.length = 0
 		<-s.turn
 	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	e.release()
 	close(e.closed)
 	return nil
