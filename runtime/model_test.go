@@ -48,7 +48,7 @@ func TestMemory(t *testing.T) {
 
 // Eight goroutines generate on one model what each of them would alone, in the mapped file and within a budget.
 func TestConcurrent(t *testing.T) {
-	for _, opts := range []runtime.Options{{}, {Memory: 1 << 30}} {
+	for _, opts := range []runtime.Options{{}, {Parallel: 8}, {Parallel: 4, Memory: 1 << 30}} {
 		m := open(t, opts)
 		want := make([]string, 8)
 		options := func(i int) runtime.Generate {
@@ -71,6 +71,31 @@ func TestConcurrent(t *testing.T) {
 			})
 		}
 		group.Wait()
+		if n := m.Engine().KVBytes(); n != 0 {
+			t.Errorf("%+v: %d bytes of KV cache are left when all is closed", opts, n)
+		}
+	}
+}
+
+// Two models of a process know nothing of each other.
+func TestTwoModels(t *testing.T) {
+	a, b := open(t, runtime.Options{}), open(t, runtime.Options{Memory: 1 << 30})
+	g := runtime.Generate{MaxTokens: 20, Seed: new(uint64(4))}
+	want := generate(t, a, "To be", g).Text
+	var group sync.WaitGroup
+	for _, m := range []*runtime.Model{a, b, a, b} {
+		group.Go(func() {
+			if _, r, err := collect(m.Generate(t.Context(), "To be", g)); err != nil || r.Text != want {
+				t.Errorf("%+v, %v, want %q", r, err, want)
+			}
+		})
+	}
+	group.Wait()
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := generate(t, b, "To be", g).Text; got != want {
+		t.Errorf("after the other was closed %q, want %q", got, want)
 	}
 }
 
