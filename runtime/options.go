@@ -1,7 +1,9 @@
 package runtime
 
 import (
+	"st/format"
 	"st/runtime/engine"
+	"st/runtime/experts"
 	"st/runtime/kernel"
 )
 
@@ -40,6 +42,9 @@ type Options struct {
 
 // ReadThreads is the number of threads that Options.Memory needs besides those that compute.
 const ReadThreads = engine.Readers + 1
+
+// TraceShape returns the shape of what Options.Trace is told: the layers that have experts, counted from 0. A dense model has none.
+func TraceShape(c *format.Config) experts.Shape { return engine.TraceShape(c) }
 
 // KVType is the number format of the KV cache; see [ParseKVType].
 type KVType = engine.KVType

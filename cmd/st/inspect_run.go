@@ -42,6 +42,7 @@ func (a *app) runActivity(ctx context.Context, path string, f *activityFlags, la
 		}
 		from = inputName(file)
 	}
+	f.engine.other = activity.CollectorBytes
 	m, err := a.openTextModel(ctx, path, f.engine)
 	if err != nil {
 		return nil, err

@@ -10,7 +10,6 @@ import (
 
 	"st/format"
 	"st/runtime"
-	"st/runtime/engine"
 	"st/runtime/experts"
 	"st/runtime/process"
 )
@@ -105,7 +104,7 @@ func (m *model) prepare(r *format.Reader, opts *engineFlags) (err error) {
 		if r.Config.MoE == nil {
 			return fmt.Errorf("%s: %w", r.Path(), runtime.ErrNoExperts)
 		}
-		if m.trace, err = experts.CreateTrace(opts.trace, engine.TraceShape(&r.Config)); err != nil {
+		if m.trace, err = experts.CreateTrace(opts.trace, runtime.TraceShape(&r.Config)); err != nil {
 			return err
 		}
 		opts.Trace = m.trace.Batch

@@ -65,6 +65,18 @@ func NewCollector(c *format.Config) (*Collector, error) {
 	return s, nil
 }
 
+// CollectorBytes returns the memory that a [Collector] of a model takes.
+func CollectorBytes(c *format.Config) int64 {
+	if c.MoE == nil {
+		return 0
+	}
+	experts, neurons := int64(c.MoE.Experts), int64(0)
+	if c.Activation == format.ReLU {
+		neurons = int64(c.MoE.ExpertFFN) + 1
+	}
+	return int64(len(c.MoELayers())) * 8 * (3*experts + experts*experts + neurons)
+}
+
 // ExpertsUsed counts what consecutive tokens did in a layer of the model: the experts that each chose [n, top-k], their weights, and
 // how many of their neurons were active, which is not looked at if the activation is dense.
 func (c *Collector) ExpertsUsed(layer int, experts []int32, weights []float32, active []int32) {
