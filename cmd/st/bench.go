@@ -18,6 +18,7 @@ const maxBenchTokens = 1 << 20
 // benchFlags are the flags of st bench.
 type benchFlags struct {
 	prompt, gen, depth, repeat int
+	parallel                   int
 	text                       string
 	profile, bandwidth, json   bool
 	engine                     engineFlags
@@ -41,7 +42,7 @@ func (a *app) benchCommand() *cobra.Command {
 			case f.prompt+f.depth == 0 && len(args) > 0:
 				return usagef("--prompt or --depth must be more than 0: generation needs a token to go on from")
 			case len(args) == 0:
-				if name := changedFlag(cmd.Flags(), "prompt", "gen", "depth", "repeat", "text", "profile", "kv-type", "memory", "record-experts", "trace"); name != "" {
+				if name := changedFlag(cmd.Flags(), "prompt", "gen", "depth", "repeat", "text", "parallel", "profile", "kv-type", "memory", "record-experts", "trace"); name != "" {
 					return usagef("--%s needs a model", name)
 				}
 				return a.benchBandwidth(cmd.Context(), &f)
@@ -50,11 +51,12 @@ func (a *app) benchCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	f.prompt, f.gen, f.repeat = 512, 128, 5
+	f.prompt, f.gen, f.repeat, f.parallel = 512, 128, 5, 1
 	flags.Var(intFlag{&f.prompt, 0, maxBenchTokens}, "prompt", "prompt of `N` tokens")
 	flags.Var(intFlag{&f.gen, 0, maxBenchTokens}, "gen", "generate `N` tokens")
 	flags.Var(intFlag{&f.depth, 0, maxBenchTokens}, "depth", "`N` tokens of context before the prompt")
 	flags.Var(intFlag{&f.repeat, 1, math.MaxInt32}, "repeat", "`N` repetitions")
+	flags.Var(intFlag{&f.parallel, 1, 256}, "parallel", "also generate 2, 4, … up to `N` sequences at once")
 	flags.StringVar(&f.text, "text", "", "`file` with the text of the prompt; -: standard input")
 	f.engine.add(flags)
 	flags.BoolVar(&f.profile, "profile", false, "print the time of every stage of a token")
@@ -83,7 +85,7 @@ func (a *app) bench(ctx context.Context, path string, f *benchFlags) (err error)
 			return fmt.Errorf("%s is empty", inputName(f.text))
 		}
 	}
-	f.engine.Context = f.depth + f.prompt + f.gen
+	f.engine.Context, f.engine.Parallel = f.depth+f.prompt+f.gen, f.parallel
 	m, err := a.openModel(ctx, path, f.engine)
 	if err != nil {
 		return err
@@ -104,6 +106,11 @@ func (a *app) bench(ctx context.Context, path string, f *benchFlags) (err error)
 	}
 	if f.bandwidth {
 		if r.Bandwidth, err = bench.MeasureBandwidth(ctx, m.Threads()); err != nil {
+			return err
+		}
+	}
+	if f.parallel > 1 {
+		if r.Parallel, err = bench.MeasureParallel(ctx, m.Model, tokens, f.parallel, f.gen); err != nil {
 			return err
 		}
 	}

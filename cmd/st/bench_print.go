@@ -24,6 +24,9 @@ func printBench(w io.Writer, name string, r *bench.Report) {
 	}
 	line("prompt", r.PromptTokens, r.PromptPerSecond, r.PromptRuns)
 	line("generated", r.GenTokens, r.GenPerSecond, r.GenRuns)
+	for _, p := range r.Parallel {
+		fmt.Fprintf(w, "%-10s %s at once: %.1f tokens/s together\n", "parallel", plural(p.Sequences, "sequence"), p.PerSecond)
+	}
 	if r.GenTokens > 0 {
 		fmt.Fprintf(w, "weights    %.1f MB a generated token, %.1f GB/s\n", r.WeightBytes/1e6, r.WeightSpeed/1e9)
 	}

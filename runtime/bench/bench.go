@@ -44,6 +44,8 @@ type Report struct {
 	runtime.Residency
 	// Bandwidth is for the caller to fill in, with MeasureBandwidth.
 	*Bandwidth
+	// Parallel is for the caller to fill in, with MeasureParallel.
+	Parallel []Parallel `json:"parallel,omitempty"`
 	// Profile is the mean time of each stage over all repetitions, and last that of sampling.
 	Profile []Stage `json:"profile,omitempty"`
 }
