@@ -2,6 +2,8 @@ package runtime
 
 // Residency tells how experts came into memory.
 type Residency struct {
+	// Dense says that the model has no experts: the figures about them say nothing.
+	Dense bool `json:"-"`
 	// MemoryBudget is Options.Memory, or what Open chose, in bytes; 0: there is no bound.
 	MemoryBudget int64 `json:"memory_budget_bytes"`
 	// DirectReads says that experts are read past the operating system's page cache.
@@ -23,6 +25,7 @@ func (m *Model) Residency(since Stats) Residency {
 	tokens := float64(max(1, s.Tokens-since.Tokens))
 	early := s.EarlyReads - since.EarlyReads
 	return Residency{
+		Dense:        m.Config().MoE == nil,
 		MemoryBudget: m.memory.Budget,
 		DirectReads:  m.engine.DirectReads(),
 		HitRate:      1 - float64(s.ExpertMisses-since.ExpertMisses)/float64(max(1, s.ExpertUses-since.ExpertUses)),

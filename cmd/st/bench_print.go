@@ -39,7 +39,9 @@ func printBench(w io.Writer, name string, r *bench.Report) {
 	}
 	fmt.Fprintf(w, "memory     peak %s\n", size(r.PeakRSSBytes))
 	printResidency(w, &r.Residency)
-	fmt.Fprintf(w, "neurons    %.1f %% active\n", 100*r.NeuronDensity)
+	if r.NeuronDensity > 0 { // a dense activation has none that are not
+		fmt.Fprintf(w, "neurons    %.1f %% active\n", 100*r.NeuronDensity)
+	}
 	if r.Profile == nil {
 		return
 	}

@@ -50,6 +50,8 @@ func (a *app) printStats(m *runtime.Model, result *runtime.Result) {
 	fmt.Fprintf(w, "generated  %s, %.1f tokens/s, ended by %s\n", plural(r.GenTokens, "token"), r.GenPerSecond, r.StopReason)
 	fmt.Fprintf(w, "memory     peak %s, KV cache %s\n", size(r.PeakRSSBytes), size(r.KVBytes))
 	printResidency(w, &r.Residency)
-	fmt.Fprintf(w, "neurons    %.1f %% active\n", 100*r.NeuronDensity)
+	if r.NeuronDensity > 0 { // a dense activation has none that are not
+		fmt.Fprintf(w, "neurons    %.1f %% active\n", 100*r.NeuronDensity)
+	}
 	fmt.Fprintf(w, "seed       %d\n", r.Seed)
 }

@@ -8,16 +8,23 @@ import (
 )
 
 func printResidency(w io.Writer, r *runtime.Residency) {
-	fmt.Fprintf(w, "experts    %.1f %% of uses found in memory, %s read a token, %.2f s of waiting\n", 100*r.HitRate, size(int64(r.BytesRead)), r.Wait)
+	if !r.Dense {
+		printExperts(w, r)
+	}
 	if r.MemoryBudget == 0 {
 		return
-	}
-	if r.Prefetched > 0 {
-		fmt.Fprintf(w, "prefetch   %.1f experts a token before their router chose, %.0f %% of them used\n", r.Prefetched, 100*r.Accuracy)
 	}
 	how := "reads past the page cache"
 	if !r.DirectReads {
 		how = "reads through the page cache, which its file system cannot do without"
 	}
 	fmt.Fprintf(w, "budget     %s, %s\n", size(r.MemoryBudget), how)
+}
+
+// printExperts prints how experts came into memory.
+func printExperts(w io.Writer, r *runtime.Residency) {
+	fmt.Fprintf(w, "experts    %.1f %% of uses found in memory, %s read a token, %.2f s of waiting\n", 100*r.HitRate, size(int64(r.BytesRead)), r.Wait)
+	if r.Prefetched > 0 {
+		fmt.Fprintf(w, "prefetch   %.1f experts a token before their router chose, %.0f %% of them used\n", r.Prefetched, 100*r.Accuracy)
+	}
 }
