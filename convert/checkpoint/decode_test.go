@@ -40,7 +40,7 @@ func TestDecodeBF16All(t *testing.T) {
 
 // TestDecodeLengths: the unrolled loops leave the right elements to the loops for the rest.
 func TestDecodeLengths(t *testing.T) {
-	for _, d := range []DType{F32, F16, BF16} {
+	for _, d := range []DType{F32, F16, BF16, F8E4M3, F8E5M2} {
 		size := int(d.bits() / 8)
 		for n := range 70 {
 			src := make([]byte, n*size)
@@ -106,5 +106,27 @@ func BenchmarkReadRows(b *testing.B) {
 				must(b, t.ReadRows(dst, 0, rows))
 			}
 		})
+	}
+}
+
+// TestDecodeF8 holds the numbers of eight bits against the tables of arXiv 2209.05433 and the OCP specifications.
+func TestDecodeF8(t *testing.T) {
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	for d, values := range map[DType]map[byte]float32{
+		F8E4M3: {0x00: 0, 0x01: 1.0 / 512, 0x07: 7.0 / 512, 0x08: 1.0 / 64, 0x38: 1, 0x39: 1.125, 0x7e: 448, 0xfe: -448, 0x7f: nan, 0xff: nan, 0xb8: -1},
+		F8E5M2: {0x00: 0, 0x01: 1.0 / 65536, 0x03: 3.0 / 65536, 0x04: 1.0 / 16384, 0x3c: 1, 0x3d: 1.25, 0x7b: 57344, 0x7c: inf, 0xfc: -inf, 0x7d: nan, 0xbc: -1},
+		F8E8M0: {0x00: 0x1p-127, 0x7f: 1, 0x80: 2, 0xfe: 0x1p127, 0xff: nan},
+	} {
+		for b, want := range values {
+			var got [1]float32
+			decoder(d)(got[:], []byte{b})
+			if got[0] != want && (got[0] == got[0] || want == want) {
+				t.Errorf("%s %#02x is %v, want %v", d, b, got[0], want)
+			}
+		}
+	}
+	var zero [1]float32
+	if decoder(F8E4M3)(zero[:], []byte{0x80}); !math.Signbit(float64(zero[0])) {
+		t.Error("F8_E4M3 0x80 is not −0")
 	}
 }

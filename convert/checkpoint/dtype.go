@@ -11,6 +11,8 @@ const (
 	F32 DType = iota + 1
 	F16
 	BF16
+	F8E4M3 // torch.float8_e4m3fn: no infinities, and the largest number is 448
+	F8E5M2 // torch.float8_e5m2, as IEEE 754 would have it
 	f64
 	i64
 	i32
@@ -23,9 +25,7 @@ const (
 	boolean
 	c64
 	c128
-	f8e4m3
-	f8e5m2
-	f8e8m0
+	F8E8M0 // torch.float8_e8m0fnu: powers of two, as scales
 	f6e2m3
 	f6e3m2
 	f4
@@ -51,9 +51,9 @@ var dtypes = [...]struct {
 	boolean: {"BOOL", 8},
 	c64:     {"C64", 64},
 	c128:    {"C128", 128},
-	f8e4m3:  {"F8_E4M3", 8},
-	f8e5m2:  {"F8_E5M2", 8},
-	f8e8m0:  {"F8_E8M0", 8},
+	F8E4M3:  {"F8_E4M3", 8},
+	F8E5M2:  {"F8_E5M2", 8},
+	F8E8M0:  {"F8_E8M0", 8},
 	f6e2m3:  {"F6_E2M3", 6},
 	f6e3m2:  {"F6_E3M2", 6},
 	f4:      {"F4", 4},

@@ -1,7 +1,6 @@
 package checkpoint
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -28,16 +27,18 @@ type osFile struct {
 func (f osFile) Size() int64 { return f.size }
 
 func openOS(path string) (file, error) {
+	for _, suffix := range controlSuffixes {
+		if _, err := os.Lstat(path + suffix); err == nil {
+			return nil, fileError(ErrPartial, path, "%w: %s lies beside it", ErrPartial, path+suffix)
+		}
+	}
 	// To open a pipe would wait for somebody to write to it.
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a regular file", path)
+		return nil, fileError(ErrUnknown, path, "not a regular file")
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("%s: no such file: %s: %w", path, downloadAgain, fs.ErrNotExist)
-		}
-		return nil, fmt.Errorf("%s: cannot open: %w", path, err)
+		return nil, openError(path, err)
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
@@ -45,9 +46,30 @@ func openOS(path string) (file, error) {
 	}
 	if err != nil {
 		f.Close()
-		return nil, fmt.Errorf("%s: cannot open: %w", path, err)
+		return nil, openError(path, err)
 	}
 	return osFile{f, info.Size()}, nil
+}
+
+// openError is about a file that the operating system does not open. The error is the one of the link's target: a link of the Hub's
+// cache may lead nowhere.
+func openError(path string, err error) error {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return fileError(errRead, path, "cannot open: %w", cause(err))
+	}
+	if target, e := os.Readlink(path); e == nil {
+		return fileError(fs.ErrNotExist, path, "a link to %s, which does not exist", target)
+	}
+	return fileError(fs.ErrNotExist, path, "no such file")
+}
+
+// cause drops the operation and path of a *PathError: the error around it names the file.
+func cause(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
 }
 
 // readFull fills buf from offset off. Sizes are checked before anything is read, so a file that ends early was cut while in use.
@@ -64,30 +86,23 @@ func readFull(f file, buf []byte, off int64) error {
 	}
 }
 
-// head returns the first bytes of a file, at most n, after refusing the things that downloads commonly leave in the place of
-// a file.
+// head returns the first bytes of a weight file, at most n, after refusing the things that downloads commonly leave in the place of one.
 func head(path string, f file, n int64) ([]byte, error) {
 	buf := make([]byte, min(n, f.Size()))
-	if len(buf) == 0 {
-		return nil, fmt.Errorf("%s: the file is empty: %s", path, downloadAgain)
-	}
 	if err := readFull(f, buf, 0); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fileError(errRead, path, "%w", err)
 	}
-	if bytes.HasPrefix(buf, []byte("version https://git-lfs.github.com/spec/")) {
-		return nil, fmt.Errorf("%s: a Git LFS pointer, not the file itself: run `git lfs pull` in its repository", path)
-	}
-	text := bytes.ToLower(bytes.TrimLeft(buf, "\ufeff \t\r\n"))
-	if bytes.HasPrefix(text, []byte("<!doctype")) || bytes.HasPrefix(text, []byte("<html")) {
-		return nil, fmt.Errorf("%s: a web page, not the file itself (a download without access?): %s", path, downloadAgain)
-	}
-	return buf, nil
+	return buf, sniffWeights(path, buf[:min(sniffBytes, len(buf))], f.Size())
 }
 
-// readAll returns a whole file of at most limit bytes.
+// readAll returns a whole file of at most limit bytes, which is JSON.
 func readAll(path string, f file, limit int64) ([]byte, error) {
 	if f.Size() > limit {
-		return nil, fmt.Errorf("%s: %d bytes, more than the %d such a file may have: %s", path, f.Size(), limit, downloadAgain)
+		return nil, fileError(ErrMalformed, path, "%d bytes, more than the %d such a file may have", f.Size(), limit)
 	}
-	return head(path, f, limit)
+	buf := make([]byte, f.Size())
+	if err := readFull(f, buf, 0); err != nil {
+		return nil, fileError(errRead, path, "%w", err)
+	}
+	return buf, Sniff(path, buf[:min(sniffBytes, len(buf))], f.Size())
 }

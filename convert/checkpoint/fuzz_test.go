@@ -27,7 +27,7 @@ func seed(f *testing.F, pattern string, add func(data []byte)) {
 
 // checkReader reads all tensors of a file that a reader has accepted.
 func checkReader(t *testing.T, read reader, data []byte) {
-	tensors, err := read("fuzz", &memFile{data: data})
+	tensors, err := read("fuzz", &memFile{data: data}, 1000)
 	if err != nil {
 		if !strings.HasPrefix(err.Error(), "fuzz: ") || strings.ContainsAny(err.Error(), "\n\r") || len(err.Error()) > 4*maxShown {
 			t.Errorf("error %q", err)
@@ -64,7 +64,7 @@ func FuzzSafetensors(f *testing.F) {
 func FuzzIndex(f *testing.F) {
 	seed(f, "index-*/*.json", func(data []byte) { f.Add(data) })
 	f.Fuzz(func(t *testing.T, data []byte) {
-		x, err := parseIndex("fuzz", data)
+		x, err := parseIndex("fuzz", data, 1000)
 		if err != nil {
 			if strings.ContainsAny(err.Error(), "\n\r") || len(err.Error()) > 4*maxShown {
 				t.Errorf("error %q", err)

@@ -1,10 +1,12 @@
 package checkpoint
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,9 +20,11 @@ type index struct {
 	path   string
 	shards []string            // file names relative to the index, in order of name
 	names  map[string][]string // names of the tensors of each shard, in the order of the index
+	max    int                 // tensors, at most
+	count  int                 // tensors
 }
 
-func readIndex(path string, open opener) (*index, error) {
+func readIndex(path string, open opener, max int) (*index, error) {
 	f, err := open(path)
 	if err != nil {
 		return nil, err
@@ -30,17 +34,21 @@ func readIndex(path string, open opener) (*index, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseIndex(path, data)
+	return parseIndex(path, data, max)
 }
 
-func parseIndex(path string, data []byte) (*index, error) {
-	x := &index{path: path}
+// parseIndex refuses an index of more than max tensors before it parses it: an entry has a colon at least, of which there are few else.
+func parseIndex(path string, data []byte, max int) (*index, error) {
+	x := &index{path: path, max: max}
+	if n := bytes.Count(data, []byte(":")); n/2 > max+1000 { // half of them may be in names
+		return nil, fileError(ErrTooMany, path, "%w", tooMany(max+1, max))
+	}
 	err := parseObject(data, func(dec *json.Decoder, key string) error {
 		if key != "weight_map" {
 			return skipValue(dec) // "metadata" holds sizes that the shards' headers tell better
 		}
 		x.names = make(map[string][]string)
-		if err := eachKey(dec, x.addTensor); err != nil {
+		if err := eachKey(dec, math.MaxInt, x.addTensor); err != nil {
 			return fmt.Errorf("weight_map: %w", err)
 		}
 		return nil
@@ -49,13 +57,16 @@ func parseIndex(path string, data []byte) (*index, error) {
 		err = errors.New("weight_map is missing or empty")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w: %s", path, err, downloadAgain)
+		return nil, fileError(kindOf(err), path, "%w", err)
 	}
 	slices.Sort(x.shards)
 	return x, nil
 }
 
 func (x *index) addTensor(dec *json.Decoder, name string) error {
+	if x.count++; x.count > x.max {
+		return tooMany(x.count, x.max)
+	}
 	shard, err := readString(dec)
 	if err != nil {
 		return fmt.Errorf("tensor %s: file name: %w", quote(name), err)
@@ -80,13 +91,13 @@ func (x *index) check(shard string, tensors []*Tensor) error {
 	}
 	for _, name := range x.names[shard] {
 		if !held[name] {
-			return tensorError(path, name, "%s names it but the shard does not hold it: download both again", filepath.Base(x.path))
+			return tensorError(ErrIndex, path, name, "%s names it but the shard does not hold it", filepath.Base(x.path))
 		}
 		delete(held, name)
 	}
 	for _, t := range tensors {
 		if held[t.Name] {
-			return tensorError(path, t.Name, "the shard holds it but %s does not list it there: download both again", filepath.Base(x.path))
+			return tensorError(ErrIndex, path, t.Name, "the shard holds it but %s does not list it there", filepath.Base(x.path))
 		}
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 )
 
@@ -16,7 +17,7 @@ import (
 func parseObject(data []byte, visit func(dec *json.Decoder, key string) error) error {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
-	if err := eachKey(dec, visit); err != nil {
+	if err := eachKey(dec, math.MaxInt, visit); err != nil { // visit counts
 		return err
 	}
 	if _, err := dec.Token(); err != io.EOF {
@@ -25,8 +26,11 @@ func parseObject(data []byte, visit func(dec *json.Decoder, key string) error) e
 	return nil
 }
 
-// eachKey reads an object from dec and calls visit for each key; visit must consume the value.
-func eachKey(dec *json.Decoder, visit func(dec *json.Decoder, key string) error) error {
+// maxFields is the most keys of the objects within a header or an index, of which there are three in each tensor's.
+const maxFields = 4096
+
+// eachKey reads an object of at most max keys from dec and calls visit for each; visit must consume the value.
+func eachKey(dec *json.Decoder, max int, visit func(dec *json.Decoder, key string) error) error {
 	if err := expectDelim(dec, '{'); err != nil {
 		return err
 	}
@@ -40,12 +44,41 @@ func eachKey(dec *json.Decoder, visit func(dec *json.Decoder, key string) error)
 		if seen[key] {
 			return fmt.Errorf("%s appears twice", quote(key))
 		}
-		seen[key] = true
+		if seen[key] = true; len(seen) > max {
+			return fmt.Errorf("more than %d keys", max)
+		}
 		if err := visit(dec, key); err != nil {
 			return err
 		}
 	}
 	return expectDelim(dec, '}')
+}
+
+// eachKeyOrNull is eachKey for an object that may be null.
+func eachKeyOrNull(dec *json.Decoder, visit func(dec *json.Decoder, key string) error) error {
+	var raw json.RawMessage
+	if err := dec.Decode(&raw); err != nil {
+		return notJSON(err)
+	}
+	if string(raw) == "null" {
+		return nil
+	}
+	inner := json.NewDecoder(bytes.NewReader(raw))
+	inner.UseNumber()
+	return eachKey(inner, maxFields, visit)
+}
+
+// tooMany is the error of a file that names n tensors or more.
+func tooMany(n, max int) error {
+	return fmt.Errorf("%w: it names %d or more, and %d at most are expected", ErrTooMany, n, max)
+}
+
+// kindOf returns the kind of an error about the text of a header or an index.
+func kindOf(err error) error {
+	if errors.Is(err, ErrTooMany) {
+		return ErrTooMany
+	}
+	return ErrMalformed
 }
 
 // readString reads a string value.
@@ -61,7 +94,7 @@ func readString(dec *json.Decoder) (string, error) {
 	return s, nil
 }
 
-// readCounts reads an array of integers ≥ 0.
+// readCounts reads an array of integers ≥ 0, no more than a tensor may have dimensions.
 func readCounts(dec *json.Decoder) ([]int64, error) {
 	if err := expectDelim(dec, '['); err != nil {
 		return nil, err
@@ -80,7 +113,9 @@ func readCounts(dec *json.Decoder) ([]int64, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s is not an integer from 0 to 2⁶³−1", quote(num.String()))
 		}
-		counts = append(counts, int64(n))
+		if counts = append(counts, int64(n)); len(counts) > maxDims {
+			return nil, fmt.Errorf("more than %d numbers", maxDims)
+		}
 	}
 	return counts, expectDelim(dec, ']')
 }

@@ -1,15 +1,9 @@
 package checkpoint
 
 import (
-	"bytes"
-	"encoding/binary"
 	"errors"
-	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 )
 
 // Checkpoint is an open set of weight files. Its methods may be used by many goroutines at once, except Close.
@@ -18,37 +12,39 @@ type Checkpoint struct {
 	files   []file
 	tensors []*Tensor
 	byName  map[string]*Tensor
+	notes   []string
+	left    int // tensors that may be added
 }
 
-// reader lists the tensors of one open weight file, in order of their place in it.
-type reader func(path string, f file) ([]*Tensor, error)
+// reader lists the tensors of one open weight file, at most max of them, in order of their place in it.
+type reader func(path string, f file, max int) ([]*Tensor, error)
 
-// layouts are the ways a checkpoint directory may hold its weights, best first.
-var layouts = []struct {
-	name    string
-	indexed bool
-	read    reader
-}{
-	{"model.safetensors", false, readSafetensors},
-	{"model.safetensors.index.json", true, readSafetensors},
-	{"pytorch_model.bin", false, readTorch},
-	{"pytorch_model.bin.index.json", true, readTorch},
-}
+// MaxTensors is the most that [Open] takes: twice what the largest published models have.
+const MaxTensors = 1 << 18
 
 // Open opens the weights at path: a checkpoint directory, an index with its shards, or one weight file, whose name ends in
-// .safetensors, or in .bin, .pt or .pth for torch, or which begins like one. In a directory it takes the first it finds of model.safetensors, model.safetensors.index.json with its
-// shards, pytorch_model.bin, and pytorch_model.bin.index.json with its shards.
+// .safetensors, or in .bin, .pt or .pth for torch, or which begins like one. A file that is one shard of several, by its name or by an
+// index beside it, stands for all of them.
 //
-// It reads and checks headers only. It fails when a file cannot be read, is incomplete or malformed, is something else (a Git
-// LFS pointer, a web page, a torch file that is older than zip or that needs code to load), when a tensor appears twice, or
-// when index and shards disagree. If nothing is at path the error is [fs.ErrNotExist].
-func Open(path string) (*Checkpoint, error) {
-	return open(path, openOS)
+// In a directory it takes the first set that is there of model.safetensors, model.safetensors.index.json with its shards,
+// pytorch_model.bin, pytorch_model.bin.index.json with its shards, shards without an index, and the only weight file of another name. A
+// set of which files are missing, or are something else (a Git LFS pointer, a web page), is passed over if another one is whole: see
+// [Checkpoint.Notes].
+//
+// It reads and checks headers only. It fails when a file cannot be read, is incomplete or malformed, is something else, a torch file that
+// is older than zip or that needs code to load, when a tensor appears twice, or when index and shards disagree. Errors are an [Error].
+// If nothing is at path the error is [fs.ErrNotExist].
+func Open(path string) (*Checkpoint, error) { return OpenLimited(path, MaxTensors) }
+
+// OpenLimited is Open for a checkpoint of at most maxTensors tensors. A file that names more is refused before its header is parsed,
+// which for the largest headers that the format allows would take half a minute and a gigabyte.
+func OpenLimited(path string, maxTensors int) (*Checkpoint, error) {
+	return open(path, openOS, maxTensors)
 }
 
 // OpenSafetensors opens one safetensors file, whatever its name.
 func OpenSafetensors(path string) (*Checkpoint, error) {
-	c := &Checkpoint{byName: make(map[string]*Tensor)}
+	c := &Checkpoint{byName: make(map[string]*Tensor), left: MaxTensors}
 	if _, err := c.addFile(path, readSafetensors, openOS); err != nil {
 		c.Close()
 		return nil, err
@@ -56,20 +52,20 @@ func OpenSafetensors(path string) (*Checkpoint, error) {
 	return c, nil
 }
 
-func open(path string, openFile opener) (*Checkpoint, error) {
+func open(path string, openFile opener, maxTensors int) (*Checkpoint, error) {
 	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: no such file or directory: give a checkpoint directory or a weight file (%w)", path, fs.ErrNotExist)
-	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: cannot open: %w", path, err)
+		return nil, openError(path, err)
 	}
-
-	c := &Checkpoint{byName: make(map[string]*Tensor)}
+	c := &Checkpoint{byName: make(map[string]*Tensor), left: maxTensors}
+	var s *set
 	if info.IsDir() {
-		err = c.addDir(path, openFile)
+		s, c.notes, err = findSet(path, openFile, maxTensors)
 	} else {
-		err = c.addSingle(path, openFile)
+		s, c.notes, err = setOf(path, openFile, maxTensors)
+	}
+	if err == nil {
+		err = c.addSet(s, openFile)
 	}
 	if err != nil {
 		c.Close()
@@ -78,92 +74,19 @@ func open(path string, openFile opener) (*Checkpoint, error) {
 	return c, nil
 }
 
-func (c *Checkpoint) addDir(dir string, openFile opener) error {
-	var names []string
-	for _, layout := range layouts {
-		path := filepath.Join(dir, layout.name)
-		_, err := os.Stat(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			names = append(names, layout.name)
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("%s: cannot open: %w", path, err)
-		}
-		if layout.indexed {
-			return c.addShards(path, layout.read, openFile)
-		}
-		_, err = c.addFile(path, layout.read, openFile)
-		return err
-	}
-	return fmt.Errorf("%s: no weights here (looked for %s): is this the right directory, and is the download complete?",
-		dir, strings.Join(names, ", "))
-}
-
-func (c *Checkpoint) addShards(indexPath string, read reader, openFile opener) error {
-	x, err := readIndex(indexPath, openFile)
-	if err != nil {
-		return err
-	}
-	for _, shard := range x.shards {
-		path := filepath.Join(filepath.Dir(indexPath), filepath.FromSlash(shard))
-		tensors, err := c.addFile(path, read, openFile)
-		if errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%s: no such file, but %s names it: download it", path, filepath.Base(indexPath))
-		}
+func (c *Checkpoint) addSet(s *set, openFile opener) error {
+	for _, name := range s.files {
+		tensors, err := c.addFile(s.path(name), s.read, openFile)
 		if err != nil {
 			return err
 		}
-		if err := x.check(shard, tensors); err != nil {
-			return err
+		if s.index != nil {
+			if err := s.index.check(name, tensors); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
-}
-
-// ErrUnknown is the error of Open for a file that is none of weights, by its name and by what it begins with.
-var ErrUnknown = errors.New("not a weight file: give a checkpoint directory, a .safetensors file or a torch .bin file")
-
-func (c *Checkpoint) addSingle(path string, openFile opener) error {
-	if base, ok := strings.CutSuffix(strings.ToLower(path), ".index.json"); ok {
-		if strings.HasSuffix(base, ".safetensors") {
-			return c.addShards(path, readSafetensors, openFile)
-		}
-		return c.addShards(path, readTorch, openFile)
-	}
-	read, err := readerOf(path, openFile)
-	if err != nil {
-		return err
-	}
-	_, err = c.addFile(path, read, openFile)
-	return err
-}
-
-// readerOf chooses by a file's name, and if that says nothing by how it begins.
-func readerOf(path string, openFile opener) (reader, error) {
-	switch strings.ToLower(filepath.Ext(path)) {
-	case ".safetensors":
-		return readSafetensors, nil
-	case ".bin", ".pt", ".pth":
-		return readTorch, nil
-	}
-	f, err := openFile(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	first, err := head(path, f, 512)
-	switch {
-	case err != nil:
-		return nil, err
-	case bytes.HasPrefix(first, []byte("PK\x03\x04")):
-		return readTorch, nil
-	case bytes.HasPrefix(first, []byte("GGUF")):
-		return nil, fmt.Errorf("%s: a GGUF file, not a weight file of a checkpoint: give the one that it was made from", path)
-	case len(first) > 8 && first[8] == '{' && binary.LittleEndian.Uint64(first) <= maxHeaderBytes:
-		return readSafetensors, nil
-	}
-	return nil, fmt.Errorf("%s: %w", path, ErrUnknown)
 }
 
 // addFile opens one weight file and adds its tensors.
@@ -174,13 +97,14 @@ func (c *Checkpoint) addFile(path string, read reader, openFile opener) ([]*Tens
 	}
 	c.files = append(c.files, f)
 	c.paths = append(c.paths, path)
-	tensors, err := read(path, f)
+	tensors, err := read(path, f, c.left)
 	if err != nil {
 		return nil, err
 	}
+	c.left -= len(tensors)
 	for _, t := range tensors {
 		if other, ok := c.byName[t.Name]; ok {
-			return nil, tensorError(path, t.Name, "%s holds a tensor of the same name: download both again", other.File)
+			return nil, tensorError(ErrIndex, path, t.Name, "%s holds a tensor of the same name", other.File)
 		}
 		c.byName[t.Name] = t
 	}
@@ -209,3 +133,6 @@ func (c *Checkpoint) Lookup(name string) (*Tensor, bool) {
 
 // Files returns the paths of the weight files in use; an index is not one.
 func (c *Checkpoint) Files() []string { return slices.Clone(c.paths) }
+
+// Notes tell which files were taken where it is not what the path says: sentences for the user.
+func (c *Checkpoint) Notes() []string { return slices.Clone(c.notes) }

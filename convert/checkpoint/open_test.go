@@ -122,7 +122,7 @@ func TestOpenFailures(t *testing.T) {
 				data, err := os.ReadFile(path)
 				opened++
 				return &countdown{memFile{data: data, closed: &closed}, &good}, err
-			})
+			}, MaxTensors)
 			if err != nil {
 				wantError(t, err, dir, syscall.EIO.Error())
 			}

@@ -15,6 +15,7 @@ type torchTensor struct {
 	offset  int   // of its first element in the storage, elements
 	size    []int // of each dimension
 	stride  []int // of each dimension, elements
+	dtype   DType // of its elements, if the storage is one of bytes; 0: the storage's
 }
 
 // torchStorage is a run of elements that tensors are views of.
@@ -40,6 +41,12 @@ var storageClasses = map[string]DType{
 	"ComplexDoubleStorage": c128,
 }
 
+// dtypeNames are the objects of module torch that are types of elements. Tensors of the newer ones lie in storages of bytes.
+var dtypeNames = map[string]DType{
+	"float32": F32, "float16": F16, "bfloat16": BF16, "float64": f64, "float8_e4m3fn": F8E4M3, "float8_e5m2": F8E5M2, "float8_e8m0fnu": F8E8M0,
+	"int64": i64, "int32": i32, "int16": i16, "int8": i8, "uint64": u64, "uint32": u32, "uint16": u16, "uint8": u8, "bool": boolean,
+}
+
 // function stands for a Python function that a pickle may call.
 type function func(args []any) (any, error)
 
@@ -50,12 +57,12 @@ func (f function) Call(args ...any) (any, error) { return f(args) }
 // error.
 func unpickle(p []byte) (result any, err error) {
 	if err := checkPickle(p); err != nil {
-		return nil, fmt.Errorf("%w: %s", err, saveAgain)
+		return nil, err
 	}
 	// gopickle indexes and converts without checks in places, for instance a SETITEMS with a key but no value.
 	defer func() {
 		if recover() != nil {
-			result, err = nil, fmt.Errorf("malformed pickle: %s", downloadAgain)
+			result, err = nil, errors.New("malformed pickle")
 		}
 	}()
 	u := pickle.NewUnpickler(bytes.NewReader(p))
@@ -67,7 +74,7 @@ func unpickle(p []byte) (result any, err error) {
 		return nil, err
 	}
 	if err != nil {
-		return nil, fmt.Errorf("malformed pickle (%s): %s", oneLine(err), downloadAgain)
+		return nil, fmt.Errorf("malformed pickle (%s)", oneLine(err))
 	}
 	return result, nil
 }
@@ -76,7 +83,16 @@ func unpickle(p []byte) (result any, err error) {
 type refusedClass string
 
 func (c refusedClass) Error() string {
-	return fmt.Sprintf("refusing to load class %s, only plain state dicts are read: %s", quote(string(c)), saveAgain)
+	return fmt.Sprintf("refusing to load class %s, only plain state dicts are read", quote(string(c)))
+}
+
+// pickleKind returns the kind of an error of unpickle.
+func pickleKind(err error) error {
+	var refused refusedClass
+	if errors.As(err, &refused) {
+		return ErrTorch
+	}
+	return ErrMalformed
 }
 
 // findClass returns what stands for a Python class. gopickle itself provides collections.OrderedDict and two harmless classes,
@@ -85,12 +101,23 @@ func findClass(module, name string) (any, error) {
 	switch module + "." + name {
 	case "torch._utils._rebuild_tensor_v2":
 		return function(rebuildTensor), nil
-	case "torch._utils._rebuild_parameter":
+	case "torch._utils._rebuild_tensor_v3":
+		return function(rebuildTensorV3), nil
+	case "torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state":
 		return function(rebuildParameter), nil
+	case "torch._tensor._rebuild_from_type_v2":
+		return rebuildFromType{}, nil
+	case "torch.Tensor", "torch._tensor.Tensor", "torch.nn.parameter.Parameter", "torch.nn.parameter.Buffer":
+		return tensorClass{}, nil
+	case "torch.storage.UntypedStorage":
+		return u8, nil
 	case "torch.Size":
 		return function(func(args []any) (any, error) { return types.NewTupleFromSlice(args), nil }), nil
 	}
 	if d, ok := storageClasses[name]; ok && module == "torch" {
+		return d, nil
+	}
+	if d, ok := dtypeNames[name]; ok && module == "torch" {
 		return d, nil
 	}
 	return nil, refusedClass(module + "." + name)
@@ -123,12 +150,51 @@ func rebuildTensor(args []any) (any, error) {
 	if !ok1 || !ok2 || !ok3 || !ok4 {
 		return nil, errors.New("_rebuild_tensor_v2 has arguments of the wrong type")
 	}
-	return &torchTensor{storage, offset, size, stride}, nil
+	return &torchTensor{storage: storage, offset: offset, size: size, stride: stride}, nil
 }
 
-// rebuildParameter is torch._utils._rebuild_parameter(data, requires_grad, backward_hooks).
+// rebuildTensorV3 is torch._utils._rebuild_tensor_v3(storage, offset, size, stride, requires_grad, backward_hooks, dtype, [metadata]):
+// a tensor of a type that has no class of storages, in one of bytes. The offset counts elements.
+func rebuildTensorV3(args []any) (any, error) {
+	if len(args) != 7 && len(args) != 8 {
+		return nil, fmt.Errorf("_rebuild_tensor_v3 has %d arguments, not 7 or 8", len(args))
+	}
+	t, err := rebuildTensor(args[:6])
+	if err != nil {
+		return nil, err
+	}
+	dtype, ok := args[6].(DType)
+	tensor := t.(*torchTensor)
+	if !ok || tensor.storage.dtype != u8 {
+		return nil, errors.New("_rebuild_tensor_v3 has arguments of the wrong type")
+	}
+	tensor.dtype = dtype
+	return tensor, nil
+}
+
+// tensorClass stands for torch.Tensor and its kinds, which are arguments and not called.
+type tensorClass struct{}
+
+// rebuildFromType is torch._tensor._rebuild_from_type_v2(function, class, arguments, state), which saves a tensor that has attributes.
+// It is no function of this package, so that it cannot be nested in itself.
+type rebuildFromType struct{}
+
+func (rebuildFromType) Call(args ...any) (any, error) {
+	if len(args) == 4 {
+		rebuild, ok1 := args[0].(function)
+		_, ok2 := args[1].(tensorClass)
+		inner, ok3 := args[2].(*types.Tuple)
+		if ok1 && ok2 && ok3 {
+			return rebuild(*inner)
+		}
+	}
+	return nil, errors.New("_rebuild_from_type_v2 does not hold a tensor")
+}
+
+// rebuildParameter is torch._utils._rebuild_parameter(data, requires_grad, backward_hooks), and _rebuild_parameter_with_state, whose
+// fourth argument holds the attributes that the parameter has.
 func rebuildParameter(args []any) (any, error) {
-	if len(args) == 3 {
+	if len(args) == 3 || len(args) == 4 {
 		if t, ok := args[0].(*torchTensor); ok {
 			return t, nil
 		}

@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"encoding/json"
@@ -18,32 +19,39 @@ import (
 // maxHeaderBytes is the limit that the format sets.
 const maxHeaderBytes = 100_000_000
 
-func readSafetensors(path string, f file) ([]*Tensor, error) {
-	first, err := head(path, f, 512)
+func readSafetensors(path string, f file, max int) ([]*Tensor, error) {
+	first, err := head(path, f, sniffBytes)
 	if err != nil {
 		return nil, err
 	}
+	if bytes.HasPrefix(first, []byte("PK\x03\x04")) {
+		return readTorch(path, f, max) // whatever its name says
+	}
 	if len(first) < 8 {
-		return nil, fmt.Errorf("%s: %d bytes is too short for a safetensors file: %s", path, len(first), downloadAgain)
+		return nil, fileError(ErrTruncated, path, "%d bytes is too short for a safetensors file", len(first))
 	}
 	n := binary.LittleEndian.Uint64(first)
 	switch {
 	case n == 0:
-		return nil, fmt.Errorf("%s: the header length is zero: not a safetensors file, or damaged: %s", path, downloadAgain)
+		return nil, fileError(ErrMalformed, path, "the header length is zero: not a safetensors file, or damaged")
 	case n > maxHeaderBytes:
-		return nil, fmt.Errorf("%s: the header length is %d, more than the format's %d: not a safetensors file, or damaged: %s",
-			path, n, maxHeaderBytes, downloadAgain)
+		return nil, fileError(ErrMalformed, path, "the header length is %d, more than the format's %d: not a safetensors file, or damaged",
+			n, maxHeaderBytes)
 	case int64(n) > f.Size()-8:
-		return nil, fmt.Errorf("%s: the header length is %d but the file is only %d bytes: not a safetensors file, or cut short: %s",
-			path, n, f.Size(), downloadAgain)
+		kind := ErrMalformed
+		if len(first) > 8 && first[8] == '{' {
+			kind = ErrTruncated
+		}
+		return nil, fileError(kind, path, "the header length is %d but the file is only %d bytes: not a safetensors file, or cut short",
+			n, f.Size())
 	}
 	header := make([]byte, n)
 	if err := readFull(f, header, 8); err != nil {
-		return nil, fmt.Errorf("%s: header: %w", path, err)
+		return nil, fileError(errRead, path, "header: %w", err)
 	}
-	entries, err := parseHeader(header)
+	entries, err := parseHeader(header, max)
 	if err != nil {
-		return nil, fmt.Errorf("%s: header: %w: %s", path, err, downloadAgain)
+		return nil, fileError(kindOf(err), path, "header: %w", err)
 	}
 	if err := checkLayout(path, entries, int64(8+n), f.Size()); err != nil {
 		return nil, err
@@ -57,6 +65,11 @@ func readSafetensors(path string, f file) ([]*Tensor, error) {
 	return tensors, nil
 }
 
+// looksSafetensors reports whether a file that begins so may be a safetensors file.
+func looksSafetensors(first []byte) bool {
+	return len(first) > 8 && first[8] == '{' && binary.LittleEndian.Uint64(first) <= maxHeaderBytes
+}
+
 // entry is one tensor of a header; begin and end count bytes from the end of the header.
 type entry struct {
 	name       string
@@ -65,13 +78,18 @@ type entry struct {
 	begin, end int64
 }
 
-// parseHeader returns the tensors of a header in order of their place in the file, each sound by itself.
-func parseHeader(header []byte) ([]entry, error) {
+// parseHeader returns the tensors of a header in order of their place in the file, each sound by itself. A header of more than max
+// tensors is refused before it is parsed: that takes a thousand times as long as counting.
+func parseHeader(header []byte, max int) ([]entry, error) {
+	if n := bytes.Count(header, []byte(`"data_offsets"`)); n > max {
+		return nil, tooMany(n, max)
+	}
 	var entries []entry
 	err := parseObject(header, func(dec *json.Decoder, key string) error {
 		if key == "__metadata__" {
-			// Only "format", the framework that wrote the file, is ever there. It must be as the format says, and is not used.
-			err := eachKey(dec, func(dec *json.Decoder, key string) error {
+			// Only "format", the framework that wrote the file, is ever there, and it is not used. It must be as Hugging Face's library
+			// takes it: null, or an object of strings.
+			err := eachKeyOrNull(dec, func(dec *json.Decoder, key string) error {
 				if _, err := readString(dec); err != nil {
 					return fmt.Errorf("%s: %w", quote(key), err)
 				}
@@ -81,6 +99,9 @@ func parseHeader(header []byte) ([]entry, error) {
 				return fmt.Errorf("__metadata__: %w", err)
 			}
 			return nil
+		}
+		if len(entries) == max { // names may be spelled with escapes
+			return tooMany(max+1, max)
 		}
 		e, err := parseEntry(dec)
 		if err != nil {
@@ -103,7 +124,7 @@ func parseEntry(dec *json.Decoder) (entry, error) {
 	var e entry
 	var dims, offsets []int64
 	found := make(map[string]bool)
-	err := eachKey(dec, func(dec *json.Decoder, key string) (err error) {
+	err := eachKey(dec, maxFields, func(dec *json.Decoder, key string) (err error) {
 		found[key] = true
 		switch key {
 		case "dtype":
@@ -157,27 +178,27 @@ func parseEntry(dec *json.Decoder) (entry, error) {
 // checkLayout verifies that the tensors cover the bytes after the header, dataStart to fileSize, without overlap, hole or rest.
 func checkLayout(path string, entries []entry, dataStart, fileSize int64) error {
 	if len(entries) == 0 {
-		return fmt.Errorf("%s: the header names no tensors: %s", path, downloadAgain)
+		return fileError(ErrMalformed, path, "the header names no tensors")
 	}
 	var end int64
 	for _, e := range entries {
 		if e.begin < end {
-			return tensorError(path, e.name, "its bytes begin at %d, inside another tensor that ends at %d: %s", e.begin, end, downloadAgain)
+			return tensorError(ErrMalformed, path, e.name, "its bytes begin at %d, inside another tensor that ends at %d", e.begin, end)
 		}
 		if e.begin > end {
-			return tensorError(path, e.name, "%d bytes before it belong to no tensor: %s", e.begin-end, downloadAgain)
+			return tensorError(ErrMalformed, path, e.name, "%d bytes before it belong to no tensor", e.begin-end)
 		}
 		end = e.end
 	}
 	have := fileSize - dataStart
 	if have > end {
-		return fmt.Errorf("%s: the file is %d bytes, but its header describes %d: %d extra bytes at the end: %s",
-			path, fileSize, dataStart+end, have-end, downloadAgain)
+		return fileError(ErrMalformed, path, "the file is %d bytes, but its header describes %d: %d extra bytes at the end",
+			fileSize, dataStart+end, have-end)
 	}
 	for _, e := range entries {
 		if e.end > have {
-			return tensorError(path, e.name, "cut off: the file is %d bytes, %d short of what its header describes: an incomplete download? %s",
-				fileSize, end-have, downloadAgain)
+			return tensorError(ErrTruncated, path, e.name, "%w: the file is %d bytes, %d short of what its header describes",
+				ErrTruncated, fileSize, end-have)
 		}
 	}
 	return nil

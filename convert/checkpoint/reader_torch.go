@@ -15,12 +15,15 @@ import (
 // d/data/0, d/data/1 … are the storages its tensors are views of, stored without compression. The other entries, d/version
 // and such, are of no interest, but for d/byteorder.
 
-func readTorch(path string, f file) ([]*Tensor, error) {
-	first, err := head(path, f, 512)
+func readTorch(path string, f file, max int) ([]*Tensor, error) {
+	first, err := head(path, f, sniffBytes)
 	if err != nil {
 		return nil, err
 	}
-	if !bytes.HasPrefix(first, []byte("PK")) {
+	switch {
+	case looksSafetensors(first):
+		return readSafetensors(path, f, max) // whatever its name says
+	case !bytes.HasPrefix(first, []byte("PK")):
 		return nil, notZip(path, first)
 	}
 	z, err := openTorchZip(path, f)
@@ -33,17 +36,20 @@ func readTorch(path string, f file) ([]*Tensor, error) {
 	}
 	root, err := unpickle(data)
 	if err != nil {
-		return nil, fmt.Errorf("%s: data.pkl: %w", path, err)
+		return nil, fileError(pickleKind(err), path, "data.pkl: %w", err)
 	}
 	state, err := stateDict(path, root)
 	if err != nil {
 		return nil, err
 	}
+	if len(state) > max {
+		return nil, fileError(ErrTooMany, path, "%w", tooMany(len(state), max))
+	}
 	tensors := make([]*Tensor, 0, len(state))
 	seen := make(map[string]bool, len(state))
 	for _, e := range state {
 		if seen[e.name] {
-			return nil, tensorError(path, e.name, "appears twice: %s", saveAgain)
+			return nil, tensorError(ErrTorch, path, e.name, "appears twice")
 		}
 		seen[e.name] = true
 		t, err := z.tensor(e.name, e.tensor)
@@ -62,10 +68,9 @@ func notZip(path string, first []byte) error {
 	legacy := bytes.HasPrefix(first, []byte("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19")) ||
 		len(first) >= 262 && string(first[257:262]) == "ustar"
 	if legacy {
-		return fmt.Errorf("%s: in the format of torch before 1.6: save it again with a current torch: "+
-			"sd = torch.load(path, map_location=\"cpu\"); torch.save(sd, path)", path)
+		return &Error{Kind: ErrOldTorch, Path: path, Err: ErrOldTorch}
 	}
-	return fmt.Errorf("%s: neither a zip file nor an older torch file: %s", path, downloadAgain)
+	return fileError(ErrMalformed, path, "neither a zip file nor an older torch file")
 }
 
 type namedTensor struct {
@@ -78,7 +83,7 @@ type namedTensor struct {
 func stateDict(path string, root any) ([]namedTensor, error) {
 	entries, ok := dictEntries(root)
 	if !ok {
-		return nil, fmt.Errorf("%s: data.pkl: holds %s, not a state dict: %s", path, pythonType(root), saveAgain)
+		return nil, fileError(ErrTorch, path, "data.pkl: holds %s, not a state dict", pythonType(root))
 	}
 	for _, e := range entries {
 		if inner, ok := dictEntries(e.Value); ok && e.Key == "state_dict" {
@@ -87,17 +92,17 @@ func stateDict(path string, root any) ([]namedTensor, error) {
 		}
 	}
 	if len(entries) == 0 {
-		return nil, fmt.Errorf("%s: data.pkl: the state dict is empty: %s", path, saveAgain)
+		return nil, fileError(ErrTorch, path, "data.pkl: the state dict is empty")
 	}
 	tensors := make([]namedTensor, len(entries))
 	for i, e := range entries {
 		name, ok := e.Key.(string)
 		if !ok {
-			return nil, fmt.Errorf("%s: data.pkl: a key of the state dict is %s, not a string: %s", path, pythonType(e.Key), saveAgain)
+			return nil, fileError(ErrTorch, path, "data.pkl: a key of the state dict is %s, not a string", pythonType(e.Key))
 		}
 		t, ok := e.Value.(*torchTensor)
 		if !ok {
-			return nil, fmt.Errorf("%s: data.pkl: entry %s is %s, not a tensor: %s", path, quote(name), pythonType(e.Value), saveAgain)
+			return nil, fileError(ErrTorch, path, "data.pkl: entry %s is %s, not a tensor", quote(name), pythonType(e.Value))
 		}
 		tensors[i] = namedTensor{name, t}
 	}
@@ -130,10 +135,10 @@ type torchZip struct {
 func openTorchZip(path string, f file) (*torchZip, error) {
 	r, err := zip.NewReader(&budget{f, maxZipBytes}, f.Size())
 	if errors.Is(err, zip.ErrFormat) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, fmt.Errorf("%s: a zip file that is cut short or damaged: %s", path, downloadAgain)
+		return nil, fileError(ErrTruncated, path, "a zip file that is cut short or damaged")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: cannot read the zip directory: %w", path, err)
+		return nil, fileError(errRead, path, "cannot read the zip directory: %w", err)
 	}
 	z := &torchZip{path: path, src: f, entries: make(map[string]*zip.File)}
 	top := ""
@@ -146,16 +151,15 @@ func openTorchZip(path string, f file) (*torchZip, error) {
 			top = dir
 		}
 		if dir != top {
-			return nil, fmt.Errorf("%s: has the top directories %s and %s, not one as torch.save writes: %s",
-				path, quote(top), quote(dir), saveAgain)
+			return nil, fileError(ErrTorch, path, "has the top directories %s and %s, not one as torch.save writes", quote(top), quote(dir))
 		}
 		if z.entries[name] != nil {
-			return nil, fmt.Errorf("%s: zip entry %s appears twice: %s", path, quote(entry.Name), downloadAgain)
+			return nil, fileError(ErrMalformed, path, "zip entry %s appears twice", quote(entry.Name))
 		}
 		z.entries[name] = entry
 	}
 	if z.entries["data.pkl"] == nil {
-		return nil, fmt.Errorf("%s: a zip file without data.pkl, not written by torch.save: %s", path, saveAgain)
+		return nil, fileError(ErrPacked, path, "a zip file without data.pkl, not written by torch.save")
 	}
 	if z.entries["byteorder"] != nil {
 		order, err := z.read("byteorder", 16)
@@ -163,7 +167,7 @@ func openTorchZip(path string, f file) (*torchZip, error) {
 			return nil, err
 		}
 		if string(order) != "little" {
-			return nil, fmt.Errorf("%s: byteorder is %s: save it again on a little-endian machine", path, quote(string(order)))
+			return nil, fileError(ErrTorch, path, "byteorder is %s, and only little is read", quote(string(order)))
 		}
 	}
 	return z, nil
@@ -173,17 +177,17 @@ func openTorchZip(path string, f file) (*torchZip, error) {
 func (z *torchZip) locate(name string) (off, size int64, err error) {
 	entry := z.entries[name]
 	if entry == nil {
-		return 0, 0, fmt.Errorf("zip entry %s is missing: %s", quote(name), downloadAgain)
+		return 0, 0, fmt.Errorf("zip entry %s is missing", quote(name))
 	}
 	if entry.Method != zip.Store || entry.Flags&1 != 0 || entry.CompressedSize64 != entry.UncompressedSize64 {
 		return 0, 0, fmt.Errorf("zip entry %s is compressed or encrypted, as torch.save never writes it: "+
-			"unpack the file and zip it again with `zip -0 -r`", quote(name))
+			"`zip -0 -r` packs without", quote(name))
 	}
 	if off, err = entry.DataOffset(); err != nil {
-		return 0, 0, fmt.Errorf("zip entry %s: %s (%w)", quote(name), downloadAgain, err)
+		return 0, 0, fmt.Errorf("zip entry %s: %w", quote(name), err)
 	}
 	if rest := z.src.Size() - off; rest < 0 || entry.UncompressedSize64 > uint64(rest) {
-		return 0, 0, fmt.Errorf("zip entry %s reaches beyond the end of the file: %s", quote(name), downloadAgain)
+		return 0, 0, fmt.Errorf("zip entry %s reaches beyond the end of the file", quote(name))
 	}
 	return off, int64(entry.UncompressedSize64), nil
 }
@@ -192,10 +196,10 @@ func (z *torchZip) locate(name string) (off, size int64, err error) {
 func (z *torchZip) read(name string, limit int64) ([]byte, error) {
 	_, size, err := z.locate(name)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", z.path, err)
+		return nil, fileError(ErrMalformed, z.path, "%w", err)
 	}
 	if size > limit {
-		return nil, fmt.Errorf("%s: %s is %d bytes, more than the %d it may have: %s", z.path, name, size, limit, saveAgain)
+		return nil, fileError(ErrTorch, z.path, "%s is %d bytes, more than the %d it may have", name, size, limit)
 	}
 	r, err := z.entries[name].Open()
 	if err == nil {
@@ -205,24 +209,30 @@ func (z *torchZip) read(name string, limit int64) ([]byte, error) {
 			return data, nil
 		}
 	}
-	return nil, fmt.Errorf("%s: %s: %s (%w)", z.path, name, downloadAgain, err)
+	return nil, fileError(ErrMalformed, z.path, "%s: %w", name, err)
 }
 
 // tensor checks what the pickle says of a tensor against the zip entry of its storage.
 func (z *torchZip) tensor(name string, p *torchTensor) (*Tensor, error) {
+	dtype, numel := p.storage.dtype, p.storage.numel
+	if p.dtype != 0 { // a storage without a type, counted in bytes
+		dtype, numel = p.dtype, numel/int(p.dtype.bits()/8)
+	}
 	off, size, err := z.locate("data/" + p.storage.key)
 	if err != nil {
-		return nil, tensorError(z.path, name, "%w", err)
+		return nil, tensorError(ErrMalformed, z.path, name, "%w", err)
 	}
-	width := p.storage.dtype.bits() / 8
-	if n := int64(p.storage.numel); n < 0 || n > size/width || n*width != size {
-		return nil, tensorError(z.path, name, "its storage is %d bytes, not %d elements of %s: %s", size, n, p.storage.dtype, downloadAgain)
+	width := dtype.bits() / 8
+	if n := int64(numel); n < 0 || n > size/width || n*width != size {
+		return nil, tensorError(ErrMalformed, z.path, name, "its storage is %d bytes, not %d elements of %s", size, n, dtype)
 	}
-	strides, err := checkView(p)
+	view := *p
+	view.storage = &torchStorage{p.storage.key, dtype, numel}
+	strides, err := checkView(&view)
 	if err != nil {
-		return nil, tensorError(z.path, name, "%w: %s", err, saveAgain)
+		return nil, tensorError(ErrTorch, z.path, name, "%w", err)
 	}
-	t, err := newTensor(z.path, z.src, name, p.storage.dtype, p.size, off+int64(p.offset)*width)
+	t, err := newTensor(z.path, z.src, name, dtype, p.size, off+int64(p.offset)*width)
 	if err != nil {
 		return nil, err
 	}

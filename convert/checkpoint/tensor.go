@@ -1,9 +1,6 @@
 package checkpoint
 
-import (
-	"fmt"
-	"sync"
-)
+import "sync"
 
 // Tensor is one named tensor of a checkpoint. The exported fields are not to be changed.
 type Tensor struct {
@@ -21,7 +18,7 @@ type Tensor struct {
 // newTensor makes a row-major tensor whose first element is at byte off of f. The caller has passed the shape to byteSize.
 func newTensor(path string, f file, name string, d DType, shape []int, off int64) (*Tensor, error) {
 	if name == "" {
-		return nil, fmt.Errorf("%s: a tensor has an empty name: %s", path, downloadAgain)
+		return nil, fileError(ErrMalformed, path, "a tensor has an empty name")
 	}
 	t := &Tensor{Name: name, DType: d, Shape: shape, File: path, rows: 1, cols: 1, src: f, off: off}
 	if last := len(shape) - 1; last >= 0 {
@@ -50,18 +47,26 @@ const pieceBytes = 256 << 10
 
 var pieces = sync.Pool{New: func() any { return new([pieceBytes]byte) }}
 
-// ReadRows decodes rows row to row+n-1 into dst, which must have length n·Cols. Decoding is exact: every F16 and BF16 value is
-// a float32. It fails, leaving dst undefined, if the range is outside the tensor, the type is none of F32, F16 and BF16, or the
+// Readable returns an error of kind [ErrDType] if the tensor's elements are of a type that [Tensor.ReadRows] does not decode.
+func (t *Tensor) Readable() error {
+	if decoder(t.DType) == nil {
+		return tensorError(ErrDType, t.File, t.Name, "%s weights %w: those of F32, F16, BF16, F8_E4M3 and F8_E5M2 can", t.DType, ErrDType)
+	}
+	return nil
+}
+
+// ReadRows decodes rows row to row+n-1 into dst, which must have length n·Cols. Decoding is exact: every value of the types that are read
+// is a float32. It fails, leaving dst undefined, if the range is outside the tensor, the tensor is not [Tensor.Readable], or the
 // file cannot be read. Many goroutines may read at once.
 func (t *Tensor) ReadRows(dst []float32, row, n int) error {
 	decode := decoder(t.DType)
 	switch {
 	case decode == nil:
-		return tensorError(t.File, t.Name, "cannot read %s weights: convert them to F32, F16 or BF16 first", t.DType)
+		return t.Readable()
 	case row < 0 || n < 0 || row > t.rows || n > t.rows-row:
-		return tensorError(t.File, t.Name, "%d rows from row %d were asked for, but it has %d", n, row, t.rows)
+		return tensorError(errRead, t.File, t.Name, "%d rows from row %d were asked for, but it has %d", n, row, t.rows)
 	case len(dst) != n*t.cols:
-		return tensorError(t.File, t.Name, "%d rows of %d were asked for into a buffer of %d", n, t.cols, len(dst))
+		return tensorError(errRead, t.File, t.Name, "%d rows of %d were asked for into a buffer of %d", n, t.cols, len(dst))
 	case len(dst) == 0:
 		return nil
 	}
@@ -74,7 +79,7 @@ func (t *Tensor) ReadRows(dst []float32, row, n int) error {
 		err = t.readStrided(dst, row, piece[:], decode)
 	}
 	if err != nil {
-		return tensorError(t.File, t.Name, "%w", err)
+		return tensorError(errRead, t.File, t.Name, "%w", err)
 	}
 	return nil
 }

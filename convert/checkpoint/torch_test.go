@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"st/convert/checkpoint/ckpttest"
@@ -155,8 +156,46 @@ func TestCheckView(t *testing.T) {
 		"dimensions":        {4, 0, make([]int, 65), make([]int, 65), "dimensions"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := checkView(&torchTensor{&torchStorage{"0", F32, tc.numel}, tc.offset, tc.size, tc.stride})
+			_, err := checkView(&torchTensor{storage: &torchStorage{"0", F32, tc.numel}, offset: tc.offset, size: tc.size, stride: tc.stride})
 			wantError(t, err, tc.want)
+		})
+	}
+}
+
+// TestTorchRebuilds reads what torch.save writes of tensors that are more than that: parameters and tensors that have attributes, and those
+// of eight bits, which lie in storages of bytes.
+func TestTorchRebuilds(t *testing.T) {
+	const (
+		call   = "ctorch._utils\n_rebuild_tensor_v2\n"
+		args   = "((X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x02tQK\x00K\x02\x85K\x01\x85\x89ccollections\nOrderedDict\n)Rt"
+		state  = "}X\x01\x00\x00\x00aK\x01s"
+		hooks  = "\x88ccollections\nOrderedDict\n)R"
+		floats = "\x00\x00\x80\x3f\x00\x00\x00\x40"
+	)
+	eight := func(dtype string) string {
+		return "ctorch._utils\n_rebuild_tensor_v3\n((X\x07\x00\x00\x00storagectorch.storage\nUntypedStorage\n" +
+			"X\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x03tQK\x01K\x02\x85K\x01\x85\x89ccollections\nOrderedDict\n)Rctorch\n" + dtype + "\ntR"
+	}
+	for _, tt := range []struct{ name, value, storage, want string }{
+		{"parameter with state", "ctorch._utils\n_rebuild_parameter_with_state\n(" + call + args + "R" + hooks + state + "tR", floats, "[1 2]"},
+		{"tensor with attributes", "ctorch._tensor\n_rebuild_from_type_v2\n(" + call + "ctorch\nTensor\n" + args + state + "tR", floats, "[1 2]"},
+		{"float8_e4m3fn", eight("float8_e4m3fn"), "\xff\x38\x40", "[1 2]"},
+		{"float8_e5m2", eight("float8_e5m2"), "\xff\x3c\x40", "[1 2]"},
+		{"rebuilt of itself", "ctorch._tensor\n_rebuild_from_type_v2\n(ctorch._tensor\n_rebuild_from_type_v2\nctorch\nTensor\n" + args + state + "tR", floats, "_rebuild_from_type_v2 does not hold a tensor"},
+		{"a type in place of a storage", strings.Replace(eight("float8_e5m2"), "ctorch\nfloat8_e5m2\n", "K\x01", 1), "abc", "wrong type"},
+		{"a storage that is too small", eight("float32"), "abc", "its storage is 3 bytes, not 0 elements of F32"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			path := writeFile(t, torchFile(t, "\x80\x02}X\x01\x00\x00\x00w"+tt.value+"s.", tt.storage), t.TempDir(), "m.bin")
+			c, err := Open(path)
+			if err != nil {
+				wantError(t, err, path, tt.want)
+				return
+			}
+			defer c.Close()
+			if got := fmt.Sprint(readTensor(t, c, "w")); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
 		})
 	}
 }
