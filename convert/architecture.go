@@ -120,13 +120,17 @@ func hasRole(c *format.Config, role format.Role, layer int) bool {
 	return true
 }
 
-// ParseConfig reads a checkpoint's config.json. The error names the field that is missing, wrong or not supported.
+// ParseConfig reads a checkpoint's config.json, as Python's json module would. The error names the field that is missing, wrong or not supported.
 func ParseConfig(text []byte) (format.Config, error) {
 	var head struct {
 		Architectures []string `json:"architectures"`
 		ModelType     string   `json:"model_type"`
 	}
-	if err := unmarshal(text, &head); err != nil {
+	text, err := strictJSON(text)
+	if err == nil {
+		err = unmarshal(text, &head)
+	}
+	if err != nil {
 		return format.Config{}, err
 	}
 	var supported []string

@@ -23,7 +23,7 @@ func (s *source) chatTemplate() (text string, notes []string, err error) {
 	for _, f := range []struct {
 		name string
 		data []byte
-	}{{"chat_template.json", s.templateJSON}, {"tokenizer_config.json", s.tokenizerConfig}} {
+	}{{"chat_template.json", s.templateJSON}, {"tokenizer_config.json", s.tokens.TokenizerConfig}} {
 		if len(all) > 0 || f.data == nil {
 			continue
 		}
@@ -63,9 +63,9 @@ func (s *source) readAdditionalTemplates() error {
 			continue
 		}
 		path := filepath.Join(dir, entry.Name())
-		text, err := readFile(path)
+		text, err := readSmall(path)
 		if err != nil {
-			return fmt.Errorf("read %s: %w", path, cause(err))
+			return readError(path, err)
 		}
 		s.additionalTemplates = append(s.additionalTemplates, tokenizer.NamedTemplate{Name: name, Template: string(text)})
 		s.small = append(s.small, path)

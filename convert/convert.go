@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	goruntime "runtime"
 	"slices"
 	"strings"
@@ -96,8 +95,17 @@ func fallbackNotes(all []Fallback) []string {
 }
 
 // Run converts the checkpoint at src, a directory or a weights file beside its config.json, into the file dst. The target
-// appears when it is complete and not before; on any error, or when ctx is cancelled, nothing is left behind.
+// appears when it is complete and not before; on any error, or when ctx is cancelled, nothing is left behind. An error about the source
+// is a [Diagnosis].
 func Run(ctx context.Context, src, dst string, opts Options) (*Result, error) {
+	result, err := run(ctx, src, dst, opts)
+	if err != nil {
+		return nil, Diagnose(src, err)
+	}
+	return result, nil
+}
+
+func run(ctx context.Context, src, dst string, opts Options) (*Result, error) {
 	begin := time.Now()
 	s, err := openSource(src)
 	if err != nil {
@@ -112,14 +120,14 @@ func Run(ctx context.Context, src, dst string, opts Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.settleHead(meta, &notes); err != nil {
-		return nil, err
-	}
-	a, err := architectureOf(&meta.Config)
+	weights, more, err := s.tensors(&meta.Config)
 	if err != nil {
 		return nil, err
 	}
-	weights := newCheckpointWeights(s.weights, a, &meta.Config, s.dir, filepath.Join(s.dir, "config.json"))
+	notes = append(notes, more...)
+	if err := settleHead(weights, meta, &notes); err != nil {
+		return nil, err
+	}
 	return produce(ctx, begin, dst, *meta, weights, notes, opts, func(ctx context.Context) ([]format.SourceFile, error) {
 		return hashFiles(ctx, s.files())
 	})

@@ -8,6 +8,16 @@ var (
 	ErrArchitecture = errors.New("the architecture is not supported")
 	// ErrMissing is about a tensor that the config asks for and the source does not have.
 	ErrMissing = errors.New("is missing")
+	// ErrUnknownTensor is about a tensor that the source has and the config knows nothing of.
+	ErrUnknownTensor = errors.New("is unknown")
+	// ErrShape is about a tensor that the source has in another shape.
+	ErrShape = errors.New("not that of its place")
+	// ErrQuantized is about weights that have been quantized in a way that is not read.
+	ErrQuantized = errors.New("the weights are quantized already")
+	// ErrAdapter is about a LoRA adapter, which is not a model by itself.
+	ErrAdapter = errors.New("a LoRA adapter, not a model")
+	// ErrScale is about FP8 weights whose scales do not fit them, or are not there.
+	ErrScale = errors.New("the scales of the FP8 weights")
 	// ErrNonFinite is about a weight that is NaN or infinite, which Options.AllowNonfinite lets pass.
 	ErrNonFinite = errors.New("a weight that is not finite")
 	// ErrTooLarge is about a weight that the type it is to be stored in cannot hold.
@@ -20,4 +30,9 @@ var (
 	ErrIsModel = errors.New("is an .stm file already")
 	// ErrNoConfig is about a source without config.json.
 	ErrNoConfig = errors.New("there is no config.json")
+	// ErrSeveral is about a directory of several checkpoints.
+	ErrSeveral = errors.New("holds several checkpoints")
 )
+
+// errLink is about a link that leads nowhere.
+var errLink = errors.New("a link to nothing")

@@ -2,32 +2,13 @@ package convert
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"reflect"
+	"math"
+	"slices"
 
 	"st/format"
+	"st/tokenizer"
 )
-
-// unmarshal is json.Unmarshal with errors that name the field, in words that are not Go's.
-func unmarshal(text []byte, into any) error {
-	err := json.Unmarshal(text, into)
-	var te *json.UnmarshalTypeError
-	if !errors.As(err, &te) {
-		if err != nil {
-			return fmt.Errorf("it is not valid JSON: %w", err)
-		}
-		return nil
-	}
-	expected := map[reflect.Kind]string{
-		reflect.Int: "a whole number", reflect.Float64: "a number", reflect.Bool: "true or false",
-		reflect.Slice: "an array", reflect.Struct: "an object", reflect.Map: "an object", reflect.String: "a text",
-	}[te.Type.Kind()]
-	if te.Field == "" {
-		return fmt.Errorf("it is a JSON %s: %s was expected", te.Value, expected)
-	}
-	return fmt.Errorf("field %s is a JSON %s: %s was expected", te.Field, te.Value, expected)
-}
 
 // sizeField is a field of config.json that must be there, and be 1 or more.
 type sizeField struct {
@@ -119,13 +100,21 @@ func parseTokenIDs(field string, text json.RawMessage) ([]int32, error) {
 	return nil, fmt.Errorf("field %s must be a token id, a whole number, or an array of them", field)
 }
 
-// parseGeneration reads the defaults for generation: generation_config.json rules, config.json fills in token ids.
-func parseGeneration(config, generation []byte) (format.Generation, error) {
+// generation is what config.json and generation_config.json say of it.
+type generation struct {
+	format.Generation
+	declared [][]int32 // end tokens of generation_config.json, then of config.json
+	notes    []string
+}
+
+// parseGeneration reads the defaults for generation: generation_config.json rules, config.json fills in token ids. Defaults that no
+// sampler can use are left out, with a note: they must not keep a model from running.
+func parseGeneration(config, generationConfig []byte) (g generation, err error) {
 	var ids struct {
 		BOS json.RawMessage `json:"bos_token_id"`
 		EOS json.RawMessage `json:"eos_token_id"`
 	}
-	var g struct {
+	var fields struct {
 		DoSample          *bool    `json:"do_sample"`
 		Temperature       *float64 `json:"temperature"`
 		TopK              *int     `json:"top_k"`
@@ -133,41 +122,63 @@ func parseGeneration(config, generation []byte) (format.Generation, error) {
 		MinP              *float64 `json:"min_p"`
 		RepetitionPenalty *float64 `json:"repetition_penalty"`
 	}
-	var out format.Generation
-	var bos []int32
 	for _, f := range []struct {
 		name string
 		text []byte
-	}{{"config.json", config}, {"generation_config.json", generation}} {
+	}{{"generation_config.json", generationConfig}, {"config.json", config}} {
 		if f.text == nil {
 			continue
 		}
 		ids.BOS, ids.EOS = nil, nil
 		err := unmarshal(f.text, &ids)
 		if err == nil && f.name != "config.json" {
-			err = unmarshal(f.text, &g)
+			err = unmarshal(f.text, &fields)
 		}
-		var b, e []int32
+		var bos, eos []int32
 		if err == nil {
-			b, err = parseTokenIDs("bos_token_id", ids.BOS)
+			bos, err = parseTokenIDs("bos_token_id", ids.BOS)
 		}
 		if err == nil {
-			e, err = parseTokenIDs("eos_token_id", ids.EOS)
+			eos, err = parseTokenIDs("eos_token_id", ids.EOS)
 		}
 		if err != nil {
-			return out, fmt.Errorf("%s: %w", f.name, err)
+			return g, fmt.Errorf("%s: %w", f.name, err)
 		}
-		if b != nil {
-			bos = b
+		if len(bos) > 0 && bos[0] >= 0 && g.BOS == nil { // -1 is how some say that there is none
+			g.BOS = &bos[0]
 		}
-		if e != nil {
-			out.EOS = e
+		g.declared = append(g.declared, eos)
+	}
+	if k := fields.TopK; k != nil && *k < 0 {
+		*k = 0 // off: vLLM and others write -1
+	}
+	g.DoSample, g.TopK = fields.DoSample, fields.TopK
+	g.Temperature = g.within("temperature", fields.Temperature, 0, math.MaxFloat32)
+	g.TopP = g.within("top_p", fields.TopP, 0, 1)
+	g.MinP = g.within("min_p", fields.MinP, 0, 1)
+	g.RepetitionPenalty = g.within("repetition_penalty", fields.RepetitionPenalty, 0, math.MaxFloat32)
+	return g, nil
+}
+
+// within returns a field's value, nil if it is out of range.
+func (g *generation) within(name string, value *float64, low, high float64) *float64 {
+	if value == nil || *value >= low && *value <= high {
+		return value
+	}
+	g.notes = append(g.notes, fmt.Sprintf("generation_config.json: field %s is %v, which is out of range: left out", name, *value))
+	return nil
+}
+
+// ends are the end tokens of a model: all that its files declare, and those that the tokenizer knows. It may be nil.
+func (g *generation) ends(t *tokenizer.Tokenizer, template string) []int32 {
+	if t != nil {
+		return t.EndTokens(template, g.declared...)
+	}
+	var all []int32
+	for _, id := range slices.Concat(g.declared...) {
+		if id >= 0 && !slices.Contains(all, id) {
+			all = append(all, id)
 		}
 	}
-	if len(bos) > 0 {
-		out.BOS = &bos[0]
-	}
-	out.DoSample, out.Temperature, out.TopK, out.TopP = g.DoSample, g.Temperature, g.TopK, g.TopP
-	out.MinP, out.RepetitionPenalty = g.MinP, g.RepetitionPenalty
-	return out, nil
+	return all
 }

@@ -61,8 +61,8 @@ func newPlan(c *format.Config, w weights, recipe *Recipe) (*plan, error) {
 		}
 	}
 	if t := w.unknown(c); t != nil {
-		return nil, fmt.Errorf("%s: tensor %s %v is unknown: it does not belong to the model that %s describes",
-			t.File(), t.Name(), t.Shape(), w.config())
+		return nil, fmt.Errorf("%s: tensor %s %v %w: it does not belong to the model that %s describes",
+			t.File(), t.Name(), t.Shape(), ErrUnknownTensor, w.config())
 	}
 	return p, nil
 }
@@ -111,11 +111,10 @@ func (p *plan) head() (h headPlan, err error) {
 func (p *plan) take(k key) (tensor, error) {
 	t, ok := p.weights.lookup(k)
 	if !ok {
-		return nil, fmt.Errorf("%s: tensor %s %w: get the source again, or check what %s says", p.weights.where(), p.weights.nameOf(k),
-			ErrMissing, p.weights.config())
+		return nil, fmt.Errorf("%s: tensor %s %w: %s asks for it", p.weights.where(), p.weights.nameOf(k), ErrMissing, p.weights.config())
 	}
 	if shape := p.config.Shape(k.role, k.expert >= 0); !slices.Equal(t.Shape(), shape) {
-		return nil, fmt.Errorf("%s: tensor %s has shape %v, %s asks for %v", t.File(), t.Name(), t.Shape(), p.weights.config(), shape)
+		return nil, fmt.Errorf("%s: tensor %s has shape %v, %w: %s asks for %v", t.File(), t.Name(), t.Shape(), ErrShape, p.weights.config(), shape)
 	}
 	p.sourceBytes += t.Bytes()
 	return t, nil

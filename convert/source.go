@@ -4,10 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"st/convert/checkpoint"
 	"st/format"
@@ -18,69 +16,104 @@ import (
 type source struct {
 	dir     string
 	weights *checkpoint.Checkpoint
+	model   format.Config
 	small   []string // paths of the small files that were read
+	notes   []string
 
-	config, generation, tokenizer, tokenizerConfig, template, templateJSON []byte
+	config, generation, template, templateJSON []byte
+
+	tokens tokenizer.Files
 
 	additionalTemplates []tokenizer.NamedTemplate
 }
 
-// openSource opens a checkpoint directory, or a weights file beside its config.json.
+// openSource opens a checkpoint directory, a weights file beside its config.json, or what leads to one.
 func openSource(path string) (*source, error) {
-	info, err := os.Stat(path)
+	found, notes, err := locate(path)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, cause(err))
+		return nil, err
 	}
-	if !info.IsDir() && strings.EqualFold(filepath.Ext(path), ".stm") {
-		return nil, fmt.Errorf("%s %w", path, ErrIsModel)
+	s := &source{dir: found, notes: notes}
+	if !isDir(found) {
+		s.dir = filepath.Dir(found)
 	}
-	s := &source{dir: path}
-	if !info.IsDir() {
-		s.dir = filepath.Dir(path)
-	}
-	for _, f := range []struct {
-		name string
-		to   *[]byte
-	}{
-		{"config.json", &s.config},
-		{"generation_config.json", &s.generation},
-		{"tokenizer.json", &s.tokenizer},
-		{"tokenizer_config.json", &s.tokenizerConfig},
-		{"chat_template.jinja", &s.template},
-		{"chat_template.json", &s.templateJSON},
-	} {
-		name := filepath.Join(s.dir, f.name)
-		text, err := readFile(name)
-		switch {
-		case err == nil:
-			*f.to = text
-			s.small = append(s.small, name)
-		case !errors.Is(err, fs.ErrNotExist):
-			return nil, fmt.Errorf("read %s: %w", name, cause(err))
-		}
-	}
-	if err := s.readAdditionalTemplates(); err != nil {
+	if err := s.readSmall(); err != nil {
 		return nil, err
 	}
 	if s.config == nil {
-		return nil, fmt.Errorf("%s: %w: a checkpoint is a directory as downloaded from Hugging Face", s.dir, ErrNoConfig)
+		return nil, fmt.Errorf("%s: %w", s.dir, ErrNoConfig)
 	}
-	if s.weights, err = checkpoint.Open(path); err != nil {
+	if s.model, err = ParseConfig(s.config); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(s.dir, "config.json"), err)
+	}
+	if s.weights, err = checkpoint.OpenLimited(found, tensorLimit(&s.model)); err != nil {
 		return nil, err
 	}
+	s.notes = append(s.notes, s.weights.Notes()...)
 	return s, nil
 }
 
-// readFile reads a regular file: to open a pipe would wait for somebody to write to it.
-func readFile(name string) ([]byte, error) {
-	info, err := os.Stat(name)
-	if err != nil {
-		return nil, err
+// readSmall reads all files that are not weights.
+func (s *source) readSmall() error {
+	for _, f := range []struct {
+		name string
+		to   *[]byte
+		json bool // as Python reads it
+	}{
+		{"config.json", &s.config, true},
+		{"generation_config.json", &s.generation, true},
+		{"tokenizer.json", &s.tokens.Tokenizer, false}, // which no Python reads
+		{"tokenizer_config.json", &s.tokens.TokenizerConfig, true},
+		{"vocab.json", &s.tokens.Vocab, true},
+		{"merges.txt", &s.tokens.Merges, false},
+		{"added_tokens.json", &s.tokens.AddedTokens, true},
+		{"special_tokens_map.json", &s.tokens.SpecialTokensMap, true},
+		{"chat_template.jinja", &s.template, false},
+		{"chat_template.json", &s.templateJSON, true},
+	} {
+		if s.tokens.Tokenizer != nil && slices.Contains([]string{"vocab.json", "merges.txt", "added_tokens.json", "special_tokens_map.json"}, f.name) {
+			continue // tokenizer.json says it all
+		}
+		path := filepath.Join(s.dir, f.name)
+		text, err := readSmall(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil && f.json {
+			if text, err = strictJSON(text); err != nil {
+				err = fmt.Errorf("%s: %w", path, err)
+			}
+		} else if err != nil {
+			err = readError(path, err)
+		}
+		if err != nil {
+			return err
+		}
+		*f.to = text
+		s.small = append(s.small, path)
 	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("it is not a regular file")
+	s.tokens.Config = s.config
+	return s.readAdditionalTemplates()
+}
+
+// readError is about a small file that cannot be read. Those of package checkpoint name it already.
+func readError(path string, err error) error {
+	var known *checkpoint.Error
+	if errors.As(err, &known) {
+		return err
 	}
-	return os.ReadFile(name)
+	return fmt.Errorf("read %s: %w", path, cause(err))
+}
+
+// tensorLimit returns how many tensors a checkpoint may have: of each of the model's the seven parts that bitsandbytes makes of one, so
+// that these are told for what they are, and some that are not used.
+func tensorLimit(c *format.Config) int {
+	const perLayer = 16
+	n := int64(c.Layers) * perLayer
+	if c.MoE != nil {
+		n += int64(c.Layers) * int64(c.MoE.Experts) * 3
+	}
+	return int(min(8*n+1000, checkpoint.MaxTensors))
 }
 
 // cause drops the operation and path of a *PathError: the error around it names the file.
@@ -97,52 +130,62 @@ func (s *source) files() []string { return slices.Concat(s.small, s.weights.File
 
 // meta reads the small files.
 func (s *source) meta() (*format.Meta, []string, error) {
-	path := filepath.Join(s.dir, "config.json")
-	m := &format.Meta{}
-	var err error
-	if m.Config, err = ParseConfig(s.config); err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if m.Generation, err = parseGeneration(s.config, s.generation); err != nil {
+	m := &format.Meta{Config: s.model}
+	generation, err := parseGeneration(s.config, s.generation)
+	if err != nil {
 		return nil, nil, fmt.Errorf("%s%c%w", s.dir, filepath.Separator, err) // the error begins with the file's name
 	}
-	var notes []string
-	if s.tokenizer == nil {
-		notes = append(notes, "the checkpoint has no tokenizer.json: the model runs on token ids only")
-	} else {
-		t, err := tokenizer.ParseHF(s.tokenizer, s.tokenizerConfig)
-		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", filepath.Join(s.dir, "tokenizer.json"), err)
-		}
-		if m.Tokenizer, err = t.MarshalBinary(); err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", filepath.Join(s.dir, "tokenizer.json"), err)
-		}
-		if t.VocabSize() > m.Config.Vocab {
-			notes = append(notes, fmt.Sprintf("tokenizer.json has %d tokens, the model only %d: text with the others cannot be run",
-				t.VocabSize(), m.Config.Vocab))
-		}
-	}
-	text, more, err := s.chatTemplate()
+	notes := slices.Concat(s.notes, generation.notes)
+	t, more, err := s.parseTokenizer()
 	if err != nil {
 		return nil, nil, err
 	}
-	m.ChatTemplate = text
+	notes = append(notes, more...)
+	if t != nil {
+		if m.Tokenizer, err = t.MarshalBinary(); err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", s.dir, err)
+		}
+		if t.VocabSize() > m.Config.Vocab {
+			notes = append(notes, fmt.Sprintf("the tokenizer has %d tokens, the model only %d: text with the others cannot be run",
+				t.VocabSize(), m.Config.Vocab))
+		}
+	}
+	if m.ChatTemplate, more, err = s.chatTemplate(); err != nil {
+		return nil, nil, err
+	}
+	m.Generation = generation.Generation
+	m.Generation.EOS = generation.ends(t, m.ChatTemplate)
 	return m, append(notes, more...), nil
+}
+
+// parseTokenizer returns the tokenizer, nil and a note if the files hold none.
+func (s *source) parseTokenizer() (*tokenizer.Tokenizer, []string, error) {
+	t, err := tokenizer.ParseFiles(s.tokens)
+	switch {
+	case err == nil && s.tokens.Tokenizer == nil:
+		return t, []string{"the tokenizer is made of vocab.json and merges.txt: there is no tokenizer.json"}, nil
+	case errors.Is(err, tokenizer.ErrNoTokenizer):
+		return nil, []string{"the checkpoint has no tokenizer.json: the model runs on token ids only" + s.otherTokenizer()}, nil
+	case errors.Is(err, tokenizer.ErrUnknownClass):
+		return nil, []string{fmt.Sprintf("%v: the model runs on token ids only%s", err, saveTokenizer)}, nil
+	case err != nil:
+		return nil, nil, fmt.Errorf("%s%c%w", s.dir, filepath.Separator, err) // the error begins with the file's name
+	}
+	return t, nil, nil
 }
 
 // settleHead decides where the language-model head is. A checkpoint of tied embeddings may hold lm_head.weight all the
 // same: torch files repeat the embedding matrix under that name. If it differs it is a head of its own.
-func (s *source) settleHead(m *format.Meta, notes *[]string) error {
-	a, err := architectureOf(&m.Config)
-	if err != nil {
-		return err
-	}
-	headName, embedName := a.tensorName(key{format.RoleHead, -1, -1}), a.tensorName(key{format.RoleEmbedding, -1, -1})
-	head, ok := s.weights.Lookup(headName)
-	if !ok || !m.Config.TiedEmbeddings {
+func settleHead(w *checkpointWeights, m *format.Meta, notes *[]string) error {
+	headKey, embedKey := key{format.RoleHead, -1, -1}, key{format.RoleEmbedding, -1, -1}
+	if !m.Config.TiedEmbeddings {
 		return nil
 	}
-	embed, ok := s.weights.Lookup(embedName)
+	head, ok := w.lookup(headKey)
+	if !ok {
+		return nil
+	}
+	embed, ok := w.lookup(embedKey)
 	if !ok {
 		return nil // the plan says that it is missing
 	}
@@ -151,27 +194,29 @@ func (s *source) settleHead(m *format.Meta, notes *[]string) error {
 		return err
 	}
 	if same {
-		*notes = append(*notes, headName+" repeats "+embedName+": stored once, as tied embeddings")
+		*notes = append(*notes, head.Name()+" repeats "+embed.Name()+": stored once, as tied embeddings")
 		return nil
 	}
 	m.Config.TiedEmbeddings = false
-	*notes = append(*notes, headName+" differs from "+embedName+": used as the head, although config.json says tied")
+	*notes = append(*notes, head.Name()+" differs from "+embed.Name()+": used as the head, although config.json says tied")
 	return nil
 }
 
-func equalTensors(a, b *checkpoint.Tensor) (bool, error) {
-	if a.DType != b.DType || !slices.Equal(a.Shape, b.Shape) {
+// equalTensors compares what two tensors are worth, whatever they are stored in.
+func equalTensors(a, b tensor) (bool, error) {
+	if !slices.Equal(a.Shape(), b.Shape()) {
 		return false, nil
 	}
 	n := max(1, min(a.Rows(), (1<<20)/max(1, a.Cols())))
 	x, y := make([]float32, n*a.Cols()), make([]float32, n*a.Cols())
+	var buf readBuffer
 	for r := 0; r < a.Rows(); r += n {
 		rows := min(n, a.Rows()-r)
 		x, y := x[:rows*a.Cols()], y[:rows*a.Cols()]
-		if err := a.ReadRows(x, r, rows); err != nil {
+		if err := a.Read(x, r, rows, &buf); err != nil {
 			return false, err
 		}
-		if err := b.ReadRows(y, r, rows); err != nil {
+		if err := b.Read(y, r, rows, &buf); err != nil {
 			return false, err
 		}
 		if !slices.Equal(x, y) {

@@ -2,6 +2,7 @@ package convert
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -12,15 +13,44 @@ import (
 
 // checkpointWeights are a checkpoint's, under the names that its architecture gives them.
 type checkpointWeights struct {
-	*checkpoint.Checkpoint
+	tensors         []*checkpoint.Tensor
+	names           map[string]*checkpoint.Tensor // by the architecture's names
 	arch            *architecture
 	model           *format.Config
 	dir, configPath string
-	asked           map[string]bool
+	quantization    quantization
+	asked           map[*checkpoint.Tensor]bool
+	fp8             int // tensors with scales
 }
 
-func newCheckpointWeights(c *checkpoint.Checkpoint, a *architecture, model *format.Config, dir, configPath string) *checkpointWeights {
-	return &checkpointWeights{c, a, model, dir, configPath, map[string]bool{}}
+// tensors returns the source's weights as those of a model, and notes about how they are read.
+func (s *source) tensors(model *format.Config) (*checkpointWeights, []string, error) {
+	a, err := architectureOf(model)
+	if err != nil {
+		return nil, nil, err
+	}
+	w := &checkpointWeights{tensors: s.weights.Tensors(), arch: a, model: model, dir: s.dir, configPath: filepath.Join(s.dir, "config.json"),
+		quantization: parseQuantization(s.config), asked: map[*checkpoint.Tensor]bool{}}
+	var notes []string
+	names, note := rename(w.tensors, a, model)
+	if w.names = names; note != "" {
+		notes = append(notes, note)
+	}
+	for _, t := range w.tensors {
+		if err := t.Readable(); err != nil {
+			return nil, nil, err // before anything is written
+		}
+		if t.DType == checkpoint.F8E4M3 || t.DType == checkpoint.F8E5M2 {
+			w.fp8++
+		}
+	}
+	switch {
+	case w.fp8 > 0:
+		notes = append(notes, fmt.Sprintf("%d tensors are FP8, of %d: what is made of them is no better", w.fp8, len(w.tensors)))
+	case w.quantization.Method != "":
+		notes = append(notes, fmt.Sprintf("config.json has a quantization_config, %s, and the weights are not quantized: it is not used", &w.quantization))
+	}
+	return w, notes, nil
 }
 
 func (w *checkpointWeights) where() string       { return w.dir }
@@ -29,41 +59,59 @@ func (w *checkpointWeights) nameOf(k key) string { return w.arch.tensorName(k) }
 
 func (w *checkpointWeights) lookup(k key) (tensor, bool) {
 	name := w.arch.tensorName(k)
-	if t, ok := w.Lookup(name); ok {
-		w.asked[name] = true
-		return checkpointTensor{t: t, shape: t.Shape, rows: t.Rows(), cols: t.Cols()}, true
+	if t, ok := w.take(name); ok {
+		return t, true
 	}
 	for _, f := range w.arch.fused {
 		if f.role != k.role || k.expert < 0 {
 			continue
 		}
-		name := fmt.Sprintf(f.pattern, k.layer)
-		if t, ok := w.Lookup(name); ok {
-			w.asked[name] = true
+		if t, ok := w.take(fmt.Sprintf(f.pattern, k.layer)); ok {
 			return f.tensor(t, w.model.MoE.Experts, k.expert, w.model.Shape(k.role, true)), true
 		}
 	}
 	return nil, false
 }
 
-// tensor returns an expert's part, which is to have the given shape. One that has not is returned as it is: the plan refuses it.
-func (f *fusedName) tensor(t *checkpoint.Tensor, experts, expert int, shape []int) tensor {
-	out, in := shape[0], shape[1]
-	switch {
-	case slices.Equal(t.Shape, []int{experts, f.parts * out, in}):
-		return checkpointTensor{t: t, shape: shape, row: (expert*f.parts + f.part) * out, rows: out, cols: in}
-	case slices.Equal(t.Shape, []int{experts, in, f.parts * out}):
-		return checkpointTensor{t: t, shape: shape, row: expert * in, rows: in, col: f.part * out, cols: out, transposed: true}
+// take returns a whole tensor, with its scales if it has any.
+func (w *checkpointWeights) take(name string) (checkpointTensor, bool) {
+	t, ok := w.names[name]
+	if !ok {
+		return checkpointTensor{}, false
 	}
-	return checkpointTensor{t: t, shape: t.Shape, rows: t.Rows(), cols: t.Cols()}
+	w.asked[t] = true
+	return checkpointTensor{t: t, shape: t.Shape, rows: t.Rows(), cols: t.Cols(), scales: w.scalesOf(name, t)}, true
 }
 
+// tensor returns an expert's part, which is to have the given shape. One that has not is returned as it is: the plan refuses it.
+func (f *fusedName) tensor(c checkpointTensor, experts, expert int, shape []int) tensor {
+	out, in := shape[0], shape[1]
+	switch {
+	case slices.Equal(c.t.Shape, []int{experts, f.parts * out, in}):
+		c.shape, c.row, c.rows, c.cols = shape, (expert*f.parts+f.part)*out, out, in
+	case slices.Equal(c.t.Shape, []int{experts, in, f.parts * out}):
+		c.shape, c.row, c.rows, c.col, c.cols, c.transposed = shape, expert*in, in, f.part*out, out, true
+	}
+	return c
+}
+
+// unusedSuffixes are tensors that a model does not need: angles that are computed from rope_theta, and how activations were to be
+// quantized beside FP8 weights.
+var unusedSuffixes = []string{".rotary_emb.inv_freq"}
+
+var unusedFP8Suffixes = []string{".input_scale", ".activation_scale", ".act_scale", ".k_scale", ".v_scale", ".kv_scale", ".q_scale", ".prob_output_scale"}
+
 func (w *checkpointWeights) unknown(c *format.Config) tensor {
-	for _, t := range w.Tensors() {
+	endsIn := func(name string, suffixes []string) bool {
+		return slices.ContainsFunc(suffixes, func(s string) bool { return strings.HasSuffix(name, s) })
+	}
+	head := w.names[w.arch.tensorName(key{format.RoleHead, -1, -1})]
+	for _, t := range w.tensors {
 		switch {
-		case w.asked[t.Name]:
-		case c.TiedEmbeddings && t.Name == w.arch.tensorName(key{format.RoleHead, -1, -1}): // a copy of the embeddings
-		case strings.HasSuffix(t.Name, ".rotary_emb.inv_freq"): // computed from rope_theta
+		case w.asked[t]:
+		case c.TiedEmbeddings && t == head: // a copy of the embeddings
+		case endsIn(t.Name, unusedSuffixes):
+		case w.fp8 > 0 && endsIn(t.Name, unusedFP8Suffixes):
 		default:
 			return checkpointTensor{t: t, shape: t.Shape, rows: t.Rows(), cols: t.Cols()}
 		}
@@ -78,6 +126,7 @@ type checkpointTensor struct {
 	row, rows  int
 	col, cols  int
 	transposed bool
+	scales     *scales // nil: none
 }
 
 func (c checkpointTensor) Name() string             { return c.t.Name }
@@ -96,11 +145,18 @@ func (c checkpointTensor) Bytes() int64 {
 }
 
 func (c checkpointTensor) Read(dst []float32, row, n int, buf *readBuffer) error {
+	if err := c.read(dst, c.row+row, n, buf); err != nil || c.scales == nil {
+		return err
+	}
+	return c.scales.apply(dst, c.row+row, c.col, c.cols)
+}
+
+func (c checkpointTensor) read(dst []float32, row, n int, buf *readBuffer) error {
 	if c.cols == c.t.Cols() {
-		return c.t.ReadRows(dst, c.row+row, n)
+		return c.t.ReadRows(dst, row, n)
 	}
 	whole := grow(&buf.floats, n*c.t.Cols())
-	if err := c.t.ReadRows(whole, c.row+row, n); err != nil {
+	if err := c.t.ReadRows(whole, row, n); err != nil {
 		return err
 	}
 	for r := range n {

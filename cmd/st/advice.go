@@ -52,5 +52,8 @@ func advise(err error) string {
 			return err.Error() + ": " + a.text
 		}
 	}
+	if text := convert.Advice(err); text != "" {
+		return err.Error() + ": " + text
+	}
 	return err.Error()
 }

@@ -30,7 +30,9 @@ func TestSets(t *testing.T) {
 		for i, s := range shards {
 			m[fmt.Sprint(i)] = s
 		}
-		return func(dir string) error { return ckpttest.WriteIndex(filepath.Join(dir, "model.safetensors.index.json"), m) }
+		return func(dir string) error {
+			return ckpttest.WriteIndex(filepath.Join(dir, "model.safetensors.index.json"), m)
+		}
 	}
 	shard := func(name, tensor string, v float32) func(dir string) error {
 		return func(dir string) error {

@@ -11,7 +11,7 @@ import (
 // Tensor is one tensor to write.
 type Tensor struct {
 	Name  string
-	DType string // as in safetensors: F32, F16, BF16, F64, I64, I32, U8
+	DType string // as in safetensors: F32, F16, BF16, F64, I64, I32, I8, U8, and F8_E4M3 and F8_E5M2, whose Data are the bytes
 	Shape []int
 	Data  []float32 // row-major; rounded to nearest even in a narrower type
 
@@ -23,7 +23,7 @@ type Tensor struct {
 }
 
 // elementSizes holds the bytes per element of the types this package writes.
-var elementSizes = map[string]int{"F32": 4, "F16": 2, "BF16": 2, "F64": 8, "I64": 8, "I32": 4, "U8": 1}
+var elementSizes = map[string]int{"F32": 4, "F16": 2, "BF16": 2, "F64": 8, "I64": 8, "I32": 4, "I8": 1, "U8": 1, "F8_E4M3": 1, "F8_E5M2": 1}
 
 // appendElement appends v as one little-endian element.
 func appendElement(b []byte, dtype string, v float32) ([]byte, error) {
@@ -40,7 +40,9 @@ func appendElement(b []byte, dtype string, v float32) ([]byte, error) {
 		return binary.LittleEndian.AppendUint64(b, uint64(int64(v))), nil
 	case "I32":
 		return binary.LittleEndian.AppendUint32(b, uint32(int32(v))), nil
-	case "U8":
+	case "I8":
+		return append(b, uint8(int8(v))), nil
+	case "U8", "F8_E4M3", "F8_E5M2":
 		return append(b, uint8(v)), nil
 	}
 	return nil, fmt.Errorf("ckpttest: cannot write dtype %q", dtype)

@@ -1,0 +1,516 @@
+package convert_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"st/convert"
+	"st/convert/checkpoint"
+	"st/convert/checkpoint/ckpttest"
+	"st/convert/modeltest"
+	"st/format"
+	"st/quant"
+)
+
+const (
+	lfsPointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 4974351472\n"
+	webPage    = "<!DOCTYPE html>\n<html><head><title>Sign in</title></head></html>\n"
+)
+
+// layOut writes a checkpoint somewhere in dir, and other things, and returns what is given to Run, relative to dir.
+type layOut func(t *testing.T, dir string, m *modeltest.Model) (src string)
+
+func write(t *testing.T, text string, elem ...string) {
+	t.Helper()
+	path := filepath.Join(elem...)
+	ok(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	ok(t, os.WriteFile(path, []byte(text), 0o644))
+}
+
+func ok(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// in writes the checkpoint to a directory below, given as src.
+func in(sub, src string) layOut {
+	return func(t *testing.T, dir string, m *modeltest.Model) string {
+		ok(t, os.MkdirAll(filepath.Join(dir, sub), 0o755))
+		ok(t, m.Write(filepath.Join(dir, sub)))
+		return src
+	}
+}
+
+// with writes the checkpoint to the directory that is given, and a file beside it, or in the place of one of its files.
+func with(name, text string) layOut {
+	return func(t *testing.T, dir string, m *modeltest.Model) string {
+		ok(t, m.Write(dir))
+		write(t, text, dir, name)
+		return "."
+	}
+}
+
+// renamed changes the names of all tensors.
+func renamed(to func(name string) string) layOut {
+	return func(t *testing.T, dir string, m *modeltest.Model) string {
+		for i := range m.Tensors {
+			m.Tensors[i].Name = to(m.Tensors[i].Name)
+		}
+		ok(t, m.Write(dir))
+		return "."
+	}
+}
+
+func prefixed(prefix string) layOut {
+	return renamed(func(name string) string { return prefix + name })
+}
+
+// with quantization_config, and each matrix of experts in the parts that suffixes and types tell.
+func quantizedAs(config map[string]any, parts map[string]string) layOut {
+	return func(t *testing.T, dir string, m *modeltest.Model) string {
+		if config != nil {
+			m.Config["quantization_config"] = config
+		}
+		var all []ckpttest.Tensor
+		for _, x := range m.Tensors {
+			name, matrix := strings.CutSuffix(x.Name, ".weight")
+			if !matrix || len(x.Shape) != 2 || strings.Contains(name, "embed") {
+				all = append(all, x)
+				continue
+			}
+			for suffix, dtype := range parts {
+				n := len(x.Data)
+				all = append(all, ckpttest.Tensor{Name: name + suffix, DType: dtype, Shape: x.Shape, Data: make([]float32, n)})
+			}
+		}
+		m.Tensors = all
+		ok(t, m.Write(dir))
+		return "."
+	}
+}
+
+const (
+	revisionA = "0123456789abcdef0123456789abcdef01234567"
+	revisionB = "89abcdef0123456789abcdef0123456789abcdef"
+)
+
+// TestSources: what is one step away from a checkpoint is found, and said. Every case is converted to the same file.
+func TestSources(t *testing.T) {
+	shards := func(src string, edit func(t *testing.T, dir string)) layOut {
+		return func(t *testing.T, dir string, m *modeltest.Model) string {
+			ok(t, m.WriteShards(dir, 3))
+			if edit != nil {
+				edit(t, dir)
+			}
+			return src
+		}
+	}
+	for _, tt := range []struct {
+		name   string
+		layOut layOut
+		note   string // "": none but that there is no tokenizer
+	}{
+		{"directory", in("", "."), ""},
+		{"prefix of torch.compile", prefixed("_orig_mod."), "tensors are called _orig_mod.model.embed_tokens.weight and so on: read as model.embed_tokens.weight"},
+		{"prefix of DDP", prefixed("module."), "tensors are called module.model."},
+		{"prefix of PEFT", prefixed("base_model.model."), "tensors are called base_model.model.model."},
+		{"prefix doubled", prefixed("model."), "tensors are called model.model."},
+		{"prefix of a larger model", prefixed("language_model."), "tensors are called language_model.model."},
+		{"two prefixes", prefixed("module._orig_mod."), "tensors are called module._orig_mod.model."},
+		{"prefix in the middle", renamed(func(name string) string { return strings.Replace(name, "model.", "model.language_model.", 1) }), "tensors are called model.language_model.embed_tokens"},
+		{"prefix missing", renamed(func(name string) string { return strings.TrimPrefix(name, "model.") }), "tensors are called embed_tokens.weight"},
+		{"wrapped layers", renamed(func(name string) string {
+			return strings.Replace(name, "self_attn.", "_fsdp_wrapped_module.self_attn._checkpoint_wrapped_module.", 1)
+		}), "tensors are called"},
+		{"Hub cache root", in("models--a--b/snapshots/"+revisionA, "models--a--b"), "holds one checkpoint"},
+		{"Hub cache snapshots", in("models--a--b/snapshots/"+revisionA, "models--a--b/snapshots"), "holds one checkpoint"},
+		{"whole Hub cache", in("huggingface/hub/models--a--b/snapshots/"+revisionA, "huggingface"), "holds one checkpoint"},
+		{"Hub cache of two revisions", func(t *testing.T, dir string, m *modeltest.Model) string {
+			write(t, revisionB, dir, "models--a--b/refs/main")
+			write(t, "{}", dir, "models--a--b/snapshots", revisionA, "config.json")
+			return in("models--a--b/snapshots/"+revisionB, "models--a--b")(t, dir, m)
+		}, "snapshots/" + revisionB},
+		{"the only directory in it", in("a/b", "a"), "holds one checkpoint"},
+		{"config.json", in("", "config.json"), "config.json is a file of the checkpoint"},
+		{"tokenizer_config.json", func(t *testing.T, dir string, m *modeltest.Model) string {
+			write(t, "{}", dir, "tokenizer_config.json")
+			return in("", "tokenizer_config.json")(t, dir, m)
+		}, "is a file of the checkpoint"},
+		{"one shard", shards("model-00002-of-00003.safetensors", nil), "model-00002-of-00003.safetensors is one of 3 shards"},
+		{"one shard, no index", shards("model-00003-of-00003.safetensors", func(t *testing.T, dir string) {
+			ok(t, os.Remove(filepath.Join(dir, "model.safetensors.index.json")))
+		}), "is one of 3 shards"},
+		{"stale index beside a .bin", func(t *testing.T, dir string, m *modeltest.Model) string {
+			m.Shape.Untied = true // no copy of the head
+			ok(t, m.WriteTorch(dir))
+			return with("model.safetensors.index.json", `{"weight_map":{"a":"model-00001-of-00001.safetensors"}}`)(t, dir, &modeltest.Model{Config: m.Config})
+		}, "pytorch_model.bin is used instead"},
+		{"pointer beside a .bin", func(t *testing.T, dir string, m *modeltest.Model) string {
+			m.Shape.Untied = true
+			ok(t, m.WriteTorch(dir))
+			write(t, lfsPointer, dir, "model.safetensors")
+			return "."
+		}, "pytorch_model.bin is used instead"},
+		{"leftover quantization_config", func(t *testing.T, dir string, m *modeltest.Model) string {
+			m.Config["quantization_config"] = map[string]any{"quant_method": "bitsandbytes", "load_in_4bit": true}
+			return in("", ".")(t, dir, m)
+		}, "config.json has a quantization_config, bitsandbytes to 4 bits, and the weights are not quantized"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := small()
+			dir := t.TempDir()
+			src := tt.layOut(t, dir, m)
+			if strings.Contains(tt.name, "stale index") { // which wrote an empty file of weights
+				ok(t, os.Remove(filepath.Join(dir, "model.safetensors")))
+			}
+			result, r := convertTo(t, filepath.Join(dir, src), convert.Options{Recipe: convert.Recipe{Type: quant.Q4_0}})
+			if got, want := sums(r), sums(reference(t, small())); !slices.Equal(got, want) {
+				t.Error("the file differs from that of the checkpoint itself")
+			}
+			notes := strings.Join(result.Notes, "\n")
+			if !strings.Contains(notes, tt.note) || tt.note == "" && len(result.Notes) != 1 {
+				t.Errorf("notes are %q, want %q", notes, tt.note)
+			}
+			t.Log(notes)
+		})
+	}
+}
+
+func reference(t *testing.T, m *modeltest.Model) *format.Reader {
+	dir := t.TempDir()
+	ok(t, m.Write(dir))
+	_, r := convertTo(t, dir, convert.Options{Recipe: convert.Recipe{Type: quant.Q4_0}})
+	return r
+}
+
+func sums(r *format.Reader) (all []uint64) {
+	for _, rec := range r.Records() {
+		all = append(all, rec.Checksum)
+	}
+	return all
+}
+
+// TestDiagnose: what cannot be converted is told for what it is, with what to do.
+func TestDiagnose(t *testing.T) {
+	type object = map[string]any
+	weights := func(text string) layOut { return with("model.safetensors", text) }
+	config := func(text string) layOut { return with("config.json", text) }
+	only := func(src string, files ...string) layOut { // no checkpoint at all
+		return func(t *testing.T, dir string, m *modeltest.Model) string {
+			for _, f := range files {
+				write(t, "x", dir, f)
+			}
+			return src
+		}
+	}
+	for _, tt := range []struct {
+		name   string
+		layOut layOut
+		kind   error
+		want   []string
+	}{
+		// 11: quantized already
+		{"bitsandbytes 4", quantizedAs(object{"quant_method": "bitsandbytes", "load_in_4bit": true, "bnb_4bit_quant_type": "nf4"}, map[string]string{".weight": "U8", ".weight.absmax": "U8"}),
+			convert.ErrQuantized, []string{"bitsandbytes to 4 bits NF4", "quantization_config in config.json", ".weight.absmax", "BF16"}},
+		{"bitsandbytes 8 of old", quantizedAs(object{"load_in_8bit": true}, map[string]string{".weight": "I8", ".SCB": "F32"}), convert.ErrQuantized, []string{"bitsandbytes to 8 bits", ".SCB"}},
+		{"bitsandbytes by its tensors", quantizedAs(nil, map[string]string{".weight": "U8", ".weight.quant_state.bitsandbytes__nf4": "U8"}), convert.ErrQuantized, []string{"bitsandbytes to 4 bits NF4"}},
+		{"GPTQ", quantizedAs(object{"quant_method": "gptq", "bits": 4}, map[string]string{".qweight": "I32", ".qzeros": "I32", ".scales": "F16", ".g_idx": "I32"}), convert.ErrQuantized, []string{"GPTQ to 4 bits"}},
+		{"GPTQ by its tensors", quantizedAs(nil, map[string]string{".qweight": "I32", ".scales": "F16", ".g_idx": "I32"}), convert.ErrQuantized, []string{"by GPTQ (tensor"}},
+		{"AWQ", quantizedAs(object{"quant_method": "awq", "bits": 4}, map[string]string{".qweight": "I32", ".qzeros": "I32"}), convert.ErrQuantized, []string{"AWQ to 4 bits"}},
+		{"compressed-tensors", quantizedAs(object{"quant_method": "compressed-tensors", "format": "pack-quantized"}, map[string]string{".weight_packed": "I32", ".weight_scale": "BF16"}),
+			convert.ErrQuantized, []string{"compressed-tensors, pack-quantized"}},
+		{"INT8 with scales", quantizedAs(object{"quant_method": "compressed-tensors", "format": "int-quantized"}, map[string]string{".weight": "I8", ".weight_scale": "BF16"}),
+			convert.ErrQuantized, []string{"compressed-tensors, int-quantized"}},
+		{"MXFP4", quantizedAs(object{"quant_method": "mxfp4"}, map[string]string{"_blocks": "U8", "_scales": "U8"}), convert.ErrQuantized, []string{"MXFP4"}},
+		{"HQQ", quantizedAs(object{"quant_config": object{}, "quant_method": "hqq"}, map[string]string{".W_q": "U8"}), convert.ErrQuantized, []string{"HQQ"}},
+		{"AQLM", quantizedAs(object{"quant_method": "aqlm"}, map[string]string{".codes": "I8", ".codebooks": "F16"}), convert.ErrQuantized, []string{"AQLM"}},
+		{"EETQ", quantizedAs(object{"quant_method": "eetq"}, map[string]string{".weight": "I8", ".weight_scales": "F16"}), convert.ErrQuantized, []string{"EETQ"}},
+		{"quanto", quantizedAs(object{"quant_method": "quanto", "weights": "int8"}, map[string]string{".weight._data": "I8", ".weight._scale": "F16"}), convert.ErrQuantized, []string{"quanto to int8"}},
+		{"torchao", quantizedAs(object{"quant_method": "torchao"}, map[string]string{".weight": "I8"}), convert.ErrQuantized, []string{"torchao"}},
+		{"NVFP4", quantizedAs(object{"quant_algo": "NVFP4"}, map[string]string{".weight": "U8", ".weight_scale_2": "F32"}), convert.ErrQuantized, []string{"NVFP4"}},
+		{"MLX", quantizedAs(object{"bits": 4, "group_size": 64}, map[string]string{".weight": "I32", ".scales": "F16", ".biases": "F16"}), convert.ErrQuantized, []string{".scales"}},
+		{"FP8 without scales", quantizedAs(object{"quant_method": "fp8"}, map[string]string{".weight": "F8_E4M3"}), convert.ErrScale, []string{"weight_scale_inv", "are missing", "one revision"}},
+		{"FP8 with scales of other blocks", quantizedAs(object{"quant_method": "fp8"}, map[string]string{".weight": "F8_E4M3", ".weight_scale_inv": "F32"}), convert.ErrScale, []string{"blocks of 128 by 128"}},
+
+		// 12: LoRA
+		{"LoRA adapter", func(t *testing.T, dir string, m *modeltest.Model) string {
+			write(t, `{"base_model_name_or_path":"org/base"}`, dir, "adapter_config.json")
+			ok(t, ckpttest.WriteSafetensors(filepath.Join(dir, "adapter_model.safetensors"), []ckpttest.Tensor{{Name: "base_model.model.lora_A.weight", DType: "F32", Data: []float32{1}}}))
+			return "."
+		}, convert.ErrAdapter, []string{"a LoRA adapter, not a model", `for "org/base"`, "merge_and_unload"}},
+		{"LoRA adapter beside config.json", func(t *testing.T, dir string, m *modeltest.Model) string {
+			ok(t, m.WriteConfig(dir))
+			write(t, `{}`, dir, "adapter_config.json")
+			return "."
+		}, convert.ErrAdapter, []string{"a LoRA adapter"}},
+		{"LoRA not merged", renamed(func(name string) string {
+			name = "base_model.model." + strings.Replace(name, "q_proj.weight", "q_proj.base_layer.weight", 1)
+			return strings.Replace(name, "k_proj.weight", "k_proj.lora_A.default.weight", 1)
+		}), convert.ErrAdapter, []string{"not merged", "merge_and_unload"}},
+
+		// 13: near a checkpoint
+		{"Hub cache of two snapshots", func(t *testing.T, dir string, m *modeltest.Model) string {
+			in("models--a--b/snapshots/"+revisionB, "")(t, dir, m)
+			return in("models--a--b/snapshots/"+revisionA, "models--a--b")(t, dir, m)
+		}, convert.ErrSeveral, []string{revisionA + ", " + revisionB, "name one of them"}},
+		{"two models", func(t *testing.T, dir string, m *modeltest.Model) string {
+			in("a", "")(t, dir, m)
+			return in("b", ".")(t, dir, m)
+		}, convert.ErrSeveral, []string{"a, b"}},
+		{"blobs", func(t *testing.T, dir string, m *modeltest.Model) string {
+			in("models--a--b/snapshots/"+revisionA, "")(t, dir, m)
+			return only("models--a--b/blobs", "models--a--b/blobs/0123")(t, dir, m)
+		}, convert.ErrNoConfig, []string{"give", "models--a--b"}},
+		{"one shard of an incomplete set", func(t *testing.T, dir string, m *modeltest.Model) string {
+			ok(t, m.WriteShards(dir, 3))
+			ok(t, os.Remove(filepath.Join(dir, "model-00001-of-00003.safetensors")))
+			return "model-00002-of-00003.safetensors"
+		}, checkpoint.ErrShard, []string{"1 of 3 shards are not there: model-00001-of-00003.safetensors", "the others can stay"}},
+		{"nothing", only("absent"), os.ErrNotExist, []string{"no such file", "give a checkpoint directory"}},
+		{"a name of the Hub", only("org/model"), os.ErrNotExist, []string{"no such file"}},
+		{"another case", only("MODEL", "model"), os.ErrNotExist, []string{"there is", "model"}},
+		{"an empty directory", func(t *testing.T, dir string, m *modeltest.Model) string { return "." }, convert.ErrNoConfig, []string{"the directory is empty"}},
+		{"weights of Meta", only(".", "consolidated.00.pth", "params.json"), convert.ErrNoConfig, []string{"as Meta", "-hf"}},
+		{"a GGUF file in it", only(".", "model.gguf"), convert.ErrNoConfig, []string{"model.gguf is a GGUF file, which can be given itself"}},
+		{"weights only", func(t *testing.T, dir string, m *modeltest.Model) string {
+			ok(t, m.Write(dir))
+			ok(t, os.Remove(filepath.Join(dir, "config.json")))
+			return "."
+		}, convert.ErrNoConfig, []string{"the weights are there: put config.json"}},
+		{"config only", func(t *testing.T, dir string, m *modeltest.Model) string {
+			ok(t, m.WriteConfig(dir))
+			return "."
+		}, checkpoint.ErrNoWeights, []string{"config.json is there, the weights are not"}},
+		{"weights for TensorFlow", func(t *testing.T, dir string, m *modeltest.Model) string {
+			ok(t, m.WriteConfig(dir))
+			return only(".", "tf_model.h5")(t, dir, m)
+		}, checkpoint.ErrNoWeights, []string{"tf_model.h5 is weights of TensorFlow"}},
+
+		// 15: not the file itself
+		{"pointer config.json", config(lfsPointer), checkpoint.ErrPointer, []string{"config.json: a Git LFS pointer, not the file itself, which has 4974351472 bytes", "git lfs pull"}},
+		{"pointer generation_config.json", with("generation_config.json", lfsPointer), checkpoint.ErrPointer, []string{"generation_config.json", "git lfs pull"}},
+		{"pointer tokenizer.json", with("tokenizer.json", lfsPointer), checkpoint.ErrPointer, []string{"tokenizer.json", "git lfs pull"}},
+		{"pointer tokenizer_config.json", with("tokenizer_config.json", lfsPointer), checkpoint.ErrPointer, []string{"tokenizer_config.json", "git lfs pull"}},
+		{"pointer vocab.json", with("vocab.json", lfsPointer), checkpoint.ErrPointer, []string{"vocab.json", "git lfs pull"}},
+		{"pointer merges.txt", with("merges.txt", lfsPointer), checkpoint.ErrPointer, []string{"merges.txt", "git lfs pull"}},
+		{"pointer template", with("chat_template.jinja", lfsPointer), checkpoint.ErrPointer, []string{"chat_template.jinja", "git lfs pull"}},
+		{"pointer further template", with("additional_chat_templates/x.jinja", lfsPointer), checkpoint.ErrPointer, []string{"x.jinja", "git lfs pull"}},
+		{"pointer weights", weights(lfsPointer), checkpoint.ErrPointer, []string{"model.safetensors", "git lfs pull"}},
+		{"pointer index", func(t *testing.T, dir string, m *modeltest.Model) string {
+			ok(t, m.WriteShards(dir, 1))
+			ok(t, os.Remove(filepath.Join(dir, "model-00001-of-00001.safetensors")))
+			write(t, lfsPointer, dir, "model.safetensors.index.json")
+			return "."
+		}, checkpoint.ErrPointer, []string{"index.json", "git lfs pull"}},
+		{"pointer shard", func(t *testing.T, dir string, m *modeltest.Model) string {
+			ok(t, m.WriteShards(dir, 2))
+			write(t, lfsPointer, dir, "model-00002-of-00002.safetensors")
+			return "."
+		}, checkpoint.ErrPointer, []string{"model-00002-of-00002.safetensors", "git lfs pull"}},
+		{"Xet pointer", weights("# xet version 0\nfilesize = 7\nhash = 'ab'\n"), checkpoint.ErrPointer, []string{"pointer"}},
+		{"web page as config.json", config(webPage), checkpoint.ErrWebPage, []string{"config.json", "a web page", "sign in"}},
+		{"web page as weights", weights(webPage), checkpoint.ErrWebPage, []string{"model.safetensors", "a web page", "sign in"}},
+		{"error of a server as config.json", config(`{"error":"Repository not found"}`), checkpoint.ErrText, []string{"Repository not found", "access"}},
+		{"text as config.json", config("Entry not found"), nil, []string{"config.json", "not valid JSON", `it begins with "Entry not found"`, "get this file once more"}},
+		{"text as weights", weights("Access to model x is restricted"), checkpoint.ErrText, []string{`"Access to model x is restricted"`, "access"}},
+		{"gzip weights", weights("\x1f\x8b\x08\x00"), checkpoint.ErrPacked, []string{"a gzip file", "unpack it"}},
+		{"gzip config.json", config("\x1f\x8b\x08\x00"), checkpoint.ErrPacked, []string{"config.json", "a gzip file", "unpack it"}},
+		{"zip weights", func(t *testing.T, dir string, m *modeltest.Model) string {
+			data, err := ckpttest.EncodeZip("x", []ckpttest.Entry{{Name: "model.safetensors"}})
+			ok(t, err)
+			return weights(string(data))(t, dir, m)
+		}, checkpoint.ErrPacked, []string{"without data.pkl", "unpack it"}},
+		{"empty weights", weights(""), checkpoint.ErrEmpty, []string{"the file is empty", "get this file once more"}},
+		{"empty config.json", config(""), checkpoint.ErrEmpty, []string{"config.json", "the file is empty"}},
+		{"cut config.json", config(`{"architectures":["SmallThinkerForCa`), nil, []string{"config.json", "it ends too early"}},
+		{"cut weights", func(t *testing.T, dir string, m *modeltest.Model) string {
+			in("", ".")(t, dir, m)
+			ok(t, os.Truncate(filepath.Join(dir, "model.safetensors"), 200_000))
+			return "."
+		}, checkpoint.ErrTruncated, []string{"cut off", "go on with it"}},
+		{"reserved space", weights(strings.Repeat("\x00", 4096)), checkpoint.ErrZeros, []string{"begins with zeros", "let its download finish"}},
+		{"aria2 download", with("model.safetensors.aria2", "x"), checkpoint.ErrPartial, []string{"model.safetensors.aria2 lies beside it", "goes on where it was"}},
+		{"a download that is not finished", func(t *testing.T, dir string, m *modeltest.Model) string {
+			ok(t, m.WriteConfig(dir))
+			write(t, "x", dir, ".cache/huggingface/download/abc.incomplete")
+			return "."
+		}, checkpoint.ErrPartial, []string{"abc.incomplete is a download that is not complete"}},
+		{"a download of the Hub's cache", func(t *testing.T, dir string, m *modeltest.Model) string {
+			snapshot := filepath.Join(dir, "models--a--b", "snapshots", revisionA)
+			ok(t, os.MkdirAll(snapshot, 0o755))
+			ok(t, m.WriteConfig(snapshot))
+			write(t, "x", dir, "models--a--b/blobs/0123.incomplete")
+			return "models--a--b"
+		}, checkpoint.ErrPartial, []string{"0123.incomplete"}},
+		{"a browser's download", func(t *testing.T, dir string, m *modeltest.Model) string {
+			ok(t, m.WriteConfig(dir))
+			write(t, "x", dir, "model.safetensors.crdownload")
+			return "model.safetensors.crdownload"
+		}, checkpoint.ErrPartial, []string{"not complete"}},
+		{"a link to nothing", func(t *testing.T, dir string, m *modeltest.Model) string {
+			in("", ".")(t, dir, m)
+			ok(t, os.Remove(filepath.Join(dir, "config.json")))
+			ok(t, os.Symlink("../blobs/1", filepath.Join(dir, "config.json")))
+			return "."
+		}, nil, []string{"config.json: a link to ../blobs/1, which does not exist", "the link"}},
+
+		// weights and config that do not belong together
+		{"another architecture's names", renamed(func(name string) string { return "transformer.h." + strings.ReplaceAll(name, "model.", "") + "x" }), convert.ErrMissing, []string{"another kind of model"}},
+		{"fewer layers", func(t *testing.T, dir string, m *modeltest.Model) string {
+			m.Tensors = slices.DeleteFunc(m.Tensors, func(x ckpttest.Tensor) bool { return strings.HasPrefix(x.Name, "model.layers.1.") })
+			return in("", ".")(t, dir, m)
+		}, convert.ErrMissing, []string{"config.json says 2 layers, the weights have 1"}},
+		{"a tensor too many", func(t *testing.T, dir string, m *modeltest.Model) string {
+			m.Tensors = append(m.Tensors, ckpttest.Tensor{Name: "model.extra", DType: "F32", Data: []float32{1}})
+			return in("", ".")(t, dir, m)
+		}, convert.ErrUnknownTensor, []string{"model.extra", "different models or versions"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir, out := t.TempDir(), t.TempDir()
+			src := tt.layOut(t, dir, small())
+			_, err := convert.Run(t.Context(), filepath.Join(dir, src), filepath.Join(out, "m.stm"), convert.Options{})
+			if err == nil {
+				t.Fatal("it was converted")
+			}
+			var d *convert.Diagnosis
+			if !errors.As(err, &d) || tt.kind != nil && !errors.Is(err, tt.kind) {
+				t.Errorf("%v (%T) is not %v", err, err, tt.kind)
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("error %q lacks %q", err, want)
+				}
+			}
+			if strings.ContainsAny(err.Error(), "\n\r") || strings.Contains(err.Error(), "download the checkpoint") {
+				t.Errorf("error %q", err)
+			}
+			mustBeEmpty(t, out)
+			t.Log(strings.ReplaceAll(err.Error(), dir, "DIR"))
+		})
+	}
+}
+
+// TestPythonJSON: config files are read as Python's json module reads them.
+func TestPythonJSON(t *testing.T) {
+	const more = `"x":NaN,"y":[-Infinity,{"z":Infinity}],"text":"NaN \" Infinity","n":123456789012345678901234567890,"s":"\ud800","vocab_size":7,`
+	utf16 := func(text string) string {
+		out := []byte{0xff, 0xfe}
+		for _, c := range []byte(text) {
+			out = append(out, c, 0)
+		}
+		return string(out)
+	}
+	base := t.TempDir()
+	ok(t, small().WriteConfig(base))
+	text, err := os.ReadFile(filepath.Join(base, "config.json"))
+	ok(t, err)
+	insert := func(fields string) string { return strings.Replace(string(text), "{", "{"+fields, 1) }
+	for _, tt := range []struct{ name, file, text, want string }{
+		{"numbers of Python, equal keys", "config.json", insert(more), ""}, // the last vocab_size is that of the model
+		{"byte order mark", "config.json", "\ufeff" + string(text), ""},
+		{"UTF-16", "config.json", utf16(string(text)), ""},
+		{"generation_config.json", "generation_config.json", `{"x":NaN,"eos_token_id":3,"top_k":5,"top_k":7}`, ""},
+		{"tokenizer_config.json", "tokenizer_config.json", `{"model_max_length":Infinity,"chat_template":"a"}`, ""},
+		{"NaN that counts", "config.json", insert(`"x":1,`)[:len(text)+6-1] + `,"rms_norm_eps":NaN}`, "field rms_norm_eps is NaN: a number was expected"},
+		{"Infinity that counts", "generation_config.json", `{"temperature":Infinity}`, "field temperature is Infinity"},
+		{"not UTF-8", "config.json", "{\"a\":\"\xff\"}", "it is not UTF-8"},
+		{"NaN in a word", "config.json", `{"a":NaNa}`, "not valid JSON"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			ok(t, small().Write(dir))
+			write(t, tt.text, dir, tt.file)
+			_, err := convert.Run(t.Context(), dir, filepath.Join(t.TempDir(), "m.stm"), convert.Options{})
+			if tt.want == "" && err != nil || tt.want != "" && !strings.Contains(fmt.Sprint(err), tt.want) {
+				t.Errorf("error is %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// TestGenerationConfig: end tokens are those of all files, and defaults that no sampler takes do not keep a model from running.
+func TestGenerationConfig(t *testing.T) {
+	for _, tt := range []struct {
+		name, text string
+		eos        []int32
+		check      func(g *format.Generation) bool
+		note       string
+	}{
+		{"ends of both", `{"eos_token_id":[5,2,5]}`, []int32{5, 2, 1}, nil, ""}, // config.json has 1 and 2
+		{"null", `{"eos_token_id":null,"temperature":null,"top_k":null}`, []int32{1, 2}, func(g *format.Generation) bool { return g.Temperature == nil && g.TopK == nil }, ""},
+		{"none", `{"eos_token_id":-1,"bos_token_id":-1}`, []int32{1, 2}, func(g *format.Generation) bool { return *g.BOS == 1 }, ""},
+		{"top_k off", `{"top_k":-1}`, []int32{1, 2}, func(g *format.Generation) bool { return *g.TopK == 0 }, ""},
+		{"temperature 0", `{"temperature":0.0,"do_sample":false}`, []int32{1, 2}, func(g *format.Generation) bool { return *g.Temperature == 0 }, ""},
+		{"top_p out of range", `{"top_p":1.5,"min_p":-1,"repetition_penalty":1.1}`, []int32{1, 2}, func(g *format.Generation) bool {
+			return g.TopP == nil && g.MinP == nil && *g.RepetitionPenalty == 1.1
+		}, "field top_p is 1.5, which is out of range"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			ok(t, small().Write(dir))
+			write(t, tt.text, dir, "generation_config.json")
+			result, r := convertTo(t, dir, convert.Options{})
+			if !slices.Equal(r.Generation.EOS, tt.eos) {
+				t.Errorf("end tokens are %v, want %v", r.Generation.EOS, tt.eos)
+			}
+			if tt.check != nil && !tt.check(&r.Generation) {
+				t.Errorf("the defaults are %+v", r.Generation)
+			}
+			if !strings.Contains(strings.Join(result.Notes, "\n"), tt.note) {
+				t.Errorf("notes are %q", result.Notes)
+			}
+		})
+	}
+}
+
+// TestTokenizerFiles: vocab.json and merges.txt make a tokenizer, whose end token is one more of the model's.
+func TestTokenizerFiles(t *testing.T) {
+	legacy := map[string]string{
+		"vocab.json": `{"a":0,"b":1,"ab":2,"<|endoftext|>":3}`, "merges.txt": "#version: 0.2\na b\n",
+		"tokenizer_config.json":   `{"tokenizer_class":"Qwen2Tokenizer","eos_token":"<|im_end|>","x":NaN}`,
+		"added_tokens.json":       `{"<|im_end|>":4}`,
+		"special_tokens_map.json": `{"eos_token":"<|im_end|>"}`,
+	}
+	without := func(name string) map[string]string {
+		m := maps.Clone(legacy)
+		delete(m, name)
+		return m
+	}
+	unknown := maps.Clone(legacy)
+	unknown["tokenizer_config.json"] = `{"tokenizer_class":"BartTokenizer"}`
+	for _, tt := range []struct {
+		name  string
+		files map[string]string
+		eos   []int32
+		note  string
+	}{
+		{"both", legacy, []int32{1, 2, 4, 3}, "the tokenizer is made of vocab.json and merges.txt"},
+		{"no merges", without("merges.txt"), []int32{1, 2}, "the checkpoint has no tokenizer.json: the model runs on token ids only, and vocab.json alone is not read; AutoTokenizer"},
+		{"unknown class", unknown, []int32{1, 2}, "BartTokenizer"},
+		{"SentencePiece", map[string]string{"tokenizer.model": "x"}, []int32{1, 2}, "tokenizer.model alone is not read"},
+		{"nothing", nil, []int32{1, 2}, "the checkpoint has no tokenizer.json: the model runs on token ids only"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			ok(t, small().Write(dir))
+			for name, text := range tt.files {
+				write(t, text, dir, name)
+			}
+			result, r := convertTo(t, dir, convert.Options{})
+			if !slices.Equal(r.Generation.EOS, tt.eos) || (len(r.Tokenizer) > 0) != (len(tt.eos) > 2) {
+				t.Errorf("end tokens are %v, want %v; %d bytes of tokenizer", r.Generation.EOS, tt.eos, len(r.Tokenizer))
+			}
+			if !strings.Contains(strings.Join(result.Notes, "\n"), tt.note) {
+				t.Errorf("notes are %q, want %q", result.Notes, tt.note)
+			}
+		})
+	}
+}

@@ -1,0 +1,138 @@
+package convert
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// errNotJSON is about a file that is to be JSON and is not.
+var errNotJSON = errors.New("it is not valid JSON")
+
+// strictJSON returns as JSON by the standard (RFC 8259) what Python's json module reads: checkpoints are written with it. Python knows
+// NaN, Infinity and -Infinity, which become strings here, so that fields that nobody reads do no harm; of two equal keys it takes the
+// last. A byte order mark, which Python refuses and editors on Windows write, is dropped, and UTF-16 is decoded.
+func strictJSON(text []byte) ([]byte, error) {
+	text = decodeUTF16(bytes.TrimPrefix(text, []byte("\ufeff")))
+	if !utf8.Valid(text) {
+		return nil, fmt.Errorf("%w: it is not UTF-8", errNotJSON)
+	}
+	dec := json.NewDecoder(bytes.NewReader(quoteNumbers(text)))
+	dec.UseNumber()
+	var v any // objects become maps, in which the last of equal keys remains
+	err := dec.Decode(&v)
+	if err == nil {
+		if _, err = dec.Token(); err == io.EOF {
+			return json.Marshal(v)
+		}
+		err = errors.New("more text follows the JSON value")
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = errors.New("it ends too early")
+	}
+	return nil, fmt.Errorf("%w (%v); it begins with %s", errNotJSON, err, beginning(text))
+}
+
+// beginning shows how a text begins.
+func beginning(text []byte) string {
+	const most = 40
+	s := []rune(string(bytes.TrimSpace(text[:min(4*most, len(text))])))
+	if len(s) > most {
+		return fmt.Sprintf("%q…", string(s[:most]))
+	}
+	return fmt.Sprintf("%q", string(s))
+}
+
+// decodeUTF16 returns a text that begins with the byte order mark of UTF-16 as UTF-8, and any other as it is.
+func decodeUTF16(text []byte) []byte {
+	var order binary.ByteOrder
+	switch {
+	case bytes.HasPrefix(text, []byte{0xff, 0xfe}):
+		order = binary.LittleEndian
+	case bytes.HasPrefix(text, []byte{0xfe, 0xff}):
+		order = binary.BigEndian
+	default:
+		return text
+	}
+	units := make([]uint16, 0, len(text)/2)
+	for text = text[2:]; len(text) >= 2; text = text[2:] {
+		units = append(units, order.Uint16(text))
+	}
+	return []byte(string(utf16.Decode(units)))
+}
+
+// pythonNumbers are the numbers that Python's json module writes and reads, and the standard does not know.
+var pythonNumbers = []string{"-Infinity", "Infinity", "NaN"}
+
+// quoteNumbers puts them in quotes where they are no part of a string.
+func quoteNumbers(text []byte) []byte {
+	if !bytes.Contains(text, []byte("NaN")) && !bytes.Contains(text, []byte("Infinity")) {
+		return text
+	}
+	out := make([]byte, 0, len(text)+64)
+	for i := 0; i < len(text); {
+		if text[i] == '"' {
+			end := i + 1
+			for end < len(text) && text[end] != '"' {
+				if text[end] == '\\' {
+					end++
+				}
+				end++
+			}
+			end = min(end+1, len(text))
+			out = append(out, text[i:end]...)
+			i = end
+			continue
+		}
+		n := 1
+		for _, name := range pythonNumbers {
+			if bytes.HasPrefix(text[i:], []byte(name)) {
+				n = len(name)
+				break
+			}
+		}
+		if n > 1 {
+			out = append(out, '"')
+			out = append(out, text[i:i+n]...)
+			out = append(out, '"')
+		} else {
+			out = append(out, text[i])
+		}
+		i += n
+	}
+	return out
+}
+
+// unmarshal is json.Unmarshal of what strictJSON returns, with errors that name the field, in words that are not Go's.
+func unmarshal(text []byte, into any) error {
+	err := json.Unmarshal(text, into)
+	var te *json.UnmarshalTypeError
+	if !errors.As(err, &te) {
+		if err != nil {
+			return fmt.Errorf("%w: %v", errNotJSON, err)
+		}
+		return nil
+	}
+	expected := map[reflect.Kind]string{
+		reflect.Int: "a whole number", reflect.Float64: "a number", reflect.Bool: "true or false",
+		reflect.Slice: "an array", reflect.Struct: "an object", reflect.Map: "an object", reflect.String: "a text",
+	}[te.Type.Kind()]
+	if te.Field == "" {
+		return fmt.Errorf("it is a JSON %s: %s was expected", te.Value, expected)
+	}
+	if te.Value == "string" && te.Offset <= int64(len(text)) {
+		for _, name := range pythonNumbers {
+			if strings.HasSuffix(string(text[:te.Offset]), `"`+name+`"`) {
+				return fmt.Errorf("field %s is %s: %s was expected", te.Field, name, expected)
+			}
+		}
+	}
+	return fmt.Errorf("field %s is a JSON %s: %s was expected", te.Field, te.Value, expected)
+}

@@ -1,0 +1,123 @@
+package convert
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"st/convert/checkpoint"
+)
+
+// quantization is quantization_config of config.json: how the weights were quantized before they were saved. Every method has fields of
+// its own; these tell the methods and their kinds apart.
+type quantization struct {
+	Method    string          `json:"quant_method"`
+	Bits      json.RawMessage `json:"bits"`
+	FourBit   bool            `json:"load_in_4bit"`
+	EightBit  bool            `json:"load_in_8bit"`
+	QuantType string          `json:"bnb_4bit_quant_type"`
+	Format    string          `json:"format"` // of compressed-tensors
+	Algorithm string          `json:"quant_algo"`
+	Weights   json.RawMessage `json:"weights"` // of quanto
+	Block     []int           `json:"weight_block_size"`
+}
+
+// parseQuantization reads it from config.json, where it may belong to a part of the model; zero if there is none. What it says helps to
+// read FP8 weights and to tell what others are, so that a malformed one is as good as none.
+func parseQuantization(config []byte) (q quantization) {
+	type part struct {
+		Quantization json.RawMessage `json:"quantization_config"`
+		Compression  json.RawMessage `json:"compression_config"` // of compressed-tensors, formerly
+	}
+	var file struct {
+		part
+		Text part `json:"text_config"`
+	}
+	_ = json.Unmarshal(config, &file)
+	for _, text := range []json.RawMessage{file.Quantization, file.Compression, file.Text.Quantization, file.Text.Compression} {
+		if len(text) == 0 || string(text) == "null" {
+			continue
+		}
+		_ = json.Unmarshal(text, &q)
+		if q.Method == "" && (q.FourBit || q.EightBit) {
+			q.Method = "bitsandbytes" // which did not say it at first
+		}
+		q.Method = cmp.Or(q.Method, q.Algorithm, "an unnamed method")
+		return q
+	}
+	return q
+}
+
+// block returns how many rows and columns share a scale.
+func (q *quantization) block() [2]int {
+	if len(q.Block) == 2 && q.Block[0] > 0 && q.Block[1] > 0 {
+		return [2]int{q.Block[0], q.Block[1]}
+	}
+	return defaultBlock
+}
+
+// methodNames are what people call the methods.
+var methodNames = map[string]string{
+	"gptq": "GPTQ", "awq": "AWQ", "hqq": "HQQ", "aqlm": "AQLM", "eetq": "EETQ", "mxfp4": "MXFP4", "fp8": "FP8", "fbgemm_fp8": "FBGEMM FP8",
+	"higgs": "HIGGS", "vptq": "VPTQ", "spqr": "SpQR", "modelopt": "ModelOpt", "auto-round": "AutoRound", "intel/auto-round": "AutoRound",
+	"quark": "Quark", "bitnet": "BitNet", "nvfp4": "NVFP4", "fp_quant": "FP-Quant",
+}
+
+// String names the method and the number of bits.
+func (q *quantization) String() string {
+	name := cmp.Or(methodNames[strings.ToLower(q.Method)], q.Method)
+	switch {
+	case q.FourBit:
+		return strings.TrimSpace(name + " to 4 bits " + strings.ToUpper(q.QuantType))
+	case q.EightBit:
+		return name + " to 8 bits"
+	case len(q.Bits) > 0 && string(q.Bits) != "null":
+		return name + " to " + strings.Trim(string(q.Bits), `"`) + " bits"
+	case q.Format != "":
+		return name + ", " + q.Format
+	case len(q.Weights) > 2 && q.Weights[0] == '"':
+		return name + " to " + strings.Trim(string(q.Weights), `"`)
+	}
+	return name
+}
+
+// marks are the ends of names that tell how weights were quantized, the most telling first.
+var marks = []struct{ suffix, method string }{
+	{".g_idx", "GPTQ"},
+	{".qweight", "GPTQ or AWQ"},
+	{".qzeros", "GPTQ or AWQ"},
+	{".quant_state.bitsandbytes__nf4", "bitsandbytes to 4 bits NF4"},
+	{".quant_state.bitsandbytes__fp4", "bitsandbytes to 4 bits FP4"},
+	{".absmax", "bitsandbytes to 4 bits"},
+	{".quant_map", "bitsandbytes to 4 bits"},
+	{".SCB", "bitsandbytes to 8 bits"},
+	{".weight_packed", "compressed-tensors"},
+	{".weight_zero_point", "compressed-tensors"},
+	{".weight_global_scale", "NVFP4"},
+	{".weight_scale_2", "NVFP4"},
+	{".W_q", "HQQ"},
+	{".codebooks", "AQLM"},
+	{".weight._data", "quanto"},
+	{".weight_scales", "EETQ"},
+	{"_blocks", "MXFP4"},
+	{"_scale_inv", "FP8 with block scales"},
+	{".weight_scale", "weight scales"},
+	{".scales", "MLX or another method with scales"},
+}
+
+// quantizedBy looks at tensors' names and types. It returns the method and a tensor that shows it, nil if none does.
+func quantizedBy(tensors []*checkpoint.Tensor) (method string, example *checkpoint.Tensor) {
+	for _, m := range marks {
+		if i := slices.IndexFunc(tensors, func(t *checkpoint.Tensor) bool { return strings.HasSuffix(t.Name, m.suffix) }); i >= 0 {
+			return m.method, tensors[i]
+		}
+	}
+	for _, t := range tensors {
+		if strings.HasSuffix(t.Name, ".weight") && t.Readable() != nil {
+			return fmt.Sprintf("a method that stores %s", t.DType), t
+		}
+	}
+	return "", nil
+}
