@@ -306,6 +306,7 @@ func readerOf(path string, openFile opener) (reader, error) {
 	defer f.Close()
 	first, err := head(path, f, sniffBytes)
 	switch {
+	case errors.Is(err, ErrText): // it was not to be a weight file
 	case err != nil:
 		return nil, err
 	case bytes.HasPrefix(first, []byte("PK\x03\x04")):
