@@ -207,12 +207,12 @@ func (p *place) adapter(err error) *Diagnosis {
 	if lora >= 0 {
 		d.What += fmt.Sprintf(" (tensor %s)", p.tensors[lora].Name)
 	}
-	if config {
+	if config { // which names the model that it is for
 		var fields struct {
 			Base string `json:"base_model_name_or_path"`
 		}
 		if text, err := readSmall(filepath.Join(p.dir, "adapter_config.json")); err == nil && json.Unmarshal(text, &fields) == nil && fields.Base != "" {
-			d.What += fmt.Sprintf(" for %q", fields.Base)
+			d.What += fmt.Sprintf("; its model is %q", fields.Base)
 		}
 	}
 	return d

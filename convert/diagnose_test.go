@@ -245,7 +245,7 @@ func TestDiagnose(t *testing.T) {
 			write(t, `{"base_model_name_or_path":"org/base"}`, dir, "adapter_config.json")
 			ok(t, ckpttest.WriteSafetensors(filepath.Join(dir, "adapter_model.safetensors"), []ckpttest.Tensor{{Name: "base_model.model.lora_A.weight", DType: "F32", Data: []float32{1}}}))
 			return "."
-		}, convert.ErrAdapter, []string{"a LoRA adapter, not a model", `for "org/base"`, "merge_and_unload"}},
+		}, convert.ErrAdapter, []string{"a LoRA adapter, not a model", `its model is "org/base"`, "merge_and_unload"}},
 		{"LoRA adapter beside config.json", func(t *testing.T, dir string, m *modeltest.Model) string {
 			ok(t, m.WriteConfig(dir))
 			write(t, `{}`, dir, "adapter_config.json")

@@ -165,9 +165,9 @@ func (s *set) missing() error {
 	if len(missing) == 0 {
 		return nil
 	}
-	path := filepath.Join(s.dir, s.name)
-	if s.index == nil {
-		path = s.path(missing[0])
+	path := s.dir
+	if s.index != nil {
+		path = filepath.Join(s.dir, s.name)
 	}
 	return fileError(ErrShard, path, "%d of %d shards are not there: %s", len(missing), len(s.files), list(missing))
 }
