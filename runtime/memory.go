@@ -1,7 +1,7 @@
 package runtime
 
 import (
-	"cmp"
+	"errors"
 
 	"st/format"
 	"st/runtime/engine"
@@ -12,8 +12,9 @@ import (
 type Memory struct {
 	// Budget bounds what the process takes. 0: there is no bound, the file is mapped.
 	Budget int64
-	// Chosen says that Open chose the budget, because the model needs more than is allowed.
-	Chosen bool
+	// Chosen says that Open chose the budget, because the model needs more than is allowed or, if Unmapped is true, because the file
+	// system does not map files, so that they are read.
+	Chosen, Unmapped bool
 	// Needed is about what the process takes without a bound.
 	Needed int64
 	// Allowed is what the process can have without pushing others out, and Source who says so: "the system" or "its control group". 0:
@@ -27,15 +28,27 @@ func (m Memory) Exceeds() bool {
 	return m.Budget > 0 && m.Allowed > 0 && min(m.Needed, m.Budget) > m.Allowed
 }
 
-// chooseMemory bounds the memory of a model that does not fit in what is allowed. A bound that was asked for stays.
+// chooseMemory bounds the memory of a model that does not fit in what is allowed, or whose file cannot be mapped: within a bound, it is
+// read. A bound that was asked for stays.
 func chooseMemory(r *format.Reader, opts *engine.Options, allowed int64, source string) Memory {
 	m := Memory{Budget: opts.Memory, Needed: engine.NeededMemory(r, *opts), Allowed: allowed, Source: source}
-	if opts.Memory == 0 && allowed > 0 && cmp.Compare(m.Needed, allowed) > 0 {
-		// Some is left to others, and it is in whole MiB: people type it.
-		const mebibyte = 1 << 20
-		m.Budget, m.Chosen = max(1, allowed/20*19/mebibyte)*mebibyte, true
-		opts.Memory = m.Budget
+	if opts.Memory > 0 {
+		return m
 	}
+	const mebibyte = 1 << 20
+	fits := allowed == 0 || m.Needed <= allowed
+	if fits {
+		_, err := r.Map()
+		m.Unmapped = errors.Is(err, format.ErrCannotMap)
+	}
+	switch {
+	case !fits:
+		// Some is left to others, and it is in whole MiB: people type it.
+		m.Budget = max(1, allowed/20*19/mebibyte) * mebibyte
+	case m.Unmapped:
+		m.Budget = (m.Needed/mebibyte + 1) * mebibyte // all of it
+	}
+	m.Chosen, opts.Memory = m.Budget > 0, m.Budget
 	return m
 }
 

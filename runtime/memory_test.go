@@ -1,7 +1,9 @@
 package runtime
 
 import (
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"st/convert"
@@ -41,5 +43,64 @@ func TestChooseMemory(t *testing.T) {
 			m.Allowed != tt.allowed || m.Source != "a test" || m.Needed < 35*mebibyte {
 			t.Errorf("%s: %+v, the engine has %d", tt.name, m, opts.Memory)
 		}
+	}
+}
+
+// unmappable is a file as some file systems have it: it can be read and not mapped.
+type unmappable struct{ *os.File }
+
+func (f unmappable) Size() (int64, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
+// A file that cannot be mapped is read: the budget is chosen for it, and the text is the same.
+func TestUnmapped(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tiny.stm")
+	if _, err := convert.Run(t.Context(), "../testdata/tiny-smallthinker", path, convert.Options{Recipe: convert.Recipe{Type: quant.Q4_0}}); err != nil {
+		t.Fatal(err)
+	}
+	text := func(m *Model) string {
+		var text strings.Builder
+		for piece, err := range m.Generate(t.Context(), "Once upon a time", Generate{MaxTokens: 8, Seed: new(uint64(7))}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			text.WriteString(piece.Text)
+		}
+		return text.String()
+	}
+	mapped, err := Open(t.Context(), path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mapped.Close()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := format.NewReader(unmappable{f}, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := New(t.Context(), r, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if got := m.Memory(); !got.Unmapped || !got.Chosen || got.Budget < got.Needed || got.Budget > got.Needed+1<<20 {
+		t.Errorf("the memory is %+v", got)
+	}
+	if got, want := text(m), text(mapped); got != want || want == "" {
+		t.Errorf("it writes %q, mapped %q", got, want)
+	}
+	// What is allowed counts here, too.
+	const mebibyte = 1 << 20
+	opts := engine.Options{Other: 10 * mebibyte}
+	if got := chooseMemory(r, &opts, 30*mebibyte, "a test"); got.Budget != 28*mebibyte || got.Unmapped {
+		t.Errorf("with 30 MiB the memory is %+v", got)
 	}
 }

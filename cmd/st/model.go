@@ -115,6 +115,8 @@ func (m *model) prepare(r *format.Reader, opts *engineFlags) (err error) {
 // memoryNote says if a budget was chosen, or is more than the system allows.
 func memoryNote(path string, m runtime.Memory) string {
 	switch {
+	case m.Unmapped:
+		return fmt.Sprintf("note: the file system does not map %s into memory: reading it, as with --memory %dMiB", filepath.Base(path), m.Budget>>20)
 	case m.Chosen:
 		return fmt.Sprintf("note: %s needs %s, and %s allows %s: running as with --memory %dMiB", filepath.Base(path), size(m.Needed), m.Source,
 			size(m.Allowed), m.Budget>>20)

@@ -90,10 +90,18 @@ func findSet(dir string, openFile opener, max int) (*set, []string, error) {
 			return s, notes, err
 		}
 	}
-	if first == nil {
+	switch {
+	case first == nil:
 		first = noWeights(dir, names)
+	case len(names) == 1 && !slices.ContainsFunc(layouts, func(l layout) bool { return exists(filepath.Join(dir, l.name)) }):
+		first = fmt.Errorf("%w; %w", noWeights(dir, names), first) // about a file of another name
 	}
 	return nil, nil, first
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 // noWeights says what a directory lacks.
