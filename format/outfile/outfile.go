@@ -27,6 +27,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"st/format/filelock"
 )
@@ -212,7 +213,7 @@ func (f *File) Commit() error {
 	if err := f.w.Flush(); err != nil {
 		return err
 	}
-	if err := f.target.Sync(); err != nil {
+	if err := f.target.Sync(); err != nil && !cannotSync(err) {
 		return f.writeError(err)
 	}
 	if err := f.target.Close(); err != nil {
@@ -239,6 +240,11 @@ func (f *File) Commit() error {
 		return fmt.Errorf("write %s: %w", f.path, cause(err))
 	}
 	return nil
+}
+
+// cannotSync reports whether an error says that a file system has no way to bring what was written to the disk.
+func cannotSync(err error) bool {
+	return errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL)
 }
 
 // Abort gives up and removes the temporary file. It does nothing after Commit, so that it can be deferred.
