@@ -14,16 +14,17 @@
 // pieces of a fixed size, so memory use does not depend on the size of a tensor, and any number of goroutines may read at once.
 //
 // Checkpoints come from strangers. No input makes the package panic, run code or allocate without bound; each error is one
-// line that names the file and the tensor or field, and says what to do.
+// line that names the file and the tensor or field, and has a kind, by which the caller says what to do.
 //
 // Where to find what:
 //
-//   - open.go: finds the weight files at a path and gathers their tensors
+//   - open.go: opens the weight files at a path and gathers their tensors; set.go: which files these are
+//   - sniff.go: what lies in the place of a file: pointers, web pages, archives
 //   - index.go: model.safetensors.index.json and its torch twin
 //   - reader_safetensors.go, json.go: the safetensors header
 //   - reader_torch.go: the zip file; pickle.go: its data.pkl; opcodes.go: what a pickle may hold; view.go: sizes and strides
 //   - tensor.go, strided.go, decode.go: a tensor, and reading its rows; dtype.go: element types
-//   - file.go: access to files; errors.go: how names are shown in errors
+//   - file.go: access to files; errors.go: the kinds of errors, and how names are shown in them
 //
 // The sub-package ckpttest writes checkpoints for tests.
 package checkpoint
