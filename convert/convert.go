@@ -51,6 +51,7 @@ func (o *Options) output() outfile.Options {
 
 // Result tells what Run made.
 type Result struct {
+	Type        quant.Type // that most weights have
 	Tensors     int
 	SourceBytes int64 // bytes of weights read
 	OutputBytes int64 // size of the file written
@@ -94,9 +95,33 @@ func fallbackNotes(all []Fallback) []string {
 	return notes
 }
 
-// Run converts the checkpoint at src, a directory or a weights file beside its config.json, into the file dst. The target
-// appears when it is complete and not before; on any error, or when ctx is cancelled, nothing is left behind. An error about the source
-// is a [Diagnosis].
+// input is a model that [Run] makes a file of.
+type input interface {
+	// files returns the paths of everything that the model is made from.
+	files() []string
+	// read reads what there is besides the weights, and says where those are.
+	read() (*material, error)
+	close() error
+}
+
+// material is what a file is made of.
+type material struct {
+	meta    format.Meta
+	notes   []string
+	general map[string]string // see [format.Provenance]
+	weights weights
+}
+
+func openInput(path string) (input, error) {
+	if promisesGGUF(path) {
+		return openGGUF(path)
+	}
+	return openSource(path)
+}
+
+// Run converts a model into the file dst. src is a checkpoint, a directory or a weights file beside its config.json; or a GGUF file, any one of a
+// set if it is split. The target appears when it is complete and not before; on any error, or when ctx is cancelled, nothing is left behind. An error
+// about the source is a [Diagnosis].
 func Run(ctx context.Context, src, dst string, opts Options) (*Result, error) {
 	result, err := run(ctx, src, dst, opts)
 	if err != nil {
@@ -107,29 +132,21 @@ func Run(ctx context.Context, src, dst string, opts Options) (*Result, error) {
 
 func run(ctx context.Context, src, dst string, opts Options) (*Result, error) {
 	begin := time.Now()
-	s, err := openSource(src)
+	in, err := openInput(src)
 	if err != nil {
 		return nil, err
 	}
-	defer s.weights.Close()
-	opts.inputs = s.files()
+	defer in.close()
+	opts.inputs = in.files()
 	if err := outfile.Check(dst, opts.output()); err != nil {
 		return nil, err
 	}
-	meta, notes, err := s.meta()
+	m, err := in.read()
 	if err != nil {
 		return nil, err
 	}
-	weights, more, err := s.tensors(&meta.Config)
-	if err != nil {
-		return nil, err
-	}
-	notes = append(notes, more...)
-	if err := settleHead(weights, meta, &notes); err != nil {
-		return nil, err
-	}
-	return produce(ctx, begin, dst, *meta, weights, notes, opts, func(ctx context.Context) ([]format.SourceFile, error) {
-		return hashFiles(ctx, s.files())
+	return produce(ctx, begin, dst, m, opts, func(ctx context.Context) ([]format.SourceFile, error) {
+		return hashFiles(ctx, in.files())
 	})
 }
 
@@ -151,8 +168,8 @@ func Quantize(ctx context.Context, src, dst string, opts Options) (*Result, erro
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", src, err)
 	}
-	notes := keptNotes(r.Provenance.Notes)
-	return produce(ctx, begin, dst, r.Meta, weights, notes, opts, func(ctx context.Context) ([]format.SourceFile, error) {
+	m := &material{meta: r.Meta, notes: keptNotes(r.Provenance.Notes), general: r.Provenance.General, weights: weights}
+	return produce(ctx, begin, dst, m, opts, func(ctx context.Context) ([]format.SourceFile, error) {
 		// Experts are verified as they are read, dense records here: they are read in pieces.
 		for i := range r.Records() {
 			if rec := &r.Records()[i]; !rec.IsExpert() {
@@ -166,25 +183,26 @@ func Quantize(ctx context.Context, src, dst string, opts Options) (*Result, erro
 }
 
 // produce plans, quantizes and writes. check goes over the sources in the meantime, and names them.
-func produce(ctx context.Context, begin time.Time, dst string, meta format.Meta, weights weights, notes []string, opts Options,
+func produce(ctx context.Context, begin time.Time, dst string, m *material, opts Options,
 	check func(context.Context) ([]format.SourceFile, error)) (*Result, error) {
 
+	notes := m.notes
 	if opts.Threads <= 0 {
 		opts.Threads = goruntime.GOMAXPROCS(0)
 	}
 	if opts.Calibration != nil {
-		if err := opts.Calibration.Check(&meta.Config); err != nil {
+		if err := opts.Calibration.Check(&m.meta.Config); err != nil {
 			return nil, err
 		}
 	}
 	if opts.Encoder == GPTQ && !opts.Calibration.HasCovariance() {
 		return nil, fmt.Errorf("the encoder gptq %w, with covariances", ErrCalibration)
 	}
-	p, err := newPlan(&meta.Config, weights, &opts.Recipe)
+	p, err := newPlan(&m.meta.Config, m.weights, &opts.Recipe)
 	if err != nil {
 		return nil, err
 	}
-	w, err := format.Create(dst, meta, p.records, format.CreateOptions{Force: opts.Force, Inputs: opts.inputs, Create: opts.Create})
+	w, err := format.Create(dst, m.meta, p.records, format.CreateOptions{Force: opts.Force, Inputs: opts.inputs, Create: opts.Create})
 	if err != nil {
 		return nil, err
 	}
@@ -211,9 +229,13 @@ func produce(ctx context.Context, begin time.Time, dst string, meta format.Meta,
 		notes = append(notes, "nothing is stored as q4_0: the encoder gptq has nothing to do")
 	}
 	notes = append(notes, p.againNotes()...)
+	if _, ok := m.weights.(*ggufWeights); ok && opts.Keep && !p.keep {
+		notes = append(notes, fmt.Sprintf("nothing in the source is quantized: its matrices are stored as %s, as those of a checkpoint are", opts.Type))
+	}
 	provenance := format.Provenance{
 		Tool:    opts.Tool,
-		Options: opts.provenance(),
+		Options: opts.provenance(p.keep),
+		General: m.general,
 		Sources: sources,
 		Notes:   append(slices.Clone(notes), fallbackNotes(p.fallbacks)...),
 	}
@@ -223,7 +245,8 @@ func produce(ctx context.Context, begin time.Time, dst string, meta format.Meta,
 	for _, l := range w.Leftovers() {
 		notes = append(notes, fmt.Sprintf("%s, %d bytes that a run which was killed had left behind, was removed", l.Path, l.Bytes))
 	}
-	result := &Result{SourceBytes: p.sourceBytes, Elapsed: time.Since(begin), Fallbacks: p.fallbacks, Losses: p.losses, Notes: notes}
+	result := &Result{SourceBytes: p.sourceBytes, Elapsed: time.Since(begin), Fallbacks: p.fallbacks, Losses: p.losses, Notes: notes,
+		Type: p.mainType()}
 	for i := range p.records {
 		result.Tensors += len(p.records[i].Tensors)
 	}
@@ -236,8 +259,8 @@ func produce(ctx context.Context, begin time.Time, dst string, meta format.Meta,
 }
 
 // provenance are the options that shape the result.
-func (o *Options) provenance() map[string]string {
-	options := o.Recipe.options()
+func (o *Options) provenance(kept bool) map[string]string {
+	options := o.Recipe.options(kept)
 	options["encoder"] = o.Encoder.String()
 	if o.Calibration != nil {
 		options["calibration"] = o.Calibration.Name

@@ -34,7 +34,7 @@ const readWeights = 256 << 10
 func (e *encoder) tensor(out []byte, r *format.Record, t *format.Tensor, src tensor, from, to int) error {
 	e.layer = r.Layer
 	if b, ok := src.(blocks); ok && src.Transposed() == t.Transposed {
-		if typ, known := src.Type(); known && typ == t.Type {
+		if typ, known := src.Type(); known && typ == t.Type && (b.checked() || typ.Block() > 1) {
 			return e.copy(out, t, b, from, to)
 		}
 	}
@@ -62,7 +62,27 @@ func (e *encoder) copy(out []byte, t *format.Tensor, src blocks, from, to int) e
 		if err := src.ReadBlocks(quants, scales, u*n, rows, &e.buf); err != nil {
 			return err
 		}
+		if !src.checked() {
+			if err := e.checkScales(scales[:rows*ns], src, u*n, ns); err != nil {
+				return err
+			}
+		}
 		t.StoreUnits(out[int64(u-from)*t.Stride:], quants, scales)
+	}
+	return nil
+}
+
+// checkScales looks for scales that are not finite: quants are. A row has size bytes of them.
+func (e *encoder) checkScales(scales []byte, src tensor, row, size int) error {
+	for i := 0; i < len(scales); i += 2 {
+		if scales[i+1]&0x7c != 0x7c { // the exponent is not all ones
+			continue
+		}
+		if !e.allowNonfinite {
+			return fmt.Errorf("%s: tensor %s has a block with the scale %v, which makes %w of it, at [%d, %d]: the source is damaged", src.File(), src.Name(),
+				quant.HalfToFloat(uint16(scales[i])|uint16(scales[i+1])<<8), ErrNonFinite, row+i/size, i%size/2*quant.BlockSize)
+		}
+		e.nonfinite.Add(quant.BlockSize)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -14,13 +15,15 @@ type plan struct {
 	records     []format.Record
 	sources     [][]tensor // of each record's tensors
 	fallbacks   []Fallback
-	again       map[[2]quant.Type]int // tensors that were quantized already and are once more, by both types
+	again       map[requantized]int // tensors that were quantized already and are once more
 	sourceBytes int64
 	readBytes   int64  // what is read of them: a table that is the head too is read twice
 	losses      []Loss // after write, if they were asked for
 
 	types   [numClasses]quant.Type
 	recipe  *Recipe
+	keep    bool // types are kept where the recipe allows it
+	exact   bool // F32 may be had of what comes in blocks
 	arch    *architecture
 	config  *format.Config
 	weights weights
@@ -31,7 +34,10 @@ func newPlan(c *format.Config, w weights, recipe *Recipe) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{types: recipe.types(), recipe: recipe, arch: a, config: c, weights: w, again: map[[2]quant.Type]int{}}
+	p := &plan{types: recipe.types(), recipe: recipe, arch: a, config: c, weights: w, again: map[requantized]int{}}
+	if g, ok := w.(*ggufWeights); ok {
+		p.keep, p.exact = recipe.Keep && g.quantized(), true
+	}
 	dense, experts := a.keys(c)
 	head, err := p.head()
 	if err != nil {
@@ -86,11 +92,11 @@ func (p *plan) head() (h headPlan, err error) {
 		return h, err
 	}
 	h.tensor = h.embed
-	embedType, err := p.typeOf(Embed, h.embed, p.config.Hidden)
+	embedType, err := p.typeOf(Embed, h.embed, p.config.Hidden, false)
 	if err != nil {
 		return h, err
 	}
-	headType, err := p.typeOf(Head, h.embed, p.config.Hidden)
+	headType, err := p.typeOf(Head, h.embed, p.config.Hidden, false)
 	if err != nil {
 		return h, err
 	}
@@ -175,4 +181,15 @@ func (p *plan) has(t quant.Type) bool {
 	return slices.ContainsFunc(p.records, func(r format.Record) bool {
 		return slices.ContainsFunc(r.Tensors, func(x format.Tensor) bool { return x.Type == t })
 	})
+}
+
+// mainType returns the type that most weights have.
+func (p *plan) mainType() quant.Type {
+	number := map[quant.Type]int64{}
+	for _, r := range p.records {
+		for _, t := range r.Tensors {
+			number[t.Type] += t.Params()
+		}
+	}
+	return slices.MaxFunc(quant.Types(), func(a, b quant.Type) int { return cmp.Compare(number[a], number[b]) })
 }

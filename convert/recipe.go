@@ -1,7 +1,11 @@
 package convert
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"st/format"
 	"st/quant"
@@ -50,6 +54,9 @@ type Recipe struct {
 	Type quant.Type
 	// Of a class of its own; nil: Type, or for Embed [EmbedType] of Type.
 	Attention, Experts, Embed, Head *quant.Type
+	// Keep: if the source is a GGUF file that is quantized, its tensors keep their types, or get the nearest that files have and that loses
+	// little. Type is for other sources then, and a class's own type goes before.
+	Keep bool
 }
 
 // EmbedType returns the type that the embedding table has in a file of the given type, unless the user says otherwise: the
@@ -65,9 +72,14 @@ func EmbedType(t quant.Type) quant.Type {
 	return t
 }
 
+// class returns the type that was named for a class alone; nil: none.
+func (r *Recipe) class(c Class) *quant.Type {
+	return [numClasses]*quant.Type{Attention: r.Attention, Experts: r.Experts, Embed: r.Embed, Head: r.Head}[c]
+}
+
 // asked returns the type that the user named for a class, and whether that was done.
 func (r *Recipe) asked(c Class) (quant.Type, bool) {
-	if t := [numClasses]*quant.Type{Attention: r.Attention, Experts: r.Experts, Embed: r.Embed, Head: r.Head}[c]; t != nil {
+	if t := r.class(c); t != nil {
 		return *t, true
 	}
 	return r.Type, c != Embed
@@ -84,9 +96,19 @@ func (r *Recipe) types() (types [numClasses]quant.Type) {
 	return types
 }
 
-// options are what provenance keeps of the recipe: what is not as Type alone would have it, and embed in any case.
-func (r *Recipe) options() map[string]string {
+// options are what provenance keeps of the recipe: what is not as Type alone would have it, and embed in any case. kept tells that types were
+// kept.
+func (r *Recipe) options(kept bool) map[string]string {
 	types := r.types()
+	if kept {
+		o := map[string]string{"type": "as in the source"}
+		for c := Attention; c < numClasses; c++ {
+			if t := r.class(c); t != nil {
+				o[c.option()] = t.String()
+			}
+		}
+		return o
+	}
 	o := map[string]string{"type": r.Type.String(), "embed": types[Embed].String()}
 	for c := Attention; c < numClasses; c++ {
 		if c != Embed && types[c] != r.Type {
@@ -117,18 +139,29 @@ func stored(asked quant.Type, cols int) quant.Type {
 	return quant.F16
 }
 
+// want returns the type that a class's tensor should have, and whether the user named it.
+func (p *plan) want(c Class, src tensor, turned bool) (t quant.Type, asked bool) {
+	if q, ok := src.(ggufTensor); ok && p.keep && p.recipe.class(c) == nil {
+		return q.nearest(turned), false
+	}
+	_, asked = p.recipe.asked(c)
+	return p.types[c], asked
+}
+
 // typeOf returns the type that a class's tensor gets, with rows of cols weights. What was lost cannot be brought back, so a tensor
-// is not stored in a better type than it comes in: that is refused if it was asked for, and if not the tensor stays as it is.
-func (p *plan) typeOf(c Class, src tensor, cols int) (quant.Type, error) {
+// is not stored in a better type than it comes in: that is refused if it was asked for, and if not the tensor stays as it is. It is
+// another matter if its blocks have to be turned, which loses more. The exact numbers of a GGUF file may be had, as F32.
+func (p *plan) typeOf(c Class, src tensor, cols int, turned bool) (quant.Type, error) {
 	if c == Exact {
 		return quant.F32, nil
 	}
-	t := stored(p.types[c], cols)
+	asked, byUser := p.want(c, src, turned)
+	t := stored(asked, cols)
 	from, known := src.Type()
-	if !known || rank(t) <= rank(from) {
+	if !known || turned || rank(t) <= rank(from) || t == quant.F32 && p.exact {
 		return t, nil
 	}
-	if _, asked := p.recipe.asked(c); asked {
+	if byUser {
 		return t, fmt.Errorf("%s: tensor %s is %s, and as %s it %w: choose another type for %s, "+
 			"or begin with a file that is more precise", src.File(), src.Name(), from, t, ErrPrecision, c)
 	}
@@ -137,32 +170,59 @@ func (p *plan) typeOf(c Class, src tensor, cols int) (quant.Type, error) {
 
 // setType sets a planned tensor's type, and takes note of what the user should know.
 func (p *plan) setType(t *format.Tensor, c Class, src tensor) (err error) {
-	if t.Type, err = p.typeOf(c, src, t.Cols); err != nil {
+	turned := t.Transposed != src.Transposed()
+	if t.Type, err = p.typeOf(c, src, t.Cols, turned); err != nil {
 		return err
 	}
-	if asked := p.types[c]; c != Exact && !asked.Fits(t.Cols) {
+	if asked, _ := p.want(c, src, turned); c != Exact && !asked.Fits(t.Cols) {
 		p.fallbacks = append(p.fallbacks, Fallback{t.Name, t.Cols, asked, t.Type})
 	}
-	if from, known := src.Type(); known && from != t.Type && from.Block() > 1 {
-		p.again[[2]quant.Type{from, t.Type}]++
+	from, known := src.Type()
+	name, quantized := from.String(), known && from.Block() > 1
+	if g, ok := src.(ggufTensor); ok {
+		name, quantized = g.quantized()
+	}
+	if quantized && t.Type.Block() > 1 && (turned || !known || from != t.Type) {
+		p.again[requantized{strings.ToLower(name), t.Type, known, turned}]++
 	}
 	return nil
+}
+
+// requantized tells of tensors that were quantized before.
+type requantized struct {
+	from          string
+	to            quant.Type
+	known, turned bool // from is a type of files; the blocks lie along the other dimension
 }
 
 // againNotes tells of tensors that have lost precision before.
 func (p *plan) againNotes() []string {
 	var notes []string
-	for _, from := range quant.Types() {
-		for _, to := range quant.Types() {
-			if n := p.again[[2]quant.Type{from, to}]; n > 0 {
-				were := fmt.Sprintf("%d tensors were", n)
-				if n == 1 {
-					were = "1 tensor was"
-				}
-				notes = append(notes, fmt.Sprintf("%s %s already: quantized a second time, to %s, weights lose more than if they came from the checkpoint",
-					were, from, to))
-			}
+	kinds := slices.SortedFunc(maps.Keys(p.again), func(a, b requantized) int {
+		return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to), btoi(a.turned)-btoi(b.turned))
+	})
+	for _, k := range kinds {
+		n := p.again[k]
+		were := fmt.Sprintf("%d tensors were", n)
+		if n == 1 {
+			were = "1 tensor was"
+		}
+		switch {
+		case k.turned:
+			notes = append(notes, fmt.Sprintf("%s %s in blocks along the neurons, and neurons are stored one by one: quantized a second time, to %s", were, k.from, k.to))
+		case !k.known && k.to == quant.Q8_0:
+			notes = append(notes, fmt.Sprintf("%s %s, which .stm files do not have: stored as q8_0, which loses little more", were, k.from))
+		default:
+			notes = append(notes, fmt.Sprintf("%s %s already: quantized a second time, to %s, weights lose more than if they came from the checkpoint",
+				were, k.from, k.to))
 		}
 	}
 	return notes
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }

@@ -202,6 +202,22 @@ func settleHead(w *checkpointWeights, m *format.Meta, notes *[]string) error {
 	return nil
 }
 
+func (s *source) close() error { return s.weights.Close() }
+
+func (s *source) read() (*material, error) {
+	meta, notes, err := s.meta()
+	if err != nil {
+		return nil, err
+	}
+	m := &material{meta: *meta}
+	weights, more, err := s.tensors(&m.meta.Config)
+	if err != nil {
+		return nil, err
+	}
+	m.weights, m.notes = weights, append(notes, more...)
+	return m, settleHead(weights, &m.meta, &m.notes)
+}
+
 // equalTensors compares what two tensors are worth, whatever they are stored in.
 func equalTensors(a, b tensor) (bool, error) {
 	if !slices.Equal(a.Shape(), b.Shape()) {

@@ -5,7 +5,7 @@ import (
 	"st/quant"
 )
 
-// weights is where a plan's tensors come from: a checkpoint, or an .stm file. They are asked for by what they are, not by name.
+// weights is where a plan's tensors come from: a checkpoint, a GGUF file, or an .stm file. They are asked for by what they are, not by name.
 type weights interface {
 	lookup(k key) (tensor, bool)
 	// nameOf returns what the source calls a tensor, be it there or not.
@@ -40,6 +40,8 @@ type blocks interface {
 	tensor
 	// ReadBlocks fills quants and scales with those of rows [row, row+n), one row after the other.
 	ReadBlocks(quants, scales []byte, row, n int, buf *readBuffer) error
+	// checked tells that somebody has looked for NaN and infinity.
+	checked() bool
 }
 
 // readBuffer is what a goroutine keeps for its reads. The record that was read last is kept, for tensors of one record are read one

@@ -63,6 +63,9 @@ func (m modelTensor) Transposed() bool         { return m.t.Transposed }
 func (m modelTensor) Bytes() int64             { return m.t.Bytes() }
 func (m modelTensor) Type() (quant.Type, bool) { return m.t.Type, true }
 
+// checked: weights are looked at when a file is made.
+func (m modelTensor) checked() bool { return true }
+
 func (m modelTensor) Read(dst []float32, row, n int, buf *readBuffer) error {
 	cols := m.t.Cols
 	return m.eachRow(row, n, buf, func(r int, unit []byte) {

@@ -28,6 +28,8 @@ type Provenance struct {
 	Tool string `json:"tool"`
 	// Options are the command-line options that shape the result.
 	Options map[string]string `json:"options,omitempty"`
+	// General is what the source says of itself, under the names that GGUF has: name, organization, license, url, quantized_by. Nil: nothing.
+	General map[string]string `json:"general,omitempty"`
 	// Sources are the files it was made from.
 	Sources []SourceFile `json:"sources"`
 	// Notes say what a user should know, such as tensors that could not be stored in the asked type.

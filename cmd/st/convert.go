@@ -43,9 +43,9 @@ func (a *app) convertCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			a.noteConversion(target, opts.Type, result)
+			a.noteConversion(target, result)
 			if asJSON {
-				return a.printJSON(newConvertReport(target, opts.Type, result))
+				return a.printJSON(newConvertReport(target, result))
 			}
 			return nil
 		},

@@ -31,9 +31,9 @@ type fallbackReport struct {
 }
 
 // noteConversion sums up a conversion for a person.
-func (a *app) noteConversion(target string, t quant.Type, r *convert.Result) {
+func (a *app) noteConversion(target string, r *convert.Result) {
 	a.note("%s: %s, %s became %s of %s (%.0f %%) in %s, %s/s",
-		target, plural(r.Tensors, "tensor"), size(r.SourceBytes), size(r.OutputBytes), t,
+		target, plural(r.Tensors, "tensor"), size(r.SourceBytes), size(r.OutputBytes), r.Type,
 		100*float64(r.OutputBytes)/float64(max(1, r.SourceBytes)), r.Elapsed.Round(time.Millisecond), size(int64(sourceRate(r))))
 	type kind struct {
 		cols        int
@@ -65,9 +65,9 @@ func sourceRate(r *convert.Result) float64 {
 	return float64(r.SourceBytes) / max(r.Elapsed.Seconds(), 1e-9)
 }
 
-func newConvertReport(target string, t quant.Type, r *convert.Result) convertReport {
+func newConvertReport(target string, r *convert.Result) convertReport {
 	report := convertReport{
-		Output: target, Type: t.String(), Tensors: r.Tensors, SourceBytes: r.SourceBytes, OutputBytes: r.OutputBytes,
+		Output: target, Type: r.Type.String(), Tensors: r.Tensors, SourceBytes: r.SourceBytes, OutputBytes: r.OutputBytes,
 		Seconds: r.Elapsed.Seconds(), SourceBytesPerSecond: sourceRate(r), PeakRSSBytes: process.PeakRSS(),
 		Fallbacks: []fallbackReport{}, Notes: append([]string{}, r.Notes...),
 	}

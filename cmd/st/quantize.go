@@ -42,9 +42,9 @@ func (a *app) quantizeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			a.noteConversion(args[1], opts.Type, result)
+			a.noteConversion(args[1], result)
 			if asJSON {
-				return a.printJSON(newConvertReport(args[1], opts.Type, result))
+				return a.printJSON(newConvertReport(args[1], result))
 			}
 			if opts.Report {
 				newLossReport(result.Losses).print(a.stdout)

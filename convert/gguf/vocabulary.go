@@ -103,3 +103,32 @@ func (f *File) General() General {
 		URL: first("source.url", "source.repo_url", "url", "repo_url"), QuantizedBy: first("quantized_by"),
 	}
 }
+
+// Sampling are the defaults for generation that a file has under general.sampling. A nil field was not given.
+type Sampling struct {
+	Temperature, TopP, MinP, RepetitionPenalty *float64
+	TopK                                       *int
+}
+
+// Sampling returns the defaults for generation. The error names the entry that is wrong.
+func (f *File) Sampling() (Sampling, error) {
+	k := &keys{metadata: f.Metadata}
+	const prefix = "general.sampling."
+	var s Sampling
+	for name, to := range map[string]**float64{"temp": &s.Temperature, "top_p": &s.TopP, "min_p": &s.MinP, "penalty_repeat": &s.RepetitionPenalty} {
+		if v, ok := k.float(prefix + name); ok {
+			*to = &v
+		}
+	}
+	n, ok := find(k, prefix+"top_k", "a whole number", func(value any) (int, bool) {
+		n, ok := asInt(value)
+		return int(n), ok && n >= 0 && n <= maxSize
+	})
+	if ok {
+		s.TopK = &n
+	}
+	if k.err != nil {
+		return Sampling{}, fmt.Errorf("%s: %w", f.shards[0].path, k.err)
+	}
+	return s, nil
+}

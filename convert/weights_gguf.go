@@ -1,0 +1,186 @@
+package convert
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"st/convert/gguf"
+	"st/format"
+	"st/quant"
+)
+
+// ggufWeights are a GGUF file's, or those of a set of files that one was split into.
+type ggufWeights struct {
+	*gguf.File
+	model *gguf.Model
+	asked map[string]bool
+}
+
+func newGGUFWeights(f *gguf.File, m *gguf.Model) *ggufWeights {
+	return &ggufWeights{f, m, map[string]bool{}}
+}
+
+func (w *ggufWeights) where() string  { return w.Paths()[0] }
+func (w *ggufWeights) config() string { return "the metadata of " + w.Paths()[0] }
+
+// quantized reports whether any weights come in blocks.
+func (w *ggufWeights) quantized() bool {
+	return slices.ContainsFunc(w.Tensors, func(t *gguf.Tensor) bool { return t.Type.Block() > 1 })
+}
+
+func (w *ggufWeights) nameOf(k key) string {
+	return gguf.Name{Role: k.role, Layer: k.layer, Experts: k.expert >= 0}.String()
+}
+
+func (w *ggufWeights) lookup(k key) (tensor, bool) {
+	t, ok := w.Lookup(w.nameOf(k))
+	if !ok {
+		return nil, false
+	}
+	w.asked[t.Name] = true
+	if k.expert >= 0 {
+		if len(t.Shape) != 3 || k.expert >= t.Shape[0] {
+			return ggufTensor{t: t, shape: t.Shape}, true // the plan refuses it
+		}
+		t = t.Slice(k.expert)
+	}
+	x := ggufTensor{t: t, shape: t.Shape}
+	if w.transposed(k.role, k.expert >= 0) && len(t.Shape) == 2 {
+		x.shape, x.transposed = []int{t.Shape[1], t.Shape[0]}, true
+	}
+	return x, true
+}
+
+// transposed reports whether matrices of a role are stored transposed.
+func (w *ggufWeights) transposed(role format.Role, experts bool) bool {
+	return experts && role == format.RoleDown && w.model.DownTransposed
+}
+
+func (w *ggufWeights) unknown(*format.Config) tensor {
+	for _, t := range w.Tensors {
+		if !w.asked[t.Name] && t.Name != gguf.HeadPredictor {
+			return ggufTensor{t: t, shape: t.Shape}
+		}
+	}
+	return nil
+}
+
+// ggufTensor is a tensor of a GGUF file, or that of one expert.
+type ggufTensor struct {
+	t          *gguf.Tensor
+	shape      []int // [out, in]
+	transposed bool
+}
+
+func (g ggufTensor) Name() string             { return g.t.Name }
+func (g ggufTensor) File() string             { return g.t.File() }
+func (g ggufTensor) Shape() []int             { return g.shape }
+func (g ggufTensor) Rows() int                { return g.t.Rows() }
+func (g ggufTensor) Cols() int                { return g.t.Cols() }
+func (g ggufTensor) Transposed() bool         { return g.transposed }
+func (g ggufTensor) Bytes() int64             { return g.t.Bytes() }
+func (g ggufTensor) Type() (quant.Type, bool) { return g.t.Type.Quant() }
+
+// Read is short, so whoever wants to stop it waits for it.
+func (g ggufTensor) Read(dst []float32, row, n int, _ *readBuffer) error {
+	return g.t.ReadRows(context.Background(), dst, row, n)
+}
+
+// quantized returns the name of the type if the weights lost precision when they were stored in it.
+func (g ggufTensor) quantized() (name string, ok bool) {
+	return g.t.Type.String(), g.t.Type.Block() > 1
+}
+
+// nearest returns the type that the weights of a quantized file are stored in if nobody asks for another. turned tells that their blocks lie along
+// the other dimension, so that they cannot be kept.
+func (g ggufTensor) nearest(turned bool) quant.Type {
+	switch typ, known := g.t.Type.Quant(); {
+	case known && !(turned && typ == quant.Q4_0):
+		return typ
+	case known:
+		return turnedType
+	}
+	return nearestTypes[g.t.Type]
+}
+
+// turnedType is what down matrices of Q4_0 become that lie along the neurons, and nearestTypes what types become that .stm files do not have.
+// docs/gguf.md tells what the choices were measured to lose.
+const turnedType = quant.Q8_0
+
+var nearestTypes = map[gguf.Type]quant.Type{
+	gguf.Q2_K: quant.Q4_0, gguf.Q3_K: quant.Q4_0, gguf.Q4_K: quant.Q8_0, gguf.Q4_1: quant.Q8_0, gguf.IQ4_NL: quant.Q8_0, gguf.IQ4_XS: quant.Q8_0,
+	gguf.Q5_0: quant.Q8_0, gguf.Q5_1: quant.Q8_0, gguf.Q5_K: quant.Q8_0, gguf.Q6_K: quant.Q8_0,
+}
+
+// ReadBlocks is for blocks: other numbers are read one by one, and looked at.
+func (g ggufTensor) ReadBlocks(quants, scales []byte, row, n int, _ *readBuffer) error {
+	return g.t.ReadQuants(context.Background(), quants, scales, row, n)
+}
+
+// checked: whoever wrote the file may have stored anything.
+func (g ggufTensor) checked() bool { return false }
+
+// CheckGGUF tells whether [Run] converts a GGUF file: nil, or an error that says what keeps it from that. Only headers are looked at.
+func CheckGGUF(f *gguf.File) error {
+	m, err := f.Model()
+	if err != nil {
+		return err
+	}
+	return checkGGUF(f, m)
+}
+
+// checkGGUF checks that the file has the tensors that its metadata tells of, all of them and no others. What is checked is there once for each layer,
+// so a header that tells of more layers or experts than the file has is found out before anything is made for each of them.
+func checkGGUF(f *gguf.File, m *gguf.Model) error {
+	w := newGGUFWeights(f, m)
+	check := func(role format.Role, layer int, experts bool) error {
+		name := gguf.Name{Role: role, Layer: layer, Experts: experts}.String()
+		t, ok := f.Lookup(name)
+		if !ok {
+			return fmt.Errorf("%s: tensor %s %w: get the file again, or another one of the model", w.where(), name, ErrMissing)
+		}
+		w.asked[name] = true
+		want := m.Config.Shape(role, experts)
+		if w.transposed(role, experts) {
+			want = []int{want[1], want[0]}
+		}
+		if experts {
+			want = append([]int{m.Config.MoE.Experts}, want...)
+		}
+		if !slices.Equal(t.Shape, want) {
+			return fmt.Errorf("%s: tensor %s has shape %v, %s asks for %v", t.File(), t.Name, t.Shape, w.config(), want)
+		}
+		if !t.Type.Decodable() {
+			return fmt.Errorf("%s: tensor %s is %s: %w: get a file of another type, such as Q4_0 or Q8_0", t.File(), t.Name, t.Type, gguf.ErrType)
+		}
+		return nil
+	}
+	a, err := architectureOf(&m.Config)
+	if err != nil {
+		return err
+	}
+	for _, t := range a.tensors {
+		if t.role.PerLayer() || t.role == format.RoleHead && m.Config.TiedEmbeddings {
+			continue
+		}
+		if err := check(t.role, -1, false); err != nil {
+			return err
+		}
+	}
+	for l := range m.Config.Layers {
+		for _, t := range a.tensors {
+			experts := t.perExpert()
+			if !t.role.PerLayer() || experts && !m.Config.HasExperts(l) || !experts && !hasRole(&m.Config, t.role, l) {
+				continue
+			}
+			if err := check(t.role, l, experts); err != nil {
+				return err
+			}
+		}
+	}
+	if t := w.unknown(&m.Config); t != nil {
+		return fmt.Errorf("%s: tensor %q %v is unknown: it does not belong to the model that %s describes", t.File(), t.Name(), t.Shape(), w.config())
+	}
+	return nil
+}
