@@ -28,6 +28,8 @@ var (
 	ErrCalibration = errors.New("needs a calibration")
 	// ErrIsModel is about a source that is an .stm file already.
 	ErrIsModel = errors.New("is an .stm file already")
+	// ErrExport is about a model that a GGUF file cannot hold, or that llama.cpp would not compute as it is.
+	ErrExport = errors.New("not possible in a GGUF file for llama.cpp")
 	// ErrNoConfig is about a source without config.json.
 	ErrNoConfig = errors.New("there is no config.json")
 	// ErrSeveral is about a directory of several checkpoints.
@@ -36,3 +38,6 @@ var (
 
 // errLink is about a link that leads nowhere.
 var errLink = errors.New("a link to nothing")
+
+// errNoTokenizer is about a model without one.
+var errNoTokenizer = errors.New("the model has no tokenizer")

@@ -119,6 +119,7 @@ Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted.`,
 	root.AddCommand(
 		a.convertCommand(),
 		a.quantizeCommand(),
+		a.exportCommand(),
 		a.calibrateCommand(),
 		a.inspectCommand(),
 		a.diffCommand(),

@@ -95,3 +95,8 @@ func (t Type) Quant() (quant.Type, bool) {
 	}
 	return 0, false
 }
+
+// TypeOf is the inverse of [Type.Quant].
+func TypeOf(t quant.Type) Type {
+	return map[quant.Type]Type{quant.F32: F32, quant.F16: F16, quant.BF16: BF16, quant.Q4_0: Q4_0, quant.Q8_0: Q8_0}[t]
+}

@@ -58,14 +58,37 @@ type Writer struct {
 // NewWriter writes the header. The data is aligned to general.alignment if that is among the metadata, a power of two as an uint32, and to 32
 // bytes otherwise. Values are of the types that [Entry] lists.
 func NewWriter(dst io.Writer, metadata Metadata, tensors []Info) (*Writer, error) {
-	w := &Writer{dst: dst, alignment: 32, tensors: tensors, next: -1}
+	l, err := NewLayout(metadata, tensors)
+	if err != nil {
+		return nil, err
+	}
+	w := &Writer{dst: dst, alignment: l.alignment, tensors: tensors, next: -1}
+	if w.write(l.Header); w.err == nil {
+		w.advance()
+	}
+	return w, w.err
+}
+
+// Layout is where what lies in a file, for those who write it in another order than from start to end.
+type Layout struct {
+	Header  []byte  // what the file begins with
+	Offsets []int64 // of the tensors' data, from the start of the file
+	Size    int64   // of the file
+
+	alignment int64
+}
+
+// NewLayout lays a file out as [NewWriter] does.
+func NewLayout(metadata Metadata, tensors []Info) (*Layout, error) {
+	l := &Layout{alignment: 32}
 	if value, ok := metadata.Lookup("general.alignment"); ok {
 		n, ok := value.(uint32)
 		if !ok || n == 0 || n&(n-1) != 0 || n > 1<<20 {
 			return nil, fmt.Errorf("general.alignment is %v: it must be a power of two up to 1048576, as an uint32", value)
 		}
-		w.alignment = int64(n)
+		l.alignment = int64(n)
 	}
+	align := func(n int64) int64 { return (n + l.alignment - 1) / l.alignment * l.alignment }
 	b := append([]byte("GGUF"), 3, 0, 0, 0)
 	b = le.AppendUint64(b, uint64(len(tensors)))
 	b = le.AppendUint64(b, uint64(len(metadata)))
@@ -81,7 +104,6 @@ func NewWriter(dst io.Writer, metadata Metadata, tensors []Info) (*Writer, error
 		}
 	}
 	names := map[string]bool{}
-	offset := int64(0)
 	for _, t := range tensors {
 		size, err := t.bytes()
 		if err != nil {
@@ -97,13 +119,16 @@ func NewWriter(dst io.Writer, metadata Metadata, tensors []Info) (*Writer, error
 			b = le.AppendUint64(b, uint64(n))
 		}
 		b = le.AppendUint32(b, uint32(t.Type))
-		b = le.AppendUint64(b, uint64(offset))
-		offset += (size + w.alignment - 1) / w.alignment * w.alignment
+		b = le.AppendUint64(b, uint64(l.Size))
+		l.Offsets = append(l.Offsets, l.Size)
+		l.Size += align(size)
 	}
-	if w.write(b); w.err == nil {
-		w.advance()
+	start := align(int64(len(b)))
+	for i := range l.Offsets {
+		l.Offsets[i] += start
 	}
-	return w, w.err
+	l.Header, l.Size = b, l.Size+start
+	return l, nil
 }
 
 // write writes without looking at tensors.

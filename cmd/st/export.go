@@ -1,0 +1,78 @@
+package main
+
+import (
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"st/convert"
+	"st/quant"
+)
+
+// exportReport is what st export --json prints.
+type exportReport struct {
+	Output      string   `json:"output"`
+	Tensors     int      `json:"tensors"`
+	SourceBytes int64    `json:"source_bytes"`
+	OutputBytes int64    `json:"output_bytes"`
+	Seconds     float64  `json:"seconds"`
+	Notes       []string `json:"notes"`
+}
+
+func (a *app) exportCommand() *cobra.Command {
+	var opts convert.ExportOptions
+	var down quant.Type
+	var target string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "export MODEL -o model.gguf",
+		Short: "Write an .stm file as a GGUF file, for llama.cpp",
+		Long: `Write the model of an .stm file as a GGUF file: weights, tokenizer, chat template and defaults for generation. Weights stay as they are, with one
+exception: SmallThinker's down matrices lie by neuron in .stm files and by output in GGUF files. Those of f32, f16 and bf16 are turned without
+loss, those of q4_0 and q8_0 are quantized a second time, to the same type or to that of --down. Weights stream through, so memory stays small whatever
+the model's size. The output appears when it is complete: an error or Ctrl-C leaves nothing.
+
+--json prints one object:
+  output                   the file written
+  tensors                  number of tensors in it
+  source_bytes             size of the .stm file
+  output_bytes             size of the GGUF file
+  seconds
+  notes                    what else to know, an array of strings`,
+		Example: `  st export small.stm -o small.gguf
+  st export small.stm -o small.gguf --down q8_0`,
+		Args: arguments("MODEL"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if target == "" || target == "-" {
+				return usagef("an output file is missing: -o model.gguf (a model is not written to standard output)")
+			}
+			if cmd.Flags().Changed("down") {
+				opts.Down = &down
+			}
+			p := a.newProgress("export", "B")
+			opts.Progress = p.update
+			result, err := convert.Export(cmd.Context(), args[0], target, opts)
+			p.finish()
+			if err != nil {
+				return err
+			}
+			a.note("%s: %s, %s in %s", target, plural(result.Tensors, "tensor"), size(result.OutputBytes), result.Elapsed.Round(time.Millisecond))
+			for _, n := range result.Notes {
+				a.note("note: %s", n)
+			}
+			if asJSON {
+				return a.printJSON(exportReport{target, result.Tensors, result.SourceBytes, result.OutputBytes, result.Elapsed.Seconds(),
+					append([]string{}, result.Notes...)})
+			}
+			return nil
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&target, "output", "o", "", "`file` to write (required)")
+	flags.Var(parsedFlag[quant.Type]{&down, quant.ParseType}, "down", "`type` of down matrices that are quantized a second time")
+	flags.Lookup("down").DefValue = "" // theirs
+	addThreadsFlag(flags, &opts.Threads, "one per CPU")
+	addForceFlag(flags, &opts.Force)
+	flags.BoolVar(&asJSON, "json", false, "print a JSON object about the result")
+	return cmd
+}

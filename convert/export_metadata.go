@@ -1,0 +1,205 @@
+package convert
+
+import (
+	"fmt"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"st/convert/gguf"
+	"st/format"
+	"st/tokenizer"
+)
+
+// llamaWindow is the sliding window that llama.cpp computes SmallThinker with, whatever a file says.
+const llamaWindow = 4096
+
+// metadata returns what the file says of the model, under the keys that llama.cpp's own converter writes.
+func (e *exporter) metadata(path string) (gguf.Metadata, error) {
+	c := &e.model.Config
+	if err := e.check(); err != nil {
+		return nil, err
+	}
+	a := c.Architecture + "."
+	m := e.general(path)
+	add := func(key string, value any) { m = append(m, gguf.Entry{Key: a + key, Value: value}) }
+	size := func(key string, n int) { add(key, uint32(n)) }
+	size("block_count", c.Layers)
+	size("context_length", c.Context)
+	size("embedding_length", c.Hidden)
+	if c.MoE != nil {
+		size("feed_forward_length", c.MoE.ExpertFFN)
+	} else {
+		size("feed_forward_length", c.FFN)
+	}
+	size("attention.head_count", c.Heads)
+	size("attention.head_count_kv", c.KVHeads)
+	size("attention.key_length", c.HeadDim)
+	size("attention.value_length", c.HeadDim)
+	add("attention.layer_norm_rms_epsilon", float32(c.RMSNormEps))
+	if c.RoPETheta > 0 {
+		add("rope.freq_base", float32(c.RoPETheta))
+	}
+	if s := c.RoPEScaling; s != nil {
+		add("rope.scaling.type", s.Type)
+		add("rope.scaling.factor", float32(s.Factor))
+		size("rope.scaling.original_context_length", s.OriginalContext)
+		add("rope.scaling.yarn_beta_fast", float32(s.BetaFast))
+		add("rope.scaling.yarn_beta_slow", float32(s.BetaSlow))
+	}
+	size("vocab_size", c.Vocab)
+	if c.MoE != nil {
+		size("expert_count", c.MoE.Experts)
+		size("expert_used_count", c.MoE.ExpertsPerToken)
+		size("expert_feed_forward_length", c.MoE.ExpertFFN)
+		gating := uint32(2)
+		if c.MoE.RouterSoftmax {
+			gating = 1
+		}
+		add("expert_gating_func", gating)
+	}
+	if layered(c) {
+		window := c.SlidingWindow
+		if window == 0 {
+			window = c.Context
+		}
+		size("attention.sliding_window", window)
+	}
+	return e.vocabulary(m)
+}
+
+// layered reports whether layers of SmallThinker differ.
+func layered(c *format.Config) bool {
+	return slices.Contains(c.SlidingLayout, true) || slices.Contains(c.RoPELayout, false)
+}
+
+// check refuses what llama.cpp would compute otherwise, and notes what it may.
+func (e *exporter) check() error {
+	c := &e.model.Config
+	fail := func(format string, args ...any) error {
+		return fmt.Errorf("%w: "+format, append([]any{ErrExport}, args...)...)
+	}
+	if s := c.RoPEScaling; s != nil && (s.Type != "yarn" || !s.Truncate || math.Abs(s.AttentionFactor-(0.1*math.Log(s.Factor)+1)) > 1e-6) {
+		return fail("its RoPE scaling has an attention factor or limits of its own")
+	}
+	if c.Architecture != "smallthinker" {
+		switch {
+		case layered(c):
+			return fail("layers that slide or that have no RoPE")
+		case c.MoE != nil && c.MoE.Layout != nil:
+			return fail("layers without experts among those with them")
+		case c.MoE != nil && c.MoE.SoftmaxAll:
+			return fail("a router whose weights do not add up to 1 (norm_topk_prob false)")
+		}
+		return nil
+	}
+	if !layered(c) {
+		return nil
+	}
+	for l := range c.Layers {
+		if local := l%4 != 0; c.RoPELayout[l] != local || c.SlidingLayout[l] != local {
+			return fail("layer %d: in every group of four layers the first has to be global and without RoPE, the others slide and have RoPE", l)
+		}
+	}
+	if c.SlidingWindow != 0 && c.SlidingWindow != llamaWindow && c.Context > min(c.SlidingWindow, llamaWindow) {
+		e.note("llama.cpp computes with a sliding window of %d tokens, the model has one of %d: from there on its results differ", llamaWindow, c.SlidingWindow)
+	}
+	if c.Layers == 4 {
+		e.note("llama.cpp takes a model of exactly four layers to have RoPE in all of them: its results differ")
+	}
+	return nil
+}
+
+// general is what the file says of where it is from, and its defaults for generation.
+func (e *exporter) general(path string) gguf.Metadata {
+	m := gguf.Metadata{{Key: "general.architecture", Value: e.model.Config.Architecture}, {Key: "general.type", Value: "model"}}
+	g := e.model.Provenance.General
+	name := g["name"]
+	if name == "" {
+		name = strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+	}
+	m = append(m, gguf.Entry{Key: "general.name", Value: name})
+	for _, key := range []string{"organization", "license", "url", "quantized_by"} {
+		if g[key] != "" {
+			m = append(m, gguf.Entry{Key: "general." + key, Value: g[key]})
+		}
+	}
+	number := map[gguf.Type]int64{}
+	for _, p := range e.parts {
+		number[e.infos[p.info].Type] += p.source.t.Params()
+	}
+	most, quantized := gguf.F32, false
+	for t, n := range number {
+		if n > number[most] {
+			most = t
+		}
+		quantized = quantized || t.Block() > 1
+	}
+	// The numbers of llama_ftype in llama.h.
+	m = append(m, gguf.Entry{Key: "general.file_type", Value: map[gguf.Type]uint32{gguf.F32: 0, gguf.F16: 1, gguf.Q4_0: 2, gguf.Q8_0: 7, gguf.BF16: 32}[most]})
+	if quantized {
+		m = append(m, gguf.Entry{Key: "general.quantization_version", Value: uint32(2)})
+	}
+	gen := &e.model.Generation
+	for _, f := range []struct {
+		key   string
+		value *float64
+	}{{"temp", gen.Temperature}, {"top_p", gen.TopP}, {"min_p", gen.MinP}, {"penalty_repeat", gen.RepetitionPenalty}} {
+		if f.value != nil {
+			m = append(m, gguf.Entry{Key: "general.sampling." + f.key, Value: float32(*f.value)})
+		}
+	}
+	if gen.TopK != nil {
+		m = append(m, gguf.Entry{Key: "general.sampling.top_k", Value: int32(*gen.TopK)})
+	}
+	return m
+}
+
+// vocabulary adds the tokenizer.
+func (e *exporter) vocabulary(m gguf.Metadata) (gguf.Metadata, error) {
+	const prefix = "tokenizer.ggml."
+	add := func(key string, value any) { m = append(m, gguf.Entry{Key: key, Value: value}) }
+	gen := &e.model.Generation
+	id := func(name string, id int32) {
+		if id >= 0 {
+			add(prefix+name+"_token_id", uint32(id))
+		}
+	}
+	var v tokenizer.GGUFVocabulary
+	err := errNoTokenizer
+	if len(e.model.Tokenizer) > 0 {
+		var t *tokenizer.Tokenizer
+		if t, err = tokenizer.Load(e.model.Tokenizer); err != nil {
+			return nil, fmt.Errorf("the tokenizer: %w", err)
+		}
+		v, err = t.GGUF(e.model.Config.Vocab)
+	}
+	if err != nil {
+		e.note("%v: the GGUF file has none, and llama.cpp runs on token ids only", err)
+		add(prefix+"model", "none")
+		return m, nil
+	}
+	if v.BOS < 0 && gen.BOS != nil {
+		v.BOS = *gen.BOS
+	}
+	if v.EOS < 0 && len(gen.EOS) > 0 {
+		v.EOS = gen.EOS[0]
+	}
+	add(prefix+"model", v.Model)
+	add(prefix+"pre", v.Pre)
+	add(prefix+"tokens", v.Tokens)
+	add(prefix+"token_type", v.Types)
+	add(prefix+"merges", v.Merges)
+	id("bos", v.BOS)
+	id("eos", v.EOS)
+	id("padding", v.Pad)
+	if i := slices.IndexFunc(gen.EOS, func(end int32) bool { return end != v.EOS }); i >= 0 {
+		id("eot", gen.EOS[i])
+	}
+	add(prefix+"add_bos_token", v.AddBOS)
+	if e.model.ChatTemplate != "" {
+		add("tokenizer.chat_template", e.model.ChatTemplate)
+	}
+	return m, nil
+}
