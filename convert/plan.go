@@ -92,11 +92,11 @@ func (p *plan) head() (h headPlan, err error) {
 		return h, err
 	}
 	h.tensor = h.embed
-	embedType, err := p.typeOf(Embed, h.embed, p.config.Hidden, false)
+	embedType, err := p.typeOf(Embed, false, h.embed, p.config.Hidden, false)
 	if err != nil {
 		return h, err
 	}
-	headType, err := p.typeOf(Head, h.embed, p.config.Hidden, false)
+	headType, err := p.typeOf(Head, false, h.embed, p.config.Hidden, false)
 	if err != nil {
 		return h, err
 	}

@@ -54,6 +54,8 @@ type Recipe struct {
 	Type quant.Type
 	// Of a class of its own; nil: Type, or for Embed [EmbedType] of Type.
 	Attention, Experts, Embed, Head *quant.Type
+	// Down is the type of the down matrices, of experts and of layers without them; nil: that of the others.
+	Down *quant.Type
 	// Keep: if the source is a GGUF file that is quantized, its tensors keep their types, or get the nearest that files have and that loses
 	// little. Type is for other sources then, and a class's own type goes before.
 	Keep bool
@@ -72,14 +74,17 @@ func EmbedType(t quant.Type) quant.Type {
 	return t
 }
 
-// class returns the type that was named for a class alone; nil: none.
-func (r *Recipe) class(c Class) *quant.Type {
+// class returns the type that was named for a class alone, or for the down matrices among it; nil: none.
+func (r *Recipe) class(c Class, down bool) *quant.Type {
+	if c == Experts && down && r.Down != nil {
+		return r.Down
+	}
 	return [numClasses]*quant.Type{Attention: r.Attention, Experts: r.Experts, Embed: r.Embed, Head: r.Head}[c]
 }
 
 // asked returns the type that the user named for a class, and whether that was done.
-func (r *Recipe) asked(c Class) (quant.Type, bool) {
-	if t := r.class(c); t != nil {
+func (r *Recipe) asked(c Class, down bool) (quant.Type, bool) {
+	if t := r.class(c, down); t != nil {
 		return *t, true
 	}
 	return r.Type, c != Embed
@@ -87,7 +92,7 @@ func (r *Recipe) asked(c Class) (quant.Type, bool) {
 
 func (r *Recipe) types() (types [numClasses]quant.Type) {
 	for c := Attention; c < numClasses; c++ {
-		t, asked := r.asked(c)
+		t, asked := r.asked(c, false)
 		if !asked {
 			t = EmbedType(t)
 		}
@@ -103,10 +108,11 @@ func (r *Recipe) options(kept bool) map[string]string {
 	if kept {
 		o := map[string]string{"type": "as in the source"}
 		for c := Attention; c < numClasses; c++ {
-			if t := r.class(c); t != nil {
+			if t := r.class(c, false); t != nil {
 				o[c.option()] = t.String()
 			}
 		}
+		r.downOption(o)
 		return o
 	}
 	o := map[string]string{"type": r.Type.String(), "embed": types[Embed].String()}
@@ -115,7 +121,14 @@ func (r *Recipe) options(kept bool) map[string]string {
 			o[c.option()] = types[c].String()
 		}
 	}
+	r.downOption(o)
 	return o
+}
+
+func (r *Recipe) downOption(o map[string]string) {
+	if r.Down != nil {
+		o["down"] = r.Down.String()
+	}
 }
 
 // rank orders types by precision. F16 has the finer steps and BF16 the wider range: neither is above the other.
@@ -139,23 +152,27 @@ func stored(asked quant.Type, cols int) quant.Type {
 	return quant.F16
 }
 
-// want returns the type that a class's tensor should have, and whether the user named it.
-func (p *plan) want(c Class, src tensor, turned bool) (t quant.Type, asked bool) {
-	if q, ok := src.(ggufTensor); ok && p.keep && p.recipe.class(c) == nil {
-		return q.nearest(turned), false
+// want returns the type that a class's tensor should have, and whether the user named it. down tells that it is a down matrix.
+func (p *plan) want(c Class, down bool, src tensor) (t quant.Type, asked bool) {
+	named := p.recipe.class(c, down)
+	if q, ok := src.(ggufTensor); ok && p.keep && named == nil {
+		return q.nearest(), false
 	}
-	_, asked = p.recipe.asked(c)
+	if named != nil {
+		return *named, true
+	}
+	_, asked = p.recipe.asked(c, down)
 	return p.types[c], asked
 }
 
 // typeOf returns the type that a class's tensor gets, with rows of cols weights. What was lost cannot be brought back, so a tensor
 // is not stored in a better type than it comes in: that is refused if it was asked for, and if not the tensor stays as it is. It is
 // another matter if its blocks have to be turned, which loses more. The exact numbers of a GGUF file may be had, as F32.
-func (p *plan) typeOf(c Class, src tensor, cols int, turned bool) (quant.Type, error) {
+func (p *plan) typeOf(c Class, down bool, src tensor, cols int, turned bool) (quant.Type, error) {
 	if c == Exact {
 		return quant.F32, nil
 	}
-	asked, byUser := p.want(c, src, turned)
+	asked, byUser := p.want(c, down, src)
 	t := stored(asked, cols)
 	from, known := src.Type()
 	if !known || turned || rank(t) <= rank(from) || t == quant.F32 && p.exact {
@@ -170,11 +187,11 @@ func (p *plan) typeOf(c Class, src tensor, cols int, turned bool) (quant.Type, e
 
 // setType sets a planned tensor's type, and takes note of what the user should know.
 func (p *plan) setType(t *format.Tensor, c Class, src tensor) (err error) {
-	turned := t.Transposed != src.Transposed()
-	if t.Type, err = p.typeOf(c, src, t.Cols, turned); err != nil {
+	turned, down := t.Transposed != src.Transposed(), t.Role == format.RoleDown
+	if t.Type, err = p.typeOf(c, down, src, t.Cols, turned); err != nil {
 		return err
 	}
-	if asked, _ := p.want(c, src, turned); c != Exact && !asked.Fits(t.Cols) {
+	if asked, _ := p.want(c, down, src); c != Exact && !asked.Fits(t.Cols) {
 		p.fallbacks = append(p.fallbacks, Fallback{t.Name, t.Cols, asked, t.Type})
 	}
 	from, known := src.Type()
@@ -207,14 +224,21 @@ func (p *plan) againNotes() []string {
 		if n == 1 {
 			were = "1 tensor was"
 		}
+		more := ", weights lose more than if they came from the checkpoint"
+		switch {
+		case k.to == quant.Q8_0:
+			more = ", which loses little more"
+		case k.turned:
+			more = "; as q8_0 they would lose almost nothing, and take almost twice the space"
+		}
 		switch {
 		case k.turned:
-			notes = append(notes, fmt.Sprintf("%s %s in blocks along the neurons, and neurons are stored one by one: quantized a second time, to %s", were, k.from, k.to))
-		case !k.known && k.to == quant.Q8_0:
-			notes = append(notes, fmt.Sprintf("%s %s, which .stm files do not have: stored as q8_0, which loses little more", were, k.from))
+			notes = append(notes, fmt.Sprintf("%s %s in blocks along the neurons, and neurons are stored one by one: quantized a second time, to %s%s",
+				were, k.from, k.to, more))
+		case !k.known:
+			notes = append(notes, fmt.Sprintf("%s %s, which .stm files do not have: quantized a second time, to %s%s", were, k.from, k.to, more))
 		default:
-			notes = append(notes, fmt.Sprintf("%s %s already: quantized a second time, to %s, weights lose more than if they came from the checkpoint",
-				were, k.from, k.to))
+			notes = append(notes, fmt.Sprintf("%s %s already: quantized a second time, to %s%s", were, k.from, k.to, more))
 		}
 	}
 	return notes

@@ -92,24 +92,18 @@ func (g ggufTensor) quantized() (name string, ok bool) {
 	return g.t.Type.String(), g.t.Type.Block() > 1
 }
 
-// nearest returns the type that the weights of a quantized file are stored in if nobody asks for another. turned tells that their blocks lie along
-// the other dimension, so that they cannot be kept.
-func (g ggufTensor) nearest(turned bool) quant.Type {
-	switch typ, known := g.t.Type.Quant(); {
-	case known && !(turned && typ == quant.Q4_0):
+// nearest returns the type that the weights of a quantized file are stored in if nobody asks for another.
+func (g ggufTensor) nearest() quant.Type {
+	if typ, known := g.t.Type.Quant(); known {
 		return typ
-	case known:
-		return turnedType
 	}
 	return nearestTypes[g.t.Type]
 }
 
-// turnedType is what down matrices of Q4_0 become that lie along the neurons, and nearestTypes what types become that .stm files do not have.
-// docs/gguf.md tells what the choices were measured to lose.
-const turnedType = quant.Q8_0
-
+// nearestTypes are what types become that .stm files do not have: four bits stay four bits, and more become eight. docs/gguf.md tells what that
+// was measured to lose.
 var nearestTypes = map[gguf.Type]quant.Type{
-	gguf.Q2_K: quant.Q4_0, gguf.Q3_K: quant.Q4_0, gguf.Q4_K: quant.Q8_0, gguf.Q4_1: quant.Q8_0, gguf.IQ4_NL: quant.Q8_0, gguf.IQ4_XS: quant.Q8_0,
+	gguf.Q2_K: quant.Q4_0, gguf.Q3_K: quant.Q4_0, gguf.Q4_K: quant.Q4_0, gguf.Q4_1: quant.Q4_0, gguf.IQ4_NL: quant.Q4_0, gguf.IQ4_XS: quant.Q4_0,
 	gguf.Q5_0: quant.Q8_0, gguf.Q5_1: quant.Q8_0, gguf.Q5_K: quant.Q8_0, gguf.Q6_K: quant.Q8_0,
 }
 

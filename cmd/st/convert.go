@@ -14,10 +14,11 @@ func (a *app) convertCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "convert SRC -o model.stm",
-		Short: "Convert a checkpoint to an .stm file",
+		Short: "Convert a checkpoint or a GGUF file to an .stm file",
 		Long:  help("convert"),
 		Example: `  st convert SmallThinker-4BA0.6B-Instruct -o small.stm
   st convert checkpoint/model.safetensors -o precise.stm --preset precise
+  st convert SmallThinker-4B-A0.6B-Instruct-QAT.Q4_0.gguf -o small.stm
   st convert SmallThinker-21BA3B-Instruct -o large.stm --force --json`,
 		Args: arguments("SRC"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -27,18 +27,7 @@ func (a *app) exportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export MODEL -o model.gguf",
 		Short: "Write an .stm file as a GGUF file, for llama.cpp",
-		Long: `Write the model of an .stm file as a GGUF file: weights, tokenizer, chat template and defaults for generation. Weights stay as they are, with one
-exception: SmallThinker's down matrices lie by neuron in .stm files and by output in GGUF files. Those of f32, f16 and bf16 are turned without
-loss, those of q4_0 and q8_0 are quantized a second time, to the same type or to that of --down. Weights stream through, so memory stays small whatever
-the model's size. The output appears when it is complete: an error or Ctrl-C leaves nothing.
-
---json prints one object:
-  output                   the file written
-  tensors                  number of tensors in it
-  source_bytes             size of the .stm file
-  output_bytes             size of the GGUF file
-  seconds
-  notes                    what else to know, an array of strings`,
+		Long:  help("export"),
 		Example: `  st export small.stm -o small.gguf
   st export small.stm -o small.gguf --down q8_0`,
 		Args: arguments("MODEL"),

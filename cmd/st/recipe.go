@@ -15,6 +15,7 @@ type recipeFlags struct {
 	preset                          string
 	typ                             quant.Type
 	attention, experts, embed, head quant.Type
+	down                            quant.Type
 	encoder                         convert.Encoder
 	calibration                     string // file
 }
@@ -44,6 +45,7 @@ func (f *recipeFlags) classes() []classFlag {
 	return []classFlag{
 		{"attn", "attention's matrices", &f.attention, func(r *convert.Recipe) **quant.Type { return &r.Attention }},
 		{"experts", "the experts' matrices", &f.experts, func(r *convert.Recipe) **quant.Type { return &r.Experts }},
+		{"down", "the down matrices, of experts and others", &f.down, func(r *convert.Recipe) **quant.Type { return &r.Down }},
 		{"embed", "the table that token embeddings are looked up in", &f.embed, func(r *convert.Recipe) **quant.Type { return &r.Embed }},
 		{"lm-head", "the language-model head", &f.head, func(r *convert.Recipe) **quant.Type { return &r.Head }},
 	}
