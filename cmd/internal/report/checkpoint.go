@@ -173,6 +173,12 @@ func describeGGUF(path string) (*Checkpoint, error) {
 	for _, t := range f.Tensors {
 		r.addTensor(t.Name, t.Shape, t.Type.String(), int64(t.Rows())*int64(t.Cols()), t.Bytes(), t.File())
 	}
+	if m, err := f.Model(); err == nil {
+		r.Architecture = &m.Config
+	}
+	if err := convert.CheckGGUF(f); err != nil {
+		r.Unsupported = strings.TrimPrefix(err.Error(), f.Paths()[0]+": ")
+	}
 	r.sumUp()
 	return r, nil
 }

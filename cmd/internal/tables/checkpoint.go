@@ -49,8 +49,11 @@ func Checkpoint(w io.Writer, s terminal.Screen, r *report.Checkpoint) {
 		t.Row(x.Type, fmt.Sprintf("%.3g", x.BitsPerWeight), terminal.Comma(x.Tensors), terminal.Count(x.Parameters), terminal.Size(x.Bytes))
 	}
 	t.Print(w)
-	if r.Unsupported != "" {
+	switch {
+	case r.Unsupported != "":
 		fmt.Fprintf(w, "\nst convert does not take it: %s\n", terminal.Printable(r.Unsupported))
+	case strings.HasPrefix(r.Kind, "gguf"):
+		fmt.Fprintln(w, "\nst convert takes it")
 	}
 }
 
