@@ -59,7 +59,7 @@ func (e *encoder) copy(out []byte, t *format.Tensor, src blocks, from, to int) e
 		buf := grow(&e.scratch, (last-u)*n*(nq+ns))
 		clear(buf) // the missing rows of a last group are zero
 		quants, scales := buf[:(last-u)*n*nq], buf[(last-u)*n*nq:]
-		if err := src.ReadBlocks(quants, scales, u*n, rows, &e.buf); err != nil {
+		if err := src.ReadBlocks(quants[:rows*nq], scales[:rows*ns], u*n, rows, &e.buf); err != nil {
 			return err
 		}
 		if !src.checked() {

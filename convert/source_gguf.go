@@ -105,7 +105,7 @@ func (s *ggufSource) text(m *material) error {
 	}
 	t, err := tokenizer.ParseGGUF(v.Tokens)
 	if err != nil {
-		m.note("the tokenizer cannot be used, so that the model runs on token ids only: metadata entry tokenizer.ggml.%v", err)
+		m.note("the vocabulary under tokenizer.ggml cannot be used, so that the model runs on token ids only: %v", err)
 		return nil
 	}
 	if t.VocabSize() > m.meta.Config.Vocab {
