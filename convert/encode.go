@@ -57,8 +57,12 @@ func (e *encoder) copy(out []byte, t *format.Tensor, src blocks, from, to int) e
 		last := min(u+unitsAtOnce, to)
 		rows := min(last*n, t.Rows) - u*n
 		buf := grow(&e.scratch, (last-u)*n*(nq+ns))
-		clear(buf) // the missing rows of a last group are zero
 		quants, scales := buf[:(last-u)*n*nq], buf[(last-u)*n*nq:]
+		if missing := (last-u)*n - rows; missing > 0 { // of a last group: they are zero
+			zero := grow(&e.group, missing*t.Cols)
+			clear(zero)
+			t.Type.Encode(quants[rows*nq:], scales[rows*ns:], zero)
+		}
 		if err := src.ReadBlocks(quants[:rows*nq], scales[:rows*ns], u*n, rows, &e.buf); err != nil {
 			return err
 		}
