@@ -194,7 +194,10 @@ func (e *exporter) vocabulary(m gguf.Metadata) (gguf.Metadata, error) {
 	id("bos", v.BOS)
 	id("eos", v.EOS)
 	id("padding", v.Pad)
-	if i := slices.IndexFunc(gen.EOS, func(end int32) bool { return end != v.EOS }); i >= 0 {
+	// The end of a turn, if it is another token. Readers know the end of a text by its name.
+	if i := slices.IndexFunc(gen.EOS, func(end int32) bool {
+		return end != v.EOS && end >= 0 && int(end) < len(v.Tokens) && v.Tokens[end] != "<|endoftext|>"
+	}); i >= 0 {
 		id("eot", gen.EOS[i])
 	}
 	add(prefix+"add_bos_token", v.AddBOS)

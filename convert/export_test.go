@@ -134,7 +134,7 @@ func TestExportMetadata(t *testing.T) {
 		"general.architecture": "smallthinker", "general.name": "x", "general.file_type": uint32(32), "smallthinker.block_count": uint32(6),
 		"smallthinker.attention.sliding_window": uint32(64), "smallthinker.expert_gating_func": uint32(2), "smallthinker.rope.freq_base": float32(1.5e6),
 		"smallthinker.feed_forward_length": uint32(64), "tokenizer.ggml.model": "gpt2", "tokenizer.ggml.pre": "qwen2", "tokenizer.ggml.eos_token_id": uint32(4095),
-		"tokenizer.ggml.eot_token_id": uint32(4093), "tokenizer.ggml.add_bos_token": false,
+		"tokenizer.ggml.eot_token_id": nil, "tokenizer.ggml.add_bos_token": false,
 	} {
 		if got, _ := f.Metadata.Lookup(key); got != want {
 			t.Errorf("%s is %v (%T), want %v", key, got, got, want)
