@@ -191,9 +191,15 @@ func (e *exporter) plan() error {
 	}
 	for _, from := range quant.Types() {
 		for _, to := range quant.Types() {
-			if n := e.turned[[2]quant.Type{from, to}]; n > 0 {
-				e.note("%d down matrices are %s in blocks of one neuron each, and llama.cpp wants blocks of one output: quantized a second time, to %s", n, from, to)
+			n := e.turned[[2]quant.Type{from, to}]
+			if n == 0 {
+				continue
 			}
+			how := "quantized a second time, to "
+			if to.Block() == 1 {
+				how = "stored as "
+			}
+			e.note("%d down matrices are %s in blocks of one neuron each, and llama.cpp wants blocks of one output: %s%s", n, from, how, to)
 		}
 	}
 	return nil

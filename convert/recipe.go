@@ -156,7 +156,7 @@ func stored(asked quant.Type, cols int) quant.Type {
 func (p *plan) want(c Class, down bool, src tensor) (t quant.Type, asked bool) {
 	named := p.recipe.class(c, down)
 	if q, ok := src.(ggufTensor); ok && p.keep && named == nil {
-		return q.nearest(), false
+		return q.nearest(c), false
 	}
 	if named != nil {
 		return *named, true

@@ -93,15 +93,18 @@ func (g ggufTensor) quantized() (name string, ok bool) {
 }
 
 // nearest returns the type that the weights of a quantized file are stored in if nobody asks for another.
-func (g ggufTensor) nearest() quant.Type {
+func (g ggufTensor) nearest(c Class) quant.Type {
 	if typ, known := g.t.Type.Quant(); known {
 		return typ
+	}
+	if c == Embed || c == Head {
+		return quant.Q8_0
 	}
 	return nearestTypes[g.t.Type]
 }
 
-// nearestTypes are what types become that .stm files do not have: four bits stay four bits, and more become eight. docs/gguf.md tells what that
-// was measured to lose.
+// nearestTypes are what types become that .stm files do not have: four bits stay four bits, and more become eight, as the table of embeddings and the
+// head do in any case, where a second rounding does most harm. docs/gguf.md tells what that was measured to lose.
 var nearestTypes = map[gguf.Type]quant.Type{
 	gguf.Q2_K: quant.Q4_0, gguf.Q3_K: quant.Q4_0, gguf.Q4_K: quant.Q4_0, gguf.Q4_1: quant.Q4_0, gguf.IQ4_NL: quant.Q4_0, gguf.IQ4_XS: quant.Q4_0,
 	gguf.Q5_0: quant.Q8_0, gguf.Q5_1: quant.Q8_0, gguf.Q5_K: quant.Q8_0, gguf.Q6_K: quant.Q8_0,

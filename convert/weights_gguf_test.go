@@ -434,3 +434,49 @@ func TestGGUFByContent(t *testing.T) {
 		}
 	}
 }
+
+// Whatever a file holds, it is converted or refused: nothing panics, and a file that is refused leaves nothing.
+func FuzzGGUF(f *testing.F) {
+	for _, arch := range []string{"", "qwen3moe", "qwen3"} {
+		shape := modeltest.Shape{Arch: arch, Layers: 1, Hidden: 32, Heads: 1, KVHeads: 1, HeadDim: 32, NormTopK: true, Vocab: 8, Context: 8}
+		if arch != "qwen3" {
+			shape.Experts, shape.TopK, shape.FFN = 2, 1, 32
+		} else {
+			shape.DenseFFN = 32
+		}
+		path := filepath.Join(f.TempDir(), "x.gguf")
+		if _, err := modeltest.New(shape, 1).WriteGGUF(path, modeltest.GGUF{Type: quant.Q4_0}); err != nil {
+			f.Fatal(err)
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		dir := t.TempDir()
+		src, dst := filepath.Join(dir, "x.gguf"), filepath.Join(dir, "x.stm")
+		if err := os.WriteFile(src, data, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		_, err := convert.Run(t.Context(), src, dst, convert.Options{Recipe: convert.Recipe{Keep: true}, Threads: 1})
+		if _, statErr := os.Stat(dst); (err == nil) != (statErr == nil) {
+			t.Fatalf("the error is %v, and that of the output %v", err, statErr)
+		}
+		if err != nil {
+			if !strings.HasPrefix(err.Error(), src) || strings.Contains(err.Error(), "internal") {
+				t.Error(err)
+			}
+			return
+		}
+		r, err := format.Open(dst)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		if errs := r.Verify(t.Context(), 1, nil); len(errs) > 0 {
+			t.Error(errs)
+		}
+	})
+}

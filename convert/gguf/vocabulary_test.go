@@ -190,3 +190,17 @@ func TestGeneral(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+func TestSampling(t *testing.T) {
+	m := Metadata{{"general.sampling.temp", float32(0.6)}, {"general.sampling.top_k", int32(20)}, {"general.sampling.penalty_repeat", float32(1.1)}}
+	got, err := headerOf(m, "m.gguf").Sampling()
+	if err != nil || *got.Temperature != 0.6 || *got.TopK != 20 || *got.RepetitionPenalty != 1.1 || got.TopP != nil || got.MinP != nil {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for key, value := range map[string]any{"temp": "hot", "top_k": int32(-1), "min_p": []float32{1}} {
+		_, err := headerOf(Metadata{{"general.sampling." + key, value}}, "m.gguf").Sampling()
+		if err == nil || !strings.HasPrefix(err.Error(), "m.gguf: metadata entry general.sampling."+key+" is ") {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
+}

@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"st/quant"
 )
 
 // written returns a file with random blocks in it.
@@ -145,3 +147,40 @@ var errDisk = errors.New("no space left on device")
 type failing struct{}
 
 func (failing) Write([]byte) (int, error) { return 0, errDisk }
+
+// Who writes data where the layout says makes the file that a Writer makes.
+func TestLayout(t *testing.T) {
+	metadata := Metadata{{"general.alignment", uint32(64)}, {"general.architecture", "qwen3"}}
+	tensors := []Info{{"a", []int{3, 32}, Q4_0}, {"b", []int{5}, F32}, {"c", []int{2, 32}, Q8_0}}
+	want := written(t, metadata, tensors)
+	l, err := NewLayout(metadata, tensors)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.Size != int64(len(want)) || !bytes.HasPrefix(want, l.Header) {
+		t.Fatalf("%d bytes, want %d", l.Size, len(want))
+	}
+	f, err := newShard("x", bytes.NewReader(want), l.Size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.place(); err != nil {
+		t.Fatal(err)
+	}
+	for i, x := range f.tensors {
+		if x.Offset() != l.Offsets[i] {
+			t.Errorf("tensor %s is at %d, the layout has it at %d", x.Name, x.Offset(), l.Offsets[i])
+		}
+	}
+	if _, err := NewLayout(Metadata{{"general.alignment", uint32(3)}}, nil); err == nil {
+		t.Error("no error for an alignment of 3")
+	}
+}
+
+func TestTypeOf(t *testing.T) {
+	for _, typ := range quant.Types() {
+		if back, ok := TypeOf(typ).Quant(); !ok || back != typ {
+			t.Errorf("%s is %s, which is %s", typ, TypeOf(typ), back)
+		}
+	}
+}
