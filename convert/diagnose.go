@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"st/convert/checkpoint"
+	"st/convert/gguf"
 	"st/format"
 	"st/tokenizer"
 )
@@ -67,6 +68,7 @@ var advices = []struct {
 	{checkpoint.ErrUnknown, "give a checkpoint directory, a .safetensors file, a torch .bin file or a .gguf file"},
 	{errLink, "the file that the link leads to was removed: download it, or copy the files instead of the links"},
 	{ErrScale, "get all files of the checkpoint from one revision"},
+	{gguf.ErrType, "get the model in another type, such as Q4_0 or Q8_0"},
 }
 
 // Advice returns what to do about an error of this package or of package checkpoint; "" if there is nothing to say without looking at
@@ -114,6 +116,9 @@ func Diagnose(path string, err error) error {
 				return d
 			}
 		}
+	}
+	if isGGUF(path) && isAny(err, ErrMissing, ErrUnknownTensor, ErrShape) {
+		return &Diagnosis{Err: err, Advice: "the file is of another kind of model than it says, or incomplete: get another GGUF file of the model, or its checkpoint"}
 	}
 	if advice := Advice(err); advice != "" {
 		return &Diagnosis{Err: err, Advice: advice}

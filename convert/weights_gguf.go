@@ -135,7 +135,7 @@ func checkGGUF(f *gguf.File, m *gguf.Model) error {
 		name := gguf.Name{Role: role, Layer: layer, Experts: experts}.String()
 		t, ok := f.Lookup(name)
 		if !ok {
-			return fmt.Errorf("%s: tensor %s %w: get the file again, or another one of the model", w.where(), name, ErrMissing)
+			return fmt.Errorf("%s: tensor %s %w: %s asks for it", w.where(), name, ErrMissing, w.config())
 		}
 		w.asked[name] = true
 		want := m.Config.Shape(role, experts)
@@ -146,10 +146,10 @@ func checkGGUF(f *gguf.File, m *gguf.Model) error {
 			want = append([]int{m.Config.MoE.Experts}, want...)
 		}
 		if !slices.Equal(t.Shape, want) {
-			return fmt.Errorf("%s: tensor %s has shape %v, %s asks for %v", t.File(), t.Name, t.Shape, w.config(), want)
+			return fmt.Errorf("%s: tensor %s has shape %v, %w: %s asks for %v", t.File(), t.Name, t.Shape, ErrShape, w.config(), want)
 		}
 		if !t.Type.Decodable() {
-			return fmt.Errorf("%s: tensor %s is %s: %w: get a file of another type, such as Q4_0 or Q8_0", t.File(), t.Name, t.Type, gguf.ErrType)
+			return fmt.Errorf("%s: tensor %s is %s: %w", t.File(), t.Name, t.Type, gguf.ErrType)
 		}
 		return nil
 	}
@@ -177,7 +177,8 @@ func checkGGUF(f *gguf.File, m *gguf.Model) error {
 		}
 	}
 	if t := w.unknown(&m.Config); t != nil {
-		return fmt.Errorf("%s: tensor %q %v is unknown: it does not belong to the model that %s describes", t.File(), t.Name(), t.Shape(), w.config())
+		return fmt.Errorf("%s: tensor %q %v %w: it does not belong to the model that %s describes", t.File(), t.Name(), t.Shape(), ErrUnknownTensor,
+			w.config())
 	}
 	return nil
 }

@@ -323,6 +323,9 @@ func TestGGUFNotes(t *testing.T) {
 	}
 }
 
+// knownAdvice are the kinds of errors about GGUF files that Run has advice for.
+var knownAdvice = map[error]bool{convert.ErrMissing: true, convert.ErrShape: true, convert.ErrUnknownTensor: true, gguf.ErrType: true}
+
 // Files that cannot be converted are told by CheckGGUF, before anything is read but headers, and by Run, in the same words.
 func TestCheckGGUF(t *testing.T) {
 	type tensors = *[]modeltest.GGUFTensor
@@ -343,10 +346,10 @@ func TestCheckGGUF(t *testing.T) {
 		"another shape": {func(_ *gguf.Metadata, all tensors) {
 			x := find(all, "blk.1.attn_q.weight")
 			x.Shape = []int{32, 128}
-		}, nil, "tensor blk.1.attn_q.weight has shape [32 128], the metadata of"},
+		}, convert.ErrShape, "tensor blk.1.attn_q.weight has shape [32 128], not that of its place: the metadata of"},
 		"an unknown tensor": {func(_ *gguf.Metadata, all tensors) {
 			*all = append(*all, modeltest.GGUFTensor{Info: gguf.Info{Name: "blk.0.attn_q.bias", Shape: []int{4}, Type: gguf.F32}, Data: make([]byte, 16)})
-		}, nil, `tensor "blk.0.attn_q.bias" [4] is unknown`},
+		}, convert.ErrUnknownTensor, `tensor "blk.0.attn_q.bias" [4] is unknown`},
 		"a type that is not decoded": {func(_ *gguf.Metadata, all tensors) {
 			x := find(all, "blk.0.attn_k.weight")
 			x.Type, x.Data = 24, x.Data[:32*64] // I8
@@ -364,8 +367,12 @@ func TestCheckGGUF(t *testing.T) {
 			defer f.Close()
 			err = convert.CheckGGUF(f)
 			_, runErr := convert.Run(t.Context(), path, filepath.Join(t.TempDir(), "x.stm"), convert.Options{})
-			if fmt.Sprint(err) != fmt.Sprint(runErr) {
+			if err == nil && runErr != nil || err != nil && !strings.HasPrefix(fmt.Sprint(runErr), err.Error()) {
 				t.Errorf("CheckGGUF says %v, and Run %v", err, runErr)
+			}
+			var advised *convert.Diagnosis
+			if _, isKnown := knownAdvice[tt.is]; errors.As(runErr, &advised) != isKnown {
+				t.Errorf("no advice, or one too many: %v", runErr)
 			}
 			if tt.want == "" {
 				if err != nil {
