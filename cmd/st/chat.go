@@ -9,12 +9,15 @@ import (
 	"slices"
 	"strings"
 
-	"st/cmd/internal/textfile"
+	"st/cmd/internal/editor"
 	"st/runtime"
 )
 
-// lineReader reads what the user types; io.EOF ends the conversation.
-type lineReader interface{ ReadLine() (string, error) }
+// messages reads what the user types: see [editor.Editor].
+type messages interface {
+	Read(ctx context.Context, prompt string) (string, error)
+	Ask(ctx context.Context, prompt string) (string, error) // the answer is no message
+}
 
 // conversation is a chat with a person.
 type conversation struct {
@@ -23,14 +26,26 @@ type conversation struct {
 	chat    *runtime.Chat
 	options runtime.Generate
 	stats   bool
-	in      lineReader
-	next    *string // a line that was read already; nil: none
+	in      messages
+	next    *string // a message that was read already; nil: none
+
+	interrupted bool // the answer before was stopped, and nothing was entered since
 }
 
-const chatHelp = `/clear    begin anew
-/bye      end; so does Ctrl-D
-/help     this
-Ctrl-C stops an answer.`
+const (
+	chatPrompt = ">>> "
+	chatHelp   = `/clear    begin anew
+/bye      end; so do /exit, /quit and Ctrl-D
+/help     this; so does /?
+//TEXT    a message that begins with /
+
+Enter sends a message. Alt+Enter, Ctrl+J, or Enter after a \ begin a new line; so does Enter between
+""" at the beginning and """ at the end. What is pasted may have several lines.
+Ctrl-C stops an answer, or clears the message; without one it ends.
+Up and Down recall messages, Ctrl-R looks for one, Tab completes a command.`
+)
+
+var chatCommands = []string{"/bye", "/clear", "/exit", "/help", "/quit"}
 
 // converse talks with the user until /bye or Ctrl-D. Ctrl-C ends an answer, not the program.
 func (a *app) converse(ctx context.Context, m *runtime.Model, f *generateFlags, g runtime.Generate) error {
@@ -38,8 +53,16 @@ func (a *app) converse(ctx context.Context, m *runtime.Model, f *generateFlags, 
 		return err
 	}
 	a.note("/bye or Ctrl-D ends, /clear begins anew, Ctrl-C stops an answer, /help lists more")
-	in := newConsole(a.stdin.(*os.File), a.stdout)
-	defer in.restore()
+	in, err := editor.New(editor.Options{
+		In: a.stdin.(*os.File), Out: a.stdout, History: editor.OpenHistory(editor.HistoryPath("st")), Commands: chatCommands,
+		Plain: os.Getenv("TERM") == "dumb",
+	})
+	if err != nil {
+		return fmt.Errorf("the terminal: %w", err)
+	}
+	defer in.Close()
+	a.interrupts.beforeExit(in.Close)
+	defer a.interrupts.beforeExit(nil)
 	c := &conversation{app: a, model: m, chat: m.NewChat(runtime.System(f.system)), options: g, stats: f.stats, in: in}
 	defer c.chat.Close()
 	return c.talk(ctx)
@@ -48,14 +71,19 @@ func (a *app) converse(ctx context.Context, m *runtime.Model, f *generateFlags, 
 // talk is the loop of a conversation.
 func (c *conversation) talk(ctx context.Context) error {
 	for {
-		line, err := c.readLine(ctx)
-		if errors.Is(err, io.EOF) {
+		message, err := c.read(ctx)
+		switch {
+		case errors.Is(err, editor.ErrInterrupt) && c.interrupted: // Ctrl-C once too often
+			c.app.note("Ctrl-C once more, or Ctrl-D, ends")
+			c.interrupted = false
+			continue
+		case errors.Is(err, io.EOF), errors.Is(err, editor.ErrInterrupt):
 			return nil
-		}
-		if err != nil {
+		case err != nil:
 			return err
 		}
-		switch text := strings.TrimSpace(line); {
+		c.interrupted = false
+		switch text := strings.TrimSpace(message); {
 		case text == "":
 		case text == "/bye", text == "/exit", text == "/quit":
 			return nil
@@ -66,7 +94,10 @@ func (c *conversation) talk(ctx context.Context) error {
 		case isCommand(text):
 			c.app.fail(fmt.Errorf("%s is unknown: /help lists what there is", strings.Fields(text)[0]))
 		default:
-			if err := c.turn(ctx, text); errors.Is(err, io.EOF) { // instead of an answer to a question
+			if message = strings.Trim(message, "\n"); strings.HasPrefix(message, "//") {
+				message = message[1:]
+			}
+			if err := c.turn(ctx, message); errors.Is(err, io.EOF) { // instead of an answer to a question
 				return nil
 			} else if err != nil {
 				return err
@@ -75,10 +106,10 @@ func (c *conversation) talk(ctx context.Context) error {
 	}
 }
 
-// isCommand reports whether a line looks like a command, and not like a path.
-func isCommand(line string) bool {
-	name, ok := strings.CutPrefix(strings.Fields(line)[0], "/")
-	return ok && name != "" && !strings.ContainsFunc(name, func(r rune) bool { return r < 'a' || r > 'z' })
+// isCommand reports whether a message looks like a command, and not like a path or a text.
+func isCommand(message string) bool {
+	name, ok := strings.CutPrefix(strings.Fields(message)[0], "/")
+	return ok && !strings.Contains(message, "\n") && name != "" && !strings.ContainsFunc(name, func(r rune) bool { return r < 'a' || r > 'z' })
 }
 
 // turn answers one message. Only what ends the conversation is an error.
@@ -115,6 +146,7 @@ func (c *conversation) answer(ctx context.Context, text string) (*runtime.Result
 	g := c.options
 	g.Progress = bar.update
 	r, err := c.app.printPieces(c.chat.Send(turn, text, g), true)
+	c.interrupted = turn.Err() != nil
 	if !errors.Is(err, runtime.ErrContextFull) {
 		fmt.Fprintln(c.app.stdout)
 	}
@@ -128,14 +160,17 @@ func (c *conversation) makeRoom(ctx context.Context, text string) (r *runtime.Re
 	if !slices.ContainsFunc(before, func(m runtime.Message) bool { return m.Role != "system" }) {
 		return nil, nil
 	}
-	fmt.Fprint(c.app.stdout, "leave out the oldest turns, and go on? [y/N]\n")
-	line, err := c.readLine(ctx)
-	switch strings.ToLower(strings.TrimSpace(line)) {
+	fmt.Fprintln(c.app.stdout, "leave out the oldest turns, and go on?")
+	reply, err := c.in.Ask(ctx, "[y/N] ")
+	if errors.Is(err, editor.ErrInterrupt) {
+		return nil, nil
+	}
+	switch strings.ToLower(strings.TrimSpace(reply)) {
 	case "y", "yes":
 	case "", "n", "no":
 		return nil, err
 	default: // the next message
-		c.next = &line
+		c.next = &reply
 		return nil, err
 	}
 	dropped := 0
@@ -158,11 +193,11 @@ func wereLeft(n int) string {
 	return fmt.Sprintf("%d messages were", n)
 }
 
-// readLine reads a line, unless ctx ends first.
-func (c *conversation) readLine(ctx context.Context) (string, error) {
-	if line := c.next; line != nil {
+// read returns the next message.
+func (c *conversation) read(ctx context.Context) (string, error) {
+	if message := c.next; message != nil {
 		c.next = nil
-		return *line, nil
+		return *message, nil
 	}
-	return textfile.Wait(ctx, c.in.ReadLine)
+	return c.in.Read(ctx, chatPrompt)
 }

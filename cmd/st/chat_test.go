@@ -5,16 +5,20 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
 	"st/runtime"
 )
 
-// script is a user who types these lines.
+// script is a user who enters these messages.
 type script []string
 
-func (s *script) ReadLine() (string, error) {
+func (s *script) Read(ctx context.Context, _ string) (string, error) {
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
 	if len(*s) == 0 {
 		return "", io.EOF
 	}
@@ -27,6 +31,8 @@ func testApp() (a *app, stdout, stderr *bytes.Buffer) {
 	stdout, stderr = &bytes.Buffer{}, &bytes.Buffer{}
 	return &app{stdout: &output{w: stdout, onError: func() {}}, stderr: stderr, interrupts: &interrupts{}}, stdout, stderr
 }
+
+func (s *script) Ask(ctx context.Context, prompt string) (string, error) { return s.Read(ctx, prompt) }
 
 // newConversation begins a conversation with the tiny model in which a user types lines.
 func newConversation(t *testing.T, a *app, contextTokens, limit int, lines ...string) *conversation {
@@ -62,6 +68,24 @@ func TestTalk(t *testing.T) {
 		if !strings.Contains(stderr.String(), want) {
 			t.Errorf("%q is missing in\n%s", want, stderr.String())
 		}
+	}
+}
+
+// What is sent is what was entered.
+func TestTalkSends(t *testing.T) {
+	a, _, _ := testApp()
+	c := newConversation(t, a, 0, 1, "//help", "/list\nof lines", "  indented\n\ttext\n", "/usr/bin is what?")
+	if err := c.talk(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var sent []string
+	for _, m := range c.chat.Messages() {
+		if m.Role == "user" {
+			sent = append(sent, m.Content)
+		}
+	}
+	if want := []string{"/help", "/list\nof lines", "  indented\n\ttext", "/usr/bin is what?"}; !slices.Equal(sent, want) {
+		t.Errorf("%q, want %q", sent, want)
 	}
 }
 
@@ -143,12 +167,5 @@ func TestTalkInterrupted(t *testing.T) {
 	m := c.chat.Messages()
 	if len(m) != 2 || m[1].Content+"\n" != shown.String() || len(m[1].Content) > 200 {
 		t.Errorf("%d pieces: %v, shown is %q", pieces, m, shown.String())
-	}
-}
-
-func TestInterruptClears(t *testing.T) {
-	got, err := io.ReadAll(interruptClears{strings.NewReader("ab\x03c\r")})
-	if err != nil || string(got) != "ab\x15c\r" {
-		t.Errorf("%q, %v", got, err)
 	}
 }

@@ -50,6 +50,7 @@ func (o *output) Write(p []byte) (int, error) {
 type interrupts struct {
 	mu   sync.Mutex
 	hook func()
+	last func() // what is done before the program ends at once
 }
 
 // impatience is the number of signals after which the program waits for nothing more.
@@ -74,6 +75,7 @@ func (i *interrupts) watch(parent context.Context) (ctx context.Context, cancel,
 				}
 				cancel()
 				if n++; n == impatience {
+					i.cleanUp()
 					os.Exit(exitInterrupted)
 				}
 			case <-done:
@@ -90,6 +92,22 @@ func (i *interrupts) handle(f func()) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.hook = f
+}
+
+// beforeExit has f called before signals end the program at once, until it is called with nil.
+func (i *interrupts) beforeExit(f func()) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.last = f
+}
+
+func (i *interrupts) cleanUp() {
+	i.mu.Lock()
+	last := i.last
+	i.mu.Unlock()
+	if last != nil {
+		last()
+	}
 }
 
 // handled calls the function given to handle, if there is one.

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"st/cmd/internal/terminal"
 	"st/runtime"
 )
 
@@ -89,11 +91,17 @@ func (a *app) generate(ctx context.Context, path string, conversation bool, f *g
 	return err
 }
 
-// printPieces prints a text as it comes, if it is to be shown, and returns how it came to be.
+// printPieces prints a text as it comes, if it is to be shown, and returns how it came to be. A terminal does not obey what is in it.
 func (a *app) printPieces(pieces iter.Seq2[runtime.Piece, error], show bool) (r *runtime.Result, err error) {
+	var w io.Writer = a.stdout
+	if a.outTerminal {
+		visible := terminal.NewVisible(w)
+		defer visible.Flush()
+		w = visible
+	}
 	for piece, e := range pieces {
 		if show && piece.Text != "" {
-			fmt.Fprint(a.stdout, piece.Text)
+			fmt.Fprint(w, piece.Text)
 		}
 		r, err = piece.Done, e
 	}

@@ -68,24 +68,33 @@ func (e *Editor) receive() {
 // Read returns the next message. It returns [io.EOF] for Ctrl-D when nothing was typed and at the end of the input, [ErrInterrupt] for
 // Ctrl-C when nothing was typed, and the cause of a context that ends. The prompt is ASCII. What is entered becomes part of the history.
 func (e *Editor) Read(ctx context.Context, prompt string) (string, error) {
+	return e.read(ctx, prompt, e.o.History)
+}
+
+// Ask is Read for the answer to a question, which is no part of the history and finds none.
+func (e *Editor) Ask(ctx context.Context, prompt string) (string, error) {
+	return e.read(ctx, prompt, &History{})
+}
+
+func (e *Editor) read(ctx context.Context, prompt string, history *History) (string, error) {
 	if !e.started {
 		e.started = true
 		go e.receive()
 	}
 	if e.o.Plain {
-		return e.readPlain(ctx, prompt)
+		return e.readPlain(ctx, prompt, history)
 	}
 	if err := e.tty.set(modeRead); err != nil {
 		return "", err
 	}
 	defer e.tty.set(modeQuiet)
-	s := session{Editor: e, prompt: prompt, more: more(prompt), browser: e.o.History.browse()}
+	s := session{Editor: e, prompt: prompt, more: more(prompt), history: history, browser: history.browse()}
 	s.text.killed = e.killed
 	defer func() { e.killed = s.text.killed }()
 	e.screen.forget()
 	message, err := s.run(ctx)
 	if err == nil && message != "" {
-		e.o.History.Add(s.text.s)
+		history.Add(s.text.s)
 	}
 	return message, err
 }
@@ -101,6 +110,7 @@ type session struct {
 	*Editor
 	prompt, more string
 	text         text
+	history      *History
 	browser      browser
 	search       *search // nil: none goes on
 }
@@ -175,7 +185,7 @@ func (s *session) handle(k key) (message string, done bool, err error) {
 		}
 		s.finish()
 		s.text.set("")
-		s.browser = s.o.History.browse()
+		s.browser = s.history.browse()
 	case opEnd:
 		if empty {
 			return "", true, io.EOF
@@ -198,7 +208,7 @@ func (s *session) handle(k key) (message string, done bool, err error) {
 	case opNext:
 		s.recall(1)
 	case opSearch:
-		s.search = &search{history: s.o.History, at: len(s.o.History.entries)}
+		s.search = &search{history: s.history, at: len(s.history.entries)}
 	case opClearScreen:
 		s.screen.clear()
 	case opSuspend:

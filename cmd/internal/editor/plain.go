@@ -8,7 +8,7 @@ import (
 )
 
 // readPlain reads a message from a terminal that edits lines itself.
-func (e *Editor) readPlain(ctx context.Context, prompt string) (string, error) {
+func (e *Editor) readPlain(ctx context.Context, prompt string, history *History) (string, error) {
 	var lines []string
 	for {
 		io.WriteString(e.o.Out, prompt)
@@ -21,7 +21,7 @@ func (e *Editor) readPlain(ctx context.Context, prompt string) (string, error) {
 		text := strings.Join(lines, "\n")
 		message, ok := messageOf(text)
 		if ok {
-			e.o.History.Add(text)
+			history.Add(text)
 			return message, nil
 		}
 		lines[len(lines)-1] = strings.TrimSuffix(line, `\`)
