@@ -84,6 +84,9 @@ func tiny(t *testing.T) string {
 }
 
 func TestMain(m *testing.M) {
+	if os.Getenv("ST_TEST_RUN") != "" { // a test runs st as a program of its own
+		main()
+	}
 	code := m.Run()
 	os.RemoveAll(shared.dir)
 	os.Exit(code)

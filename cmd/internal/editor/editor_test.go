@@ -452,6 +452,8 @@ func TestDumb(t *testing.T) {
 	p.sends(ctrlD)
 	p.reads("error: EOF")
 	p.ends()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if strings.Contains(p.output.String(), "\x1b") {
 		t.Errorf("escape sequences: %q", p.output.String())
 	}
