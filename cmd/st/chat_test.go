@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"st/cmd/internal/editor"
 	"st/runtime"
 )
 
@@ -167,5 +168,35 @@ func TestTalkInterrupted(t *testing.T) {
 	m := c.chat.Messages()
 	if len(m) != 2 || m[1].Content+"\n" != shown.String() || len(m[1].Content) > 200 {
 		t.Errorf("%d pieces: %v, shown is %q", pieces, m, shown.String())
+	}
+}
+
+// hasty is a user who presses Ctrl-C once more after each answer.
+type hasty struct{ script }
+
+func (h *hasty) Read(ctx context.Context, prompt string) (string, error) {
+	message, err := h.script.Read(ctx, prompt)
+	if message == "Ctrl-C" {
+		return "", editor.ErrInterrupt
+	}
+	return message, err
+}
+
+// Ctrl-C without a message ends the conversation, unless an answer was stopped just now.
+func TestTalkInterruptedTwice(t *testing.T) {
+	a, _, stderr := testApp()
+	a.stdout = &output{w: writerFunc(func(p []byte) (int, error) {
+		a.interrupts.handled() // as SIGINT does
+		return len(p), nil
+	}), onError: func() {}}
+	c := newConversation(t, a, 0, 0)
+	c.options.IgnoreEOS = true
+	in := &hasty{script{"Hello", "Ctrl-C", "Ctrl-C", "never read"}}
+	c.in = in
+	if err := c.talk(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(in.script) != 1 || !strings.Contains(stderr.String(), "Ctrl-C once more") {
+		t.Errorf("%q is left, %s", in.script, stderr.String())
 	}
 }
