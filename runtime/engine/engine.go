@@ -286,7 +286,6 @@ func (e *Engine) stop() {
 	}
 	if e.lookup != nil {
 		e.lookup.close()
-		e.lookup = nil
 	}
 }
 

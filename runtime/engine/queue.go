@@ -19,7 +19,7 @@ type request struct {
 
 	err      error
 	finished bool
-	inPass   bool
+	inPass   bool // or being chosen for one: its caller waits, also when cancelled
 	wake     chan struct{} // the request is finished, or its caller is to lead
 	calls    chan logitsCall
 	back     chan error
@@ -218,36 +218,38 @@ func (e *Engine) admit(p *pass) {
 	q := &e.queue
 	q.Lock()
 	waiting := append(p.candidates[:0], q.waiting...)
+	for _, r := range waiting {
+		r.inPass = true // from now on a caller who is cancelled waits: what is his is being read
+	}
 	q.Unlock()
 	p.candidates = waiting
 	p.reset()
 	rows := 0
 	for _, r := range waiting {
-		s, n := r.session, min(len(r.tokens), e.batch)
+		s, n, fits := r.session, min(len(r.tokens), e.batch), false
 		err := r.ctx.Err()
 		if e.closing.Load() {
 			err = ErrClosed
 		}
 		if err == nil {
-			if n == 1 && p.singles == e.parallel || rows+n > e.rows {
-				continue
+			if fits = (n > 1 || p.singles < e.parallel) && rows+n <= e.rows; fits {
+				err = e.reserve(r.ctx, s, s.length+n)
 			}
-			err = e.reserve(r.ctx, s, s.length+n)
+		}
+		if err == nil && fits {
+			p.admit(r, n)
+			rows += n
+			continue
 		}
 		q.Lock()
+		r.inPass = false
+		if err == nil {
+			err = r.ctx.Err() // of a caller who was cancelled meanwhile
+		}
 		if err != nil {
 			q.finish(r, err)
-			q.Unlock()
-			continue
 		}
-		if r.finished { // cancelled meanwhile
-			q.Unlock()
-			continue
-		}
-		r.inPass = true
 		q.Unlock()
-		p.admit(r, n)
-		rows += n
 	}
 	p.place()
 }

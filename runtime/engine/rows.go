@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 
 	"st/format"
@@ -17,6 +18,7 @@ type rowReader struct {
 	bytes   int64 // of the pages that a row takes at most
 	work    chan *rowRequest
 	closed  chan struct{}
+	ended   sync.Once   // closes closed
 	request *rowRequest // the last one, to be used again
 }
 
@@ -111,5 +113,5 @@ func (r *rowReader) rows(ctx context.Context, dst []float32, ids []int32) error 
 	return nil
 }
 
-// close ends the threads, and a call that waits for a disk that stalls.
-func (r *rowReader) close() { close(r.closed) }
+// close ends the threads, and a call that waits for a disk that stalls. Closing twice does nothing.
+func (r *rowReader) close() { r.ended.Do(func() { close(r.closed) }) }
