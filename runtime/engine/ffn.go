@@ -43,7 +43,7 @@ func newFeedForward(e *Engine, p *pass, a *arena) *feedForward {
 	} else {
 		f.chosen = make([]chosenExpert, 0, 1)
 	}
-	if c.Activation == format.ReLU {
+	if c.Activation == format.ReLU && c.MoE != nil {
 		f.relu = newReLUFFN(f, e, a)
 	} else {
 		f.gated = newGatedFFN(f, e, a)

@@ -17,6 +17,10 @@ type smallThinkerLayer struct {
 
 func newSmallThinker(b *binder) architecture {
 	c := b.c
+	if len(c.MoELayers()) < c.Layers {
+		b.fail("a layer has no experts: the layers of architecture %s all have some", c.Architecture)
+		return nil
+	}
 	m := &smallThinker{make([]smallThinkerLayer, c.Layers)}
 	for l := range m.layers {
 		m.layers[l] = smallThinkerLayer{

@@ -83,6 +83,13 @@ func (b *binder) shape(t *format.Tensor, rows, cols int, transposed bool) {
 	}
 }
 
+// fail makes the file corrupt, if it is not already.
+func (b *binder) fail(what string, args ...any) {
+	if b.err == nil {
+		b.err = fmt.Errorf("%w: config: %s", format.ErrCorrupt, fmt.Sprintf(what, args...))
+	}
+}
+
 func (b *binder) matrix(role format.Role, layer, rows, cols int) kernel.Matrix {
 	rec, t := b.tensor(role, layer, rows, cols)
 	if b.err != nil {
@@ -116,9 +123,12 @@ func (b *binder) attention(l int) attentionWeights {
 	return w
 }
 
-// feedForward binds the network of a layer without experts.
+// feedForward binds the network of a layer without experts. Its activation is dense: only experts' neurons are skipped.
 func (b *binder) feedForward(l int) kernel.Expert {
 	c := b.c
+	if c.Activation == format.ReLU {
+		b.fail("layer %d has no experts, and the activation is ReLU, which only experts may have", l)
+	}
 	return kernel.Expert{
 		Gate: b.matrix(format.RoleGate, l, c.FFN, c.Hidden), Up: b.matrix(format.RoleUp, l, c.FFN, c.Hidden),
 		Down: b.matrix(format.RoleDown, l, c.Hidden, c.FFN),
