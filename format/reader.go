@@ -147,6 +147,10 @@ func (r *Reader) openDirectory() error {
 		}
 		r.experts[key] = rec
 	}
+	// Readers allocate by the config's numbers, which the file's size must justify.
+	if n := r.Config.ExpertCount(); n > len(r.experts) {
+		return fmt.Errorf("%w: directory: it has %d experts, and the config asks for %d", ErrCorrupt, len(r.experts), n)
+	}
 	return nil
 }
 

@@ -7,13 +7,17 @@ import (
 )
 
 // Logits runs tokens through the model. each is called with the logits [vocab] after every token, in order, i counting from 0; it may
-// use them until it returns, and must not close the model. Its error ends the run and is returned.
+// use them until it returns. It is called while the model runs, and other texts wait for it: it must not run or close the model. Its error
+// ends the run and is returned.
 func (m *Model) Logits(ctx context.Context, tokens []int32, each func(i int, logits []float32) error) error {
 	return m.LogitsFrom(ctx, tokens, 0, each)
 }
 
-// LogitsFrom is Logits for the tokens from index first on. Those before are context alone, which takes less time.
+// LogitsFrom is Logits for the tokens from index first on, which is 0 to len(tokens)−1. Those before are context alone, which takes less time.
 func (m *Model) LogitsFrom(ctx context.Context, tokens []int32, first int, each func(i int, logits []float32) error) error {
+	if first < 0 || first > len(tokens) {
+		return as(ErrOption, fmt.Errorf("logits are asked for from token %d on, of %d", first, len(tokens)))
+	}
 	if len(tokens) > m.Context() {
 		return fmt.Errorf("%w: there are %d tokens and the context is %d", ErrContextFull, len(tokens), m.Context())
 	}
@@ -30,8 +34,8 @@ func (m *Model) LogitsFrom(ctx context.Context, tokens []int32, first int, each 
 	return q.forwardAll(ctx, tokens[first:], func(i int, logits []float32) error { return each(first+i, logits) })
 }
 
-// Windows returns the windows of a text: each has so many tokens, but for the last, which has the rest. Each begins with BOS if the
-// model's texts do.
+// Windows returns the windows of a text: each has so many tokens, 1 or more, but for the last, which has the rest. The first token of each
+// is replaced by BOS if the model's texts begin with that.
 func (m *Model) Windows(tokens []int32, window int) [][]int32 {
 	var all [][]int32
 	for part := range slices.Chunk(tokens, window) {
@@ -46,9 +50,12 @@ func (m *Model) Windows(tokens []int32, window int) [][]int32 {
 	return all
 }
 
-// Run runs a text through the model for observers of its engine, in windows that each begin anew; see [Model.Windows]. progress is
-// told after each window how many tokens are done.
+// Run runs a text through the model for observers of its engine, in windows that each begin anew; see [Model.Windows]. progress, if not
+// nil, is told after each window how many tokens are done.
 func (m *Model) Run(ctx context.Context, tokens []int32, window int, progress func(done int)) error {
+	if window < 1 {
+		return as(ErrOption, fmt.Errorf("the window has %d tokens: it must be 1 or more", window))
+	}
 	q, err := m.newSequence()
 	if err != nil {
 		return err
@@ -60,8 +67,9 @@ func (m *Model) Run(ctx context.Context, tokens []int32, window int, progress fu
 		if _, err := q.forward(ctx, part); err != nil {
 			return err
 		}
-		done += len(part)
-		progress(done)
+		if done += len(part); progress != nil {
+			progress(done)
+		}
 	}
 	return nil
 }

@@ -53,6 +53,9 @@ func New(ctx context.Context, r *format.Reader, opts Options) (m *Model, err err
 			r.Close()
 		}
 	}()
+	if err := opts.check(); err != nil {
+		return nil, err
+	}
 	begin := time.Now()
 	m = &Model{resources: &resources{file: r}, kvType: opts.KVType}
 	if len(r.Tokenizer) > 0 {

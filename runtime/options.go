@@ -1,7 +1,10 @@
 package runtime
 
 import (
+	"fmt"
+
 	"st/format"
+
 	"st/runtime/engine"
 	"st/runtime/experts"
 	"st/runtime/kernel"
@@ -39,6 +42,28 @@ type Options struct {
 	// it returns. An error ends the run.
 	Trace func(n int, experts []int32) error
 }
+
+// check reports an option that is out of range: its memory would be more than any machine has.
+func (o *Options) check() error {
+	for _, f := range []struct {
+		name       string
+		value, max int
+	}{{"the context", o.Context, maxContext}, {"the number of parallel sequences", o.Parallel, maxParallel}, {"the number of threads", o.Threads, maxThreads}} {
+		if f.value > f.max {
+			return as(ErrOption, fmt.Errorf("%s is %d: at most %d is supported", f.name, f.value, f.max))
+		}
+	}
+	if o.KVType > KVQ8 {
+		return as(ErrOption, fmt.Errorf("KV cache type %d is unknown", uint8(o.KVType)))
+	}
+	return nil
+}
+
+const (
+	maxContext  = 1 << 30 // as in a file
+	maxParallel = 1 << 12
+	maxThreads  = 1 << 12
+)
 
 // ReadThreads is the number of threads that Options.Memory needs besides those that compute.
 const ReadThreads = engine.Readers + 1

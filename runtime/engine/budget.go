@@ -2,7 +2,7 @@ package engine
 
 import (
 	"fmt"
-
+	"sort"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -46,6 +46,9 @@ const (
 
 func (b *Budget) fixed() int64 { return b.Other + b.Dense + b.Working + b.Reserve }
 
+// fits reports whether the total is enough for a full KV cache and the experts that work needs.
+func (b *Budget) fits() bool { return b.fixed()+b.KV+b.SmallestExperts <= b.Total }
+
 func (b *Budget) String() string {
 	var parts []string
 	for _, p := range []struct {
@@ -79,11 +82,18 @@ func (e *Engine) share(opts *Options) (*Budget, error) {
 	}
 	e.budget = b // a pass needs more where experts are foreseen
 	b.measure(e)
-	for opts.Context <= 0 && e.context > minContext && b.fixed()+b.KV+b.SmallestExperts > b.Total {
-		e.setContext(max(minContext, (e.context-1)/kvPagePositions*kvPagePositions))
+	if opts.Context <= 0 && e.context > minContext && !b.fits() {
+		// The longest context of whole pages that fits, or the shortest that is worth it.
+		shorter := (e.context - 1) / kvPagePositions
+		shorter -= sort.Search(shorter-minContext/kvPagePositions, func(i int) bool {
+			e.setContext((shorter - i) * kvPagePositions)
+			b.measure(e)
+			return b.fits()
+		})
+		e.setContext(shorter * kvPagePositions)
 		b.measure(e)
 	}
-	if b.fixed()+b.KV+b.SmallestExperts > b.Total {
+	if !b.fits() {
 		least := *b
 		least.Reserve = least.Smallest() - b.Smallest() + b.Reserve
 		return b, fmt.Errorf("%w: %s; this model needs %s with a context of %s (%s)", ErrMemory, humanize.IBytes(uint64(b.Total)),

@@ -55,10 +55,11 @@ func (kv *kvLayout) strips(n int) int {
 	return (min(n, most) + kvPagePositions - 1) / kvPagePositions
 }
 
-// bytes returns the size of the KV cache of a sequence of n tokens.
+// bytes returns the size of the KV cache of a sequence of n tokens: that of its strips together.
 func (kv *kvLayout) bytes(n int) (bytes int64) {
-	for i := range kv.strips(n) {
-		bytes += kv.stripBytes(i)
+	positions := kv.strips(n) * kvPagePositions
+	for _, slots := range kv.slots {
+		bytes += 2 * int64(kv.heads*min(positions, slots)) * int64(kv.rowBytes)
 	}
 	return bytes
 }

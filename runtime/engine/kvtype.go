@@ -34,6 +34,9 @@ func (t KVType) quant() quant.Type {
 }
 
 func (t KVType) check(headDim int) error {
+	if t > KVQ8 {
+		return fmt.Errorf("KV cache type %d is unknown", uint8(t))
+	}
 	if !t.quant().Fits(headDim) {
 		return fmt.Errorf("KV cache type %s needs heads of a multiple of %d numbers, this model's have %d: use f16 or f32",
 			t, quant.BlockSize, headDim)

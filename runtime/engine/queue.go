@@ -19,7 +19,7 @@ type request struct {
 
 	err      error
 	finished bool
-	inPass   bool // or being chosen for one: its caller waits, also when cancelled
+	inPass   bool          // or being chosen for one: its caller waits, also when cancelled
 	wake     chan struct{} // the request is finished, or its caller is to lead
 	calls    chan logitsCall
 	back     chan error

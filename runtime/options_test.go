@@ -1,0 +1,35 @@
+package runtime_test
+
+import (
+	"errors"
+	"testing"
+
+	"st/runtime"
+)
+
+// Options and arguments that are out of range are refused; nothing is allocated for them.
+func TestOptionsRefused(t *testing.T) {
+	for _, opts := range []runtime.Options{{Context: 1 << 50}, {Parallel: 1 << 40}, {Threads: 1 << 40}, {KVType: 77}} {
+		if m, err := runtime.Open(t.Context(), modelPath, opts); !errors.Is(err, runtime.ErrOption) {
+			t.Errorf("%#v: error is %v, want ErrOption", opts, err)
+			if err == nil {
+				m.Close()
+			}
+		}
+	}
+	m := open(t, runtime.Options{})
+	tokens := []int32{1, 2, 3}
+	each := func(int, []float32) error { return nil }
+	for name, err := range map[string]error{
+		"before the first token": m.LogitsFrom(t.Context(), tokens, -1, each),
+		"after the last token":   m.LogitsFrom(t.Context(), tokens, 4, each),
+		"an empty window":        m.Run(t.Context(), tokens, 0, nil),
+	} {
+		if !errors.Is(err, runtime.ErrOption) {
+			t.Errorf("%s: error is %v, want ErrOption", name, err)
+		}
+	}
+	if err := m.Run(t.Context(), tokens, 2, nil); err != nil {
+		t.Errorf("without progress: %v", err)
+	}
+}
