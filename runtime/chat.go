@@ -220,6 +220,9 @@ func (c *Chat) answer(ctx context.Context, said []Message, g Generate, yield fun
 		return nil, err
 	}
 	kept, fresh := c.compare(rendered)
+	if len(fresh) == 0 { // the tokenizer drops all of its text
+		return nil, fmt.Errorf("%s: %w", m.file.Path(), ErrTemplateEmpty)
+	}
 	if n := kept + len(fresh); n > m.Context() {
 		return nil, fmt.Errorf("%w: the conversation has %d tokens and the context %d", ErrContextFull, n, m.Context())
 	}
@@ -275,11 +278,14 @@ func (c *Chat) sample(g *Generate, kept int) (err error) {
 	return nil
 }
 
-// compare returns how many of the sequence's tokens a conversation begins with, and the tokens after them: at least one.
+// compare returns how many of the sequence's tokens a conversation begins with, and the tokens after them: at least one, unless the
+// conversation has none at all.
 func (c *Chat) compare(rendered rendering) (kept int, fresh []int32) {
 	// What was generated need not be how the tokenizer would write the same text: the text decides, if all of it is there.
-	if rest, ok := rendered.cut(c.held); ok && rest.text != "" {
-		return c.sequence.len(), c.model.encodeChat(rest)
+	if rest, ok := rendered.cut(c.held); ok {
+		if fresh = c.model.encodeChat(rest); len(fresh) > 0 {
+			return c.sequence.len(), fresh
+		}
 	}
 	ids := c.model.encodeChat(rendered)
 	held := c.sequence.tokens
