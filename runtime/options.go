@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"st/format"
-
 	"st/runtime/engine"
 	"st/runtime/experts"
 	"st/runtime/kernel"
