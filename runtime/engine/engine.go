@@ -329,7 +329,7 @@ func (e *Engine) shrinkKV(s *Session, n int) {
 	defer e.kvMu.Unlock()
 	s.kv.shrink(n)
 	if b := e.budget; b != nil && !e.closing.Load() {
-		_ = e.resizeStore(context.Background(), b.Total-b.fixed()-e.memory.taken[forKV].Load()) // to grow it waits for nothing
+		_ = e.resizeStore(context.Background(), b.Total-b.fixed()-e.memory.taken[forKV].Load()) // it grows, for which it waits for nothing, also while a pass runs
 	}
 }
 

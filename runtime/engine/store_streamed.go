@@ -35,6 +35,7 @@ type streamedStore struct {
 	experts  []residence // by id: layer · experts of a layer + expert
 	perLayer int
 	slots    []int32 // the expert in each, or slotFree or slotGone
+	usable   int     // slots that are not gone: the first ones
 	scores   *experts.Scores
 	known    bool         // how often experts are used was recorded
 	running  bool         // something was wanted
@@ -53,7 +54,7 @@ type streamedStore struct {
 
 const (
 	slotFree = -1 - iota
-	slotGone // its memory was given back
+	slotGone // its memory was given back: one of the last slots
 )
 
 // residence is where an expert is.
@@ -92,7 +93,7 @@ func newStreamedStore(r *format.Reader, f format.File, all [][]expertWeights, sl
 		}
 	}
 	s.scores = experts.NewScores(len(c.MoELayers()), s.perLayer, experts.ShortHalfLife, experts.LongHalfLife)
-	s.slots = make([]int32, slots)
+	s.slots, s.usable = make([]int32, slots), slots
 	for i := range s.slots {
 		s.slots[i] = slotFree
 	}
@@ -404,51 +405,62 @@ func (s *streamedStore) finish(e *residence, err error) {
 }
 
 // resize makes n the number of slots, of those that the store began with: it gives up experts, or takes slots back into use. It waits for
-// reads into the slots that have to go, until ctx is cancelled.
+// reads into the slots that have to go, until ctx is cancelled. No pass may run meanwhile if there are to be fewer: slots are moved.
 func (s *streamedStore) resize(ctx context.Context, n int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	n = min(max(0, n), len(s.slots))
+	for ; s.usable < n; s.usable++ {
+		s.slots[s.usable] = slotFree
+	}
+	was := s.usable
+	defer func() {
+		if s.usable < was {
+			discard(s.block.bytes()[int64(s.usable)*s.slotSize : int64(was)*s.slotSize])
+		}
+	}()
 	stop := context.AfterFunc(ctx, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.idle.Broadcast()
 	})
 	defer stop()
-	have := s.count()
-	for ; have > n; have-- {
-		slot := s.vacate(true)
-		for slot < 0 && s.reading > 0 && ctx.Err() == nil && !s.closed {
+	for s.usable > n {
+		for !s.closed && !s.clear(int32(s.usable-1)) {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
 			s.idle.Wait()
-			slot = s.vacate(true)
 		}
-		switch {
-		case s.closed:
+		if s.closed {
 			return ErrClosed
-		case slot < 0:
-			return ctx.Err()
 		}
-		s.slots[slot] = slotGone
-		discard(s.slot(slot))
-	}
-	for i := 0; have < n && i < len(s.slots); i++ {
-		if s.slots[i] == slotGone {
-			s.slots[i] = slotFree
-			have++
-		}
+		s.usable--
+		s.slots[s.usable] = slotGone
 	}
 	s.rouse(len(s.demand) + len(s.ahead) + len(s.sweep))
 	return nil
 }
 
-// count returns the number of slots.
-func (s *streamedStore) count() int {
-	n := 0
-	for _, id := range s.slots {
-		if id != slotGone {
-			n++
-		}
+// clear empties the last slot: the expert in it moves to the slot of the one with the lowest score. It reports false while something is
+// read into it. The last slots go, and not those of the lowest scores, because what is given back lies together then: a page of 2 MiB
+// with a hole is not given back, and the system may fill it again.
+func (s *streamedStore) clear(slot int32) bool {
+	id := s.slots[slot]
+	if id == slotFree {
+		return true
 	}
-	return n
+	e := &s.experts[id]
+	if e.state == loading {
+		return false
+	}
+	e.wanted, e.taken = false, false // by a batch that failed
+	to := s.vacate(true)
+	if to != slot {
+		copy(s.slot(to), s.slot(slot)[:e.record.Length])
+		e.slot, s.slots[to] = to, id
+	}
+	return true
 }
 
 // stop ends a take that waits.
@@ -459,6 +471,7 @@ func (s *streamedStore) stop() {
 		s.closed = true
 		close(s.stopped)
 		s.work.Broadcast()
+		s.idle.Broadcast()
 		s.idle.Broadcast()
 	}
 }
