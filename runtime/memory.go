@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"errors"
+	"fmt"
 
 	"st/format"
 	"st/runtime/engine"
@@ -28,6 +29,15 @@ func (m Memory) Exceeds() bool {
 	return m.Budget > 0 && m.Allowed > 0 && min(m.Needed, m.Budget) > m.Allowed
 }
 
+// checkAddresses refuses a bound that was asked for and is more than the address space that the process may have: it could not be taken.
+func (m Memory) checkAddresses(path string) error {
+	if m.Source != engine.AddressSpace || !m.Exceeds() {
+		return nil
+	}
+	return as(ErrOption, fmt.Errorf("%s: a memory budget of %d MiB is more than the limit of the process's address space leaves, %d MiB: raise it with %s, or take less",
+		path, m.Budget>>20, m.Allowed>>20, m.Source))
+}
+
 // chooseMemory bounds the memory of a model that does not fit in what is allowed, or whose file cannot be mapped: within a bound, it is
 // read. A bound that was asked for stays.
 func chooseMemory(r *format.Reader, opts *engine.Options, allowed int64, source string) Memory {
@@ -51,6 +61,10 @@ func chooseMemory(r *format.Reader, opts *engine.Options, allowed int64, source 
 	m.Chosen, opts.Memory = m.Budget > 0, m.Budget
 	return m
 }
+
+// TextMemory returns the most memory that running a text of so many bytes takes besides the text itself: its tokens, of a byte each at
+// worst and of four bytes in memory, twice while the list of them grows and once more where it is cut up. It is a part of Options.Other.
+func TextMemory(bytes int) int64 { return 16 * int64(bytes) }
 
 // otherMemory returns what the process takes besides the engine: what it takes now, and what it is going to.
 func otherMemory(o *Options) int64 { return process.Resident() + o.Other }

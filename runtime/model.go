@@ -69,6 +69,9 @@ func New(ctx context.Context, r *format.Reader, opts Options) (m *Model, err err
 		Other: otherMemory(&opts)}
 	allowed, source := engine.AllowedMemory()
 	m.memory = chooseMemory(r, &o, allowed, source)
+	if err = m.memory.checkAddresses(r.Path()); err != nil {
+		return nil, err
+	}
 	if m.engine, err = engine.Open(ctx, r, o); err != nil {
 		return nil, err
 	}

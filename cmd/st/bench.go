@@ -78,7 +78,7 @@ func changedFlag(flags *pflag.FlagSet, names ...string) string {
 func (a *app) bench(ctx context.Context, path string, f *benchFlags) (err error) {
 	text := bench.Text
 	if f.text != "" {
-		if text, err = a.readAll(ctx, f.text); err != nil {
+		if text, err = a.readText(ctx, f.text, &f.engine); err != nil {
 			return err
 		}
 		if text == "" {

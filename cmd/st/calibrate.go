@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"st/format"
+	"st/format/outfile"
 	"st/runtime/calibrate"
 	"st/runtime/eval"
 )
@@ -66,7 +67,7 @@ func (a *app) calibrate(ctx context.Context, path string, f *calibrateFlags) (er
 	if err := checkOutput(f.output, f.force, path, f.text); err != nil {
 		return err
 	}
-	text, err := a.readAll(ctx, f.text)
+	text, err := a.readText(ctx, f.text, &f.engine)
 	if err != nil {
 		return err
 	}
@@ -90,7 +91,7 @@ func (a *app) calibrate(ctx context.Context, path string, f *calibrateFlags) (er
 	if err != nil {
 		return err
 	}
-	if err := writeFile(f.output, f.force, stats.Write); err != nil {
+	if err := a.writeFile(f.output, outfile.Options{Replace: f.force}, stats.Write); err != nil {
 		return err
 	}
 	r := calibrateReport{Output: f.output, Context: min(f.window, m.Context()), Coverage: calibrate.NewCoverage(m.Config(), stats)}

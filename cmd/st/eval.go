@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"st/format"
+	"st/format/outfile"
 	"st/runtime"
 	"st/runtime/eval"
 )
@@ -81,7 +82,7 @@ func (a *app) eval(ctx context.Context, path string, f *evalFlags) (err error) {
 	}
 	var text string
 	if f.text != "" {
-		if text, err = a.readAll(ctx, f.text); err != nil {
+		if text, err = a.readText(ctx, f.text, &f.engine); err != nil {
 			return err
 		}
 	}
@@ -107,7 +108,7 @@ func (a *app) eval(ctx context.Context, path string, f *evalFlags) (err error) {
 		err = run(nil)
 	} else {
 		a.note("%s: logits of %s, %s", f.save, plural(windows.Scored(), "position"), size(eval.SavedBytes(m.Model, windows)))
-		err = writeFile(f.save, f.force, func(w io.Writer) error {
+		err = a.writeFile(f.save, outfile.Options{Replace: f.force}, func(w io.Writer) error {
 			opts.Save = w
 			return run(w)
 		})

@@ -51,11 +51,12 @@ func (a *app) generate(ctx context.Context, path string, conversation bool, f *g
 		from = "-"
 	}
 	if !conversation && from != "" {
-		if text, err = a.readAll(ctx, from); err != nil {
+		if text, err = a.readText(ctx, from, &f.engine); err != nil {
 			return err
 		}
 		text = strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r") // echo and editors add them
 	}
+	f.engine.text = len(text)
 	m, err := a.openTextModel(ctx, path, f.engine)
 	if err != nil {
 		return err

@@ -3,17 +3,31 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 
 	"st/cmd/internal/textfile"
+	"st/runtime"
 )
 
-// readAll reads a whole text, such as a prompt, from a named file or for "-" from standard input.
-func (a *app) readAll(ctx context.Context, path string) (string, error) {
+// readAll reads a whole text, such as a prompt, from a named file or for "-" from standard input. A text that is longer than most bytes is
+// refused; 0: any length.
+func (a *app) readAll(ctx context.Context, path string, most int64) (string, error) {
 	if path == "-" {
-		return textfile.ReadFrom(ctx, a.stdin, inputName(path))
+		return textfile.ReadFrom(ctx, a.stdin, inputName(path), most)
 	}
-	return textfile.Read(ctx, path)
+	return textfile.Read(ctx, path, most)
+}
+
+// readText reads a text that a model is going to run: what it takes counts in --memory.
+func (a *app) readText(ctx context.Context, path string, f *engineFlags) (string, error) {
+	most := f.Memory / runtime.TextMemory(1)
+	text, err := a.readAll(ctx, path, most)
+	if errors.Is(err, textfile.ErrTooLong) {
+		return "", fmt.Errorf("%w: --memory %s leaves room for %s at most, as its tokens take memory, too", err, size(f.Memory), size(most))
+	}
+	f.text = len(text)
+	return text, err
 }
 
 // inputName is what a person calls an input file.

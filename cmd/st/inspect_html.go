@@ -41,7 +41,7 @@ func (a *app) inspectPage(ctx context.Context, r *format.Reader, f inspectFlags,
 			return err
 		}
 	}
-	if err := outfile.Write(f.html, output, page.File(file, did).Write); err != nil {
+	if err := a.writeFile(f.html, output, page.File(file, did).Write); err != nil {
 		return err
 	}
 	a.note("%s: open it in a browser", f.html)

@@ -37,11 +37,12 @@ func (a *app) runActivity(ctx context.Context, path string, f *activityFlags, la
 		file = "-"
 	}
 	if file != "" {
-		if text, err = a.readAll(ctx, file); err != nil {
+		if text, err = a.readText(ctx, file, &f.engine); err != nil {
 			return nil, err
 		}
 		from = inputName(file)
 	}
+	f.engine.text = len(text)
 	f.engine.other = activity.CollectorBytes
 	m, err := a.openTextModel(ctx, path, f.engine)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"st/cmd/internal/npy"
+	"st/format/outfile"
 	"st/runtime"
 )
 
@@ -67,7 +68,7 @@ func (a *app) logits(ctx context.Context, path string, f *logitsFlags) (err erro
 	}
 	p := a.newProgress("logits", "tokens")
 	defer p.finish()
-	return writeFile(f.output, f.force, func(w io.Writer) error {
+	return a.writeFile(f.output, outfile.Options{Replace: f.force}, func(w io.Writer) error {
 		rows, err := npy.NewWriter(w, len(ids), vocab)
 		if err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	goruntime "runtime"
+	"runtime/debug"
 
 	"github.com/spf13/pflag"
 
@@ -20,7 +21,8 @@ type engineFlags struct {
 	trace  string                       // file
 	record bool                         // which experts are used
 	window int                          // the longest sequence that is needed; 0: that is not known
-	other  func(c *format.Config) int64 // memory that the command takes besides the model; nil: none
+	text   int                          // bytes of the text that is run
+	other  func(c *format.Config) int64 // memory that the command takes besides the model and the text; nil: none
 }
 
 func (f *engineFlags) add(flags *pflag.FlagSet) {
@@ -50,6 +52,7 @@ type model struct {
 	*runtime.Model
 	trace  *experts.TraceFile // nil: none is written
 	record bool               // in the file which experts were used
+	heap   int64              // the bound of Go's memory before this run; 0: it was not changed
 	note   func(format string, args ...any)
 }
 
@@ -70,6 +73,9 @@ func (a *app) openModel(ctx context.Context, path string, opts engineFlags) (_ *
 		r.Close()
 		return nil, err
 	}
+	if m.trace != nil {
+		a.noteLeftovers(m.trace.Leftovers())
+	}
 	if opts.Context > c.Context {
 		a.note("note: a context of %d tokens is more than the %d that the model was trained for", opts.Context, c.Context)
 	}
@@ -80,6 +86,7 @@ func (a *app) openModel(ctx context.Context, path string, opts engineFlags) (_ *
 		a.note("%s", note)
 	}
 	letRead(m.Model)
+	m.boundGarbage()
 	if n := m.Context(); opts.Context == 0 && n < c.Context {
 		a.note("note: the context is %d tokens instead of %d, whose KV cache would not fit: give more --memory, or a --kv-type that takes less",
 			n, c.Context)
@@ -92,8 +99,9 @@ func (m *model) prepare(r *format.Reader, opts *engineFlags) (err error) {
 	if opts.window > 0 {
 		opts.Context = min(opts.window, r.Config.Context)
 	}
+	opts.Other = runtime.TextMemory(opts.text)
 	if opts.other != nil {
-		opts.Other = opts.other(&r.Config)
+		opts.Other += opts.other(&r.Config)
 	}
 	if opts.record {
 		if err := r.CheckRecordUsage(); err != nil {
@@ -133,6 +141,13 @@ func letRead(m *runtime.Model) {
 	}
 }
 
+// boundGarbage keeps Go's memory within what the budget has for it: without a bound it may become twice as large as what is in use.
+func (m *model) boundGarbage() {
+	if b := m.Engine().Budget(); b != nil {
+		m.heap = debug.SetMemoryLimit(b.Other + b.Reserve/2)
+	}
+}
+
 // openTextModel is openModel for commands that cannot do without a tokenizer.
 func (a *app) openTextModel(ctx context.Context, path string, opts engineFlags) (*model, error) {
 	m, err := a.openModel(ctx, path, opts)
@@ -157,6 +172,9 @@ func (m *model) close(err *error) {
 		}
 	}
 	m.Model.Close()
+	if m.heap > 0 {
+		debug.SetMemoryLimit(m.heap)
+	}
 	if m.trace != nil {
 		keep(m.trace.Close())
 	}

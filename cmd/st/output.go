@@ -14,8 +14,24 @@ func checkOutput(path string, force bool, inputs ...string) error {
 }
 
 // writeFile has fill write a file, which gets its name when it is complete.
-func writeFile(path string, force bool, fill func(w io.Writer) error) error {
-	return outfile.Write(path, outfile.Options{Replace: force}, fill)
+func (a *app) writeFile(path string, opts outfile.Options, fill func(w io.Writer) error) error {
+	f, err := outfile.Create(path, opts)
+	if err != nil {
+		return err
+	}
+	defer f.Abort()
+	a.noteLeftovers(f.Leftovers())
+	if err := fill(f); err != nil {
+		return err
+	}
+	return f.Commit()
+}
+
+// noteLeftovers tells of temporary files that were removed.
+func (a *app) noteLeftovers(all []outfile.Leftover) {
+	for _, l := range all {
+		a.note("note: %s, %s that a run which was killed had left behind, was removed", l.Path, size(l.Bytes))
+	}
 }
 
 // sameName reports whether two names are of the same file, which need not exist.

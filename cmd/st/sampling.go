@@ -35,7 +35,7 @@ func (f *samplingFlags) add(flags *pflag.FlagSet) {
 		*x.value = x.standard
 		flags.Var(floatFlag{x.value, 0, x.most}, x.name, x.usage)
 	}
-	flags.Var(intFlag{&f.topK, 0, math.MaxInt32}, "top-k", "keep the `N` likeliest tokens; 0: off")
+	flags.Var(intFlag{&f.topK, -1, math.MaxInt32}, "top-k", "keep the `N` likeliest tokens; 0 or -1: off")
 	flags.Var(seedFlag{&f.seed}, "seed", "seed `N` of the random numbers; -1: a new one each time")
 	flags.Lookup("seed").DefValue = "-1"
 }

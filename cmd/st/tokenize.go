@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"st/cmd/internal/terminal"
 	"st/cmd/internal/textfile"
 	"st/tokenizer"
 )
@@ -46,7 +47,7 @@ ids, or with --decode a string. A TEXT argument is one line, whatever is in it.`
 			if f.json {
 				return a.tokenizeLines(cmd.Context(), t, f)
 			}
-			text, err := a.readAll(cmd.Context(), "-")
+			text, err := a.readAll(cmd.Context(), "-", 0)
 			if err != nil {
 				return err
 			}
@@ -85,7 +86,7 @@ func (a *app) tokenize(t *tokenizer.Tokenizer, input string, f tokenizeFlags) er
 	if f.decode {
 		text, err := decode(t, input, f.noSpecial)
 		if err == nil {
-			err = a.printValue(text, text, f.json)
+			err = a.printValue(text, a.visible(text), f.json)
 		}
 		return err
 	}
@@ -94,6 +95,18 @@ func (a *app) tokenize(t *tokenizer.Tokenizer, input string, f tokenizeFlags) er
 		ids = []int32{}
 	}
 	return a.printValue(ids, strings.Trim(fmt.Sprint(ids), "[]"), f.json)
+}
+
+// visible returns a text that a terminal does not obey, if one is going to have it.
+func (a *app) visible(text string) string {
+	if !a.outTerminal {
+		return text
+	}
+	var b strings.Builder
+	v := terminal.NewVisible(&b)
+	io.WriteString(v, text)
+	v.Flush()
+	return b.String()
 }
 
 // printValue prints a line: JSON or plain text.

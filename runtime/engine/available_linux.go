@@ -11,8 +11,11 @@ import (
 	"strings"
 )
 
-// AllowedMemory returns the bytes that the process can have without pushing others out, by the kernel's estimate and the limits of
-// its control groups (versions 1 and 2), and where the number comes from; 0 if it is not known.
+// AddressSpace is what [AllowedMemory] names where the limit of the process's address space allows least.
+const AddressSpace = "ulimit -v"
+
+// AllowedMemory returns the bytes that the process can have without pushing others out, by the kernel's estimate, the limits of its control
+// groups (versions 1 and 2) and that of its address space, and where the number comes from; 0 if it is not known.
 func AllowedMemory() (bytes int64, from string) {
 	return kernelFiles{"/proc", "/sys/fs/cgroup"}.allowed()
 }
@@ -34,10 +37,26 @@ func (k kernelFiles) allowed() (bytes int64, from string) {
 			bytes, from = max(1, min(free+own, limit)), "its control group"
 		}
 	}
+	if left, ok := k.addressSpace(); ok && left+own < bytes {
+		bytes, from = max(1, left+own), AddressSpace
+	}
 	if from == "" {
 		return 0, ""
 	}
 	return bytes, from
+}
+
+// spareAddresses is the address space that Go takes for its heap to grow, in arenas of 64 MiB.
+const spareAddresses = 128 << 20
+
+// addressSpace returns what is left of the address space that the process may have, if that is limited.
+func (k kernelFiles) addressSpace() (left int64, limited bool) {
+	limit, ok := field(path.Join(k.proc, "self/limits"), "Max address space")
+	if !ok {
+		return 0, false // "unlimited"
+	}
+	taken, ok := field(path.Join(k.proc, "self/status"), "VmSize:")
+	return limit - taken<<10 - spareAddresses, ok
 }
 
 // controlGroup is a directory of a memory controller, and the names of its files.

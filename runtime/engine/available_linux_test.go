@@ -35,6 +35,14 @@ func TestAllowedMemory(t *testing.T) {
 			"groups/memory/a/b/memory.limit_in_bytes": "3000000\n", "groups/memory/a/b/memory.usage_in_bytes": "0\n",
 			"groups/memory/a/memory.limit_in_bytes": "2000000\n", "groups/memory/a/memory.usage_in_bytes": "1500000\n",
 			"groups/memory/a/memory.stat": "inactive_file 1\ntotal_inactive_file 1000000\n"}, 1500000, "its control group"},
+		{"no limit of the address space", map[string]string{"proc/meminfo": system, "proc/self/status": status + "VmSize:\t 9 kB\n",
+			"proc/self/limits": "Limit  Soft Limit  Hard Limit  Units\nMax address space         unlimited            unlimited            bytes     \n"},
+			4050 << 10, "the system"},
+		{"a limit of the address space", map[string]string{"proc/meminfo": "MemAvailable: 4000000 kB\n", "proc/self/status": status + "VmSize:\t 100000 kB\n",
+			"proc/self/limits": "Limit  Soft Limit  Hard Limit  Units\nMax address space         1024000000           unlimited            bytes     \n"},
+			1024000000 - 100000<<10 - 128<<20 + 50<<10, "ulimit -v"},
+		{"an address space that is taken", map[string]string{"proc/self/status": "VmSize:\t 100000 kB\n",
+			"proc/self/limits": "Max address space  102400000  102400000  bytes\n"}, 1, "ulimit -v"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -33,6 +33,9 @@ func CreateTrace(path string, shape Shape) (*TraceFile, error) {
 	return t, nil
 }
 
+// Leftovers returns temporary files of traces of the same name that were removed, since their process has ended.
+func (t *TraceFile) Leftovers() []outfile.Leftover { return t.file.Leftovers() }
+
 // Batch writes which experts n tokens chose: [layers, n, top-k].
 func (t *TraceFile) Batch(n int, experts []int32) error {
 	t.tokens += n

@@ -18,8 +18,13 @@ import (
 	"golang.org/x/text/encoding/unicode/utf32"
 )
 
-// ErrNotText says that bytes are no text.
-var ErrNotText = errors.New("it is not a text")
+// Sentinel errors. Each is a part of a sentence that names the file.
+var (
+	// ErrNotText says that bytes are no text.
+	ErrNotText = errors.New("it is not a text")
+	// ErrTooLong says that a text has more bytes than may be read.
+	ErrTooLong = errors.New("the text is too long")
+)
 
 // marks are byte order marks. That of UTF-32 begins as that of UTF-16 does.
 var marks = []struct {
@@ -77,17 +82,40 @@ func decode(data []byte, e encoding.Encoding) (string, error) {
 }
 
 // Read reads a whole text from a file, which may be a pipe with a name. It does not wait for it when ctx ends. The error names the file.
-func Read(ctx context.Context, path string) (string, error) {
-	return read(ctx, path, func() ([]byte, error) { return os.ReadFile(path) })
+// A text of more than most bytes is refused with [ErrTooLong], and not read to its end; 0: any length.
+func Read(ctx context.Context, path string, most int64) (string, error) {
+	return read(ctx, path, func() ([]byte, error) {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		return readAll(f, most)
+	})
 }
 
-// ReadFrom reads a whole text that has a name from r.
-func ReadFrom(ctx context.Context, r io.Reader, name string) (string, error) {
-	return read(ctx, name, func() ([]byte, error) { return io.ReadAll(r) })
+// ReadFrom is Read of what has a name and is open already.
+func ReadFrom(ctx context.Context, r io.Reader, name string, most int64) (string, error) {
+	return read(ctx, name, func() ([]byte, error) { return readAll(r, most) })
+}
+
+// readAll reads to the end, or one byte more than is allowed.
+func readAll(r io.Reader, most int64) ([]byte, error) {
+	if most > 0 {
+		r = io.LimitReader(r, most+1)
+	}
+	data, err := io.ReadAll(r)
+	if err == nil && most > 0 && int64(len(data)) > most {
+		return nil, ErrTooLong
+	}
+	return data, err
 }
 
 func read(ctx context.Context, name string, readAll func() ([]byte, error)) (string, error) {
 	data, err := Wait(ctx, readAll)
+	if err == ErrTooLong {
+		err = fmt.Errorf("%s: %w", name, err)
+	}
 	if err != nil {
 		return "", err
 	}

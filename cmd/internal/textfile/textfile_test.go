@@ -48,24 +48,31 @@ func TestRead(t *testing.T) {
 	if err := os.WriteFile(path, []byte("\xef\xbb\xbfabc"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := Read(t.Context(), path); got != "abc" || err != nil {
+	if got, err := Read(t.Context(), path, 0); got != "abc" || err != nil {
 		t.Errorf("%q, %v", got, err)
 	}
-	if _, err := Read(t.Context(), path+"?"); !errors.Is(err, os.ErrNotExist) {
+	if _, err := Read(t.Context(), path+"?", 0); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a file that is not there: %v", err)
 	}
-	if got, err := ReadFrom(t.Context(), strings.NewReader("\xff\xfea\x00"), "input"); got != "a" || err != nil {
+	if got, err := ReadFrom(t.Context(), strings.NewReader("\xff\xfea\x00"), "input", 0); got != "a" || err != nil {
 		t.Errorf("%q, %v", got, err)
 	}
-	if _, err := ReadFrom(t.Context(), strings.NewReader("\xe9"), "input"); !errors.Is(err, ErrNotText) || !strings.HasPrefix(err.Error(), "input: ") {
+	if _, err := ReadFrom(t.Context(), strings.NewReader("\xe9"), "input", 0); !errors.Is(err, ErrNotText) || !strings.HasPrefix(err.Error(), "input: ") {
 		t.Errorf("no text: %v", err)
+	}
+	// A text may have as many bytes as are allowed.
+	if got, err := Read(t.Context(), path, 6); got != "abc" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := Read(t.Context(), path, 5); !errors.Is(err, ErrTooLong) || !strings.HasPrefix(err.Error(), path+": ") {
+		t.Errorf("too long: %v", err)
 	}
 	// Nobody writes to the pipe.
 	r, w := io.Pipe()
 	defer w.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := ReadFrom(ctx, r, "input"); !errors.Is(err, context.Canceled) {
+	if _, err := ReadFrom(ctx, r, "input", 0); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
