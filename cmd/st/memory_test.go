@@ -224,3 +224,46 @@ func TestDamagedUsage(t *testing.T) {
 		t.Errorf("after recording twice: %+v", o)
 	}
 }
+
+// A text counts in the budget with its tokens, whatever command runs it, and one that cannot fit is not even read to its end.
+func TestMemoryOfText(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "text")
+	if err := os.WriteFile(file, []byte(strings.Repeat("To be, or not to be. ", 1<<20)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"generate", tiny(t), "-f", file}, {"generate", tiny(t), "--chat", "-f", file}, {"eval", tiny(t), "--text", file},
+		{"calibrate", tiny(t), "--text", file, "-o", filepath.Join(dir, "x")}, {"inspect", tiny(t), "--run", "--text", file},
+		{"bench", tiny(t), "--text", file},
+	} {
+		o := st(append(args, "--memory", "160MiB", "--quiet")...)
+		if want := "text: the text is too long: --memory 160 MiB leaves room for 10 MiB at most"; o.code != exitFailure || !strings.Contains(o.stderr, want) {
+			t.Errorf("%v: %+v, want %q", args, o, want)
+		}
+	}
+	endless := &zeros{}
+	var stdout, stderr strings.Builder
+	if code := run([]string{"generate", tiny(t), "--memory", "160MiB"}, endless, &stdout, &stderr); code != exitFailure || endless.read > 16<<20 {
+		t.Errorf("exit code %d after %d bytes: %s", code, endless.read, stderr.String())
+	}
+	// A text that can be read may still be too long.
+	if o := st("generate", tiny(t), "-p", strings.Repeat("To be, ", 100), "--memory", "1GiB", "-n", "1", "--quiet"); o.code != exitOK {
+		t.Errorf("%+v", o)
+	}
+	a, _, _ := testApp()
+	if _, err := a.openModel(t.Context(), tiny(t), engineFlags{Options: runtime.Options{Memory: 1 << 30}, text: 1 << 26}); !errors.Is(err, runtime.ErrMemory) {
+		t.Errorf("a text of 64 MiB: %v", err)
+	}
+}
+
+// zeros is an endless text.
+type zeros struct{ read int }
+
+func (z *zeros) Read(p []byte) (int, error) {
+	z.read += len(p)
+	for i := range p {
+		p[i] = '0'
+	}
+	return len(p), nil
+}

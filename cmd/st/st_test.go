@@ -119,7 +119,7 @@ func TestWrongUsage(t *testing.T) {
 		{"generate x -p y --temp -1", "it must be 0 or more", "st generate"},
 		{"generate x -p y --temp NaN", "it must be 0 or more", "st generate"},
 		{"generate x -p y --temp hot", "it must be a number", "st generate"},
-		{"generate x -p y --top-k -1", "it must be 0 or more", "st generate"},
+		{"generate x -p y --top-k -2", "it must be -1 or more", "st generate"},
 		{"generate x -p y --seed -2", "seed", "st generate"},
 		{"generate x -p y --ctx -1", "it must be 0 or more", "st generate"},
 		{"generate x -p y --kv-type q4_0", "choose one of f16, f32, q8_0", "st generate"},
