@@ -2,10 +2,14 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
+	"time"
+
+	"st/format/outfile"
 )
 
 // No command writes over what it reads, even with --force, and none over a link.
@@ -64,6 +68,132 @@ func TestOutputIsInput(t *testing.T) {
 	} {
 		if o := st(args...); o.code != exitUsage {
 			t.Errorf("%v: %+v", args, o)
+		}
+	}
+}
+
+// outputs are the commands that write files: the output's name comes last.
+func outputs(t *testing.T) map[string][]string {
+	text := heldout(t, 700)
+	return map[string][]string{
+		"convert":   {"convert", checkpoint, "-o"},
+		"quantize":  {"quantize", full(t)},
+		"calibrate": {"calibrate", tiny(t), "--text", text, "-o"},
+		"logits":    {"logits", tiny(t), "--tokens", "1,2,3", "-o"},
+		"inspect":   {"inspect", tiny(t), "--html"},
+		"eval":      {"eval", tiny(t), "--text", text, "--ctx", "64", "--save-logits"},
+		"trace":     {"generate", tiny(t), "-p", "To be", "-n", "3", "--trace"},
+	}
+}
+
+// No command writes over a link without being told to, also over one that leads nowhere or to itself, nor into a directory that is not there,
+// and none names its temporary file.
+func TestOutputNames(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("links need rights here")
+	}
+	for name, args := range outputs(t) {
+		dir := t.TempDir()
+		dangling, loop := filepath.Join(dir, "dangling"), filepath.Join(dir, "loop")
+		for link, to := range map[string]string{dangling: filepath.Join(dir, "nowhere"), loop: loop} {
+			if err := os.Symlink(to, link); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, output := range []string{dangling, loop, filepath.Join(dir, "none", "x"), dir} {
+			o := st(append(args, output, "--quiet")...)
+			if o.code != exitFailure || strings.Count(o.stderr, "\n") != 1 || !strings.Contains(o.stderr, output) || strings.Contains(o.stderr, ".tmp") {
+				t.Errorf("%s to %s: %+v", name, output, o)
+			}
+		}
+		entries, err := os.ReadDir(dir)
+		if err != nil || len(entries) != 2 {
+			t.Errorf("%s left %v, %v", name, entries, err)
+		}
+		for _, link := range []string{dangling, loop} {
+			if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
+				t.Errorf("%s: %s is no link any more, %v", name, link, err)
+			}
+		}
+	}
+}
+
+// What a run that was killed has left behind is removed by the next run to the same output, which says so. What another process is writing is
+// not touched, and refused.
+func TestLeftovers(t *testing.T) {
+	for name, args := range outputs(t) {
+		output := filepath.Join(t.TempDir(), "x")
+		dead := output + ".2147483646-1.tmp" // no process has this number
+		if err := os.WriteFile(dead, make([]byte, 5000), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		o := st(append(args, output)...)
+		if o.code != exitOK || !strings.Contains(o.stderr, dead+", ") || !strings.Contains(o.stderr, "had left behind, was removed") {
+			t.Errorf("%s: %+v", name, o)
+		}
+		if _, err := os.Stat(dead); err == nil {
+			t.Errorf("%s leaves %s", name, dead)
+		}
+		os.Remove(output)
+
+		f, err := outfile.Create(output, outfile.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o := st(append(args, output)...); o.code != exitFailure || !strings.Contains(o.stderr, output+" is being written by another process") {
+			t.Errorf("%s to a file that is being written: %+v", name, o)
+		}
+		if err := f.Commit(); err != nil {
+			t.Errorf("%s: the other process: %v", name, err)
+		}
+	}
+}
+
+// A run that is killed leaves nothing under the output's name, and the next one removes what it leaves.
+func TestKilled(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a process that is killed is not gone at once here")
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, args := range map[string][]string{
+		"convert": {"convert", checkpoint, "-o"},
+		"trace":   {"generate", tiny(t), "-p", "To be", "-n", "1000", "--ctx", "1024", "--trace"},
+		"eval":    {"eval", tiny(t), "--text", heldout(t, 20000), "--ctx", "64", "--save-logits"},
+	} {
+		output := filepath.Join(t.TempDir(), "x")
+		temporary := func() []string {
+			names, _ := filepath.Glob(output + ".*.tmp")
+			return names
+		}
+		cmd := exec.Command(self, append(args, output)...)
+		cmd.Env = append(os.Environ(), asProgram+"=1")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
+		for len(temporary()) == 0 {
+			select {
+			case err := <-ended:
+				t.Fatalf("%s ended before it wrote anything: %v", name, err)
+			case <-time.After(time.Millisecond):
+			}
+		}
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-ended; err == nil {
+			t.Fatalf("%s was done before it was killed", name)
+		}
+		left := temporary()
+		if _, err := os.Lstat(output); err == nil || len(left) != 1 {
+			t.Fatalf("%s leaves %v, and under the output's name: %v", name, left, err)
+		}
+		if o := st(append(args, output)...); o.code != exitOK || !strings.Contains(o.stderr, left[0]) || len(temporary()) > 0 {
+			t.Errorf("%s after that: %+v, %v", name, o, temporary())
 		}
 	}
 }

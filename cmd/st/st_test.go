@@ -83,8 +83,11 @@ func tiny(t *testing.T) string {
 	return filepath.Join(shared.dir, "tiny.stm")
 }
 
+// asProgram makes the test binary st itself, for tests that kill it.
+const asProgram = "ST_TEST_AS_PROGRAM"
+
 func TestMain(m *testing.M) {
-	if os.Getenv("ST_TEST_RUN") != "" { // a test runs st as a program of its own
+	if os.Getenv(asProgram) != "" {
 		main()
 	}
 	code := m.Run()
