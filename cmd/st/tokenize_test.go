@@ -72,3 +72,20 @@ func TestTokenizeVectors(t *testing.T) {
 		t.Error(cmp.Diff(strings.Split(want.String(), "\n"), strings.Split(got.stdout, "\n")))
 	}
 }
+
+// A terminal does not obey what text a list of tokens has, and a pipe gets it as it is.
+func TestDecodeOnTerminal(t *testing.T) {
+	tok, err := openTokenizer(tiny(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const text = "\x1b[2J\x1b]52;c;x\x07 naïve\n"
+	ids := strings.Trim(fmt.Sprint(tok.Encode(text, false)), "[]")
+	for terminal, want := range map[bool]string{false: text + "\n", true: "^[[2J^[]52;c;x^G naïve\n\n"} {
+		a, stdout, _ := testApp()
+		a.outTerminal = terminal
+		if err := a.tokenize(tok, ids, tokenizeFlags{decode: true}); err != nil || stdout.String() != want {
+			t.Errorf("on a terminal %v: %q, %v, want %q", terminal, stdout, err, want)
+		}
+	}
+}
