@@ -30,7 +30,7 @@ func TestChatAtTerminal(t *testing.T) {
 	}
 	state := t.TempDir()
 	cmd := exec.Command(os.Args[0], "run", tiny(t), "-n", "4", "--temp", "0", "--stats")
-	cmd.Env = append(os.Environ(), "" + asProgram + "=1", "TERM=xterm", "XDG_STATE_HOME="+state)
+	cmd.Env = append(os.Environ(), asProgram+"=1", "TERM=xterm", "XDG_STATE_HOME="+state)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if err := cmd.Start(); err != nil {

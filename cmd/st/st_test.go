@@ -83,7 +83,7 @@ func tiny(t *testing.T) string {
 	return filepath.Join(shared.dir, "tiny.stm")
 }
 
-// asProgram makes the test binary st itself, for tests that kill it.
+// asProgram makes the test binary st itself, for tests that run it as a process of its own.
 const asProgram = "ST_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
