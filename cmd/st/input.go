@@ -21,7 +21,10 @@ func (a *app) readAll(ctx context.Context, path string, most int64) (string, err
 
 // readText reads a text that a model is going to run: what it takes counts in --memory.
 func (a *app) readText(ctx context.Context, path string, f *engineFlags) (string, error) {
-	most := f.Memory / runtime.TextMemory(1)
+	var most int64
+	if f.Memory > 0 {
+		most = max(1<<20, f.Memory/runtime.TextMemory(1)) // so that a budget in which nothing runs is told to be that
+	}
 	text, err := a.readAll(ctx, path, most)
 	if errors.Is(err, textfile.ErrTooLong) {
 		return "", fmt.Errorf("%w: --memory %s leaves room for %s at most, as its tokens take memory, too", err, size(f.Memory), size(most))
