@@ -33,7 +33,7 @@ type Chat struct {
 	closed   bool
 	busy     bool // it answers; what follows belongs to who answers
 
-	sequence *sequence // nil: nothing was said yet
+	sequence *Sequence // nil: nothing was said yet
 	held     rendering // what the sequence's tokens mean
 	sampler  *Sampler  // of the turn before; nil: none
 	cleanup  goruntime.Cleanup
@@ -94,7 +94,7 @@ func (c *Chat) Close() error {
 // release gives the sequence back.
 func (c *Chat) release() {
 	c.cleanup.Stop()
-	c.sequence.close()
+	c.sequence.Close()
 	c.sequence = nil
 }
 
@@ -229,7 +229,7 @@ func (c *Chat) answer(ctx context.Context, said []Message, g Generate, yield fun
 	if err := c.sample(&g, kept); err != nil {
 		return nil, err
 	}
-	if n := c.sequence.truncate(kept); n < kept { // less than that could be kept
+	if n := c.sequence.Truncate(kept); n < kept { // less than that could be kept
 		fresh = m.encodeChat(rendered)[n:]
 	}
 	w := writer{sequence: c.sequence, sampler: c.sampler, options: &g, yield: yield}
@@ -248,11 +248,11 @@ func (c *Chat) open() (err error) {
 	if c.sequence != nil {
 		return nil
 	}
-	if c.sequence, err = c.model.newSequence(); err != nil {
+	if c.sequence, err = c.model.NewSequence(); err != nil {
 		return err
 	}
 	c.sequence.closing.Store(c.closed)
-	c.cleanup = goruntime.AddCleanup(c, (*sequence).close, c.sequence)
+	c.cleanup = goruntime.AddCleanup(c, func(q *Sequence) { q.Close() }, c.sequence)
 	return nil
 }
 
@@ -262,8 +262,8 @@ func (c *Chat) sample(g *Generate, kept int) (err error) {
 	if g.Seed == nil && c.sampler != nil {
 		o.Seed = c.sampler.opts.Seed
 	}
-	same := c.sampler != nil && c.sampler.opts == o
-	if same && kept == c.sequence.len() {
+	same := c.sampler != nil && c.sampler.opts.Equal(o)
+	if same && kept == c.sequence.Len() {
 		return nil
 	}
 	if !same {
@@ -284,7 +284,7 @@ func (c *Chat) compare(rendered rendering) (kept int, fresh []int32) {
 	// What was generated need not be how the tokenizer would write the same text: the text decides, if all of it is there.
 	if rest, ok := rendered.cut(c.held); ok {
 		if fresh = c.model.encodeChat(rest); len(fresh) > 0 {
-			return c.sequence.len(), fresh
+			return c.sequence.Len(), fresh
 		}
 	}
 	ids := c.model.encodeChat(rendered)
@@ -299,7 +299,7 @@ func (c *Chat) compare(rendered rendering) (kept int, fresh []int32) {
 func (c *Chat) empty() {
 	c.held = rendering{}
 	if c.sequence != nil {
-		c.sequence.truncate(0)
+		c.sequence.Truncate(0)
 	}
 	if c.sampler != nil {
 		c.sampler.Forget()

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
-	"slices"
 
 	"st/format"
 )
@@ -30,6 +29,11 @@ type Generate struct {
 	MinP *float64
 	// RepeatPenalty divides positive logits of the last 64 tokens and multiplies negative ones: CTRL, arXiv 1909.05858. 1: off. (1)
 	RepeatPenalty *float64
+	// PresencePenalty is subtracted from the logits of tokens that were drawn, and FrequencyPenalty as often as they were, as in OpenAI's
+	// API: the prompt's tokens do not count. 0: off.
+	PresencePenalty, FrequencyPenalty float64
+	// LogitBias is added to the logits of tokens, before all else. Those that the vocabulary does not have are an error.
+	LogitBias map[int32]float64
 	// Seed is that of the random numbers. The same seed and options give the same text on one machine, with any number of threads and
 	// any Options.Memory. (a new one each time)
 	Seed *uint64
@@ -43,6 +47,8 @@ type Generate struct {
 	// LogProbs asks for Piece.LogProb, and TopLogProbs for so many of the likeliest tokens beside it.
 	LogProbs    bool
 	TopLogProbs int
+	// PromptLogProbs asks for a piece for every token of the prompt, before those of the text: see Piece.Prompt.
+	PromptLogProbs bool
 
 	// Progress, if not nil, is told while the prompt is run how many of its tokens are done.
 	Progress func(done, total int)
@@ -80,6 +86,7 @@ func (g *Generate) Sampling(model *format.Generation) SamplerOptions {
 	if o.TopP == 0 { // which a sampler takes for "off"
 		o.TopK, o.TopP = 1, 1
 	}
+	o.PresencePenalty, o.FrequencyPenalty, o.LogitBias = g.PresencePenalty, g.FrequencyPenalty, g.LogitBias
 	if g.Seed != nil {
 		o.Seed = *g.Seed
 	} else {
@@ -94,6 +101,11 @@ func RandomSeed() uint64 { return rand.Uint64() >> 11 }
 // sampler returns a new sampler.
 func (m *Model) sampler(o SamplerOptions) (*Sampler, error) {
 	s, err := NewSampler(o)
+	for id := range o.LogitBias {
+		if err == nil && (id < 0 || int(id) >= m.Config().Vocab) {
+			err = fmt.Errorf("logit bias is for token %d: the vocabulary has ids 0 to %d", id, m.Config().Vocab-1)
+		}
+	}
 	if err != nil {
 		return nil, as(ErrOption, fmt.Errorf("%s: %w", m.file.Path(), err))
 	}
@@ -121,19 +133,13 @@ func (m *Model) GenerateTokens(ctx context.Context, prompt []int32, g Generate) 
 		return failed(fmt.Errorf("%s: %w", m.file.Path(), ErrEmptyPrompt))
 	}
 	return func(yield func(Piece, error) bool) {
-		sampler, err := m.sampler(g.Sampling(&m.file.Generation))
+		q, err := m.NewSequence()
 		if err != nil {
 			yield(Piece{Token: noToken}, err)
 			return
 		}
-		q, err := m.newSequence()
-		if err != nil {
-			yield(Piece{Token: noToken}, err)
-			return
-		}
-		defer q.close()
-		w := writer{sequence: q, sampler: sampler, options: &g, yield: yield}
-		w.write(ctx, slices.Clone(prompt))
+		defer q.Close()
+		q.Generate(ctx, prompt, g)(yield)
 	}
 }
 

@@ -213,7 +213,7 @@ func TestSampling(t *testing.T) {
 			runtime.SamplerOptions{Temperature: 1, TopP: 1, RepeatPenalty: 1}},
 	} {
 		tt.g.Seed, tt.want.Seed = seed, 5
-		if got := tt.g.Sampling(&tt.model); got != tt.want {
+		if got := tt.g.Sampling(&tt.model); !got.Equal(tt.want) {
 			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
 		}
 	}

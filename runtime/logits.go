@@ -21,11 +21,11 @@ func (m *Model) LogitsFrom(ctx context.Context, tokens []int32, first int, each 
 	if len(tokens) > m.Context() {
 		return fmt.Errorf("%w: there are %d tokens and the context is %d", ErrContextFull, len(tokens), m.Context())
 	}
-	q, err := m.newSequence()
+	q, err := m.NewSequence()
 	if err != nil {
 		return err
 	}
-	defer q.close()
+	defer q.Close()
 	if first > 0 {
 		if _, err := q.forward(ctx, tokens[:first]); err != nil {
 			return err
@@ -56,14 +56,14 @@ func (m *Model) Run(ctx context.Context, tokens []int32, window int, progress fu
 	if window < 1 {
 		return as(ErrOption, fmt.Errorf("the window has %d tokens: it must be 1 or more", window))
 	}
-	q, err := m.newSequence()
+	q, err := m.NewSequence()
 	if err != nil {
 		return err
 	}
-	defer q.close()
+	defer q.Close()
 	done := 0
 	for _, part := range m.Windows(tokens, window) {
-		q.truncate(0)
+		q.Truncate(0)
 		if _, err := q.forward(ctx, part); err != nil {
 			return err
 		}

@@ -1,19 +1,17 @@
 package runtime
 
-import (
-	"math"
-	"slices"
-)
+import "math"
 
 // logProbs are the logarithms of the probabilities of tokens: their logits less log Σ exp(logits).
 type logProbs struct {
-	logits []float32 // a copy: sampling changes them
-	sum    float64   // log Σ exp(logits)
+	logits []float32
+	sum    float64 // log Σ exp(logits)
 	top    []TokenLogProb
 }
 
+// newLogProbs keeps the logits.
 func newLogProbs(logits []float32, top int) *logProbs {
-	p := &logProbs{logits: slices.Clone(logits)}
+	p := &logProbs{logits: logits}
 	best := logits[argmax(logits)]
 	for _, v := range logits {
 		if v == v {

@@ -9,8 +9,12 @@ type Piece struct {
 	Text string
 	// Token is the token that was drawn; −1 in the last piece, which is of none.
 	Token int32
+	// Prompt says that the token is the prompt's: the piece has no text, and LogProb is the probability of that token after those before
+	// it. The first one has no probability: it is NaN.
+	Prompt bool
 	// LogProb is the logarithm of the token's probability, by the model's logits alone, before penalties and temperature; and Top are
-	// the likeliest tokens, the likeliest first. They are there if they were asked for.
+	// the likeliest tokens, the likeliest first. They are there if they were asked for. In the last piece they are those of
+	// Result.EndToken.
 	LogProb float64
 	Top     []TokenLogProb
 	// Done is in the last piece only: how the text came to be.
@@ -44,6 +48,9 @@ type Result struct {
 	StopText string  // the one of Generate.Stop that came
 	Text     string  // all of it
 	Tokens   []int32 // that were drawn, without the one that ended the text
+
+	// EndToken is the token that ended the text, with StopEOS; −1: none did.
+	EndToken int32
 
 	// PromptTokens are those that were run, and CachedTokens those before them that the chat held already.
 	PromptTokens, CachedTokens int

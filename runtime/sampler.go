@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -15,6 +16,18 @@ type SamplerOptions struct {
 	MinP          float64 // keep tokens of at least p times the probability of the most likely one
 	RepeatPenalty float64 // divide positive logits of recent tokens by this, multiply negative ones (CTRL, arXiv 1909.05858)
 	Seed          uint64
+
+	// PresencePenalty is subtracted from the logits of tokens that were drawn, and FrequencyPenalty as often as they were (OpenAI's API).
+	// Less than 0 favours them.
+	PresencePenalty, FrequencyPenalty float64
+	// LogitBias is added to the logits of tokens, before all else.
+	LogitBias map[int32]float64
+}
+
+// Equal reports whether two samplers with these options draw the same tokens.
+func (o SamplerOptions) Equal(p SamplerOptions) bool {
+	return o.Temperature == p.Temperature && o.TopK == p.TopK && o.TopP == p.TopP && o.MinP == p.MinP && o.RepeatPenalty == p.RepeatPenalty &&
+		o.Seed == p.Seed && o.PresencePenalty == p.PresencePenalty && o.FrequencyPenalty == p.FrequencyPenalty && maps.Equal(o.LogitBias, p.LogitBias)
 }
 
 // repeatWindow is the number of tokens that RepeatPenalty looks back: llama.cpp's default.
@@ -32,22 +45,33 @@ func (o SamplerOptions) Validate() error {
 		{"min-p", o.MinP, 0, 1},
 		{"repeat penalty", o.RepeatPenalty, 0, math.MaxFloat32},
 		{"top-k", float64(o.TopK), 0, math.MaxInt32},
+		{"presence penalty", o.PresencePenalty, -maxPenalty, maxPenalty},
+		{"frequency penalty", o.FrequencyPenalty, -maxPenalty, maxPenalty},
 	} {
 		if !(f.value >= f.min && f.value <= f.max) {
-			if f.max > 1 {
+			if f.max > maxPenalty {
 				return fmt.Errorf("%s is %v: it must be 0 or more", f.name, f.value)
 			}
 			return fmt.Errorf("%s is %v: it must be between %v and %v", f.name, f.value, f.min, f.max)
 		}
 	}
+	for id, bias := range o.LogitBias {
+		if math.IsNaN(bias) || math.IsInf(bias, 0) {
+			return fmt.Errorf("logit bias of token %d is %v: it must be finite", id, bias)
+		}
+	}
 	return nil
 }
+
+// maxPenalty bounds presence and frequency penalties: more than logits differ by.
+const maxPenalty = 100
 
 // Sampler draws tokens. The same options and the same logits give the same tokens.
 type Sampler struct {
 	opts   SamplerOptions
 	rng    *rand.Rand
 	recent []int32
+	drawn  map[int32]int // how often; nil: no option asks
 	cands  []candidate
 	kept   []candidate
 }
@@ -57,7 +81,11 @@ func NewSampler(o SamplerOptions) (*Sampler, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	return &Sampler{opts: o, rng: rand.New(rand.NewPCG(o.Seed, 0))}, nil
+	s := &Sampler{opts: o, rng: rand.New(rand.NewPCG(o.Seed, 0))}
+	if o.PresencePenalty != 0 || o.FrequencyPenalty != 0 {
+		s.drawn = map[int32]int{}
+	}
+	return s, nil
 }
 
 // Accept adds a token to those that RepeatPenalty looks at: call it for the prompt's tokens.
@@ -69,10 +97,13 @@ func (s *Sampler) Accept(id int32) {
 	s.recent = append(s.recent, id)
 }
 
-// Forget empties the window that RepeatPenalty looks at. The random numbers go on.
-func (s *Sampler) Forget() { s.recent = s.recent[:0] }
+// Forget empties the window that RepeatPenalty looks at, and what the other penalties count. The random numbers go on.
+func (s *Sampler) Forget() {
+	s.recent = s.recent[:0]
+	clear(s.drawn)
+}
 
-// Sample draws the next token and accepts it. The steps follow llama.cpp's order: repeat penalty, top-k, top-p, min-p,
+// Sample draws the next token and accepts it. The steps follow llama.cpp's order: logit bias, penalties, top-k, top-p, min-p,
 // temperature. It may change logits. Logits that are NaN are never drawn.
 func (s *Sampler) Sample(logits []float32) int32 {
 	s.penalize(logits)
@@ -83,10 +114,28 @@ func (s *Sampler) Sample(logits []float32) int32 {
 		id = s.draw(s.keep(logits))
 	}
 	s.Accept(id)
+	if s.drawn != nil {
+		s.drawn[id]++
+	}
 	return id
 }
 
+// penalize changes logits by bias and penalties.
 func (s *Sampler) penalize(logits []float32) {
+	for id, bias := range s.opts.LogitBias {
+		if id >= 0 && int(id) < len(logits) {
+			logits[id] += float32(bias)
+		}
+	}
+	s.penalizeRecent(logits)
+	for id, n := range s.drawn {
+		if int(id) < len(logits) {
+			logits[id] -= float32(float64(n)*s.opts.FrequencyPenalty + s.opts.PresencePenalty)
+		}
+	}
+}
+
+func (s *Sampler) penalizeRecent(logits []float32) {
 	p := float32(s.opts.RepeatPenalty)
 	if p == 0 || p == 1 {
 		return

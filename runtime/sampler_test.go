@@ -120,6 +120,36 @@ func TestGreedyAndPenalty(t *testing.T) {
 	}
 }
 
+// Presence and frequency count what was drawn, not the prompt; the bias comes first.
+func TestPenaltiesOfDrawnTokens(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		opts SamplerOptions
+		want []int32 // drawn one after the other
+	}{
+		{"none", SamplerOptions{}, []int32{0, 0, 0, 0}},
+		{"presence", SamplerOptions{PresencePenalty: 0.4}, []int32{0, 1, 0, 0}},                                    // 1 → 0.6; then 0.7 → 0.3
+		{"frequency", SamplerOptions{FrequencyPenalty: 0.4}, []int32{0, 1, 0, 1}},                                  // 1, 0.6, 0.2 and 0.7, 0.3
+		{"favoured", SamplerOptions{LogitBias: map[int32]float64{2: 1}, PresencePenalty: -1}, []int32{2, 2, 2, 2}}, // 0.25 + 1
+		{"banned", SamplerOptions{LogitBias: map[int32]float64{0: -100, 1: -100}}, []int32{2, 2, 2, 2}},
+	} {
+		s, err := NewSampler(tt.opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Accept(0) // of the prompt
+		for i, want := range tt.want {
+			if got := s.Sample([]float32{1, 0.7, 0.25}); got != want {
+				t.Errorf("%s: token %d is %d, want %d", tt.name, i, got, want)
+			}
+		}
+		s.Forget()
+		if got := s.Sample([]float32{1, 0.7, 0.25}); got != tt.want[0] {
+			t.Errorf("%s: after Forget it draws %d, want %d", tt.name, got, tt.want[0])
+		}
+	}
+}
+
 func TestSamplerOptions(t *testing.T) {
 	for _, tt := range []struct {
 		opts SamplerOptions
@@ -131,6 +161,9 @@ func TestSamplerOptions(t *testing.T) {
 		{SamplerOptions{MinP: -0.1}, "min-p is -0.1"},
 		{SamplerOptions{TopK: -3}, "top-k is -3"},
 		{SamplerOptions{RepeatPenalty: math.Inf(1)}, "repeat penalty is +Inf"},
+		{SamplerOptions{PresencePenalty: 101}, "presence penalty is 101: it must be between -100 and 100"},
+		{SamplerOptions{FrequencyPenalty: math.NaN()}, "frequency penalty is NaN"},
+		{SamplerOptions{LogitBias: map[int32]float64{7: math.Inf(-1)}}, "logit bias of token 7 is -Inf"},
 	} {
 		if _, err := NewSampler(tt.opts); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("error is %v, want one that says %q", err, tt.want)

@@ -3,35 +3,84 @@ package runtime
 import (
 	"context"
 	"fmt"
+	"iter"
+	"slices"
 	"sync/atomic"
 
 	"st/runtime/engine"
 )
 
-// sequence is a session of the engine, and the tokens that it holds. One goroutine uses it at a time.
-type sequence struct {
+// Sequence is a text in tokens whose KV cache is kept: what it holds need not be run again. One goroutine uses it at a time; any number of
+// sequences of a model run at the same time. Close it after use.
+type Sequence struct {
 	model   *Model
 	session *engine.Session
 	tokens  []int32
 	closing atomic.Bool // nothing is to be run any more
 }
 
-// newSequence returns an empty sequence.
-func (m *Model) newSequence() (*sequence, error) {
+// NewSequence returns an empty sequence, which takes no memory yet.
+func (m *Model) NewSequence() (*Sequence, error) {
 	s, err := m.engine.NewSession()
 	if err != nil {
 		return nil, m.named(err)
 	}
-	return &sequence{model: m, session: s}, nil
+	return &Sequence{model: m, session: s}, nil
 }
 
-// close gives the sequence's memory back.
-func (q *sequence) close() { q.session.Close() }
+// Close gives the sequence's memory back. A second Close does nothing.
+func (q *Sequence) Close() error { return q.session.Close() }
 
-func (q *sequence) len() int { return len(q.tokens) }
+// Len returns the number of tokens that the sequence holds.
+func (q *Sequence) Len() int { return len(q.tokens) }
 
-// truncate keeps at most the first n tokens, and returns how many it kept.
-func (q *sequence) truncate(n int) int {
+// Tokens returns the tokens that the sequence holds. They are valid until the next call.
+func (q *Sequence) Tokens() []int32 { return q.tokens }
+
+// KVBytes returns the memory that the sequence's KV cache takes.
+func (q *Sequence) KVBytes() int64 { return q.session.KVBytes() }
+
+// Shared returns how many of a prompt's tokens Generate would not run again: those that the sequence begins with, or none if a sliding window
+// has overwritten what they need. The prompt's last token is always run.
+func (q *Sequence) Shared(prompt []int32) int {
+	n := 0
+	for n < min(len(q.tokens), len(prompt)-1) && q.tokens[n] == prompt[n] {
+		n++
+	}
+	return q.session.Keeps(n)
+}
+
+// Generate makes the sequence a prompt and continues it: see [Model.GenerateTokens]. What the sequence holds of the prompt is not run again;
+// Result.CachedTokens tells how much that is. With Generate.PromptLogProbs all of it is run.
+func (q *Sequence) Generate(ctx context.Context, prompt []int32, g Generate) iter.Seq2[Piece, error] {
+	m := q.model
+	if len(prompt) == 0 {
+		return failed(fmt.Errorf("%s: %w", m.file.Path(), ErrEmptyPrompt))
+	}
+	return func(yield func(Piece, error) bool) {
+		sampler, err := m.sampler(g.Sampling(&m.file.Generation))
+		if err == nil && len(prompt) > m.Context() { // what the sequence holds stays
+			err = fmt.Errorf("%w: the prompt has %d tokens and the context %d", ErrContextFull, len(prompt), m.Context())
+		}
+		if err != nil {
+			yield(Piece{Token: noToken}, err)
+			return
+		}
+		kept := 0
+		if !g.PromptLogProbs {
+			kept = q.Shared(prompt)
+		}
+		kept = q.Truncate(kept)
+		for _, id := range prompt[max(0, kept-repeatWindow):kept] {
+			sampler.Accept(id)
+		}
+		w := writer{sequence: q, sampler: sampler, options: &g, yield: yield}
+		w.write(ctx, slices.Clone(prompt[kept:]))
+	}
+}
+
+// Truncate keeps at most the first n tokens, and returns how many it kept: n, or none if a sliding window has overwritten what they need.
+func (q *Sequence) Truncate(n int) int {
 	if n < len(q.tokens) {
 		q.tokens = q.tokens[:q.session.Truncate(n)]
 	}
@@ -40,7 +89,7 @@ func (q *sequence) truncate(n int) int {
 
 // forward appends tokens, and returns the logits [vocab] that predict the next one. They are valid until the next call. After an error the
 // sequence has those tokens that it had before, and some of the others, or none at all.
-func (q *sequence) forward(ctx context.Context, tokens []int32) ([]float32, error) {
+func (q *Sequence) forward(ctx context.Context, tokens []int32) ([]float32, error) {
 	if q.closing.Load() {
 		return nil, q.model.named(ErrClosed)
 	}
@@ -49,12 +98,12 @@ func (q *sequence) forward(ctx context.Context, tokens []int32) ([]float32, erro
 }
 
 // forwardAll appends tokens. It calls each with the logits after every one.
-func (q *sequence) forwardAll(ctx context.Context, tokens []int32, each func(i int, logits []float32) error) error {
+func (q *Sequence) forwardAll(ctx context.Context, tokens []int32, each func(i int, logits []float32) error) error {
 	return q.ran(tokens, q.session.ForwardAll(ctx, tokens, each))
 }
 
 // ran notes what became of a run.
-func (q *sequence) ran(tokens []int32, err error) error {
+func (q *Sequence) ran(tokens []int32, err error) error {
 	q.tokens = append(q.tokens, tokens...)
 	if err != nil {
 		q.tokens = q.tokens[:q.session.Len()]

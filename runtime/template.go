@@ -95,6 +95,17 @@ func (m *Model) render(ctx context.Context, messages []Message, variables map[st
 	return r, nil
 }
 
+// EncodeChat returns the tokens of a conversation, the way that the model's chat template has it, up to where the answer begins: a prompt for
+// [Model.GenerateTokens] or [Sequence.Generate]. Messages are those of opts and after them the given ones.
+func (m *Model) EncodeChat(ctx context.Context, messages []Message, opts ...ChatOption) ([]int32, error) {
+	c := m.NewChat(opts...)
+	r, err := m.render(ctx, append(c.messages, messages...), c.variables, c.tools)
+	if err != nil {
+		return nil, err
+	}
+	return m.encodeChat(r), nil
+}
+
 // encodeChat returns the tokens of a conversation or of a part of one.
 func (m *Model) encodeChat(r rendering) []int32 {
 	return m.tok.EncodeOptions(r.text, tokenizer.EncodeOptions{ParseSpecial: true, Breaks: r.breaks})

@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -15,7 +16,7 @@ const prefillTokens = 512
 
 // writer continues the text of a sequence.
 type writer struct {
-	sequence *sequence
+	sequence *Sequence
 	sampler  *Sampler
 	options  *Generate
 	yield    func(Piece, error) bool
@@ -24,21 +25,25 @@ type writer struct {
 	text    strings.Builder
 	decoder *tokenizer.StreamDecoder // nil: there is no tokenizer
 	stop    stopMatcher
-	fed     int  // how many of the result's tokens are in the sequence
-	left    bool // the caller left the loop
+	fed     int   // how many of the result's tokens are in the sequence
+	left    bool  // the caller left the loop
+	next    Piece // its probabilities are known already
 }
 
 // write appends a prompt to the sequence, generates and yields the pieces. It reports whether the prompt was run.
 func (w *writer) write(ctx context.Context, prompt []int32) (begun bool) {
 	m := w.sequence.model
-	w.result = Result{CachedTokens: w.sequence.len(), PromptTokens: len(prompt), Stop: StopLength, Seed: w.sampler.opts.Seed}
-	if n := w.sequence.len() + len(prompt); n > m.Context() {
+	w.result = Result{CachedTokens: w.sequence.Len(), PromptTokens: len(prompt), Stop: StopLength, EndToken: noToken, Seed: w.sampler.opts.Seed}
+	if n := w.sequence.Len() + len(prompt); n > m.Context() {
 		w.yield(Piece{Token: noToken}, fmt.Errorf("%w: the prompt has %d tokens and the context %d", ErrContextFull, n, m.Context()))
 		return false
 	}
 	begin := time.Now()
 	logits, err := w.prefill(ctx, prompt)
-	if err != nil {
+	switch {
+	case w.left:
+		return false
+	case err != nil:
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
@@ -69,13 +74,46 @@ func (w *writer) prefill(ctx context.Context, prompt []int32) (logits []float32,
 	progress(0, len(prompt))
 	done := 0
 	for part := range slices.Chunk(prompt, prefillTokens) {
-		if logits, err = w.sequence.forward(ctx, part); err != nil {
+		if w.options.PromptLogProbs {
+			logits, err = w.promptPieces(ctx, prompt, done, len(part))
+		} else {
+			logits, err = w.sequence.forward(ctx, part)
+		}
+		if err != nil || w.left {
 			return nil, err
 		}
 		done += len(part)
 		progress(done, len(prompt))
 	}
 	return logits, nil
+}
+
+// promptPieces runs n tokens of a prompt from index first on, yields a piece for each, and returns the logits after the last. A piece's
+// probabilities come from the logits of the token before.
+func (w *writer) promptPieces(ctx context.Context, prompt []int32, first, n int) (logits []float32, err error) {
+	if first == 0 {
+		w.next = Piece{LogProb: math.NaN()}
+	}
+	pieces := make([]Piece, 0, n)
+	// What computes waits for the function, so it yields nothing: a caller may be slow.
+	err = w.sequence.forwardAll(ctx, prompt[first:first+n], func(i int, l []float32) error {
+		p := w.next
+		p.Token, p.Prompt = prompt[first+i], true
+		pieces = append(pieces, p)
+		if first+i+1 == len(prompt) {
+			logits, w.next = slices.Clone(l), Piece{}
+			return nil
+		}
+		after := newLogProbs(l, w.options.TopLogProbs)
+		w.next = Piece{LogProb: after.of(prompt[first+i+1]), Top: after.top}
+		return nil
+	})
+	for _, p := range pieces {
+		if err == nil && !w.left && !w.yield(p, nil) {
+			w.left, w.result.Stop = true, StopInterrupted
+		}
+	}
+	return logits, err
 }
 
 // decode draws token after token.
@@ -97,7 +135,7 @@ func (w *writer) decode(ctx context.Context, logits []float32, begin time.Time) 
 		}
 		var probabilities *logProbs
 		if w.options.LogProbs {
-			probabilities = newLogProbs(logits, w.options.TopLogProbs)
+			probabilities = newLogProbs(slices.Clone(logits), w.options.TopLogProbs) // sampling changes them
 		}
 		id := w.sampler.Sample(logits)
 		if first.IsZero() {
@@ -105,7 +143,10 @@ func (w *writer) decode(ctx context.Context, logits []float32, begin time.Time) 
 			r.FirstToken = max(1, first.Sub(begin))
 		}
 		if !w.options.IgnoreEOS && slices.Contains(m.end, id) {
-			r.Stop = StopEOS
+			r.Stop, r.EndToken = StopEOS, id
+			if probabilities != nil {
+				w.next = Piece{LogProb: probabilities.of(id), Top: probabilities.top}
+			}
 			return nil
 		}
 		r.Tokens = append(r.Tokens, id)
@@ -127,7 +168,7 @@ func (w *writer) decode(ctx context.Context, logits []float32, begin time.Time) 
 		case len(r.Tokens) == w.options.MaxTokens:
 			r.Stop = StopLength
 			return nil
-		case w.sequence.len()+1 >= m.Context(): // with this token, which is not run yet
+		case w.sequence.Len()+1 >= m.Context(): // with this token, which is not run yet
 			r.Stop = StopContext
 			return nil
 		case ctx.Err() != nil:
@@ -173,7 +214,7 @@ func (w *writer) end(err error) {
 		w.text.WriteString(rest)
 	}
 	w.finish()
-	w.yield(Piece{Text: rest, Token: noToken, Done: &w.result}, err)
+	w.yield(Piece{Text: rest, Token: noToken, LogProb: w.next.LogProb, Top: w.next.Top, Done: &w.result}, err)
 }
 
 // finish completes the result.

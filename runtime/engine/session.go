@@ -108,6 +108,16 @@ func (s *Session) Truncate(n int) (kept int) {
 	return s.length
 }
 
+// Keeps returns what Truncate would, without forgetting anything.
+func (s *Session) Keeps(n int) int {
+	s.turn <- struct{}{}
+	defer func() { <-s.turn }()
+	if n = max(0, n); n < s.length && s.kv.overwritten(n, s.length) {
+		return 0
+	}
+	return min(n, s.length)
+}
+
 // KVBytes returns the memory that the session's KV cache takes.
 func (s *Session) KVBytes() int64 {
 	s.turn <- struct{}{}
