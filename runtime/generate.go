@@ -115,12 +115,7 @@ func (m *Model) sampler(o SamplerOptions) (*Sampler, error) {
 // Generate continues a text. What comes, comes in pieces of whole characters; the last piece has Done. An error ends the pieces, and
 // comes with Done if the text was begun: a context that ends is such an error. Every loop over the pieces generates anew.
 func (m *Model) Generate(ctx context.Context, prompt string, g Generate) iter.Seq2[Piece, error] {
-	ids, err := m.Encode(prompt)
-	if err == nil && len(ids) == 0 {
-		if id, ok := m.beginning(); ok {
-			ids = []int32{id}
-		}
-	}
+	ids, err := m.EncodePrompt(prompt)
 	if err != nil {
 		return failed(err)
 	}

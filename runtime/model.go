@@ -23,6 +23,7 @@ type Model struct {
 	template func() (*tokenizer.Template, error)
 	memory   Memory
 	kvType   KVType
+	relieve  func() bool // nil: nothing can
 	loadTime time.Duration
 	cleanup  goruntime.Cleanup
 }
@@ -57,7 +58,7 @@ func New(ctx context.Context, r *format.Reader, opts Options) (m *Model, err err
 		return nil, err
 	}
 	begin := time.Now()
-	m = &Model{resources: &resources{file: r}, kvType: opts.KVType}
+	m = &Model{resources: &resources{file: r}, kvType: opts.KVType, relieve: opts.Relieve}
 	if len(r.Tokenizer) > 0 {
 		if m.tok, err = tokenizer.Load(r.Tokenizer); err != nil {
 			return nil, fmt.Errorf("%s: %w", r.Path(), err)
@@ -167,6 +168,17 @@ func (m *Model) needTokenizer() error {
 // Encode returns the tokens of a raw text, which begins with BOS if the model expects that. Special tokens such as <|im_end|> that the text
 // names are themselves.
 func (m *Model) Encode(text string) ([]int32, error) { return m.encode(text, true) }
+
+// EncodePrompt is Encode for a text that is going to be continued: an empty one is the token that begins a text, if there is one.
+func (m *Model) EncodePrompt(text string) ([]int32, error) {
+	ids, err := m.Encode(text)
+	if err == nil && len(ids) == 0 {
+		if id, ok := m.beginning(); ok {
+			ids = []int32{id}
+		}
+	}
+	return ids, err
+}
 
 // EncodePlain is Encode for a text that is nothing but text: names of special tokens in it are text, too.
 func (m *Model) EncodePlain(text string) ([]int32, error) { return m.encode(text, false) }

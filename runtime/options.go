@@ -37,6 +37,10 @@ type Options struct {
 	// KVType is the number format of the KV cache.
 	KVType KVType
 
+	// Relieve, if not nil, is called when Memory has no room for a sequence that grows. It gives some back, such as that of a [Sequence]
+	// that waits for its next use, and reports whether it did: then the sequence goes on, instead of ending with [ErrMemory].
+	Relieve func() bool
+
 	// Trace, if not nil, is told after every batch of n tokens which experts they chose: [layers, n, top-k]. The slice is valid until
 	// it returns. An error ends the run.
 	Trace func(n int, experts []int32) error

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -93,13 +94,33 @@ func (q *Sequence) forward(ctx context.Context, tokens []int32) ([]float32, erro
 	if q.closing.Load() {
 		return nil, q.model.named(ErrClosed)
 	}
-	logits, err := q.session.Forward(ctx, tokens)
-	return logits, q.ran(tokens, err)
+	var logits []float32
+	err := q.run(tokens, func(rest []int32) (err error) {
+		logits, err = q.session.Forward(ctx, rest)
+		return err
+	})
+	return logits, err
 }
 
 // forwardAll appends tokens. It calls each with the logits after every one.
 func (q *Sequence) forwardAll(ctx context.Context, tokens []int32, each func(i int, logits []float32) error) error {
-	return q.ran(tokens, q.session.ForwardAll(ctx, tokens, each))
+	return q.run(tokens, func(rest []int32) error {
+		first := len(tokens) - len(rest)
+		return q.session.ForwardAll(ctx, rest, func(i int, logits []float32) error { return each(first+i, logits) })
+	})
+}
+
+// run has f append tokens, and the rest of them again when memory was given back.
+func (q *Sequence) run(tokens []int32, f func(rest []int32) error) error {
+	for {
+		before := q.Len()
+		err := q.ran(tokens, f(tokens))
+		done := q.Len() - before
+		if done < 0 || !errors.Is(err, ErrMemory) || q.model.relieve == nil || !q.model.relieve() {
+			return err
+		}
+		tokens = tokens[done:]
+	}
 }
 
 // ran notes what became of a run.

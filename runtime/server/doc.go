@@ -1,0 +1,44 @@
+// Package server answers HTTP requests of OpenAI's API with models that it loads when they are first asked for. It knows nothing of a command line.
+//
+//	s, err := server.New(server.Options{Models: []string{"4b.stm", "21b.stm"}, Memory: 8 << 30, Parallel: 4})
+//	if err != nil {
+//		return err
+//	}
+//	defer s.Close()
+//	l, err := net.Listen("tcp", "127.0.0.1:11434")
+//	if err != nil {
+//		return err
+//	}
+//	return s.Serve(ctx, l) // until ctx ends
+//
+// # How a handler is written
+//
+// A protocol is a file or two: it reads a body into what package runtime takes, and writes pieces the way that its clients read them. All the
+// rest is common. A handler begins a job, which waits for a place among the requests that run and loads the model; makes a prompt; and loops over
+// pieces:
+//
+//	j, err := s.begin(r.Context(), req.Model, keepAlive) // keepAlive nil: the server's
+//	if err != nil {
+//		return err
+//	}
+//	defer j.end()
+//	prompt, err := j.model.EncodeChat(r.Context(), messages)
+//	if err != nil {
+//		return err
+//	}
+//	for piece, err := range j.generate(r.Context(), prompt, runtime.Generate{MaxTokens: 100, Temperature: t}) {
+//		…
+//	}
+//
+// An error comes before the first piece, or in the place of a later one. [asError] makes an *[Error] of any: it has the HTTP status, the field of
+// the request that is wrong, and how long to wait; each protocol writes it in its own form. The last piece has Done, which tells why the text
+// ended, the tokens of the prompt, those of them that a cache held, and times. job.loadTime and job.queueTime tell of what came before.
+//
+// [readBody] reads a body within the limits, [decode] its fields with errors that name the field, and [events] writes server-sent events.
+//
+// # Where things are
+//
+// server.go has the options, the routes and the life of a server; http.go what every request goes through: who may ask, limits, the log.
+// jobs.go has places and jobs, models.go loads and unloads models within the memory, cache.go keeps sequences for requests that continue
+// earlier ones. openai*.go is OpenAI's API.
+package server

@@ -1,0 +1,73 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"st/runtime"
+)
+
+// ErrClosed is the error of requests to a server that ends.
+var ErrClosed = errors.New("the server is shutting down")
+
+// ErrNames is wrapped by the error of New about two models of the same name.
+var ErrNames = errors.New("two models have the same name")
+
+// Error is an error that a client gets. Each protocol has its own form of it.
+type Error struct {
+	Status  int    // of HTTP
+	Code    string // a short name that programs compare, such as model_not_found; may be empty
+	Param   string // the field of the request that is wrong; empty: none is
+	Message string
+	// RetryAfter is when to try again; 0: it is not known.
+	RetryAfter time.Duration
+
+	cause error
+}
+
+func (e *Error) Error() string { return e.Message }
+func (e *Error) Unwrap() error { return e.cause }
+
+// badField is the error of a request whose field is wrong.
+func badField(param, message string) *Error {
+	return &Error{Status: http.StatusBadRequest, Code: "invalid_value", Param: param, Message: param + ": " + message}
+}
+
+// statusClosed is the status of requests whose client went away, in the log: nginx's.
+const statusClosed = 499
+
+// kinds tells how errors of package runtime look to a client.
+var kinds = []struct {
+	is     error
+	status int
+	code   string
+}{
+	{runtime.ErrContextFull, http.StatusBadRequest, "context_length_exceeded"},
+	{runtime.ErrOption, http.StatusBadRequest, "invalid_value"},
+	{runtime.ErrEmptyPrompt, http.StatusBadRequest, "empty_prompt"},
+	{runtime.ErrNoTemplate, http.StatusBadRequest, "no_chat_template"},
+	{runtime.ErrNoTokenizer, http.StatusBadRequest, "no_tokenizer"},
+	{runtime.ErrTemplateEmpty, http.StatusBadRequest, "chat_template"},
+	{runtime.ErrTemplate, http.StatusBadRequest, "chat_template"},
+	{runtime.ErrMemory, http.StatusServiceUnavailable, "out_of_memory"},
+	{runtime.ErrClosed, http.StatusServiceUnavailable, "shutting_down"},
+	{ErrClosed, http.StatusServiceUnavailable, "shutting_down"},
+	{context.Canceled, statusClosed, "cancelled"},
+	{context.DeadlineExceeded, http.StatusGatewayTimeout, "timeout"},
+}
+
+// asError returns err as a client gets it.
+func asError(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	for _, k := range kinds {
+		if errors.Is(err, k.is) {
+			return &Error{Status: k.status, Code: k.code, Message: err.Error(), cause: err}
+		}
+	}
+	return &Error{Status: http.StatusInternalServerError, Code: "internal_error", Message: err.Error(), cause: err}
+}

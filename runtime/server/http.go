@@ -1,0 +1,213 @@
+package server
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// withMiddleware returns what every request goes through: the log, who may ask, and limits.
+func (s *Server) withMiddleware(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		entry := &logEntry{}
+		r = r.WithContext(context.WithValue(r.Context(), logKey{}, entry))
+		sw := &statusWriter{ResponseWriter: w}
+		begin := time.Now()
+		defer func() {
+			if p := recover(); p != nil {
+				s.log.Error("a handler panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+				if sw.status == 0 {
+					writeOpenAIError(sw, &Error{Status: http.StatusInternalServerError, Code: "internal_error", Message: "internal error"})
+				}
+			}
+			attrs := []slog.Attr{slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", sw.status),
+				slog.Float64("seconds", time.Since(begin).Seconds())}
+			s.log.LogAttrs(context.Background(), slog.LevelInfo, "request", append(attrs, entry.take()...)...)
+		}()
+		if err := s.admit(sw, r); err != nil {
+			writeOpenAIError(sw, asError(err))
+			return
+		}
+		if r.Method == http.MethodOptions {
+			sw.WriteHeader(http.StatusNoContent)
+			return
+		}
+		next.ServeHTTP(sw, r)
+	})
+}
+
+// admit returns an error if a request may not be answered, and sets the headers that let pages of allowed origins read the answer.
+func (s *Server) admit(w http.ResponseWriter, r *http.Request) error {
+	if s.opts.APIKey == "" && !s.hostAllowed(r.Host) {
+		return &Error{Status: http.StatusForbidden, Code: "host_not_allowed",
+			Message: fmt.Sprintf("the server does not answer to the name %q: a page of another site may have led here", r.Host)}
+	}
+	if origin := r.Header.Get("Origin"); origin != "" {
+		if !s.originAllowed(origin, r.Host) {
+			return &Error{Status: http.StatusForbidden, Code: "origin_not_allowed", Message: fmt.Sprintf("pages of %s may not use the server", origin)}
+		}
+		h := w.Header()
+		h.Set("Access-Control-Allow-Origin", origin)
+		h.Add("Vary", "Origin")
+		if r.Method == http.MethodOptions {
+			h.Set("Access-Control-Allow-Methods", "GET, POST, DELETE, HEAD, OPTIONS")
+			h.Set("Access-Control-Allow-Headers", r.Header.Get("Access-Control-Request-Headers"))
+			h.Set("Access-Control-Max-Age", "86400")
+		}
+	}
+	if r.Method == http.MethodOptions || r.URL.Path == "/health" {
+		return nil
+	}
+	if !s.keyGiven(r.Header) {
+		return &Error{Status: http.StatusUnauthorized, Code: "invalid_api_key", Message: "the API key is missing or wrong"}
+	}
+	return nil
+}
+
+// keyGiven reports whether a request has the server's key. The time that it takes tells nothing of the key.
+func (s *Server) keyGiven(h http.Header) bool {
+	if s.opts.APIKey == "" {
+		return true
+	}
+	given := h.Get("x-api-key")
+	if scheme, token, ok := strings.Cut(h.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
+		given = strings.TrimSpace(token)
+	}
+	a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(s.opts.APIKey))
+	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
+}
+
+// hostAllowed reports whether the server answers to a Host header. A page of another site whose name was made to lead to this machine (DNS
+// rebinding) has that site's name there.
+func (s *Server) hostAllowed(hostPort string) bool {
+	host := hostOf(hostPort)
+	return isLocalhost(host) || net.ParseIP(host) != nil || slices.ContainsFunc(s.opts.Hosts, func(h string) bool { return strings.EqualFold(h, host) })
+}
+
+// hostOf returns a host without its port and brackets.
+func hostOf(hostPort string) string {
+	if host, _, err := net.SplitHostPort(hostPort); err == nil {
+		return host
+	}
+	return strings.Trim(hostPort, "[]")
+}
+
+func isLocalhost(host string) bool {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	ip := net.ParseIP(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
+}
+
+// originAllowed reports whether pages of an origin may use the server: those that it serves itself, those of this machine, and those that
+// the options name.
+func (s *Server) originAllowed(origin, host string) bool {
+	for _, o := range s.opts.Origins {
+		if o == "*" || strings.EqualFold(o, origin) {
+			return true
+		}
+	}
+	u, err := url.Parse(origin)
+	if err != nil || u.Host == "" {
+		return false
+	}
+	return u.Host == host || isLocalhost(u.Hostname())
+}
+
+// maxBody bounds the body of a request: some hundred prompts as long as contexts are.
+const maxBody = 32 << 20
+
+// bodyTimeout is how long a client may take to send a body.
+const bodyTimeout = 30 * time.Second
+
+// readBody reads the body of a request.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	c := http.NewResponseController(w)
+	if c.SetReadDeadline(time.Now().Add(bodyTimeout)) == nil {
+		defer c.SetReadDeadline(time.Time{}) // the server notices later if the client goes away
+	}
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return nil, &Error{Status: http.StatusRequestEntityTooLarge, Code: "body_too_large", Message: fmt.Sprintf("the body has more than %d bytes", maxBody)}
+	case err != nil:
+		return nil, &Error{Status: http.StatusBadRequest, Code: "incomplete_body", Message: "the body did not come in whole", cause: err}
+	}
+	return data, nil
+}
+
+// writeJSON answers with a value.
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(v) // a client that went away is told nothing
+}
+
+// statusWriter notes the status of an answer.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *statusWriter) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+// Unwrap lets http.ResponseController find what the writer can do.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// logKey is the key of a request's logEntry in its context.
+type logKey struct{}
+
+// logEntry collects what the log tells of a request.
+type logEntry struct {
+	mu    sync.Mutex
+	attrs []slog.Attr
+}
+
+func (e *logEntry) take() []slog.Attr {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.attrs
+}
+
+// logged adds to what the log tells of a request, as slog's functions take it: names and counts, never what a request says.
+func logged(ctx context.Context, args ...any) {
+	e, ok := ctx.Value(logKey{}).(*logEntry)
+	if !ok {
+		return
+	}
+	var r slog.Record
+	r.Add(args...)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	r.Attrs(func(a slog.Attr) bool {
+		e.attrs = append(e.attrs, a)
+		return true
+	})
+}

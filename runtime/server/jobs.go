@@ -1,0 +1,132 @@
+package server
+
+import (
+	"context"
+	"iter"
+	"net/http"
+	"sync"
+	"time"
+
+	"st/runtime"
+)
+
+// queue counts the requests that run or wait for a place.
+type queue struct {
+	limit int64
+
+	mu     sync.Mutex
+	n      int64
+	closed bool
+}
+
+// retryAfter is when a client that was refused may try again.
+const retryAfter = 1 * time.Second
+
+// enter takes a place in the queue; leave gives it back.
+func (q *queue) enter() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.closed:
+		return ErrClosed
+	case q.n >= q.limit:
+		return &Error{Status: http.StatusTooManyRequests, Code: "queue_full", Message: "too many requests are waiting: try again later",
+			RetryAfter: retryAfter}
+	}
+	q.n++
+	return nil
+}
+
+func (q *queue) leave() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.n--
+}
+
+// close refuses all that come from now on.
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+}
+
+// job is a request that has its place and its model. One goroutine uses it.
+type job struct {
+	server    *Server
+	name      string // of the model
+	model     *runtime.Model
+	keepAlive time.Duration
+	queueTime time.Duration // that it waited for its place
+	loadTime  time.Duration // that it waited for its model
+
+	served *served
+	cache  *cache
+}
+
+// begin waits for a place among the requests that run, and for the model of that name. keepAlive is how long that stays loaded; nil: as the
+// server's options say.
+func (s *Server) begin(ctx context.Context, model string, keepAlive *time.Duration) (_ *job, err error) {
+	sv, err := s.models.find(model)
+	if err != nil {
+		return nil, err
+	}
+	j := &job{server: s, served: sv, name: sv.Name, keepAlive: s.opts.KeepAlive}
+	if keepAlive != nil {
+		j.keepAlive = *keepAlive
+	}
+	if err := s.queue.enter(); err != nil {
+		return nil, err
+	}
+	begin := time.Now()
+	if s.places.Acquire(ctx, 1) != nil {
+		s.queue.leave()
+		return nil, context.Cause(ctx)
+	}
+	j.queueTime = time.Since(begin)
+	begin = time.Now()
+	loaded, err := s.models.acquire(ctx, sv)
+	if err != nil {
+		s.places.Release(1)
+		s.queue.leave()
+		return nil, err
+	}
+	if loaded {
+		j.loadTime = time.Since(begin)
+	}
+	j.model, j.cache = sv.model, sv.cache
+	logged(ctx, "model", j.name)
+	return j, nil
+}
+
+// end gives place and model back.
+func (j *job) end() {
+	j.server.models.release(j.served, j.keepAlive)
+	j.server.places.Release(1)
+	j.server.queue.leave()
+}
+
+// generate continues a prompt: see [runtime.Sequence.Generate]. What an earlier request left of it in the cache is not run again.
+func (j *job) generate(ctx context.Context, prompt []int32, g runtime.Generate) iter.Seq2[runtime.Piece, error] {
+	return func(yield func(runtime.Piece, error) bool) {
+		q := j.cache.take(prompt)
+		if q == nil {
+			var err error
+			if q, err = j.model.NewSequence(); err != nil {
+				yield(runtime.Piece{Token: -1}, err)
+				return
+			}
+		}
+		defer func() { j.cache.put(q, len(prompt)) }()
+		for piece, err := range q.Generate(ctx, prompt, g) {
+			if err != nil && ctx.Err() != nil {
+				err = context.Cause(ctx)
+			}
+			if d := piece.Done; d != nil {
+				logged(ctx, "prompt_tokens", d.PromptTokens+d.CachedTokens, "cached_tokens", d.CachedTokens, "tokens", len(d.Tokens), "stop", d.Stop)
+			}
+			if !yield(piece, err) {
+				return
+			}
+		}
+	}
+}

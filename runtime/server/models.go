@@ -1,0 +1,421 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"st/format"
+	"st/runtime"
+	"st/runtime/engine"
+	"st/runtime/process"
+)
+
+// ModelInfo tells of a model that is served.
+type ModelInfo struct {
+	Name, Path string
+	Size       int64 // of the file, in bytes
+	Modified   time.Time
+	Config     format.Config
+	// Needed is about what the model takes with all of its weights in memory, and Smallest the least with which it runs at all, in bytes, each
+	// besides the program itself.
+	Needed, Smallest int64
+	// Loaded says that it is in memory, and Expires when it will leave; the zero time: not by itself.
+	Loaded  bool
+	Expires time.Time
+}
+
+// Models tells of the models that are served, in the order in which they were given.
+func (s *Server) Models() []ModelInfo { return s.models.list() }
+
+// models holds the models of a server, and loads and unloads them.
+type models struct {
+	opts  *Options
+	total int64 // memory for all models; 0: that is not known
+	base  int64 // what the process takes without them
+
+	mu      sync.Mutex
+	served  []*served
+	changed chan struct{} // is closed when something below changes
+	claim   *served       // for it room is made: no other model is taken meanwhile
+	loading *served       // one at a time
+	closed  bool
+}
+
+// served is a model that is served.
+type served struct {
+	ModelInfo
+	created time.Time
+
+	// Guarded by models.
+	model    *runtime.Model // nil: it is not loaded
+	cache    *cache
+	grant    int64 // memory that it may take
+	users    int
+	lastUsed time.Time
+	timer    *time.Timer // unloads it
+	load     *load       // nil: it is not being loaded
+}
+
+// load is one attempt to load a model, and who waits for it.
+type load struct {
+	done    chan struct{}
+	err     error
+	waiting int
+}
+
+func newModels(opts *Options) (*models, error) {
+	m := &models{opts: opts, changed: make(chan struct{}), base: process.Resident()}
+	if m.total = opts.Memory; m.total == 0 {
+		allowed, _ := engine.AllowedMemory()
+		m.total = allowed / 20 * 19 // some is left to others
+	}
+	for _, path := range opts.Models {
+		sv, err := m.inspect(path)
+		if err != nil {
+			return nil, err
+		}
+		if other := m.named(sv.Name); other != nil {
+			return nil, fmt.Errorf("%w: %s and %s are both called %s", ErrNames, other.Path, path, sv.Name)
+		}
+		m.served = append(m.served, sv)
+	}
+	return m, nil
+}
+
+// inspect reads what there is to know of a model before it is loaded.
+func (m *models) inspect(path string) (*served, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	r, err := format.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	sv := &served{created: info.ModTime()}
+	sv.Name, sv.Path, sv.Size, sv.Modified, sv.Config = modelName(path), path, info.Size(), info.ModTime(), r.Config
+	o := engine.Options{Threads: m.opts.Threads, KVType: m.opts.KVType, Context: m.opts.Context, Parallel: m.opts.Parallel}
+	sv.Smallest, _ = engine.SmallestMemory(r, o)
+	one := o
+	one.Context = min(r.Config.Context, 4096)
+	b, _ := engine.NewBudget(r, one)
+	sv.Needed = max(sv.Smallest, engine.NeededMemory(r, o)+int64(m.opts.Parallel)*b.KV)
+	return sv, nil
+}
+
+// modelName returns the name of the model in a file.
+func modelName(path string) string { return strings.TrimSuffix(filepath.Base(path), ".stm") }
+
+// named returns the model of that name; nil if there is none.
+func (m *models) named(name string) *served {
+	for _, sv := range m.served {
+		if sv.Name == name || sv.Path == name || sv.Name+".stm" == name {
+			return sv
+		}
+	}
+	if short, ok := strings.CutSuffix(name, ":latest"); ok { // which clients of ollama add
+		return m.named(short)
+	}
+	return nil
+}
+
+// find returns the model that a request asks for. A server of one model need not be told which.
+func (m *models) find(name string) (*served, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if name == "" {
+		if len(m.served) == 1 {
+			return m.served[0], nil
+		}
+		return nil, &Error{Status: http.StatusBadRequest, Code: "missing_model", Param: "model", Message: "model: it must name one of " + m.names()}
+	}
+	if sv := m.named(name); sv != nil {
+		return sv, nil
+	}
+	return nil, &Error{Status: http.StatusNotFound, Code: "model_not_found", Param: "model",
+		Message: fmt.Sprintf("the model %q is not served; these are: %s", name, m.names())}
+}
+
+func (m *models) names() string {
+	var names []string
+	for _, sv := range m.served {
+		names = append(names, sv.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+func (m *models) list() (all []ModelInfo) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, sv := range m.served {
+		all = append(all, sv.info(m.opts.KeepAlive))
+	}
+	return all
+}
+
+func (sv *served) info(keepAlive time.Duration) ModelInfo {
+	i := sv.ModelInfo
+	i.Loaded = sv.model != nil
+	if i.Loaded && sv.timer == nil && keepAlive > 0 { // it is in use
+		i.Expires = time.Now().Add(keepAlive)
+	}
+	return i
+}
+
+// acquire takes a model for use until release, and tells whether it was loaded for that.
+func (m *models) acquire(ctx context.Context, sv *served) (loaded bool, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for {
+		switch {
+		case m.closed:
+			return false, ErrClosed
+		case ctx.Err() != nil:
+			return false, context.Cause(ctx)
+		case sv.load != nil:
+			return m.join(ctx, sv.load)
+		case m.claim != nil && m.claim != sv:
+			m.wait(ctx)
+		case sv.model != nil:
+			sv.users++
+			sv.stopTimer()
+			return false, nil
+		default:
+			sv.load = &load{done: make(chan struct{})}
+			go m.loadFor(sv, sv.load)
+		}
+	}
+}
+
+// join waits for a model that is being loaded, which is then taken.
+func (m *models) join(ctx context.Context, l *load) (loaded bool, err error) {
+	l.waiting++
+	m.mu.Unlock()
+	select {
+	case <-l.done:
+	case <-ctx.Done():
+	}
+	m.mu.Lock()
+	select {
+	case <-l.done:
+		return l.err == nil, l.err
+	default:
+		l.waiting--
+		m.change() // if nobody waits any more, it gives up
+		return false, context.Cause(ctx)
+	}
+}
+
+// change wakes those that wait.
+func (m *models) change() {
+	close(m.changed)
+	m.changed = make(chan struct{})
+}
+
+// wait waits for a change.
+func (m *models) wait(ctx context.Context) {
+	changed := m.changed
+	m.mu.Unlock()
+	select {
+	case <-changed:
+	case <-ctx.Done():
+	}
+	m.mu.Lock()
+}
+
+// loadFor loads a model: it waits until there is room, for which it unloads those that are idle. One that nobody waits for any more is not
+// loaded.
+func (m *models) loadFor(sv *served, l *load) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	defer func() {
+		if m.claim == sv {
+			m.claim = nil
+		}
+		if m.loading == sv {
+			m.loading = nil
+		}
+		sv.load = nil
+		close(l.done)
+		m.change()
+	}()
+	for {
+		switch {
+		case m.closed:
+			l.err = ErrClosed
+			return
+		case l.waiting == 0:
+			l.err = context.Canceled
+			return
+		case m.loading != nil, m.claim != nil && m.claim != sv:
+			m.wait(context.Background())
+		case m.room(sv):
+			m.loading = sv
+			grant := m.share(sv)
+			m.mu.Unlock()
+			model, c, err := m.open(sv, grant)
+			m.mu.Lock()
+			switch {
+			case err != nil:
+				l.err = err
+			case m.closed:
+				model.Close()
+				l.err = ErrClosed
+			default:
+				// It is taken for those who wait: another model that needs the room must not drive it out before they come.
+				sv.model, sv.cache, sv.grant, sv.lastUsed, sv.users = model, c, grant, time.Now(), l.waiting
+				if sv.users == 0 {
+					m.startTimer(sv, m.opts.KeepAlive)
+				}
+			}
+			return
+		default:
+			m.claim = sv
+			if victim := m.leastUsed(); victim != nil {
+				m.unload(victim, "its memory is needed")
+			} else {
+				m.wait(context.Background())
+			}
+		}
+	}
+}
+
+// others returns the memory that the loaded models may take, and how many they are.
+func (m *models) others() (bytes int64, n int) {
+	for _, sv := range m.served {
+		if sv.model != nil {
+			bytes, n = bytes+sv.grant, n+1
+		}
+	}
+	return bytes, n
+}
+
+// room reports whether a model can be loaded beside those that are. Alone it always can: with less memory than it needs it reads experts
+// when they are used.
+func (m *models) room(sv *served) bool {
+	used, n := m.others()
+	return n == 0 || m.total == 0 || used+sv.Needed <= m.total-m.base
+}
+
+// share returns the memory that a model gets.
+func (m *models) share(sv *served) int64 {
+	used, _ := m.others()
+	switch {
+	case m.total == 0:
+		return sv.Needed
+	case len(m.served) == 1:
+		return m.total - m.base
+	}
+	return min(sv.Needed, m.total-m.base-used)
+}
+
+// open loads a model that may take so much memory.
+func (m *models) open(sv *served, grant int64) (*runtime.Model, *cache, error) {
+	begin := time.Now()
+	c := &cache{}
+	o := runtime.Options{Context: m.opts.Context, Parallel: m.opts.Parallel, Threads: m.opts.Threads, KVType: m.opts.KVType, Relieve: c.dropOldest}
+	if m.opts.Memory > 0 || grant < sv.Needed {
+		o.Memory = max(1, grant) + process.Resident() // which counts the other models
+	}
+	model, err := runtime.Open(context.Background(), sv.Path, o)
+	if err != nil {
+		m.opts.Logger.Error("a model was not loaded", "model", sv.Name, "error", err)
+		return nil, nil, err
+	}
+	c.limit = grant / cacheShare
+	c.logits = 4 * int64(model.Config().Vocab)
+	if m.opts.Loaded != nil {
+		m.opts.Loaded(model)
+	}
+	m.opts.Logger.Info("loaded a model", "model", sv.Name, "seconds", time.Since(begin).Seconds(), "context", model.Context(), "memory", o.Memory)
+	return model, c, nil
+}
+
+// leastUsed returns the idle model that was used least recently; nil if there is none.
+func (m *models) leastUsed() (least *served) {
+	for _, sv := range m.served {
+		if sv.model != nil && sv.users == 0 && (least == nil || sv.lastUsed.Before(least.lastUsed)) {
+			least = sv
+		}
+	}
+	return least
+}
+
+// unload gives an idle model's memory back.
+func (m *models) unload(sv *served, why string) {
+	sv.stopTimer()
+	sv.cache.close()
+	if err := sv.model.Close(); err != nil {
+		m.opts.Logger.Error("a model was not closed well", "model", sv.Name, "error", err)
+	}
+	sv.model, sv.cache, sv.grant = nil, nil, 0
+	m.opts.Logger.Info("unloaded a model", "model", sv.Name, "because", why)
+	m.change()
+}
+
+// release ends a use of a model. keepAlive is how long it stays if that was the last; 0: not at all; less than 0: until its memory is needed.
+func (m *models) release(sv *served, keepAlive time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	sv.users--
+	sv.lastUsed = time.Now()
+	if sv.users == 0 && sv.model != nil {
+		m.startTimer(sv, keepAlive)
+	}
+	m.change()
+}
+
+func (sv *served) stopTimer() {
+	if sv.timer != nil {
+		sv.timer.Stop()
+		sv.timer, sv.Expires = nil, time.Time{}
+	}
+}
+
+// startTimer has an idle model unloaded after some time.
+func (m *models) startTimer(sv *served, after time.Duration) {
+	sv.stopTimer()
+	switch {
+	case after < 0:
+		return
+	case after == 0:
+		m.unload(sv, "its request said so")
+		return
+	}
+	var timer *time.Timer
+	timer = time.AfterFunc(after, func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if sv.timer == timer { // nobody came meanwhile
+			m.unload(sv, "it was idle")
+		}
+	})
+	sv.timer, sv.Expires = timer, time.Now().Add(after)
+}
+
+// close unloads all models. What runs ends with an error.
+func (m *models) close() (err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed = true
+	m.change()
+	for m.loading != nil {
+		m.wait(context.Background())
+	}
+	for _, sv := range slices.Clone(m.served) {
+		sv.stopTimer()
+		if sv.model != nil {
+			err = errors.Join(err, sv.model.Close())
+		}
+	}
+	return err
+}

@@ -1,0 +1,287 @@
+package server
+
+import (
+	"cmp"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"st/runtime"
+)
+
+// OpenAI's API, as https://platform.openai.com/docs/api-reference describes it, with the sampling options of llama.cpp's and vLLM's servers.
+
+func (s *Server) routesOpenAI(mux *http.ServeMux) {
+	mux.HandleFunc("GET /v1/models", s.openAIModels)
+	mux.HandleFunc("GET /v1/models/{id...}", s.openAIModel)
+	mux.HandleFunc("POST /v1/chat/completions", openAIHandler(s.chatCompletions))
+	mux.HandleFunc("POST /v1/completions", openAIHandler(s.completions))
+}
+
+// openAIHandler writes a handler's error. A handler returns only those that come before its answer has begun.
+func openAIHandler(h func(w http.ResponseWriter, r *http.Request, body []byte) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, err := readBody(w, r)
+		if err == nil {
+			err = h(w, r, body)
+		}
+		if err != nil {
+			e := asError(err)
+			logged(r.Context(), "error", e.Code)
+			writeOpenAIError(w, e)
+		}
+	}
+}
+
+// openAIError is an error in OpenAI's form.
+type openAIError struct {
+	Error struct {
+		Message string  `json:"message"`
+		Type    string  `json:"type"`
+		Param   *string `json:"param"`
+		Code    *string `json:"code"`
+	} `json:"error"`
+}
+
+func newOpenAIError(e *Error) (o openAIError) {
+	o.Error.Message = e.Message
+	switch {
+	case e.Status == http.StatusUnauthorized:
+		o.Error.Type = "authentication_error"
+	case e.Status == http.StatusForbidden:
+		o.Error.Type = "permission_error"
+	case e.Status == http.StatusTooManyRequests:
+		o.Error.Type = "rate_limit_error"
+	case e.Status < 500:
+		o.Error.Type = "invalid_request_error"
+	default:
+		o.Error.Type = "server_error"
+	}
+	if e.Param != "" {
+		o.Error.Param = &e.Param
+	}
+	if e.Code != "" {
+		o.Error.Code = &e.Code
+	}
+	return o
+}
+
+// writeRetryAfter tells a client when to try again, in whole seconds.
+func writeRetryAfter(w http.ResponseWriter, e *Error) {
+	if e.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
+	}
+}
+
+func writeOpenAIError(w http.ResponseWriter, e *Error) {
+	writeRetryAfter(w, e)
+	writeJSON(w, e.Status, newOpenAIError(e))
+}
+
+// openAIModelObject is a model in OpenAI's form.
+type openAIModelObject struct {
+	ID      string `json:"id"`
+	Object  string `json:"object"`
+	Created int64  `json:"created"`
+	OwnedBy string `json:"owned_by"`
+}
+
+func newOpenAIModel(m *ModelInfo) openAIModelObject {
+	return openAIModelObject{m.Name, "model", m.Modified.Unix(), "st"}
+}
+
+func (s *Server) openAIModels(w http.ResponseWriter, r *http.Request) {
+	list := struct {
+		Object string              `json:"object"`
+		Data   []openAIModelObject `json:"data"`
+	}{"list", []openAIModelObject{}}
+	for _, m := range s.Models() {
+		list.Data = append(list.Data, newOpenAIModel(&m))
+	}
+	writeJSON(w, http.StatusOK, list)
+}
+
+func (s *Server) openAIModel(w http.ResponseWriter, r *http.Request) {
+	sv, err := s.models.find(r.PathValue("id"))
+	if err != nil {
+		writeOpenAIError(w, asError(err))
+		return
+	}
+	writeJSON(w, http.StatusOK, newOpenAIModel(&sv.ModelInfo))
+}
+
+// openAISampling are the fields that chat and text completions share.
+type openAISampling struct {
+	Model         string `json:"model"`
+	Stream        bool   `json:"stream"`
+	StreamOptions struct {
+		IncludeUsage bool `json:"include_usage"`
+	} `json:"stream_options"`
+	MaxTokens         *int               `json:"max_tokens"`
+	Temperature       *float64           `json:"temperature"`
+	TopP              *float64           `json:"top_p"`
+	TopK              *int               `json:"top_k"`
+	MinP              *float64           `json:"min_p"`
+	Seed              *int64             `json:"seed"`
+	Stop              texts              `json:"stop"`
+	N                 *int               `json:"n"`
+	LogitBias         map[string]float64 `json:"logit_bias"`
+	PresencePenalty   float64            `json:"presence_penalty"`
+	FrequencyPenalty  float64            `json:"frequency_penalty"`
+	RepetitionPenalty *float64           `json:"repetition_penalty"` // vLLM's name
+	RepeatPenalty     *float64           `json:"repeat_penalty"`     // llama.cpp's
+	IgnoreEOS         bool               `json:"ignore_eos"`
+	User              string             `json:"user"`
+}
+
+// Limits of OpenAI's API.
+const (
+	maxChoices     = 128
+	maxTopLogProbs = 20
+	maxBias        = 100
+	maxPenalty     = 2
+	maxStops       = 16 // 4 there
+)
+
+// generate returns what the fields ask for, once they are found to be in range.
+func (o *openAISampling) generate() (g runtime.Generate, err error) {
+	for _, f := range []struct {
+		name     string
+		value    *float64
+		min, max float64
+	}{
+		{"temperature", o.Temperature, 0, math.MaxFloat32},
+		{"top_p", o.TopP, 0, 1},
+		{"min_p", o.MinP, 0, 1},
+		{"presence_penalty", &o.PresencePenalty, -maxPenalty, maxPenalty},
+		{"frequency_penalty", &o.FrequencyPenalty, -maxPenalty, maxPenalty},
+		{"repetition_penalty", o.RepetitionPenalty, 0, math.MaxFloat32},
+		{"repeat_penalty", o.RepeatPenalty, 0, math.MaxFloat32},
+	} {
+		if f.value == nil || *f.value >= f.min && *f.value <= f.max {
+			continue
+		}
+		if f.max == math.MaxFloat32 {
+			return g, badField(f.name, fmt.Sprintf("it is %v and must be 0 or more", *f.value))
+		}
+		return g, badField(f.name, fmt.Sprintf("it is %v and must be between %v and %v", *f.value, f.min, f.max))
+	}
+	switch {
+	case o.N != nil && (*o.N < 1 || *o.N > maxChoices):
+		return g, badField("n", fmt.Sprintf("it is %d and must be between 1 and %d", *o.N, maxChoices))
+	case len(o.Stop) > maxStops:
+		return g, badField("stop", fmt.Sprintf("it has %d texts and may have %d", len(o.Stop), maxStops))
+	}
+	g = runtime.Generate{
+		Temperature: o.Temperature, TopK: o.TopK, TopP: o.TopP, MinP: o.MinP, RepeatPenalty: cmp.Or(o.RepetitionPenalty, o.RepeatPenalty),
+		PresencePenalty: o.PresencePenalty, FrequencyPenalty: o.FrequencyPenalty, Stop: o.Stop, IgnoreEOS: o.IgnoreEOS,
+	}
+	if o.Seed != nil {
+		g.Seed = new(uint64(*o.Seed))
+	}
+	if g.LogitBias, err = logitBias(o.LogitBias); err != nil {
+		return g, err
+	}
+	g.MaxTokens, err = maxTokens("max_tokens", o.MaxTokens, 0)
+	return g, err
+}
+
+// maxTokens returns a limit of tokens as runtime.Generate has it. −1 is none, as clients of llama.cpp have it.
+func maxTokens(name string, n *int, otherwise int) (int, error) {
+	switch {
+	case n == nil:
+		return otherwise, nil
+	case *n < -1:
+		return 0, badField(name, fmt.Sprintf("it is %d and must be 0 or more", *n))
+	case *n == -1:
+		return 0, nil
+	case *n == 0:
+		return -1, nil
+	}
+	return *n, nil
+}
+
+func logitBias(byID map[string]float64) (map[int32]float64, error) {
+	if len(byID) == 0 {
+		return nil, nil
+	}
+	bias := make(map[int32]float64, len(byID))
+	for id, b := range byID {
+		n, err := strconv.ParseInt(id, 10, 32)
+		switch {
+		case err != nil:
+			return nil, badField("logit_bias", fmt.Sprintf("%q is not the id of a token", id))
+		case b < -maxBias || b > maxBias:
+			return nil, badField("logit_bias", fmt.Sprintf("the bias of token %s is %v and must be between %d and %d", id, b, -maxBias, maxBias))
+		}
+		bias[int32(n)] = b
+	}
+	return bias, nil
+}
+
+// choices returns how many texts are generated for a prompt.
+func (o *openAISampling) choices() int {
+	if o.N == nil {
+		return 1
+	}
+	return *o.N
+}
+
+// choice returns the options of choice i. A seed gives each another text.
+func choice(g runtime.Generate, i int) runtime.Generate {
+	if g.Seed != nil && i > 0 {
+		g.Seed = new(*g.Seed + uint64(i))
+	}
+	return g
+}
+
+// openAIUsage counts tokens.
+type openAIUsage struct {
+	PromptTokens     int `json:"prompt_tokens"`
+	CompletionTokens int `json:"completion_tokens"`
+	TotalTokens      int `json:"total_tokens"`
+	Details          struct {
+		CachedTokens int `json:"cached_tokens"`
+	} `json:"prompt_tokens_details"`
+}
+
+// add counts a text. The prompt of several choices counts once.
+func (u *openAIUsage) add(r *runtime.Result, choice int) {
+	if choice == 0 {
+		u.PromptTokens += r.PromptTokens + r.CachedTokens
+		u.Details.CachedTokens += r.CachedTokens
+	}
+	u.CompletionTokens += len(r.Tokens)
+	u.TotalTokens = u.PromptTokens + u.CompletionTokens
+}
+
+// finishReason is why a text ended, in OpenAI's words.
+func finishReason(r *runtime.Result) string {
+	if r.Stop == runtime.StopEOS || r.Stop == runtime.StopText {
+		return "stop"
+	}
+	return "length"
+}
+
+// answerID returns a new name of an answer, such as cmpl-….
+func answerID(prefix string) string { return prefix + rand.Text() }
+
+func now() int64 { return time.Now().Unix() }
+
+// logProb is a logarithm of a probability as JSON can hold it.
+type logProb float64
+
+func (p logProb) MarshalJSON() ([]byte, error) {
+	f := float64(p)
+	if math.IsNaN(f) || f < leastLogProb {
+		f = leastLogProb
+	}
+	return json.Marshal(f)
+}
+
+// leastLogProb is OpenAI's figure for tokens that cannot come.
+const leastLogProb = -9999

@@ -1,0 +1,259 @@
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/http"
+	"unicode/utf8"
+
+	"st/runtime"
+)
+
+// completionRequest is the body of /v1/completions.
+type completionRequest struct {
+	openAISampling
+	Prompt   *prompts `json:"prompt"`
+	Suffix   string   `json:"suffix"`
+	Echo     bool     `json:"echo"`
+	LogProbs *int     `json:"logprobs"`
+	BestOf   *int     `json:"best_of"`
+}
+
+// defaultMaxTokens is OpenAI's for text completions.
+const defaultMaxTokens = 16
+
+// prompts are a text, tokens, or a list of either.
+type prompts []prompt
+
+// prompt is a text, or tokens if those are not nil.
+type prompt struct {
+	text   string
+	tokens []int32
+}
+
+func (p *prompts) UnmarshalJSON(data []byte) error {
+	var one string
+	var many []string
+	var tokens []int32
+	var lists [][]int32
+	switch {
+	case json.Unmarshal(data, &one) == nil:
+		*p = prompts{{text: one}}
+	case json.Unmarshal(data, &many) == nil && len(many) > 0:
+		for _, text := range many {
+			*p = append(*p, prompt{text: text})
+		}
+	case json.Unmarshal(data, &tokens) == nil && len(tokens) > 0:
+		*p = prompts{{tokens: tokens}}
+	case json.Unmarshal(data, &lists) == nil && len(lists) > 0:
+		for _, tokens := range lists {
+			if len(tokens) == 0 {
+				return wants("prompts that have a token at least")
+			}
+			*p = append(*p, prompt{tokens: tokens})
+		}
+	default:
+		return wants("a string, an array of strings, an array of token ids, or an array of those; none of them empty")
+	}
+	return nil
+}
+
+// encode returns a prompt's tokens and its text.
+func (p prompt) encode(m *runtime.Model) (tokens []int32, text string, err error) {
+	if p.tokens == nil {
+		tokens, err = m.EncodePrompt(p.text)
+		return tokens, p.text, err
+	}
+	for i, id := range p.tokens {
+		if vocab := m.Config().Vocab; id < 0 || int(id) >= vocab {
+			return nil, "", badField("prompt", fmt.Sprintf("token %d is %d: the vocabulary has ids 0 to %d", i, id, vocab-1))
+		}
+	}
+	if t := m.Tokenizer(); t != nil {
+		text = t.Decode(p.tokens, false)
+	}
+	return p.tokens, text, nil
+}
+
+// generate returns what the request asks for.
+func (q *completionRequest) generate() (g runtime.Generate, err error) {
+	if g, err = q.openAISampling.generate(); err != nil {
+		return g, err
+	}
+	if q.MaxTokens == nil {
+		g.MaxTokens = defaultMaxTokens
+	}
+	switch {
+	case q.Prompt == nil:
+		return g, badField("prompt", "it is missing")
+	case q.Suffix != "":
+		return g, badField("suffix", "it is not supported")
+	case q.BestOf != nil && *q.BestOf != q.choices():
+		return g, badField("best_of", "it is not supported, but for the same number as n")
+	case q.LogProbs != nil && (*q.LogProbs < 0 || *q.LogProbs > maxTopLogProbs):
+		return g, badField("logprobs", fmt.Sprintf("it is %d and must be between 0 and %d", *q.LogProbs, maxTopLogProbs))
+	case q.LogProbs != nil:
+		g.LogProbs, g.TopLogProbs, g.PromptLogProbs = true, *q.LogProbs, q.Echo
+	}
+	return g, nil
+}
+
+// completion is an answer, or a part of one if it is streamed.
+type completion struct {
+	ID      string              `json:"id"`
+	Object  string              `json:"object"`
+	Created int64               `json:"created"`
+	Model   string              `json:"model"`
+	Choices []*completionChoice `json:"choices"`
+	Usage   *openAIUsage        `json:"usage,omitempty"`
+}
+
+type completionChoice struct {
+	Text         string              `json:"text"`
+	Index        int                 `json:"index"`
+	LogProbs     *completionLogProbs `json:"logprobs"`
+	FinishReason *string             `json:"finish_reason"`
+
+	offset int // of the next token's text, in characters
+}
+
+// completionLogProbs are the probabilities of tokens. The first of an echoed prompt has none: null.
+type completionLogProbs struct {
+	Tokens        []string             `json:"tokens"`
+	TokenLogProbs []*logProb           `json:"token_logprobs"`
+	TopLogProbs   []map[string]logProb `json:"top_logprobs"`
+	TextOffset    []int                `json:"text_offset"`
+}
+
+// add adds a token and its probabilities.
+func (c *completionChoice) add(m *runtime.Model, id int32, p *runtime.Piece) {
+	if c.LogProbs == nil {
+		c.LogProbs = &completionLogProbs{}
+	}
+	l, text := c.LogProbs, tokenText(m, id)
+	l.Tokens, l.TextOffset = append(l.Tokens, text), append(l.TextOffset, c.offset)
+	if !m.Tokenizer().IsSpecial(id) || p.Prompt {
+		c.offset += utf8.RuneCountInString(m.Tokenizer().Text(id))
+	}
+	if math.IsNaN(p.LogProb) {
+		l.TokenLogProbs, l.TopLogProbs = append(l.TokenLogProbs, nil), append(l.TopLogProbs, nil)
+		return
+	}
+	// The token itself is among the likeliest, also if it is none of them. Of tokens that read the same the likelier counts.
+	top := map[string]logProb{text: logProb(p.LogProb)}
+	for _, t := range p.Top {
+		name := tokenText(m, t.Token)
+		if old, ok := top[name]; !ok || logProb(t.LogProb) > old {
+			top[name] = logProb(t.LogProb)
+		}
+	}
+	l.TokenLogProbs, l.TopLogProbs = append(l.TokenLogProbs, new(logProb(p.LogProb))), append(l.TopLogProbs, top)
+}
+
+// tokenText is the text of a token as OpenAI writes it: bytes that are no whole characters have a form of their own.
+func tokenText(m *runtime.Model, id int32) string {
+	text := m.Tokenizer().Text(id)
+	if utf8.ValidString(text) {
+		return text
+	}
+	escaped := "bytes:"
+	for i := range len(text) {
+		escaped += fmt.Sprintf("\\x%02x", text[i])
+	}
+	return escaped
+}
+
+// completions answers /v1/completions.
+func (s *Server) completions(w http.ResponseWriter, r *http.Request, body []byte) error {
+	var q completionRequest
+	if err := decode(body, &q, ""); err != nil {
+		return err
+	}
+	g, err := q.generate()
+	if err != nil {
+		return err
+	}
+	j, err := s.begin(r.Context(), q.Model, nil)
+	if err != nil {
+		return err
+	}
+	defer j.end()
+	if g.LogProbs && j.model.Tokenizer() == nil {
+		return badField("logprobs", "the model has no tokenizer, so its tokens have no text")
+	}
+	c := completer{r: r, j: j, q: &q, g: g, usage: &openAIUsage{}, events: events{w: w},
+		answer: completion{ID: answerID("cmpl-"), Object: "text_completion", Created: now(), Model: j.name, Choices: []*completionChoice{}}}
+	for i, p := range *q.Prompt {
+		tokens, text, err := p.encode(j.model)
+		if err != nil {
+			return c.events.fail(r, err)
+		}
+		for n := range q.choices() {
+			err := c.complete(tokens, text, i*q.choices()+n, n)
+			switch {
+			case err != nil:
+				return c.events.fail(r, err)
+			case c.events.err != nil: // the client went away
+				return nil
+			}
+		}
+	}
+	c.answer.Usage = c.usage
+	switch {
+	case !q.Stream:
+		writeJSON(w, http.StatusOK, c.answer)
+		return nil
+	case q.StreamOptions.IncludeUsage:
+		c.answer.Choices = []*completionChoice{}
+		c.events.send("", c.answer)
+	}
+	c.events.done()
+	return nil
+}
+
+// completer answers one request.
+type completer struct {
+	r      *http.Request
+	j      *job
+	q      *completionRequest
+	g      runtime.Generate
+	usage  *openAIUsage
+	events events
+	answer completion // with all choices, unless they are streamed
+}
+
+// complete generates choice n of a prompt.
+func (c *completer) complete(tokens []int32, text string, index, n int) error {
+	t := &completionChoice{Index: index}
+	if c.q.Echo {
+		t.Text = text
+	}
+	for p, err := range c.j.generate(c.r.Context(), tokens, choice(c.g, n)) {
+		if err != nil {
+			return err
+		}
+		t.Text += p.Text
+		switch d := p.Done; {
+		case d == nil && c.g.LogProbs:
+			t.add(c.j.model, p.Token, &p)
+		case d != nil:
+			if c.g.LogProbs && d.EndToken >= 0 {
+				t.add(c.j.model, d.EndToken, &p)
+			}
+			c.usage.add(d, n)
+			t.FinishReason = new(finishReason(d))
+		}
+		if c.q.Stream && (t.Text != "" || t.LogProbs != nil || t.FinishReason != nil) {
+			c.answer.Choices = []*completionChoice{t}
+			if !c.events.send("", c.answer) {
+				return nil
+			}
+			t = &completionChoice{Index: index, offset: t.offset}
+		}
+	}
+	if !c.q.Stream {
+		c.answer.Choices = append(c.answer.Choices, t)
+	}
+	return nil
+}

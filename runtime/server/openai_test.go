@@ -1,0 +1,341 @@
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"st/runtime"
+)
+
+// chatText and completionText are what answers say.
+func chatText(c chatCompletion) string { return *c.Choices[0].Message.Content }
+
+func TestModels(t *testing.T) {
+	c := start(t, Options{Models: []string{modelPath, otherPath}})
+	list := get[struct{ Data []openAIModelObject }](t, c, "/v1/models", "")
+	if len(list.Data) != 2 || list.Data[0].ID != "tiny" || list.Data[1].ID != "other" || list.Data[0].Object != "model" {
+		t.Errorf("%+v", list)
+	}
+	if m := get[openAIModelObject](t, c, "/v1/models/other", ""); m.ID != "other" || m.Created == 0 {
+		t.Errorf("%+v", m)
+	}
+	if status, e := getError(t, c, "/v1/models/none", ""); status != http.StatusNotFound || *e.Error.Code != "model_not_found" {
+		t.Errorf("%d, %+v", status, e)
+	}
+}
+
+// A chat answers what the library does, whole and streamed.
+func TestChatCompletions(t *testing.T) {
+	c := start(t, Options{})
+	body := `{"model": "tiny", "messages": [{"role": "system", "content": "S"}, {"role": "user", "content": [{"type": "text", "text": "Who is "},
+		{"type": "text", "text": "there?"}]}], "seed": 5, "max_completion_tokens": 20, "user": "u", "unknown_field": [1]%s}`
+	m := openModel(t)
+	chat := m.NewChat(runtime.System("S"))
+	defer chat.Close()
+	want := ""
+	var done *runtime.Result
+	for p, err := range chat.Send(t.Context(), "Who is there?", runtime.Generate{MaxTokens: 20, Seed: new(uint64(5))}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		want += p.Text
+		done = p.Done
+	}
+	got := get[chatCompletion](t, c, "/v1/chat/completions", fmt.Sprintf(body, ""))
+	if got.Object != "chat.completion" || got.Model != "tiny" || !strings.HasPrefix(got.ID, "chatcmpl-") || got.Created == 0 {
+		t.Errorf("%+v", got)
+	}
+	if len(got.Choices) != 1 || chatText(got) != want || got.Choices[0].Message.Role != "assistant" || *got.Choices[0].FinishReason != finishReason(done) {
+		t.Errorf("%q, want %q", chatText(got), want)
+	}
+	if u := got.Usage; u.PromptTokens != done.PromptTokens || u.CompletionTokens != len(done.Tokens) || u.TotalTokens != u.PromptTokens+u.CompletionTokens {
+		t.Errorf("%+v", u)
+	}
+	events := stream(t, c, "/v1/chat/completions", fmt.Sprintf(body, `, "stream": true, "stream_options": {"include_usage": true}`))
+	if n := len(events); events[n-1] != "[DONE]" {
+		t.Fatalf("the last event is %s", events[n-1])
+	}
+	text, finish := "", ""
+	for i, data := range events[:len(events)-1] {
+		var chunk chatCompletion
+		if err := json.Unmarshal([]byte(data), &chunk); err != nil || chunk.Object != "chat.completion.chunk" {
+			t.Fatalf("%s: %v", data, err)
+		}
+		if i == len(events)-2 {
+			if u := chunk.Usage; len(chunk.Choices) != 0 || u.CompletionTokens != len(done.Tokens) || u.Details.CachedTokens != u.PromptTokens-1 {
+				t.Errorf("usage comes with %s", data)
+			}
+			continue
+		}
+		d := chunk.Choices[0]
+		if (d.Delta.Role == "assistant") != (i == 0) {
+			t.Errorf("event %d is %s", i, data)
+		}
+		if d.Delta.Content != nil {
+			text += *d.Delta.Content
+		}
+		if d.FinishReason != nil {
+			finish = *d.FinishReason
+		}
+	}
+	if text != want || finish != finishReason(done) {
+		t.Errorf("streamed: %q, %s", text, finish)
+	}
+}
+
+func TestChatOptions(t *testing.T) {
+	c := start(t, Options{})
+	ask := func(fields string) chatCompletion {
+		return get[chatCompletion](t, c, "/v1/chat/completions", `{"messages": [{"role": "user", "content": "Speak"}], "temperature": 0, "max_tokens": 12`+fields+`}`)
+	}
+	plain := ask("")
+	stop := strings.Fields(chatText(plain))[1]
+	for _, tt := range []struct {
+		name, fields string
+		ok           func(chatCompletion) bool
+	}{
+		{"a stop text", fmt.Sprintf(`, "stop": %q`, stop), func(a chatCompletion) bool {
+			return *a.Choices[0].FinishReason == "stop" && !strings.Contains(chatText(a), stop) && strings.HasPrefix(chatText(plain), chatText(a))
+		}},
+		{"stop texts", fmt.Sprintf(`, "stop": ["never", %q]`, stop), func(a chatCompletion) bool { return !strings.Contains(chatText(a), stop) }},
+		{"no stop text", `, "stop": null`, func(a chatCompletion) bool { return chatText(a) == chatText(plain) }},
+		{"choices", `, "n": 3, "temperature": 2, "seed": 1`, func(a chatCompletion) bool {
+			return len(a.Choices) == 3 && a.Choices[2].Index == 2 && *a.Choices[0].Message.Content != *a.Choices[1].Message.Content &&
+				a.Usage.PromptTokens == plain.Usage.PromptTokens && a.Usage.CompletionTokens > 12
+		}},
+		{"the likeliest token", `, "temperature": 9, "top_p": 0`, func(a chatCompletion) bool { return chatText(a) == chatText(plain) }},
+		{"top-k", `, "temperature": 9, "top_k": 1`, func(a chatCompletion) bool { return chatText(a) == chatText(plain) }},
+		{"a penalty", `, "frequency_penalty": 2, "presence_penalty": 2`, func(a chatCompletion) bool { return chatText(a) != chatText(plain) }},
+		{"a repetition penalty", `, "repetition_penalty": 3`, func(a chatCompletion) bool { return chatText(a) != chatText(plain) }},
+		{"one token", `, "max_completion_tokens": 1`, func(a chatCompletion) bool { return a.Usage.CompletionTokens == 1 }},
+		{"no token", `, "max_completion_tokens": 0`, func(a chatCompletion) bool {
+			return a.Usage.CompletionTokens == 0 && *a.Choices[0].FinishReason == "length"
+		}},
+		{"probabilities", `, "logprobs": true, "top_logprobs": 2`, func(a chatCompletion) bool {
+			l := a.Choices[0].LogProbs.Content
+			text := ""
+			for _, p := range l {
+				if len(p.Top) != 2 || p.Top[0].LogProb != p.LogProb || p.LogProb > 0 || len(p.Bytes) != len(p.Token) {
+					return false
+				}
+				text += p.Token
+			}
+			return text == chatText(a) && len(l) == a.Usage.CompletionTokens
+		}},
+	} {
+		if a := ask(tt.fields); !tt.ok(a) {
+			got, _ := json.Marshal(a)
+			t.Errorf("%s: %s; without it %q", tt.name, got, chatText(plain))
+		}
+	}
+	// A bias that lets only one token come.
+	comma := openModel(t).Tokenizer().Encode(",", false)[0]
+	if a := ask(fmt.Sprintf(`, "logit_bias": {"%d": 100}`, comma)); chatText(a) != strings.Repeat(",", 12) {
+		t.Errorf("with a bias: %q", chatText(a))
+	}
+}
+
+// What is wrong is told with the name of the field.
+func TestChatRefuses(t *testing.T) {
+	c := start(t, Options{})
+	const hi = `"messages": [{"role": "user", "content": "Hi"}]`
+	for _, tt := range []struct{ body, param, message string }{
+		{`{`, "", "not JSON"},
+		{`[]`, "", "must be a JSON object"},
+		{`null`, "", "must be a JSON object"},
+		{`{}`, "messages", "a message at least"},
+		{`{"messages": "Hi"}`, "messages", "an array"},
+		{`{"messages": [1]}`, "messages[0]", "an object"},
+		{`{"messages": [{"role": "user", "content": "a"}, {"role": "king", "content": "b"}]}`, "messages[1].role", `"king"`},
+		{`{"messages": [{"role": "user", "content": 5}]}`, "messages[0].content", "a string or an array of parts"},
+		{`{"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]}`, "messages[0].content", `"image_url"`},
+		{`{"messages": [{"role": "user", "content": [{"type": "text"}]}]}`, "messages[0].content", "parts with a text"},
+		{`{` + hi + `, "temperature": "hot"}`, "temperature", "a number"},
+		{`{` + hi + `, "temperature": -1}`, "temperature", "0 or more"},
+		{`{` + hi + `, "top_p": 1.5}`, "top_p", "between 0 and 1"},
+		{`{` + hi + `, "max_tokens": 1.5}`, "max_tokens", "a whole number, not 1.5"},
+		{`{` + hi + `, "max_tokens": -2}`, "max_tokens", "0 or more"},
+		{`{` + hi + `, "n": 0}`, "n", "between 1 and 128"},
+		{`{` + hi + `, "presence_penalty": 3}`, "presence_penalty", "between -2 and 2"},
+		{`{` + hi + `, "logit_bias": {"x": 1}}`, "logit_bias", "id of a token"},
+		{`{` + hi + `, "logit_bias": {"1": 101}}`, "logit_bias", "between -100 and 100"},
+		{`{` + hi + `, "logit_bias": {"99999999": 1}}`, "", "the vocabulary has ids"},
+		{`{` + hi + `, "stop": [1]}`, "stop", "a string or an array of strings"},
+		{`{` + hi + `, "stream": "yes"}`, "stream", "true or false"},
+		{`{` + hi + `, "stream_options": {"include_usage": 1}}`, "stream_options.include_usage", "true or false"},
+		{`{` + hi + `, "top_logprobs": 2}`, "top_logprobs", "needs logprobs"},
+		{`{` + hi + `, "logprobs": true, "top_logprobs": 21}`, "top_logprobs", "between 0 and 20"},
+		{`{` + hi + `, "response_format": {"type": "json_object"}}`, "response_format", "not supported"},
+		{`{` + hi + `, "tools": [{"type": "function"}]}`, "tools", "not supported"},
+		{`{"messages": [{"role": "user", "content": "` + strings.Repeat("word ", 2000) + `"}]}`, "", "the context is full"},
+	} {
+		status, e := getError(t, c, "/v1/chat/completions", tt.body)
+		param := ""
+		if e.Error.Param != nil {
+			param = *e.Error.Param
+		}
+		if status != http.StatusBadRequest || e.Error.Type != "invalid_request_error" || param != tt.param || !strings.Contains(e.Error.Message, tt.message) {
+			t.Errorf("%.100s: %d, field %q, %+v", tt.body, status, param, e.Error)
+		}
+	}
+	if status, e := getError(t, c, "/v1/chat/completions", `{"model": "gpt", `+hi+`}`); status != http.StatusNotFound || *e.Error.Code != "model_not_found" {
+		t.Errorf("%d, %+v", status, e)
+	}
+	if r := c.request(t, "/v1/chat/completions", ""); r.StatusCode != http.StatusMethodNotAllowed && r.StatusCode != http.StatusNotFound {
+		t.Errorf("GET: %d", r.StatusCode)
+	}
+}
+
+func TestCompletions(t *testing.T) {
+	c := start(t, Options{})
+	ask := func(fields string) completion {
+		return get[completion](t, c, "/v1/completions", `{"model": "tiny", "temperature": 0, "max_tokens": 6, `+fields+`}`)
+	}
+	ids := encode(t, "The LORD")
+	list, _ := json.Marshal(ids)
+	plain := ask(`"prompt": "The LORD"`)
+	text := plain.Choices[0].Text
+	if plain.Object != "text_completion" || text == "" || plain.Usage.PromptTokens != len(ids) || plain.Usage.CompletionTokens != 6 ||
+		*plain.Choices[0].FinishReason != "length" || plain.Choices[0].LogProbs != nil {
+		t.Errorf("%+v", plain)
+	}
+	if a := ask(`"prompt": ` + string(list)); a.Choices[0].Text != text {
+		t.Errorf("of tokens: %q, want %q", a.Choices[0].Text, text)
+	}
+	if a := ask(`"prompt": "The LORD", "echo": true`); a.Choices[0].Text != "The LORD"+text {
+		t.Errorf("with echo: %q", a.Choices[0].Text)
+	}
+	if a := ask(`"prompt": ["To be", "The LORD"], "n": 2`); len(a.Choices) != 4 || a.Choices[2].Text != text || a.Choices[3].Text != text || a.Choices[3].Index != 3 {
+		t.Errorf("of two texts: %+v", a)
+	}
+	if a := ask(`"prompt": [` + string(list) + `, [1, 2]]`); len(a.Choices) != 2 || a.Choices[0].Text != text || a.Usage.PromptTokens != len(ids)+2 {
+		t.Errorf("of two lists: %+v", a)
+	}
+	if a := get[completion](t, c, "/v1/completions", `{"prompt": "The LORD"}`); a.Usage.CompletionTokens > defaultMaxTokens {
+		t.Errorf("without max_tokens: %+v", a.Usage)
+	}
+	streamed, finish := "", ""
+	for _, data := range stream(t, c, "/v1/completions", `{"prompt": "The LORD", "temperature": 0, "max_tokens": 6, "stream": true, "echo": true}`) {
+		var chunk completion
+		if data == "[DONE]" {
+			break
+		} else if err := json.Unmarshal([]byte(data), &chunk); err != nil {
+			t.Fatal(err)
+		}
+		streamed += chunk.Choices[0].Text
+		if f := chunk.Choices[0].FinishReason; f != nil {
+			finish = *f
+		}
+	}
+	if streamed != "The LORD"+text || finish != "length" {
+		t.Errorf("streamed: %q, %q", streamed, finish)
+	}
+	for _, tt := range []struct{ body, param, message string }{
+		{`{}`, "prompt", "missing"},
+		{`{"prompt": []}`, "prompt", "an array of token ids"},
+		{`{"prompt": [[]]}`, "prompt", "a token at least"},
+		{`{"prompt": [1, -1]}`, "prompt", "token 1 is -1"},
+		{`{"prompt": {"a": 1}}`, "prompt", "an array of token ids"},
+		{`{"prompt": "x", "logprobs": -1}`, "logprobs", "between 0 and 20"},
+		{`{"prompt": "x", "suffix": "y"}`, "suffix", "not supported"},
+		{`{"prompt": "x", "best_of": 3}`, "best_of", "not supported"},
+	} {
+		if status, e := getError(t, c, "/v1/completions", tt.body); status != http.StatusBadRequest || e.Error.Param == nil || *e.Error.Param != tt.param ||
+			!strings.Contains(e.Error.Message, tt.message) {
+			t.Errorf("%s: %d, %+v", tt.body, status, e.Error)
+		}
+	}
+}
+
+// lm-evaluation-harness scores a text with a batch of token lists, echo, logprobs and one token more, of which it leaves the last entry out; its
+// older versions and others ask for no token. Scores are those of the model's logits, which st eval sums.
+func TestScores(t *testing.T) {
+	c := start(t, Options{})
+	m := openModel(t)
+	texts := []string{"In the beginning God created the heaven and the earth.", "To be, or not to be: that is the question", "The king is dead"}
+	for _, extra := range []int{1, 0} {
+		var lists [][]int32
+		for _, text := range texts {
+			lists = append(lists, encode(t, text))
+		}
+		body, _ := json.Marshal(map[string]any{"model": "tiny", "prompt": lists, "temperature": 0, "max_tokens": extra, "logprobs": 1, "seed": 1234, "echo": true})
+		a := get[completion](t, c, "/v1/completions", string(body))
+		if len(a.Choices) != len(lists) {
+			t.Fatalf("%d choices", len(a.Choices))
+		}
+		for i, ids := range lists {
+			l := a.Choices[i].LogProbs
+			if n := len(ids) + extra; a.Choices[i].Index != i || len(l.TokenLogProbs) != n || len(l.TopLogProbs) != n || len(l.Tokens) != n || len(l.TextOffset) != n {
+				t.Fatalf("choice %d has index %d and %d probabilities for %d tokens", i, a.Choices[i].Index, len(l.TokenLogProbs), len(ids))
+			}
+			if got := strings.Join(l.Tokens[:len(ids)], ""); got != texts[i] || !strings.HasPrefix(a.Choices[i].Text, texts[i]) {
+				t.Errorf("tokens are %q of %q", got, a.Choices[i].Text)
+			}
+			if l.TokenLogProbs[0] != nil || l.TopLogProbs[0] != nil {
+				t.Error("the first token has a probability")
+			}
+			err := m.Logits(t.Context(), ids[:len(ids)-1], func(k int, logits []float32) error {
+				var sum float64
+				best := int32(0)
+				for id, v := range logits {
+					sum += math.Exp(float64(v))
+					if v > logits[best] {
+						best = int32(id)
+					}
+				}
+				next := ids[k+1]
+				want, most := float64(logits[next])-math.Log(sum), float64(logits[best])-math.Log(sum)
+				var top []logProb
+				for _, p := range l.TopLogProbs[k+1] {
+					top = append(top, p)
+				}
+				got, greatest := *l.TokenLogProbs[k+1], slices.Max(top)
+				if math.Abs(float64(got)-want) > 1e-4 || math.Abs(float64(greatest)-most) > 1e-4 || (got == greatest) != (next == best) {
+					t.Errorf("text %d, token %d: %v of %v, want %v of %v", i, k+1, got, top, want, most)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// The token that ends a text has its probability, too: clients that leave out the last entry must not lose one of the prompt's.
+func TestScoreOfEnd(t *testing.T) {
+	c := start(t, Options{})
+	m := openModel(t)
+	end := m.EndTokens()[0]
+	ids := encode(t, "The king")
+	body, _ := json.Marshal(map[string]any{"prompt": ids, "max_tokens": 1, "logprobs": 1, "echo": true, "logit_bias": map[int32]int{end: 100}, "temperature": 0})
+	a := get[completion](t, c, "/v1/completions", string(body)).Choices[0]
+	if *a.FinishReason != "stop" || a.Text != "The king" || len(a.LogProbs.TokenLogProbs) != len(ids)+1 || a.LogProbs.Tokens[len(ids)] != m.Tokenizer().Text(end) {
+		t.Errorf("%+v %+v", a, a.LogProbs)
+	}
+}
+
+// openModel opens the tiny model, until the test ends.
+func openModel(t *testing.T) *runtime.Model {
+	t.Helper()
+	m, err := runtime.Open(t.Context(), modelPath, runtime.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	return m
+}
+
+func encode(t *testing.T, text string) []int32 {
+	t.Helper()
+	ids, err := openModel(t).EncodePlain(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ids
+}

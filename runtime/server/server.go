@@ -1,0 +1,163 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"st/runtime"
+)
+
+// Options say what a server serves.
+type Options struct {
+	// Models are the files that it serves. A model's name is that of its file, without directory and ".stm".
+	Models []string
+
+	// Memory bounds what the process takes for all models, in bytes; 0: what the system allows. A model that has no room beside the others
+	// is loaded when those are idle, and they are unloaded.
+	Memory int64
+	// Parallel is how many requests run at the same time, in shared passes; 0: [DefaultParallel].
+	Parallel int
+	// Queue is how many more may wait; what comes beyond is refused with status 429. 0: [DefaultQueue]; less than 0: none.
+	Queue int
+	// KeepAlive is how long an idle model stays loaded; 0: [DefaultKeepAlive]; less than 0: until its memory is needed.
+	KeepAlive time.Duration
+
+	// Context, Threads and KVType are as in [runtime.Options].
+	Context int
+	Threads int
+	KVType  runtime.KVType
+
+	// APIKey is what clients must send, as "Authorization: Bearer" or "x-api-key". Empty: none.
+	APIKey string
+	// Origins are those of web pages that may use the server from a browser, such as "https://chat.example.org", besides pages of this
+	// machine. "*": all.
+	Origins []string
+	// Hosts are names by which clients call the server, besides localhost and IP addresses. With an APIKey any name will do.
+	Hosts []string
+
+	// Logger is told of requests, without what they say, and of models; nil: nobody is.
+	Logger *slog.Logger
+	// Loaded, if not nil, is called when a model was loaded, before it runs.
+	Loaded func(m *runtime.Model)
+}
+
+// What the zero values of options mean.
+const (
+	DefaultParallel  = 4
+	DefaultQueue     = 256
+	DefaultKeepAlive = 5 * time.Minute
+)
+
+func (o *Options) setDefaults() {
+	if o.Parallel <= 0 {
+		o.Parallel = DefaultParallel
+	}
+	if o.Queue == 0 {
+		o.Queue = DefaultQueue
+	}
+	if o.KeepAlive == 0 {
+		o.KeepAlive = DefaultKeepAlive
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+}
+
+// Server serves models. It is an [http.Handler]; [Server.Serve] serves a listener with limits that suit it. Close it after use.
+type Server struct {
+	opts    Options
+	log     *slog.Logger
+	models  *models
+	places  *semaphore.Weighted // of requests that run
+	queue   queue
+	handler http.Handler
+	started time.Time
+}
+
+// New returns a server for the files of opts.Models, which must be models: their headers are read.
+func New(opts Options) (*Server, error) {
+	opts.setDefaults()
+	m, err := newModels(&opts)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{opts: opts, log: opts.Logger, models: m, places: semaphore.NewWeighted(int64(opts.Parallel)), started: time.Now()}
+	s.queue.limit = int64(opts.Parallel + max(0, opts.Queue))
+	s.handler = s.withMiddleware(s.routes())
+	return s, nil
+}
+
+// routes returns what answers requests. Each protocol has its own.
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /health", s.health)
+	s.routesOpenAI(mux)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		writeOpenAIError(w, &Error{Status: http.StatusNotFound, Code: "unknown_url", Message: "there is nothing at " + r.Method + " " + r.URL.Path})
+	})
+	return mux
+}
+
+// ServeHTTP answers a request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// health tells that the server works, to monitors.
+func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, struct {
+		Status string `json:"status"`
+	}{"ok"})
+}
+
+// Close ends what runs and unloads all models. Requests that come after it get [ErrClosed]. A second Close does nothing.
+func (s *Server) Close() error { return s.models.close() }
+
+// Limits of a connection. A body and an answer have limits of their own: see readBody and events.
+const (
+	headerTimeout = 10 * time.Second
+	idleTimeout   = 2 * time.Minute
+	headerBytes   = 64 << 10
+)
+
+// drainTimeout is how long requests that run may go on when a server ends.
+const drainTimeout = 10 * time.Second
+
+// Serve answers the requests that come to a listener until ctx ends; then no more are taken, those that run have some seconds to come to their
+// end, and what runs after that is interrupted. It returns nil after that.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	return s.serve(ctx, l, drainTimeout)
+}
+
+func (s *Server) serve(ctx context.Context, l net.Listener, drain time.Duration) error {
+	base, interrupt := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer interrupt(nil)
+	h := &http.Server{
+		Handler: s, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes,
+		BaseContext: func(net.Listener) context.Context { return base },
+		ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	served := make(chan error, 1)
+	go func() { served <- h.Serve(l) }()
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	s.log.Info("ending: requests that run may come to their end", "seconds", drain.Seconds())
+	s.queue.close()
+	for _, end := range []func(){func() {}, func() { interrupt(ErrClosed) }} {
+		end()
+		wait, cancel := context.WithTimeout(context.Background(), drain)
+		err := h.Shutdown(wait)
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+	}
+	return h.Close()
+}
