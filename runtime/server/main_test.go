@@ -45,7 +45,8 @@ func TestMain(m *testing.M) {
 // client talks to a server of a test.
 type client struct {
 	*Server
-	url string
+	url  string
+	http *httptest.Server
 }
 
 // start starts a server of the tiny model, unless the options name others, until the test ends.
@@ -65,7 +66,7 @@ func start(t *testing.T, opts Options) *client {
 		}
 		h.Close()
 	})
-	return &client{s, h.URL}
+	return &client{s, h.URL, h}
 }
 
 // request sends a request and returns the answer; a body makes it a POST.

@@ -127,6 +127,15 @@ const (
 // drainTimeout is how long requests that run may go on when a server ends.
 const drainTimeout = 10 * time.Second
 
+// interruptTimeout is how long interrupted requests may take to tell their clients.
+const interruptTimeout = 5 * time.Second
+
+func shutdown(h *http.Server, wait time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), wait)
+	defer cancel()
+	return h.Shutdown(ctx)
+}
+
 // Serve answers the requests that come to a listener until ctx ends; then no more are taken, those that run have some seconds to come to their
 // end, and what runs after that is interrupted. It returns nil after that.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
@@ -150,14 +159,13 @@ func (s *Server) serve(ctx context.Context, l net.Listener, drain time.Duration)
 	}
 	s.log.Info("ending: requests that run may come to their end", "seconds", drain.Seconds())
 	s.queue.close()
-	for _, end := range []func(){func() {}, func() { interrupt(ErrClosed) }} {
-		end()
-		wait, cancel := context.WithTimeout(context.Background(), drain)
-		err := h.Shutdown(wait)
-		cancel()
-		if !errors.Is(err, context.DeadlineExceeded) {
-			return err
-		}
+	err := shutdown(h, drain)
+	if errors.Is(err, context.DeadlineExceeded) {
+		interrupt(ErrClosed)
+		err = shutdown(h, interruptTimeout)
 	}
-	return h.Close()
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = h.Close()
+	}
+	return err
 }

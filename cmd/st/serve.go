@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"os"
+	goruntime "runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"st/runtime"
+	"st/runtime/server"
+)
+
+// serveFlags are the flags of st serve.
+type serveFlags struct {
+	server.Options
+	addr, keyFile string
+	insecure      bool
+}
+
+func (a *app) serveCommand() *cobra.Command {
+	f := serveFlags{Options: server.Options{Parallel: server.DefaultParallel, Queue: server.DefaultQueue, KeepAlive: server.DefaultKeepAlive}}
+	cmd := &cobra.Command{
+		Use:   "serve model.stm...",
+		Short: "Serve models over HTTP, to clients of OpenAI's API",
+		Long:  help("serve"),
+		Example: `  st serve small.stm
+  st serve 4b.stm 21b.stm --memory 8GiB --parallel 8
+  st serve small.stm --addr 0.0.0.0:8080 --api-key-file key.txt`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errors.New("argument MODEL is missing")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.Models = args
+			return a.serve(cmd.Context(), &f)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.addr, "addr", "", "listen on `HOST:PORT` (default: OLLAMA_HOST, or else "+defaultAddress+")")
+	addMemoryFlag(flags, &f.Memory)
+	flags.Var(intFlag{&f.Parallel, 1, 256}, "parallel", "run `N` requests at the same time")
+	flags.Var(intFlag{&f.Queue, 0, math.MaxInt32}, "queue", "let `N` more wait")
+	flags.DurationVar(&f.KeepAlive, "keep-alive", f.KeepAlive, "unload a model that was idle for a `TIME`; -1s: never")
+	flags.Var(intFlag{&f.Context, 0, math.MaxInt32}, "ctx", "`N` tokens of context for each request; 0: as many as the model was trained for")
+	addKVTypeFlag(flags, &f.KVType)
+	addThreadsFlag(flags, &f.Threads, physicalCores)
+	flags.StringVar(&f.APIKey, "api-key", "", "`KEY` that clients must send; others on this machine can see it here, unlike in a file")
+	flags.Var(fileFlag{&f.keyFile}, "api-key-file", "`file` with the key")
+	flags.StringSliceVar(&f.Origins, "origins", nil, "`ORIGIN`s of web pages that may use the server, besides those of this machine; *: all")
+	flags.StringSliceVar(&f.Hosts, "hosts", nil, "`NAME`s by which clients call the server, besides localhost and IP addresses")
+	flags.BoolVar(&f.insecure, "insecure", false, "listen to other machines without a key")
+	return cmd
+}
+
+func (a *app) serve(ctx context.Context, f *serveFlags) error {
+	if err := f.complete(); err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(a.stderr, nil))
+	if a.quiet {
+		log = slog.New(slog.DiscardHandler)
+	}
+	f.Logger, f.Loaded = log, a.modelLoaded
+	if f.Memory > 0 {
+		// Reads return on threads of their own, besides those that compute.
+		goruntime.GOMAXPROCS(goruntime.GOMAXPROCS(0) + runtime.ReadThreads)
+	}
+	s, err := server.New(f.Options)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	l, err := net.Listen("tcp", f.addr)
+	if err != nil {
+		return err
+	}
+	for _, m := range s.Models() {
+		fmt.Fprintf(a.stdout, "%-24s %s; %s of memory, or as little as %s\n", m.Name, size(m.Size), size(m.Needed), size(m.Smallest))
+	}
+	fmt.Fprintf(a.stdout, "listening on http://%s\n", l.Addr())
+	return s.Serve(ctx, l)
+}
+
+// complete checks the flags and sets what follows from them.
+func (f *serveFlags) complete() (err error) {
+	if f.addr, err = listenAddress(f.addr, os.Getenv("OLLAMA_HOST")); err != nil {
+		return err
+	}
+	switch {
+	case f.APIKey != "" && f.keyFile != "":
+		return usagef("--api-key and --api-key-file are two ways to say the same")
+	case f.keyFile != "":
+		key, err := os.ReadFile(f.keyFile)
+		if err != nil {
+			return err
+		}
+		if f.APIKey = strings.TrimSpace(string(key)); f.APIKey == "" {
+			return fmt.Errorf("%s: there is no key in it", f.keyFile)
+		}
+	case f.APIKey == "" && !f.insecure && !isLoopback(f.addr):
+		return usagef("other machines can reach %s: give an --api-key-file, or --insecure if anyone may use it", f.addr)
+	}
+	if f.Queue == 0 {
+		f.Queue = -1 // which is what the library calls none
+	}
+	if f.KeepAlive == 0 {
+		f.KeepAlive = time.Nanosecond
+	}
+	return nil
+}
+
+// modelLoaded says if a model's memory was chosen, and lets its threads run.
+func (a *app) modelLoaded(m *runtime.Model) {
+	if note := memoryNote(m.Path(), m.Memory()); note != "" && m.Memory().Chosen {
+		a.note("%s", note)
+	}
+	letRead(m)
+}

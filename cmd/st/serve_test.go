@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestListenAddress(t *testing.T) {
+	for _, tt := range []struct{ flag, variable, want, err string }{
+		{"", "", "127.0.0.1:11434", ""},
+		{"", "0.0.0.0", "0.0.0.0:11434", ""},
+		{"", " \"box:80\" ", "box:80", ""},
+		{"", ":8080", ":8080", ""},
+		{"", "http://box", "box:80", ""},
+		{"", "https://box:8443/", "box:8443", ""},
+		{"", "[::1]", "[::1]:11434", ""},
+		{"", "::1", "[::1]:11434", ""},
+		{"[::1]:5", "box", "[::1]:5", ""},
+		{"localhost", "box", "localhost:11434", ""},
+		{"a:b:c", "", "", "--addr is"},
+		{"a:99999", "", "", "is not a port"},
+		{"", "http://", "", "OLLAMA_HOST is"},
+	} {
+		got, err := listenAddress(tt.flag, tt.variable)
+		if got != tt.want || (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
+			t.Errorf("%q, %q: %q, %v; want %q, %q", tt.flag, tt.variable, got, err, tt.want, tt.err)
+		}
+	}
+}
+
+// The server tells where it listens, answers, and ends well when it is interrupted.
+func TestServe(t *testing.T) {
+	key := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(key, []byte("secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	out, w := io.Pipe()
+	var log bytes.Buffer
+	code := make(chan int, 1)
+	go func() {
+		code <- runContext(ctx, []string{"serve", tiny(t), "--addr", "127.0.0.1:0", "--api-key-file", key, "--memory", "1GiB", "--parallel", "2"}, strings.NewReader(""), w, &log)
+		w.Close()
+	}()
+	url := ""
+	lines := bufio.NewScanner(out)
+	for url == "" && lines.Scan() {
+		_, url, _ = strings.Cut(lines.Text(), "listening on ")
+		if url == "" && !strings.HasPrefix(lines.Text(), "tiny ") {
+			t.Errorf("it prints %q", lines.Text())
+		}
+	}
+	if url == "" {
+		t.Fatalf("it ends with code %d: %s", <-code, &log)
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/v1/chat/completions",
+		strings.NewReader(`{"model": "tiny", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 5, "ignore_eos": true}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer secret")
+	a, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Usage struct {
+			Tokens int `json:"completion_tokens"`
+		}
+	}
+	if err := json.NewDecoder(a.Body).Decode(&got); err != nil || got.Usage.Tokens != 5 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	a.Body.Close()
+	cancel()
+	if c := <-code; c != exitOK {
+		t.Errorf("it ends with code %d: %s", c, &log)
+	}
+	if !strings.Contains(log.String(), "path=/v1/chat/completions status=200") {
+		t.Errorf("the log is %s", &log)
+	}
+}
+
+func TestServeRefuses(t *testing.T) {
+	empty := filepath.Join(t.TempDir(), "empty")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{nil, exitUsage, "argument MODEL is missing"},
+		{[]string{tiny(t), "--addr", "0.0.0.0:0"}, exitUsage, "--insecure"},
+		{[]string{tiny(t), "--api-key", "x", "--api-key-file", empty}, exitUsage, "two ways"},
+		{[]string{tiny(t), "--api-key-file", empty}, exitFailure, "no key in it"},
+		{[]string{tiny(t), tiny(t)}, exitFailure, "both called tiny"},
+		{[]string{empty}, exitFailure, "empty"},
+		{[]string{tiny(t), "--parallel", "0"}, exitUsage, "it must be 1 to 256"},
+	} {
+		if o := st(append([]string{"serve"}, tt.args...)...); o.code != tt.code || !strings.Contains(o.stderr, tt.want) {
+			t.Errorf("st serve %v: %+v, want code %d and %q", tt.args, o, tt.code, tt.want)
+		}
+	}
+}

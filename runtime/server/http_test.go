@@ -1,0 +1,181 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestHealthAndUnknown(t *testing.T) {
+	c := start(t, Options{APIKey: "secret"})
+	if h := get[map[string]string](t, c, "/health", ""); h["status"] != "ok" {
+		t.Errorf("%v", h)
+	}
+	if status, e := getError(t, c, "/v2/models", "", "x-api-key", "secret"); status != http.StatusNotFound || !strings.Contains(e.Error.Message, "/v2/models") {
+		t.Errorf("%d, %+v", status, e)
+	}
+}
+
+// A key comes in either header; without it nothing is told.
+func TestAPIKey(t *testing.T) {
+	c := start(t, Options{APIKey: "secret"})
+	for _, tt := range []struct {
+		header, value string
+		status        int
+	}{
+		{"Authorization", "Bearer secret", 200},
+		{"Authorization", "bearer  secret", 200},
+		{"x-api-key", "secret", 200},
+		{"Authorization", "Bearer secre", 401},
+		{"Authorization", "Basic secret", 401},
+		{"x-api-key", "secret2", 401},
+		{"x-other", "secret", 401},
+	} {
+		r := c.request(t, "/v1/models", "", tt.header, tt.value)
+		if r.StatusCode != tt.status {
+			t.Errorf("%s: %s: status %d, want %d", tt.header, tt.value, r.StatusCode, tt.status)
+		}
+	}
+}
+
+// Pages of this machine may use the server, those of others only if they are named; a name that DNS rebinding leads here is refused.
+func TestOriginsAndHosts(t *testing.T) {
+	c := start(t, Options{Origins: []string{"https://chat.example.org"}, Hosts: []string{"box.lan"}})
+	for _, tt := range []struct {
+		host, origin string
+		status       int
+	}{
+		{"", "", 200},
+		{"localhost:11434", "http://localhost:3000", 200},
+		{"127.0.0.1", "http://127.0.0.1", 200},
+		{"[::1]:80", "http://[::1]:8080", 200},
+		{"192.168.1.7", "", 200},
+		{"box.lan:80", "http://box.lan:80", 200},
+		{"", "https://chat.example.org", 200},
+		{"", "https://chat.example.org.evil.com", 403},
+		{"", "http://localhost.evil.com", 403},
+		{"", "null", 403},
+		{"evil.com", "", 403},
+		{"evil.com", "http://evil.com", 403},
+	} {
+		headers := []string{"X-None", ""}
+		if tt.host != "" {
+			headers = append(headers, "Host", tt.host)
+		}
+		if tt.origin != "" {
+			headers = append(headers, "Origin", tt.origin)
+		}
+		r := c.request(t, "/v1/models", "", headers...)
+		allowed := r.Header.Get("Access-Control-Allow-Origin")
+		if r.StatusCode != tt.status || tt.status == 200 && allowed != tt.origin || tt.status != 200 && allowed != "" {
+			t.Errorf("host %q, origin %q: status %d, allows %q", tt.host, tt.origin, r.StatusCode, allowed)
+		}
+	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodOptions, c.url+"/v1/chat/completions", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Origin", "http://localhost:3000")
+	r.Header.Set("Access-Control-Request-Headers", "authorization,content-type")
+	a, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Body.Close()
+	if a.StatusCode != http.StatusNoContent || a.Header.Get("Access-Control-Allow-Headers") != "authorization,content-type" ||
+		!strings.Contains(a.Header.Get("Access-Control-Allow-Methods"), "POST") {
+		t.Errorf("preflight: %d, %v", a.StatusCode, a.Header)
+	}
+}
+
+func TestBodyLimit(t *testing.T) {
+	c := start(t, Options{})
+	body := `{"prompt": "` + strings.Repeat("x", maxBody) + `"}`
+	if status, e := getError(t, c, "/v1/completions", body); status != http.StatusRequestEntityTooLarge || *e.Error.Code != "body_too_large" {
+		t.Errorf("%d, %+v", status, e)
+	}
+}
+
+// The log tells of requests, and not what they say.
+func TestLog(t *testing.T) {
+	var log bytes.Buffer
+	c := start(t, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	get[completion](t, c, "/v1/completions", `{"prompt": "Beelzebub", "max_tokens": 3, "temperature": 0}`)
+	getError(t, c, "/v1/completions", `{"prompt": "Beelzebub", "top_p": 7}`)
+	c.http.Close() // which waits for the requests' ends
+	for _, want := range []string{`msg="loaded a model" model=tiny`, "method=POST path=/v1/completions status=200", "model=tiny prompt_tokens=", "tokens=3 stop=length",
+		"status=400", "error=invalid_value"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("%s is not in the log:\n%s", want, &log)
+		}
+	}
+	if strings.Contains(log.String(), "Beelzebub") {
+		t.Errorf("the log tells the prompt:\n%s", &log)
+	}
+}
+
+// listening serves on a port of its own until ctx ends.
+func listening(t *testing.T, ctx context.Context, drain time.Duration) (c *client, served chan error) {
+	t.Helper()
+	s, err := New(Options{Models: []string{modelPath}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served = make(chan error, 1)
+	go func() { served <- s.serve(ctx, l, drain) }()
+	return &client{Server: s, url: "http://" + l.Addr().String()}, served
+}
+
+const endless = `{"prompt": "The LORD", "ignore_eos": true, "max_tokens": -1, "stream": true}`
+
+// A server that ends lets requests come to their end if they do so soon, and ends the others with an error.
+func TestServeEnds(t *testing.T) {
+	for _, tt := range []struct {
+		drain time.Duration
+		done  string // how the stream ends
+	}{
+		{time.Hour, `"finish_reason":"length"`},
+		{time.Nanosecond, `"code":"shutting_down"`},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		c, served := listening(t, ctx, tt.drain)
+		r := c.request(t, "/v1/completions", endless)
+		first := make([]byte, 10)
+		if _, err := r.Body.Read(first); err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+		var rest bytes.Buffer
+		if _, err := rest.ReadFrom(r.Body); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(rest.String(), tt.done) || !strings.HasSuffix(rest.String(), "data: [DONE]\n\n") {
+			t.Errorf("drain %v: the stream ends with %q", tt.drain, rest.String()[max(0, rest.Len()-300):])
+		}
+		if err := <-served; err != nil {
+			t.Errorf("drain %v: %v", tt.drain, err)
+		}
+		if _, err := c.send(t.Context(), "/health", ""); err == nil {
+			t.Error("the server still answers")
+		}
+	}
+}
+
+func TestClosed(t *testing.T) {
+	c := start(t, Options{})
+	c.Close()
+	if status, e := getError(t, c, "/v1/completions", `{"prompt": "x"}`); status != http.StatusServiceUnavailable || *e.Error.Code != "shutting_down" {
+		t.Errorf("%d, %+v", status, e)
+	}
+}
