@@ -41,14 +41,63 @@ func (q *Sequence) Tokens() []int32 { return q.tokens }
 // KVBytes returns the memory that the sequence's KV cache takes.
 func (q *Sequence) KVBytes() int64 { return q.session.KVBytes() }
 
-// Shared returns how many of a prompt's tokens Generate would not run again: those that the sequence begins with, or none if a sliding window
-// has overwritten what they need. The prompt's last token is always run.
+// Shared returns how many tokens of a prompt Generate would not run again: those that the sequence begins with. The prompt's last token is
+// always run.
+//
+// If a sliding window has overwritten what they need, and the prompt goes on from all that the sequence holds when both are read as text, the
+// tokens that it holds stand for the prompt's: what a model generates need not be how the tokenizer writes the same text. Else it is 0.
 func (q *Sequence) Shared(prompt []int32) int {
+	kept, _ := q.compare(prompt)
+	return kept
+}
+
+// compare returns how many of the sequence's tokens a prompt begins with, and the tokens after them: at least one.
+func (q *Sequence) compare(prompt []int32) (kept int, rest []int32) {
 	n := 0
 	for n < min(len(q.tokens), len(prompt)-1) && q.tokens[n] == prompt[n] {
 		n++
 	}
-	return q.session.Keeps(n)
+	if kept = q.session.Keeps(n); kept == n || q.model.tok == nil {
+		return kept, prompt[kept:]
+	}
+	if rest := q.model.after(q.tokens[n:], prompt[n:]); len(rest) > 0 {
+		return len(q.tokens), rest
+	}
+	return kept, prompt[kept:]
+}
+
+// after returns those of tokens that follow a beginning which reads as held does; nil if there is none. Special tokens are not read as text.
+func (m *Model) after(held, tokens []int32) []int32 {
+	var a, b string // of the tokens that are being compared: what is left of their texts
+	for {
+		switch {
+		case a == "" && b == "" && len(held) == 0:
+			return tokens
+		case a == "" && len(held) == 0, b == "" && len(tokens) == 0:
+			return nil
+		case a == "" && b == "" && (m.tok.IsSpecial(held[0]) || m.tok.IsSpecial(tokens[0])):
+			if held[0] != tokens[0] {
+				return nil
+			}
+			held, tokens = held[1:], tokens[1:]
+		case a == "":
+			if m.tok.IsSpecial(held[0]) {
+				return nil
+			}
+			a, held = m.tok.Text(held[0]), held[1:]
+		case b == "":
+			if m.tok.IsSpecial(tokens[0]) {
+				return nil
+			}
+			b, tokens = m.tok.Text(tokens[0]), tokens[1:]
+		default:
+			n := min(len(a), len(b))
+			if a[:n] != b[:n] {
+				return nil
+			}
+			a, b = a[n:], b[n:]
+		}
+	}
 }
 
 // Generate makes the sequence a prompt and continues it: see [Model.GenerateTokens]. What the sequence holds of the prompt is not run again;
@@ -67,16 +116,19 @@ func (q *Sequence) Generate(ctx context.Context, prompt []int32, g Generate) ite
 			yield(Piece{Token: noToken}, err)
 			return
 		}
-		kept := 0
+		kept, rest := 0, prompt
 		if !g.PromptLogProbs {
-			kept = q.Shared(prompt)
+			kept, rest = q.compare(prompt)
 		}
-		kept = q.Truncate(kept)
-		for _, id := range prompt[max(0, kept-repeatWindow):kept] {
+		if kept+len(rest) > m.Context() {
+			kept, rest = 0, prompt
+		}
+		q.Truncate(kept)
+		for _, id := range q.tokens[max(0, kept-repeatWindow):] {
 			sampler.Accept(id)
 		}
 		w := writer{sequence: q, sampler: sampler, options: &g, yield: yield}
-		w.write(ctx, slices.Clone(prompt[kept:]))
+		w.write(ctx, slices.Clone(rest))
 	}
 }
 

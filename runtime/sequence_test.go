@@ -60,6 +60,54 @@ func TestSequence(t *testing.T) {
 	}
 }
 
+// What a model wrote need not be how the tokenizer writes it: where a sliding window, of 64 tokens here, has lost what is before, the text decides.
+func TestSequenceReadAsText(t *testing.T) {
+	m := open(t, runtime.Options{})
+	tok := m.Tokenizer()
+	end, _ := tok.ID("<|im_end|>")
+	run := func(tokens []int32) *runtime.Sequence {
+		q := sequence(t, m)
+		if _, _, err := collect(q.Generate(t.Context(), tokens, runtime.Generate{MaxTokens: -1})); err != nil {
+			t.Fatal(err)
+		}
+		return q
+	}
+	long := encode(t, m, "And it came to pass in those days, ")
+	for len(long) < 70 {
+		long = append(long, long[:8]...)
+	}
+	var letters []int32
+	for _, c := range " the king" {
+		letters = append(letters, encode(t, m, string(c))...)
+	}
+	word := encode(t, m, " the king")
+	if slices.Equal(word, letters) || len(tok.Encode("<|im_end|>", false)) < 2 {
+		t.Fatal("the tokenizer writes the text letter by letter: the test proves nothing")
+	}
+	for _, tt := range []struct {
+		name         string
+		held, prompt []int32
+		want         int
+	}{
+		{"the same text", slices.Concat(long, letters), slices.Concat(long, word, []int32{end}), len(long) + len(letters)},
+		{"nothing after it", slices.Concat(long, letters), slices.Concat(long, word), 0},
+		{"another text", slices.Concat(long, letters), slices.Concat(long, encode(t, m, " the queen of"), []int32{end}), 0},
+		{"less text", slices.Concat(long, letters), slices.Concat(long, letters[:3], []int32{end, 1}), 0},
+		{"a special token as text", slices.Concat(long, letters, []int32{end}), slices.Concat(long, word, tok.Encode("<|im_end|>", false), []int32{1}), 0},
+		{"a special token", slices.Concat(long, letters, []int32{end}), slices.Concat(long, word, []int32{end, 1}), len(long) + len(letters) + 1},
+		{"inside the window, the tokens decide", slices.Concat(long[:20], letters), slices.Concat(long[:20], word, []int32{end}), 20},
+	} {
+		q := run(tt.held)
+		if got := q.Shared(tt.prompt); got != tt.want {
+			t.Errorf("%s: %d tokens are shared, want %d", tt.name, got, tt.want)
+		}
+		_, r, err := collect(q.Generate(t.Context(), tt.prompt, runtime.Generate{MaxTokens: 1}))
+		if err != nil || r.CachedTokens != tt.want {
+			t.Errorf("%s: %+v, %v", tt.name, r, err)
+		}
+	}
+}
+
 // A sequence whose call was interrupted goes on from what it had run.
 func TestSequenceInterrupted(t *testing.T) {
 	m := open(t, runtime.Options{})

@@ -165,7 +165,7 @@ func (m *models) list() (all []ModelInfo) {
 func (sv *served) info(keepAlive time.Duration) ModelInfo {
 	i := sv.ModelInfo
 	i.Loaded = sv.model != nil
-	if i.Loaded && sv.timer == nil && keepAlive > 0 { // it is in use
+	if i.Loaded && sv.users > 0 && keepAlive > 0 {
 		i.Expires = time.Now().Add(keepAlive)
 	}
 	return i

@@ -1,0 +1,153 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"st/runtime"
+)
+
+func TestNewRefuses(t *testing.T) {
+	if _, err := New(Options{Models: []string{modelPath, modelPath}}); !errors.Is(err, ErrNames) {
+		t.Errorf("two of a name: %v", err)
+	}
+	if _, err := New(Options{Models: []string{"none.stm"}}); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file that is not there: %v", err)
+	}
+}
+
+// A model goes by its name, its file's and its path; where there is one, by none.
+func TestModelNames(t *testing.T) {
+	c := start(t, Options{})
+	for _, name := range []string{"tiny", "tiny.stm", modelPath, "tiny:latest", ""} {
+		if sv, err := c.models.find(name); err != nil || sv.Name != "tiny" {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	two := start(t, Options{Models: []string{modelPath, otherPath}})
+	for _, name := range []string{"", "ti", ":latest"} {
+		if _, err := two.models.find(name); err == nil {
+			t.Errorf("%q is found", name)
+		}
+	}
+}
+
+// However many ask for a model, it is loaded once.
+func TestLoadedOnce(t *testing.T) {
+	var loads atomic.Int32
+	c := start(t, Options{Parallel: 8, Loaded: func(*runtime.Model) { loads.Add(1) }})
+	if c.Models()[0].Loaded || loads.Load() != 0 {
+		t.Error("it is loaded before anyone asks")
+	}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			j, err := c.begin(t.Context(), "tiny", nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			j.end()
+		})
+	}
+	wg.Wait()
+	if n := loads.Load(); n != 1 || !c.Models()[0].Loaded || c.Models()[0].Expires.IsZero() {
+		t.Errorf("%d loads, %+v", n, c.Models()[0])
+	}
+}
+
+// unloaded waits until a model is unloaded.
+func (m *models) unloaded(sv *served) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for sv.model != nil {
+		changed := m.changed
+		m.mu.Unlock()
+		<-changed
+		m.mu.Lock()
+	}
+}
+
+// An idle model is unloaded after the time that its last request names, or else the server's.
+func TestKeepAlive(t *testing.T) {
+	c := start(t, Options{KeepAlive: time.Millisecond})
+	sv := c.models.served[0]
+	for _, keepAlive := range []*time.Duration{nil, new(time.Duration(0)), new(time.Millisecond)} {
+		j, err := c.begin(t.Context(), "tiny", keepAlive)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if j.loadTime == 0 {
+			t.Error("it was not loaded for the request")
+		}
+		j.end()
+		c.models.unloaded(sv)
+	}
+	j, err := c.begin(t.Context(), "tiny", new(time.Duration(-1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.end()
+	if i := c.Models()[0]; !i.Loaded || !i.Expires.IsZero() || sv.timer != nil {
+		t.Errorf("it is to stay: %+v", i)
+	}
+}
+
+// Models that do not fit in the memory together take turns: each request is answered, and never are two of them loaded.
+func TestModelsTakeTurns(t *testing.T) {
+	var c *client
+	c = start(t, Options{Models: []string{modelPath, otherPath}, Parallel: 2, Loaded: func(*runtime.Model) {
+		for _, m := range c.Models() {
+			if m.Loaded {
+				t.Errorf("%s is loaded beside another one", m.Name)
+			}
+		}
+	}})
+	c.models.total = c.models.base + c.models.served[0].Needed + c.models.served[1].Needed/2
+	var wg sync.WaitGroup
+	for i := range 12 {
+		wg.Go(func() {
+			r, err := c.send(t.Context(), "/v1/completions", fmt.Sprintf(`{"model": %q, "prompt": "x", "max_tokens": 3, "ignore_eos": true}`, []string{"tiny", "other"}[i%2]))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer r.Body.Close()
+			var a completion
+			if err := json.NewDecoder(r.Body).Decode(&a); err != nil || a.Usage == nil || a.Usage.CompletionTokens != 3 {
+				t.Errorf("%+v, %v", a, err)
+			}
+		})
+	}
+	wg.Wait()
+	// With room for both, both stay.
+	both := start(t, Options{Models: []string{modelPath, otherPath}})
+	both.models.total = 1 << 40
+	for _, name := range []string{"tiny", "other"} {
+		get[completion](t, both, "/v1/completions", fmt.Sprintf(`{"model": %q, "prompt": "x", "max_tokens": 1}`, name))
+	}
+	for _, m := range both.Models() {
+		if !m.Loaded {
+			t.Errorf("%s was unloaded", m.Name)
+		}
+	}
+}
+
+// A file that cannot be loaded any more is an error of its requests, not of the server.
+func TestLoadFails(t *testing.T) {
+	c := start(t, Options{})
+	c.models.served[0].Path += ".gone"
+	for range 2 {
+		if status, e := getError(t, c, "/v1/completions", `{"prompt": "x"}`); status != 500 {
+			t.Errorf("%d, %+v", status, e)
+		}
+	}
+	c.models.served[0].Path = modelPath
+	get[completion](t, c, "/v1/completions", `{"prompt": "x", "max_tokens": 1}`)
+}
