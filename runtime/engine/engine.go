@@ -378,5 +378,19 @@ func (e *Engine) Usage() *format.Usage {
 	return u
 }
 
+// MemoryUse is what an engine takes outside Go's heap, by purpose, in bytes. A mapped file is not counted: its pages are the system's.
+type MemoryUse struct {
+	Dense   int64 // weights that every token reads
+	Experts int64 // slots that experts are read into
+	KV      int64 // KV caches of all sessions
+	Working int64 // activations of a pass
+}
+
+// MemoryUse returns what the engine takes now.
+func (e *Engine) MemoryUse() MemoryUse {
+	t := &e.memory.taken
+	return MemoryUse{t[forDense].Load(), t[forExperts].Load(), t[forKV].Load(), t[forWorking].Load()}
+}
+
 // KVBytes returns the memory that the KV caches of all sessions take.
 func (e *Engine) KVBytes() int64 { return e.memory.taken[forKV].Load() }

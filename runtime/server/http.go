@@ -33,6 +33,7 @@ func (s *Server) withMiddleware(next http.Handler) http.Handler {
 					writeOpenAIError(sw, &Error{Status: http.StatusInternalServerError, Code: "internal_error", Message: "internal error"})
 				}
 			}
+			s.meters.request(r.Pattern, sw.status)
 			attrs := []slog.Attr{slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", sw.status),
 				slog.Float64("seconds", time.Since(begin).Seconds())}
 			s.log.LogAttrs(context.Background(), slog.LevelInfo, "request", append(attrs, entry.take()...)...)

@@ -43,6 +43,13 @@ func (q *queue) leave() {
 	q.n--
 }
 
+// active returns how many run or wait.
+func (q *queue) active() int64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.n
+}
+
 // close refuses all that come from now on.
 func (q *queue) close() {
 	q.mu.Lock()
@@ -83,6 +90,7 @@ func (s *Server) begin(ctx context.Context, model string, keepAlive *time.Durati
 		return nil, context.Cause(ctx)
 	}
 	j.queueTime = time.Since(begin)
+	s.meters.waiting.Update(j.queueTime.Seconds())
 	begin = time.Now()
 	loaded, err := s.models.acquire(ctx, sv)
 	if err != nil {
@@ -117,11 +125,20 @@ func (j *job) generate(ctx context.Context, prompt []int32, g runtime.Generate) 
 			}
 		}
 		defer func() { j.cache.put(q, len(prompt)) }()
+		var last time.Time // when the last token came
 		for piece, err := range q.Generate(ctx, prompt, g) {
+			if piece.Done == nil && err == nil && !piece.Prompt {
+				now := time.Now()
+				if !last.IsZero() {
+					j.server.meters.perToken.Update(now.Sub(last).Seconds())
+				}
+				last = now
+			}
 			if err != nil && ctx.Err() != nil {
 				err = context.Cause(ctx)
 			}
 			if d := piece.Done; d != nil {
+				j.server.meters.text(d, j.queueTime+j.loadTime)
 				logged(ctx, "prompt_tokens", d.PromptTokens+d.CachedTokens, "cached_tokens", d.CachedTokens, "tokens", len(d.Tokens), "stop", d.Stop)
 			}
 			if !yield(piece, err) {

@@ -77,7 +77,7 @@ type Server struct {
 	places  *semaphore.Weighted // of requests that run
 	queue   queue
 	handler http.Handler
-	started time.Time
+	meters  *meters
 }
 
 // New returns a server for the files of opts.Models, which must be models: their headers are read.
@@ -87,8 +87,9 @@ func New(opts Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{opts: opts, log: opts.Logger, models: m, places: semaphore.NewWeighted(int64(opts.Parallel)), started: time.Now()}
+	s := &Server{opts: opts, log: opts.Logger, models: m, places: semaphore.NewWeighted(int64(opts.Parallel))}
 	s.queue.limit = int64(opts.Parallel + max(0, opts.Queue))
+	s.meters = newMeters(s)
 	s.handler = s.withMiddleware(s.routes())
 	return s, nil
 }
@@ -97,6 +98,7 @@ func New(opts Options) (*Server, error) {
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /health", s.health)
+	mux.HandleFunc("GET /metrics", s.metrics)
 	s.routesOpenAI(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		writeOpenAIError(w, &Error{Status: http.StatusNotFound, Code: "unknown_url", Message: "there is nothing at " + r.Method + " " + r.URL.Path})
