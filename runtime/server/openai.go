@@ -20,6 +20,7 @@ func (s *Server) routesOpenAI(mux *http.ServeMux) {
 	mux.HandleFunc("GET /v1/models/{id...}", s.openAIModel)
 	mux.HandleFunc("POST /v1/chat/completions", openAIHandler(s.chatCompletions))
 	mux.HandleFunc("POST /v1/completions", openAIHandler(s.completions))
+	mux.HandleFunc("POST /v1/responses", openAIHandler(s.responses))
 }
 
 // openAIHandler writes a handler's error. A handler returns only those that come before its answer has begun.

@@ -1,0 +1,89 @@
+package server
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// An answer of /v1/responses is that of a chat, in another form, whole and streamed.
+func TestResponses(t *testing.T) {
+	c := start(t, Options{})
+	want := chatText(get[chatCompletion](t, c, "/v1/chat/completions",
+		`{"messages": [{"role": "system", "content": "S"}, {"role": "user", "content": "Speak"}], "temperature": 0, "max_tokens": 9}`))
+	const fields = `"instructions": "S", "temperature": 0, "max_output_tokens": 9, "metadata": {"a": "b"}`
+	for _, input := range []string{`"Speak"`, `[{"role": "user", "content": "Speak"}]`,
+		`[{"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Speak"}]}]`} {
+		a := get[response](t, c, "/v1/responses", `{"input": `+input+`, `+fields+`}`)
+		if a.Object != "response" || a.Status != "incomplete" || a.IncompleteDetails.Reason != "max_output_tokens" || len(a.Output) != 1 || a.Metadata["a"] != "b" ||
+			a.Output[0].Role != "assistant" || a.Output[0].Content[0].Type != "output_text" || a.Output[0].Content[0].Text != want || a.Usage.OutputTokens != 9 {
+			t.Errorf("%s: %+v", input, a)
+		}
+	}
+	var types []string
+	text := ""
+	for i, data := range stream(t, c, "/v1/responses", `{"input": "Speak", "stream": true, `+fields+`}`) {
+		var e responseEvent
+		if err := json.Unmarshal([]byte(data), &e); err != nil || e.Number != i {
+			t.Fatalf("event %d is %s: %v", i, data, err)
+		}
+		if e.Delta != nil {
+			text += *e.Delta
+		}
+		if len(types) == 0 || types[len(types)-1] != e.Type {
+			types = append(types, e.Type)
+		}
+		if e.Type == "response.incomplete" && (e.Response.Output[0].Content[0].Text != want || e.Response.Usage.TotalTokens == 0) {
+			t.Errorf("the last event is %s", data)
+		}
+	}
+	if wantTypes := []string{"response.created", "response.in_progress", "response.output_item.added", "response.content_part.added", "response.output_text.delta",
+		"response.output_text.done", "response.content_part.done", "response.output_item.done", "response.incomplete"}; text != want || !slices.Equal(types, wantTypes) {
+		t.Errorf("%q in %v, want %q in %v", text, types, want, wantTypes)
+	}
+	for _, tt := range []struct{ body, param, message string }{
+		{`{}`, "input", "missing"},
+		{`{"input": 1}`, "input", "a string or an array of messages"},
+		{`{"input": [{"type": "function_call_output"}]}`, "input[0].type", "not supported"},
+		{`{"input": [{"role": "user", "content": [{"type": "input_image"}]}]}`, "input[0].content", `"input_image"`},
+		{`{"input": "x", "previous_response_id": "resp_1"}`, "previous_response_id", "keeps no conversations"},
+		{`{"input": "x", "text": {"format": {"type": "json_schema"}}}`, "text.format", "not supported"},
+		{`{"input": "x", "tools": [{}]}`, "tools", "not supported"},
+	} {
+		if status, e := getError(t, c, "/v1/responses", tt.body); status != http.StatusBadRequest || e.Error.Param == nil || *e.Error.Param != tt.param ||
+			!strings.Contains(e.Error.Message, tt.message) {
+			t.Errorf("%s: %d, %+v", tt.body, status, e.Error)
+		}
+	}
+}
+
+// No body makes the server fail.
+func FuzzBodies(f *testing.F) {
+	for _, body := range []string{
+		`{"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}]}], "stop": ["x"], "n": 2, "logit_bias": {"5": 1.5}, "logprobs": true}`,
+		`{"prompt": [[1, 2], [3]], "max_tokens": 0, "echo": true, "logprobs": 1, "stream": true, "stream_options": {"include_usage": true}}`,
+		`{"input": [{"type": "message", "role": "user", "content": "a"}], "instructions": "b", "text": {"format": {"type": "text"}}}`,
+		`{"prompt": "\ud800", "max_tokens": 1e3, "seed": -1}`, `[[[`, `{"messages": null}`,
+	} {
+		f.Add(body)
+	}
+	s, err := New(Options{Models: []string{modelPath}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	defer s.Close()
+	f.Fuzz(func(t *testing.T, body string) {
+		for _, path := range []string{"/v1/chat/completions", "/v1/completions", "/v1/responses"} {
+			w := newRecorder()
+			s.ServeHTTP(w, newPost(t, path, body))
+			if w.Code >= 500 {
+				t.Errorf("%s: status %d: %s", path, w.Code, w.Body)
+			}
+			if !strings.HasPrefix(w.Header().Get("Content-Type"), "text/event-stream") && !json.Valid(w.Body.Bytes()) {
+				t.Errorf("%s: the answer is %s", path, w.Body)
+			}
+		}
+	})
+}
