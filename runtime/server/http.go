@@ -30,7 +30,7 @@ func (s *Server) withMiddleware(next http.Handler) http.Handler {
 			if p := recover(); p != nil {
 				s.log.Error("a handler panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 				if sw.status == 0 {
-					writeOpenAIError(sw, &Error{Status: http.StatusInternalServerError, Code: "internal_error", Message: "internal error"})
+					writeError(sw, r, &Error{Status: http.StatusInternalServerError, Code: "internal_error", Message: "internal error"})
 				}
 			}
 			s.meters.request(r.Pattern, sw.status)
@@ -39,7 +39,7 @@ func (s *Server) withMiddleware(next http.Handler) http.Handler {
 			s.log.LogAttrs(context.Background(), slog.LevelInfo, "request", append(attrs, entry.take()...)...)
 		}()
 		if err := s.admit(sw, r); err != nil {
-			writeOpenAIError(sw, asError(err))
+			writeError(sw, r, err)
 			return
 		}
 		if r.Method == http.MethodOptions {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"st/format"
+	"st/quant"
 	"st/runtime"
 	"st/runtime/engine"
 	"st/runtime/process"
@@ -24,6 +25,9 @@ type ModelInfo struct {
 	Size       int64 // of the file, in bytes
 	Modified   time.Time
 	Config     format.Config
+	// Parameters is how many weights the model has, and Quantization the type that most of them have.
+	Parameters   int64
+	Quantization quant.Type
 	// Needed is about what the model takes with all of its weights in memory, and Smallest the least with which it runs at all, in bytes, each
 	// besides the program itself.
 	Needed, Smallest int64
@@ -103,6 +107,7 @@ func (m *models) inspect(path string) (*served, error) {
 	defer r.Close()
 	sv := &served{created: info.ModTime()}
 	sv.Name, sv.Path, sv.Size, sv.Modified, sv.Config = modelName(path), path, info.Size(), info.ModTime(), r.Config
+	sv.Parameters, sv.Quantization = weights(r)
 	o := engine.Options{Threads: m.opts.Threads, KVType: m.opts.KVType, Context: m.opts.Context, Parallel: m.opts.Parallel}
 	sv.Smallest, _ = engine.SmallestMemory(r, o)
 	one := o

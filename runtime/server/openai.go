@@ -18,24 +18,9 @@ import (
 func (s *Server) routesOpenAI(mux *http.ServeMux) {
 	mux.HandleFunc("GET /v1/models", s.openAIModels)
 	mux.HandleFunc("GET /v1/models/{id...}", s.openAIModel)
-	mux.HandleFunc("POST /v1/chat/completions", openAIHandler(s.chatCompletions))
-	mux.HandleFunc("POST /v1/completions", openAIHandler(s.completions))
-	mux.HandleFunc("POST /v1/responses", openAIHandler(s.responses))
-}
-
-// openAIHandler writes a handler's error. A handler returns only those that come before its answer has begun.
-func openAIHandler(h func(w http.ResponseWriter, r *http.Request, body []byte) error) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		body, err := readBody(w, r)
-		if err == nil {
-			err = h(w, r, body)
-		}
-		if err != nil {
-			e := asError(err)
-			logged(r.Context(), "error", e.Code)
-			writeOpenAIError(w, e)
-		}
-	}
+	mux.HandleFunc("POST /v1/chat/completions", handler(s.chatCompletions))
+	mux.HandleFunc("POST /v1/completions", handler(s.completions))
+	mux.HandleFunc("POST /v1/responses", handler(s.responses))
 }
 
 // openAIError is an error in OpenAI's form.
@@ -71,15 +56,7 @@ func newOpenAIError(e *Error) (o openAIError) {
 	return o
 }
 
-// writeRetryAfter tells a client when to try again, in whole seconds.
-func writeRetryAfter(w http.ResponseWriter, e *Error) {
-	if e.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
-	}
-}
-
 func writeOpenAIError(w http.ResponseWriter, e *Error) {
-	writeRetryAfter(w, e)
 	writeJSON(w, e.Status, newOpenAIError(e))
 }
 
@@ -109,7 +86,7 @@ func (s *Server) openAIModels(w http.ResponseWriter, r *http.Request) {
 func (s *Server) openAIModel(w http.ResponseWriter, r *http.Request) {
 	sv, err := s.models.find(r.PathValue("id"))
 	if err != nil {
-		writeOpenAIError(w, asError(err))
+		writeError(w, r, err)
 		return
 	}
 	writeJSON(w, http.StatusOK, newOpenAIModel(&sv.ModelInfo))

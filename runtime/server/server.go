@@ -100,9 +100,9 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /health", s.health)
 	mux.HandleFunc("GET /metrics", s.metrics)
 	s.routesOpenAI(mux)
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		writeOpenAIError(w, &Error{Status: http.StatusNotFound, Code: "unknown_url", Message: "there is nothing at " + r.Method + " " + r.URL.Path})
-	})
+	s.routesOllama(mux)
+	s.routesAnthropic(mux)
+	mux.HandleFunc("/", s.unknown)
 	return mux
 }
 

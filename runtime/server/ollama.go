@@ -1,0 +1,344 @@
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"st/runtime"
+)
+
+// Ollama's API, as https://github.com/ollama/ollama/blob/main/docs/api.md describes it.
+
+// ollamaVersion is the version of Ollama whose API this is. Clients ask for it to learn what they can use.
+const ollamaVersion = "0.17.4"
+
+func (s *Server) routesOllama(mux *http.ServeMux) {
+	mux.HandleFunc("GET /{$}", s.ollamaRoot)
+	mux.HandleFunc("GET /api/version", s.ollamaVersion)
+	mux.HandleFunc("GET /api/tags", s.ollamaTags)
+	mux.HandleFunc("GET /api/ps", s.ollamaPS)
+	mux.HandleFunc("POST /api/show", handler(s.ollamaShow))
+	mux.HandleFunc("DELETE /api/delete", handler(s.ollamaDelete))
+	mux.HandleFunc("POST /api/copy", handler(s.ollamaCopy))
+	mux.HandleFunc("POST /api/generate", handler(s.ollamaGenerate))
+	mux.HandleFunc("POST /api/chat", handler(s.ollamaChat))
+}
+
+// ollamaRoot tells clients that look for Ollama that they have found it. Browsers are not meant.
+func (s *Server) ollamaRoot(w http.ResponseWriter, r *http.Request) {
+	if strings.Contains(r.Header.Get("Accept"), "text/html") {
+		s.unknown(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write([]byte("Ollama is running")) // a client that went away is told nothing
+}
+
+func (s *Server) ollamaVersion(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, struct {
+		Version string `json:"version"`
+	}{ollamaVersion})
+}
+
+// ollamaError is an error in Ollama's form.
+type ollamaError struct {
+	Error string `json:"error"`
+}
+
+// ollamaFind returns the model of a request. Clients look for "not found" in the error.
+func (s *Server) ollamaFind(name string) (*served, error) {
+	sv, err := s.models.find(name)
+	if err == nil {
+		return sv, nil
+	}
+	if e := asError(err); e.Status == http.StatusNotFound {
+		return nil, &Error{Status: e.Status, Code: e.Code, Param: e.Param, Message: fmt.Sprintf("model '%s' not found: %s", name, e.Message)}
+	}
+	return nil, err
+}
+
+// ollamaRequest are the fields that /api/chat and /api/generate share.
+type ollamaRequest struct {
+	Model       string          `json:"model"`
+	Stream      *bool           `json:"stream"` // true if it is not given
+	Format      json.RawMessage `json:"format"`
+	KeepAlive   *keepAlive      `json:"keep_alive"`
+	Options     json.RawMessage `json:"options"`
+	Think       json.RawMessage `json:"think"`
+	LogProbs    bool            `json:"logprobs"`
+	TopLogProbs int             `json:"top_logprobs"`
+}
+
+// ollamaOptions are the options of a request. Others of Ollama's tell how it loads a model, which the server's own options say here: num_ctx is
+// one of them.
+type ollamaOptions struct {
+	NumPredict       *whole   `json:"num_predict"`
+	Temperature      *float64 `json:"temperature"`
+	TopP             *float64 `json:"top_p"`
+	TopK             *whole   `json:"top_k"`
+	MinP             *float64 `json:"min_p"`
+	RepeatPenalty    *float64 `json:"repeat_penalty"`
+	PresencePenalty  float64  `json:"presence_penalty"`
+	FrequencyPenalty float64  `json:"frequency_penalty"`
+	Seed             *whole   `json:"seed"`
+	Stop             texts    `json:"stop"`
+	NumCtx           *whole   `json:"num_ctx"`
+}
+
+// generate returns what a request asks for.
+func (q *ollamaRequest) generate() (g runtime.Generate, err error) {
+	var o ollamaOptions
+	if q.Options != nil {
+		if err := decode(q.Options, &o, "options"); err != nil {
+			return g, err
+		}
+	}
+	sampling := openAISampling{Temperature: o.Temperature, TopP: o.TopP, MinP: o.MinP, RepeatPenalty: o.RepeatPenalty,
+		PresencePenalty: o.PresencePenalty, FrequencyPenalty: o.FrequencyPenalty, Stop: o.Stop}
+	if o.TopK != nil {
+		sampling.TopK = new(int(*o.TopK))
+	}
+	if o.Seed != nil && *o.Seed >= 0 { // -1: a new one
+		sampling.Seed = new(int64(*o.Seed))
+	}
+	if g, err = sampling.generate(); err != nil {
+		return g, withField(err, func(param string) string { return "options." + param })
+	}
+	if o.NumPredict != nil {
+		g.MaxTokens = int(max(0, *o.NumPredict)) // 0, -1 and -2: until the text ends
+	}
+	switch format := string(q.Format); {
+	case format != "" && format != `""`:
+		return g, badField("format", "it is not supported: answers are text")
+	case q.Think != nil && string(q.Think) != "false":
+		return g, badField("think", fmt.Sprintf("%q does not support thinking", q.Model))
+	case q.TopLogProbs < 0 || q.TopLogProbs > maxTopLogProbs:
+		return g, badField("top_logprobs", fmt.Sprintf("it is %d and must be between 0 and %d", q.TopLogProbs, maxTopLogProbs))
+	case q.LogProbs:
+		g.LogProbs, g.TopLogProbs = true, q.TopLogProbs
+	}
+	return g, nil
+}
+
+// variables returns what the chat template is told besides messages.
+func (q *ollamaRequest) variables() runtime.ChatOption {
+	if q.Think == nil {
+		return runtime.Variables(nil)
+	}
+	return runtime.Variables(map[string]any{"enable_thinking": false})
+}
+
+func (q *ollamaRequest) streams() bool { return q.Stream == nil || *q.Stream }
+
+// begin begins a job for a request.
+func (q *ollamaRequest) begin(s *Server, r *http.Request) (*job, error) {
+	sv, err := s.ollamaFind(q.Model)
+	if err != nil {
+		return nil, err
+	}
+	if q.Model == "" {
+		q.Model = sv.Name // which the answer has
+	}
+	return s.begin(r.Context(), sv.Name, (*time.Duration)(q.KeepAlive))
+}
+
+// load answers a request without a prompt: it loads the model, or with keep_alive 0 unloads it if nobody uses it.
+func (q *ollamaRequest) load(s *Server, r *http.Request) (reason string, err error) {
+	if q.KeepAlive != nil && *q.KeepAlive == 0 {
+		sv, err := s.ollamaFind(q.Model)
+		if err == nil {
+			s.models.retire(sv)
+		}
+		return "unload", err
+	}
+	j, err := q.begin(s, r)
+	if err == nil {
+		j.end()
+	}
+	return "load", err
+}
+
+// retire unloads a model that nobody uses. One that is used stays as long as the requests that use it say.
+func (m *models) retire(sv *served) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if sv.model != nil && sv.users == 0 && !m.closed {
+		m.unload(sv, "a request said so")
+	}
+}
+
+// ollamaAnswer is an answer of /api/chat, which has Message, or /api/generate, which has Response; or a part of one if it is streamed.
+type ollamaAnswer struct {
+	Model      string         `json:"model"`
+	CreatedAt  time.Time      `json:"created_at"`
+	Message    *ollamaMessage `json:"message,omitempty"`
+	Response   *string        `json:"response,omitempty"`
+	Done       bool           `json:"done"`
+	DoneReason string         `json:"done_reason,omitempty"`
+	Context    []int32        `json:"context,omitempty"`
+	ollamaMetrics
+	LogProbs []chatLogProb `json:"logprobs,omitempty"`
+}
+
+type ollamaMessage struct {
+	Role    string `json:"role"`
+	Content string `json:"content"`
+}
+
+// ollamaMetrics tell how long an answer took, in nanoseconds.
+type ollamaMetrics struct {
+	TotalDuration      time.Duration `json:"total_duration,omitempty"`
+	LoadDuration       time.Duration `json:"load_duration,omitempty"`     // until the request had its place and its model
+	PromptEvalCount    int           `json:"prompt_eval_count,omitempty"` // also those that a cache held
+	PromptEvalDuration time.Duration `json:"prompt_eval_duration,omitempty"`
+	EvalCount          int           `json:"eval_count,omitempty"`
+	EvalDuration       time.Duration `json:"eval_duration,omitempty"`
+}
+
+// ollamaWriter writes an answer.
+type ollamaWriter struct {
+	request *ollamaRequest
+	begun   time.Time
+	text    func(a *ollamaAnswer, text string) // sets the field of the protocol
+	context bool                               // the answer has its tokens
+}
+
+func (o *ollamaWriter) answer(text string) *ollamaAnswer {
+	a := &ollamaAnswer{Model: o.request.Model, CreatedAt: time.Now().UTC()}
+	o.text(a, text)
+	return a
+}
+
+// write generates, and writes what comes, as it comes or as a whole.
+func (o *ollamaWriter) write(w http.ResponseWriter, r *http.Request, j *job, prompt []int32, g runtime.Generate) error {
+	l := &lines{events{w: w}}
+	var probs chatChoice
+	for p, err := range j.generate(r.Context(), prompt, g) {
+		if err != nil {
+			return l.fail(r, err)
+		}
+		if g.LogProbs && p.Done == nil {
+			probs.add(j.model, &p)
+		}
+		if o.request.streams() && (p.Text != "" || probs.LogProbs != nil) {
+			a := o.answer(p.Text)
+			a.addLogProbs(&probs)
+			if !l.send(a) {
+				return nil
+			}
+		}
+		if p.Done == nil {
+			continue
+		}
+		text := p.Done.Text
+		if o.request.streams() {
+			text = ""
+		}
+		a := o.answer(text)
+		a.addLogProbs(&probs)
+		a.finish(p.Done, j, time.Since(o.begun))
+		if o.context {
+			a.Context = append(append(a.Context, prompt...), p.Done.Tokens...)
+			if id := p.Done.EndToken; id >= 0 {
+				a.Context = append(a.Context, id)
+			}
+		}
+		if !o.request.streams() {
+			writeJSON(w, http.StatusOK, a)
+		} else if !l.send(a) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// addLogProbs moves what is known of tokens to an answer.
+func (a *ollamaAnswer) addLogProbs(c *chatChoice) {
+	if c.LogProbs != nil {
+		a.LogProbs, c.LogProbs = c.LogProbs.Content, nil
+	}
+}
+
+// finish makes an answer the last one.
+func (a *ollamaAnswer) finish(r *runtime.Result, j *job, total time.Duration) {
+	a.Done, a.DoneReason = true, finishReason(r)
+	a.ollamaMetrics = ollamaMetrics{TotalDuration: total, LoadDuration: j.queueTime + j.loadTime, PromptEvalCount: r.PromptTokens + r.CachedTokens,
+		PromptEvalDuration: r.PromptTime, EvalCount: len(r.Tokens), EvalDuration: r.DecodeTime}
+}
+
+// lines writes JSON values, each in a line.
+type lines struct{ events }
+
+// send reports whether the client is still there.
+func (l *lines) send(v any) bool {
+	if l.err != nil {
+		return false
+	}
+	var line bytes.Buffer
+	enc := json.NewEncoder(&line)
+	enc.SetEscapeHTML(false)
+	if l.err = enc.Encode(v); l.err == nil {
+		l.begin("application/x-ndjson")
+		l.err = flushTo(l.w, line.Bytes())
+	}
+	return l.err == nil
+}
+
+// fail ends a stream with an error. One that comes before the stream has begun is returned.
+func (l *lines) fail(r *http.Request, err error) error {
+	if !l.begun {
+		return err
+	}
+	e := asError(err)
+	logged(r.Context(), "error", e.Code)
+	l.send(ollamaError{e.Message})
+	return nil
+}
+
+// keepAlive is how long a model stays loaded: a number of seconds, or a text such as "5m"; less than 0: until its memory is needed.
+type keepAlive time.Duration
+
+func (k *keepAlive) UnmarshalJSON(data []byte) error {
+	var text string
+	if json.Unmarshal(data, &text) != nil {
+		text = string(data)
+	}
+	if seconds, err := strconv.ParseFloat(text, 64); err == nil && !math.IsNaN(seconds) {
+		switch d := seconds * float64(time.Second); {
+		case d < 0 || d >= math.MaxInt64:
+			*k = -1
+		default:
+			*k = keepAlive(d)
+		}
+		return nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return wants(`a number of seconds or a time such as "5m"`)
+	}
+	*k = keepAlive(max(-1, d))
+	return nil
+}
+
+// whole is a whole number. Clients whose numbers are all floats write it as 40.0.
+type whole int64
+
+func (n *whole) UnmarshalJSON(data []byte) error {
+	var f float64
+	var i int64
+	switch {
+	case json.Unmarshal(data, &i) == nil:
+		*n = whole(i)
+	case json.Unmarshal(data, &f) == nil && f == math.Trunc(f) && math.Abs(f) < 1<<53:
+		*n = whole(f)
+	default:
+		return wants("a whole number")
+	}
+	return nil
+}

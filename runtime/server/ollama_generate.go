@@ -1,0 +1,88 @@
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"st/runtime"
+)
+
+// ollamaGenerateRequest is the body of /api/generate.
+type ollamaGenerateRequest struct {
+	ollamaRequest
+	Prompt   string            `json:"prompt"`
+	Suffix   string            `json:"suffix"`
+	System   string            `json:"system"`
+	Template string            `json:"template"`
+	Context  []int32           `json:"context"` // tokens of earlier answers
+	Raw      bool              `json:"raw"`
+	Images   []json.RawMessage `json:"images"`
+}
+
+// check returns an error if fields are not supported, or not together.
+func (q *ollamaGenerateRequest) check() error {
+	switch {
+	case q.Raw && (q.System != "" || q.Template != "" || len(q.Context) > 0):
+		return badField("raw", "raw mode does not support template, system, or context")
+	case q.Template != "":
+		return badField("template", "it is not supported: the model has its own; with raw the prompt is the whole text")
+	case q.Suffix != "":
+		return badField("suffix", fmt.Sprintf("%q does not support insert", q.Model))
+	case len(q.Images) > 0:
+		return badField("images", "images are not supported")
+	}
+	return nil
+}
+
+// encode returns the tokens of the prompt.
+func (q *ollamaGenerateRequest) encode(r *http.Request, m *runtime.Model) ([]int32, error) {
+	if q.Raw {
+		return m.EncodePrompt(q.Prompt)
+	}
+	var before []int32
+	if len(q.Context) > 0 {
+		var err error
+		if before, _, err = (prompt{tokens: q.Context}).encode(m); err != nil {
+			return nil, withField(err, func(string) string { return "context" })
+		}
+	}
+	messages := []runtime.Message{{Role: "user", Content: q.Prompt}}
+	if q.System != "" {
+		messages = []runtime.Message{{Role: "system", Content: q.System}, messages[0]}
+	}
+	ids, err := m.EncodeChat(r.Context(), messages, q.variables())
+	return append(before, ids...), err
+}
+
+// ollamaGenerate answers /api/generate.
+func (s *Server) ollamaGenerate(w http.ResponseWriter, r *http.Request, body []byte) error {
+	out := ollamaWriter{begun: time.Now(), text: func(a *ollamaAnswer, text string) { a.Response = &text }}
+	var q ollamaGenerateRequest
+	out.request = &q.ollamaRequest
+	if err := decode(body, &q, ""); err != nil {
+		return err
+	}
+	g, err := q.generate()
+	if err == nil {
+		err = q.check()
+	}
+	if err != nil {
+		return err
+	}
+	if q.Prompt == "" {
+		return out.writeLoad(w, r, s)
+	}
+	j, err := q.begin(s, r)
+	if err != nil {
+		return err
+	}
+	defer j.end()
+	prompt, err := q.encode(r, j.model)
+	if err != nil {
+		return err
+	}
+	out.context = !q.Raw
+	return out.write(w, r, j, prompt, g)
+}

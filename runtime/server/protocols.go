@@ -1,0 +1,58 @@
+package server
+
+import (
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// handler reads the body for a handler, and writes its error in the form of the protocol that the path belongs to. A handler returns only errors
+// that come before its answer has begun.
+func handler(h func(w http.ResponseWriter, r *http.Request, body []byte) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, err := readBody(w, r)
+		if err == nil {
+			err = h(w, r, body)
+		}
+		if err != nil {
+			writeError(w, r, err)
+		}
+	}
+}
+
+// writeError answers with an error in the form of the protocol that the path belongs to.
+func writeError(w http.ResponseWriter, r *http.Request, err error) {
+	e := asError(err)
+	logged(r.Context(), "error", e.Code)
+	writeRetryAfter(w, e)
+	switch path := r.URL.Path; {
+	case strings.HasPrefix(path, "/api/"):
+		writeJSON(w, e.Status, ollamaError{e.Message})
+	case path == "/v1/messages" || strings.HasPrefix(path, "/v1/messages/"):
+		writeAnthropicError(w, e)
+	default:
+		writeOpenAIError(w, e)
+	}
+}
+
+// writeRetryAfter tells a client when to try again, in whole seconds.
+func writeRetryAfter(w http.ResponseWriter, e *Error) {
+	if e.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
+	}
+}
+
+// unknown answers requests for what there is not.
+func (s *Server) unknown(w http.ResponseWriter, r *http.Request) {
+	writeError(w, r, &Error{Status: http.StatusNotFound, Code: "unknown_url", Message: "there is nothing at " + r.Method + " " + r.URL.Path})
+}
+
+// withField returns a sampling option's error with the name that the field has in a protocol.
+func withField(err error, name func(param string) string) error {
+	e := asError(err)
+	if rest, ok := strings.CutPrefix(e.Message, e.Param+": "); ok && e.Param != "" {
+		return badField(name(e.Param), rest)
+	}
+	return err
+}
