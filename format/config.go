@@ -8,7 +8,7 @@ import (
 
 // Config is the architecture of the model in a file: the "config" section, as JSON. Layer layouts hold one entry a layer.
 type Config struct {
-	// Architecture names the forward pass: "smallthinker".
+	// Architecture names the forward pass: "smallthinker", "qwen3" or "qwen3moe".
 	Architecture string `json:"architecture"`
 	// Layers, Hidden, Heads, KVHeads, HeadDim, Vocab and Context (the longest sequence the model was trained for) are its sizes.
 	Layers  int `json:"layers"`

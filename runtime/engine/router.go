@@ -12,7 +12,7 @@ import (
 type route struct {
 	topK    int
 	experts []int32   // [batch, top-k], best first
-	weights []float32 // [batch, top-k], of sum 1
+	weights []float32 // [batch, top-k]; of sum 1, unless they are of the softmax of all logits
 	// The same by expert: the tokens that chose expert e are tokens[first[e]:first[e+1]].
 	first       []int32
 	tokens      []int32
