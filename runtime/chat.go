@@ -229,12 +229,17 @@ func (c *Chat) answer(ctx context.Context, said []Message, g Generate, yield fun
 	if err := c.sample(&g, kept); err != nil {
 		return nil, err
 	}
+	if kept < c.sequence.Len() {
+		c.held = rendering{} // which no longer says what the tokens mean
+	}
 	if n := c.sequence.Truncate(kept); n < kept { // less than that could be kept
-		fresh = m.encodeChat(rendered)[n:]
+		kept, fresh = n, m.encodeChat(rendered)[n:]
 	}
 	w := writer{sequence: c.sequence, sampler: c.sampler, options: &g, yield: yield}
 	if !w.write(ctx, fresh) {
-		c.empty()
+		if c.sequence.Truncate(kept) < kept {
+			c.empty()
+		}
 		return nil, nil
 	}
 	c.held = rendered.add(m.tok.Decode(w.result.Tokens[:w.fed], false))

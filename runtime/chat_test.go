@@ -143,17 +143,18 @@ func TestChatInterrupted(t *testing.T) {
 	if got := c.Messages(); len(got) != 6 || got[5].Role != "assistant" {
 		t.Errorf("after leaving the loop: %v", got)
 	}
-	// Within the prompt nothing is kept.
+	// Of a prompt that is cut short nothing is kept; of what was said before all is.
+	before := say(t, c, "More", fixed(2))
 	long := fixed(1)
 	ctx, cancel = context.WithCancel(t.Context())
 	defer cancel()
 	long.Progress = func(done, total int) { cancel() }
 	_, result, err = collect(c.Send(ctx, strings.Repeat("word ", 600), long))
-	if !errors.Is(err, context.Canceled) || result.PromptTime != 0 || len(c.Messages()) != 6 {
+	if !errors.Is(err, context.Canceled) || result.PromptTime != 0 || len(c.Messages()) != 8 {
 		t.Errorf("%+v, %v: %d messages", result, err, len(c.Messages()))
 	}
-	if r := say(t, c, "Go on", fixed(2)); r.CachedTokens != 0 {
-		t.Errorf("%+v", r)
+	if r := say(t, c, "Go on", fixed(2)); r.CachedTokens != before.CachedTokens+before.PromptTokens+before.Decoded {
+		t.Errorf("%+v, before that %+v", r, before)
 	}
 }
 
