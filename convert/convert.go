@@ -146,7 +146,7 @@ func run(ctx context.Context, src, dst string, opts Options) (*Result, error) {
 		return nil, err
 	}
 	return produce(ctx, begin, dst, m, opts, func(ctx context.Context) ([]format.SourceFile, error) {
-		return hashFiles(ctx, in.files())
+		return HashFiles(ctx, in.files())
 	})
 }
 

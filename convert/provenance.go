@@ -12,8 +12,8 @@ import (
 	"st/format"
 )
 
-// hashFiles hashes files, one after the other. SHA-256 is what Hugging Face shows for a file, so a user can compare.
-func hashFiles(ctx context.Context, paths []string) ([]format.SourceFile, error) {
+// HashFiles hashes files, one after the other. SHA-256 is what Hugging Face shows for a file, so a user can compare.
+func HashFiles(ctx context.Context, paths []string) ([]format.SourceFile, error) {
 	files := make([]format.SourceFile, len(paths))
 	for i, path := range paths {
 		var err error

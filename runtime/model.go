@@ -196,8 +196,10 @@ func (m *Model) encode(text string, special bool) ([]int32, error) {
 
 // beginning returns the token that begins a text, if there is one.
 func (m *Model) beginning() (int32, bool) {
-	if id, ok := m.tok.BOS(); ok {
-		return id, true
+	if m.tok != nil {
+		if id, ok := m.tok.BOS(); ok {
+			return id, true
+		}
 	}
 	if id := m.file.Generation.BOS; id != nil {
 		return *id, true

@@ -110,3 +110,31 @@ func (m *Model) EncodeChat(ctx context.Context, messages []Message, opts ...Chat
 func (m *Model) encodeChat(r rendering) []int32 {
 	return m.tok.EncodeOptions(r.text, tokenizer.EncodeOptions{ParseSpecial: true, Breaks: r.breaks})
 }
+
+// Beginnings returns what texts of the model begin with, as tokens: the token that begins a text, or one that ends the text before; and what the
+// chat template writes before a user's first message. There may be none.
+func (m *Model) Beginnings(ctx context.Context) ([][]int32, error) {
+	var all [][]int32
+	if id, ok := m.beginning(); ok {
+		all = append(all, []int32{id})
+	} else if len(m.end) > 0 {
+		all = append(all, m.end[:1:1])
+	}
+	const message = "what-the-user-says" // which no system message has
+	if m.CheckChat() != nil {
+		return all, nil
+	}
+	r, err := m.render(ctx, []Message{{Role: "user", Content: message}}, nil, nil)
+	if err != nil {
+		return all, ctx.Err() // a template that refuses this is of no use here
+	}
+	at := strings.Index(r.text, message)
+	if at < 0 {
+		return all, nil
+	}
+	breaks := slices.DeleteFunc(slices.Clone(r.breaks), func(i int) bool { return i > at })
+	if tokens := m.encodeChat(rendering{r.text[:at], breaks}); len(tokens) > 0 {
+		all = append(all, tokens)
+	}
+	return all, nil
+}

@@ -11,6 +11,7 @@ import (
 // Collector adds up squares and products of what a run of a model shows it, as the runtime's observer.
 type Collector struct {
 	config *format.Config
+	part   Part
 	add    AddScaled // nil: no covariances
 	tokens int64
 	layers []layerSums
@@ -26,6 +27,7 @@ type sums struct {
 	weight   float64
 	tokens   int64
 	products []float32 // upper triangle of Σ x·xᵀ, if it is collected
+	seen     bool      // by the products
 }
 
 type layerSums struct {
@@ -38,28 +40,36 @@ type layerSums struct {
 
 // NewCollector returns one for a model. If add is given it collects covariances too.
 func NewCollector(c *format.Config, add AddScaled) *Collector {
-	k := &Collector{config: c, add: add, layers: make([]layerSums, c.Layers), head: newSums(c.Hidden, add)}
+	return NewPartCollector(c, everything(c, add != nil), add)
+}
+
+// NewPartCollector returns one that collects a part of what there is.
+func NewPartCollector(c *format.Config, p Part, add AddScaled) *Collector {
+	k := &Collector{config: c, part: p, add: add, layers: make([]layerSums, c.Layers)}
+	input := func(cols int, covariance bool) sums {
+		s := sums{}
+		if p.Means {
+			s.squares = make([]float64, cols)
+		}
+		if covariance {
+			s.products = make([]float32, triangle(cols))
+		}
+		return s
+	}
+	k.head = input(c.Hidden, p.Head)
 	for l := range k.layers {
-		layer := &k.layers[l]
-		*layer = layerSums{in: newSums(c.Hidden, add), out: newSums(c.Heads*c.HeadDim, add), ffn: newSums(c.Hidden, add)}
+		layer, covariance := &k.layers[l], p.From <= l && l < p.To
+		*layer = layerSums{in: input(c.Hidden, covariance), out: input(c.Heads*c.HeadDim, covariance), ffn: input(c.Hidden, covariance)}
 		if !c.HasExperts(l) {
-			layer.down = newSums(c.FFN, add)
+			layer.down = input(c.FFN, covariance)
 			continue
 		}
 		layer.experts, layer.expertsDown = make([]sums, c.MoE.Experts), make([]sums, c.MoE.Experts)
 		for x := range layer.experts {
-			layer.experts[x], layer.expertsDown[x] = newSums(c.Hidden, nil), newSums(c.MoE.ExpertFFN, nil)
+			layer.experts[x], layer.expertsDown[x] = input(c.Hidden, false), input(c.MoE.ExpertFFN, false)
 		}
 	}
 	return k
-}
-
-func newSums(cols int, add AddScaled) sums {
-	s := sums{squares: make([]float64, cols)}
-	if add != nil {
-		s.products = make([]float32, triangle(cols))
-	}
-	return s
 }
 
 // triangle returns the number of elements on and above the diagonal of an n×n matrix.
@@ -74,15 +84,15 @@ func (s *sums) row(x []float32, weight float64) {
 	s.tokens++
 }
 
-// all adds every vector of a batch.
-func (s *sums) all(x []float32, add AddScaled) {
-	n := len(s.squares)
-	for t := 0; t < len(x); t += n {
+// all adds every vector [n] of a batch.
+func (s *sums) all(x []float32, n int, add AddScaled) {
+	for t := 0; s.squares != nil && t < len(x); t += n {
 		s.row(x[t:], 1)
 	}
 	if s.products == nil {
 		return
 	}
+	s.seen = true
 	var group errgroup.Group
 	const step = 32 // rows of the triangle, which are of unequal lengths
 	group.SetLimit(goruntime.GOMAXPROCS(0))
@@ -90,7 +100,7 @@ func (s *sums) all(x []float32, add AddScaled) {
 		group.Go(func() error {
 			for i := from; i < min(from+step, n); i++ {
 				at := triangle(n) - triangle(n-i)
-				s.productsRow(s.products[at:at+n-i], x, i, add)
+				productsRow(s.products[at:at+n-i], x, i, n, add)
 			}
 			return nil
 		})
@@ -98,9 +108,8 @@ func (s *sums) all(x []float32, add AddScaled) {
 	group.Wait()
 }
 
-// productsRow adds row i of the products, from the diagonal on.
-func (s *sums) productsRow(row, x []float32, i int, add AddScaled) {
-	n := len(s.squares)
+// productsRow adds row i of the products of vectors [n], from the diagonal on.
+func productsRow(row, x []float32, i, n int, add AddScaled) {
 	for t := 0; t < len(x); t += 4 * n {
 		var w [4]float32
 		var v [4][]float32
@@ -127,15 +136,22 @@ func (s *sums) mean() []float32 {
 }
 
 // AttentionInput, AttentionOutput, ExpertInput, FFNInput, DownInput and HeadInput are an observer's: see the runtime package.
-func (k *Collector) AttentionInput(layer int, x []float32) { k.layers[layer].in.all(x, k.add) }
+func (k *Collector) AttentionInput(layer int, x []float32) {
+	k.layers[layer].in.all(x, k.config.Hidden, k.add)
+}
 
 // AttentionOutput is shown the input [n, heads·head_dim] of o.
-func (k *Collector) AttentionOutput(layer int, x []float32) { k.layers[layer].out.all(x, k.add) }
+func (k *Collector) AttentionOutput(layer int, x []float32) {
+	k.layers[layer].out.all(x, k.config.Heads*k.config.HeadDim, k.add)
+}
 
 // ExpertInput is shown the input [n, hidden] of a layer's experts, those that each token chose [n, top-k], and their weights.
 func (k *Collector) ExpertInput(layer int, x []float32, experts []int32, weights []float32) {
 	l := &k.layers[layer]
-	l.ffn.all(x, k.add)
+	l.ffn.all(x, k.config.Hidden, k.add)
+	if !k.part.Means {
+		return
+	}
 	for i, expert := range experts {
 		row := x[i/k.config.MoE.ExpertsPerToken*k.config.Hidden:][:k.config.Hidden]
 		l.experts[expert].row(row, float64(weights[i])*float64(weights[i]))
@@ -143,14 +159,19 @@ func (k *Collector) ExpertInput(layer int, x []float32, experts []int32, weights
 }
 
 // FFNInput is shown the input [n, hidden] of the feed-forward network of a layer without experts.
-func (k *Collector) FFNInput(layer int, x []float32) { k.layers[layer].ffn.all(x, k.add) }
+func (k *Collector) FFNInput(layer int, x []float32) {
+	k.layers[layer].ffn.all(x, k.config.Hidden, k.add)
+}
 
 // DownInput is shown the input [n, ffn] of a down matrix behind a dense activation: of an expert, with the router's weights of the n
 // tokens, or, if expert is −1, of a layer without experts.
 func (k *Collector) DownInput(layer, expert int, x, weights []float32) {
 	l := &k.layers[layer]
 	if expert < 0 {
-		l.down.all(x, k.add)
+		l.down.all(x, k.config.FFN, k.add)
+		return
+	}
+	if !k.part.Means {
 		return
 	}
 	s := &l.expertsDown[expert]
@@ -161,7 +182,7 @@ func (k *Collector) DownInput(layer, expert int, x, weights []float32) {
 
 // HeadInput is shown the input [n, hidden] of the head.
 func (k *Collector) HeadInput(x []float32) {
-	k.head.all(x, k.add)
+	k.head.all(x, k.config.Hidden, k.add)
 	k.tokens += int64(len(x) / k.config.Hidden)
 }
 
@@ -172,48 +193,54 @@ const Shrink = 64
 // Statistics returns the means of what was seen so far.
 func (k *Collector) Statistics() *Statistics {
 	s := &Statistics{Name: "the statistics", tensors: map[string]matrix{}}
-	covariance := func(name string, of *sums) {
+	input := func(name string, of *sums) {
+		if of.squares != nil {
+			s.put(name, of.mean())
+		}
 		if of.products != nil {
 			s.put(name+covarianceOf, of.products)
 		}
 	}
 	for l := range k.layers {
 		layer := &k.layers[l]
-		s.put(attentionIn(l), layer.in.mean())
-		s.put(attentionOut(l), layer.out.mean())
-		covariance(attentionIn(l), &layer.in)
-		covariance(attentionOut(l), &layer.out)
+		input(attentionIn(l), &layer.in)
+		input(attentionOut(l), &layer.out)
 		if !k.config.HasExperts(l) {
-			s.put(ffnIn(l), layer.ffn.mean())
-			covariance(ffnIn(l), &layer.ffn)
-			if layer.down.weight > 0 {
-				s.put(downIn(l), layer.down.mean())
-				covariance(downIn(l), &layer.down)
+			input(ffnIn(l), &layer.ffn)
+			if layer.down.weight > 0 || layer.down.seen {
+				input(downIn(l), &layer.down)
 			}
 			continue
 		}
-		covariance(expertsIn(l), &layer.ffn)
-		s.put(expertsIn(l), shrunk(layer.experts)...)
-		tokens := make([]float32, len(layer.experts))
-		seen := false
-		for x := range layer.experts {
-			tokens[x] = float32(layer.experts[x].tokens)
-			seen = seen || layer.expertsDown[x].weight > 0
-		}
-		s.put(expertsTokens(l), tokens)
-		if seen {
-			s.put(expertsDown(l), shrunk(layer.expertsDown)...)
+		input(expertsIn(l), &sums{products: layer.ffn.products}) // the means are each expert's
+		if k.part.Means {
+			k.experts(s, l)
 		}
 	}
-	s.put(headIn, k.head.mean())
-	covariance(headIn, &k.head)
+	input(headIn, &k.head)
 	s.put(tokensSeen, []float32{float32(k.tokens)})
 	return s
 }
 
+// experts puts what was seen of each expert of a layer.
+func (k *Collector) experts(s *Statistics, l int) {
+	layer := &k.layers[l]
+	s.put(expertsIn(l), shrunk(layer.experts)...)
+	tokens := make([]float32, len(layer.experts))
+	seen := false
+	for x := range layer.experts {
+		tokens[x] = float32(layer.experts[x].tokens)
+		seen = seen || layer.expertsDown[x].weight > 0
+	}
+	s.put(expertsTokens(l), tokens)
+	if seen {
+		s.put(expertsDown(l), shrunk(layer.expertsDown)...)
+	}
+}
+
 // shrunk returns the mean squares of each expert, with the layer's mean mixed in.
 func shrunk(experts []sums) (rows [][]float32) {
-	all := newSums(len(experts[0].squares), nil)
+	all := sums{squares: make([]float64, len(experts[0].squares))}
 	for x := range experts {
 		for i, v := range experts[x].squares {
 			all.squares[i] += v
@@ -235,22 +262,5 @@ func shrunk(experts []sums) (rows [][]float32) {
 
 // CollectorBytes returns the memory that a [Collector] of a model and its [Statistics] take.
 func CollectorBytes(c *format.Config, covariance bool) (n int64) {
-	input := func(cols int) {
-		n += (8 + 4) * int64(cols) // sums in float64, and their means in float32
-		if covariance {
-			n += 4 * int64(triangle(cols))
-		}
-	}
-	for l := range c.Layers {
-		for _, cols := range []int{c.Hidden, c.Heads * c.HeadDim, c.Hidden} {
-			input(cols)
-		}
-		if !c.HasExperts(l) {
-			input(c.FFN)
-			continue
-		}
-		n += (8 + 4 + 4) * int64(c.MoE.Experts) * int64(c.Hidden+c.MoE.ExpertFFN) // means of each expert, and then of all
-	}
-	input(c.Hidden)
-	return n
+	return everything(c, covariance).Bytes(c)
 }

@@ -18,6 +18,7 @@ var (
 	ErrMissing       = errors.New("is missing")
 	ErrOtherModel    = errors.New("the calibration was made for another model")
 	ErrNotStatistics = errors.New("it is no calibration file")
+	ErrOtherPart     = errors.New("the files are no parts of one calibration")
 )
 
 // Statistics are mean squares of inputs, by the place in the model:
@@ -43,12 +44,13 @@ type Statistics struct {
 	Name    string
 	names   []string
 	tensors map[string]matrix
-	file    *checkpoint.Checkpoint // nil: everything is in tensors
+	files   []*checkpoint.Checkpoint // none: everything is in tensors
 }
 
 type matrix struct {
 	rows, cols int
-	data       []float32 // nil: in the file
+	data       []float32          // nil: in the file
+	stored     *checkpoint.Tensor // nil: in no file
 }
 
 const (
@@ -155,7 +157,7 @@ func (s *Statistics) HasCovariance() bool {
 }
 
 func (s *Statistics) read(name string) ([]float32, error) {
-	t, _ := s.file.Lookup(name)
+	t := s.tensors[name].stored
 	data := make([]float32, t.Rows()*t.Cols())
 	if err := t.ReadRows(data, 0, t.Rows()); err != nil {
 		return nil, err
@@ -168,35 +170,56 @@ func (s *Statistics) read(name string) ([]float32, error) {
 	return data, nil
 }
 
-// Open opens a file that Write wrote. What is in it is read when Check finds that it belongs to the model, and covariances when
-// they are asked for; Close it when they are no more.
-func Open(path string) (*Statistics, error) {
-	c, err := checkpoint.OpenSafetensors(path)
-	if err != nil {
-		return nil, err
-	}
-	s := &Statistics{Name: filepath.Base(path), tensors: map[string]matrix{}, file: c}
-	for _, t := range c.Tensors() {
-		s.names = append(s.names, t.Name)
-		s.tensors[t.Name] = matrix{rows: t.Rows(), cols: t.Cols()}
-	}
-	if m := s.tensors[tokensSeen]; m.rows != 1 || m.cols != 1 {
-		c.Close()
-		return nil, fmt.Errorf("%s: %w: there is no tensor %q", path, ErrNotStatistics, tokensSeen)
-	}
-	if err := s.load(tokensSeen); err != nil {
-		c.Close()
-		return nil, err
+// Open opens a file that Write wrote, or several with the parts of one: see [Part]. What is in it is read when Check finds that it belongs to
+// the model, and covariances when they are asked for; Close it when they are no more.
+func Open(paths ...string) (*Statistics, error) {
+	s := &Statistics{Name: filepath.Base(paths[0]), tensors: map[string]matrix{}}
+	for _, path := range paths {
+		if err := s.open(path); err != nil {
+			s.Close()
+			return nil, err
+		}
 	}
 	return s, nil
 }
 
-// Close closes the file.
-func (s *Statistics) Close() error {
-	if s == nil || s.file == nil {
+func (s *Statistics) open(path string) error {
+	c, err := checkpoint.OpenSafetensors(path)
+	if err != nil {
+		return err
+	}
+	s.files = append(s.files, c)
+	before, several := s.tensors[tokensSeen]
+	for _, t := range c.Tensors() {
+		switch _, ok := s.tensors[t.Name]; {
+		case !ok:
+			s.names = append(s.names, t.Name)
+		case t.Name != tokensSeen:
+			return fmt.Errorf("%s: tensor %s is in %s too: %w", path, t.Name, s.Name, ErrOtherPart)
+		}
+		s.tensors[t.Name] = matrix{rows: t.Rows(), cols: t.Cols(), stored: t}
+	}
+	if m := s.tensors[tokensSeen]; m.rows != 1 || m.cols != 1 || m.data != nil {
+		return fmt.Errorf("%s: %w: there is no tensor %q", path, ErrNotStatistics, tokensSeen)
+	}
+	if err := s.load(tokensSeen); err != nil {
+		return err
+	}
+	if n := s.Tokens(); several && n != int(before.data[0]) {
+		return fmt.Errorf("%s: it saw %d tokens, and %s %d: %w", path, n, s.Name, int(before.data[0]), ErrOtherPart)
+	}
+	return nil
+}
+
+// Close closes the files.
+func (s *Statistics) Close() (err error) {
+	if s == nil {
 		return nil
 	}
-	return s.file.Close()
+	for _, f := range s.files {
+		err = cmp.Or(err, f.Close())
+	}
+	return err
 }
 
 // load reads a tensor into memory, unless it is there.

@@ -22,9 +22,10 @@ var ErrEmptyText = errors.New("the text is empty: there is nothing to measure")
 
 // Options say how a model is measured.
 type Options struct {
-	Window     int            // tokens in a window, each of which begins anew
-	Covariance bool           // measure how inputs go together, too
-	Progress   func(done int) // is told how many tokens are done; may be nil
+	Window     int               // tokens in a window, each of which begins anew
+	Covariance bool              // measure how inputs go together, too
+	Part       *calibration.Part // measure no more than a part; nil: all. Covariance is not looked at then
+	Progress   func(done int)    // is told how many tokens are done; may be nil
 }
 
 // Run runs a text through a model. The model must not run anything else meanwhile, which would be measured too.
@@ -33,10 +34,13 @@ func Run(ctx context.Context, m *runtime.Model, tokens []int32, opts Options) (*
 		return nil, ErrEmptyText
 	}
 	var add calibration.AddScaled
-	if opts.Covariance {
+	if opts.Covariance || opts.Part != nil {
 		add = kernel.Axpy4
 	}
 	collector := calibration.NewCollector(m.Config(), add)
+	if opts.Part != nil {
+		collector = calibration.NewPartCollector(m.Config(), *opts.Part, add)
+	}
 	m.Engine().Observe(collector)
 	defer m.Engine().Observe(nil)
 	err := m.Run(ctx, tokens, min(opts.Window, m.Context()), func(done int) {
