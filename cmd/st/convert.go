@@ -5,6 +5,7 @@ import (
 
 	"st/convert"
 	"st/runtime"
+	"st/runtime/selfcal"
 )
 
 func (a *app) convertCommand() *cobra.Command {
@@ -19,6 +20,7 @@ func (a *app) convertCommand() *cobra.Command {
 		Example: `  st convert SmallThinker-4BA0.6B-Instruct -o small.stm
   st convert checkpoint/model.safetensors -o precise.stm --preset precise
   st convert SmallThinker-4B-A0.6B-Instruct-QAT.Q4_0.gguf -o small.stm
+  st convert SmallThinker-4BA0.6B-Instruct -o best.stm --encoder gptq
   st convert SmallThinker-21BA3B-Instruct -o large.stm --force --json`,
 		Args: arguments("SRC"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -37,16 +39,13 @@ func (a *app) convertCommand() *cobra.Command {
 					return err
 				}
 			}
-			p := a.newProgress("convert", "B")
-			opts.Progress = p.update
-			result, err := convert.Run(cmd.Context(), args[0], target, opts)
-			p.finish()
+			result, stages, err := a.runConversion(cmd.Context(), "convert", args[0], target, &recipe, opts, convert.Run, selfcal.Convert)
 			if err != nil {
 				return err
 			}
 			a.noteConversion(target, result)
 			if asJSON {
-				return a.printJSON(newConvertReport(target, result))
+				return a.printJSON(newConvertReport(target, result, stages))
 			}
 			return nil
 		},

@@ -20,6 +20,7 @@ type convertReport struct {
 	PeakRSSBytes         int64            `json:"peak_rss_bytes"`
 	Fallbacks            []fallbackReport `json:"fallbacks"`
 	Notes                []string         `json:"notes"`
+	Stages               []stageReport    `json:"stages,omitempty"`
 	Report               *lossReport      `json:"report,omitempty"`
 }
 
@@ -65,11 +66,11 @@ func sourceRate(r *convert.Result) float64 {
 	return float64(r.SourceBytes) / max(r.Elapsed.Seconds(), 1e-9)
 }
 
-func newConvertReport(target string, r *convert.Result) convertReport {
+func newConvertReport(target string, r *convert.Result, stages []stageReport) convertReport {
 	report := convertReport{
 		Output: target, Type: r.Type.String(), Tensors: r.Tensors, SourceBytes: r.SourceBytes, OutputBytes: r.OutputBytes,
 		Seconds: r.Elapsed.Seconds(), SourceBytesPerSecond: sourceRate(r), PeakRSSBytes: process.PeakRSS(),
-		Fallbacks: []fallbackReport{}, Notes: append([]string{}, r.Notes...),
+		Fallbacks: []fallbackReport{}, Notes: append([]string{}, r.Notes...), Stages: stages,
 	}
 	for _, f := range r.Fallbacks {
 		report.Fallbacks = append(report.Fallbacks, fallbackReport{f.Tensor, f.Cols, f.Asked.String(), f.Used.String()})

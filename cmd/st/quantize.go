@@ -5,6 +5,7 @@ import (
 
 	"st/convert"
 	"st/runtime"
+	"st/runtime/selfcal"
 )
 
 func (a *app) quantizeCommand() *cobra.Command {
@@ -17,6 +18,7 @@ func (a *app) quantizeCommand() *cobra.Command {
 		Long:  help("quantize"),
 		Example: `  st quantize model-bf16.stm small.stm
   st quantize model-bf16.stm fine.stm --preset fine --report
+  st quantize model-bf16.stm small.stm --encoder gptq
   st quantize model-bf16.stm small.stm --encoder gptq --calibration stats.safetensors`,
 		Args: arguments("IN.stm", "OUT.stm"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -35,16 +37,13 @@ func (a *app) quantizeCommand() *cobra.Command {
 					return err
 				}
 			}
-			p := a.newProgress("quantize", "B")
-			opts.Progress = p.update
-			result, err := convert.Quantize(cmd.Context(), args[0], args[1], opts)
-			p.finish()
+			result, stages, err := a.runConversion(cmd.Context(), "quantize", args[0], args[1], &recipe, opts, convert.Quantize, selfcal.Quantize)
 			if err != nil {
 				return err
 			}
 			a.noteConversion(args[1], result)
 			if asJSON {
-				return a.printJSON(newConvertReport(args[1], result))
+				return a.printJSON(newConvertReport(args[1], result, stages))
 			}
 			if opts.Report {
 				newLossReport(result.Losses).print(a.stdout)

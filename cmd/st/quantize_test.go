@@ -97,7 +97,7 @@ func TestCalibrate(t *testing.T) {
 		code int
 		want string
 	}{
-		{[]string{"--encoder", "gptq"}, exitUsage, "needs --calibration"},
+		{[]string{"--encoder", "search", "--memory", "1GiB"}, exitUsage, "--memory is for --encoder gptq without --calibration"},
 		{[]string{"--encoder", "rtn", "--calibration", stats}, exitUsage, "rtn weighs nothing"},
 		{[]string{"--encoder", "best"}, exitUsage, "one of rtn, search, gptq"},
 		{[]string{"--preset", "tiny"}, exitUsage, "choose one of smallest, fast, balanced, fine, precise"},

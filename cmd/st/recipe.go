@@ -8,6 +8,7 @@ import (
 	"st/convert"
 	"st/convert/calibration"
 	"st/quant"
+	"st/runtime/selfcal"
 )
 
 // recipeFlags choose the types of a file's tensors, and how they are found.
@@ -18,7 +19,11 @@ type recipeFlags struct {
 	down                            quant.Type
 	encoder                         convert.Encoder
 	calibration                     string // file
+	memory                          int64  // for a model that calibrates itself
 }
+
+// selfCalibrated reports whether the model is to write the text that it is calibrated with.
+func (f *recipeFlags) selfCalibrated() bool { return f.encoder == convert.GPTQ && f.calibration == "" }
 
 func (f *recipeFlags) add(flags *pflag.FlagSet) {
 	f.typ, f.encoder = quant.Q4_0, convert.Search
@@ -32,7 +37,9 @@ func (f *recipeFlags) add(flags *pflag.FlagSet) {
 	}
 	flags.StringVar(&f.preset, "preset", "", "`name` of a recipe of types: "+strings.Join(convert.PresetNames(), ", "))
 	flags.Var(parsedFlag[convert.Encoder]{&f.encoder, convert.ParseEncoder}, "encoder", "`name` of the way to q4_0: rtn, search or gptq")
-	flags.Var(fileFlag{&f.calibration}, "calibration", "`file` of st calibrate, for search and gptq")
+	flags.Var(fileFlag{&f.calibration}, "calibration", "`file` of st calibrate, for search and gptq; without one gptq has the model write a text")
+	f.memory = selfcal.DefaultMemory
+	flags.Var(sizeFlag{&f.memory}, "memory", "`SIZE` of memory for everything, for gptq that has the model write a text")
 }
 
 type classFlag struct {
@@ -71,8 +78,8 @@ func (f *recipeFlags) set(opts *convert.Options, flags *pflag.FlagSet) error {
 	}
 	opts.Encoder = f.encoder
 	switch {
-	case f.calibration == "" && f.encoder == convert.GPTQ:
-		return usagef("--encoder gptq needs --calibration FILE: make one with st calibrate --covariance")
+	case flags.Changed("memory") && !f.selfCalibrated():
+		return usagef("--memory is for --encoder gptq without --calibration, which runs the model")
 	case f.calibration == "":
 		return nil
 	case f.encoder == convert.RTN:

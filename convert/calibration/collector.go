@@ -98,9 +98,10 @@ func (s *sums) all(x []float32, n int, add AddScaled) {
 	group.SetLimit(goruntime.GOMAXPROCS(0))
 	for from := 0; from < n; from += step {
 		group.Go(func() error {
+			var four fourVectors // one for all rows: add makes it escape
 			for i := from; i < min(from+step, n); i++ {
 				at := triangle(n) - triangle(n-i)
-				productsRow(s.products[at:at+n-i], x, i, n, add)
+				four.productsRow(s.products[at:at+n-i], x, i, n, add)
 			}
 			return nil
 		})
@@ -108,19 +109,23 @@ func (s *sums) all(x []float32, n int, add AddScaled) {
 	group.Wait()
 }
 
+// fourVectors are the arguments of [AddScaled].
+type fourVectors struct {
+	weights [4]float32
+	x       [4][]float32
+}
+
 // productsRow adds row i of the products of vectors [n], from the diagonal on.
-func productsRow(row, x []float32, i, n int, add AddScaled) {
+func (f *fourVectors) productsRow(row, x []float32, i, n int, add AddScaled) {
 	for t := 0; t < len(x); t += 4 * n {
-		var w [4]float32
-		var v [4][]float32
-		for k := range v {
+		for k := range f.x {
 			if at := t + k*n; at < len(x) {
-				w[k], v[k] = x[at+i], x[at+i:at+n]
+				f.weights[k], f.x[k] = x[at+i], x[at+i:at+n]
 			} else {
-				v[k] = v[0] // which counts nothing
+				f.weights[k], f.x[k] = 0, f.x[0]
 			}
 		}
-		add(row, &w, &v)
+		add(row, &f.weights, &f.x)
 	}
 }
 

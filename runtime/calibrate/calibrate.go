@@ -33,13 +33,14 @@ func Run(ctx context.Context, m *runtime.Model, tokens []int32, opts Options) (*
 	if len(tokens) == 0 {
 		return nil, ErrEmptyText
 	}
-	var add calibration.AddScaled
-	if opts.Covariance || opts.Part != nil {
-		add = kernel.Axpy4
-	}
-	collector := calibration.NewCollector(m.Config(), add)
-	if opts.Part != nil {
-		collector = calibration.NewPartCollector(m.Config(), *opts.Part, add)
+	var collector *calibration.Collector
+	switch {
+	case opts.Part != nil:
+		collector = calibration.NewPartCollector(m.Config(), *opts.Part, kernel.Axpy4)
+	case opts.Covariance:
+		collector = calibration.NewCollector(m.Config(), kernel.Axpy4)
+	default:
+		collector = calibration.NewCollector(m.Config(), nil)
 	}
 	m.Engine().Observe(collector)
 	defer m.Engine().Observe(nil)

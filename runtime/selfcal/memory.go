@@ -26,7 +26,7 @@ type budget struct {
 
 // smallest returns the least that a model needs for so many sequences at a time.
 func (o *Options) smallest(r *format.Reader, window, parallel int, other int64) int64 {
-	opts := engine.Options{Threads: o.Threads, Context: window, Parallel: parallel, Other: other + process.Resident() + tokenizerBytes(r)}
+	opts := engine.Options{Threads: o.RunThreads, Context: window, Parallel: parallel, Other: other + process.Resident() + tokenizerBytes(r)}
 	n, _ := engine.SmallestMemory(r, opts)
 	b, _ := engine.NewBudget(r, opts) // without a total it tells the parts, and that it is too small
 	return n + int64(parallel-1)*b.KV + 8<<20
@@ -53,7 +53,7 @@ const samplerBytes = 48
 // parts divides the collection so that each part fits beside the model. A quarter of the memory is given in any case: the text is run once
 // for each part.
 func (o *Options) parts(r *format.Reader, window int) []calibration.Part {
-	return calibration.Parts(&r.Config, max(o.Memory-o.smallest(r, window, 1, 0), o.Memory/4))
+	return calibration.Parts(&r.Config, max(9*(o.Memory-o.smallest(r, window, 1, 0))/10, o.Memory/4))
 }
 
 // partBudget is that of collecting a part.
@@ -71,6 +71,6 @@ func (o *Options) open(ctx context.Context, path string, window int, choose func
 		return nil, budget{}, err
 	}
 	b := choose(r)
-	m, err := runtime.New(ctx, r, runtime.Options{Memory: b.total, Other: b.other, Context: window, Parallel: b.parallel, Threads: o.Threads})
+	m, err := runtime.New(ctx, r, runtime.Options{Memory: b.total, Other: b.other, Context: window, Parallel: b.parallel, Threads: o.RunThreads})
 	return m, b, err
 }

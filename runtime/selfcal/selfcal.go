@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	goruntime "runtime"
 	"runtime/debug"
 	"time"
 
@@ -38,6 +39,8 @@ const DefaultTokens = 20480
 type Options struct {
 	// Options are those of the conversion. Encoder, Calibration and Progress are not looked at: the encoder is GPTQ.
 	convert.Options
+	// RunThreads is the number of threads that run the model; 0: one per physical core. See runtime.Options.Memory for GOMAXPROCS.
+	RunThreads int
 	// Memory bounds what the process takes, in bytes; 0: [DefaultMemory]. A model whose dense weights need more gets that. With more
 	// than the least, experts stay in memory, and fewer of them are read again and again.
 	Memory int64
@@ -100,6 +103,7 @@ type run struct {
 }
 
 func start(ctx context.Context, from source, src, dst string, opts Options) (*Result, error) {
+	begin := time.Now()
 	r := &run{source: from, Options: opts, src: src, dst: dst}
 	if r.Memory == 0 {
 		r.Memory = DefaultMemory
@@ -127,7 +131,7 @@ func start(ctx context.Context, from source, src, dst string, opts Options) (*Re
 		return nil, err
 	}
 	for stage, do := range []func(context.Context) error{r.draft, r.text, r.calibrate, r.encode} {
-		begin := time.Now()
+		stageBegin := time.Now()
 		done, err := r.done(Stage(stage)), error(nil)
 		if !done {
 			err = do(ctx)
@@ -136,11 +140,11 @@ func start(ctx context.Context, from source, src, dst string, opts Options) (*Re
 			return nil, cmp.Or(ctx.Err(), err)
 		}
 		if !done {
-			r.result.Stages[stage] = max(1, time.Since(begin))
+			r.result.Stages[stage] = max(1, time.Since(stageBegin))
 		}
 	}
 	r.remove()
-	r.result.Calibrated = true
+	r.result.Calibrated, r.result.Elapsed = true, time.Since(begin)
 	return &r.result, nil
 }
 
@@ -297,9 +301,11 @@ func (r *run) part(ctx context.Context, i int) error {
 	}
 	defer m.Close()
 	n := int64(len(j.Text))
-	stats, err := calibrate.Run(ctx, m, j.Text, calibrate.Options{
-		Window: j.Window, Part: &j.Parts[i], Progress: func(done int) { r.StageProgress(Calibrate, int64(i)*n+int64(done), int64(len(j.Parts))*n) },
-	})
+	progress := func(done int) {
+		goruntime.GC() // beside covariances, which are large, much garbage would gather
+		r.StageProgress(Calibrate, int64(i)*n+int64(done), int64(len(j.Parts))*n)
+	}
+	stats, err := calibrate.Run(ctx, m, j.Text, calibrate.Options{Window: j.Window, Part: &j.Parts[i], Progress: progress})
 	if err != nil {
 		return err
 	}

@@ -72,7 +72,7 @@ func TestConvert(t *testing.T) {
 		dir := t.TempDir()
 		dst := filepath.Join(dir, "t.stm")
 		opts := options()
-		opts.Threads, opts.Memory = tt.threads, tt.memory
+		opts.Threads, opts.RunThreads, opts.Memory = tt.threads, tt.threads, tt.memory
 		var plan Plan
 		opts.Planned = func(p Plan) { plan = p }
 		parts := 0

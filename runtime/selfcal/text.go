@@ -17,9 +17,9 @@ const maxWindow = 512
 // sequences returns how many there are in a text of n tokens or a few more.
 func sequences(n, window int) int { return (n + window - 1) / window }
 
-// writer has a model write a text of its own: whole sequences of window tokens. One begins as texts of the model do, every other as a
-// conversation, if the model has a chat template: it writes the question too, as in Magpie (arXiv 2406.08464). It goes on with tokens
-// that are drawn from the model's own distribution, past those that end a text: after an answer comes the next question.
+// writer has a model write a text of its own: whole sequences of window tokens. They begin as texts of the model do, and every
+// [chatEvery]th as a conversation, if the model has a chat template: it writes the question too, as in Magpie (arXiv 2406.08464). It goes on
+// with tokens that are drawn from the model's own distribution, past those that end a text: after an answer comes the next question.
 type writer struct {
 	model      *runtime.Model
 	beginnings [][]int32
@@ -78,11 +78,18 @@ func (w *writer) sequence(ctx context.Context, i int, progress func(n int)) ([]i
 	return text, nil
 }
 
+// chatEvery is how often a sequence is a conversation: so that what only conversations have is seen, and plain text counts most.
+const chatEvery = 4
+
 // beginning returns what sequence i begins with: any token, if the model knows none that begins a text.
 func (w *writer) beginning(i int) []int32 {
-	if len(w.beginnings) == 0 {
+	switch b := w.beginnings; {
+	case len(b) == 0:
 		rng := rand.New(rand.NewPCG(w.seed+uint64(i), 1)) // the sampler has stream 0
 		return []int32{rng.Int32N(int32(w.model.Config().Vocab))}
+	case i%chatEvery == chatEvery-1:
+		return slices.Clone(b[len(b)-1])
+	default:
+		return slices.Clone(b[0])
 	}
-	return slices.Clone(w.beginnings[i%len(w.beginnings)])
 }
