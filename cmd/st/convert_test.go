@@ -1,7 +1,9 @@
 package main
 
 import (
+	"encoding/json"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,6 +24,51 @@ func TestConvert(t *testing.T) {
 	if o := st("convert", checkpoint, "-o", target, "--force", "--quiet"); o != (outcome{}) {
 		t.Errorf("with --quiet: %+v", o)
 	}
+}
+
+// With gptq and without a calibration the model calibrates itself, also one that has no tokenizer. The report has the stages.
+func TestConvertSelfCalibrated(t *testing.T) {
+	dir, out := t.TempDir(), t.TempDir()
+	model := modeltest.New(modeltest.Shape{Layers: 1, Hidden: 64, Heads: 1, KVHeads: 1, HeadDim: 32, Experts: 2, TopK: 1, FFN: 32,
+		Vocab: 64, Context: 64}, 1)
+	if err := model.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	path := func(name string) string { return filepath.Join(out, name) }
+	o := st("convert", dir, "-o", path("a.stm"), "--encoder", "gptq", "--json")
+	for _, want := range []string{"the disk needs about", "convert 2/4 text", "convert 3/4 calibrate"} {
+		if o.code != exitOK || !strings.Contains(o.stderr, want) {
+			t.Errorf("exit code %d, standard error\n%s\ndoes not contain %q", o.code, o.stderr, want)
+		}
+	}
+	must(t, "quantize", dir2stm(t, dir), path("b.stm"), "--encoder", "gptq", "--memory", "64MiB", "--quiet")
+	var r convertReport
+	if err := json.Unmarshal([]byte(o.stdout), &r); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, s := range r.Stages {
+		if names = append(names, s.Name); s.Seconds <= 0 {
+			t.Errorf("%+v", s)
+		}
+	}
+	if !slices.Equal(names, []string{"draft", "text", "calibrate", "encode"}) {
+		t.Errorf("stages %v", names)
+	}
+	if got := list(t, out); len(got) != 2 {
+		t.Errorf("it left %v", got)
+	}
+	if out := must(t, "diff", path("a.stm"), path("b.stm")); !strings.Contains(out, "the same: all tensors") {
+		t.Error(out)
+	}
+}
+
+// dir2stm converts a checkpoint without loss.
+func dir2stm(t *testing.T, dir string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "full.stm")
+	must(t, "convert", dir, "-o", path, "--type", "f32", "--quiet")
+	return path
 }
 
 func TestConvertFallbacks(t *testing.T) {

@@ -70,7 +70,7 @@ func (f *recipeFlags) set(opts *convert.Options, flags *pflag.FlagSet) error {
 			return usagef("--preset and --type exclude each other: a preset names all types")
 		}
 	}
-	opts.Keep = f.preset == "" && !flags.Changed("type")
+	opts.Keep = f.preset == "" && !flags.Changed("type") && f.encoder != convert.GPTQ // which is for q4_0
 	for _, c := range f.classes() {
 		if flags.Changed(c.flag) {
 			*c.in(&opts.Recipe) = c.value

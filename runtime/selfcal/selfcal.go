@@ -45,8 +45,10 @@ type Options struct {
 	// than the least, experts stay in memory, and fewer of them are read again and again.
 	Memory int64
 	// Tokens is the length of the text; 0: [DefaultTokens]. Seed is that of the random numbers.
-	Tokens int
-	Seed   uint64
+	Tokens    int
+	Seed      uint64
+	draftType *quant.Type // nil: Q4_0. Tests measure what others bring
+
 	// Planned, if not nil, is told what is going to be done.
 	Planned func(Plan)
 	// StageProgress, if not nil, is told how far a stage is: see [Stage] for what is counted. Calls come from several goroutines.
@@ -156,7 +158,7 @@ func (r *run) plain(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	result.Notes = append(result.Notes, "no weights are encoded as q4_0: there is nothing to calibrate for")
+	result.Notes = append(result.Notes, "gptq has nothing to do, and nothing was calibrated: no weights become q4_0 but those that it leaves to the search")
 	return &Result{Result: result}, nil
 }
 
@@ -172,6 +174,9 @@ func (r *run) conversion(s Stage) convert.Options {
 func (r *run) draftOptions() convert.Options {
 	opts := r.conversion(Draft)
 	opts.Recipe, opts.Encoder, opts.Report = convert.Recipe{Type: quant.Q4_0}, convert.Search, false
+	if r.draftType != nil {
+		opts.Recipe.Type = *r.draftType
+	}
 	opts.Force = true // what is there is of no use
 	return opts
 }
@@ -300,9 +305,11 @@ func (r *run) part(ctx context.Context, i int) error {
 		return err
 	}
 	defer m.Close()
-	n := int64(len(j.Text))
+	n, large := int64(len(j.Text)), j.Parts[i].Bytes(m.Config()) > 16<<20
 	progress := func(done int) {
-		goruntime.GC() // beside covariances, which are large, much garbage would gather
+		if large {
+			goruntime.GC() // Go lets garbage become as large as what is in use
+		}
 		r.StageProgress(Calibrate, int64(i)*n+int64(done), int64(len(j.Parts))*n)
 	}
 	stats, err := calibrate.Run(ctx, m, j.Text, calibrate.Options{Window: j.Window, Part: &j.Parts[i], Progress: progress})

@@ -312,7 +312,7 @@ func TestQuantize(t *testing.T) {
 		t.Error("the file differs from one that is made in one step")
 	}
 	result, err := Quantize(t.Context(), path("a.stm"), path("c.stm"), options())
-	if err != nil || result.Calibrated || !strings.Contains(strings.Join(result.Notes, "\n"), "nothing to calibrate for") {
+	if err != nil || result.Calibrated || !strings.Contains(strings.Join(result.Notes, "\n"), "gptq has nothing to do") {
 		t.Errorf("%v, %+v", err, result)
 	}
 	r, err := format.Open(path("a.stm"))
@@ -325,6 +325,23 @@ func TestQuantize(t *testing.T) {
 	}
 	if got := names(t, dir); len(got) != 4 {
 		t.Errorf("the directory has %v", got)
+	}
+}
+
+// GGUF files are sources like others. One of eight bits becomes four.
+func TestGGUF(t *testing.T) {
+	dir := t.TempDir()
+	src, err := modeltest.New(shape, 1).WriteGGUF(filepath.Join(t.TempDir(), "model.gguf"), modeltest.GGUF{Type: quant.Q8_0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dst := filepath.Join(dir, "t.stm")
+	result, err := Convert(t.Context(), src, dst, options())
+	if err != nil || !result.Calibrated || result.Type != quant.Q4_0 {
+		t.Errorf("%v, %+v", err, result)
+	}
+	if got := names(t, dir); len(got) != 1 {
+		t.Errorf("it left %v", got)
 	}
 }
 
