@@ -18,6 +18,8 @@
 // diagnose.go looks at what could not be converted and says what it is and what to do: all advice is there, and errors have none.
 // quantization.go tells how weights were quantized that are not read.
 //
+// survey.go tells what a conversion is going to make before it begins.
+//
 // Packages underneath: checkpoint reads weights from safetensors and torch files and knows nothing of architectures, calibration
 // holds what a text tells of the weights, and gguf reads and writes GGUF files.
 package convert

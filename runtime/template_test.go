@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -121,5 +122,32 @@ func TestNoTokenizer(t *testing.T) {
 	}
 	if err := m.Logits(t.Context(), []int32{831}, func(int, []float32) error { return nil }); err != nil {
 		t.Error(err)
+	}
+}
+
+// Texts begin with the token that ends the one before, and conversations with what the template writes before the first message.
+func TestBeginnings(t *testing.T) {
+	const template = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content | trim }}<|im_end|>\n{% endfor %}"
+	for name, tt := range map[string]struct {
+		template string
+		want     []string
+	}{
+		"template":    {template, []string{"<|endoftext|>", "<|im_start|>user\n"}},
+		"no template": {"", []string{"<|endoftext|>"}},
+		"refuses":     {"{{ raise_exception('no') }}", []string{"<|endoftext|>"}},
+		"no message":  {"<|im_start|>", []string{"<|endoftext|>"}},
+	} {
+		m := withTemplate(t, tt.template)
+		all, err := m.Beginnings(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, tokens := range all {
+			got = append(got, m.Tokenizer().Decode(tokens, false))
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
 	}
 }

@@ -217,3 +217,90 @@ func TestDenseLayers(t *testing.T) {
 		t.Errorf("a model with experts everywhere: %v", err)
 	}
 }
+
+// Parts have, together, what is collected at once, to the bit.
+func TestParts(t *testing.T) {
+	c := &format.Config{Layers: 3, Hidden: 4, Heads: 1, HeadDim: 2, FFN: 6, Activation: format.SiLU}
+	show := func(k *calibration.Collector) *calibration.Statistics {
+		for l := range 3 {
+			x := []float32{1, 2, 3, float32(l), 5, 6, 7, 8}
+			k.AttentionInput(l, x)
+			k.AttentionOutput(l, x[:4])
+			k.FFNInput(l, x)
+			k.DownInput(l, -1, append(x, x[:4]...), nil)
+		}
+		k.HeadInput([]float32{1, 2, 3, 4, 4, 3, 2, 1})
+		return k.Statistics()
+	}
+	dir := t.TempDir()
+	write := func(name string, s *calibration.Statistics) string {
+		var file bytes.Buffer
+		if err := s.Write(&file); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, file.Bytes(), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	whole, err := calibration.Open(write("whole", show(calibration.NewCollector(c, addScaled))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer whole.Close()
+	all := calibration.CollectorBytes(c, true)
+	for memory, want := range map[int64]int{all: 1, all - 1: 2, 0: 4} {
+		parts := calibration.Parts(c, memory)
+		if len(parts) != want {
+			t.Errorf("with %d of %d bytes: %+v, want %d parts", memory, all, parts, want)
+		}
+		var paths []string
+		for i, p := range parts {
+			if bytes := p.Bytes(c); want < 4 && bytes > memory {
+				t.Errorf("%+v takes %d bytes of %d", p, bytes, memory)
+			}
+			paths = append(paths, write(string(rune('a'+i)), show(calibration.NewPartCollector(c, p, addScaled))))
+		}
+		s, err := calibration.Open(paths...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		if err := s.Check(c); err != nil {
+			t.Fatal(err)
+		}
+		for l := range 3 {
+			for _, role := range []format.Role{format.RoleQuery, format.RoleAttnOutput, format.RoleUp, format.RoleDown, format.RoleHead} {
+				place := calibration.PlaceOf(role, l, -1)
+				got, err := s.Covariance(place.Name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if want, err := whole.Covariance(place.Name); err != nil || !slices.Equal(got, want) {
+					t.Errorf("%s: %v, want %v, %v", place.Name, got, want, err)
+				}
+			}
+		}
+		if want > 1 {
+			if _, err := calibration.Open(paths[0], paths[0]); !errors.Is(err, calibration.ErrOtherPart) {
+				t.Errorf("a part twice: %v", err)
+			}
+			incomplete, err := calibration.Open(paths[1:]...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer incomplete.Close()
+			if err := incomplete.Check(c); !errors.Is(err, calibration.ErrMissing) {
+				t.Errorf("a part is missing: %v", err)
+			}
+		}
+	}
+	// Parts of two runs.
+	parts := calibration.Parts(c, 0)
+	k := calibration.NewPartCollector(c, parts[1], addScaled)
+	k.HeadInput([]float32{1, 2, 3, 4})
+	if _, err := calibration.Open(write("a", show(calibration.NewPartCollector(c, parts[0], addScaled))), write("b", k.Statistics())); !errors.Is(err, calibration.ErrOtherPart) {
+		t.Errorf("parts of two runs: %v", err)
+	}
+}

@@ -8,5 +8,7 @@
 // A [Collector] is shown a run of the model, and makes [Statistics], which are written to a file. [Open] reads it, and
 // [Statistics.Importance] says how much the columns of a matrix count: see the example.
 //
+// Covariances take much memory. A [Part] of them is collected at a time where there is less, and Open takes the files of all parts.
+//
 // The file is in the safetensors format, with one vector or matrix of F32 for each place in the model: see statistics.go.
 package calibration
