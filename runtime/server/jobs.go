@@ -116,7 +116,11 @@ func (j *job) end() {
 // generate continues a prompt: see [runtime.Sequence.Generate]. What an earlier request left of it in the cache is not run again.
 func (j *job) generate(ctx context.Context, prompt []int32, g runtime.Generate) iter.Seq2[runtime.Piece, error] {
 	return func(yield func(runtime.Piece, error) bool) {
-		q := j.cache.take(prompt)
+		// What scores a prompt runs all of it, and nobody goes on from that: it leaves the cache as it is.
+		var q *runtime.Sequence
+		if !g.PromptLogProbs {
+			q = j.cache.take(prompt)
+		}
 		if q == nil {
 			var err error
 			if q, err = j.model.NewSequence(); err != nil {
@@ -124,7 +128,11 @@ func (j *job) generate(ctx context.Context, prompt []int32, g runtime.Generate) 
 				return
 			}
 		}
-		defer func() { j.cache.put(q, len(prompt)) }()
+		if g.PromptLogProbs {
+			defer q.Close()
+		} else {
+			defer func() { j.cache.put(q, len(prompt)) }()
+		}
 		var last time.Time // when the last token came
 		for piece, err := range q.Generate(ctx, prompt, g) {
 			if piece.Done == nil && err == nil && !piece.Prompt {

@@ -307,6 +307,24 @@ func TestScores(t *testing.T) {
 	}
 }
 
+// Scoring a text leaves the sequences of conversations alone.
+func TestScoresKeepCache(t *testing.T) {
+	c := start(t, Options{})
+	const prompt = `{"prompt": "In the beginning God created", "max_tokens": 3, "ignore_eos": true`
+	for _, fields := range []string{`}`, `, "echo": true, "logprobs": 1}`, `}`} {
+		u := get[completion](t, c, "/v1/completions", prompt+fields).Usage
+		if n := len(c.models.served[0].cache.idle); n != 1 {
+			t.Errorf("%s: %d sequences are cached", fields, n)
+		}
+		if scored := fields != "}"; scored && u.Details.CachedTokens != 0 {
+			t.Errorf("%+v", u)
+		}
+	}
+	if u := get[completion](t, c, "/v1/completions", prompt+"}").Usage; u.Details.CachedTokens != u.PromptTokens-1 {
+		t.Errorf("%+v", u)
+	}
+}
+
 // The token that ends a text has its probability, too: clients that leave out the last entry must not lose one of the prompt's.
 func TestScoreOfEnd(t *testing.T) {
 	c := start(t, Options{})
