@@ -74,6 +74,9 @@ func weights(r *format.Reader) (n int64, most quant.Type) {
 	byType := map[quant.Type]int64{}
 	for i := range r.Records() {
 		for _, t := range r.Records()[i].Tensors {
+			if t.Role == format.RoleHead && r.Config.TiedEmbeddings {
+				continue // it is the embedding once more
+			}
 			n += t.Params()
 			byType[t.Type] += t.Params()
 			if byType[t.Type] > byType[most] {
