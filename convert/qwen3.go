@@ -73,7 +73,7 @@ type qwen3Config struct {
 	PartialRotary   *float64        `json:"partial_rotary_factor"`
 
 	UseSliding    bool     `json:"use_sliding_window"`
-	SlidingWindow *int     `json:"sliding_window"`
+	SlidingWindow nullable `json:"sliding_window"`
 	FullLayers    *int     `json:"max_window_layers"`
 	LayerTypes    []string `json:"layer_types"`
 
@@ -192,8 +192,8 @@ func (j *qwen3Config) moe(c *format.Config) error {
 func (j *qwen3Config) sliding(c *format.Config, moe bool) error {
 	c.SlidingLayout = make([]bool, c.Layers)
 	window := 4096
-	if j.SlidingWindow != nil {
-		window = *j.SlidingWindow
+	if j.SlidingWindow.given {
+		window = j.SlidingWindow.value
 	}
 	from := 28
 	if j.FullLayers != nil {
@@ -213,7 +213,7 @@ func (j *qwen3Config) sliding(c *format.Config, moe bool) error {
 				return fmt.Errorf("field layer_types makes layer %d slide, but use_sliding_window is false", l)
 			}
 		}
-	case j.UseSliding:
+	case j.UseSliding && !j.SlidingWindow.null:
 		for l := range c.SlidingLayout {
 			c.SlidingLayout[l] = moe || l >= from
 		}
@@ -226,6 +226,18 @@ func (j *qwen3Config) sliding(c *format.Config, moe bool) error {
 	}
 	c.SlidingWindow = window
 	return nil
+}
+
+// nullable is a number that may be null, which is not the same as not being given: Transformers has a default for the latter only.
+type nullable struct {
+	given, null bool
+	value       int
+}
+
+// UnmarshalJSON reads a number or null.
+func (n *nullable) UnmarshalJSON(text []byte) error {
+	n.given, n.null = true, string(text) == "null"
+	return json.Unmarshal(text, &n.value)
 }
 
 // ropeParameters is rope_parameters of Transformers 5, and rope_scaling of Transformers 4.

@@ -171,6 +171,7 @@ func TestQwen3Config(t *testing.T) {
 		{"no layer of experts", smallQwen3MoE(), fields{"decoder_sparse_step": 5}, func(c *format.Config) { c.MoE = nil }},
 		{"all slide", smallQwen3MoE(), fields{"use_sliding_window": true, "sliding_window": 9, "max_window_layers": 3},
 			func(c *format.Config) { c.SlidingLayout, c.SlidingWindow = []bool{true, true, true, true}, 9 }},
+		{"a window that is null", smallQwen3MoE(), fields{"use_sliding_window": true, "sliding_window": json.RawMessage("null")}, func(*format.Config) {}},
 		{"a window that is not used", smallQwen3(), fields{"sliding_window": 9, "layer_types": nil}, func(*format.Config) {}},
 		{"the last layer slides", smallQwen3(), fields{"use_sliding_window": true, "sliding_window": 9, "max_window_layers": 1, "layer_types": nil},
 			func(c *format.Config) { c.SlidingLayout, c.SlidingWindow = []bool{false, true}, 9 }},

@@ -172,6 +172,9 @@ func (e *Engine) step(leader *request) {
 	}
 	begin := time.Now()
 	err := e.explain(p.run(leader))
+	if err != nil && e.store != nil {
+		e.store.abandon()
+	}
 	e.queue.last = time.Since(begin)
 	e.settle(p, err)
 }

@@ -3,7 +3,7 @@ package engine
 import "context"
 
 // store brings experts into memory, for one layer of one batch at a time: want, then take until every wanted expert was
-// taken, then release what was taken. A batch that fails in between just wants something else.
+// taken, then release what was taken, or abandon all of them if the batch fails in between.
 type store interface {
 	// want names the experts that a batch of n tokens needs in a layer, and begins to bring them. Layers that have experts are counted
 	// from 0.
@@ -15,6 +15,8 @@ type store interface {
 	bytes(i int) []byte
 	// release gives back what take returned.
 	release(ready []int)
+	// abandon makes everything that is wanted free to be given up.
+	abandon()
 	// stop ends a take that waits, now and from now on, with ErrClosed; close gives the memory back.
 	stop()
 	close()

@@ -88,5 +88,6 @@ func (s *mappedStore) verify(_, from, to int) {
 func (s *mappedStore) record(rec *format.Record) []byte { return s.data[rec.Offset:][:rec.Length] }
 func (s *mappedStore) bytes(i int) []byte               { return s.record(s.wanted[i]) }
 func (s *mappedStore) release([]int)                    {}
+func (s *mappedStore) abandon()                         {}
 func (s *mappedStore) stop()                            {}
 func (s *mappedStore) close()                           {}

@@ -203,6 +203,13 @@ func (s *streamedStore) drop(ids []int32) {
 	}
 }
 
+func (s *streamedStore) abandon() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.drop(s.wanted)
+	s.wanted = s.wanted[:0]
+}
+
 // forget ends what was expected of a layer, or of one before it: its router has spoken.
 func (s *streamedStore) forget(layer int) {
 	keep := s.expected[:0]

@@ -8,9 +8,10 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strings"
 	"testing"
 	"time"
+
+	"strings"
 
 	"st/runtime"
 )
@@ -328,30 +329,6 @@ func TestOllamaErrors(t *testing.T) {
 	r := c.request(t, "/api/generate", `{"model": "tiny", "prompt": `+string(long)+`}`)
 	if text, _ := io.ReadAll(r.Body); r.StatusCode != http.StatusBadRequest || !strings.Contains(string(text), `"error":"the prompt does not fit`) && !strings.Contains(string(text), "context") {
 		t.Errorf("%d: %s", r.StatusCode, text)
-	}
-}
-
-// An error in the middle of a stream is its last line.
-func TestOllamaErrorInStream(t *testing.T) {
-	c := start(t, Options{})
-	r := c.request(t, "/api/generate", `{"prompt": "Speak", "options": {"num_predict": -1, "stop": ["\u0000"]}}`)
-	in := bufio.NewScanner(r.Body)
-	if !in.Scan() {
-		t.Fatal(in.Err())
-	}
-	if err := c.Close(); err != nil {
-		t.Fatal(err)
-	}
-	last := in.Text()
-	for in.Scan() {
-		last = in.Text()
-	}
-	var a struct {
-		Error string
-		Done  bool
-	}
-	if err := json.Unmarshal([]byte(last), &a); err != nil || a.Error == "" && !a.Done {
-		t.Errorf("the last line is %s, %v", last, err)
 	}
 }
 
