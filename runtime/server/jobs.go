@@ -65,6 +65,7 @@ type job struct {
 	keepAlive time.Duration
 	queueTime time.Duration // that it waited for its place
 	loadTime  time.Duration // that it waited for its model
+	fresh     bool          // prompts are run from their beginning, whatever is cached
 
 	served *served
 	cache  *cache
@@ -118,7 +119,7 @@ func (j *job) generate(ctx context.Context, prompt []int32, g runtime.Generate) 
 	return func(yield func(runtime.Piece, error) bool) {
 		// What scores a prompt runs all of it, and nobody goes on from that: it leaves the cache as it is.
 		var q *runtime.Sequence
-		if !g.PromptLogProbs {
+		if !g.PromptLogProbs && !j.fresh {
 			q = j.cache.take(prompt)
 		}
 		if q == nil {

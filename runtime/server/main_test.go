@@ -18,14 +18,14 @@ import (
 	"st/quant"
 )
 
-// modelPath is the trained model of testdata in Q4_0, and otherPath the same in Q8_0.
+// modelPath is the trained model of testdata in Q4_0, and otherPath the same in F32.
 var modelPath, otherPath string
 
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "st-server-")
 	if err == nil {
 		modelPath, otherPath = filepath.Join(dir, "tiny.stm"), filepath.Join(dir, "other.stm")
-		for path, typ := range map[string]quant.Type{modelPath: quant.Q4_0, otherPath: quant.Q8_0} {
+		for path, typ := range map[string]quant.Type{modelPath: quant.Q4_0, otherPath: quant.F32} {
 			if err == nil {
 				_, err = convert.Run(context.Background(), "../../testdata/tiny-smallthinker", path,
 					convert.Options{Recipe: convert.Recipe{Type: typ}, Encoder: convert.Search})

@@ -239,7 +239,7 @@ func TestOllamaModels(t *testing.T) {
 		d["format"] != "stm" || d["family"] != "smallthinker" || d["quantization_level"] != "Q4_0" || !strings.HasSuffix(d["parameter_size"].(string), "M") {
 		t.Errorf("%v", list[0])
 	}
-	if d := list[1]["details"].(map[string]any); d["quantization_level"] != "Q8_0" {
+	if d := list[1]["details"].(map[string]any); d["quantization_level"] != "F32" {
 		t.Errorf("%v", list[1])
 	}
 	for _, body := range []string{`{"model": "tiny"}`, `{"name": "tiny:latest", "verbose": true}`} {

@@ -113,6 +113,7 @@ type openAISampling struct {
 	RepetitionPenalty *float64           `json:"repetition_penalty"` // vLLM's name
 	RepeatPenalty     *float64           `json:"repeat_penalty"`     // llama.cpp's
 	IgnoreEOS         bool               `json:"ignore_eos"`
+	CachePrompt       *bool              `json:"cache_prompt"` // llama.cpp's; as if true
 	User              string             `json:"user"`
 }
 
@@ -200,6 +201,9 @@ func logitBias(byID map[string]float64) (map[int32]float64, error) {
 	}
 	return bias, nil
 }
+
+// fresh reports whether all of the prompt is to be run, whatever is cached.
+func (o *openAISampling) fresh() bool { return o.CachePrompt != nil && !*o.CachePrompt }
 
 // choices returns how many texts are generated for a prompt.
 func (o *openAISampling) choices() int {

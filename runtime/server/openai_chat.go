@@ -159,6 +159,7 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request, body []
 		return err
 	}
 	defer j.end()
+	j.fresh = q.fresh()
 	prompt, err := j.model.EncodeChat(r.Context(), messages, runtime.Variables(q.Variables))
 	if err != nil {
 		return err

@@ -179,6 +179,7 @@ func (s *Server) completions(w http.ResponseWriter, r *http.Request, body []byte
 		return err
 	}
 	defer j.end()
+	j.fresh = q.fresh()
 	if g.LogProbs && j.model.Tokenizer() == nil {
 		return badField("logprobs", "the model has no tokenizer, so its tokens have no text")
 	}

@@ -197,6 +197,7 @@ func (s *Server) responses(w http.ResponseWriter, r *http.Request, body []byte) 
 		return err
 	}
 	defer j.end()
+	j.fresh = q.fresh()
 	prompt, err := j.model.EncodeChat(r.Context(), messages)
 	if err != nil {
 		return err
