@@ -1,4 +1,4 @@
-// Package server answers HTTP requests of OpenAI's API with models that it loads when they are first asked for. It knows nothing of a command line.
+// Package server answers HTTP requests of OpenAI's, Ollama's and Anthropic's API with models that it loads when they are first asked for. It knows nothing of a command line.
 //
 //	s, err := server.New(server.Options{Models: []string{"4b.stm", "21b.stm"}, Memory: 8 << 30, Parallel: 4})
 //	if err != nil {
@@ -40,5 +40,5 @@
 //
 // server.go has the options, the routes and the life of a server; http.go what every request goes through: who may ask, limits, the log.
 // jobs.go has places and jobs, models.go loads and unloads models within the memory, cache.go keeps sequences for requests that continue
-// earlier ones. openai*.go is OpenAI's API.
+// earlier ones. openai*.go, ollama*.go and anthropic*.go are the protocols, and protocols.go chooses the form of their errors.
 package server
