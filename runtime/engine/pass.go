@@ -173,11 +173,10 @@ func (p *pass) run(leader *request) error {
 	if p.err != nil {
 		return p.err
 	}
-	if p.pool.mapped != nil {
-		// What was computed from a file that is being overwritten is worth nothing.
-		if p.err = p.reader.Changed(); p.err != nil {
-			return p.err
-		}
+	// What was computed from a file that is being overwritten is worth nothing: the mapping shows the new bytes, and rows of embeddings are read
+	// without a checksum.
+	if p.err = p.reader.Changed(); p.err != nil {
+		return p.err
 	}
 	p.stats.tokens.Add(int64(p.n))
 	if p.observer != nil {
