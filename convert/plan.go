@@ -119,7 +119,7 @@ func (p *plan) take(k key) (tensor, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s: tensor %s %w: %s asks for it", p.weights.where(), p.weights.nameOf(k), ErrMissing, p.weights.config())
 	}
-	if shape := p.config.Shape(k.role, k.expert >= 0); !slices.Equal(t.Shape(), shape) {
+	if shape := p.config.Shape(k.role, k.layer, k.expert >= 0); !slices.Equal(t.Shape(), shape) {
 		return nil, fmt.Errorf("%s: tensor %s has shape %v, %w: %s asks for %v", t.File(), t.Name(), t.Shape(), ErrShape, p.weights.config(), shape)
 	}
 	p.sourceBytes += t.Bytes()
@@ -128,7 +128,7 @@ func (p *plan) take(k key) (tensor, error) {
 
 // tensor begins a planned tensor as large as the source's, or as its transpose.
 func (p *plan) tensor(k key, src tensor, c Class, transposed bool) (t format.Tensor, err error) {
-	shape := p.config.Shape(k.role, k.expert >= 0)
+	shape := p.config.Shape(k.role, k.layer, k.expert >= 0)
 	t = format.Tensor{Name: p.arch.tensorName(k), Role: k.role, Vector: len(shape) == 1, Rows: 1, Cols: shape[len(shape)-1]}
 	if !t.Vector {
 		t.Rows = shape[0]

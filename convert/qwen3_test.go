@@ -91,7 +91,7 @@ func TestQwen3Checkpoint(t *testing.T) {
 	}
 	for l := range c.Layers {
 		for _, role := range format.Roles() {
-			want := role.PerLayer() && !(role == format.RoleRouter && !c.HasExperts(l)) && !(role.PerExpert() && c.HasExperts(l))
+			want := role.PerLayer() && role <= format.RoleDown && !(role == format.RoleRouter && !c.HasExperts(l)) && !(role.PerExpert() && c.HasExperts(l))
 			rec, tensor, ok := r.Role(role, l)
 			if ok != want {
 				t.Errorf("layer %d: %s is there: %t", l, role, ok)
@@ -99,7 +99,7 @@ func TestQwen3Checkpoint(t *testing.T) {
 			if !ok {
 				continue
 			}
-			if !slices.Equal(tensor.Shape(), c.Shape(role, false)) || rec.Layer != l {
+			if !slices.Equal(tensor.Shape(), c.Shape(role, l, false)) || rec.Layer != l {
 				t.Errorf("layer %d: %s has shape %v", l, role, tensor.Shape())
 			}
 			exact := strings.Contains(role.String(), "norm") || role == format.RoleRouter

@@ -67,7 +67,7 @@ func (w *checkpointWeights) lookup(k key) (tensor, bool) {
 			continue
 		}
 		if t, ok := w.take(fmt.Sprintf(f.pattern, k.layer)); ok {
-			return f.tensor(t, w.model.MoE.Experts, k.expert, w.model.Shape(k.role, true)), true
+			return f.tensor(t, w.model.MoE.Experts, k.expert, w.model.Shape(k.role, k.layer, true)), true
 		}
 	}
 	return nil, false

@@ -138,7 +138,7 @@ func checkGGUF(f *gguf.File, m *gguf.Model) error {
 			return fmt.Errorf("%s: tensor %s %w: %s asks for it", w.where(), name, ErrMissing, w.config())
 		}
 		w.asked[name] = true
-		want := m.Config.Shape(role, experts)
+		want := m.Config.Shape(role, layer, experts)
 		if w.transposed(role, experts) {
 			want = []int{want[1], want[0]}
 		}

@@ -8,7 +8,7 @@ import (
 
 // Config is the architecture of the model in a file: the "config" section, as JSON. Layer layouts hold one entry a layer.
 type Config struct {
-	// Architecture names the forward pass: "smallthinker", "qwen3" or "qwen3moe".
+	// Architecture names the forward pass: "smallthinker", "qwen3", "qwen3moe", "gemma3" or "gemma3n".
 	Architecture string `json:"architecture"`
 	// Layers, Hidden, Heads, KVHeads, HeadDim, Vocab and Context (the longest sequence the model was trained for) are its sizes.
 	Layers  int `json:"layers"`
@@ -25,17 +25,39 @@ type Config struct {
 	RoPELayout []bool `json:"rope_layout"`
 	// RoPEScaling stretches the rotary angles to contexts longer than those of the training; nil: it does not.
 	RoPEScaling *RoPEScaling `json:"rope_scaling,omitempty"`
+	// LocalRoPE are the rotary angles of the layers that slide; nil: those of the others.
+	LocalRoPE *LocalRoPE `json:"local_rope,omitempty"`
 	// SlidingLayout tells for each layer whether it attends to the last SlidingWindow positions only.
 	SlidingLayout []bool `json:"sliding_window_layout"`
 	SlidingWindow int    `json:"sliding_window_size"`
 	// QKNorm: queries and keys are normalised head by head before they are rotated.
 	QKNorm bool `json:"qk_norm,omitempty"`
+	// AttentionScale is what products of queries and keys are multiplied with; 0: 1/√head_dim.
+	AttentionScale float64 `json:"attention_scale,omitempty"`
+	// EmbeddingScale is what token embeddings are multiplied with; 0: 1.
+	EmbeddingScale float64 `json:"embedding_scale,omitempty"`
+	// LogitSoftcap bounds logits: they are c·tanh(logit/c); 0: it does not.
+	LogitSoftcap float64 `json:"logit_softcap,omitempty"`
 	// TiedEmbeddings: the embedding matrix is the language-model head too.
 	TiedEmbeddings bool `json:"tied_embeddings"`
 	// Activation is applied to the gates of feed-forward networks, experts or not.
 	Activation Activation `json:"activation,omitempty"`
 	// FFN is the number of neurons of the layers without experts; 0 if there is no such layer.
 	FFN int `json:"ffn_size,omitempty"`
+	// FFNLayout has the number of neurons of each layer, where they differ; FFN is the largest then. nil: all have FFN.
+	FFNLayout []int `json:"ffn_layout,omitempty"`
+	// Sparsity is, for each layer without experts, the share of neurons that are left out, from 0 to less than 1: those whose gate is
+	// not above the quantile of a normal distribution with the gates' mean and deviation. nil: none are.
+	Sparsity []float64 `json:"activation_sparsity,omitempty"`
+	// KVShared is the number of layers, the last ones, that attend to the keys and values of the last layer before them that slides as
+	// they do, and have none of their own.
+	KVShared int `json:"kv_shared_layers,omitempty"`
+	// AltUp widens the residual stream; nil: there is one.
+	AltUp *AltUp `json:"altup,omitempty"`
+	// LaurelRank is the rank of the learned augmented residual beside attention; 0: there is none.
+	LaurelRank int `json:"laurel_rank,omitempty"`
+	// PerLayerInput describes the embeddings that every layer gets of its own; nil: there are none.
+	PerLayerInput *PerLayerInput `json:"per_layer_input,omitempty"`
 	// MoE describes the experts; nil: the model is dense, and no layer has any.
 	MoE *MoE `json:"-"`
 }
@@ -55,18 +77,18 @@ type MoE struct {
 	Layout []bool `json:"expert_layout,omitempty"`
 }
 
-// RoPEScaling is YaRN (Peng et al., arXiv 2309.00071): rotary frequencies that turn more than BetaFast times within
+// RoPEScaling is linear, which divides the frequencies by Factor and has nothing else, or YaRN (Peng et al., arXiv 2309.00071): rotary frequencies that turn more than BetaFast times within
 // OriginalContext positions stay, those that turn less than BetaSlow times are divided by Factor, and those between are mixed.
 // Rotated queries and keys are multiplied by AttentionFactor.
 type RoPEScaling struct {
-	Type            string  `json:"type"` // "yarn"
+	Type            string  `json:"type"` // "linear", "yarn"
 	Factor          float64 `json:"factor"`
-	OriginalContext int     `json:"original_context_length"`
-	BetaFast        float64 `json:"beta_fast"`
-	BetaSlow        float64 `json:"beta_slow"`
-	AttentionFactor float64 `json:"attention_factor"`
+	OriginalContext int     `json:"original_context_length,omitempty"`
+	BetaFast        float64 `json:"beta_fast,omitempty"`
+	BetaSlow        float64 `json:"beta_slow,omitempty"`
+	AttentionFactor float64 `json:"attention_factor,omitempty"`
 	// Truncate rounds the limits of the mixed frequencies to whole dimensions.
-	Truncate bool `json:"truncate"`
+	Truncate bool `json:"truncate,omitempty"`
 }
 
 // Activation is the function of a feed-forward network's gates: the network computes down · (activation(gate · x) ⊙ up · x).
@@ -76,6 +98,7 @@ type Activation string
 const (
 	ReLU Activation = ""
 	SiLU Activation = "silu"
+	GELU Activation = "gelu_tanh" // with tanh in place of the error function (Hendrycks and Gimpel, arXiv 1606.08415, section 2)
 )
 
 // MarshalJSON puts the fields of MoE, if there are experts, among those of the config.
@@ -169,7 +192,7 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("experts_per_token is %d, but there are only %d experts", c.MoE.ExpertsPerToken, c.MoE.Experts)
 	case c.MoE != nil && c.MoE.Layout != nil && len(c.MoE.Layout) != c.Layers:
 		return fmt.Errorf("expert_layout has %d entries for %d layers", len(c.MoE.Layout), c.Layers)
-	case c.Activation != ReLU && c.Activation != SiLU:
+	case c.Activation != ReLU && c.Activation != SiLU && c.Activation != GELU:
 		return fmt.Errorf("activation %q is unknown to this program", c.Activation)
 	case c.FFN < 0 || c.FFN > maxWidth || c.FFN == 0 && len(c.MoELayers()) < c.Layers:
 		return fmt.Errorf("ffn_size is %d: it must be 1 to %d where a layer has no experts", c.FFN, maxWidth)
@@ -184,7 +207,10 @@ func (c *Config) Validate() error {
 	case !(c.RMSNormEps >= 0 && c.RMSNormEps < 1):
 		return fmt.Errorf("rms_norm_eps is %v: it must be 0 or more and less than 1", c.RMSNormEps)
 	}
-	if err := c.RoPEScaling.validate(); err != nil {
+	if err := c.RoPEScaling.validate("rope_scaling"); err != nil {
+		return err
+	}
+	if err := c.validateGemma(); err != nil {
 		return err
 	}
 	for l, rope := range c.RoPELayout {
@@ -211,22 +237,25 @@ func (c *Config) Window(l int) int {
 	return 0
 }
 
-func (s *RoPEScaling) validate() error {
+func positive(v float64) bool { return v > 0 && v <= math.MaxFloat32 }
+
+func (s *RoPEScaling) validate(name string) error {
 	if s == nil {
 		return nil
 	}
-	positive := func(v float64) bool { return v > 0 && v <= math.MaxFloat32 }
 	switch {
-	case s.Type != "yarn":
-		return fmt.Errorf("rope_scaling has type %q, which is unknown to this program", s.Type)
+	case s.Type != "yarn" && s.Type != "linear":
+		return fmt.Errorf("%s has type %q, which is unknown to this program", name, s.Type)
 	case !(positive(s.Factor) && s.Factor >= 1):
-		return fmt.Errorf("rope_scaling.factor is %v: it must be 1 or more", s.Factor)
+		return fmt.Errorf("%s.factor is %v: it must be 1 or more", name, s.Factor)
+	case s.Type == "linear":
+		return nil
 	case s.OriginalContext < 1 || s.OriginalContext > maxContext:
-		return fmt.Errorf("rope_scaling.original_context_length is %d: it must be 1 to %d", s.OriginalContext, maxContext)
+		return fmt.Errorf("%s.original_context_length is %d: it must be 1 to %d", name, s.OriginalContext, maxContext)
 	case !positive(s.BetaFast) || !positive(s.BetaSlow) || s.BetaSlow > s.BetaFast:
-		return fmt.Errorf("rope_scaling has beta_slow %v and beta_fast %v: they must be positive, the slow one not above the fast one", s.BetaSlow, s.BetaFast)
+		return fmt.Errorf("%s has beta_slow %v and beta_fast %v: they must be positive, the slow one not above the fast one", name, s.BetaSlow, s.BetaFast)
 	case !positive(s.AttentionFactor):
-		return fmt.Errorf("rope_scaling.attention_factor is %v: it must be positive", s.AttentionFactor)
+		return fmt.Errorf("%s.attention_factor is %v: it must be positive", name, s.AttentionFactor)
 	}
 	return nil
 }

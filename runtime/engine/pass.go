@@ -90,7 +90,7 @@ func newPass(e *Engine, a *arena) *pass {
 		return kernel.PlaceInput(take[float32](a, n*cols), take[int8](a, n*cols), take[float32](a, n*cols/32), take[int32](a, n*cols/32), n, cols)
 	}
 	p := &pass{Engine: e, a: a, x: take[float32](a, rows*c.Hidden), normed: input(rows, c.Hidden), mixed: input(rows, c.Heads*c.HeadDim),
-		proj: take[float32](a, rows*c.Hidden), rope: newRope(c, rows, a),
+		proj: take[float32](a, rows*c.Hidden), rope: newRope(c.HeadDim, c.RoPETheta, c.RoPEScaling, rows, a),
 		head: input(min(headBatch, rows), c.Hidden), logits: take[float32](a, min(headBatch, rows)*c.Vocab),
 		all: take[int32](a, rows), tokens: take[int32](a, rows), threads: make([]threadScratch, e.threads),
 	}

@@ -14,10 +14,10 @@ type rope struct {
 	sin, cos  []float32 // [rows, head_dim/2]
 }
 
-func newRope(c *format.Config, rows int, a *arena) *rope {
-	r := &rope{frequency: frequencies(c), scale: 1}
-	if c.RoPEScaling != nil {
-		r.scale = c.RoPEScaling.AttentionFactor
+func newRope(headDim int, theta float64, s *format.RoPEScaling, rows int, a *arena) *rope {
+	r := &rope{frequency: frequencies(headDim, theta, s), scale: 1}
+	if s != nil && s.Type == "yarn" {
+		r.scale = s.AttentionFactor
 	}
 	r.sin = take[float32](a, rows*len(r.frequency))
 	r.cos = take[float32](a, rows*len(r.frequency))
@@ -25,13 +25,19 @@ func newRope(c *format.Config, rows int, a *arena) *rope {
 }
 
 // frequencies returns the radians per position of each pair of dimensions.
-func frequencies(c *format.Config) []float64 {
-	f := make([]float64, c.HeadDim/2)
+func frequencies(headDim int, theta float64, s *format.RoPEScaling) []float64 {
+	f := make([]float64, headDim/2)
 	for i := range f {
-		f[i] = math.Pow(c.RoPETheta, -2*float64(i)/float64(c.HeadDim))
+		f[i] = math.Pow(theta, -2*float64(i)/float64(headDim))
 	}
-	if s := c.RoPEScaling; s != nil {
-		yarn(f, s, c.RoPETheta, float64(c.HeadDim))
+	switch {
+	case s == nil:
+	case s.Type == "linear": // positions are interpolated (Chen et al., arXiv 2306.15595)
+		for i := range f {
+			f[i] /= s.Factor
+		}
+	default:
+		yarn(f, s, theta, float64(headDim))
 	}
 	return f
 }

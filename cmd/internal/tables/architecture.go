@@ -38,14 +38,25 @@ func attention(c *format.Config) string {
 	s := fmt.Sprintf("%s of %d over %s", terminal.Plural(c.Heads, "head"), c.HeadDim, terminal.Plural(c.KVHeads, "KV head"))
 	if slices.Contains(c.RoPELayout, true) {
 		s += fmt.Sprintf(", RoPE theta %g", c.RoPETheta)
-		if y := c.RoPEScaling; y != nil {
-			s += fmt.Sprintf(", YaRN by %g from %s", y.Factor, terminal.Comma(y.OriginalContext))
-		}
+		s += ropeScaling(c.RoPEScaling)
+	}
+	if r := c.LocalRoPE; r != nil {
+		s += fmt.Sprintf("; in layers that slide theta %g", r.Theta) + ropeScaling(r.Scaling)
 	}
 	if c.QKNorm {
 		s += ", QK norm"
 	}
 	return s
+}
+
+func ropeScaling(s *format.RoPEScaling) string {
+	switch {
+	case s == nil:
+		return ""
+	case s.Type == "linear":
+		return fmt.Sprintf(", stretched by %g", s.Factor)
+	}
+	return fmt.Sprintf(", YaRN by %g from %s", s.Factor, terminal.Comma(s.OriginalContext))
 }
 
 func activationName(a format.Activation) string {
@@ -54,6 +65,8 @@ func activationName(a format.Activation) string {
 		return "ReLU"
 	case format.SiLU:
 		return "SiLU"
+	case format.GELU:
+		return "GELU"
 	}
 	return string(a)
 }
