@@ -1,0 +1,138 @@
+package grammar
+
+import (
+	"fmt"
+	"slices"
+
+	"st/runtime/grammar/automaton"
+)
+
+// Grammar is a set of texts. It never changes, so any number of goroutines may use one. The nil Grammar is not valid.
+type Grammar struct {
+	op       op
+	text     string        // opLiteral: its bytes; opToken: the token's text
+	set      automaton.Set // opClass
+	parts    []*Grammar    // opSequence, opChoice; opRepeat has one
+	min, max int           // opRepeat; max may be Unbounded
+	rule     *Rule         // opRule
+	machine  *machine      // opMachine
+	token    int32         // opToken: an id; -1: the one that is written as text
+	negated  bool          // opToken: any token but this
+}
+
+type op uint8
+
+const (
+	opLiteral op = iota
+	opClass
+	opSequence
+	opChoice
+	opRepeat
+	opRule
+	opMachine
+	opToken
+)
+
+// Unbounded is the greatest number of a [Repeat] without one.
+const Unbounded = -1
+
+// Literal is one text. Bytes that are not valid UTF-8 are allowed.
+func Literal(text string) *Grammar { return &Grammar{op: opLiteral, text: text} }
+
+// Class is one character of a set.
+func Class(set automaton.Set) *Grammar { return &Grammar{op: opClass, set: set} }
+
+// Sequence is one text of each grammar after the other. Without any it is the empty text.
+func Sequence(parts ...*Grammar) *Grammar {
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	return &Grammar{op: opSequence, parts: slices.Clone(parts)}
+}
+
+// Choice is a text of any of the grammars. Without any there is no text.
+func Choice(parts ...*Grammar) *Grammar {
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	return &Grammar{op: opChoice, parts: slices.Clone(parts)}
+}
+
+// Repeat is min to max texts of a grammar, one after the other; max may be [Unbounded]. It panics if there is no such number.
+func Repeat(g *Grammar, min, max int) *Grammar {
+	if min < 0 || max < min && max != Unbounded {
+		panic(fmt.Sprintf("grammar: %d to %d repetitions", min, max))
+	}
+	return &Grammar{op: opRepeat, parts: []*Grammar{g}, min: min, max: max}
+}
+
+// Optional is a text of g, or the empty one.
+func Optional(g *Grammar) *Grammar { return Repeat(g, 0, 1) }
+
+// Token is the one token that is written so, such as <|tool_call|>. That may be a special token, which no [Literal] or [Class] allows.
+func Token(text string) *Grammar { return &Grammar{op: opToken, text: text, token: -1} }
+
+// NotToken is any one token but the one that is written so, and none that ends a text.
+func NotToken(text string) *Grammar {
+	return &Grammar{op: opToken, text: text, token: -1, negated: true}
+}
+
+// Rule is a grammar that may occur within itself:
+//
+//	list := grammar.NewRule("list")
+//	list.Define(grammar.Sequence(item, grammar.Optional(list.Grammar())))
+type Rule struct {
+	name string
+	body *Grammar
+}
+
+// NewRule returns a rule, which is to be defined once. Errors name it.
+func NewRule(name string) *Rule { return &Rule{name: name} }
+
+// Define says what the rule is.
+func (r *Rule) Define(g *Grammar) { r.body = g }
+
+// Grammar returns a reference to the rule.
+func (r *Rule) Grammar() *Grammar { return &Grammar{op: opRule, rule: r} }
+
+// Text is any text, of tokens that are no special ones.
+func Text() *Grammar { return Repeat(Class(automaton.All()), 0, Unbounded) }
+
+// Until is any text that ends with a word, which occurs nowhere else in it.
+func Until(word string) *Grammar { return FromDFA(automaton.Until(word), Class) }
+
+// Without is any text in which a word does not occur.
+func Without(word string) *Grammar { return FromDFA(automaton.Without(word), Class) }
+
+// machine is an automaton whose edges are grammars. State 0 is the first one.
+type machine struct{ states []machineState }
+
+type machineState struct {
+	edges []machineEdge
+	final bool
+}
+
+type machineEdge struct {
+	label *Grammar // nil: the empty text
+	next  int
+}
+
+// FromDFA is the texts of an automaton, with each character written as a grammar has it: [Class] for plain text.
+func FromDFA(d *automaton.DFA, write func(automaton.Set) *Grammar) *Grammar {
+	m := &machine{states: make([]machineState, len(d.States))}
+	for i, s := range d.States {
+		to := map[int32]automaton.Set{}
+		var order []int32
+		for _, e := range s.Edges {
+			if to[e.Next] == nil {
+				order = append(order, e.Next)
+			}
+			to[e.Next] = append(to[e.Next], e.Range)
+		}
+		m.states[i].final = s.Final
+		for _, next := range order {
+			m.states[i].edges = append(m.states[i].edges, machineEdge{write(automaton.Union(to[next])), int(next)})
+		}
+	}
+	return &Grammar{op: opMachine, machine: m}
+}
