@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -18,6 +19,23 @@ var ErrEmptyPrompt = errors.New("chat template: it writes nothing for this conve
 type Message struct {
 	Role    string // system, user, assistant or tool
 	Content string
+
+	// Reasoning is what an assistant thought before it said Content: the text
+	// between <think> and </think>, without the tags. Templates know it as
+	// reasoning_content.
+	Reasoning string
+	// ToolCalls are the functions that an assistant calls after Content.
+	ToolCalls []ToolCall
+	// ToolCallID and Name tell, in a tool's message, which call Content answers,
+	// and of which function.
+	ToolCallID, Name string
+}
+
+// ToolCall is a call of a function by an assistant.
+type ToolCall struct {
+	ID        string
+	Name      string
+	Arguments string // a JSON object, as the model wrote it
 }
 
 // TemplateOptions is what a chat template may ask for besides the messages.
@@ -28,6 +46,9 @@ type TemplateOptions struct {
 	// json.RawMessage, which keeps the order of its keys, or anything that
 	// encoding/json can marshal.
 	Tools []any
+	// ArgumentsAsText gives the arguments of calls to the template as a JSON
+	// text. Most templates expect the object.
+	ArgumentsAsText bool
 
 	BOSToken, EOSToken string         // as the templates of some models write them
 	Now                time.Time      // for strftime_now; the zero value means time.Now()
@@ -49,6 +70,33 @@ func ParseTemplate(src string) (*Template, error) {
 	return &Template{t}, nil
 }
 
+// dict is a message as templates read it: Transformers' form. Fields that are
+// empty are not there, for templates ask whether they are.
+func (m *Message) dict(argumentsAsText bool) jinja.Dict {
+	d := jinja.Dict{{Key: "role", Value: m.Role}, {Key: "content", Value: m.Content}}
+	add := func(key, value string) {
+		if value != "" {
+			d = append(d, jinja.Item{Key: key, Value: value})
+		}
+	}
+	add("reasoning_content", m.Reasoning)
+	if len(m.ToolCalls) > 0 {
+		calls := make([]any, len(m.ToolCalls))
+		for i, c := range m.ToolCalls {
+			var arguments any = c.Arguments
+			if raw := json.RawMessage(c.Arguments); !argumentsAsText && json.Valid(raw) {
+				arguments = raw
+			}
+			calls[i] = jinja.Dict{{Key: "id", Value: c.ID}, {Key: "type", Value: "function"}, {Key: "function", Value: jinja.Dict{
+				{Key: "name", Value: c.Name}, {Key: "arguments", Value: arguments}}}}
+		}
+		d = append(d, jinja.Item{Key: "tool_calls", Value: calls})
+	}
+	add("tool_call_id", m.ToolCallID)
+	add("name", m.Name)
+	return d
+}
+
 // Render returns the text of a conversation. It is an error if the template
 // raises one, as many do for roles in an order that the model was not trained
 // on, does what is not supported, or exceeds a limit: it wraps one of package
@@ -58,8 +106,8 @@ func (t *Template) Render(ctx context.Context, messages []Message, opts Template
 		opts.Now = time.Now()
 	}
 	turns := make([]any, len(messages))
-	for i, m := range messages {
-		turns[i] = jinja.Dict{{Key: "role", Value: m.Role}, {Key: "content", Value: m.Content}}
+	for i := range messages {
+		turns[i] = messages[i].dict(opts.ArgumentsAsText)
 	}
 	variables := map[string]any{
 		"messages":              turns,

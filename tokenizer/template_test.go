@@ -24,10 +24,10 @@ const chatML = `{% for message in messages %}{{ '<|im_start|>' + message['role']
 
 func TestRender(t *testing.T) {
 	tiny, qwen3 := modelTemplate(t, "tiny-smallthinker"), modelTemplate(t, "qwen-tokenizer")
-	hi := []Message{{"user", "Hi"}}
+	hi := []Message{{Role: "user", Content: "Hi"}}
 	long := []Message{
-		{"system", "Be brief."}, {"user", "1+1?"}, {"assistant", "<think>\nEasy.\n</think>\n\n2"}, {"user", "2+2?"},
-		{"assistant", "<think>\nHm.\n</think>\n\n4"},
+		{Role: "system", Content: "Be brief."}, {Role: "user", Content: "1+1?"}, {Role: "assistant", Content: "<think>\nEasy.\n</think>\n\n2"}, {Role: "user", Content: "2+2?"},
+		{Role: "assistant", Content: "<think>\nHm.\n</think>\n\n4"},
 	}
 	prompt := TemplateOptions{AddGenerationPrompt: true}
 	for _, test := range []struct {
@@ -40,7 +40,7 @@ func TestRender(t *testing.T) {
 		{"ChatML without prompt", chatML, hi, TemplateOptions{}, "<|im_start|>user\nHi<|im_end|>\n"},
 		{"tiny: default system message", tiny, hi, prompt,
 			"<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"},
-		{"tiny: own system message", tiny, []Message{{"system", "S"}, {"user", " x "}}, TemplateOptions{},
+		{"tiny: own system message", tiny, []Message{{Role: "system", Content: "S"}, {Role: "user", Content: " x "}}, TemplateOptions{},
 			"<|im_start|>system\nS<|im_end|>\n<|im_start|>user\n x <|im_end|>\n"},
 		{"Qwen3", qwen3, hi, prompt, "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"},
 		{"Qwen3 without thinking", qwen3, hi, TemplateOptions{AddGenerationPrompt: true, Extra: map[string]any{"enable_thinking": false}},
@@ -48,7 +48,7 @@ func TestRender(t *testing.T) {
 		{"Qwen3 keeps only the last thoughts", qwen3, long, TemplateOptions{},
 			"<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n1+1?<|im_end|>\n<|im_start|>assistant\n2<|im_end|>\n" +
 				"<|im_start|>user\n2+2?<|im_end|>\n<|im_start|>assistant\n<think>\nHm.\n</think>\n\n4<|im_end|>\n"},
-		{"Qwen3 tool results", qwen3, []Message{{"user", "q"}, {"assistant", "calls"}, {"tool", "r1"}, {"tool", "r2"}}, prompt,
+		{"Qwen3 tool results", qwen3, []Message{{Role: "user", Content: "q"}, {Role: "assistant", Content: "calls"}, {Role: "tool", Content: "r1"}, {Role: "tool", Content: "r2"}}, prompt,
 			"<|im_start|>user\nq<|im_end|>\n<|im_start|>assistant\ncalls<|im_end|>\n<|im_start|>user\n<tool_response>\nr1\n</tool_response>\n" +
 				"<tool_response>\nr2\n</tool_response><|im_end|>\n<|im_start|>assistant\n"},
 		{"tools keep the order of their keys", `{{ tools[0] | tojson }}`, nil,
@@ -149,7 +149,7 @@ func TestEmptyPrompt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text, err := template.Render(context.Background(), []Message{{"user", "Hi"}}, TemplateOptions{}); !errors.Is(err, ErrEmptyPrompt) {
+	if text, err := template.Render(context.Background(), []Message{{Role: "user", Content: "Hi"}}, TemplateOptions{}); !errors.Is(err, ErrEmptyPrompt) {
 		t.Errorf("%q, %v, want ErrEmptyPrompt", text, err)
 	}
 	done, cancel := context.WithCancel(context.Background())
@@ -164,7 +164,7 @@ func TestConcurrentRender(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	messages := []Message{{"user", "a"}, {"assistant", "<think>\nb</think>c"}, {"user", "d"}}
+	messages := []Message{{Role: "user", Content: "a"}, {Role: "assistant", Content: "<think>\nb</think>c"}, {Role: "user", Content: "d"}}
 	want, err := template.Render(context.Background(), messages, TemplateOptions{})
 	if err != nil {
 		t.Fatal(err)
