@@ -1,0 +1,108 @@
+package toolcall
+
+import (
+	"encoding/json"
+	"strings"
+)
+
+// Form is how a model writes calls of functions: First, calls with Between in between, Last. A call is a JSON object with the keys name and
+// Arguments.
+type Form struct {
+	Name                 string
+	First, Between, Last string
+	Arguments            string // the key of the arguments
+
+	// Begin is the marker with which calls begin, and End the one that ends them, for reading: models leave spaces and brackets out. They are
+	// beginnings and ends of First and Last. An empty End is none.
+	Begin, End string
+	// Bare says that an answer may be a call without the marker.
+	Bare bool
+}
+
+// The forms. Sources are the chat templates that the authors of the models publish.
+var (
+	// Hermes is that of Qwen2.5, Qwen3, Hermes 2 Pro and Hermes 3.
+	Hermes = &Form{Name: "hermes", First: "<tool_call>\n", Between: "\n</tool_call>\n<tool_call>\n", Last: "\n</tool_call>", Arguments: "arguments",
+		Begin: "<tool_call>", End: "</tool_call>"}
+	// Llama is that of Llama 3.1 to 3.3: one call, without a marker or after <|python_tag|>.
+	Llama = &Form{Name: "llama", Between: "; ", Arguments: "parameters", Begin: "<|python_tag|>", Bare: true}
+	// Mistral is that of Mistral Nemo and Mistral Small: a list. Ids of calls have nine letters and digits.
+	Mistral = &Form{Name: "mistral", First: "[TOOL_CALLS][", Between: ", ", Last: "]", Arguments: "arguments", Begin: "[TOOL_CALLS]"}
+	// Phi is that of Phi-4-mini: a list.
+	Phi = &Form{Name: "phi", First: "<|tool_call|>[", Between: ", ", Last: "]<|/tool_call|>", Arguments: "arguments",
+		Begin: "<|tool_call|>", End: "<|/tool_call|>"}
+)
+
+// Forms are all of them. A template that writes a call with one's marker has that form; Llama's is known by the key of the arguments.
+var Forms = []*Form{Hermes, Mistral, Phi, Llama}
+
+// Head returns what stands in a call before the arguments.
+func (f *Form) Head(name string) string {
+	return `{"name": ` + quote(name) + `, "` + f.Arguments + `": `
+}
+
+// Tail is what stands in a call after the arguments.
+const Tail = "}"
+
+// Write returns calls as a model writes them. arguments are JSON.
+func (f *Form) Write(calls []Call) string {
+	var b strings.Builder
+	for i, c := range calls {
+		if i == 0 {
+			b.WriteString(f.First)
+		} else {
+			b.WriteString(f.Between)
+		}
+		b.WriteString(f.Head(c.Name) + c.Arguments + Tail)
+	}
+	if len(calls) > 0 {
+		b.WriteString(f.Last)
+	}
+	return b.String()
+}
+
+// quote returns a JSON string.
+func quote(s string) string {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(s) // a string always encodes
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// Tags are around what a model thinks before it answers.
+type Tags struct{ Open, Close string }
+
+// Think are the tags of most models: Qwen3, DeepSeek R1 and others.
+var Think = Tags{"<think>", "</think>"}
+
+// ReasoningTags are those that are known: the first are the usual ones.
+var ReasoningTags = []Tags{Think, {"[THINK]", "[/THINK]"}, {"<seed:think>", "</seed:think>"}}
+
+// Call is a call of a function.
+type Call struct {
+	Name      string
+	Arguments string // JSON, if the model wrote it right and to its end
+}
+
+// Answer is an answer, told apart.
+type Answer struct {
+	Content, Reasoning string
+	Calls              []Call
+}
+
+// Add adds what a parser returned.
+func (a *Answer) Add(deltas ...Delta) {
+	for _, d := range deltas {
+		switch d.Kind {
+		case Content:
+			a.Content += d.Text
+		case Reasoning:
+			a.Reasoning += d.Text
+		case Begin:
+			a.Calls = append(a.Calls, Call{Name: d.Text})
+		case Arguments:
+			a.Calls[d.Call].Arguments += d.Text
+		}
+	}
+}

@@ -1,0 +1,202 @@
+package toolcall_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"strings"
+	"testing"
+
+	"st/runtime/toolcall"
+)
+
+type call = toolcall.Call
+
+// hermes looks for calls as Qwen3 writes them.
+var hermes = toolcall.Options{Form: toolcall.Hermes, Reasoning: toolcall.Think}
+
+// cases are answers and what they are told apart into.
+var cases = []struct {
+	name    string
+	options toolcall.Options
+	text    string
+	want    toolcall.Answer
+}{
+	{"content", hermes, " Hello,\n world <b>\n", toolcall.Answer{Content: " Hello,\n world <b>\n"}},
+	{"nothing", hermes, "", toolcall.Answer{}},
+	{"white space", hermes, " \n", toolcall.Answer{Content: " \n"}},
+	{"call", hermes, "<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"Oslo\"}}\n</tool_call>",
+		toolcall.Answer{Calls: []call{{"weather", `{"city": "Oslo"}`}}}},
+	{"content and two calls", hermes, "I look.\n<tool_call>\n{\"name\": \"a\", \"arguments\": {}}\n</tool_call>\n<tool_call>{\"name\":\"b\",\"arguments\":{\"x\":[1,{}]}}</tool_call>\n",
+		toolcall.Answer{Content: "I look.", Calls: []call{{"a", "{}"}, {"b", `{"x":[1,{}]}`}}}},
+	{"content after calls", hermes, `<tool_call>{"name": "a", "arguments": {}}</tool_call> Done. `, toolcall.Answer{Content: "Done. ", Calls: []call{{"a", "{}"}}}},
+	{"reasoning", hermes, "<think>\nHm, <tool_call> it is.\n\n</think>\n\nYes.\n", toolcall.Answer{Reasoning: "Hm, <tool_call> it is.", Content: "Yes.\n"}},
+	{"empty reasoning", hermes, "<think>\n\n</think>\n\nYes", toolcall.Answer{Content: "Yes"}},
+	{"reasoning that is cut off", hermes, "<think>\nHm </thi", toolcall.Answer{Reasoning: "Hm </thi"}},
+	{"reasoning and a call", hermes, "<think>a</think>\n\n<tool_call>{\"name\":\"a\",\"arguments\":{}}", toolcall.Answer{Reasoning: "a", Calls: []call{{"a", "{}"}}}},
+	{"reasoning that the prompt opened", toolcall.Options{Reasoning: toolcall.Think, Thinking: true}, "\nHm.\n</think>\nYes", toolcall.Answer{Reasoning: "Hm.", Content: "Yes"}},
+	{"tags later on", hermes, "Say <think>x</think>", toolcall.Answer{Content: "Say <think>x</think>"}},
+	{"no tags are looked for", toolcall.Options{}, "<think>x</think>\n<tool_call>{}", toolcall.Answer{Content: "<think>x</think>\n<tool_call>{}"}},
+	{"other keys", hermes, `<tool_call>{"type": "function", "id": 7, "name": "a", "parameters": {"b": "\"}"}, "x": [1, "]"]}</tool_call>`,
+		toolcall.Answer{Calls: []call{{"a", `{"b": "\"}"}`}}}},
+	{"arguments first", hermes, `<tool_call>{"arguments": {"b": 1}, "name": "a"}</tool_call>`, toolcall.Answer{Calls: []call{{"a", `{"b": 1}`}}}},
+	{"arguments in a string", hermes, `<tool_call>{"name": "a", "arguments": "{\"b\": \"\u00e9\"}"}</tool_call>`, toolcall.Answer{Calls: []call{{"a", `{"b": "é"}`}}}},
+	{"no arguments", hermes, `<tool_call>{"name": "a"}</tool_call>`, toolcall.Answer{Calls: []call{{"a", `{}`}}}},
+	{"a list in the tag", hermes, `<tool_call>[{"name": "a", "arguments": {}}, {"name": "b", "arguments": {}}]</tool_call>`, toolcall.Answer{Calls: []call{{"a", `{}`}, {"b", `{}`}}}},
+	{"no end tag", hermes, `<tool_call>{"name": "a", "arguments": {}}<tool_call>{"name": "b", "arguments": {}}`, toolcall.Answer{Calls: []call{{"a", `{}`}, {"b", `{}`}}}},
+	{"bracket missing", hermes, `<tool_call>{"name": "a", "arguments": {}` + "\n</tool_call>Hi", toolcall.Answer{Content: "Hi", Calls: []call{{"a", `{}`}}}},
+	{"the tag in a string", hermes, `<tool_call>{"name": "a", "arguments": {"x": "</tool_call>"}}</tool_call>`, toolcall.Answer{Calls: []call{{"a", `{"x": "</tool_call>"}`}}}},
+	{"arguments that are cut off", hermes, `<tool_call>{"name": "a", "arguments": {"b": "`, toolcall.Answer{Calls: []call{{"a", `{"b": "`}}}},
+	{"a name that is cut off", hermes, "Hi <tool_call>\n{\"name\": \"a", toolcall.Answer{Content: "Hi <tool_call>\n{\"name\": \"a"}},
+	{"no call in the tag", hermes, "<tool_call>\nweather(1)</tool_call> x", toolcall.Answer{Content: "<tool_call>\nweather(1)</tool_call> x"}},
+	{"an empty tag", hermes, "a <tool_call> </tool_call>", toolcall.Answer{Content: "a <tool_call> </tool_call>"}},
+	{"no name", hermes, `<tool_call>{"arguments": {"a": 1}}</tool_call>`, toolcall.Answer{Content: `<tool_call>{"arguments": {"a": 1}}</tool_call>`}},
+	{"not JSON", hermes, `<tool_call>{'name': 'a'}</tool_call>`, toolcall.Answer{Content: `<tool_call>{'name': 'a'}</tool_call>`}},
+	{"a second call that is none", hermes, `<tool_call>{"name": "a", "arguments": {}}, {"nam`, toolcall.Answer{Content: `{"nam`, Calls: []call{{"a", "{}"}}}},
+	{"an end tag that is cut off", hermes, `<tool_call>{"name": "a", "arguments": {}}</tool_`, toolcall.Answer{Calls: []call{{"a", "{}"}}}},
+
+	{"Llama", toolcall.Options{Form: toolcall.Llama, Functions: []string{"a"}}, `{"name": "a", "parameters": {"x": 1}}`, toolcall.Answer{Calls: []call{{"a", `{"x": 1}`}}}},
+	{"Llama, two", toolcall.Options{Form: toolcall.Llama, Functions: []string{"a"}}, ` {"name": "a", "parameters": {}}; {"name": "a", "parameters": {}}`,
+		toolcall.Answer{Calls: []call{{"a", `{}`}, {"a", `{}`}}}},
+	{"Llama, other JSON", toolcall.Options{Form: toolcall.Llama, Functions: []string{"a"}}, ` {"name": "b", "parameters": {}}`, toolcall.Answer{Content: ` {"name": "b", "parameters": {}}`}},
+	{"Llama, marker", toolcall.Options{Form: toolcall.Llama}, `<|python_tag|>{"name": "a", "parameters": {}}`, toolcall.Answer{Calls: []call{{"a", `{}`}}}},
+	{"Llama, code", toolcall.Options{Form: toolcall.Llama}, `<|python_tag|>print(1)`, toolcall.Answer{Content: `<|python_tag|>print(1)`}},
+	{"Mistral", toolcall.Options{Form: toolcall.Mistral}, `[TOOL_CALLS][{"name": "a", "arguments": {"x": 1}, "id": "123456789"}, {"name": "b", "arguments": {}}] ok`,
+		toolcall.Answer{Content: "ok", Calls: []call{{"a", `{"x": 1}`}, {"b", `{}`}}}},
+	{"Phi", toolcall.Options{Form: toolcall.Phi}, `<|tool_call|>[{"name": "a", "arguments": {}}]<|/tool_call|>`, toolcall.Answer{Calls: []call{{"a", `{}`}}}},
+}
+
+// read reads an answer in pieces of so many bytes.
+func read(o toolcall.Options, text string, size func() int) (a toolcall.Answer, deltas []toolcall.Delta) {
+	p := toolcall.NewParser(o)
+	for text != "" {
+		n := min(size(), len(text))
+		deltas = append(deltas, p.Push(text[:n])...)
+		text = text[n:]
+	}
+	deltas = append(deltas, p.Close()...)
+	a.Add(deltas...)
+	return a, deltas
+}
+
+// Every case, in every way in which it can be cut.
+func TestParser(t *testing.T) {
+	for _, tt := range cases {
+		for size := range len(tt.text) + 1 {
+			got, _ := read(tt.options, tt.text, func() int { return size + 1 })
+			if !reflect.DeepEqual(got, tt.want) {
+				t.Fatalf("%s, pieces of %d:\n got %+v\nwant %+v", tt.name, size+1, got, tt.want)
+			}
+		}
+	}
+}
+
+// check returns an error if deltas do not come in their order: a call begins once, has arguments, and ends once.
+func check(deltas []toolcall.Delta) error {
+	calls, open := 0, false
+	for i, d := range deltas {
+		switch d.Kind {
+		case toolcall.Begin:
+			if open || d.Call != calls || d.Text == "" {
+				return fmt.Errorf("delta %d: %+v: a call begins", i, d)
+			}
+			calls, open = calls+1, true
+		case toolcall.Arguments, toolcall.End:
+			if !open || d.Call != calls-1 {
+				return fmt.Errorf("delta %d: %+v: no call is open", i, d)
+			}
+			open = d.Kind == toolcall.Arguments
+		default:
+			if open {
+				return fmt.Errorf("delta %d: %+v: a call is open", i, d)
+			}
+		}
+	}
+	if open {
+		return fmt.Errorf("the last call has no end")
+	}
+	return nil
+}
+
+// checkCuts compares an answer in random pieces with the whole.
+func checkCuts(o toolcall.Options, text string, r *rand.Rand) error {
+	want, deltas := read(o, text, func() int { return len(text) })
+	if err := check(deltas); err != nil {
+		return err
+	}
+	for range 4 {
+		got, deltas := read(o, text, func() int { return 1 + r.IntN(7) })
+		if err := check(deltas); err != nil {
+			return err
+		}
+		if !reflect.DeepEqual(got, want) {
+			return fmt.Errorf("in pieces %+v, whole %+v", got, want)
+		}
+	}
+	// Nothing is lost: what remains of letters is there.
+	kept := want.Content + want.Reasoning
+	for _, c := range want.Calls {
+		kept += c.Name + c.Arguments
+	}
+	if len(want.Calls) == 0 && o.Reasoning == (toolcall.Tags{}) && kept != text {
+		return fmt.Errorf("%q becomes %q", text, kept)
+	}
+	return nil
+}
+
+// parts are what texts are made of in tests.
+var parts = []string{"<tool_call>", "</tool_call>", "<think>", "</think>", "[TOOL_CALLS]", "<|tool_call|>", "<|/tool_call|>", "<|python_tag|>", `{"name": "a"`, `, "arguments": `,
+	`{"x": "y"}`, "{", "}", "[", "]", `"`, `\`, ",", ";", "\n", " ", "text", "é", "<", `"name": "b"`, `"parameters": "{}"`, "1", ":"}
+
+// options are those of every form, with and without reasoning.
+func options() (all []toolcall.Options) {
+	for _, f := range append([]*toolcall.Form{nil}, toolcall.Forms...) {
+		all = append(all, toolcall.Options{Form: f, Functions: []string{"a"}}, toolcall.Options{Form: f, Reasoning: toolcall.Think},
+			toolcall.Options{Form: f, Reasoning: toolcall.Think, Thinking: true})
+	}
+	return all
+}
+
+// Any cut gives the same answer, of any text.
+func TestCuts(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 20000 {
+		var text strings.Builder
+		for range 1 + r.IntN(14) {
+			text.WriteString(parts[r.IntN(len(parts))])
+		}
+		all := options()
+		o := all[r.IntN(len(all))]
+		if err := checkCuts(o, text.String(), r); err != nil {
+			t.Fatalf("%+v: %q: %v", o, text.String(), err)
+		}
+	}
+}
+
+// What a form writes, it reads.
+func TestWrite(t *testing.T) {
+	calls := []call{{"weather", `{"city":"Oslo"}`}, {"é\"x", `{}`}, {"weather", `{"a":{"b":[1]}}`}}
+	for _, f := range toolcall.Forms {
+		for n := range len(calls) + 1 {
+			o := toolcall.Options{Form: f, Functions: []string{"weather", "é\"x"}}
+			got, _ := read(o, f.Write(calls[:n]), func() int { return 3 })
+			if len(got.Calls) != n || n > 0 && !reflect.DeepEqual(got.Calls, calls[:n]) || got.Content != "" {
+				t.Errorf("%s: %q: %+v", f.Name, f.Write(calls[:n]), got)
+			}
+		}
+	}
+}
+
+func FuzzParser(f *testing.F) {
+	for _, tt := range cases {
+		f.Add(tt.text, uint64(1))
+	}
+	f.Fuzz(func(t *testing.T, text string, seed uint64) {
+		r := rand.New(rand.NewPCG(seed, 0))
+		for _, o := range options() {
+			if err := checkCuts(o, text, r); err != nil {
+				t.Fatalf("%+v: %v", o, err)
+			}
+		}
+	})
+}
