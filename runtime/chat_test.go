@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -90,7 +91,7 @@ func TestChatDropOldest(t *testing.T) {
 		before := c.Messages()
 		if _, _, err = collect(c.Send(t.Context(), fmt.Sprintf("Question %d", i), fixed(4))); err != nil {
 			full = len(before)
-			if after := c.Messages(); !slices.Equal(before, after) {
+			if after := c.Messages(); !reflect.DeepEqual(before, after) {
 				t.Errorf("a message that was refused stays: %v", after)
 			}
 			break
