@@ -11,6 +11,7 @@ import (
 	"st/runtime/calibrate"
 	"st/runtime/eval"
 	"st/runtime/experts"
+	"st/runtime/models"
 )
 
 // advice says what to do about errors of the libraries, which know nothing of the command line.
@@ -35,6 +36,9 @@ var advice = []struct {
 	{runtime.ErrNoTokenizer, "it runs on token ids only, see st logits"},
 	{runtime.ErrNoTemplate, "st generate without --chat continues a text"},
 	{runtime.ErrNotFinite, "st inspect --verify tells whether the file is damaged"},
+	{models.ErrNotFound, "st list shows those that are kept, st pull ORG/NAME fetches one"},
+	{models.ErrAmbiguous, "give one of these names in full"},
+	{models.ErrPartial, "st pull goes on with it, st rm removes it"},
 	{eval.ErrNoLogits, "make such a file with st eval --save-logits"},
 	{eval.ErrVersion, saveAgain},
 	{eval.ErrDamaged, saveAgain},

@@ -27,7 +27,7 @@ type benchFlags struct {
 func (a *app) benchCommand() *cobra.Command {
 	var f benchFlags
 	cmd := &cobra.Command{
-		Use:   "bench [model.stm]",
+		Use:   "bench [MODEL]",
 		Short: "Measure speed",
 		Long:  help("bench"),
 		Example: `  st bench small.stm
@@ -62,7 +62,7 @@ func (a *app) benchCommand() *cobra.Command {
 	flags.BoolVar(&f.profile, "profile", false, "print the time of every stage of a token")
 	flags.BoolVar(&f.bandwidth, "bandwidth", false, "measure how fast memory is read")
 	flags.BoolVar(&f.json, "json", false, "print a JSON object")
-	return cmd
+	return completesModels(cmd, 1)
 }
 
 // changedFlag returns the first of the named flags that was given.
@@ -76,6 +76,9 @@ func changedFlag(flags *pflag.FlagSet, names ...string) string {
 }
 
 func (a *app) bench(ctx context.Context, path string, f *benchFlags) (err error) {
+	if path, err = a.locate(path); err != nil {
+		return err
+	}
 	text := bench.Text
 	if f.text != "" {
 		if text, err = a.readText(ctx, f.text, &f.engine); err != nil {

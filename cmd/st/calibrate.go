@@ -35,7 +35,7 @@ type calibrateFlags struct {
 func (a *app) calibrateCommand() *cobra.Command {
 	var f calibrateFlags
 	cmd := &cobra.Command{
-		Use:   "calibrate model.stm --text FILE -o stats.safetensors",
+		Use:   "calibrate MODEL --text FILE -o stats.safetensors",
 		Short: "Measure on a text which weights count most",
 		Long:  help("calibrate"),
 		Example: `  st calibrate model.stm --text sample.txt -o stats.safetensors --covariance
@@ -52,7 +52,7 @@ func (a *app) calibrateCommand() *cobra.Command {
 	addForceFlag(flags, &f.force)
 	f.engine.add(flags)
 	flags.BoolVar(&f.json, "json", false, "print a JSON object")
-	return cmd
+	return completesModels(cmd, 1)
 }
 
 func (a *app) calibrate(ctx context.Context, path string, f *calibrateFlags) (err error) {
@@ -63,6 +63,9 @@ func (a *app) calibrate(ctx context.Context, path string, f *calibrateFlags) (er
 		return usagef("an output file is missing: -o stats.safetensors")
 	case sameName(f.output, f.engine.trace):
 		return usagef("-o and --trace name the same file")
+	}
+	if path, err = a.locate(path); err != nil {
+		return err
 	}
 	if err := checkOutput(f.output, f.force, path, f.text); err != nil {
 		return err

@@ -11,7 +11,7 @@ import (
 func (a *app) convertCommand() *cobra.Command {
 	opts := convert.Options{Tool: "st " + version()}
 	var recipe recipeFlags
-	var target string
+	var target, name string
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "convert SRC -o model.stm",
@@ -21,11 +21,16 @@ func (a *app) convertCommand() *cobra.Command {
   st convert checkpoint/model.safetensors -o precise.stm --preset precise
   st convert SmallThinker-4B-A0.6B-Instruct-QAT.Q4_0.gguf -o small.stm
   st convert SmallThinker-4BA0.6B-Instruct -o best.stm --encoder gptq
+  st convert SmallThinker-4BA0.6B-Instruct --name small
   st convert SmallThinker-21BA3B-Instruct -o large.stm --force --json`,
 		Args: arguments("SRC"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			target, err := outputFor(target, name)
+			if err != nil {
+				return err
+			}
 			if target == "" || target == "-" {
-				return usagef("an output file is missing: -o model.stm (a model is not written to standard output)")
+				return usagef("an output file is missing: -o model.stm, or --name NAME (a model is not written to standard output)")
 			}
 			if err := runtime.CheckISA(); err != nil {
 				return err
@@ -51,7 +56,8 @@ func (a *app) convertCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&target, "output", "o", "", "`file` to write (required)")
+	flags.StringVarP(&target, "output", "o", "", "`file` to write (this or --name is required)")
+	addNameFlag(flags, &name)
 	recipe.add(flags)
 	addThreadsFlag(flags, &opts.Threads, "one per CPU")
 	addForceFlag(flags, &opts.Force)

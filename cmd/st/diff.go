@@ -25,7 +25,7 @@ var errDiffer = errors.New("the files differ")
 func (a *app) diffCommand() *cobra.Command {
 	f := diffFlags{top: 20}
 	cmd := &cobra.Command{
-		Use:   "diff A.stm B.stm",
+		Use:   "diff A B",
 		Short: "Show how two .stm files differ",
 		Long: `Show how two .stm files differ: in what they say of the model, in which tensors they have, and in the tensors' types, layouts and
 numbers. Weights are decoded, so files of different types can be compared, such as one in q4_0 with the bf16 file that it was
@@ -49,14 +49,14 @@ The exit code is 0 whether or not they differ; with --exit-code it is 1 if they 
 		Example: `  st diff model-bf16.stm small.stm
   st diff old.stm new.stm --exit-code -q
   st diff a.stm b.stm --json | jq '.tensors[] | select(.values.relative > 0.1) | .name'`,
-		Args: arguments("A.stm", "B.stm"),
+		Args: arguments("A", "B"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			one, err := format.Open(args[0])
+			one, err := a.openFile(args[0])
 			if err != nil {
 				return err
 			}
 			defer one.Close()
-			two, err := format.Open(args[1])
+			two, err := a.openFile(args[1])
 			if err != nil {
 				return err
 			}
@@ -70,7 +70,7 @@ The exit code is 0 whether or not they differ; with --exit-code it is 1 if they 
 	flags.BoolVar(&f.exitCode, "exit-code", false, "fail if the files differ")
 	addThreadsFlag(flags, &f.threads, "one per CPU")
 	flags.BoolVar(&f.json, "json", false, "print a JSON object")
-	return cmd
+	return completesModels(cmd, 2)
 }
 
 func (a *app) diff(ctx context.Context, one, two *format.Reader, f diffFlags) error {

@@ -72,7 +72,7 @@ func TestDiffSame(t *testing.T) {
 		{[]string{tiny(t), other, "--quiet"}, exitOK, ""},
 		{[]string{tiny(t), short}, exitFailure, "truncated"},
 		{[]string{tiny(t), filepath.Join(dir, "none")}, exitFailure, "none"},
-		{[]string{tiny(t)}, exitUsage, "argument B.stm is missing"},
+		{[]string{tiny(t)}, exitUsage, "argument B is missing"},
 	} {
 		if o := st(append([]string{"diff"}, tt.args...)...); o.code != tt.code || !strings.Contains(o.stderr, tt.want) {
 			t.Errorf("%v: %+v, want %d and %q", tt.args, o, tt.code, tt.want)

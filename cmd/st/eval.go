@@ -29,7 +29,7 @@ type evalFlags struct {
 func (a *app) evalCommand() *cobra.Command {
 	f := evalFlags{engine: engineFlags{Options: runtime.Options{KVType: runtime.KVF32}}, window: defaultWindow}
 	cmd := &cobra.Command{
-		Use:   "eval model.stm --text FILE",
+		Use:   "eval MODEL --text FILE",
 		Short: "Measure perplexity over a text, and divergence from another model",
 		Long:  help("eval"),
 		Example: `  st eval small.stm --text wiki.test.raw
@@ -56,14 +56,17 @@ func (a *app) evalCommand() *cobra.Command {
 	addForceFlag(flags, &f.force)
 	f.engine.add(flags)
 	flags.BoolVar(&f.json, "json", false, "print a JSON object")
-	return cmd
+	return completesModels(cmd, 1)
 }
 
 func (a *app) eval(ctx context.Context, path string, f *evalFlags) (err error) {
+	if f.save != "" && sameName(f.save, f.engine.trace) {
+		return usagef("--save-logits and --trace name the same file")
+	}
+	if path, err = a.locate(path); err != nil {
+		return err
+	}
 	if f.save != "" {
-		if sameName(f.save, f.engine.trace) {
-			return usagef("--save-logits and --trace name the same file")
-		}
 		if err := checkOutput(f.save, f.force, path, f.text, f.base); err != nil {
 			return err
 		}

@@ -38,9 +38,13 @@ func (a *app) exportCommand() *cobra.Command {
 			if cmd.Flags().Changed("down") {
 				opts.Down = &down
 			}
+			path, err := a.locate(args[0])
+			if err != nil {
+				return err
+			}
 			p := a.newProgress("export", "B")
 			opts.Progress = p.update
-			result, err := convert.Export(cmd.Context(), args[0], target, opts)
+			result, err := convert.Export(cmd.Context(), path, target, opts)
 			p.finish()
 			if err != nil {
 				return err
@@ -63,5 +67,5 @@ func (a *app) exportCommand() *cobra.Command {
 	addThreadsFlag(flags, &opts.Threads, "one per CPU")
 	addForceFlag(flags, &opts.Force)
 	flags.BoolVar(&asJSON, "json", false, "print a JSON object about the result")
-	return cmd
+	return completesModels(cmd, 1)
 }

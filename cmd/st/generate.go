@@ -17,7 +17,7 @@ import (
 func (a *app) generateCommand() *cobra.Command {
 	var f generateFlags
 	cmd := &cobra.Command{
-		Use:   "generate model.stm -p PROMPT",
+		Use:   "generate MODEL -p PROMPT",
 		Short: "Continue a text, or answer in a chat",
 		Long:  help("generate"),
 		Example: `  st generate small.stm -p "Once upon a time" -n 100
@@ -41,11 +41,14 @@ func (a *app) generateCommand() *cobra.Command {
 	flags.StringVarP(&f.file, "file", "f", "", "`file` with the prompt; -: standard input")
 	flags.BoolVar(&f.chat, "chat", false, "use the model's chat template")
 	f.add(flags)
-	return cmd
+	return completesModels(cmd, 1)
 }
 
 // generate continues a prompt, which comes from f.file or is f.prompt, or begins a conversation.
 func (a *app) generate(ctx context.Context, path string, conversation bool, f *generateFlags) (err error) {
+	if path, err = a.locate(path); err != nil {
+		return err
+	}
 	text, from := f.prompt, f.file
 	if text == "-" {
 		from = "-"

@@ -28,9 +28,10 @@ func (a *app) inspectCommand() *cobra.Command {
 	f := inspectFlags{layer: -1}
 	var activity activityFlags
 	cmd := &cobra.Command{
-		Use:   "inspect model.stm",
-		Short: "Show what is in a model",
-		Long:  strings.TrimSpace(inspectHelp),
+		Use:     "inspect MODEL",
+		Aliases: []string{"show"},
+		Short:   "Show what is in a model",
+		Long:    strings.TrimSpace(inspectHelp),
 		Example: `  st inspect small.stm
   st inspect small.stm --experts --layer 3
   st inspect small.stm --verify
@@ -59,10 +60,14 @@ func (a *app) inspectCommand() *cobra.Command {
 			if cmd.Flags().Changed("layer") && !f.tensors && !f.layers && !f.experts {
 				return usagef("--layer restricts --tensors, --layers or --experts: give one of them")
 			}
-			if report.IsOther(args[0]) {
-				return a.inspectCheckpoint(args[0], f)
+			path, err := a.locateAny(args[0])
+			if err != nil {
+				return err
 			}
-			r, err := format.Open(args[0])
+			if report.IsOther(path) {
+				return a.inspectCheckpoint(path, f)
+			}
+			r, err := format.Open(path)
 			if err != nil {
 				return err
 			}
@@ -89,5 +94,5 @@ func (a *app) inspectCommand() *cobra.Command {
 	flags.BoolVar(&f.json, "json", false, "print a JSON object")
 	flags.Var(fileFlag{&f.html}, "html", "write everything to `file`, a page for a browser")
 	addForceFlag(flags, &f.force)
-	return cmd
+	return completesModels(cmd, 1)
 }

@@ -32,6 +32,9 @@ func (a *app) inspectActivity(ctx context.Context, args []string, f *activityFla
 
 // runActivity runs a model over a text. The layer, if it is not −1, must be one of the model's.
 func (a *app) runActivity(ctx context.Context, path string, f *activityFlags, layer int) (r *activity.Report, err error) {
+	if path, err = a.locate(path); err != nil {
+		return nil, err
+	}
 	text, from, file := f.prompt, "prompt", f.text
 	if text == "-" {
 		file = "-"

@@ -22,7 +22,7 @@ type logitsFlags struct {
 func (a *app) logitsCommand() *cobra.Command {
 	f := logitsFlags{engine: engineFlags{Options: runtime.Options{KVType: runtime.KVF32}}}
 	cmd := &cobra.Command{
-		Use:   "logits model.stm --tokens 1,2,3 -o out.npy",
+		Use:   "logits MODEL --tokens 1,2,3 -o out.npy",
 		Short: "Write the logits after every token, for comparison with other engines",
 		Long: `Run token ids through the model and write the logits after each of them to a NumPy file: float32 [tokens, vocabulary],
 little-endian, in C order. st tokenize tells the ids of a text.`,
@@ -36,7 +36,7 @@ little-endian, in C order. st tokenize tells the ids of a text.`,
 	flags.StringVarP(&f.output, "output", "o", "", "`file` to write (required)")
 	addForceFlag(flags, &f.force)
 	f.engine.add(flags)
-	return cmd
+	return completesModels(cmd, 1)
 }
 
 func (a *app) logits(ctx context.Context, path string, f *logitsFlags) (err error) {
@@ -50,6 +50,9 @@ func (a *app) logits(ctx context.Context, path string, f *logitsFlags) (err erro
 		return usagef("an output file is missing: -o out.npy")
 	case sameName(f.output, f.engine.trace):
 		return usagef("-o and --trace name the same file")
+	}
+	if path, err = a.locate(path); err != nil {
+		return err
 	}
 	if err := checkOutput(f.output, f.force, path); err != nil {
 		return err

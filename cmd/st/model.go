@@ -148,6 +148,15 @@ func (m *model) boundGarbage() {
 	}
 }
 
+// openFile opens the file that an argument means.
+func (a *app) openFile(arg string) (*format.Reader, error) {
+	path, err := a.locate(arg)
+	if err != nil {
+		return nil, err
+	}
+	return format.Open(path)
+}
+
 // openTextModel is openModel for commands that cannot do without a tokenizer.
 func (a *app) openTextModel(ctx context.Context, path string, opts engineFlags) (*model, error) {
 	m, err := a.openModel(ctx, path, opts)

@@ -11,19 +11,29 @@ import (
 func (a *app) quantizeCommand() *cobra.Command {
 	opts := convert.Options{Tool: "st " + version()}
 	var recipe recipeFlags
+	var name string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "quantize IN.stm OUT.stm",
+		Use:   "quantize MODEL OUT.stm",
 		Short: "Store a model's weights in smaller types",
 		Long:  help("quantize"),
 		Example: `  st quantize model-bf16.stm small.stm
   st quantize model-bf16.stm fine.stm --preset fine --report
+  st quantize Tiiny/SmallThinker-4BA0.6B-Instruct:bf16 --name small:q4_0
   st quantize model-bf16.stm small.stm --encoder gptq
   st quantize model-bf16.stm small.stm --encoder gptq --calibration stats.safetensors`,
-		Args: arguments("IN.stm", "OUT.stm"),
+		Args: arguments("MODEL", "[OUT.stm]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if args[1] == "" {
-				return usagef("an output file is missing: OUT.stm")
+			target := ""
+			if len(args) == 2 {
+				target = args[1]
+			}
+			target, err := outputFor(target, name)
+			if err != nil {
+				return err
+			}
+			if target == "" {
+				return usagef("an output file is missing: OUT.stm, or --name NAME")
 			}
 			if err := runtime.CheckISA(); err != nil {
 				return err
@@ -32,18 +42,22 @@ func (a *app) quantizeCommand() *cobra.Command {
 				return err
 			}
 			defer opts.Calibration.Close()
-			if recipe.calibration != "" {
-				if err := checkOutput(args[1], opts.Force, recipe.calibration); err != nil {
-					return err
-				}
-			}
-			result, stages, err := a.runConversion(cmd.Context(), "quantize", args[0], args[1], &recipe, opts, convert.Quantize, selfcal.Quantize)
+			source, err := a.locate(args[0])
 			if err != nil {
 				return err
 			}
-			a.noteConversion(args[1], result)
+			if recipe.calibration != "" {
+				if err := checkOutput(target, opts.Force, recipe.calibration); err != nil {
+					return err
+				}
+			}
+			result, stages, err := a.runConversion(cmd.Context(), "quantize", source, target, &recipe, opts, convert.Quantize, selfcal.Quantize)
+			if err != nil {
+				return err
+			}
+			a.noteConversion(target, result)
 			if asJSON {
-				return a.printJSON(newConvertReport(args[1], result, stages))
+				return a.printJSON(newConvertReport(target, result, stages))
 			}
 			if opts.Report {
 				newLossReport(result.Losses).print(a.stdout)
@@ -55,10 +69,11 @@ func (a *app) quantizeCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
+	addNameFlag(flags, &name)
 	recipe.add(flags)
 	addThreadsFlag(flags, &opts.Threads, "one per CPU")
 	addForceFlag(flags, &opts.Force)
 	flags.BoolVar(&opts.Report, "report", false, "tell what the weights lost")
 	flags.BoolVar(&asJSON, "json", false, "print a JSON object about the result")
-	return cmd
+	return completesModels(cmd, 1)
 }

@@ -26,5 +26,5 @@ func (a *app) runCommand() *cobra.Command {
 		},
 	}
 	f.add(cmd.Flags())
-	return cmd
+	return completesModels(cmd, 1)
 }

@@ -59,7 +59,7 @@ func (a *app) serveCommand() *cobra.Command {
 	flags.StringSliceVar(&f.Origins, "origins", nil, "`ORIGIN`s of web pages that may use the server, besides those of this machine; *: all")
 	flags.StringSliceVar(&f.Hosts, "hosts", nil, "`NAME`s by which clients call the server, besides localhost and IP addresses")
 	flags.BoolVar(&f.insecure, "insecure", false, "listen to other machines without a key")
-	return cmd
+	return completesModels(cmd, -1)
 }
 
 func (a *app) serve(ctx context.Context, f *serveFlags) error {

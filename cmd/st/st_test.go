@@ -90,6 +90,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		main()
 	}
+	os.Setenv("ST_MODELS", filepath.Join(os.TempDir(), "st-test-no-models")) // not those of who runs the tests
 	code := m.Run()
 	os.RemoveAll(shared.dir)
 	os.Exit(code)
@@ -225,6 +226,7 @@ func TestHelpListsFields(t *testing.T) {
 		"bench":     bench.Report{Bandwidth: &bench.Bandwidth{Speeds: []bench.Speed{{}}}, Profile: []bench.Stage{{}}},
 		"diff": report.Diff{Meta: []report.MetaDiff{{}}, Classes: []report.ClassDiff{{Values: &report.ValueDiff{}}}, Tensors: []report.TensorDiff{
 			{OnlyIn: "a", ShapeA: []int{1}, ShapeB: []int{1}, TypeA: "f32", TypeB: "f32", LayoutA: "rows", LayoutB: "rows", BytesA: 1, BytesB: 1}}},
+		"list": listReport{Models: []listedModel{{Brief: &report.Brief{}, Error: "x", Done: 1, Total: 1}}},
 		"eval": eval.Report{Divergence: &eval.Divergence{}},
 		"inspect": report.File{
 			Types: []report.TypeSize{{}}, Sizes: []report.ClassSize{{}}, KVCache: []report.KVCache{{Q8: 1}},

@@ -37,7 +37,11 @@ ids, or with --decode a string. A TEXT argument is one line, whatever is in it.`
   st tokenize checkpoint/tokenizer.json "Hello, world"`,
 		Args: arguments("MODEL", "[TEXT]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			t, err := openTokenizer(args[0])
+			path, err := a.locateAny(args[0])
+			if err != nil {
+				return err
+			}
+			t, err := openTokenizer(path)
 			if err != nil {
 				return err
 			}
@@ -58,7 +62,7 @@ ids, or with --decode a string. A TEXT argument is one line, whatever is in it.`
 	flags.BoolVar(&f.decode, "decode", false, "print the text of token ids")
 	flags.BoolVar(&f.json, "json", false, "print JSON, one value for each line of input")
 	flags.BoolVar(&f.noSpecial, "no-special", false, "take special tokens such as <|im_end|> as plain text; with --decode, leave them out")
-	return cmd
+	return completesModels(cmd, 1)
 }
 
 // tokenizeLines handles standard input line by line, as it is: lines are data, such as those of a test, and not a file of text.

@@ -141,7 +141,7 @@ func Match(name string, all []Name) (int, error) {
 	}
 	err = fmt.Errorf("%w %q", ErrNotFound, name)
 	if near := Near(want, all); len(near) > 0 {
-		err = fmt.Errorf("%w; near it: %s", err, strings.Join(near, ", "))
+		err = fmt.Errorf("%w (near it: %s)", err, strings.Join(near, ", "))
 	}
 	return -1, err
 }
@@ -174,4 +174,12 @@ func Near(n Name, all []Name) (near []string) {
 		near = append(near, c.name)
 	}
 	return near
+}
+
+// Begins reports whether a name, or what it is without its organisation, begins with a text, whatever the case of its letters.
+func (n Name) Begins(text string) bool {
+	short := n
+	short.Org = ""
+	text = strings.ToLower(text)
+	return strings.HasPrefix(strings.ToLower(n.String()), text) || strings.HasPrefix(strings.ToLower(short.String()), text)
 }

@@ -248,7 +248,7 @@ func (s *Store) Locate(arg string) (string, error) {
 	case errors.Is(err, ErrName):
 		return "", fmt.Errorf("there is no file %s, and it %w", arg, ErrName)
 	case errors.Is(err, ErrNotFound):
-		return "", fmt.Errorf("there is no file %s, and %w", arg, err)
+		return "", fmt.Errorf("%w, and no file of that name", err)
 	}
 	return "", err
 }

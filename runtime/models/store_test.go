@@ -137,7 +137,7 @@ func TestLocate(t *testing.T) {
 			t.Errorf("%q: %q, %v; want %q, %v", tt.arg, got, err, tt.want, tt.err)
 		}
 	}
-	if _, err := s.Locate("tony"); err == nil || err.Error() != `there is no file tony, and there is no model "tony"; near it: tiny` {
+	if _, err := s.Locate("tony"); err == nil || err.Error() != `there is no model "tony" (near it: tiny), and no file of that name` {
 		t.Error(err)
 	}
 }

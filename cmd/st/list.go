@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"st/cmd/internal/report"
+	"st/runtime/models"
+)
+
+func (a *app) listCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "list [NAME]",
+		Aliases: []string{"ls"},
+		Short:   "List the models that are kept by name",
+		Long:    help("list"),
+		Example: `  st list
+  st list Tiiny
+  st list --json | jq -r '.models[].name'`,
+		Args: arguments("[NAME]"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			beginning := ""
+			if len(args) == 1 {
+				beginning = args[0]
+			}
+			r, err := a.listModels(cmd.Context(), beginning)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return a.printJSON(r)
+			}
+			a.printModels(r)
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
+	return completesNames(cmd, 1)
+}
+
+// listReport is what st list --json prints.
+type listReport struct {
+	Directory string        `json:"directory"`
+	Available int64         `json:"available_bytes"`
+	Models    []listedModel `json:"models"`
+}
+
+// listedModel is a model in the list. What its header tells is absent if it cannot be read.
+type listedModel struct {
+	Name     string    `json:"name"`
+	Path     string    `json:"path"`
+	Bytes    int64     `json:"bytes"`
+	Modified time.Time `json:"modified"`
+	*report.Brief
+	Error string `json:"error,omitempty"`
+
+	Partial bool  `json:"partial"`
+	Done    int64 `json:"done_bytes,omitempty"`
+	Total   int64 `json:"total_bytes,omitempty"`
+}
+
+// listModels describes the models that are kept, or those whose name, or part after the organisation, begins with a text.
+func (a *app) listModels(ctx context.Context, beginning string) (*listReport, error) {
+	store, err := models.Open("")
+	if err != nil {
+		return nil, err
+	}
+	all, err := store.List()
+	if err != nil {
+		return nil, err
+	}
+	r := &listReport{Directory: store.Dir(), Models: []listedModel{}}
+	r.Available, _ = report.AvailableMemory()
+	resident := residentBytes() // which grows with every header that is read
+	for _, e := range all {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if !e.Name.Begins(beginning) {
+			continue
+		}
+		m := listedModel{Name: e.Name.String(), Path: e.Path, Bytes: e.Size, Modified: e.Modified, Partial: e.Partial}
+		if e.Partial {
+			m.Path += models.PartSuffix
+		} else if m.Brief, err = report.ReadBrief(e.Path, report.Options{Resident: func() int64 { return resident }}); err != nil {
+			m.Error = err.Error()
+			a.note("note: %v", err)
+		}
+		r.Models = append(r.Models, m)
+	}
+	return r, nil
+}
+
+func (a *app) printModels(r *listReport) {
+	if len(r.Models) == 0 {
+		a.note("no models in %s: st pull ORG/NAME fetches one", r.Directory)
+		return
+	}
+	t := newTable("NAME", "TYPE", ">PARAMETERS", ">SIZE", "MODIFIED", "IN MEMORY")
+	for _, m := range r.Models {
+		typ, params, fits := "?", "", "damaged"
+		switch b := m.Brief; {
+		case m.Partial:
+			typ, fits = "", "download not complete"
+		case b != nil:
+			typ, params, fits = b.Type, count(b.Parameters), memoryWord(b)
+		}
+		t.AppendRow([]any{m.Name, typ, params, size(m.Bytes), humanize.Time(m.Modified), fits})
+	}
+	printTable(a.stdout, t)
+}
+
+// memoryWord says whether a model fits in memory here.
+func memoryWord(b *report.Brief) string {
+	switch {
+	case b.Available == 0:
+		return "needs " + size(b.Needed)
+	case b.Fits:
+		return "yes, " + size(b.Needed)
+	case b.Smallest <= b.Available:
+		return fmt.Sprintf("in part: %s of %s", size(b.Available), size(b.Needed))
+	}
+	return "no: " + size(b.Smallest) + " at least"
+}
