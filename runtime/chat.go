@@ -22,7 +22,7 @@ type Message = tokenizer.Message
 type Chat struct {
 	model     *Model
 	variables map[string]any
-	tools     []any
+	tools     toolset
 
 	mu       sync.Mutex
 	system   []Message // what every conversation begins with
@@ -59,11 +59,6 @@ func History(messages ...Message) ChatOption {
 // Variables gives the chat template further variables, such as enable_thinking.
 func Variables(v map[string]any) ChatOption {
 	return func(c *Chat) { c.variables = maps.Clone(v) }
-}
-
-// Tools tells the chat template of functions that the model may call: JSON schemas, as json.RawMessage or what encoding/json marshals.
-func Tools(schemas ...any) ChatOption {
-	return func(c *Chat) { c.tools = append(c.tools, schemas...) }
 }
 
 // NewChat begins a conversation. Close it after use. If the model has no chat template, Send says so.
@@ -212,9 +207,17 @@ func (c *Chat) answer(ctx context.Context, said []Message, g Generate, yield fun
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	rendered, err := m.render(ctx, said, c.variables, c.tools)
+	talk := c.conversation(said)
+	rendered, err := m.render(ctx, talk)
 	if err != nil {
 		return nil, err
+	}
+	var reader *answerReader // nil: the answer is text
+	if len(c.tools.offered()) > 0 {
+		p := m.newChatPrompt(rendered, &talk.tools)
+		g = p.Options(g)
+		reader = &answerReader{parser: p.NewParser()}
+		yield = reader.wrap(yield)
 	}
 	if err := c.open(); err != nil {
 		return nil, err
@@ -243,7 +246,16 @@ func (c *Chat) answer(ctx context.Context, said []Message, g Generate, yield fun
 		return nil, nil
 	}
 	c.held = rendered.add(m.tok.Decode(w.result.Tokens[:w.fed], false))
+	if reader != nil {
+		reader.close() // the caller may have left before the end
+		return new(reader.message()), nil
+	}
 	return &Message{Role: "assistant", Content: w.result.Text}, nil
+}
+
+// conversation is what was said, as the chat template gets it.
+func (c *Chat) conversation(said []Message) *conversation {
+	return &conversation{messages: said, variables: c.variables, tools: c.tools}
 }
 
 // open makes the sequence.

@@ -43,6 +43,9 @@ var (
 	// ErrTemplateEmpty says that the chat template writes nothing for a conversation: there is nothing to continue.
 	ErrTemplateEmpty = tokenizer.ErrEmptyPrompt
 
+	// ErrTools is wrapped by errors about tools that no model can be told of, such as two of one name.
+	ErrTools = errors.New("the tools are wrong")
+
 	// ErrEmptyPrompt says that a prompt has no tokens, and that the model has none that begins a text.
 	ErrEmptyPrompt = errors.New("the prompt is empty, and the model has no token that begins a text")
 

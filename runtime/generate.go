@@ -52,6 +52,9 @@ type Generate struct {
 
 	// Progress, if not nil, is told while the prompt is run how many of its tokens are done.
 	Progress func(done, total int)
+
+	// markers are special tokens that Piece.Text has all the same.
+	markers []int32
 }
 
 // defaultSampling is what llama.cpp samples with, for what neither the caller nor the model says.

@@ -21,6 +21,7 @@ type Model struct {
 	tok      *tokenizer.Tokenizer // nil: the file has none
 	end      []int32              // tokens that end a text
 	template func() (*tokenizer.Template, error)
+	dialect  func() *dialect
 	memory   Memory
 	kvType   KVType
 	relieve  func() bool // nil: nothing can
@@ -66,6 +67,7 @@ func New(ctx context.Context, r *format.Reader, opts Options) (m *Model, err err
 	}
 	m.end = endTokens(r, m.tok)
 	m.template = sync.OnceValues(m.parseTemplate)
+	m.dialect = sync.OnceValue(m.findDialect)
 	o := engine.Options{Threads: opts.Threads, KVType: opts.KVType, Context: opts.Context, Parallel: opts.Parallel, Memory: opts.Memory, Trace: opts.Trace,
 		Other: otherMemory(&opts)}
 	allowed, source := engine.AllowedMemory()

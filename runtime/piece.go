@@ -1,6 +1,10 @@
 package runtime
 
-import "time"
+import (
+	"time"
+
+	"st/runtime/toolcall"
+)
 
 // Piece is a part of a text that is being generated.
 type Piece struct {
@@ -17,6 +21,8 @@ type Piece struct {
 	// Result.EndToken.
 	LogProb float64
 	Top     []TokenLogProb
+	// Deltas are, in a chat with tools, what Text is read as: content, reasoning and calls. They may come later than Text.
+	Deltas []toolcall.Delta
 	// Done is in the last piece only: how the text came to be.
 	Done *Result
 }
@@ -48,6 +54,9 @@ type Result struct {
 	StopText string  // the one of Generate.Stop that came
 	Text     string  // all of it
 	Tokens   []int32 // that were drawn, without the one that ended the text
+
+	// Message is, in a chat with tools, the answer: what it says, and the tools that it calls.
+	Message *Message
 
 	// EndToken is the token that ended the text, with StopEOS; −1: none did.
 	EndToken int32

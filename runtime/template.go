@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"st/runtime/toolcall"
 	"st/tokenizer"
 )
 
@@ -61,30 +62,31 @@ func (r rendering) cut(beginning rendering) (rest rendering, ok bool) {
 // add appends text that was generated.
 func (r rendering) add(text string) rendering { return rendering{r.text + text, r.breaks} }
 
-// render writes a conversation the way that the model was trained to read it, up to where the answer begins. What messages hold is text: names
-// of special tokens in them are no tokens.
-func (m *Model) render(ctx context.Context, messages []Message, variables map[string]any, tools []any) (r rendering, err error) {
+// render writes a conversation the way that the model was trained to read it, up to where the answer begins. What messages and tools hold is text:
+// names of special tokens in them are no tokens.
+func (m *Model) render(ctx context.Context, c *conversation) (r rendering, err error) {
 	t, err := m.template()
 	if err != nil {
 		return r, err
 	}
-	opts := tokenizer.TemplateOptions{AddGenerationPrompt: true, Extra: variables, Tools: tools}
-	if id, ok := m.tok.BOS(); ok {
-		opts.BOSToken, _ = m.tok.Token(id)
+	if err := c.tools.check(); err != nil {
+		return r, err
 	}
-	if id, ok := m.tok.EOS(); ok {
-		opts.EOSToken, _ = m.tok.Token(id)
-	}
-	texts := make([]string, len(messages))
-	for i := range messages {
-		texts[i] = messages[i].Content
+	texts, err := c.texts()
+	if err != nil {
+		return r, err
 	}
 	guard := m.tok.NewGuard(texts...)
-	marked := slices.Clone(messages)
-	for i := range marked {
-		marked[i].Content = guard.Mark(marked[i].Content)
+	messages, tools, err := c.marked(guard.Mark)
+	if err != nil {
+		return r, err
 	}
-	text, err := t.Render(ctx, marked, opts)
+	opts := m.templateOptions()
+	opts.Extra = c.variables
+	if c.usesTools() {
+		messages = m.dialect().adapt(messages, tools, &opts)
+	}
+	text, err := t.Render(ctx, messages, opts)
 	switch {
 	case errors.Is(err, ErrTemplateEmpty), err != nil && ctx.Err() != nil:
 		return r, fmt.Errorf("%s: %w", m.file.Path(), err)
@@ -95,15 +97,35 @@ func (m *Model) render(ctx context.Context, messages []Message, variables map[st
 	return r, nil
 }
 
+// templateOptions returns what every conversation gives the template.
+func (m *Model) templateOptions() tokenizer.TemplateOptions {
+	opts := tokenizer.TemplateOptions{AddGenerationPrompt: true}
+	if id, ok := m.tok.BOS(); ok {
+		opts.BOSToken, _ = m.tok.Token(id)
+	}
+	if id, ok := m.tok.EOS(); ok {
+		opts.EOSToken, _ = m.tok.Token(id)
+	}
+	return opts
+}
+
+// findDialect tries how the template writes tools. The template is known to be there.
+func (m *Model) findDialect() *dialect {
+	t, err := m.template()
+	if err != nil {
+		return &dialect{form: toolcall.Hermes}
+	}
+	return newDialect(t, m.templateOptions())
+}
+
 // EncodeChat returns the tokens of a conversation, the way that the model's chat template has it, up to where the answer begins: a prompt for
 // [Model.GenerateTokens] or [Sequence.Generate]. Messages are those of opts and after them the given ones.
 func (m *Model) EncodeChat(ctx context.Context, messages []Message, opts ...ChatOption) ([]int32, error) {
-	c := m.NewChat(opts...)
-	r, err := m.render(ctx, append(c.messages, messages...), c.variables, c.tools)
+	p, err := m.ChatPrompt(ctx, messages, opts...)
 	if err != nil {
 		return nil, err
 	}
-	return m.encodeChat(r), nil
+	return p.Tokens, nil
 }
 
 // encodeChat returns the tokens of a conversation or of a part of one.
@@ -124,7 +146,7 @@ func (m *Model) Beginnings(ctx context.Context) ([][]int32, error) {
 	if m.CheckChat() != nil {
 		return all, nil
 	}
-	r, err := m.render(ctx, []Message{{Role: "user", Content: message}}, nil, nil)
+	r, err := m.render(ctx, &conversation{messages: []Message{{Role: "user", Content: message}}})
 	if err != nil {
 		return all, ctx.Err() // a template that refuses this is of no use here
 	}

@@ -85,9 +85,9 @@ func TestChatTemplates(t *testing.T) {
 	}
 }
 
-// Templates see the variables and tools of a chat.
+// Templates see the variables of a chat.
 func TestChatVariables(t *testing.T) {
-	m := withTemplate(t, "{% if loud %}LOUD {% endif %}{% for t in tools or [] %}{{ t.name }} {% endfor %}{{ messages[0].content }}")
+	m := withTemplate(t, "{% if loud %}LOUD {% endif %}{{ messages[0].content }}")
 	tokens := func(opts ...runtime.ChatOption) int {
 		c := m.NewChat(opts...)
 		defer c.Close()
@@ -96,9 +96,6 @@ func TestChatVariables(t *testing.T) {
 	plain := tokens()
 	if n := tokens(runtime.Variables(map[string]any{"loud": true})); n <= plain {
 		t.Errorf("%d tokens with a variable, %d without", n, plain)
-	}
-	if n := tokens(runtime.Tools(map[string]any{"name": "weather"})); n <= plain {
-		t.Errorf("%d tokens with a tool, %d without", n, plain)
 	}
 }
 

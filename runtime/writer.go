@@ -192,7 +192,7 @@ func (w *writer) show(id int32) (text string, found bool) {
 	if tok := w.sequence.model.tok; !found && tok.IsSpecial(id) {
 		special, _ := tok.Token(id)
 		var more string
-		more, found = w.stop.push(special, true)
+		more, found = w.stop.push(special, !slices.Contains(w.options.markers, id))
 		text += more
 	}
 	return text, found

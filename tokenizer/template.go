@@ -1,11 +1,13 @@
 package tokenizer
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"st/tokenizer/jinja"
@@ -46,6 +48,9 @@ type TemplateOptions struct {
 	// json.RawMessage, which keeps the order of its keys, or anything that
 	// encoding/json can marshal.
 	Tools []any
+	// ToolsInSystem puts the tools into the field tools of the system message, as
+	// a JSON text, where the template of Phi-4-mini looks for them.
+	ToolsInSystem bool
 	// ArgumentsAsText gives the arguments of calls to the template as a JSON
 	// text. Most templates expect the object.
 	ArgumentsAsText bool
@@ -105,9 +110,20 @@ func (t *Template) Render(ctx context.Context, messages []Message, opts Template
 	if opts.Now.IsZero() {
 		opts.Now = time.Now()
 	}
+	if opts.ToolsInSystem && (len(messages) == 0 || messages[0].Role != "system") {
+		messages = append([]Message{{Role: "system"}}, messages...)
+	}
 	turns := make([]any, len(messages))
 	for i := range messages {
-		turns[i] = messages[i].dict(opts.ArgumentsAsText)
+		d := messages[i].dict(opts.ArgumentsAsText)
+		if i == 0 && opts.ToolsInSystem {
+			tools, err := toolsText(opts.Tools)
+			if err != nil {
+				return "", fmt.Errorf("chat template: tools: %w", err)
+			}
+			d = append(d, jinja.Item{Key: "tools", Value: tools})
+		}
+		turns[i] = d
 	}
 	variables := map[string]any{
 		"messages":              turns,
@@ -118,7 +134,7 @@ func (t *Template) Render(ctx context.Context, messages []Message, opts Template
 		"documents":             nil,
 		"strftime_now":          jinja.StrftimeNow(opts.Now),
 	}
-	if len(opts.Tools) > 0 {
+	if len(opts.Tools) > 0 && !opts.ToolsInSystem {
 		variables["tools"] = opts.Tools
 	}
 	maps.Copy(variables, opts.Extra)
@@ -130,4 +146,15 @@ func (t *Template) Render(ctx context.Context, messages []Message, opts Template
 		return "", ErrEmptyPrompt
 	}
 	return text, nil
+}
+
+// toolsText is a JSON list of tools.
+func toolsText(tools []any) (string, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(tools); err != nil {
+		return "", err
+	}
+	return strings.TrimSuffix(b.String(), "\n"), nil
 }
