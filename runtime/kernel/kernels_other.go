@@ -84,3 +84,5 @@ func encodeF16(dst []byte, src []float32) { quant.F16.Encode(dst, nil, src) }
 
 // Pause tells the CPU that a loop waits for another thread.
 func Pause() {}
+
+func geluMul(dst, gate, up []float32) { geluMulGeneric(dst, gate, up) }

@@ -14,3 +14,16 @@ func siluMul(dst, gate, up []float32) {
 //
 //go:noescape
 func siluMulNEON(dst, gate, up []float32)
+
+func geluMul(dst, gate, up []float32) {
+	if !useNEON {
+		geluMulGeneric(dst, gate, up)
+		return
+	}
+	geluMulNEON(dst, gate[:len(dst)], up[:len(dst)])
+}
+
+// geluMulNEON is geluMulGeneric, to the bit.
+//
+//go:noescape
+func geluMulNEON(dst, gate, up []float32)

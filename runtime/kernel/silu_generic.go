@@ -27,25 +27,45 @@ const (
 func siluMulGeneric(dst, gate, up []float32) {
 	for i, x := range gate {
 		x = max(x, siluLeast)
-		a := max(math.Float32frombits(math.Float32bits(x)|1<<31), siluLeast)
-		n := float32(math.RoundToEven(float64(float32(a * expInvLn2))))
-		r := a - float32(n*expLn2Hi)
-		r -= float32(n * expLn2Lo)
-		p := float32(expC0*r) + expC1
-		p = float32(p*r) + expC2
-		p = float32(p*r) + expC3
-		p = float32(p*r) + expC4
-		p = float32(p*r) + expC5
-		p = float32(p*float32(r*r)) + r + 1
-		e := int32(n)
-		s := math.Float32frombits(uint32(127+e>>1) << 23)
-		s2 := math.Float32frombits(uint32(127+e-e>>1) << 23)
-		t := float32(p * s * s2)
-		if math.Signbit(float64(x)) {
-			x = x * p / (1 + t) * s * s2
-		} else {
-			x /= 1 + t
-		}
-		dst[i] = x * up[i]
+		dst[i] = logistic(x, x) * up[i]
 	}
+}
+
+// The constants of gelu: geluLeast is below all x whose gelu is not rounded to −0.
+const (
+	geluLeast = -12
+	geluC1    = 1.5957691216057308   // 2·√(2/π)
+	geluC3    = 0.071354816272600247 // that times 0.044715
+)
+
+// geluMulGeneric is GELUMul.
+func geluMulGeneric(dst, gate, up []float32) {
+	for i, x := range gate {
+		x = max(x, geluLeast)
+		z := float32(x * x)
+		z = float32(z*geluC3) + geluC1
+		dst[i] = logistic(x, float32(x*z)) * up[i]
+	}
+}
+
+// logistic returns x/(1 + exp(−z)); x and z have the same sign.
+func logistic(x, z float32) float32 {
+	a := max(math.Float32frombits(math.Float32bits(z)|1<<31), siluLeast)
+	n := float32(math.RoundToEven(float64(float32(a * expInvLn2))))
+	r := a - float32(n*expLn2Hi)
+	r -= float32(n * expLn2Lo)
+	p := float32(expC0*r) + expC1
+	p = float32(p*r) + expC2
+	p = float32(p*r) + expC3
+	p = float32(p*r) + expC4
+	p = float32(p*r) + expC5
+	p = float32(p*float32(r*r)) + r + 1
+	e := int32(n)
+	s := math.Float32frombits(uint32(127+e>>1) << 23)
+	s2 := math.Float32frombits(uint32(127+e-e>>1) << 23)
+	t := float32(p * s * s2)
+	if math.Signbit(float64(x)) {
+		return x * p / (1 + t) * s * s2
+	}
+	return x / (1 + t)
 }
