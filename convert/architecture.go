@@ -14,12 +14,16 @@ type architecture struct {
 	name      string // as format.Config says
 	class     string // as "architectures" in config.json names it
 	modelType string // as "model_type" does
-	parse     func(text []byte) (format.Config, error)
+	// around are class and modelType of a larger model, which sees or hears: this one is its text part, and text_config in its config.json.
+	around [2]string
+	parse  func(text []byte) (format.Config, error)
 	// tensors are in the order in which they lie in a file: those of the model and of a layer, which are repeated for every
 	// layer. Those of an expert make a record.
 	tensors []tensorName
 	// fused are tensors that hold those of all experts of a layer, which some checkpoints have in their place.
 	fused []fusedName
+	// unitNorms tells that checkpoints hold the weights of norms less 1.
+	unitNorms bool
 }
 
 // tensorName is what a checkpoint calls the tensors of a role. In the pattern "%d" stands for the layer, and a second one for the
@@ -38,7 +42,7 @@ type fusedName struct {
 	part, parts int
 }
 
-var architectures = []*architecture{&smallThinker, &qwen3, &qwen3MoE}
+var architectures = []*architecture{&smallThinker, &qwen3, &qwen3MoE, &gemma3}
 
 // architectureOf returns the architecture of a converted model.
 func architectureOf(c *format.Config) (*architecture, error) {
@@ -133,9 +137,18 @@ func ParseConfig(text []byte) (format.Config, error) {
 	if err != nil {
 		return format.Config{}, err
 	}
+	is := func(class, modelType string) bool {
+		return class != "" && (slices.Contains(head.Architectures, class) || len(head.Architectures) == 0 && head.ModelType == modelType)
+	}
 	var supported []string
 	for _, a := range architectures {
-		if slices.Contains(head.Architectures, a.class) || len(head.Architectures) == 0 && head.ModelType == a.modelType {
+		outer := is(a.around[0], a.around[1])
+		if outer {
+			if text, err = textConfig(text); err != nil {
+				return format.Config{}, err
+			}
+		}
+		if outer || is(a.class, a.modelType) {
 			c, err := a.parse(text)
 			if err != nil {
 				return c, err
@@ -144,6 +157,9 @@ func ParseConfig(text []byte) (format.Config, error) {
 			return c, c.Validate()
 		}
 		supported = append(supported, a.class)
+		if a.around[0] != "" {
+			supported = append(supported, a.around[0])
+		}
 	}
 	name := strings.Join(head.Architectures, ", ")
 	if name == "" {

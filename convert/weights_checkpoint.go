@@ -36,13 +36,22 @@ func (s *source) tensors(model *format.Config) (*checkpointWeights, []string, er
 	if w.names = names; note != "" {
 		notes = append(notes, note)
 	}
+	others := map[string]int{}
 	for _, t := range w.tensors {
+		if part := w.other(t); part != "" {
+			others[part]++
+			w.asked[t] = true
+			continue
+		}
 		if err := t.Readable(); err != nil {
 			return nil, nil, err // before anything is written
 		}
 		if t.DType == checkpoint.F8E4M3 || t.DType == checkpoint.F8E5M2 {
 			w.fp8++
 		}
+	}
+	if note := otherNote(others); note != "" {
+		notes = append(notes, note)
 	}
 	switch {
 	case w.fp8 > 0:
@@ -53,6 +62,14 @@ func (s *source) tensors(model *format.Config) (*checkpointWeights, []string, er
 	return w, notes, nil
 }
 
+// other returns the part of a larger model that a tensor belongs to; "" if it is one of the text part.
+func (w *checkpointWeights) other(t *checkpoint.Tensor) string {
+	if w.arch.around[0] == "" {
+		return ""
+	}
+	return otherPart(t.Name)
+}
+
 func (w *checkpointWeights) where() string       { return w.dir }
 func (w *checkpointWeights) config() string      { return w.configPath }
 func (w *checkpointWeights) nameOf(k key) string { return w.arch.tensorName(k) }
@@ -60,6 +77,9 @@ func (w *checkpointWeights) nameOf(k key) string { return w.arch.tensorName(k) }
 func (w *checkpointWeights) lookup(k key) (tensor, bool) {
 	name := w.arch.tensorName(k)
 	if t, ok := w.take(name); ok {
+		if w.arch.unitNorms && isNorm(k.role) {
+			t.plus = 1
+		}
 		return t, true
 	}
 	for _, f := range w.arch.fused {
@@ -127,6 +147,7 @@ type checkpointTensor struct {
 	col, cols  int
 	transposed bool
 	scales     *scales // nil: none
+	plus       float32 // what is added to all numbers
 }
 
 func (c checkpointTensor) Name() string             { return c.t.Name }
@@ -145,8 +166,16 @@ func (c checkpointTensor) Bytes() int64 {
 }
 
 func (c checkpointTensor) Read(dst []float32, row, n int, buf *readBuffer) error {
-	if err := c.read(dst, c.row+row, n, buf); err != nil || c.scales == nil {
+	if err := c.read(dst, c.row+row, n, buf); err != nil {
 		return err
+	}
+	if c.plus != 0 {
+		for i := range dst[:n*c.cols] {
+			dst[i] += c.plus
+		}
+	}
+	if c.scales == nil {
+		return nil
 	}
 	return c.scales.apply(dst, c.row+row, c.col, c.cols)
 }

@@ -52,6 +52,7 @@ type Model struct {
 	Shape   Shape
 	Config  map[string]any
 	Tensors []ckpttest.Tensor
+	gemma   *Gemma // nil: the model is none of Gemma 3 or 3n
 }
 
 // New makes a model of random weights, scaled so that activations stay near 1.
@@ -205,7 +206,7 @@ func Load(dir string) (*Model, error) {
 		Experts     int            `json:"num_local_experts"`
 		TopK        int            `json:"num_experts_per_tok"`
 		FFN         int            `json:"moe_intermediate_size"`
-		DenseFFN    int            `json:"intermediate_size"`
+		DenseFFN    any            `json:"intermediate_size"` // of Gemma 3n an array
 		DenseLayers []int          `json:"mlp_only_layers"`
 		SparseStep  int            `json:"decoder_sparse_step"`
 		NormTopK    bool           `json:"norm_topk_prob"`
@@ -221,30 +222,44 @@ func Load(dir string) (*Model, error) {
 	if err := json.Unmarshal(text, &m.Config); err != nil {
 		return nil, err
 	}
+	if strings.HasPrefix(j.ModelType, "gemma3") {
+		if m.gemma, err = loadGemma(text); err != nil {
+			return nil, err
+		}
+		m.Shape = Shape{Vocab: j.Vocab, Untied: !j.Tied}
+		return m, m.loadTensors(dir)
+	}
 	m.Shape = Shape{
 		Arch: strings.ReplaceAll(j.ModelType, "_", ""), Layers: j.Layers, Hidden: j.Hidden, Heads: j.Heads, KVHeads: j.KVHeads,
-		HeadDim: j.HeadDim, Experts: j.Experts, TopK: j.TopK, FFN: j.FFN, DenseFFN: j.DenseFFN, DenseLayers: j.DenseLayers,
+		HeadDim: j.HeadDim, Experts: j.Experts, TopK: j.TopK, FFN: j.FFN, DenseLayers: j.DenseLayers,
 		SparseStep: j.SparseStep, NormTopK: j.NormTopK, Untied: !j.Tied, Vocab: j.Vocab, Context: j.Context,
 		Sliding: make([]int, j.Layers), RoPE: slices.Repeat([]int{1}, j.Layers),
 	}
+	ffn, _ := j.DenseFFN.(float64)
+	m.Shape.DenseFFN = int(ffn)
 	m.Shape.Theta, _ = j.RoPE["rope_theta"].(float64)
 	if j.RoPE["rope_type"] == "yarn" {
 		m.Shape.YaRN = j.RoPE
 	}
+	return m, m.loadTensors(dir)
+}
+
+// loadTensors reads all tensors of a checkpoint.
+func (m *Model) loadTensors(dir string) error {
 	c, err := checkpoint.Open(dir)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer c.Close()
 	for _, t := range c.Tensors() {
 		data := make([]float32, t.Rows()*t.Cols())
 		if err := t.ReadRows(data, 0, t.Rows()); err != nil {
-			return nil, err
+			return err
 		}
 		m.Shape.DType = t.DType.String()
 		m.Tensors = append(m.Tensors, ckpttest.Tensor{Name: t.Name, DType: t.DType.String(), Shape: t.Shape, Data: data})
 	}
-	return m, nil
+	return nil
 }
 
 // Fuse puts the experts of each layer into two tensors, as Transformers 5 holds them in memory: mlp.experts.gate_up_proj and

@@ -9,6 +9,9 @@ import (
 // Logits runs the model over tokens and returns the logits of every position. Nothing is kept from one position to the next,
 // nothing is blocked or skipped: each formula of the architectures (arXiv 2507.20984, 2505.09388) is one loop.
 func (m *Model) Logits(tokens []int32) [][]float32 {
+	if m.gemma != nil {
+		return m.gemmaLogits(tokens)
+	}
 	s := m.Shape
 	x := make([][]float64, len(tokens))
 	for t, id := range tokens {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"math"
 
 	"st/format"
@@ -16,7 +17,7 @@ const (
 	splitPositions = 512
 )
 
-// attention computes softmax(q·kᵀ/√head_dim)·v of the rows of a pass, causal and within the layer's window. One task takes a KV head, whose
+// attention computes softmax(q·kᵀ·scale)·v of the rows of a pass, where scale is 1/√head_dim or what the config says, causal and within the layer's window. One task takes a KV head, whose
 // keys and values all query heads of its group share, a block of a segment's rows and, for a segment of one row, a part of the context.
 // Scores are never stored: the softmax is kept up as tiles of positions go by (Milakov and Gimelshein, arXiv 1805.02867; tiles as in
 // FlashAttention, arXiv 2205.14135), and parts are put together at the end.
@@ -54,15 +55,15 @@ type attentionPart struct {
 
 // attentionScratch is one thread's working memory. A row is a query of the task: token by token, head by head.
 type attentionScratch struct {
-	q, out   []float32 // [rows, head_dim]; q is scaled by 1/√head_dim
+	q, out   []float32 // [rows, head_dim]; q is scaled
 	max, sum []float32 // [rows]
 	scores   []float32 // [rows, PositionTile]
 	tile     []float32 // [PositionTile, head_dim] keys or values
 }
 
 func newAttention(c *format.Config, threads, rows int, batch *kvBatch, a *arena) *attention {
-	at := &attention{heads: c.Heads, kvHeads: c.KVHeads, headDim: c.HeadDim, scale: float32(1 / math.Sqrt(float64(c.HeadDim))), batch: batch,
-		scratch: make([]attentionScratch, threads)}
+	scale := cmp.Or(c.AttentionScale, 1/math.Sqrt(float64(c.HeadDim)))
+	at := &attention{heads: c.Heads, kvHeads: c.KVHeads, headDim: c.HeadDim, scale: float32(scale), batch: batch, scratch: make([]attentionScratch, threads)}
 	n, d := (min(queryBlock, rows)*c.Heads/c.KVHeads+1)&^1, c.HeadDim
 	for i := range at.scratch {
 		at.scratch[i] = attentionScratch{

@@ -138,6 +138,12 @@ func (p *pass) experts(l int) {
 
 // feedForward runs the network of a layer without experts on p.normed, and adds what it gives to x.
 func (p *pass) feedForward(l int, w *kernel.Expert) {
+	p.network(l, w)
+	p.add()
+}
+
+// network runs the network of a layer without experts on p.normed.
+func (p *pass) network(l int, w *kernel.Expert) {
 	if p.err != nil {
 		return
 	}
@@ -147,13 +153,13 @@ func (p *pass) feedForward(l int, w *kernel.Expert) {
 	if p.observer != nil {
 		p.observer.FFNInput(l, p.normed.F[:p.n*f.hidden])
 	}
-	p.check(f.gated.run(f.gated.dense))
+	h := f.gated.input(l)
+	p.check(f.gated.run(h))
 	if p.observer != nil && p.err == nil {
-		p.observer.DownInput(l, -1, f.gated.dense.F[:p.n*p.config.FFN], nil)
+		p.observer.DownInput(l, -1, h.F[:p.n*h.Cols], nil)
 	}
 	p.bytes += w.Gate.Bytes() + w.Up.Bytes() + w.Down.Bytes()
 	p.clock.lap(StageExperts)
-	p.add()
 }
 
 // add adds the network's outputs to x.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"st/format"
 	"st/runtime/kernel"
 )
 
@@ -10,8 +11,11 @@ import (
 // beside it.
 type gatedFFN struct {
 	*feedForward
-	expert, dense *kernel.Input // [choices, neurons] what down is multiplied with, of experts and of layers without
-	all           []int32       // 0, 1, 2, …: indexes of choices
+	expert, dense *kernel.Input   // [choices, neurons] what down is multiplied with, of experts and of layers without
+	narrow        []*kernel.Input // by layer: dense where the layer has fewer neurons; nil: all have as many
+	all           []int32         // 0, 1, 2, …: indexes of choices
+
+	activation func(dst, gate, up []float32) // stores the activations of gate times up
 
 	h  *kernel.Input // expert or dense, of the ready networks
 	do struct{ hidden, quantize, down, sum task }
@@ -19,7 +23,10 @@ type gatedFFN struct {
 
 func newGatedFFN(f *feedForward, e *Engine, a *arena) *gatedFFN {
 	c := e.config
-	g := &gatedFFN{feedForward: f}
+	g := &gatedFFN{feedForward: f, activation: kernel.SiLUMul}
+	if c.Activation == format.GELU {
+		g.activation = kernel.GELUMul
+	}
 	choices, numbers := e.rows*max(1, f.topK), e.rows*c.FFN
 	if m := c.MoE; m != nil {
 		numbers = max(numbers, choices*m.ExpertFFN)
@@ -27,6 +34,12 @@ func newGatedFFN(f *feedForward, e *Engine, a *arena) *gatedFFN {
 	// A layer has experts or not: both inputs share their memory.
 	values, q, d, sum := take[float32](a, numbers), take[int8](a, numbers), take[float32](a, numbers/32), take[int32](a, numbers/32)
 	g.dense = kernel.PlaceInput(values, q, d, sum, e.rows, c.FFN)
+	if c.FFNLayout != nil {
+		g.narrow = make([]*kernel.Input, c.Layers)
+		for l, n := range c.FFNLayout {
+			g.narrow[l] = kernel.PlaceInput(values, q, d, sum, e.rows, n)
+		}
+	}
 	if m := c.MoE; m != nil {
 		g.expert = kernel.PlaceInput(values, q, d, sum, choices, m.ExpertFFN)
 	}
@@ -36,6 +49,14 @@ func newGatedFFN(f *feedForward, e *Engine, a *arena) *gatedFFN {
 	}
 	g.do.hidden, g.do.quantize, g.do.down, g.do.sum = g.doHidden, g.doQuantize, g.doDown, g.doSum
 	return g
+}
+
+// input returns what a layer's down is multiplied with.
+func (g *gatedFFN) input(l int) *kernel.Input {
+	if g.narrow != nil {
+		return g.narrow[l]
+	}
+	return g.dense
 }
 
 // run computes the ready networks, whose down is multiplied with h.
@@ -54,7 +75,7 @@ func (g *gatedFFN) run(h *kernel.Input) error {
 func (g *gatedFFN) doHidden(thread, from, to int) {
 	ffn := g.h.Cols
 	g.groups(from, to, neuronGroups(ffn), func(c *chosenExpert, a, b int) {
-		d := kernel.Dense{Gate: c.Gate, Up: c.Up, Down: c.Down}
+		d := kernel.Dense{Gate: c.Gate, Up: c.Up, Down: c.Down, Activation: g.activation}
 		d.Hidden(g.h.F[c.at*ffn:], ffn, a, b, g.p.normed, c.tokens, &g.p.threads[thread].Scratch)
 	})
 }
@@ -92,7 +113,7 @@ func (g *gatedFFN) doSum(_, from, to int) {
 		row, a := from/parts, from%parts*sumCols
 		b := min(a+sumCols, g.hidden)
 		x := g.p.x[row*g.hidden:][a:b]
-		if g.h == g.dense {
+		if g.h != g.expert {
 			kernel.Axpy(x, 1, g.out[row*g.hidden:][a:b])
 			continue
 		}

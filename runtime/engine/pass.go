@@ -47,6 +47,7 @@ type pass struct {
 	proj   []float32     // [rows, hidden] what add adds to x
 	kvRows kvBatch
 	rope   *rope
+	local  *rope // of the layers that slide; nil: that of the others
 	attn   *attention
 	head   *kernel.Input // [headBatch, hidden]
 	logits []float32     // [headBatch, vocab]
@@ -75,8 +76,9 @@ type threadScratch struct {
 // jobState is what the pool's threads work on. Tasks are made once, since a closure for every job would be garbage; their arguments are here.
 type jobState struct {
 	products  [3]product
-	norm      []float32 // weights of normalize
+	norm      []float32 // weights of normalize, or nil
 	residual  []float32 // of normalize: what is added to x before, or nil
+	post      []float32 // of normalize: weights of the norm of the residual, or nil
 	attn      *attentionWeights
 	head      []float32 // [headRows, vocab]
 	headRows  int
@@ -93,6 +95,9 @@ func newPass(e *Engine, a *arena) *pass {
 		proj: take[float32](a, rows*c.Hidden), rope: newRope(c.HeadDim, c.RoPETheta, c.RoPEScaling, rows, a),
 		head: input(min(headBatch, rows), c.Hidden), logits: take[float32](a, min(headBatch, rows)*c.Vocab),
 		all: take[int32](a, rows), tokens: take[int32](a, rows), threads: make([]threadScratch, e.threads),
+	}
+	if r := c.LocalRoPE; r != nil {
+		p.local = newRope(c.HeadDim, r.Theta, r.Scaling, rows, a)
 	}
 	p.raw = &kernel.Input{Cols: c.Hidden, F: p.x}
 	for i, n := range []int{c.Heads, c.KVHeads, c.KVHeads} {
@@ -143,6 +148,9 @@ func (p *pass) place() {
 		seg.row = p.n
 		copy(p.tokens[p.n:], seg.request.tokens[:seg.n])
 		p.rope.set(seg.row, seg.start, seg.n)
+		if p.local != nil {
+			p.local.set(seg.row, seg.start, seg.n)
+		}
 		p.n += seg.n
 	}
 }
@@ -205,9 +213,14 @@ func (p *pass) check(err error) {
 func (p *pass) embed() {
 	if p.lookup != nil {
 		p.check(p.lookup.rows(p.ctx, p.x, p.tokens[:p.n]))
-		return
+	} else {
+		p.check(p.pool.guard(0, p.n, p.do.lookup))
 	}
-	p.check(p.pool.guard(0, p.n, p.do.lookup))
+	if scale := float32(p.config.EmbeddingScale); scale != 0 {
+		for i := range p.x[:p.n*p.config.Hidden] {
+			p.x[i] *= scale
+		}
+	}
 }
 
 func (p *pass) doLookup(_, from, to int) {
@@ -218,17 +231,29 @@ func (p *pass) doLookup(_, from, to int) {
 }
 
 // norm stores the RMSNorm of x in p.normed, ready to be multiplied.
-func (p *pass) norm(weight []float32) { p.normalize(weight, nil) }
+func (p *pass) norm(weight []float32) { p.normalize(weight, nil, nil) }
 
 // addNorm adds p.proj, the output of attention, to x, and stores the RMSNorm of the sum in p.normed.
 func (p *pass) addNorm(weight []float32) {
-	p.normalize(weight, p.proj)
+	p.normalize(weight, p.proj, nil)
 	p.clock.lap(StageNorm)
 }
 
-func (p *pass) normalize(weight, residual []float32) {
+// addNormed is addNorm with the RMSNorm of the output, whose weights are post.
+func (p *pass) addNormed(post, weight []float32) {
+	p.normalize(weight, p.proj, post)
+	p.clock.lap(StageNorm)
+}
+
+// addNetwork adds the RMSNorm of the output of a layer's feed-forward network to x.
+func (p *pass) addNetwork(post []float32) {
+	p.normalize(nil, p.ffn.out, post)
+	p.clock.lap(StageSum)
+}
+
+func (p *pass) normalize(weight, residual, post []float32) {
 	if p.err == nil {
-		p.now.norm, p.now.residual = weight, residual
+		p.now.norm, p.now.residual, p.now.post = weight, residual, post
 		p.check(p.pool.split(p.n, 4, &p.do.normalize))
 	}
 }
@@ -238,10 +263,16 @@ func (p *pass) doNormalize(_, from, to int) {
 	for t := from; t < to; t++ {
 		x := p.x[t*c.Hidden:][:c.Hidden]
 		if p.now.residual != nil {
-			kernel.Axpy(x, 1, p.now.residual[t*c.Hidden:][:c.Hidden])
+			residual := p.now.residual[t*c.Hidden:][:c.Hidden]
+			if p.now.post != nil {
+				kernel.RMSNorm(residual, residual, p.now.post, c.RMSNormEps)
+			}
+			kernel.Axpy(x, 1, residual)
 		}
-		kernel.RMSNorm(p.normed.Row(t), x, p.now.norm, c.RMSNormEps)
-		p.normed.Quantize(t)
+		if p.now.norm != nil {
+			kernel.RMSNorm(p.normed.Row(t), x, p.now.norm, c.RMSNormEps)
+			p.normed.Quantize(t)
+		}
 	}
 }
 
@@ -305,6 +336,7 @@ type attentionWeights struct {
 	q, k, v, o   kernel.Matrix
 	qNorm, kNorm []float32 // [head_dim]; nil: queries and keys are not normalised
 	rotate       bool      // RoPE
+	local        bool      // with the angles of the layers that slide
 	window       int       // positions that a token attends to, itself counted in; 0: all
 }
 
@@ -364,7 +396,11 @@ func (p *pass) turn(x, norm []float32, row int) {
 	if norm != nil {
 		kernel.RMSNorm(x, x, norm, p.config.RMSNormEps)
 	}
-	if p.now.attn.rotate {
+	switch {
+	case !p.now.attn.rotate:
+	case p.now.attn.local:
+		p.local.rotate(x, row)
+	default:
 		p.rope.rotate(x, row)
 	}
 }

@@ -1,6 +1,10 @@
 package engine
 
-import "st/runtime/kernel"
+import (
+	"math"
+
+	"st/runtime/kernel"
+)
 
 // predict computes the logits that the requests ask for: of their last tokens, each as if it were alone, or of every token.
 func (p *pass) predict(leader *request) {
@@ -94,4 +98,17 @@ func (p *pass) doHead(thread, from, to int) {
 		multiply = kernel.MulEach
 	}
 	multiply(p.now.head, w.Rows, w, from, to, p.head, p.all[:p.now.headRows], &p.threads[thread].Scratch)
+	if c := p.config.LogitSoftcap; c != 0 {
+		first, end := from*w.UnitRows(), min(to*w.UnitRows(), w.Rows)
+		for t := range p.now.headRows {
+			softcap(p.now.head[t*w.Rows:][first:end], c)
+		}
+	}
+}
+
+// softcap bounds x: it becomes c·tanh(x/c) (Gemma Team, arXiv 2408.00118, section 2).
+func softcap(x []float32, c float64) {
+	for i, v := range x {
+		x[i] = float32(c * math.Tanh(float64(v)/c))
+	}
 }

@@ -22,6 +22,7 @@ type architecture interface{ layer(p *pass, l int) }
 
 // architectures are the kinds of models that the engine runs, by the name in a file's config.
 var architectures = map[string]func(b *binder) architecture{
+	"gemma3":       newGemma3,
 	"qwen3":        newQwen3,
 	"qwen3moe":     newQwen3,
 	"smallthinker": newSmallThinker,
@@ -116,6 +117,7 @@ func (b *binder) attention(l int) attentionWeights {
 	w := attentionWeights{
 		q: b.matrix(format.RoleQuery, l, q, c.Hidden), k: b.matrix(format.RoleKey, l, kv, c.Hidden), v: b.matrix(format.RoleValue, l, kv, c.Hidden),
 		o: b.matrix(format.RoleAttnOutput, l, c.Hidden, q), rotate: c.RoPELayout[l], window: c.Window(l),
+		local: c.LocalRoPE != nil && c.SlidingLayout[l],
 	}
 	if c.QKNorm {
 		w.qNorm, w.kNorm = b.vector(format.RoleQueryNorm, l, c.HeadDim), b.vector(format.RoleKeyNorm, l, c.HeadDim)
@@ -129,9 +131,10 @@ func (b *binder) feedForward(l int) kernel.Expert {
 	if c.Activation == format.ReLU {
 		b.fail("layer %d has no experts, and the activation is ReLU, which only experts may have", l)
 	}
+	ffn := c.FFNOf(l)
 	return kernel.Expert{
-		Gate: b.matrix(format.RoleGate, l, c.FFN, c.Hidden), Up: b.matrix(format.RoleUp, l, c.FFN, c.Hidden),
-		Down: b.matrix(format.RoleDown, l, c.Hidden, c.FFN),
+		Gate: b.matrix(format.RoleGate, l, ffn, c.Hidden), Up: b.matrix(format.RoleUp, l, ffn, c.Hidden),
+		Down: b.matrix(format.RoleDown, l, c.Hidden, ffn),
 	}
 }
 
@@ -214,6 +217,9 @@ func bind(r *format.Reader, dense denseMemory) (*weights, architecture, error) {
 		head = format.RoleEmbedding
 	}
 	w.head = b.matrix(head, -1, c.Vocab, c.Hidden)
+	if c.Architecture != "gemma3n" && (c.AltUp != nil || c.LaurelRank > 0 || c.PerLayerInput != nil || c.KVShared > 0 || c.Sparsity != nil) {
+		b.fail("architecture %s has no altup, laurel_rank, per_layer_input, kv_shared_layers or activation_sparsity", c.Architecture)
+	}
 	arch := architectures[c.Architecture](b)
 	if b.err != nil {
 		return nil, nil, b.err

@@ -1,0 +1,83 @@
+package convert
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+
+	"st/format"
+)
+
+// gemma3 is the text part of Gemma 3 (arXiv 2503.19786).
+var gemma3 = architecture{
+	name: "gemma3", class: "Gemma3ForCausalLM", modelType: "gemma3_text", around: [2]string{"Gemma3ForConditionalGeneration", "gemma3"},
+	parse: parseGemma3, unitNorms: true,
+	tensors: []tensorName{
+		{format.RoleEmbedding, "model.embed_tokens.weight"},
+		{format.RoleAttnNorm, "model.layers.%d.input_layernorm.weight"},
+		{format.RoleQuery, "model.layers.%d.self_attn.q_proj.weight"},
+		{format.RoleKey, "model.layers.%d.self_attn.k_proj.weight"},
+		{format.RoleValue, "model.layers.%d.self_attn.v_proj.weight"},
+		{format.RoleQueryNorm, "model.layers.%d.self_attn.q_norm.weight"},
+		{format.RoleKeyNorm, "model.layers.%d.self_attn.k_norm.weight"},
+		{format.RoleAttnOutput, "model.layers.%d.self_attn.o_proj.weight"},
+		{format.RolePostAttnNorm, "model.layers.%d.post_attention_layernorm.weight"},
+		{format.RoleFFNNorm, "model.layers.%d.pre_feedforward_layernorm.weight"},
+		{format.RoleGate, "model.layers.%d.mlp.gate_proj.weight"},
+		{format.RoleUp, "model.layers.%d.mlp.up_proj.weight"},
+		{format.RoleDown, "model.layers.%d.mlp.down_proj.weight"},
+		{format.RolePostFFNNorm, "model.layers.%d.post_feedforward_layernorm.weight"},
+		{format.RoleFinalNorm, "model.norm.weight"},
+		{format.RoleHead, "lm_head.weight"},
+	},
+}
+
+// gemma3Config is config.json. attn_logit_softcapping is not among its fields: neither Transformers nor llama.cpp has Gemma 3 cap the scores of
+// attention, which Gemma 2 does.
+type gemma3Config struct {
+	gemmaConfig
+	FFN           *int            `json:"intermediate_size"`
+	Scalar        *float64        `json:"query_pre_attn_scalar"`
+	Softcap       *float64        `json:"final_logit_softcapping"`
+	Period        *int            `json:"sliding_window_pattern"` // every so many layers, one attends to all positions
+	OldPeriod     *int            `json:"_sliding_window_pattern"`
+	Bidirectional json.RawMessage `json:"use_bidirectional_attention"`
+}
+
+func parseGemma3(text []byte) (format.Config, error) {
+	var j gemma3Config
+	if err := unmarshal(text, &j); err != nil {
+		return format.Config{}, err
+	}
+	d := gemmaDefaults{vocab: 262208, hidden: 2304, layers: 26, heads: 8, kvHeads: 4, headDim: 256, context: 131072, window: 4096, period: 6}
+	for _, p := range []*int{j.OldPeriod, j.Period} {
+		if p != nil {
+			d.period = *p
+		}
+	}
+	if d.period < 1 {
+		return format.Config{}, fmt.Errorf("field sliding_window_pattern is %d: it must be 1 or more", d.period)
+	}
+	if b := string(j.Bidirectional); b != "" && b != "null" && b != "false" {
+		return format.Config{}, fmt.Errorf("field use_bidirectional_attention is %s: only models that attend to earlier positions are supported", b)
+	}
+	c, err := j.config(d)
+	if err != nil {
+		return c, err
+	}
+	ffn, scalar := 9216, 256.0
+	if j.FFN == nil {
+		j.FFN = &ffn
+	}
+	if j.Scalar != nil {
+		scalar = *j.Scalar
+	}
+	if !(scalar > 0 && scalar < math.MaxFloat32) {
+		return c, fmt.Errorf("field query_pre_attn_scalar is %v: it must be positive", scalar)
+	}
+	c.AttentionScale = 1 / math.Sqrt(scalar)
+	if j.Softcap != nil {
+		c.LogitSoftcap = *j.Softcap
+	}
+	return c, readSizes([]sizeField{{"intermediate_size", j.FFN, &c.FFN}})
+}

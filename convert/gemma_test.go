@@ -1,0 +1,177 @@
+package convert_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"st/convert"
+	"st/convert/modeltest"
+	"st/format"
+	"st/quant"
+)
+
+func smallGemma3() *modeltest.Model {
+	return modeltest.NewGemma(modeltest.Gemma{Layers: 3, Hidden: 64, Heads: 4, KVHeads: 2, HeadDim: 32, FFN: 96, Vocab: 50, Context: 512,
+		Sliding: []int{1, 0, 1}, Window: 7, Scalar: 16}, 1)
+}
+
+// Every spelling of a config.json of Gemma 3, with the defaults of Transformers.
+func TestGemma3Config(t *testing.T) {
+	type fields = map[string]any
+	null := json.RawMessage("null")
+	for _, tt := range []struct {
+		name string
+		set  fields
+		want func(*format.Config)
+	}{
+		{"defaults", fields{"num_attention_heads": nil, "num_key_value_heads": nil, "head_dim": nil, "vocab_size": nil, "max_position_embeddings": nil,
+			"rms_norm_eps": nil, "hidden_activation": nil, "tie_word_embeddings": nil, "rope_parameters": nil, "query_pre_attn_scalar": nil,
+			"sliding_window": nil},
+			func(c *format.Config) {
+				c.Heads, c.KVHeads, c.HeadDim, c.Vocab, c.Context, c.SlidingWindow, c.AttentionScale = 8, 4, 256, 262208, 131072, 4096, 1.0/16
+			}},
+		{"a pattern", fields{"layer_types": nil, "sliding_window_pattern": 2}, func(c *format.Config) { c.SlidingLayout = []bool{true, false, true} }},
+		{"the pattern of Transformers 5", fields{"layer_types": nil, "_sliding_window_pattern": 3}, func(c *format.Config) { c.SlidingLayout = []bool{true, true, false} }},
+		{"no pattern", fields{"layer_types": nil}, func(c *format.Config) { c.SlidingLayout = []bool{true, true, true} }},
+		{"a pattern of one", fields{"layer_types": nil, "sliding_window_pattern": 1, "sliding_window": null},
+			func(c *format.Config) { c.SlidingLayout, c.SlidingWindow = []bool{false, false, false}, 0 }},
+		{"Transformers 4", fields{"rope_parameters": nil, "rope_theta": 5e5, "rope_local_base_freq": 700, "rope_scaling": fields{"rope_type": "linear", "factor": 8.0}},
+			func(c *format.Config) {
+				c.RoPETheta, c.LocalRoPE.Theta = 5e5, 700
+				c.RoPEScaling = &format.RoPEScaling{Type: "linear", Factor: 8, AttentionFactor: 1}
+			}},
+		{"Transformers 5", fields{"rope_parameters": fields{"full_attention": fields{"rope_type": "linear", "factor": 8.0, "rope_theta": 5e5},
+			"sliding_attention": fields{"rope_type": "linear", "factor": 2.0}}},
+			func(c *format.Config) {
+				c.RoPETheta = 5e5
+				c.RoPEScaling = &format.RoPEScaling{Type: "linear", Factor: 8, AttentionFactor: 1}
+				c.LocalRoPE.Scaling = &format.RoPEScaling{Type: "linear", Factor: 2, AttentionFactor: 1}
+			}},
+		{"softcap", fields{"final_logit_softcapping": 30.0}, func(c *format.Config) { c.LogitSoftcap = 30 }},
+		{"a softcap of attention, which is not used", fields{"attn_logit_softcapping": 50.0}, func(c *format.Config) {}},
+		{"untied", fields{"tie_word_embeddings": false}, func(c *format.Config) { c.TiedEmbeddings = false }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := convert.ParseConfig(edited(t, smallGemma3(), tt.set))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := convert.ParseConfig(edited(t, smallGemma3(), nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			tt.want(&want)
+			if d := cmp.Diff(want, got, cmpopts.EquateApprox(1e-12, 0)); d != "" {
+				t.Errorf("the config differs (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+// What would be computed wrongly is refused by name.
+func TestGemma3Refused(t *testing.T) {
+	type fields = map[string]any
+	for _, tt := range []struct {
+		set  fields
+		want string
+	}{
+		{fields{"attention_bias": true}, "attention_bias is true"},
+		{fields{"hidden_activation": "gelu"}, `hidden_activation is "gelu"`},
+		{fields{"use_bidirectional_attention": true}, "use_bidirectional_attention is true"},
+		{fields{"query_pre_attn_scalar": 0}, "query_pre_attn_scalar is 0"},
+		{fields{"final_logit_softcapping": -1}, "logit_softcap is -1"},
+		{fields{"sliding_window": 0}, "sliding_window is 0"},
+		{fields{"sliding_window_pattern": 0}, "sliding_window_pattern is 0"},
+		{fields{"layer_types": []string{"full_attention"}}, "layer_types has 1 entries"},
+		{fields{"layer_types": []string{"full_attention", "chunked_attention", "full_attention"}}, "chunked_attention"},
+		{fields{"rope_parameters": fields{"rope_theta": 5.0}}, "rope_parameters has neither"},
+		{fields{"rope_scaling": fields{"rope_type": "dynamic", "factor": 2.0}}, `rope_type is "dynamic"`},
+		{fields{"rope_scaling": fields{"rope_type": "linear"}}, "factor of linear scaling"},
+		{fields{"num_hidden_layers": 1 << 20}, "num_hidden_layers is"},
+		{fields{"architectures": []string{"Gemma3ForConditionalGeneration"}}, "text_config is missing"},
+		{fields{"architectures": []string{"Gemma2ForCausalLM"}}, "Gemma3ForConditionalGeneration"},
+	} {
+		if _, err := convert.ParseConfig(edited(t, smallGemma3(), tt.set)); !strings.Contains(fmt.Sprint(err), tt.want) {
+			t.Errorf("%v: error is %v, want %q", tt.set, err, tt.want)
+		}
+	}
+}
+
+// The text part of a model that sees and hears is converted alone, to the same records; a note tells what is left out.
+func TestGemmaTextPart(t *testing.T) {
+	alone, _ := convertModel(t, smallGemma3())
+	for _, newNames := range []bool{false, true} {
+		m := smallGemma3()
+		m.Surround(newNames)
+		r, notes := convertModel(t, m)
+		if d := cmp.Diff(alone.Config, r.Config); d != "" {
+			t.Errorf("the config differs:\n%s", d)
+		}
+		for i := range alone.Records() {
+			if a, b := &alone.Records()[i], &r.Records()[i]; a.Checksum != b.Checksum || a.Tensors[0].Name != b.Tensors[0].Name {
+				t.Errorf("record %d differs", i)
+			}
+		}
+		want := "only the text part of the model is converted: 1 tensor of audio_tower, 1 tensor of embed_vision, 1 tensor of multi_modal_projector, 1 tensor of vision_tower left out"
+		if !strings.Contains(strings.Join(notes, "\n"), want) {
+			t.Errorf("the notes are %q, want %q", notes, want)
+		}
+	}
+}
+
+// convertModel converts a model of random weights.
+func convertModel(t *testing.T, m *modeltest.Model) (*format.Reader, []string) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := m.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	result, r := convertTo(t, dir, convert.Options{Recipe: convert.Recipe{Type: quant.F32}})
+	return r, result.Notes
+}
+
+// Weights of norms are stored as they are multiplied: 1 more than the checkpoint of Gemma 3 says.
+func TestGemma3Norms(t *testing.T) {
+	m := smallGemma3()
+	r, _ := convertModel(t, m)
+	for _, name := range []string{"model.norm.weight", "model.layers.1.self_attn.k_norm.weight", "model.layers.2.post_feedforward_layernorm.weight"} {
+		rec, tensor, ok := r.Lookup(name)
+		if !ok {
+			t.Fatalf("%s is missing", name)
+		}
+		data := make([]byte, rec.Length)
+		if err := r.ReadRecord(rec, data); err != nil {
+			t.Fatal(err)
+		}
+		got := make([]float32, tensor.Cols)
+		tensor.DecodeRow(got, data, 0)
+		for i, v := range m.Tensor(name).Data {
+			if math.Abs(float64(got[i]-(1+v))) > 1e-7 {
+				t.Fatalf("%s: number %d is %g, want %g", name, i, got[i], 1+v)
+			}
+		}
+	}
+}
+
+// A tensor that belongs neither to the text part nor to a part that is known is refused.
+func TestGemmaUnknownTensor(t *testing.T) {
+	m := smallGemma3()
+	extra := *m.Tensor("model.norm.weight")
+	extra.Name = "model.layers.0.self_attn.sinks"
+	m.Tensors = append(m.Tensors, extra)
+	dir := t.TempDir()
+	if err := m.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	_, err := convert.Run(t.Context(), dir, filepath.Join(t.TempDir(), "m.stm"), convert.Options{})
+	if !strings.Contains(fmt.Sprint(err), extra.Name) {
+		t.Errorf("error is %v, want one about %s", err, extra.Name)
+	}
+}

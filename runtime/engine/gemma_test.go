@@ -1,0 +1,145 @@
+package engine_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"st/convert/modeltest"
+	"st/quant"
+	"st/runtime/engine"
+)
+
+// gemmaCheckpoints are random checkpoints with reference logits and greedy continuations of Transformers.
+func gemmaCheckpoints(t *testing.T) []string {
+	var all []string
+	for _, root := range []string{"../../testdata", "../../../shared", "../../../../shared"} {
+		dirs, err := filepath.Glob(root + "/architectures/gemma3_*")
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, dirs...)
+	}
+	return all
+}
+
+// Logits and greedy continuations are those of Transformers, in memory and within a budget.
+func TestGemmaGolden(t *testing.T) {
+	for _, dir := range gemmaCheckpoints(t) {
+		tokens, want := goldenLogits(t, dir)
+		greedy := goldenTokens(t, filepath.Join(dir, "golden_greedy.json"))
+		for _, tt := range []struct {
+			typ     quant.Type
+			memory  int64
+			maxDiff float64 // 0: not held, nor is the continuation
+			maxKL   float64
+		}{{quant.F32, 0, 2e-3, 1e-8}, {quant.F32, 48 << 20, 2e-3, 1e-8}, {quant.BF16, 0, 2e-3, 1e-8}, {quant.F16, 0, 2e-2, 1e-5}, {quant.Q8_0, 0, 0, 1e-3}} {
+			t.Run(fmt.Sprintf("%s %s memory %d", filepath.Base(dir), tt.typ, tt.memory), func(t *testing.T) {
+				e := openCheckpoint(t, dir, tt.typ, engine.Options{KVType: engine.KVF32, Threads: 2, Memory: tt.memory, Context: 128})
+				var kl float64
+				err := session(t, e).ForwardAll(t.Context(), tokens, func(i int, got []float32) error {
+					_, k := difference(want[i], got)
+					kl += k / float64(len(tokens))
+					return nil
+				})
+				if err != nil || !(kl <= tt.maxKL) {
+					t.Errorf("mean KL divergence is %g, %v", kl, err)
+				}
+				if tt.maxDiff == 0 {
+					return
+				}
+				check(t, "golden", e, tokens, want, tt.maxDiff)
+				s := session(t, e)
+				got := slices.Clone(greedy[:16])
+				logits := forward(t, s, got...)
+				for len(got) < len(greedy) {
+					next := int32(0)
+					for i, v := range logits {
+						if v > logits[next] {
+							next = int32(i)
+						}
+					}
+					got = append(got, next)
+					logits = forward(t, s, next)
+				}
+				if !slices.Equal(got, greedy) {
+					t.Errorf("the greedy continuation is\n%v, want\n%v", got[16:], greedy[16:])
+				}
+			})
+		}
+	}
+}
+
+// gemma3Variants are shapes of Gemma 3.
+var gemma3Variants = map[string]modeltest.Gemma{
+	"tied":                  gemma3(func(g *modeltest.Gemma) {}),
+	"untied, softcap":       gemma3(func(g *modeltest.Gemma) { g.Untied, g.Softcap = true, 3 }),
+	"a scale of its own":    gemma3(func(g *modeltest.Gemma) { g.Scalar = 21 }),
+	"stretched":             gemma3(func(g *modeltest.Gemma) { g.Linear, g.Theta, g.LocalTheta = 8, 5e5, 700 }),
+	"all slide":             gemma3(func(g *modeltest.Gemma) { g.Sliding, g.Window = []int{1, 1, 1, 1}, 1 }),
+	"none slides":           gemma3(func(g *modeltest.Gemma) { g.Sliding = nil }),
+	"one KV head":           gemma3(func(g *modeltest.Gemma) { g.Heads, g.KVHeads, g.HeadDim = 3, 1, 64 }),
+	"no whole blocks":       gemma3(func(g *modeltest.Gemma) { g.Hidden, g.HeadDim, g.FFN, g.Vocab = 40, 18, 33, 53 }),
+	"bfloat16, old config":  gemma3(func(g *modeltest.Gemma) { g.DType, g.OldConfig, g.Linear = "BF16", true, 8 }),
+	"window beyond a batch": gemma3(func(g *modeltest.Gemma) { g.Window = 270 }),
+}
+
+func gemma3(edit func(g *modeltest.Gemma)) modeltest.Gemma {
+	g := modeltest.Gemma{Layers: 4, Hidden: 64, Heads: 4, KVHeads: 2, HeadDim: 32, FFN: 96, Vocab: 50, Context: 512, Sliding: []int{1, 1, 0, 1}, Window: 7}
+	edit(&g)
+	return g
+}
+
+// gemmaSources are the ways to write a checkpoint, alone and as the text part of a model that sees.
+var gemmaSources = map[string]func(m *modeltest.Model, dir string) error{
+	"safetensors": (*modeltest.Model).Write,
+	"torch":       (*modeltest.Model).WriteTorch,
+	"text part of a published checkpoint, shards": func(m *modeltest.Model, dir string) error {
+		c := m.Clone()
+		c.Surround(false)
+		return c.WriteShards(dir, 3)
+	},
+	"text part as Transformers 5 has it": func(m *modeltest.Model, dir string) error {
+		c := m.Clone()
+		c.Surround(true)
+		return c.Write(dir)
+	},
+}
+
+// Every variant, from every kind of checkpoint, gives the reference's logits; and a budget, threads and neighbours change no bit.
+func TestGemma3Variants(t *testing.T) { testGemma(t, gemma3Variants) }
+
+func testGemma(t *testing.T, variants map[string]modeltest.Gemma) {
+	for name, shape := range variants {
+		t.Run(name, func(t *testing.T) {
+			m := modeltest.NewGemma(shape, 1)
+			tokens := prompt(40, shape.Vocab)
+			want := m.Logits(tokens)
+			for from, write := range gemmaSources {
+				check(t, from+" f32", open(t, m, write, quant.F32, engine.Options{KVType: engine.KVF32, Threads: 3}), tokens, want, 2e-3)
+			}
+			check(t, "f16", open(t, m, gemmaSources["safetensors"], quant.F16, engine.Options{Threads: 2}), tokens, want, 2e-2)
+
+			dir := t.TempDir()
+			if err := m.Write(dir); err != nil {
+				t.Fatal(err)
+			}
+			for _, typ := range []quant.Type{quant.F32, quant.Q8_0, quant.Q4_0} {
+				e := openCheckpoint(t, dir, typ, engine.Options{Threads: 1})
+				lengths := []int{1, 30, 1, 1, 280, 1}
+				want := steps(t, session(t, e), lengths...)
+				for name, other := range map[string]*engine.Engine{
+					"threads": openReader(t, e.Reader(), engine.Options{Threads: 3, Parallel: 4}),
+					"budget":  stream(t, e.Reader(), engine.Options{Threads: 2, Parallel: 2, Context: 512}, 0),
+				} {
+					for i, got := range steps(t, session(t, other), lengths...) {
+						if !slices.Equal(got, want[i]) {
+							t.Errorf("%s, %s: step %d has other bits", typ, name, i)
+						}
+					}
+				}
+			}
+		})
+	}
+}
