@@ -37,6 +37,8 @@ type attention struct {
 	out     []float32       // [rows, heads·head_dim]
 	parts   []attentionPart // results of the tasks of a segment of one row, where there are several a head
 	scratch []attentionScratch
+	first   int    // the job that the tasks of attend begin with
+	between func() // is called now and then while a long segment is computed
 	do      struct{ attend, merge task }
 }
 
@@ -99,10 +101,37 @@ func (a *attention) run(p *pool, layer, window int, segs []segment) error {
 	for len(a.parts) < parts {
 		a.parts = append(a.parts, attentionPart{out: make([]float32, a.headDim)})
 	}
-	if err := p.each(len(a.jobs), &a.do.attend); err != nil || len(a.merges) == 0 {
-		return err
+	for a.first = 0; a.first < len(a.jobs); {
+		n := a.some(len(a.jobs) - a.first)
+		if err := p.each(n, &a.do.attend); err != nil {
+			return err
+		}
+		if a.first += n; a.first < len(a.jobs) {
+			a.between()
+		}
+	}
+	if len(a.merges) == 0 {
+		return nil
 	}
 	return p.split(len(a.merges), 4, &a.do.merge)
+}
+
+// attendWork is about how many products of a query and a key are computed between two calls of between: some 20 ms of work of two cores.
+const attendWork = 4 << 20
+
+// some returns how many of the next n jobs are computed before others may come between: all, unless their context is long.
+func (a *attention) some(n int) int {
+	work := 0
+	for i, job := range a.jobs[a.first:][:n] {
+		seg := &a.segs[job.seg]
+		if seg.n == 1 {
+			continue
+		}
+		if work += min(seg.n, queryBlock) * a.heads / a.kvHeads * (seg.start + seg.n - a.firstVisible(seg, 0)); work >= attendWork {
+			return i + 1
+		}
+	}
+	return n
 }
 
 // splits returns the number of parts that the context of a segment is cut into.
@@ -115,7 +144,7 @@ func (a *attention) splits(seg *segment) int {
 
 func (a *attention) doAttend(thread, from, to int) {
 	scratch := &a.scratch[thread]
-	for _, job := range a.jobs[from:to] {
+	for _, job := range a.jobs[a.first:][from:to] {
 		seg, g, i := &a.segs[job.seg], int(job.g), int(job.i)
 		if seg.n == 1 {
 			first := a.firstVisible(seg, 0) + i*splitPositions

@@ -107,9 +107,7 @@ func (e *Engine) share(opts *Options) (*Budget, error) {
 
 // measure asks those who take memory how much it is: a pass that is made without any tells what it would have taken.
 func (b *Budget) measure(e *Engine) {
-	count := new(arena)
-	newPass(e, count)
-	b.Working = count.used + int64(e.threads)*threadBytes + lookupBytes(e.reader, e.rows)
+	b.Working = e.placePasses(nil) + int64(e.threads)*threadBytes + lookupBytes(e.reader, e.batch)
 	b.KV = e.kv.bytes(e.context) + 4*int64(e.config.Vocab) // with the logits of the session
 }
 

@@ -53,7 +53,6 @@ type Engine struct {
 	context  int
 	batch    int // tokens of a sequence that go through the layers together
 	parallel int // sequences that get a token in one pass
-	rows     int // of a pass
 	kvType   KVType
 	kv       *kvLayout
 	moe      []int // by layer: its number among those that have experts
@@ -74,7 +73,8 @@ type Engine struct {
 	trace    func(n int, experts []int32) error // nil: none
 	observer Observer                           // nil: none
 	activity ExpertObserver                     // nil: none
-	pass     *pass
+	pass     *pass // of segments of several tokens
+	quick    *pass // of single tokens, which may run between two layers of the other; with one sequence at a time the same pass
 	clock    clock
 	stats    counters
 	uses     []atomic.Int64 // by expert: how many tokens chose it
@@ -136,7 +136,6 @@ func (e *Engine) setContext(n int) {
 		e.context = e.config.Context
 	}
 	e.batch = min(maxBatch, e.context)
-	e.rows = e.batch + e.parallel - 1
 	e.kv = newKVLayout(e.config, e.kvType, e.context)
 }
 
@@ -149,13 +148,26 @@ func (e *Engine) open(ctx context.Context, opts *Options) (err error) {
 	if err != nil {
 		return err
 	}
-	count := new(arena)
-	newPass(e, count)
-	if e.working, err = e.memory.newBlock(forWorking, count.used); err != nil {
+	if e.working, err = e.memory.newBlock(forWorking, e.placePasses(nil)); err != nil {
 		return err
 	}
-	e.pass = newPass(e, &arena{data: e.working.bytes()})
+	e.placePasses(e.working.bytes())
 	return nil
+}
+
+// placePasses makes the engine's passes with memory of data, and returns how much they take; nil only counts.
+func (e *Engine) placePasses(data []byte) int64 {
+	a := &arena{data: data}
+	if e.parallel == 1 {
+		e.pass = newPass(e, e.batch, 1, a)
+		e.quick = e.pass
+		return a.used
+	}
+	e.pass, e.quick = newPass(e, e.batch, 0, a), newPass(e, e.parallel, e.parallel, a)
+	if s, ok := e.store.(*mappedStore); ok {
+		e.quick.store = s.beside()
+	}
+	return a.used
 }
 
 // openMapped maps the file into memory.

@@ -33,10 +33,10 @@ type chosenExpert struct {
 	pair    int       // the number of the first of them among those of all experts
 }
 
-func newFeedForward(e *Engine, p *pass, a *arena) *feedForward {
-	c := e.config
+func newFeedForward(p *pass, a *arena) *feedForward {
+	c := p.config
 	f := &feedForward{p: p, hidden: c.Hidden, topK: c.TopK(), ready: make([]int, 0, max(1, c.TopK()))}
-	choices := e.rows * max(1, f.topK)
+	choices := p.rows * max(1, f.topK)
 	f.out = take[float32](a, choices*c.Hidden)
 	if m := c.MoE; m != nil {
 		f.chosen = make([]chosenExpert, 0, m.Experts)
@@ -44,9 +44,9 @@ func newFeedForward(e *Engine, p *pass, a *arena) *feedForward {
 		f.chosen = make([]chosenExpert, 0, 1)
 	}
 	if c.Activation == format.ReLU && c.MoE != nil {
-		f.relu = newReLUFFN(f, e, a)
+		f.relu = newReLUFFN(f, a)
 	} else {
-		f.gated = newGatedFFN(f, e, a)
+		f.gated = newGatedFFN(f, a)
 	}
 	return f
 }

@@ -21,23 +21,23 @@ type gatedFFN struct {
 	do struct{ hidden, quantize, down, sum task }
 }
 
-func newGatedFFN(f *feedForward, e *Engine, a *arena) *gatedFFN {
-	c := e.config
+func newGatedFFN(f *feedForward, a *arena) *gatedFFN {
+	c, rows := f.p.config, f.p.rows
 	g := &gatedFFN{feedForward: f, activation: kernel.SiLUMul}
 	if c.Activation == format.GELU {
 		g.activation = kernel.GELUMul
 	}
-	choices, numbers := e.rows*max(1, f.topK), e.rows*c.FFN
+	choices, numbers := rows*max(1, f.topK), rows*c.FFN
 	if m := c.MoE; m != nil {
 		numbers = max(numbers, choices*m.ExpertFFN)
 	}
 	// A layer has experts or not: both inputs share their memory.
 	values, q, d, sum := take[float32](a, numbers), take[int8](a, numbers), take[float32](a, numbers/32), take[int32](a, numbers/32)
-	g.dense = kernel.PlaceInput(values, q, d, sum, e.rows, c.FFN)
+	g.dense = kernel.PlaceInput(values, q, d, sum, rows, c.FFN)
 	if c.FFNLayout != nil {
 		g.narrow = make([]*kernel.Input, c.Layers)
 		for l, n := range c.FFNLayout {
-			g.narrow[l] = kernel.PlaceInput(values, q, d, sum, e.rows, n)
+			g.narrow[l] = kernel.PlaceInput(values, q, d, sum, rows, n)
 		}
 	}
 	if m := c.MoE; m != nil {

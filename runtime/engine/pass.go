@@ -26,15 +26,19 @@ type segment struct {
 // pass takes rows of several sessions through the layers. It owns all scratch, and its methods are the operations that architectures are written
 // in. The first error ends it: operations after that do nothing.
 //
-// A row's bits do not depend on the rows of other sessions. Rows of segments of one token, which come first, are multiplied each as if it were
-// alone; those of a longer segment are multiplied together, and not with those of another. They all share the reading of the weights.
+// A pass is of single tokens or of longer segments. A row's bits do not depend on the rows of other sessions: single tokens are multiplied each
+// as if it were alone; those of a longer segment are multiplied together, and not with those of another. They all share the reading of the
+// weights.
 type pass struct {
 	*Engine
-	a *arena
+	a     *arena
+	store store // of the engine, or one that shares with it what is in memory; nil: the model has no experts
+	rows  int   // that there is room for
+	alone int   // of them, single tokens
 
 	candidates []*request
 	segs       []segment
-	singles    int // segments of one token, which are as many rows, the first ones
+	singles    int // segments of one token: all or none
 	n          int // rows
 	ctx        context.Context
 	err        error
@@ -85,14 +89,14 @@ type jobState struct {
 	headAlone bool // every row as if it were alone
 }
 
-// newPass makes a pass of the engine's shape with memory of the arena.
-func newPass(e *Engine, a *arena) *pass {
-	c, rows := e.config, e.rows
+// newPass makes a pass for so many rows, of which some may be single tokens, with memory of the arena.
+func newPass(e *Engine, rows, alone int, a *arena) *pass {
+	c := e.config
 	input := func(n, cols int) *kernel.Input {
 		return kernel.PlaceInput(take[float32](a, n*cols), take[int8](a, n*cols), take[float32](a, n*cols/32), take[int32](a, n*cols/32), n, cols)
 	}
-	p := &pass{Engine: e, a: a, x: take[float32](a, rows*c.Hidden), normed: input(rows, c.Hidden), mixed: input(rows, c.Heads*c.HeadDim),
-		proj: take[float32](a, rows*c.Hidden), rope: newRope(c.HeadDim, c.RoPETheta, c.RoPEScaling, rows, a),
+	p := &pass{Engine: e, a: a, store: e.store, rows: rows, alone: alone, x: take[float32](a, rows*c.Hidden), normed: input(rows, c.Hidden),
+		mixed: input(rows, c.Heads*c.HeadDim), proj: take[float32](a, rows*c.Hidden), rope: newRope(c.HeadDim, c.RoPETheta, c.RoPEScaling, rows, a),
 		head: input(min(headBatch, rows), c.Hidden), logits: take[float32](a, min(headBatch, rows)*c.Vocab),
 		all: take[int32](a, rows), tokens: take[int32](a, rows), threads: make([]threadScratch, e.threads),
 	}
@@ -109,6 +113,11 @@ func newPass(e *Engine, a *arena) *pass {
 	size := c.KVHeads * rows * e.kv.rowBytes
 	p.kvRows = kvBatch{kvPage{take[byte](a, size), take[byte](a, size)}, rows}
 	p.attn = newAttention(c, e.threads, rows, &p.kvRows, a)
+	p.attn.between = func() {
+		if e.streamed == nil { // which may be bringing this layer's experts
+			e.interject(p)
+		}
+	}
 	p.attn.q, p.attn.out = p.qkv[0], p.mixed.F
 	if m := c.MoE; m != nil {
 		p.router = take[float32](a, rows*m.Experts)
@@ -118,7 +127,7 @@ func newPass(e *Engine, a *arena) *pass {
 			p.peek = input(rows, c.Hidden)
 		}
 	}
-	p.ffn = newFeedForward(e, p, a)
+	p.ffn = newFeedForward(p, a)
 	p.do.multiply, p.do.normalize, p.do.put = p.doMultiply, p.doNormalize, p.doPut
 	p.do.quantize, p.do.pick, p.do.lookup, p.do.head = p.doQuantize, p.doPick, p.doLookup, p.doHead
 	return p
@@ -130,13 +139,10 @@ func (p *pass) reset() {
 	p.routes = p.routes[:0]
 }
 
-// admit takes the first n tokens of a request into the pass: single tokens before longer segments.
+// admit takes the first n tokens of a request into the pass.
 func (p *pass) admit(r *request, n int) {
-	seg := segment{request: r, session: r.session, start: r.session.length, n: n}
-	p.segs = append(p.segs, seg)
+	p.segs = append(p.segs, segment{request: r, session: r.session, start: r.session.length, n: n})
 	if n == 1 {
-		copy(p.segs[p.singles+1:], p.segs[p.singles:])
-		p.segs[p.singles] = seg
 		p.singles++
 	}
 }
@@ -167,6 +173,7 @@ func (p *pass) run(leader *request) error {
 	p.embed()
 	p.clock.lap(StageEmbed)
 	for l := range p.config.Layers {
+		p.interject(p)
 		if p.err == nil {
 			p.err = p.ctx.Err()
 		}
@@ -312,19 +319,20 @@ func (p *pass) doMultiply(thread, from, to int) {
 	}
 }
 
-// multiplyUnits multiplies units [from, to) of a matrix with all rows. Where there is more than one segment, each unit is multiplied with all of
-// them before the next is read.
+// multiplyUnits multiplies units [from, to) of a matrix with all rows. Where there is more than one long segment, each unit is multiplied with all
+// of them before the next is read.
 func (p *pass) multiplyUnits(thread int, m *product, from, to int) {
 	scratch, stride := &p.threads[thread].Scratch, m.w.Rows
-	if len(p.segs) == 1 {
+	switch {
+	case p.singles > 0:
+		kernel.MulEach(m.dst, stride, m.w, from, to, m.x, p.all[:p.n], scratch)
+		return
+	case len(p.segs) == 1:
 		kernel.Mul(m.dst, stride, m.w, from, to, m.x, p.all[:p.n], scratch)
 		return
 	}
 	for u := from; u < to; u++ {
-		if p.singles > 0 {
-			kernel.MulEach(m.dst, stride, m.w, u, u+1, m.x, p.all[:p.singles], scratch)
-		}
-		for i := p.singles; i < len(p.segs); i++ {
+		for i := range p.segs {
 			seg := &p.segs[i]
 			kernel.Mul(m.dst[seg.row*stride:], stride, m.w, u, u+1, m.x, p.all[seg.row:seg.row+seg.n], scratch)
 		}

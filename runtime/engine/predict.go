@@ -63,6 +63,7 @@ func (p *pass) predictLast(segs []*segment) {
 func (p *pass) predictAll(seg *segment, leader *request) {
 	r, vocab := seg.request, p.config.Vocab
 	for at := 0; at < seg.n && p.err == nil && seg.err == nil; at += p.head.N {
+		p.interject(p)
 		p.clock.start()
 		n := min(p.head.N, seg.n-at)
 		for t := range n {

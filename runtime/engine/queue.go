@@ -42,7 +42,14 @@ type queue struct {
 	arrived   chan struct{} // a request or a Close came
 	timer     *time.Timer
 	last      time.Duration // what the last pass took
+
+	// Of the leader: when single tokens last came between two layers of longer segments, and how long that took.
+	interjected time.Time
+	took        time.Duration
 }
+
+// single reports whether one token is left to run.
+func (r *request) single() bool { return len(r.tokens) == 1 }
 
 // run takes part in passes until r is finished.
 func (e *Engine) run(r *request) error {
@@ -154,19 +161,30 @@ func (e *Engine) handOver(r *request) {
 		return
 	}
 	q.leader = nil
-	if len(q.waiting) > 0 {
-		q.leader = q.waiting[0]
-		q.leader.rouse()
+	if len(q.waiting) == 0 {
+		return
 	}
+	// One of several tokens if there is one: single tokens need not wait for it, but their callers would if they led.
+	long := slices.IndexFunc(q.waiting, func(r *request) bool { return !r.single() })
+	q.leader = q.waiting[max(0, long)]
+	q.leader.rouse()
 }
 
-// step runs one pass for the requests that fit in it. leader's goroutine is the caller's.
+// step runs one pass for the requests that fit in it: of single tokens if the leader has one, else of longer segments. leader's goroutine is the
+// caller's.
 func (e *Engine) step(leader *request) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.gather()
-	p := e.pass
-	e.admit(p)
+	if leader.single() {
+		e.runPass(e.quick, leader)
+	} else {
+		e.runPass(e.pass, leader)
+	}
+}
+
+func (e *Engine) runPass(p *pass, leader *request) {
+	e.admit(p, leader == nil || leader.single())
 	if len(p.segs) == 0 {
 		return
 	}
@@ -177,6 +195,26 @@ func (e *Engine) step(leader *request) {
 	}
 	e.queue.last = time.Since(begin)
 	e.settle(p, err)
+}
+
+// interject runs the single tokens that wait between two layers of a pass of longer segments, so that a text goes on while a long prompt is run:
+// it changes no bit of either. A prompt gets half of the time at least.
+func (e *Engine) interject(p *pass) {
+	q := &e.queue
+	if p == e.quick || p.err != nil || p.observer != nil || time.Since(q.interjected) < q.took {
+		return
+	}
+	q.Lock()
+	some := slices.ContainsFunc(q.waiting, func(r *request) bool { return r.single() && !r.inPass })
+	q.Unlock()
+	if !some {
+		return
+	}
+	begin := time.Now()
+	e.runPass(e.quick, nil)
+	q.interjected = time.Now()
+	q.took = q.interjected.Sub(begin)
+	p.clock.start()
 }
 
 // gather waits for the sessions that were in the last pass, a moment at most: their callers draw a token from the logits and come back, and a
@@ -215,14 +253,17 @@ func (e *Engine) gather() {
 // maxGather bounds what a pass waits for sessions that are likely to come back.
 const maxGather = 2 * time.Millisecond
 
-// admit chooses the requests of the next pass, in the order in which they wait: single tokens, as many as the engine's parallel sequences, and
+// admit chooses the requests of the next pass, in the order in which they wait: single tokens, as many as the engine's parallel sequences, or
 // batches of longer ones, while they fit in the rows of a pass. How a request is cut into batches does not depend on the others.
-func (e *Engine) admit(p *pass) {
+func (e *Engine) admit(p *pass, single bool) {
 	q := &e.queue
 	q.Lock()
-	waiting := append(p.candidates[:0], q.waiting...)
-	for _, r := range waiting {
-		r.inPass = true // from now on a caller who is cancelled waits: what is his is being read
+	waiting := p.candidates[:0]
+	for _, r := range q.waiting {
+		if r.single() == single && !r.inPass {
+			r.inPass = true // from now on a caller who is cancelled waits: what is his is being read
+			waiting = append(waiting, r)
+		}
 	}
 	q.Unlock()
 	p.candidates = waiting
@@ -235,7 +276,7 @@ func (e *Engine) admit(p *pass) {
 			err = ErrClosed
 		}
 		if err == nil {
-			if fits = (n > 1 || p.singles < e.parallel) && rows+n <= e.rows; fits {
+			if fits = (n > 1 || p.singles < p.alone) && rows+n <= p.rows; fits {
 				err = e.reserve(r.ctx, s, s.length+n)
 			}
 		}

@@ -42,14 +42,15 @@ type expertTask struct{ expert, from, to int }
 // expertSlices is about the number of parts that a token's active neurons are cut into. Many numbers of threads divide it.
 const expertSlices = 24
 
-func newReLUFFN(f *feedForward, e *Engine, a *arena) *reluFFN {
-	ffn, pairs := e.config.MoE.ExpertFFN, e.parallel*f.topK
+func newReLUFFN(f *feedForward, a *arena) *reluFFN {
+	ffn, alone := f.p.config.MoE.ExpertFFN, f.p.alone
+	pairs := alone * f.topK
 	m := &reluFFN{feedForward: f, ffn: ffn, parts: max(1, expertSlices/f.topK)}
 	m.rows = (f.topK*m.parts + 3) / 4 * 4
 	m.gates, m.neurons, m.h = take[float32](a, pairs*ffn), take[int32](a, pairs*ffn), take[float32](a, pairs*ffn)
-	m.pairs, m.filled = make([]reluPair, 0, pairs), make([]int32, e.parallel)
-	m.slices = take[float32](a, e.parallel*m.rows*f.hidden)
-	m.active = take[int32](a, e.rows*f.topK)
+	m.pairs, m.filled = make([]reluPair, 0, pairs), make([]int32, alone)
+	m.slices = take[float32](a, alone*m.rows*f.hidden)
+	m.active = take[int32](a, f.p.rows*f.topK)
 	m.do.gates, m.do.neurons, m.do.sum, m.do.batch, m.do.batchSum = m.doGates, m.doNeurons, m.doSum, m.doBatch, m.doBatchSum
 	return m
 }

@@ -33,6 +33,13 @@ func newMappedStore(r *format.Reader, data []byte, p *pool, stats *counters) *ma
 	return s
 }
 
+// beside returns a store for a pass that runs beside that of s: it shares what is known to be intact.
+func (s *mappedStore) beside() *mappedStore {
+	b := &mappedStore{reader: s.reader, data: s.data, pool: s.pool, stats: s.stats, verified: s.verified}
+	b.doVerify = b.verify
+	return b
+}
+
 // want asks for those experts to be read ahead that are used for the first time.
 func (s *mappedStore) want(_, _ int, chosen []chosenExpert) {
 	s.stats.uses.Add(int64(len(chosen)))
