@@ -73,8 +73,8 @@ type Engine struct {
 	trace    func(n int, experts []int32) error // nil: none
 	observer Observer                           // nil: none
 	activity ExpertObserver                     // nil: none
-	pass     *pass // of segments of several tokens
-	quick    *pass // of single tokens, which may run between two layers of the other; with one sequence at a time the same pass
+	pass     *pass                              // of segments of several tokens
+	quick    *pass                              // of single tokens, which may run between two layers of the other; with one sequence at a time the same pass
 	clock    clock
 	stats    counters
 	uses     []atomic.Int64 // by expert: how many tokens chose it
