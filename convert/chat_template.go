@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -50,7 +49,7 @@ func (s *source) chatTemplate() (text string, notes []string, err error) {
 // readAdditionalTemplates reads additional_chat_templates/NAME.jinja.
 func (s *source) readAdditionalTemplates() error {
 	dir := filepath.Join(s.dir, "additional_chat_templates")
-	entries, err := os.ReadDir(dir)
+	entries, err := s.place.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -63,7 +62,7 @@ func (s *source) readAdditionalTemplates() error {
 			continue
 		}
 		path := filepath.Join(dir, entry.Name())
-		text, err := readSmall(path)
+		text, err := readSmall(s.place, path)
 		if err != nil {
 			return readError(path, err)
 		}

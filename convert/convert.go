@@ -97,8 +97,10 @@ func fallbackNotes(all []Fallback) []string {
 
 // input is a model that [Run] makes a file of.
 type input interface {
-	// files returns the paths of everything that the model is made from.
+	// files returns the paths of everything that the model is made from: the small files and those of weights.
 	files() []string
+	smallFiles() []string
+	weightFiles() []string
 	// read reads what there is besides the weights, and says where those are.
 	read() (*material, error)
 	close() error
@@ -186,19 +188,7 @@ func Quantize(ctx context.Context, src, dst string, opts Options) (*Result, erro
 func produce(ctx context.Context, begin time.Time, dst string, m *material, opts Options,
 	check func(context.Context) ([]format.SourceFile, error)) (*Result, error) {
 
-	notes := m.notes
-	if opts.Threads <= 0 {
-		opts.Threads = goruntime.GOMAXPROCS(0)
-	}
-	if opts.Calibration != nil {
-		if err := opts.Calibration.Check(&m.meta.Config); err != nil {
-			return nil, err
-		}
-	}
-	if opts.Encoder == GPTQ && !opts.Calibration.HasCovariance() {
-		return nil, fmt.Errorf("the encoder gptq %w, with covariances", ErrCalibration)
-	}
-	p, err := newPlan(&m.meta.Config, m.weights, &opts.Recipe)
+	p, err := m.plan(&opts)
 	if err != nil {
 		return nil, err
 	}
@@ -222,6 +212,35 @@ func produce(ctx context.Context, begin time.Time, dst string, m *material, opts
 	if err := group.Wait(); err != nil {
 		return nil, interrupted(err)
 	}
+	notes, provenance := p.provenance(m, opts, sources, nonfinite)
+	if err := w.Commit(provenance); err != nil {
+		return nil, err
+	}
+	for _, l := range w.Leftovers() {
+		notes = append(notes, fmt.Sprintf("%s, %d bytes that a run which was killed had left behind, was removed", l.Path, l.Bytes))
+	}
+	return p.result(dst, notes, begin)
+}
+
+// plan checks the options and makes the plan.
+func (m *material) plan(opts *Options) (*plan, error) {
+	if opts.Threads <= 0 {
+		opts.Threads = goruntime.GOMAXPROCS(0)
+	}
+	if opts.Calibration != nil {
+		if err := opts.Calibration.Check(&m.meta.Config); err != nil {
+			return nil, err
+		}
+	}
+	if opts.Encoder == GPTQ && !opts.Calibration.HasCovariance() {
+		return nil, fmt.Errorf("the encoder gptq %w, with covariances", ErrCalibration)
+	}
+	return newPlan(&m.meta.Config, m.weights, &opts.Recipe)
+}
+
+// provenance returns the notes about what was made, and what the file says of how it came to be.
+func (p *plan) provenance(m *material, opts Options, sources []format.SourceFile, nonfinite int64) ([]string, format.Provenance) {
+	notes := m.notes
 	if nonfinite > 0 {
 		notes = append(notes, fmt.Sprintf("%d weights are NaN or infinite", nonfinite))
 	}
@@ -232,19 +251,17 @@ func produce(ctx context.Context, begin time.Time, dst string, m *material, opts
 	if _, ok := m.weights.(*ggufWeights); ok && opts.Keep && !p.keep {
 		notes = append(notes, fmt.Sprintf("nothing in the source is quantized: its matrices are stored as %s, as those of a checkpoint are", opts.Type))
 	}
-	provenance := format.Provenance{
+	return notes, format.Provenance{
 		Tool:    opts.Tool,
 		Options: opts.provenance(p.keep),
 		General: m.general,
 		Sources: sources,
 		Notes:   append(slices.Clone(notes), fallbackNotes(p.fallbacks)...),
 	}
-	if err := w.Commit(provenance); err != nil {
-		return nil, err
-	}
-	for _, l := range w.Leftovers() {
-		notes = append(notes, fmt.Sprintf("%s, %d bytes that a run which was killed had left behind, was removed", l.Path, l.Bytes))
-	}
+}
+
+// result tells of the file that was made.
+func (p *plan) result(dst string, notes []string, begin time.Time) (*Result, error) {
 	result := &Result{SourceBytes: p.sourceBytes, Elapsed: time.Since(begin), Fallbacks: p.fallbacks, Losses: p.losses, Notes: notes,
 		Type: p.mainType()}
 	for i := range p.records {

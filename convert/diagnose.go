@@ -92,7 +92,7 @@ const saveTokenizer = "; AutoTokenizer.from_pretrained(dir).save_pretrained(dir)
 // otherTokenizer says what a checkpoint without tokenizer.json has in its place.
 func (s *source) otherTokenizer() string {
 	for _, name := range []string{"tokenizer.model", "qwen.tiktoken", "tiktoken.model", "vocab.json", "merges.txt"} {
-		if _, err := os.Stat(filepath.Join(s.dir, name)); err == nil {
+		if _, err := s.place.Stat(filepath.Join(s.dir, name)); err == nil {
 			return ", and " + name + " alone is not read" + saveTokenizer
 		}
 	}
@@ -177,7 +177,7 @@ func look(path string) *place {
 	for _, e := range entries {
 		p.names = append(p.names, e.Name())
 	}
-	if text, err := readSmall(filepath.Join(p.dir, "config.json")); err == nil {
+	if text, err := readSmall(checkpoint.Disk, filepath.Join(p.dir, "config.json")); err == nil {
 		if p.text, err = strictJSON(text); err == nil {
 			p.method = parseQuantization(p.text)
 		}
@@ -216,7 +216,7 @@ func (p *place) adapter(err error) *Diagnosis {
 		var fields struct {
 			Base string `json:"base_model_name_or_path"`
 		}
-		if text, err := readSmall(filepath.Join(p.dir, "adapter_config.json")); err == nil && json.Unmarshal(text, &fields) == nil && fields.Base != "" {
+		if text, err := readSmall(checkpoint.Disk, filepath.Join(p.dir, "adapter_config.json")); err == nil && json.Unmarshal(text, &fields) == nil && fields.Base != "" {
 			d.What += fmt.Sprintf("; its model is %q", fields.Base)
 		}
 	}

@@ -18,6 +18,10 @@
 // diagnose.go looks at what could not be converted and says what it is and what to do: all advice is there, and errors have none.
 // quantization.go tells how weights were quantized that are not read.
 //
+// A checkpoint that comes over a network is converted in the order of its bytes: stream.go, stream_jobs.go, stream_run.go and
+// stream_files.go cut the plan into jobs that are done as soon as their bytes are there, and remember what was done, so that another
+// process can go on. Package pull brings the bytes.
+//
 // survey.go tells what a conversion is going to make before it begins.
 //
 // Packages underneath: checkpoint reads weights from safetensors and torch files and knows nothing of architectures, calibration

@@ -25,10 +25,11 @@ var defaultBlock = [2]int{128, 128}
 // scales are those of a tensor [lead·rows, cols], in blocks.
 type scales struct {
 	load       func() ([]float32, error)
-	rows       int    // of each matrix
-	block      [2]int // rows and columns that share one
-	down, over int    // blocks in a matrix
-	one        bool   // one scale for all matrices
+	source     *checkpoint.Tensor // what load reads; nil: nothing
+	rows       int                // of each matrix
+	block      [2]int             // rows and columns that share one
+	down, over int                // blocks in a matrix
+	one        bool               // one scale for all matrices
 }
 
 // scalesOf returns the scales of a tensor, nil if it needs none. What is wrong with them is told when they are read.
@@ -55,7 +56,7 @@ func (w *checkpointWeights) scalesOf(name string, t *checkpoint.Tensor) *scales 
 }
 
 func newScales(t, x *checkpoint.Tensor, block [2]int) (*scales, error) {
-	s := &scales{rows: t.Rows()}
+	s := &scales{rows: t.Rows(), source: x}
 	lead := 1
 	if d := len(t.Shape); d > 2 {
 		s.rows = t.Shape[d-2]

@@ -148,8 +148,8 @@ func severalError(dir string, all []string) error {
 }
 
 // readSmall reads a small file of a checkpoint. The error of one that is not there is fs.ErrNotExist.
-func readSmall(path string) ([]byte, error) {
-	info, err := os.Stat(path)
+func readSmall(files checkpoint.Files, path string) ([]byte, error) {
+	info, err := files.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if target, e := os.Readlink(path); e == nil {
 			return nil, &checkpoint.Error{Kind: errLink, Path: path, Err: fmt.Errorf("a link to %s, which does not exist", target)}
@@ -164,7 +164,7 @@ func readSmall(path string) ([]byte, error) {
 	case info.Size() > maxSmall:
 		return nil, fmt.Errorf("%d bytes are more than the %d that such a file may have", info.Size(), maxSmall)
 	}
-	text, err := os.ReadFile(path)
+	text, err := files.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 
 // source is a checkpoint: its weights and the small files beside them. A file that is not there is nil.
 type source struct {
+	place   checkpoint.Files
 	dir     string
 	weights *checkpoint.Checkpoint
 	model   format.Config
@@ -24,6 +25,8 @@ type source struct {
 
 	tokens tokenizer.Files
 
+	same sameFunc
+
 	additionalTemplates []tokenizer.NamedTemplate
 }
 
@@ -33,11 +36,17 @@ func openSource(path string) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &source{dir: found, notes: notes}
-	if !isDir(found) {
-		s.dir = filepath.Dir(found)
+	return openSourceFrom(checkpoint.Disk, found, notes)
+}
+
+// openSourceFrom opens a checkpoint directory, or a weights file beside its config.json.
+func openSourceFrom(files checkpoint.Files, path string, notes []string) (*source, error) {
+	s := &source{place: files, dir: path, notes: notes, same: equalTensors}
+	if info, err := files.Stat(path); err != nil || !info.IsDir() {
+		s.dir = filepath.Dir(path)
 	}
-	if err := s.readSmall(); err != nil {
+	err := s.readSmall()
+	if err != nil {
 		return nil, err
 	}
 	if s.config == nil {
@@ -46,7 +55,7 @@ func openSource(path string) (*source, error) {
 	if s.model, err = ParseConfig(s.config); err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(s.dir, "config.json"), err)
 	}
-	if s.weights, err = checkpoint.OpenLimited(found, tensorLimit(&s.model)); err != nil {
+	if s.weights, err = checkpoint.OpenFrom(files, path, tensorLimit(&s.model)); err != nil {
 		return nil, err
 	}
 	s.notes = append(s.notes, s.weights.Notes()...)
@@ -75,7 +84,7 @@ func (s *source) readSmall() error {
 			continue // tokenizer.json says it all
 		}
 		path := filepath.Join(s.dir, f.name)
-		text, err := readSmall(path)
+		text, err := readSmall(s.place, path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -126,7 +135,9 @@ func cause(err error) error {
 }
 
 // files returns the paths of everything that the model is made from.
-func (s *source) files() []string { return slices.Concat(s.small, s.weights.Files()) }
+func (s *source) files() []string       { return slices.Concat(s.small, s.weights.Files()) }
+func (s *source) smallFiles() []string  { return s.small }
+func (s *source) weightFiles() []string { return s.weights.Files() }
 
 // meta reads the small files.
 func (s *source) meta() (*format.Meta, []string, error) {
@@ -176,7 +187,7 @@ func (s *source) parseTokenizer() (*tokenizer.Tokenizer, []string, error) {
 
 // settleHead decides where the language-model head is. A checkpoint of tied embeddings may hold lm_head.weight all the
 // same: torch files repeat the embedding matrix under that name. If it differs it is a head of its own.
-func settleHead(w *checkpointWeights, m *format.Meta, notes *[]string) error {
+func settleHead(w *checkpointWeights, m *format.Meta, notes *[]string, equal sameFunc) error {
 	headKey, embedKey := key{format.RoleHead, -1, -1}, key{format.RoleEmbedding, -1, -1}
 	if !m.Config.TiedEmbeddings {
 		return nil
@@ -189,7 +200,7 @@ func settleHead(w *checkpointWeights, m *format.Meta, notes *[]string) error {
 	if !ok {
 		return nil // the plan says that it is missing
 	}
-	same, err := equalTensors(head, embed)
+	same, err := equal(head, embed)
 	if err != nil {
 		return err
 	}
@@ -215,8 +226,11 @@ func (s *source) read() (*material, error) {
 		return nil, err
 	}
 	m.weights, m.notes = weights, append(notes, more...)
-	return m, settleHead(weights, &m.meta, &m.notes)
+	return m, settleHead(weights, &m.meta, &m.notes, s.same)
 }
+
+// sameFunc tells whether two tensors are worth the same.
+type sameFunc func(a, b tensor) (bool, error)
 
 // equalTensors compares what two tensors are worth, whatever they are stored in.
 func equalTensors(a, b tensor) (bool, error) {

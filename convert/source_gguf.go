@@ -19,15 +19,20 @@ func promisesGGUF(path string) bool {
 }
 
 // ggufSource is a model in a GGUF file, or in a set of them.
-type ggufSource struct{ file *gguf.File }
+type ggufSource struct {
+	file *gguf.File
+	same sameFunc
+}
 
 func openGGUF(path string) (*ggufSource, error) {
 	f, err := gguf.Open(path)
-	return &ggufSource{f}, err
+	return &ggufSource{f, equalTensors}, err
 }
 
-func (s *ggufSource) files() []string { return s.file.Paths() }
-func (s *ggufSource) close() error    { return s.file.Close() }
+func (s *ggufSource) files() []string       { return s.file.Paths() }
+func (s *ggufSource) smallFiles() []string  { return nil }
+func (s *ggufSource) weightFiles() []string { return s.file.Paths() }
+func (s *ggufSource) close() error          { return s.file.Close() }
 
 func (s *ggufSource) read() (*material, error) {
 	model, err := s.file.Model()
@@ -73,7 +78,7 @@ func (s *ggufSource) settleHead(m *material) error {
 	if !ok {
 		return nil
 	}
-	same, err := equalTensors(head, embed)
+	same, err := s.same(head, embed)
 	if same {
 		m.meta.Config.TiedEmbeddings = true
 		m.note("%s repeats %s: stored once, as tied embeddings", head.Name(), embed.Name())

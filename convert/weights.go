@@ -30,9 +30,17 @@ type tensor interface {
 	Bytes() int64
 	// Read decodes rows [row, row+n) into dst. buf belongs to the goroutine.
 	Read(dst []float32, row, n int, buf *readBuffer) error
+	// spans tells which bytes Read reads for rows [row, row+n), and whatever else it needs. ok is false if that is not known.
+	spans(row, n int) (all []span, ok bool)
 	// Type returns the type that the weights are in, if it is one of those that files are made of. Nothing is stored in a better
 	// one: what was lost cannot be brought back.
 	Type() (t quant.Type, known bool)
+}
+
+// span is a part of a file of weights.
+type span struct {
+	file     string
+	from, to int64
 }
 
 // blocks is a tensor whose rows can be taken over as they are, in its Type.

@@ -165,6 +165,17 @@ func (c checkpointTensor) Bytes() int64 {
 	return c.t.Bytes() / int64(c.t.Rows()*c.t.Cols()) * int64(c.rows*c.cols)
 }
 
+func (c checkpointTensor) spans(row, n int) ([]span, bool) {
+	from, to, ok := c.t.Span(c.row+row, n)
+	all := []span{{c.t.File, from, to}}
+	if c.scales != nil && c.scales.source != nil {
+		x := c.scales.source
+		from, to, contiguous := x.Span(0, x.Rows())
+		all, ok = append(all, span{x.File, from, to}), ok && contiguous
+	}
+	return all, ok
+}
+
 func (c checkpointTensor) Read(dst []float32, row, n int, buf *readBuffer) error {
 	if err := c.read(dst, c.row+row, n, buf); err != nil {
 		return err

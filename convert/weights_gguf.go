@@ -82,6 +82,11 @@ func (g ggufTensor) Transposed() bool         { return g.transposed }
 func (g ggufTensor) Bytes() int64             { return g.t.Bytes() }
 func (g ggufTensor) Type() (quant.Type, bool) { return g.t.Type.Quant() }
 
+func (g ggufTensor) spans(row, n int) ([]span, bool) {
+	at, bytes := g.t.Offset(), int64(g.t.RowBytes())
+	return []span{{g.t.File(), at + int64(row)*bytes, at + int64(row+n)*bytes}}, true
+}
+
 // Read is short, so whoever wants to stop it waits for it.
 func (g ggufTensor) Read(dst []float32, row, n int, _ *readBuffer) error {
 	return g.t.ReadRows(context.Background(), dst, row, n)

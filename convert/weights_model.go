@@ -54,14 +54,15 @@ type modelTensor struct {
 	t      *format.Tensor
 }
 
-func (m modelTensor) Name() string             { return m.t.Name }
-func (m modelTensor) File() string             { return m.reader.Path() }
-func (m modelTensor) Shape() []int             { return m.t.Shape() }
-func (m modelTensor) Rows() int                { return m.t.Rows }
-func (m modelTensor) Cols() int                { return m.t.Cols }
-func (m modelTensor) Transposed() bool         { return m.t.Transposed }
-func (m modelTensor) Bytes() int64             { return m.t.Bytes() }
-func (m modelTensor) Type() (quant.Type, bool) { return m.t.Type, true }
+func (m modelTensor) Name() string                  { return m.t.Name }
+func (m modelTensor) File() string                  { return m.reader.Path() }
+func (m modelTensor) Shape() []int                  { return m.t.Shape() }
+func (m modelTensor) Rows() int                     { return m.t.Rows }
+func (m modelTensor) Cols() int                     { return m.t.Cols }
+func (m modelTensor) Transposed() bool              { return m.t.Transposed }
+func (m modelTensor) spans(int, int) ([]span, bool) { return nil, false }
+func (m modelTensor) Bytes() int64                  { return m.t.Bytes() }
+func (m modelTensor) Type() (quant.Type, bool)      { return m.t.Type, true }
 
 // checked: weights are looked at when a file is made.
 func (m modelTensor) checked() bool { return true }

@@ -1,7 +1,6 @@
 package format
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -23,51 +22,29 @@ type CreateOptions struct {
 
 // Writer writes one model file, which appears at Commit: see package outfile.
 type Writer struct {
-	path     string
-	file     *outfile.File
-	buf      *buffered
-	records  []Record
-	sections []Section
-	current  int // record that is being written
-	written  int64
-	hash     *xxh3.Hasher
-	err      error // the first write error; nothing is written after it
+	path string
+	file *outfile.File
+	buf  *buffered
+	*layout
+	current int // record that is being written
+	written int64
+	hash    *xxh3.Hasher
+	err     error // the first write error; nothing is written after it
 }
 
 // Create begins a file with the given metadata and records, whose Offset, Length and Checksum the Writer fills in: a record
 // is as long as its tensors reach, rounded up to its alignment. Records must come dense part first.
 func Create(path string, meta Meta, records []Record, opts CreateOptions) (*Writer, error) {
-	config, err := json.Marshal(meta.Config)
+	l, err := newLayout(meta, records)
 	if err != nil {
 		return nil, err
 	}
-	generation, err := json.Marshal(meta.Generation)
-	if err != nil {
-		return nil, err
-	}
-	w := &Writer{path: path, records: records, hash: xxh3.New()}
-	blobs := [][]byte{config, generation, meta.Tokenizer, []byte(meta.ChatTemplate)}
-	at := int64(headerSize)
-	for i, name := range []string{sectionConfig, sectionGeneration, sectionTokenizer, sectionTemplate} {
-		flags := uint32(0)
-		if i == 0 {
-			flags = flagRequired
-		}
-		w.sections = append(w.sections,
-			Section{Name: name, Offset: at, Length: int64(len(blobs[i])), Checksum: xxh3.Hash(blobs[i]), flags: flags})
-		at = alignUp(at+int64(len(blobs[i])), denseAlignment)
-	}
-	dirLength := int64(len(encodeDirectory(records)))
-	w.sections = append(w.sections, Section{Name: sectionDirectory, Offset: at, Length: dirLength, flags: flagRequired})
-	w.place(alignUp(at+dirLength, Alignment))
-
+	w := &Writer{path: path, layout: l, hash: xxh3.New()}
 	if w.file, err = outfile.Create(path, outfile.Options{Replace: opts.Force, Inputs: opts.Inputs, Open: opts.Create}); err != nil {
 		return nil, err
 	}
 	w.buf = &buffered{file: w.file}
-	for i, b := range blobs {
-		w.raw(b, w.sections[i].Offset)
-	}
+	w.writeMeta(w.raw)
 	if w.err != nil {
 		w.Abort()
 		return nil, w.err
@@ -75,46 +52,8 @@ func Create(path string, meta Meta, records []Record, opts CreateOptions) (*Writ
 	return w, nil
 }
 
-// place gives every record its place in the two data sections, the first of which begins at the given offset.
-func (w *Writer) place(at int64) {
-	dense := Section{Name: sectionDense, Offset: at, flags: flagRequired | flagRecords}
-	experts := Section{Name: sectionExperts, flags: flagRequired | flagRecords}
-	inExperts := false
-	for i := range w.records {
-		r := &w.records[i]
-		if r.IsExpert() && !inExperts {
-			dense.Length = alignUp(at, Alignment) - dense.Offset
-			at, inExperts = dense.end(), true
-			experts.Offset = at
-		}
-		var end int64
-		for j := range r.Tensors {
-			end = max(end, r.Tensors[j].end())
-		}
-		r.Offset, r.Length = at, alignUp(end, r.alignment())
-		at += r.Length
-	}
-	if inExperts {
-		experts.Length = at - experts.Offset
-	} else {
-		dense.Length = alignUp(at, Alignment) - dense.Offset
-		experts.Offset = dense.end()
-	}
-	w.sections = append(w.sections, dense, experts)
-}
-
 // Records returns the records with their places; the slice is the one given to [Create].
 func (w *Writer) Records() []Record { return w.records }
-
-// experts returns the number of records that are experts.
-func (w *Writer) experts() (n int) {
-	for i := range w.records {
-		if w.records[i].IsExpert() {
-			n++
-		}
-	}
-	return n
-}
 
 // DataBytes returns the bytes of all records together: what Write must be given.
 func (w *Writer) DataBytes() int64 {
@@ -172,30 +111,9 @@ func (w *Writer) Commit(p Provenance) error {
 	if w.err == nil && w.current != len(w.records) {
 		w.err = fmt.Errorf("write %s: %s is incomplete", w.path, &w.records[w.current])
 	}
-	text, err := json.Marshal(p)
-	if err != nil {
+	if err := w.writeEnd(p, w.raw); err != nil {
 		return err
 	}
-	last := w.sections[len(w.sections)-1]
-	provenance := Section{Name: sectionProvenance, Offset: last.end(), Length: int64(len(text)),
-		Checksum: xxh3.Hash(text), flags: flagRequired}
-	directory := encodeDirectory(w.records)
-	for i := range w.sections {
-		if w.sections[i].Name == sectionDirectory {
-			w.sections[i].Checksum = xxh3.Hash(directory)
-			w.raw(directory, w.sections[i].Offset)
-		}
-	}
-	w.raw(text, provenance.Offset)
-	sections, end := append(w.sections, provenance), provenance.end()
-	if n := w.experts(); n > 0 {
-		// Room for what is learned later.
-		room := make([]byte, 2*usageBytes(n))
-		usage := Section{Name: sectionUsage, Offset: alignUp(end, Alignment), Length: int64(len(room)), flags: flagRecords}
-		w.raw(room, usage.Offset)
-		sections, end = append(sections, usage), usage.end()
-	}
-	w.raw(encodeHeader(end, sections), 0)
 	if w.err == nil {
 		w.err = w.buf.flush()
 	}

@@ -8,16 +8,38 @@ import (
 	"os"
 )
 
-// file is an open weight file. Reads are positional, so that one file serves many goroutines; tests put failing files in its
-// place.
-type file interface {
+// File is an open weight file. Reads are positional, so that one file serves many goroutines.
+type File interface {
 	io.ReaderAt
 	io.Closer
 	Size() int64
 }
 
-// opener opens the file at path for reading.
-type opener func(path string) (file, error)
+type file = File
+
+// Files is a place that has files: the disk, or a repository of a Hub. Paths are such as package filepath makes. The methods are those of
+// package os; what Open returns an error about is a regular file.
+type Files interface {
+	Open(path string) (File, error)
+	Stat(path string) (fs.FileInfo, error)
+	Lstat(path string) (fs.FileInfo, error)
+	ReadDir(dir string) ([]fs.DirEntry, error)
+	ReadFile(path string) ([]byte, error)
+}
+
+// Disk is the disk.
+var Disk Files = disk{openOS}
+
+// disk opens files in a way of its own: tests have some that fail.
+type disk struct {
+	open func(path string) (File, error)
+}
+
+func (d disk) Open(path string) (File, error)          { return d.open(path) }
+func (disk) Stat(path string) (fs.FileInfo, error)     { return os.Stat(path) }
+func (disk) Lstat(path string) (fs.FileInfo, error)    { return os.Lstat(path) }
+func (disk) ReadFile(path string) ([]byte, error)      { return os.ReadFile(path) }
+func (disk) ReadDir(dir string) ([]fs.DirEntry, error) { return os.ReadDir(dir) }
 
 type osFile struct {
 	*os.File

@@ -24,8 +24,8 @@ type index struct {
 	count  int                 // tensors
 }
 
-func readIndex(path string, open opener, max int) (*index, error) {
-	f, err := open(path)
+func readIndex(path string, files Files, max int) (*index, error) {
+	f, err := files.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package checkpoint
 
 import (
 	"errors"
-	"os"
 	"slices"
 )
 
@@ -39,33 +38,38 @@ func Open(path string) (*Checkpoint, error) { return OpenLimited(path, MaxTensor
 // OpenLimited is Open for a checkpoint of at most maxTensors tensors. A file that names more is refused before its header is parsed,
 // which for the largest headers that the format allows would take half a minute and a gigabyte.
 func OpenLimited(path string, maxTensors int) (*Checkpoint, error) {
-	return open(path, openOS, maxTensors)
+	return open(path, Disk, maxTensors)
+}
+
+// OpenFrom is OpenLimited for files that are elsewhere.
+func OpenFrom(files Files, path string, maxTensors int) (*Checkpoint, error) {
+	return open(path, files, maxTensors)
 }
 
 // OpenSafetensors opens one safetensors file, whatever its name.
 func OpenSafetensors(path string) (*Checkpoint, error) {
 	c := &Checkpoint{byName: make(map[string]*Tensor), left: MaxTensors}
-	if _, err := c.addFile(path, readSafetensors, openOS); err != nil {
+	if _, err := c.addFile(path, readSafetensors, Disk); err != nil {
 		c.Close()
 		return nil, err
 	}
 	return c, nil
 }
 
-func open(path string, openFile opener, maxTensors int) (*Checkpoint, error) {
-	info, err := os.Stat(path)
+func open(path string, files Files, maxTensors int) (*Checkpoint, error) {
+	info, err := files.Stat(path)
 	if err != nil {
 		return nil, openError(path, err)
 	}
 	c := &Checkpoint{byName: make(map[string]*Tensor), left: maxTensors}
 	var s *set
 	if info.IsDir() {
-		s, c.notes, err = findSet(path, openFile, maxTensors)
+		s, c.notes, err = findSet(path, files, maxTensors)
 	} else {
-		s, c.notes, err = setOf(path, openFile, maxTensors)
+		s, c.notes, err = setOf(path, files, maxTensors)
 	}
 	if err == nil {
-		err = c.addSet(s, openFile)
+		err = c.addSet(s, files)
 	}
 	if err != nil {
 		c.Close()
@@ -74,9 +78,9 @@ func open(path string, openFile opener, maxTensors int) (*Checkpoint, error) {
 	return c, nil
 }
 
-func (c *Checkpoint) addSet(s *set, openFile opener) error {
+func (c *Checkpoint) addSet(s *set, files Files) error {
 	for _, name := range s.files {
-		tensors, err := c.addFile(s.path(name), s.read, openFile)
+		tensors, err := c.addFile(s.path(name), s.read, files)
 		if err != nil {
 			return err
 		}
@@ -90,8 +94,8 @@ func (c *Checkpoint) addSet(s *set, openFile opener) error {
 }
 
 // addFile opens one weight file and adds its tensors.
-func (c *Checkpoint) addFile(path string, read reader, openFile opener) ([]*Tensor, error) {
-	f, err := openFile(path)
+func (c *Checkpoint) addFile(path string, read reader, files Files) ([]*Tensor, error) {
+	f, err := files.Open(path)
 	if err != nil {
 		return nil, err
 	}

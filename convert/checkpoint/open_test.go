@@ -118,11 +118,11 @@ func TestOpenFailures(t *testing.T) {
 	for _, path := range []string{dir, torch} {
 		for good := range 20 { // reads that succeed
 			closed, opened := 0, 0
-			_, err := open(path, func(path string) (file, error) {
+			_, err := open(path, disk{func(path string) (file, error) {
 				data, err := os.ReadFile(path)
 				opened++
 				return &countdown{memFile{data: data, closed: &closed}, &good}, err
-			}, MaxTensors)
+			}}, MaxTensors)
 			if err != nil {
 				wantError(t, err, dir, syscall.EIO.Error())
 			}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -40,11 +39,11 @@ var layouts = []layout{
 }
 
 // findSet returns the weights of a directory, and notes about those that were passed over.
-func findSet(dir string, openFile opener, max int) (*set, []string, error) {
+func findSet(dir string, files Files, max int) (*set, []string, error) {
 	var first error // what is wrong with the best set that is there
 	consider := func(s *set, err error) (*set, []string, error) {
 		if err == nil {
-			err = s.probe(openFile)
+			err = s.probe(files)
 		}
 		switch {
 		case err == nil && first == nil:
@@ -60,7 +59,7 @@ func findSet(dir string, openFile opener, max int) (*set, []string, error) {
 	}
 	for _, layout := range layouts {
 		path := filepath.Join(dir, layout.name)
-		if _, err := os.Lstat(path); err != nil {
+		if _, err := files.Lstat(path); err != nil {
 			if errors.Is(err, fs.ErrNotExist) {
 				continue
 			}
@@ -69,13 +68,13 @@ func findSet(dir string, openFile opener, max int) (*set, []string, error) {
 		s := &set{dir: dir, name: layout.name, files: []string{layout.name}, read: layout.read}
 		var err error
 		if layout.indexed {
-			s, err = indexedSet(path, layout.read, openFile, max)
+			s, err = indexedSet(path, layout.read, files, max)
 		}
 		if s, notes, err := consider(s, err); s != nil || err != nil {
 			return s, notes, err
 		}
 	}
-	names, err := weightNames(dir)
+	names, err := weightNames(files, dir)
 	if err != nil {
 		return nil, nil, openError(dir, err)
 	}
@@ -83,7 +82,7 @@ func findSet(dir string, openFile opener, max int) (*set, []string, error) {
 		if len(s.files) == 1 && first != nil {
 			continue // it may be a part of what is not whole
 		}
-		if s, notes, err := consider(s, s.missing()); s != nil || err != nil {
+		if s, notes, err := consider(s, s.missing(files)); s != nil || err != nil {
 			if len(notes) == 0 && s != nil {
 				notes = []string{fmt.Sprintf("%s: there is no index: %s is used", dir, s.name)}
 			}
@@ -93,14 +92,14 @@ func findSet(dir string, openFile opener, max int) (*set, []string, error) {
 	switch {
 	case first == nil:
 		first = noWeights(dir, names)
-	case len(names) == 1 && !slices.ContainsFunc(layouts, func(l layout) bool { return exists(filepath.Join(dir, l.name)) }):
+	case len(names) == 1 && !slices.ContainsFunc(layouts, func(l layout) bool { return exists(files, filepath.Join(dir, l.name)) }):
 		first = fmt.Errorf("%w; %w", noWeights(dir, names), first) // about a file of another name
 	}
 	return nil, nil, first
 }
 
-func exists(path string) bool {
-	_, err := os.Lstat(path)
+func exists(files Files, path string) bool {
+	_, err := files.Lstat(path)
 	return err == nil
 }
 
@@ -137,9 +136,9 @@ func absent(err error) bool {
 }
 
 // probe looks at how the files of a set begin. The error is about the first that is not there or something else.
-func (s *set) probe(openFile opener) error {
+func (s *set) probe(files Files) error {
 	for _, name := range s.files {
-		f, err := openFile(s.path(name))
+		f, err := files.Open(s.path(name))
 		if err != nil {
 			return err
 		}
@@ -153,20 +152,20 @@ func (s *set) probe(openFile opener) error {
 }
 
 // indexedSet returns the shards that an index names, all of which are there.
-func indexedSet(path string, read reader, openFile opener, max int) (*set, error) {
-	x, err := readIndex(path, openFile, max)
+func indexedSet(path string, read reader, files Files, max int) (*set, error) {
+	x, err := readIndex(path, files, max)
 	if err != nil {
 		return nil, err
 	}
 	s := &set{dir: filepath.Dir(path), name: filepath.Base(path), files: x.shards, index: x, read: read}
-	return s, s.missing()
+	return s, s.missing(files)
 }
 
 // missing returns an error that names the files of a set that are not there.
-func (s *set) missing() error {
+func (s *set) missing(files Files) error {
 	var missing []string
 	for _, name := range s.files {
-		if _, err := os.Lstat(s.path(name)); errors.Is(err, fs.ErrNotExist) {
+		if _, err := files.Lstat(s.path(name)); errors.Is(err, fs.ErrNotExist) {
 			missing = append(missing, name)
 		}
 	}
@@ -211,8 +210,8 @@ func shardsLike(name string) []string {
 var notWeights = regexp.MustCompile(`(?i)^(adapter_model|optimizer|scheduler|scaler|training_args|rng_state|random_states|consolidated\.safetensors\.index|quantize_config|value_head|tokenizer)`)
 
 // weightNames returns the names of the weight files in a directory.
-func weightNames(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
+func weightNames(files Files, dir string) ([]string, error) {
+	entries, err := files.ReadDir(dir)
 	var names []string
 	for _, e := range entries {
 		if readerByName(e.Name()) != nil && !notWeights.MatchString(e.Name()) && !e.IsDir() {
@@ -255,34 +254,34 @@ func shardSet(dir string, all []string) *set {
 }
 
 // setOf returns the weights that a file stands for: all of its index, all shards of which it is one, or it alone.
-func setOf(path string, openFile opener, max int) (*set, []string, error) {
+func setOf(path string, files Files, max int) (*set, []string, error) {
 	dir, name := filepath.Dir(path), filepath.Base(path)
 	if base, ok := strings.CutSuffix(strings.ToLower(name), ".index.json"); ok {
 		read := readTorch
 		if strings.HasSuffix(base, ".safetensors") {
 			read = readSafetensors
 		}
-		s, err := indexedSet(path, read, openFile, max)
+		s, err := indexedSet(path, read, files, max)
 		return s, nil, err
 	}
-	read, err := readerOf(path, openFile)
+	read, err := readerOf(path, files)
 	if err != nil {
 		return nil, nil, err
 	}
 	all := shardsLike(name)
 	for _, layout := range layouts {
 		index := filepath.Join(dir, layout.name)
-		if _, err := os.Lstat(index); err != nil || !layout.indexed {
+		if _, err := files.Lstat(index); err != nil || !layout.indexed {
 			continue
 		}
-		s, err := indexedSet(index, layout.read, openFile, max)
+		s, err := indexedSet(index, layout.read, files, max)
 		if err == nil && len(s.files) > 1 && slices.Contains(s.files, name) {
 			return s, []string{oneOf(path, s)}, nil
 		}
 	}
 	if all != nil {
 		s := shardSet(dir, all)
-		return s, []string{oneOf(path, s)}, s.missing()
+		return s, []string{oneOf(path, s)}, s.missing(files)
 	}
 	return &set{dir: dir, name: name, files: []string{name}, read: read}, nil, nil
 }
@@ -303,11 +302,11 @@ func readerByName(name string) reader {
 }
 
 // readerOf chooses by a file's name, and if that says nothing by how it begins.
-func readerOf(path string, openFile opener) (reader, error) {
+func readerOf(path string, files Files) (reader, error) {
 	if read := readerByName(path); read != nil {
 		return read, nil
 	}
-	f, err := openFile(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -41,6 +41,12 @@ func (t *Tensor) Bytes() int64 {
 	return int64(t.rows) * int64(t.cols) * t.DType.bits() / 8
 }
 
+// Span tells which bytes of its file rows [row, row+n) are. ok is false if they do not lie together, as those of a view do not.
+func (t *Tensor) Span(row, n int) (from, to int64, ok bool) {
+	bytes := int64(t.cols) * t.DType.bits() / 8
+	return t.off + int64(row)*bytes, t.off + int64(row+n)*bytes, t.strides == nil
+}
+
 // pieceBytes is how much is read at once: enough to make the cost of a call small, and little enough for the second-level cache
 // of a core, from which the piece is then decoded.
 const pieceBytes = 256 << 10

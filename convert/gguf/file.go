@@ -33,12 +33,15 @@ type shard struct {
 // Open opens the file at path and reads its header. If it is one of a split set (NAME-00001-of-00003.gguf), the others are opened too: all have
 // to be there. It fails if that is no GGUF file, is cut short, or says what cannot be. Tensors whose type is not supported are no error before
 // they are read.
-func Open(path string) (*File, error) {
-	first, err := openShard(path)
+func Open(path string) (*File, error) { return OpenWith(path, openFile) }
+
+// OpenWith is Open for files that are elsewhere than on the disk: open opens them. The error of one that is not there is fs.ErrNotExist.
+func OpenWith(path string, open func(path string) (src io.ReaderAt, size int64, err error)) (*File, error) {
+	first, err := openShard(path, open)
 	if err != nil {
 		return nil, err
 	}
-	shards, err := first.set()
+	shards, err := first.set(open)
 	if err == nil {
 		var f *File
 		if f, err = newFile(shards); err == nil {
@@ -121,28 +124,39 @@ func (s *shard) place() error {
 }
 
 // openShard opens one file.
-func openShard(path string) (*shard, error) {
+func openShard(path string, open opener) (*shard, error) {
+	src, size, err := open(path)
+	if err != nil {
+		return nil, err
+	}
+	s, err := newShard(path, src, size)
+	if c, ok := src.(io.Closer); ok && err != nil {
+		c.Close()
+	}
+	return s, err
+}
+
+type opener = func(path string) (src io.ReaderAt, size int64, err error)
+
+// openFile opens one on the disk.
+func openFile(path string) (io.ReaderAt, int64, error) {
 	// To open a pipe would wait for somebody to write to it.
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, cause(err))
+		return nil, 0, fmt.Errorf("open %s: %w", path, cause(err))
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file", path)
+		return nil, 0, fmt.Errorf("%s is not a regular file", path)
 	}
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, cause(err))
+		return nil, 0, fmt.Errorf("open %s: %w", path, cause(err))
 	}
 	if info, err = file.Stat(); err != nil {
 		file.Close()
-		return nil, fmt.Errorf("open %s: %w", path, cause(err))
+		return nil, 0, fmt.Errorf("open %s: %w", path, cause(err))
 	}
-	s, err := newShard(path, file, info.Size())
-	if err != nil {
-		file.Close()
-	}
-	return s, err
+	return file, info.Size(), nil
 }
 
 func newShard(path string, src io.ReaderAt, size int64) (*shard, error) {

@@ -18,7 +18,7 @@ const setAdvice = "the files are not of one set: download them again, all from t
 
 // set opens the other shards of the set that s belongs to. What it returns is in order and has s in it; all that is not nil is to be closed, even
 // if there is an error.
-func (s *shard) set() ([]*shard, error) {
+func (s *shard) set(open opener) ([]*shard, error) {
 	count, no, err := s.split()
 	if err != nil || count == 1 {
 		return []*shard{s}, err
@@ -35,7 +35,7 @@ func (s *shard) set() ([]*shard, error) {
 	for i := range shards {
 		if i != no {
 			path := dir + fmt.Sprintf("%s-%05d-of-%05d.gguf", name[1], i+1, count)
-			if shards[i], err = openShard(path); errors.Is(err, fs.ErrNotExist) {
+			if shards[i], err = openShard(path, open); errors.Is(err, fs.ErrNotExist) {
 				err = fmt.Errorf("%s is missing: %s is one of %d files of a split model, and all have to be there: %w", path, base, count, fs.ErrNotExist)
 			}
 			if err != nil {

@@ -1,13 +1,205 @@
 package hub
 
-// Client asks the services.
-type Client struct{ config Config }
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+)
 
-// Config says where the services are and who asks.
-type Config struct {
-	// Endpoints are the services' addresses, without a path.
-	HuggingFace, ModelScope string
+// Client asks the services. It may be used by several goroutines at once.
+type Client struct {
+	config  Config
+	http    *http.Client
+	reached atomic.Bool // some service has answered once
 }
 
-// New returns a client. It may be used by several goroutines at once.
-func New(c Config) *Client { return &Client{c} }
+// New returns a client.
+func New(c Config) *Client {
+	c.Stall = orElse(c.Stall, 30*time.Second)
+	c.Attempts = orElse(c.Attempts, 12)
+	c.FirstWait = orElse(c.FirstWait, 500*time.Millisecond)
+	c.LongestWait = orElse(c.LongestWait, 5*time.Minute)
+	c.UserAgent = orElse(c.UserAgent, "st")
+	if c.Transport == nil {
+		c.Transport = newTransport()
+	}
+	return &Client{config: c, http: &http.Client{
+		Transport: c.Transport,
+		// Redirects are followed here: which headers go along, and where it stops, is ours to say.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+// newTransport makes a connection for every request that is under way. HTTP/2 would send them all over one, so that they share its rate.
+func newTransport() http.RoundTripper {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		Protocols:             protocols,
+		TLSHandshakeTimeout:   15 * time.Second,
+		IdleConnTimeout:       60 * time.Second,
+		MaxIdleConnsPerHost:   MaxConnections,
+		DisableCompression:    true, // sizes and ranges are those of the files
+		ReadBufferSize:        64 << 10,
+		ExpectContinueTimeout: time.Second,
+	}
+}
+
+// maxRedirects is how many are followed one after the other.
+const maxRedirects = 10
+
+// request is one to a service.
+type request struct {
+	service Service
+	method  string
+	url     string
+	header  http.Header
+	// metadata ends the redirects at the answer that tells of the file: see [huggingFace.locate].
+	metadata bool
+}
+
+// send makes a request once, and follows redirects. The token goes to the service's own address only: a storage has addresses that are
+// signed. The body is to be closed; reading it fails when no byte comes for a while.
+func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
+	if c.config.Offline {
+		return nil, ErrOffline
+	}
+	endpoint, err := c.config.endpoint(r.service)
+	if err != nil {
+		return nil, err
+	}
+	home, err := url.Parse(endpoint)
+	if err != nil {
+		return nil, err
+	}
+	at, err := url.Parse(r.url)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrProtocol, err)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	watch := newWatchdog(c.config.Stall, func() { cancel(errStalled) })
+	stop := func() { watch.stop(); cancel(nil) }
+	for n := 0; ; n++ {
+		req, err := http.NewRequestWithContext(ctx, r.method, at.String(), nil)
+		if err != nil {
+			stop()
+			return nil, fmt.Errorf("%w: %w", ErrProtocol, err)
+		}
+		for k, v := range r.header {
+			req.Header[k] = v
+		}
+		req.Header.Set("User-Agent", c.config.UserAgent)
+		req.Header.Set("Accept-Encoding", "identity")
+		if token := c.config.token(r.service); token != "" && sameOrigin(at, home) {
+			req.Header.Set("Authorization", "Bearer "+token)
+		}
+		resp, err := c.http.Do(req)
+		if err != nil {
+			err = stalledOr(ctx, err)
+			stop()
+			return nil, err
+		}
+		watch.kick()
+		c.reached.Store(true)
+		location := resp.Header.Get("Location")
+		if !isRedirect(resp.StatusCode) || location == "" {
+			resp.Body = &watchedBody{resp.Body, ctx, watch, stop}
+			return resp, nil
+		}
+		next, err := at.Parse(location)
+		switch {
+		case err != nil:
+			err = fmt.Errorf("%w: %s redirects to %q", ErrProtocol, withoutQuery(at.String()), location)
+		case next.Scheme != "http" && next.Scheme != "https" || at.Scheme == "https" && next.Scheme == "http":
+			err = fmt.Errorf("%w: %s redirects to %s, which is not secure", ErrProtocol, withoutQuery(at.String()), withoutQuery(location))
+		case n == maxRedirects:
+			err = fmt.Errorf("%w: %s leads to more than %d redirects", ErrProtocol, withoutQuery(r.url), maxRedirects)
+		case r.metadata && (resp.Header.Get("X-Linked-Etag") != "" || !sameOrigin(next, home)):
+			resp.Header.Set("Location", next.String())
+			resp.Body = &watchedBody{resp.Body, ctx, watch, stop}
+			return resp, nil
+		}
+		io.CopyN(io.Discard, resp.Body, 64<<10) // so that the connection can be used again
+		resp.Body.Close()
+		if err != nil {
+			stop()
+			return nil, err
+		}
+		at = next
+	}
+}
+
+func isRedirect(status int) bool {
+	switch status {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		return true
+	}
+	return false
+}
+
+func sameOrigin(a, b *url.URL) bool {
+	port := func(u *url.URL) string {
+		if p := u.Port(); p != "" {
+			return p
+		}
+		return map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return strings.EqualFold(a.Scheme, b.Scheme) && strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
+}
+
+// errStalled is about a server that sends nothing although it should.
+var errStalled = errors.New("nothing came for too long")
+
+func stalledOr(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); errors.Is(cause, errStalled) {
+		return errStalled
+	}
+	return err
+}
+
+// watchdog calls a function unless it is kicked again and again.
+type watchdog struct {
+	timer *time.Timer
+	after time.Duration
+}
+
+func newWatchdog(after time.Duration, bark func()) *watchdog {
+	return &watchdog{time.AfterFunc(after, bark), after}
+}
+
+func (w *watchdog) kick() { w.timer.Reset(w.after) }
+func (w *watchdog) stop() { w.timer.Stop() }
+
+// watchedBody is a body that is given up when nothing comes.
+type watchedBody struct {
+	io.ReadCloser
+	ctx   context.Context
+	watch *watchdog
+	stop  func()
+}
+
+func (b *watchedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if n > 0 {
+		b.watch.kick()
+	}
+	if err != nil && err != io.EOF {
+		err = stalledOr(b.ctx, err)
+	}
+	return n, err
+}
+
+func (b *watchedBody) Close() error {
+	err := b.ReadCloser.Close()
+	b.stop()
+	return err
+}

@@ -1,0 +1,394 @@
+package hub
+
+import (
+	"context"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// File is a file of a repository.
+type File struct {
+	Path string `json:"path"` // with slashes
+	Size int64  `json:"size"`
+	// SHA256 is the hash of the file's bytes, in hexadecimal. The Hub has it of large files only; "": unknown.
+	SHA256 string `json:"sha256,omitempty"`
+	// Blob is the name that Git gives to the file's bytes, SHA-1 of a header and the bytes; "": unknown, or that of a pointer to the file.
+	Blob string `json:"blob,omitempty"`
+	// Revision is the commit of this file, where the service has no commits of a whole repository; "": Repository.Commit.
+	Revision string `json:"revision,omitempty"`
+}
+
+// ETag is how the Hub's cache calls the file.
+func (f *File) ETag() string {
+	if f.SHA256 != "" {
+		return f.SHA256
+	}
+	return f.Blob
+}
+
+// Repository is one that is open, at one commit. It may be used by several goroutines at once.
+type Repository struct {
+	Ref    Ref
+	ID     string // ORG/NAME as it is called now: it may have been renamed
+	Commit string
+	Files  []File
+
+	client   *Client
+	protocol protocol
+	mu       sync.Mutex
+	places   map[string]*place // where files are, by path
+}
+
+// protocol is what a service speaks.
+type protocol interface {
+	// open finds out the commit and the files.
+	open(ctx context.Context, c *Client, ref Ref) (*Repository, error)
+	// locate finds out where a file's bytes are.
+	locate(ctx context.Context, r *Repository, f *File) (place, error)
+}
+
+// place is where a file's bytes are.
+type place struct {
+	url  string
+	etag string // of what is at url, if it is known and a strong one
+	odd  int    // answers that did not fit the file
+}
+
+// Open resolves a reference: its revision to a commit, and that to files.
+func (c *Client) Open(ctx context.Context, ref Ref) (*Repository, error) {
+	p := protocol(huggingFace{})
+	if ref.Service == ModelScope {
+		p = modelScope{}
+	}
+	r, err := p.open(ctx, c, ref)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", ref, err)
+	}
+	return r, r.attach(ref, c, p)
+}
+
+// Restore returns a repository that was open before, by what was kept of it. It asks nobody.
+func (c *Client) Restore(ref Ref, id, commit string, files []File) (*Repository, error) {
+	r := &Repository{ID: id, Commit: commit, Files: files}
+	p := protocol(huggingFace{})
+	if ref.Service == ModelScope {
+		p = modelScope{}
+	}
+	return r, r.attach(ref, c, p)
+}
+
+func (r *Repository) attach(ref Ref, c *Client, p protocol) error {
+	r.Ref, r.client, r.protocol, r.places = ref, c, p, map[string]*place{}
+	for _, f := range r.Files {
+		if !fs.ValidPath(f.Path) || strings.ContainsAny(f.Path, "\\\x00") || f.Size < 0 {
+			return fmt.Errorf("%s: %w: it lists a file %q of %d bytes", ref, ErrProtocol, f.Path, f.Size)
+		}
+	}
+	return nil
+}
+
+// Lookup returns the file at a path.
+func (r *Repository) Lookup(path string) (*File, bool) {
+	for i := range r.Files {
+		if r.Files[i].Path == path {
+			return &r.Files[i], true
+		}
+	}
+	return nil, false
+}
+
+// Name is how a file is called in messages.
+func (r *Repository) Name(f *File) string { return r.ID + "/" + f.Path }
+
+// ReadFile returns a whole file of at most limit bytes, checked against its hash.
+func (r *Repository) ReadFile(ctx context.Context, path string, limit int64) ([]byte, error) {
+	f, ok := r.Lookup(path)
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("%s/%s: %w", r.ID, path, ErrNoFile)
+	case f.Size > limit:
+		return nil, fmt.Errorf("%s has %d bytes, more than the %d that such a file may have", r.Name(f), f.Size, limit)
+	}
+	for last := false; ; last = true {
+		data := make([]byte, f.Size)
+		if err := r.Fetch(ctx, f, 0, data); err != nil {
+			return nil, err
+		}
+		h := NewHasher(f)
+		h.Write(data)
+		err := h.Check(r.Name(f))
+		if err == nil || last {
+			return data, err
+		}
+		r.forget(f) // a proxy may have damaged it
+	}
+}
+
+// Fetch fills dst with the file's bytes from off on, whatever it takes: parts that came are kept when a request breaks. They are not checked.
+func (r *Repository) Fetch(ctx context.Context, f *File, off int64, dst []byte) error {
+	return r.fetch(ctx, f, off, dst, func(int) {}, func() {})
+}
+
+// fetch tells what came, and of requests that the server wants fewer of.
+func (r *Repository) fetch(ctx context.Context, f *File, off int64, dst []byte, came func(n int), slow func()) error {
+	if len(dst) == 0 {
+		return nil
+	}
+	return r.client.try(ctx, r.Name(f), func() (bool, error) {
+		n, err := r.attempt(ctx, f, off, dst, came)
+		off, dst = off+int64(n), dst[n:]
+		if again, ok := errors.AsType[*errAgain](err); ok && again.wait > 0 {
+			slow()
+		}
+		return n > 0, err
+	})
+}
+
+// attempt makes one request.
+func (r *Repository) attempt(ctx context.Context, f *File, off int64, dst []byte, came func(n int)) (int, error) {
+	at, err := r.place(ctx, f)
+	if err != nil {
+		return 0, err
+	}
+	header := http.Header{"Range": {fmt.Sprintf("bytes=%d-%d", off, off+int64(len(dst))-1)}}
+	if at.etag != "" {
+		header.Set("If-Range", at.etag)
+	}
+	resp, err := r.client.send(ctx, request{service: r.Ref.Service, method: http.MethodGet, url: at.url, header: header})
+	if err != nil {
+		return 0, err
+	}
+	if err := r.checkPart(resp, f, off); err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	if etag := resp.Header.Get("ETag"); etag != "" && !strings.HasPrefix(etag, "W/") && resp.Request.URL.String() == at.url {
+		r.mu.Lock()
+		if p := r.places[f.Path]; p != nil && p.url == at.url {
+			p.etag = etag
+		}
+		r.mu.Unlock()
+	}
+	n := 0
+	for n < len(dst) {
+		k, err := resp.Body.Read(dst[n:])
+		n += k
+		came(k)
+		if n == len(dst) {
+			break
+		}
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return n, &errAgain{err: err}
+		}
+	}
+	return n, nil
+}
+
+// checkPart returns an error, and closes the body, if an answer is not the part of the file from off on.
+func (r *Repository) checkPart(resp *http.Response, f *File, off int64) error {
+	endpoint, err := r.client.config.endpoint(r.Ref.Service)
+	if err != nil {
+		return err
+	}
+	home, _ := url.Parse(endpoint)
+	storage := !sameOrigin(resp.Request.URL, home)
+	if resp.StatusCode == http.StatusRequestedRangeNotSatisfiable {
+		resp.Body.Close()
+		return r.odd(f, fmt.Errorf("%s %w: it ends before byte %d of %d", r.Name(f), ErrChanged, off, f.Size))
+	}
+	if err := r.client.checkStatus(resp, r.Ref.Service, storage); err != nil {
+		if storage { // the address was signed for some time only
+			r.forget(f)
+			if _, ok := errors.AsType[*errAgain](err); !ok {
+				err = &errAgain{err: err}
+			}
+		}
+		return err
+	}
+	if resp.StatusCode == http.StatusOK && off == 0 && (resp.ContentLength < 0 || resp.ContentLength == f.Size) {
+		return nil // all of it, of which the beginning is read
+	}
+	if resp.StatusCode != http.StatusPartialContent {
+		resp.Body.Close()
+		r.forget(f)
+		return &errAgain{err: fmt.Errorf("%w: the answer to a request for a part is %d %s", ErrNoRange, resp.StatusCode, http.StatusText(resp.StatusCode))}
+	}
+	var from, to, size int64
+	if n, err := fmt.Sscanf(resp.Header.Get("Content-Range"), "bytes %d-%d/%d", &from, &to, &size); n != 3 || err != nil || from != off {
+		resp.Body.Close()
+		r.forget(f)
+		return &errAgain{err: fmt.Errorf("%w: Content-Range is %q", ErrNoRange, resp.Header.Get("Content-Range"))}
+	}
+	if size != f.Size {
+		resp.Body.Close()
+		return r.odd(f, fmt.Errorf("%s %w: it has %d bytes, not %d", r.Name(f), ErrChanged, size, f.Size))
+	}
+	return nil
+}
+
+// odd is about an answer that does not fit the file. It may be a fault of the storage, so the file is located once more before it is believed.
+func (r *Repository) odd(f *File, err error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.places[f.Path]
+	if p == nil {
+		p = &place{}
+		r.places[f.Path] = p
+	}
+	p.url = ""
+	if p.odd++; p.odd < 3 {
+		return &errAgain{err: err}
+	}
+	return err
+}
+
+// place returns where a file is.
+func (r *Repository) place(ctx context.Context, f *File) (place, error) {
+	r.mu.Lock()
+	p := r.places[f.Path]
+	if p != nil && p.url != "" {
+		defer r.mu.Unlock()
+		return *p, nil
+	}
+	r.mu.Unlock()
+	found, err := r.protocol.locate(ctx, r, f)
+	if err != nil {
+		return place{}, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if p := r.places[f.Path]; p != nil {
+		found.odd = p.odd
+	}
+	r.places[f.Path] = &found
+	return found, nil
+}
+
+// forget has a file located once more.
+func (r *Repository) forget(f *File) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if p := r.places[f.Path]; p != nil {
+		p.url = ""
+	}
+}
+
+// Hasher computes a file's hashes. Its state can be kept and gone on with.
+type Hasher struct {
+	file   *File
+	done   int64
+	sha256 hash.Hash
+	blob   hash.Hash // nil: not needed
+}
+
+// NewHasher begins at the file's first byte.
+func NewHasher(f *File) *Hasher {
+	h := &Hasher{file: f, sha256: sha256.New()}
+	if f.SHA256 == "" && f.Blob != "" {
+		h.blob = sha1.New()
+		io.WriteString(h.blob, "blob "+strconv.FormatInt(f.Size, 10)+"\x00")
+	}
+	return h
+}
+
+// Write adds bytes. It never fails.
+func (h *Hasher) Write(p []byte) (int, error) {
+	h.sha256.Write(p)
+	if h.blob != nil {
+		h.blob.Write(p)
+	}
+	h.done += int64(len(p))
+	return len(p), nil
+}
+
+// HashState is that of a Hasher in the midst of a file.
+type HashState struct {
+	Done   int64  `json:"done"`
+	SHA256 []byte `json:"sha256"`
+	Blob   []byte `json:"blob,omitempty"`
+}
+
+// State returns what NewHasherAt goes on from.
+func (h *Hasher) State() HashState {
+	s := HashState{Done: h.done}
+	s.SHA256, _ = h.sha256.(encoding.BinaryMarshaler).MarshalBinary() // that of the standard library never fails
+	if h.blob != nil {
+		s.Blob, _ = h.blob.(encoding.BinaryMarshaler).MarshalBinary()
+	}
+	return s
+}
+
+// NewHasherAt goes on in the midst of a file.
+func NewHasherAt(f *File, s HashState) (*Hasher, error) {
+	h := NewHasher(f)
+	h.done = s.Done
+	if err := h.sha256.(encoding.BinaryUnmarshaler).UnmarshalBinary(s.SHA256); err != nil {
+		return nil, err
+	}
+	if h.blob != nil {
+		return h, h.blob.(encoding.BinaryUnmarshaler).UnmarshalBinary(s.Blob)
+	}
+	return h, nil
+}
+
+// Sum returns the SHA-256 of all bytes so far, in hexadecimal.
+func (h *Hasher) Sum() string { return hex.EncodeToString(h.sha256.Sum(nil)) }
+
+// Check compares the hash of all bytes with the one that the service published.
+func (h *Hasher) Check(name string) error {
+	got, want := h.Sum(), h.file.SHA256
+	if h.blob != nil {
+		got, want = hex.EncodeToString(h.blob.Sum(nil)), h.file.Blob
+	}
+	switch {
+	case h.done != h.file.Size:
+		return fmt.Errorf("%s %w: %d bytes of %d", name, ErrHash, h.done, h.file.Size)
+	case want == "":
+		return fmt.Errorf("%s: %w: it publishes no hash of the file", name, ErrProtocol)
+	case !strings.EqualFold(got, want):
+		return fmt.Errorf("%s %w: %s in place of %s", name, ErrHash, got, want)
+	}
+	return nil
+}
+
+// getJSON asks for a document, and returns the answer's header and the address that it came from.
+func (c *Client) getJSON(ctx context.Context, s Service, address string, limit int64, decode func([]byte) error) (h http.Header, from *url.URL, err error) {
+	err = c.try(ctx, withoutQuery(address), func() (bool, error) {
+		resp, err := c.send(ctx, request{service: s, method: http.MethodGet, url: address, header: http.Header{"Accept": {"application/json"}}})
+		if err != nil {
+			return false, err
+		}
+		if err := c.checkStatus(resp, s, false); err != nil {
+			return false, err
+		}
+		defer resp.Body.Close()
+		data, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+		if err != nil {
+			return false, &errAgain{err: err}
+		}
+		if int64(len(data)) > limit {
+			return false, fmt.Errorf("%w: %s answers with more than %d bytes", ErrProtocol, withoutQuery(address), limit)
+		}
+		h, from = resp.Header, resp.Request.URL
+		if err := decode(data); err != nil {
+			return false, fmt.Errorf("%w: %s: %w", ErrProtocol, withoutQuery(address), err)
+		}
+		return true, nil
+	})
+	return h, from, err
+}

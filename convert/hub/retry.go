@@ -1,0 +1,142 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// errAgain marks an error after which the same request may succeed. wait is what the server asked for; 0: it asked for nothing.
+type errAgain struct {
+	err  error
+	wait time.Duration
+}
+
+func (e *errAgain) Error() string { return e.err.Error() }
+func (e *errAgain) Unwrap() error { return e.err }
+
+// try calls do until it succeeds, fails for good, or has failed too often without bringing anything. do tells whether it brought bytes,
+// and marks with [errAgain] what may be tried again; errors of the network are, too.
+func (c *Client) try(ctx context.Context, what string, do func() (progress bool, err error)) error {
+	for failed := 0; ; {
+		progress, err := do()
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case permanent(err):
+			return err
+		}
+		if progress {
+			failed = 0
+		}
+		failed++
+		if failed >= c.attempts(err) {
+			return fmt.Errorf("%s: %w: %d attempts failed, the last one: %w", what, ErrUnreachable, failed, err)
+		}
+		wait := c.wait(failed, err)
+		if c.config.Note != nil && (wait >= time.Second || failed > 1) {
+			c.config.Note(fmt.Sprintf("%s: %v; tried again in %s", what, err, wait.Round(100*time.Millisecond)))
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// attempts is fewer for a service that never answered: its address is likely to be wrong, or there is no network.
+func (c *Client) attempts(err error) int {
+	if c.reached.Load() {
+		return c.config.Attempts
+	}
+	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
+		return 1
+	}
+	return min(c.config.Attempts, 4)
+}
+
+// longestOwnWait bounds the time that doubles.
+const longestOwnWait = 30 * time.Second
+
+// wait returns how long to wait before the next attempt: what the server asked for, or a time that doubles; with some chance in it, so that
+// requests that failed together do not come back together.
+func (c *Client) wait(failed int, err error) time.Duration {
+	d := min(c.config.FirstWait<<min(failed-1, 16), longestOwnWait, c.config.LongestWait)
+	d -= time.Duration(rand.Int64N(int64(d)/2 + 1))
+	if again, ok := errors.AsType[*errAgain](err); ok && again.wait > 0 {
+		d = again.wait + time.Duration(rand.Int64N(int64(again.wait)/8+1))
+	}
+	return min(d, c.config.LongestWait)
+}
+
+// permanent reports whether there is no use in another attempt.
+func permanent(err error) bool {
+	if again, ok := errors.AsType[*errAgain](err); ok && again != nil {
+		return false
+	}
+	if _, ok := errors.AsType[*statusError](err); ok {
+		return true
+	}
+	for _, kind := range []error{ErrProtocol, ErrOffline, ErrEndpoint, ErrNoRange, ErrChanged, ErrHash, ErrNoFile} {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return strings.Contains(err.Error(), "certificate") // which does not get better
+}
+
+// checkStatus returns an error about an answer that is no success. It closes the body then.
+func (c *Client) checkStatus(resp *http.Response, s Service, storage bool) error {
+	if resp.StatusCode < 300 {
+		return nil
+	}
+	defer resp.Body.Close()
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, 300))
+	e := newStatusError(resp, oneLine(string(text)), c.config.token(s) != "")
+	if storage {
+		e.kind = nil
+	}
+	if e.again() {
+		return &errAgain{e, retryAfter(resp.Header, time.Now())}
+	}
+	return e
+}
+
+// oneLine shortens what a server says: pages say nothing.
+func oneLine(text string) string {
+	text = strings.Join(strings.Fields(text), " ")
+	if strings.HasPrefix(text, "<") || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == '\ufffd' }) {
+		return ""
+	}
+	return text
+}
+
+// retryAfter reads how long a server wants us to wait: Retry-After in seconds or as a date (RFC 9110, section 10.2.3), or the time that is left
+// in the Hub's RateLimit header, as in `"api";r=0;t=55`. 0: it says nothing.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	text := strings.TrimSpace(h.Get("Retry-After"))
+	if n, err := strconv.ParseFloat(text, 64); err == nil && n >= 0 && n < 1e6 {
+		return time.Duration(n * float64(time.Second))
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return max(0, at.Sub(now))
+	}
+	for part := range strings.SplitSeq(h.Get("RateLimit"), ";") {
+		if v, ok := strings.CutPrefix(strings.TrimSpace(part), "t="); ok {
+			if n, err := strconv.ParseFloat(v, 64); err == nil && n >= 0 && n < 1e6 {
+				return time.Duration(n * float64(time.Second))
+			}
+		}
+	}
+	return 0
+}
