@@ -1,0 +1,231 @@
+package grammar
+
+import (
+	"fmt"
+	"math"
+	"sync"
+	"unicode/utf8"
+)
+
+// Compiled is a grammar for the tokens of a vocabulary. Any number of goroutines may use one, with a [Matcher] each.
+type Compiled struct {
+	vocabulary *Vocabulary
+	program    *program
+
+	mu    sync.Mutex
+	table *table // what is known so far; another one when it has become large
+}
+
+// Compile prepares a grammar for the vocabulary. The error names what is wrong: see [ErrLeftRecursion], [ErrEmpty], [ErrTooLarge], [ErrToken].
+func (v *Vocabulary) Compile(g *Grammar) (*Compiled, error) {
+	p, err := compile(g, v)
+	if err != nil {
+		return nil, err
+	}
+	return &Compiled{vocabulary: v, program: p, table: newTable(p, v)}, nil
+}
+
+// Vocabulary returns the vocabulary that the grammar was compiled for.
+func (c *Compiled) Vocabulary() *Vocabulary { return c.vocabulary }
+
+// NewMatcher returns a matcher of the empty text.
+func (c *Compiled) NewMatcher() *Matcher {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return &Matcher{compiled: c, table: c.table, at: c.table.start()}
+}
+
+// Matcher follows a text, token by token. It belongs to one goroutine.
+type Matcher struct {
+	compiled *Compiled
+	table    *table // that at is a config of
+	at       int32
+	ended    bool
+	allowed  Bitset
+}
+
+// Clone returns a matcher of the same text.
+func (m *Matcher) Clone() *Matcher {
+	c := *m
+	c.allowed = nil
+	return &c
+}
+
+// lock begins the work for a token. What is known is forgotten when it has become large; matchers then take along what they need.
+func (m *Matcher) lock() *table {
+	c := m.compiled
+	c.mu.Lock()
+	if c.table.full() {
+		c.table = newTable(c.program, c.vocabulary)
+	}
+	if m.table != c.table {
+		c.table.begin()
+		m.at = c.table.adopt(m.table, m.at)
+		m.table = c.table
+	}
+	c.table.begin()
+	return c.table
+}
+
+func (m *Matcher) unlock() { m.compiled.mu.Unlock() }
+
+// Allowed returns the tokens that may come next, ends of text included. The set is valid until the next call.
+func (m *Matcher) Allowed() (Bitset, error) {
+	if m.allowed == nil {
+		m.allowed = NewBitset(m.compiled.vocabulary.Size())
+	}
+	clear(m.allowed)
+	if m.ended {
+		return m.allowed, nil
+	}
+	t := m.lock()
+	defer m.unlock()
+	mask := t.allowed(m.at)
+	if t.err != nil {
+		return nil, t.err
+	}
+	(&collector{m.compiled.vocabulary, m.allowed}).add(mask)
+	if t.configs[m.at].exit {
+		for _, id := range m.compiled.vocabulary.ends {
+			if int(id) < m.compiled.vocabulary.Size() && id >= 0 {
+				m.allowed.Set(id)
+			}
+		}
+	} else if len(mask.list) == 0 && mask.bits == nil {
+		return nil, ErrDeadEnd
+	}
+	return m.allowed, nil
+}
+
+// Mask makes the logits of tokens that may not come next NaN. Logits beyond the vocabulary's tokens are none.
+func (m *Matcher) Mask(logits []float32) error {
+	allowed, err := m.Allowed()
+	if err != nil {
+		return err
+	}
+	nan := float32(math.NaN())
+	for i := 0; i < len(logits); i += 64 {
+		w := uint64(0)
+		if i/64 < len(allowed) {
+			w = allowed[i/64]
+		}
+		part := logits[i:min(i+64, len(logits))]
+		switch w {
+		case math.MaxUint64:
+		case 0:
+			for j := range part {
+				part[j] = nan
+			}
+		default:
+			for j := range part {
+				if w>>j&1 == 0 {
+					part[j] = nan
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// Accept adds a token to the text. After an error, which is [ErrNotAllowed] or [ErrTooComplex], the text is as before.
+func (m *Matcher) Accept(id int32) error {
+	v := m.compiled.vocabulary
+	if id < 0 || int(id) >= v.Size() || m.ended {
+		return fmt.Errorf("%w: token %d", ErrNotAllowed, id)
+	}
+	t := m.lock()
+	defer m.unlock()
+	if v.IsEnd(id) && t.configs[m.at].exit {
+		m.ended = true
+		return nil
+	}
+	to := t.take(m.at, id)
+	switch {
+	case t.err != nil:
+		return t.err
+	case to == dead:
+		return fmt.Errorf("%w: token %d, %q", ErrNotAllowed, id, v.tokens[id])
+	}
+	m.at = to
+	return nil
+}
+
+// AcceptText adds bytes to the text. After an error the text is as before.
+func (m *Matcher) AcceptText(text string) error {
+	if m.ended {
+		return fmt.Errorf("%w: the text has ended", ErrNotAllowed)
+	}
+	t := m.lock()
+	defer m.unlock()
+	to := t.takeBytes(m.at, []byte(text))
+	switch {
+	case t.err != nil:
+		return t.err
+	case to == dead:
+		return fmt.Errorf("%w: %q", ErrNotAllowed, text)
+	}
+	m.at = to
+	return nil
+}
+
+// CanEnd reports whether the text is one of the grammar's as it is.
+func (m *Matcher) CanEnd() bool {
+	if m.ended {
+		return true
+	}
+	t := m.lock()
+	defer m.unlock()
+	return t.configs[m.at].exit
+}
+
+// Done reports whether the text is one of the grammar's, and nothing can follow.
+func (m *Matcher) Done() bool {
+	if m.ended {
+		return true
+	}
+	t := m.lock()
+	defer m.unlock()
+	return t.configs[m.at].exit && len(t.configs[m.at].items) == 0
+}
+
+// maxForced bounds what Forced returns, in bytes.
+const maxForced = 4096
+
+// Forced returns the text that must come next, in whole characters: the grammar has no other way, and cannot end before.
+func (m *Matcher) Forced() []byte {
+	if m.ended {
+		return nil
+	}
+	t := m.lock()
+	defer m.unlock()
+	var text []byte
+	whole := 0
+	for at := m.at; len(text) < maxForced; {
+		b, ok := t.forced(at)
+		if !ok {
+			break
+		}
+		if at = t.step(at, t.program.classes[b]); at == dead {
+			break
+		}
+		if text = append(text, b); utf8.Valid(text[whole:]) {
+			whole = len(text)
+		}
+	}
+	return text[:whole]
+}
+
+// NextBytes returns the bytes that may come next, as a set of 256.
+func (m *Matcher) NextBytes() (set [4]uint64) {
+	if m.ended {
+		return set
+	}
+	t := m.lock()
+	defer m.unlock()
+	for b := range 256 {
+		if t.step(m.at, t.program.classes[b]) != dead {
+			set[b/64] |= 1 << (b % 64)
+		}
+	}
+	return set
+}
