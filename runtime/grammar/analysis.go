@@ -62,12 +62,12 @@ func (a *analysis) visit(g *Grammar, seen map[*Rule]bool, steps *int, depth int)
 		}
 		a.found = append(a.found, g.rule)
 	case opMachine:
-		for _, s := range g.machine.states {
-			for _, e := range s.edges {
-				if e.label == nil {
+		for _, s := range g.states {
+			for _, e := range s.Edges {
+				if e.Label == nil {
 					continue
 				}
-				if err := a.visit(e.label, seen, steps, depth+1); err != nil {
+				if err := a.visit(e.Label, seen, steps, depth+1); err != nil {
 					return err
 				}
 			}
@@ -99,27 +99,27 @@ func (a *analysis) nullable(g *Grammar) bool {
 	case opRule:
 		return a.empty[g.rule]
 	case opMachine:
-		return a.machineNullable(g.machine)
+		return a.machineNullable(g.states)
 	}
 	return false
 }
 
-func (a *analysis) machineNullable(m *machine) bool {
-	if len(m.states) == 0 {
+func (a *analysis) machineNullable(states []State) bool {
+	if len(states) == 0 {
 		return false
 	}
-	seen := make([]bool, len(m.states))
+	seen := make([]bool, len(states))
 	seen[0] = true
 	for todo := []int{0}; len(todo) > 0; {
-		s := &m.states[todo[len(todo)-1]]
+		s := &states[todo[len(todo)-1]]
 		todo = todo[:len(todo)-1]
-		if s.final {
+		if s.Final {
 			return true
 		}
-		for _, e := range s.edges {
-			if !seen[e.next] && (e.label == nil || a.nullable(e.label)) {
-				seen[e.next] = true
-				todo = append(todo, e.next)
+		for _, e := range s.Edges {
+			if !seen[e.Next] && (e.Label == nil || a.nullable(e.Label)) {
+				seen[e.Next] = true
+				todo = append(todo, e.Next)
 			}
 		}
 	}
@@ -152,14 +152,14 @@ func (a *analysis) size(g *Grammar) int {
 		n *= max(1, most)
 	}
 	if g.op == opMachine {
-		for _, s := range g.machine.states {
-			for _, e := range s.edges {
-				if e.label != nil {
-					n = min(n+a.size(e.label), maxStates)
+		for _, s := range g.states {
+			for _, e := range s.Edges {
+				if e.Label != nil {
+					n = min(n+a.size(e.Label), maxStates)
 				}
 			}
 		}
-		n += len(g.machine.states)
+		n += len(g.states)
 	}
 	a.sizes[g] = n
 	return n
@@ -239,26 +239,26 @@ func (a *analysis) nonEmpty(g *Grammar) *Grammar {
 		}
 		return r.Grammar()
 	case opMachine:
-		return a.nonEmptyMachine(g.machine)
+		return a.nonEmptyMachine(g.states)
 	}
 	return Choice() // the empty literal
 }
 
 // nonEmptyMachine has each state twice: i before the first byte, and n+i after it.
-func (a *analysis) nonEmptyMachine(m *machine) *Grammar {
-	n := len(m.states)
-	out := &machine{states: make([]machineState, 2*n)}
-	for i, s := range m.states {
-		out.states[n+i].final = s.final
-		for _, e := range s.edges {
-			out.states[n+i].edges = append(out.states[n+i].edges, machineEdge{e.label, n + e.next})
-			if e.label == nil || a.nullable(e.label) {
-				out.states[i].edges = append(out.states[i].edges, machineEdge{nil, e.next})
+func (a *analysis) nonEmptyMachine(states []State) *Grammar {
+	n := len(states)
+	out := make([]State, 2*n)
+	for i, s := range states {
+		out[n+i].Final = s.Final
+		for _, e := range s.Edges {
+			out[n+i].Edges = append(out[n+i].Edges, Edge{e.Label, n + e.Next})
+			if e.Label == nil || a.nullable(e.Label) {
+				out[i].Edges = append(out[i].Edges, Edge{nil, e.Next})
 			}
-			if e.label != nil {
-				out.states[i].edges = append(out.states[i].edges, machineEdge{a.nonEmpty(e.label), n + e.next})
+			if e.Label != nil {
+				out[i].Edges = append(out[i].Edges, Edge{a.nonEmpty(e.Label), n + e.Next})
 			}
 		}
 	}
-	return &Grammar{op: opMachine, machine: out}
+	return FromStates(out)
 }

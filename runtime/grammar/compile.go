@@ -149,7 +149,7 @@ func (b *builder) build(g *Grammar, next int32) int32 {
 		}
 		return b.add(state{kind: kindCall, first: b.call(g.rule), next: next})
 	case opMachine:
-		return b.machine(g.machine, next)
+		return b.machine(g.states, next)
 	default:
 		return b.token(g, next)
 	}
@@ -195,27 +195,27 @@ func (b *builder) repeat(g *Grammar, next int32) int32 {
 }
 
 // machine builds an automaton whose edges are grammars.
-func (b *builder) machine(m *machine, next int32) int32 {
-	if len(m.states) == 0 {
+func (b *builder) machine(states []State, next int32) int32 {
+	if len(states) == 0 {
 		return b.empty()
 	}
-	starts := make([]int32, len(m.states))
-	for i, s := range m.states {
-		targets := make([]int32, len(s.edges), len(s.edges)+1)
-		if s.final {
+	starts := make([]int32, len(states))
+	for i, s := range states {
+		targets := make([]int32, len(s.Edges), len(s.Edges)+1)
+		if s.Final {
 			targets = append(targets, next)
 		}
 		starts[i] = b.empty(targets...)
 	}
-	for i, s := range m.states {
+	for i, s := range states {
 		if b.err != nil {
 			break
 		}
 		first := b.states[starts[i]].first
-		for j, e := range s.edges {
-			to := starts[e.next]
-			if e.label != nil {
-				to = b.build(e.label, to)
+		for j, e := range s.Edges {
+			to := starts[e.Next]
+			if e.Label != nil {
+				to = b.build(e.Label, to)
 			}
 			b.targets[int(first)+j] = to
 		}

@@ -15,7 +15,7 @@ type Grammar struct {
 	parts    []*Grammar    // opSequence, opChoice; opRepeat has one
 	min, max int           // opRepeat; max may be Unbounded
 	rule     *Rule         // opRule
-	machine  *machine      // opMachine
+	states   []State       // opMachine
 	token    int32         // opToken: an id; -1: the one that is written as text
 	negated  bool          // opToken: any token but this
 }
@@ -104,22 +104,33 @@ func Until(word string) *Grammar { return FromDFA(automaton.Until(word), Class) 
 // Without is any text in which a word does not occur.
 func Without(word string) *Grammar { return FromDFA(automaton.Without(word), Class) }
 
-// machine is an automaton whose edges are grammars. State 0 is the first one.
-type machine struct{ states []machineState }
-
-type machineState struct {
-	edges []machineEdge
-	final bool
+// State is a state of a grammar that is an automaton.
+type State struct {
+	Edges []Edge
+	Final bool // a text may end here
 }
 
-type machineEdge struct {
-	label *Grammar // nil: the empty text
-	next  int
+// Edge leads from a state to another, with a text of a grammar.
+type Edge struct {
+	Label *Grammar // nil: the empty text
+	Next  int
+}
+
+// FromStates is the texts on the ways from state 0 to a final one. The slices must not be changed any more.
+func FromStates(states []State) *Grammar {
+	for _, s := range states {
+		for _, e := range s.Edges {
+			if e.Next < 0 || e.Next >= len(states) {
+				panic(fmt.Sprintf("grammar: an edge leads to state %d of %d", e.Next, len(states)))
+			}
+		}
+	}
+	return &Grammar{op: opMachine, states: states}
 }
 
 // FromDFA is the texts of an automaton, with each character written as a grammar has it: [Class] for plain text.
 func FromDFA(d *automaton.DFA, write func(automaton.Set) *Grammar) *Grammar {
-	m := &machine{states: make([]machineState, len(d.States))}
+	states := make([]State, len(d.States))
 	for i, s := range d.States {
 		to := map[int32]automaton.Set{}
 		var order []int32
@@ -129,10 +140,10 @@ func FromDFA(d *automaton.DFA, write func(automaton.Set) *Grammar) *Grammar {
 			}
 			to[e.Next] = append(to[e.Next], e.Range)
 		}
-		m.states[i].final = s.Final
+		states[i].Final = s.Final
 		for _, next := range order {
-			m.states[i].edges = append(m.states[i].edges, machineEdge{write(automaton.Union(to[next])), int(next)})
+			states[i].Edges = append(states[i].Edges, Edge{write(automaton.Union(to[next])), int(next)})
 		}
 	}
-	return &Grammar{op: opMachine, machine: m}
+	return FromStates(states)
 }

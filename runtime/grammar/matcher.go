@@ -152,7 +152,7 @@ func (m *Matcher) Accept(id int32) error {
 
 // AcceptText adds bytes to the text. After an error the text is as before.
 func (m *Matcher) AcceptText(text string) error {
-	if m.ended {
+	if m.ended && text != "" {
 		return fmt.Errorf("%w: the text has ended", ErrNotAllowed)
 	}
 	t := m.lock()

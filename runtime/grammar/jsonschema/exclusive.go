@@ -1,0 +1,203 @@
+package jsonschema
+
+import "st/runtime/grammar/automaton"
+
+// checkExclusive checks that what is written for one case of a oneOf validates against no other.
+func (c *compiler) checkExclusive(at *value, cases []all) error {
+	for i, a := range cases {
+		for j, b := range cases {
+			if i == j {
+				continue
+			}
+			ok, err := c.excludes(a, b, 0)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				return errorf(at.get("oneOf"), "alternatives %d and %d may both be valid for the same value: use anyOf, or tell them apart by "+
+					"their types, or by a required property with a const or an enum", min(i, j), max(i, j))
+			}
+		}
+	}
+	return nil
+}
+
+// Limits of the search for what tells schemas apart.
+const maxExclusive = 6
+
+// excludes reports whether nothing that is written for a validates against b, as far as can be told.
+func (c *compiler) excludes(a, b all, depth int) (bool, error) {
+	if depth > maxExclusive {
+		return false, nil
+	}
+	f, err := c.flatten(a)
+	if err != nil || f.never {
+		return true, err
+	}
+	g, err := c.flatten(b)
+	if err != nil || g.never {
+		return true, err
+	}
+	for _, side := range []struct {
+		f    flat
+		test func(sub all) (bool, error)
+	}{
+		{f, func(sub all) (bool, error) { return c.excludes(sub, b, depth+1) }},
+		{g, func(sub all) (bool, error) { return c.excludes(a, sub, depth+1) }},
+	} {
+		if len(side.f.choices) == 0 {
+			continue
+		}
+		e := side.f.choices[0]
+		keyword := "anyOf"
+		if e.part == oneOf {
+			keyword = "oneOf"
+		}
+		rest := append(append(all{}, side.f.plain...), side.f.choices[1:]...)
+		for _, alternative := range e.at.get(keyword).list {
+			if ok, err := side.test(rest.with(element{alternative, whole})); !ok || err != nil {
+				return false, err
+			}
+		}
+		return true, nil
+	}
+	return c.plainExcludes(f, g, depth)
+}
+
+func (c *compiler) plainExcludes(f, g flat, depth int) (bool, error) {
+	m, err := c.merge(f)
+	if err != nil {
+		return false, err
+	}
+	n, err := c.merge(g)
+	if err != nil {
+		return false, err
+	}
+	if m.hasEnum {
+		return c.noneValid(m.enum, f.plain, g.plain)
+	}
+	if n.hasEnum {
+		return c.noneValid(n.enum, g.plain, f.plain)
+	}
+	both := m.types & n.allowed
+	if m.types&numberType != 0 && m.types&fractionType != 0 && n.allowed&integerType != 0 {
+		both |= integerType
+	}
+	if len(f.plain) == 0 || len(g.plain) == 0 {
+		return false, nil
+	}
+	for t := nullType; t <= objectType; t <<= 1 {
+		if both&t == 0 {
+			continue
+		}
+		ok := false
+		switch t {
+		case integerType, fractionType:
+			ok = m.numbers.apart(&n.numbers)
+		case stringType:
+			ok = c.textsApart(&m.text, &n.text)
+		case arrayType:
+			ok, err = c.itemsExclude(&m.items, &n.items, depth)
+		case objectType:
+			ok, err = c.membersExclude(&m.members, &n.members, depth)
+		}
+		if !ok || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// noneValid reports whether no value validates against both.
+func (c *compiler) noneValid(values []*value, a, b all) (bool, error) {
+	for _, v := range values {
+		x, err := c.validAll(v, a)
+		if err != nil {
+			return false, err
+		}
+		y, err := c.validAll(v, b)
+		if err != nil || x && y {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// apart reports whether no number is in both.
+func (n *interval) apart(m *interval) bool {
+	below := func(a, b *interval) bool { // a ends before b begins
+		if a.high == nil || b.low == nil {
+			return false
+		}
+		d := a.high.Cmp(b.low)
+		return d < 0 || d == 0 && (a.openHigh || b.openLow)
+	}
+	return below(n, m) || below(m, n)
+}
+
+func (c *compiler) textsApart(t, u *text) bool {
+	if t.most >= 0 && t.most < u.least || u.most >= 0 && u.most < t.least {
+		return true
+	}
+	x, err := c.textDFA(t)
+	if err != nil {
+		return false
+	}
+	y, err := c.textDFA(u)
+	if err != nil {
+		return false
+	}
+	both, err := automaton.Intersect(x, y)
+	return err == nil && both.Empty()
+}
+
+func (c *compiler) itemsExclude(a, b *items, depth int) (bool, error) {
+	most := a.most
+	if a.closed && (most < 0 || most > len(a.prefix)) {
+		most = len(a.prefix)
+	}
+	if most >= 0 && most < b.least || b.most >= 0 && b.most < a.least {
+		return true, nil
+	}
+	for i := range min(a.least, 1+max(len(a.prefix), len(b.prefix))) {
+		x, y := a.at(i), b.at(i)
+		if len(x) == 0 || len(y) == 0 {
+			continue
+		}
+		if ok, err := c.excludes(x, y, depth+1); ok || err != nil {
+			return ok, err
+		}
+	}
+	return false, nil
+}
+
+func (c *compiler) membersExclude(a, b *members, depth int) (bool, error) {
+	for name := range b.required {
+		if _, listed := a.schemas[name]; !listed && !a.open {
+			return true, nil // which is never written
+		}
+	}
+	if b.most >= 0 && len(a.required) > b.most {
+		return true, nil
+	}
+	for _, name := range a.names {
+		if !a.required[name] {
+			continue
+		}
+		y, listed := b.schemas[name]
+		if !listed {
+			y = b.others
+		}
+		if len(y) == 0 {
+			continue
+		}
+		x := a.schemas[name]
+		if len(x) == 0 {
+			x = all{{&value{kind: isTrue}, whole}}
+		}
+		if ok, err := c.excludes(x, y, depth+1); ok || err != nil {
+			return ok, err
+		}
+	}
+	return false, nil
+}

@@ -1,0 +1,185 @@
+package jsonschema
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// annotations are keywords that say nothing about whether an instance is valid.
+var annotations = []string{
+	"title", "description", "default", "examples", "example", "$schema", "$id", "$comment", "$defs", "definitions", "deprecated", "readOnly", "writeOnly",
+	"contentEncoding", "contentMediaType", "contentSchema", "discriminator", "externalDocs", "xml", "$vocabulary", "$anchor", "$dynamicAnchor",
+	"propertyOrdering", "enumNames",
+}
+
+// keywords are those that are followed, and what their values are.
+var keywords = map[string]func(v *value) string{
+	"$ref": str, "type": func(v *value) string {
+		if v.kind == isArray && len(v.list) > 0 || v.kind == isString {
+			return ""
+		}
+		return "a type or a list of types"
+	},
+	"enum": list, "const": nil, "nullable": boolean,
+	"allOf": schemas, "anyOf": schemas, "oneOf": schemas, "not": nil,
+	"properties": object, "required": func(v *value) string {
+		if v.kind == isArray && !slices.ContainsFunc(v.list, func(e *value) bool { return e.kind != isString }) {
+			return ""
+		}
+		return "a list of names"
+	},
+	"additionalProperties": nil, "propertyNames": nil, "minProperties": count, "maxProperties": count,
+	"items": nil, "prefixItems": schemas, "additionalItems": nil, "minItems": count, "maxItems": count, "uniqueItems": boolean,
+	"minLength": count, "maxLength": count, "pattern": str, "format": str,
+	"minimum": num, "maximum": num, "exclusiveMinimum": limit, "exclusiveMaximum": limit, "multipleOf": num,
+}
+
+func str(v *value) string {
+	if v.kind == isString {
+		return ""
+	}
+	return "a string"
+}
+
+func boolean(v *value) string {
+	if v.kind == isTrue || v.kind == isFalse {
+		return ""
+	}
+	return "true or false"
+}
+
+func list(v *value) string {
+	if v.kind == isArray {
+		return ""
+	}
+	return "a list"
+}
+
+func schemas(v *value) string {
+	if v.kind == isArray && len(v.list) > 0 {
+		return ""
+	}
+	return "a list of schemas"
+}
+
+func object(v *value) string {
+	if v.kind == isObject {
+		return ""
+	}
+	return "an object"
+}
+
+func num(v *value) string {
+	if v.kind == isNumber {
+		return ""
+	}
+	return "a number"
+}
+
+func limit(v *value) string {
+	if v.kind == isNumber {
+		return ""
+	}
+	return boolean(v) // of draft 4 and OpenAPI 3.0
+}
+
+// maxCount bounds lengths and numbers of items.
+const maxCount = 1 << 20
+
+func count(v *value) string {
+	if v.kind == isNumber {
+		if n, err := number(v.text); err == nil && n.IsInt() && n.Sign() >= 0 {
+			return ""
+		}
+	}
+	return "a whole number of 0 or more"
+}
+
+// countOf returns a number that count has checked, at most maxCount.
+func countOf(v *value) int {
+	n, _ := number(v.text)
+	if !n.Num().IsInt64() || n.Num().Int64() > maxCount {
+		return maxCount
+	}
+	return int(n.Num().Int64())
+}
+
+// check reports keywords of a schema that are wrong or not supported.
+func (c *compiler) check(at *value) error {
+	if c.checked[at] {
+		return nil
+	}
+	c.checked[at] = true
+	for _, k := range at.keys {
+		v := at.get(k)
+		is, known := keywords[k]
+		switch {
+		case slices.Contains(annotations, k), strings.HasPrefix(k, "x-"):
+			if k == "$id" && at != c.root {
+				return errorf(v, "an $id within a schema is not supported")
+			}
+			continue
+		case !known:
+			return errorf(v, "the keyword %s is not supported", k)
+		}
+		if is != nil {
+			if want := is(v); want != "" {
+				return errorf(v, "%s is %s", k, want)
+			}
+		}
+		if err := checkValue(k, v, at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkValue reports values of keywords that are not supported.
+func checkValue(k string, v, at *value) error {
+	switch k {
+	case "uniqueItems":
+		if v.kind == isTrue && !fewItems(at) {
+			return errorf(v, "uniqueItems is not supported")
+		}
+	case "not":
+		if v.kind != isTrue && (v.kind != isObject || len(v.keys) > 0) {
+			return errorf(v, "not is supported only of {} and true, which nothing validates against")
+		}
+	case "multipleOf":
+		if _, ok := decimals(v); !ok {
+			return errorf(v, "multipleOf is supported only for 1, 0.1, 0.01 and so on")
+		}
+	case "minLength", "minItems", "minProperties":
+		if countOf(v) == maxCount {
+			return errorf(v, "%s is supported below %d", k, maxCount)
+		}
+	case "type":
+		for _, t := range append(v.list, v) {
+			if t.kind != isArray && typeNames[t.text] == 0 {
+				return errorf(v, "%q is no type: there are null, boolean, integer, number, string, array and object", t.text)
+			}
+		}
+	case "pattern":
+		if _, err := parsePattern(v.text); err != nil {
+			return errorf(v, "the pattern %.100q is not supported: %v", v.text, err)
+		}
+	case "format":
+		if formatOf(v.text) == nil {
+			return errorf(v, "the format %q is not supported: there are %s", v.text, knownFormats())
+		}
+	}
+	return nil
+}
+
+// fewItems reports whether an array has one item at most, all of which are different then.
+func fewItems(at *value) bool {
+	m := at.get("maxItems")
+	return m != nil && count(m) == "" && countOf(m) <= 1
+}
+
+// unescape returns a name of a JSON Pointer in a URI fragment.
+func unescape(name string) (string, bool) {
+	name, err := url.PathUnescape(name)
+	return strings.NewReplacer("~1", "/", "~0", "~").Replace(name), err == nil
+}

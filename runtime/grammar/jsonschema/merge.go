@@ -1,0 +1,179 @@
+package jsonschema
+
+import (
+	"math/big"
+
+	"st/runtime/grammar"
+)
+
+// types is a set of types of instances.
+type types uint8
+
+const (
+	nullType types = 1 << iota
+	booleanType
+	integerType
+	fractionType // numbers that are no integers
+	stringType
+	arrayType
+	objectType
+
+	anyType    types = 1<<iota - 1
+	numberType       = integerType | fractionType
+)
+
+var typeNames = map[string]types{
+	"null": nullType, "boolean": booleanType, "integer": integerType, "number": numberType, "string": stringType, "array": arrayType, "object": objectType,
+}
+
+// typesOf returns what the keyword type allows.
+func typesOf(at *value) types {
+	v := at.get("type")
+	if v == nil {
+		return anyType
+	}
+	t := typeNames[v.text]
+	for _, e := range v.list {
+		t |= typeNames[e.text]
+	}
+	if n := at.get("nullable"); n != nil && n.kind == isTrue { // OpenAPI 3.0
+		t |= nullType
+	}
+	return t
+}
+
+// keywordTypes are the keywords that count for instances of a type only.
+var keywordTypes = map[string]types{
+	"properties": objectType, "required": objectType, "additionalProperties": objectType, "propertyNames": objectType, "minProperties": objectType,
+	"maxProperties": objectType, "items": arrayType, "prefixItems": arrayType, "additionalItems": arrayType, "minItems": arrayType,
+	"maxItems": arrayType, "uniqueItems": arrayType, "minLength": stringType, "maxLength": stringType, "pattern": stringType, "format": stringType,
+	"minimum": numberType, "maximum": numberType, "exclusiveMinimum": numberType, "exclusiveMaximum": numberType, "multipleOf": numberType,
+}
+
+// merged is what schemas without references and choices say together.
+type merged struct {
+	all     all
+	allowed types    // by the keyword type
+	types   types    // that are written: if no schema names a type, those that the keywords are about
+	enum    []*value // the only instances, if there are such
+	hasEnum bool
+	text    text
+	numbers interval
+	items   items
+	members members
+}
+
+// merge joins schemas.
+func (c *compiler) merge(f flat) (*merged, error) {
+	m := &merged{all: f.plain, allowed: anyType, types: anyType, text: text{most: -1}, items: items{most: -1}, members: members{most: -1}}
+	about, named := types(0), false
+	for _, e := range f.plain {
+		at := e.at
+		m.allowed &= typesOf(at)
+		named = named || at.get("type") != nil
+		for _, k := range at.keys {
+			about |= keywordTypes[k]
+		}
+		values := at.get("enum")
+		if v := at.get("const"); v != nil {
+			m.restrict([]*value{v})
+		}
+		if values != nil {
+			m.restrict(values.list)
+		}
+		if err := m.numbers.add(at); err != nil {
+			return nil, err
+		}
+		m.text.add(at)
+	}
+	m.types = m.allowed
+	if !named && about != 0 && !m.hasEnum {
+		m.types = about
+	}
+	c.addItems(m)
+	return m, c.addMembers(m)
+}
+
+// restrict leaves the values that are in the list, too.
+func (m *merged) restrict(values []*value) {
+	if !m.hasEnum {
+		m.hasEnum, m.enum = true, values
+		return
+	}
+	var both []*value
+	for _, v := range m.enum {
+		for _, w := range values {
+			if equal(v, w) {
+				both = append(both, v)
+				break
+			}
+		}
+	}
+	m.enum = both
+}
+
+// plain returns the grammar of schemas without references and choices.
+func (c *compiler) plain(f flat) (*grammar.Grammar, error) {
+	m, err := c.merge(f)
+	if err != nil {
+		return nil, err
+	}
+	if m.hasEnum {
+		return c.values(m)
+	}
+	if len(f.plain) == 0 {
+		return Value(), nil
+	}
+	var parts []*grammar.Grammar
+	add := func(t types, write func(*merged) (*grammar.Grammar, error)) {
+		if m.types&t == 0 || err != nil {
+			return
+		}
+		var g *grammar.Grammar
+		if g, err = write(m); err == nil {
+			parts = append(parts, g)
+		}
+	}
+	add(objectType, c.object)
+	add(arrayType, c.array)
+	add(stringType, c.string)
+	add(numberType, func(m *merged) (*grammar.Grammar, error) { return m.numbers.grammar(m.types&fractionType != 0), nil })
+	add(booleanType, func(*merged) (*grammar.Grammar, error) {
+		return grammar.Choice(grammar.Literal("true"), grammar.Literal("false")), nil
+	})
+	add(nullType, func(*merged) (*grammar.Grammar, error) { return grammar.Literal("null"), nil })
+	return grammar.Choice(parts...), err
+}
+
+// values returns the grammar of an enum: its values that validate otherwise, too.
+func (c *compiler) values(m *merged) (*grammar.Grammar, error) {
+	var parts []*grammar.Grammar
+	seen := map[string]bool{}
+	for _, v := range m.enum {
+		ok, err := c.validAll(v, m.all)
+		if err != nil {
+			return nil, err
+		}
+		if text := v.String(); ok && !seen[text] {
+			seen[text] = true
+			parts = append(parts, grammar.Literal(text))
+		}
+	}
+	if len(parts) == 0 {
+		return nil, errorf(m.all[0].at, "no value of the enumeration validates")
+	}
+	return grammar.Choice(parts...), nil
+}
+
+// decimals returns how many digits after the point multiples of 10^-n have.
+func decimals(v *value) (n int, ok bool) {
+	r, _ := number(v.text)
+	one, ten := big.NewRat(1, 1), big.NewRat(10, 1)
+	for n = 0; n <= maxFraction; n++ {
+		if r.Cmp(one) == 0 {
+			return n, true
+		}
+		r = new(big.Rat).Mul(r, ten)
+	}
+	return 0, false
+}

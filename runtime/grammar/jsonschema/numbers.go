@@ -1,0 +1,262 @@
+package jsonschema
+
+import (
+	"math/big"
+	"strings"
+
+	"st/runtime/grammar"
+	"st/runtime/grammar/automaton"
+)
+
+// interval is the numbers that schemas allow.
+type interval struct {
+	low, high         *big.Rat // nil: no bound
+	openLow, openHigh bool     // without the bound itself
+	decimals          int      // digits after the point, plus 1; 0: any
+}
+
+// Numbers that have no bound have so many digits at most: every reader gets integers of 15 digits right, and no number is infinite.
+const (
+	maxDigits   = 15
+	maxFraction = 16
+	boundDigits = 40 // before the point, with a bound of so many
+)
+
+// add adds what a schema says.
+func (n *interval) add(at *value) error {
+	for _, k := range []string{"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"} {
+		v := at.get(k)
+		if v == nil || v.kind != isNumber {
+			continue
+		}
+		r, _ := number(v.text)
+		open := strings.HasPrefix(k, "exclusive")
+		if strings.HasSuffix(strings.ToLower(k), "minimum") {
+			if e := at.get("exclusiveMinimum"); e != nil && e.kind == isTrue {
+				open = true
+			}
+			n.above(r, open)
+		} else {
+			if e := at.get("exclusiveMaximum"); e != nil && e.kind == isTrue {
+				open = true
+			}
+			n.below(r, open)
+		}
+	}
+	if v := at.get("multipleOf"); v != nil {
+		d, _ := decimals(v)
+		if n.decimals == 0 || d+1 < n.decimals {
+			n.decimals = d + 1
+		}
+	}
+	switch f := at.get("format"); {
+	case f == nil:
+	case f.text == "int32":
+		n.above(big.NewRat(-1<<31, 1), false)
+		n.below(big.NewRat(1<<31-1, 1), false)
+	case f.text == "int64":
+		n.above(big.NewRat(-1<<63, 1), false)
+		n.below(new(big.Rat).SetInt64(1<<63-1), false)
+	}
+	return nil
+}
+
+func (n *interval) above(r *big.Rat, open bool) {
+	if n.low == nil || r.Cmp(n.low) > 0 || r.Cmp(n.low) == 0 && open {
+		n.low, n.openLow = r, open
+	}
+}
+
+func (n *interval) below(r *big.Rat, open bool) {
+	if n.high == nil || r.Cmp(n.high) < 0 || r.Cmp(n.high) == 0 && open {
+		n.high, n.openHigh = r, open
+	}
+}
+
+// grammar returns the grammar of the numbers: integers, or with fractions, too.
+func (n *interval) grammar(fractions bool) *grammar.Grammar {
+	fraction := maxFraction
+	if n.decimals > 0 {
+		fraction = n.decimals - 1
+	}
+	if !fractions {
+		fraction = 0
+	}
+	if n.low == nil && n.high == nil {
+		return unbounded(fraction, fractions && n.decimals == 0)
+	}
+	var parts []*grammar.Grammar
+	zero := new(big.Rat)
+	// Numbers of 0 and more, and then the others by their magnitudes.
+	low, open := zero, false
+	if n.low != nil && n.low.Sign() >= 0 {
+		low, open = n.low, n.openLow
+	}
+	if n.high == nil || n.high.Sign() >= 0 {
+		parts = append(parts, magnitudes(low, open, n.high, n.openHigh, fraction))
+	}
+	if n.low == nil || n.low.Sign() < 0 {
+		least, open := zero, true
+		if n.high != nil && n.high.Sign() < 0 {
+			least, open = new(big.Rat).Neg(n.high), n.openHigh
+		}
+		var most *big.Rat
+		if n.low != nil {
+			most = new(big.Rat).Neg(n.low)
+		}
+		parts = append(parts, grammar.Sequence(grammar.Literal("-"), magnitudes(least, open, most, n.openLow, fraction)))
+	}
+	return grammar.Choice(parts...)
+}
+
+func digits(least, most int) *grammar.Grammar {
+	return grammar.Repeat(grammar.Class(automaton.NewSet('0', '9')), least, most)
+}
+
+// unbounded returns the grammar of all numbers with so many digits after the point.
+func unbounded(fraction int, exponent bool) *grammar.Grammar {
+	natural := grammar.Sequence(grammar.Class(automaton.NewSet('1', '9')), digits(0, maxDigits-1))
+	if fraction == 0 {
+		return grammar.Choice(grammar.Literal("0"), grammar.Sequence(grammar.Optional(grammar.Literal("-")), natural))
+	}
+	parts := []*grammar.Grammar{
+		grammar.Optional(grammar.Literal("-")), grammar.Choice(grammar.Literal("0"), natural),
+		grammar.Optional(grammar.Sequence(grammar.Literal("."), digits(1, fraction))),
+	}
+	if exponent {
+		sign := grammar.Optional(grammar.Class(automaton.NewSet('+', '+', '-', '-')))
+		parts = append(parts, grammar.Optional(grammar.Sequence(grammar.Class(automaton.NewSet('e', 'e', 'E', 'E')), sign, digits(1, 2))))
+	}
+	return grammar.Sequence(parts...)
+}
+
+// decimal is a number as its digits before and after the point.
+type decimal struct{ whole, fraction string }
+
+// cut returns a number cut off after so many digits, and whether that is all of it.
+func cut(r *big.Rat, fraction int) (d decimal, exact bool) {
+	scale := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(fraction)), nil)
+	scaled := new(big.Rat).Mul(r, new(big.Rat).SetInt(scale))
+	q, rest := new(big.Int).QuoRem(scaled.Num(), scaled.Denom(), new(big.Int))
+	text := q.String()
+	for len(text) <= fraction {
+		text = "0" + text
+	}
+	n := len(text) - fraction
+	return decimal{text[:n], text[n:]}, rest.Sign() == 0
+}
+
+// magnitudes returns the grammar of numbers from low, which is not negative, to high; nil: there is no bound.
+func magnitudes(low *big.Rat, openLow bool, high *big.Rat, openHigh bool, fraction int) *grammar.Grammar {
+	lo, exact := cut(low, fraction)
+	openLow = openLow || !exact // what is cut off is below
+	if lo.whole != "0" && len(lo.whole) > maxDigits+300 {
+		return grammar.Choice()
+	}
+	most := max(maxDigits, len(lo.whole)+1)
+	hi := decimal{strings.Repeat("9", most), strings.Repeat("9", fraction)}
+	if high != nil && high.Sign() >= 0 {
+		h, exact := cut(high, fraction)
+		if len(h.whole) <= max(most, boundDigits) {
+			hi, openHigh = h, openHigh && exact
+		} else {
+			openHigh = false
+		}
+	} else {
+		openHigh = false
+	}
+	var parts []*grammar.Grammar
+	for n := len(lo.whole); n <= len(hi.whole); n++ {
+		b := &between{fraction: fraction, digits: n, openLow: openLow, openHigh: openHigh}
+		if n == len(lo.whole) {
+			b.low = lo.whole + lo.fraction
+		}
+		if n == len(hi.whole) {
+			b.high = hi.whole + hi.fraction
+		}
+		parts = append(parts, grammar.FromDFA(b.build(), grammar.Class))
+	}
+	return grammar.Choice(parts...)
+}
+
+// between builds the automaton of numbers with so many digits before the point, from low to high: their digits, or none where there is no bound.
+type between struct {
+	digits, fraction  int
+	low, high         string
+	openLow, openHigh bool
+}
+
+// place is a state of it: how many digits have come, whether they are those of the bounds, and whether the last character was the point.
+type place struct {
+	at            int
+	atLow, atHigh bool
+	point         bool
+}
+
+func (b *between) build() *automaton.DFA {
+	d := &automaton.DFA{}
+	index := map[place]int32{}
+	var places []place
+	id := func(p place) int32 {
+		i, ok := index[p]
+		if !ok {
+			i = int32(len(places))
+			index[p] = i
+			places = append(places, p)
+		}
+		return i
+	}
+	id(place{atLow: b.low != "", atHigh: b.high != ""})
+	for i := 0; i < len(places); i++ {
+		p := places[i]
+		s := automaton.State{Final: b.final(p)}
+		if p.at == b.digits && !p.point && b.fraction > 0 {
+			next := p
+			next.point = true
+			s.Edges = append(s.Edges, automaton.Edge{Range: automaton.Range{Lo: '.', Hi: '.'}, Next: id(next)})
+		}
+		if p.at < b.digits || p.point || p.at > b.digits {
+			for c := rune('0'); c <= '9'; c++ {
+				if next, ok := b.digit(p, byte(c)); ok {
+					s.Edges = append(s.Edges, automaton.Edge{Range: automaton.Range{Lo: c, Hi: c}, Next: id(next)})
+				}
+			}
+		}
+		d.States = append(d.States, s)
+	}
+	return d
+}
+
+// digit returns the place after a digit.
+func (b *between) digit(p place, c byte) (place, bool) {
+	if p.at == b.digits+b.fraction || p.at == 0 && c == '0' && b.digits > 1 {
+		return p, false
+	}
+	if p.atLow {
+		if c < b.low[p.at] {
+			return p, false
+		}
+		p.atLow = c == b.low[p.at]
+	}
+	if p.atHigh {
+		if c > b.high[p.at] {
+			return p, false
+		}
+		p.atHigh = c == b.high[p.at]
+	}
+	p.at++
+	p.point = false
+	return p, true
+}
+
+// final reports whether a number may end at a place: what is missing are zeros.
+func (b *between) final(p place) bool {
+	if p.at < b.digits || p.point {
+		return false
+	}
+	zeros := func(bound string) bool { return strings.Trim(bound[p.at:], "0") == "" }
+	if p.atLow && (!zeros(b.low) || b.openLow) {
+		return false
+	}
+	return !p.atHigh || !zeros(b.high) || !b.openHigh
+}

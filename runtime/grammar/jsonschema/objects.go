@@ -1,0 +1,258 @@
+package jsonschema
+
+import (
+	"st/runtime/grammar"
+	"st/runtime/grammar/automaton"
+)
+
+// members is the objects that schemas allow.
+type members struct {
+	least, most int      // most < 0: any number
+	names       []string // in the order of the schemas
+	schemas     map[string]all
+	required    map[string]bool
+	others      all  // of members with other names
+	open        bool // there may be others
+	keys        all  // of propertyNames, for their names
+	bounds      *value
+}
+
+// addMembers joins what schemas say about objects.
+func (c *compiler) addMembers(m *merged) error {
+	o := &m.members
+	o.schemas, o.required = map[string]all{}, map[string]bool{}
+	listed, said, shut := false, false, false
+	name := func(n string) {
+		if _, ok := o.schemas[n]; !ok {
+			o.schemas[n] = nil
+			o.names = append(o.names, n)
+		}
+	}
+	for _, e := range m.all {
+		if p := e.at.get("properties"); p != nil {
+			listed = true
+			for _, k := range p.keys {
+				name(k)
+			}
+		}
+	}
+	for _, e := range m.all {
+		at := e.at
+		if r := at.get("required"); r != nil {
+			for _, k := range r.list {
+				name(k.text)
+				o.required[k.text] = true
+			}
+		}
+		if v := at.get("minProperties"); v != nil && countOf(v) > o.least {
+			o.least, o.bounds = countOf(v), v
+		}
+		if v := at.get("maxProperties"); v != nil && (o.most < 0 || countOf(v) < o.most) {
+			o.most, o.bounds = countOf(v), v
+		}
+		if v := at.get("propertyNames"); v != nil {
+			o.keys = o.keys.with(element{v, whole})
+		}
+		if v := at.get("additionalProperties"); v != nil {
+			said, shut = true, shut || v.kind == isFalse
+			o.others = o.others.with(element{v, whole})
+		}
+	}
+	o.open = !shut && (said || !listed)
+	for _, n := range o.names {
+		for _, e := range m.all {
+			if s := memberSchema(e.at, n); s != nil {
+				o.schemas[n] = o.schemas[n].with(element{s, whole})
+			}
+		}
+	}
+	return nil
+}
+
+// memberSchema returns what a schema says about a member of that name; nil: nothing.
+func memberSchema(at *value, name string) *value {
+	if p := at.get("properties"); p != nil {
+		if s := p.get(name); s != nil {
+			return s
+		}
+	}
+	return at.get("additionalProperties")
+}
+
+// maxMemberStates bounds the automaton of an object whose members are counted.
+const maxMemberStates = 100_000
+
+// object returns the grammar of objects: listed members in their order, then others.
+func (c *compiler) object(m *merged) (*grammar.Grammar, error) {
+	o := &m.members
+	if len(m.all) > 0 && len(o.names) == 0 && len(o.others) == 0 && len(o.keys) == 0 && o.least == 0 && o.most < 0 {
+		return Object(), nil
+	}
+	labels, err := c.listed(o)
+	if err != nil {
+		return nil, err
+	}
+	var other *grammar.Grammar
+	if o.open {
+		if other, err = c.other(o); err != nil {
+			return nil, err
+		}
+	}
+	if o.least > len(o.names)+1 && o.open {
+		return nil, errorf(o.bounds, "minProperties is supported up to the number of listed properties and one more")
+	}
+	states, err := o.automaton(labels, other)
+	if err != nil {
+		return nil, err
+	}
+	return grammar.Sequence(grammar.Literal("{"), grammar.FromStates(states), grammar.Literal("}")), nil
+}
+
+// listed returns the grammars of the listed members.
+func (c *compiler) listed(o *members) ([]*grammar.Grammar, error) {
+	var labels []*grammar.Grammar
+	for _, n := range o.names {
+		ok, err := c.validAll(&value{kind: isString, text: n}, o.keys)
+		if err != nil {
+			return nil, err
+		}
+		g, err := c.value(o.schemas[n])
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			g = grammar.Choice()
+		}
+		labels = append(labels, grammar.Sequence(grammar.Literal(quote(n)+": "), g))
+	}
+	return labels, nil
+}
+
+// other returns the grammar of a member that is not listed.
+func (c *compiler) other(o *members) (*grammar.Grammar, error) {
+	value, err := c.value(o.others)
+	if err != nil {
+		return nil, err
+	}
+	if len(o.names) == 0 && len(o.keys) == 0 {
+		return grammar.Sequence(stringRule.Grammar(), grammar.Literal(": "), value), nil
+	}
+	d := automaton.Any()
+	if len(o.keys) > 0 {
+		if d, err = c.keyDFA(o.keys, 0); err != nil {
+			return nil, err
+		}
+	}
+	if d, err = automaton.Subtract(d, automaton.Words(o.names...)); err != nil {
+		return nil, errTooLong
+	}
+	return grammar.Sequence(quoted(grammar.FromDFA(d, canonical)), grammar.Literal(": "), value), nil
+}
+
+// keyDFA returns the strings that validate against schemas.
+func (c *compiler) keyDFA(a all, depth int) (*automaton.DFA, error) {
+	if depth > maxLevel {
+		return nil, errorf(a[0].at, "choices are nested too deep")
+	}
+	f, err := c.flatten(a)
+	if err != nil || f.never {
+		return &automaton.DFA{}, err
+	}
+	cases, err := c.cases(f)
+	if err != nil {
+		return nil, err
+	}
+	if cases != nil {
+		d := &automaton.DFA{}
+		for _, sub := range cases {
+			next, err := c.keyDFA(sub, depth+1)
+			if err == nil {
+				d, err = automaton.Join(d, next)
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		return d, nil
+	}
+	m, err := c.merge(f)
+	if err != nil {
+		return nil, err
+	}
+	if m.hasEnum {
+		var words []string
+		for _, v := range m.enum {
+			if ok, err := c.validAll(v, f.plain); err != nil {
+				return nil, err
+			} else if ok && v.kind == isString {
+				words = append(words, v.text)
+			}
+		}
+		return automaton.Words(words...), nil
+	}
+	if m.allowed&stringType == 0 {
+		return &automaton.DFA{}, nil
+	}
+	return c.textDFA(&m.text)
+}
+
+// progress is a state within an object: the next listed member, and how many of those and of others have come. Numbers are exact as far as
+// they matter.
+type progress struct{ place, listed, others int }
+
+// automaton returns the automaton of an object's members. Others may repeat a name, so only one of them counts for the least number.
+func (o *members) automaton(labels []*grammar.Grammar, other *grammar.Grammar) ([]grammar.State, error) {
+	n, most := len(labels), o.most
+	if most >= n && other == nil {
+		most = -1
+	}
+	listedMost, othersMost := 1, 1
+	if o.least > len(o.required) || most >= 0 {
+		listedMost = max(1, o.least, most)
+	}
+	if most >= 0 {
+		othersMost = max(1, most)
+	}
+	var states []grammar.State
+	index := map[progress]int{}
+	var todo []progress
+	id := func(p progress) int {
+		p.listed, p.others = min(p.listed, listedMost), min(p.others, othersMost)
+		i, ok := index[p]
+		if !ok {
+			i = len(todo)
+			index[p] = i
+			todo = append(todo, p)
+		}
+		return i
+	}
+	id(progress{})
+	for i := 0; i < len(todo); i++ {
+		if i > maxMemberStates {
+			return nil, errorf(o.bounds, "counting the properties takes more than %d states", maxMemberStates)
+		}
+		p, s := todo[i], grammar.State{}
+		room := most < 0 || p.listed+p.others < most
+		edge := func(label *grammar.Grammar, next progress) {
+			if p.listed+p.others > 0 {
+				label = grammar.Sequence(grammar.Literal(", "), label)
+			}
+			s.Edges = append(s.Edges, grammar.Edge{Label: label, Next: id(next)})
+		}
+		if p.place < n {
+			if room {
+				edge(labels[p.place], progress{p.place + 1, p.listed + 1, 0})
+			}
+			if !o.required[o.names[p.place]] {
+				s.Edges = append(s.Edges, grammar.Edge{Next: id(progress{p.place + 1, p.listed, 0})})
+			}
+		} else {
+			s.Final = o.least <= len(o.required) || p.listed+min(1, p.others) >= o.least
+			if other != nil && room {
+				edge(other, progress{n, p.listed, p.others + 1})
+			}
+		}
+		states = append(states, s)
+	}
+	return states, nil
+}

@@ -1,0 +1,178 @@
+package jsonschema
+
+import (
+	"errors"
+	"fmt"
+	"regexp/syntax"
+	"strings"
+
+	"st/runtime/grammar/automaton"
+)
+
+// pattern is a regular expression of a schema, which is ECMAScript's, as RE2 reads it. Lookaheads at its beginning are apart.
+type pattern struct {
+	re    *syntax.Regexp
+	ahead []lookahead
+	dfa   *automaton.DFA
+}
+
+type lookahead struct {
+	re      *syntax.Regexp
+	negated bool
+}
+
+var errTooLong = errors.New("the length is too large")
+
+// parsePattern reads a pattern.
+func parsePattern(expr string) (*pattern, error) {
+	p := &pattern{}
+	if strings.HasPrefix(expr, "^(?!") || strings.HasPrefix(expr, "^(?=") {
+		rest := expr[1:]
+		for strings.HasPrefix(rest, "(?!") || strings.HasPrefix(rest, "(?=") {
+			end := closing(rest)
+			if end < 0 {
+				return nil, errors.New("a lookahead lacks its )")
+			}
+			re, err := parseRE2("^(?:" + rest[3:end] + ")")
+			if err != nil {
+				return nil, err
+			}
+			p.ahead = append(p.ahead, lookahead{re, rest[2] == '!'})
+			rest = rest[end+1:]
+		}
+		if alternatives(rest) {
+			return nil, errors.New("a lookahead before alternatives")
+		}
+		expr = "^" + rest
+	}
+	var err error
+	p.re, err = parseRE2(expr)
+	return p, err
+}
+
+// closing returns the index of the ) that belongs to the ( at the beginning; −1: there is none.
+func closing(expr string) int {
+	depth, class := 0, false
+	for i := 0; i < len(expr); i++ {
+		switch c := expr[i]; {
+		case c == '\\':
+			i++
+		case class:
+			class = c != ']'
+		case c == '[':
+			class = true
+		case c == '(':
+			depth++
+		case c == ')':
+			if depth--; depth == 0 {
+				return i
+			}
+		}
+	}
+	return -1
+}
+
+// alternatives reports whether there is a | outside of groups.
+func alternatives(expr string) bool {
+	depth, class := 0, false
+	for i := 0; i < len(expr); i++ {
+		switch c := expr[i]; {
+		case c == '\\':
+			i++
+		case class:
+			class = c != ']'
+		case c == '[':
+			class = true
+		case c == '(':
+			depth++
+		case c == ')':
+			depth--
+		case c == '|' && depth == 0:
+			return true
+		}
+	}
+	return false
+}
+
+// maxPattern bounds the length of patterns.
+const maxPattern = 1 << 16
+
+// parseRE2 reads an expression of ECMAScript's as RE2 has it.
+func parseRE2(expr string) (*syntax.Regexp, error) {
+	if len(expr) > maxPattern {
+		return nil, fmt.Errorf("it is longer than %d bytes", maxPattern)
+	}
+	re, err := syntax.Parse(translate(expr), syntax.Perl)
+	if err != nil {
+		var e *syntax.Error
+		if errors.As(err, &e) {
+			return nil, fmt.Errorf("%s: %.60q", e.Code, e.Expr)
+		}
+		return nil, err
+	}
+	return re, nil
+}
+
+// translate writes escapes of ECMAScript as RE2 has them. What \s and \S leave out of Unicode's white space, neither takes.
+func translate(expr string) string {
+	var b strings.Builder
+	class := false
+	for i := 0; i < len(expr); i++ {
+		c := expr[i]
+		if c == '[' && !class {
+			class = true
+		} else if c == ']' {
+			class = false
+		}
+		if c != '\\' || i+1 == len(expr) {
+			b.WriteByte(c)
+			continue
+		}
+		i++
+		switch n := expr[i]; {
+		case n == 'u' && len(expr) > i+4 && isHex(expr[i+1:i+5]):
+			b.WriteString(`\x{` + expr[i+1:i+5] + `}`)
+			i += 4
+		case n == 'u' && strings.HasPrefix(expr[i+1:], "{"):
+			b.WriteString(`\x`)
+		case n == 'c' && len(expr) > i+1:
+			fmt.Fprintf(&b, `\x{%x}`, expr[i+1]&0x1F)
+			i++
+		case n == 'S' && !class:
+			b.WriteString(`[^\s\v\x{A0}\x{FEFF}\x{2028}\x{2029}\p{Zs}]`)
+		default:
+			b.WriteByte('\\')
+			b.WriteByte(n)
+		}
+	}
+	return b.String()
+}
+
+func isHex(s string) bool {
+	return strings.Trim(s, "0123456789abcdefABCDEF") == ""
+}
+
+// automaton returns the texts in which the pattern matches somewhere.
+func (p *pattern) automaton() (*automaton.DFA, error) {
+	if p.dfa != nil {
+		return p.dfa, nil
+	}
+	d, err := automaton.FromSyntax(p.re)
+	for _, a := range p.ahead {
+		var x *automaton.DFA
+		if err == nil {
+			x, err = automaton.FromSyntax(a.re)
+		}
+		switch {
+		case err != nil:
+		case a.negated:
+			d, err = automaton.Subtract(d, x)
+		default:
+			d, err = automaton.Intersect(d, x)
+		}
+	}
+	if err == nil {
+		p.dfa = d
+	}
+	return d, err
+}

@@ -1,0 +1,263 @@
+package jsonschema
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"st/runtime/grammar"
+)
+
+// Grammar returns the grammar of a JSON Schema (draft 2020-12, and what pydantic, zod and OpenAPI write of earlier ones). An [Error] names
+// the place of what is not supported.
+func Grammar(schema []byte) (*grammar.Grammar, error) {
+	root, err := parse(schema)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSchema, err)
+	}
+	c := &compiler{root: root, rules: map[string]*grammar.Rule{}, checked: map[*value]bool{}, patterns: map[*value]*pattern{}}
+	return c.compile(all{{root, whole}})
+}
+
+// compiler makes rules of schemas.
+type compiler struct {
+	root     *value
+	rules    map[string]*grammar.Rule // by key of all
+	checked  map[*value]bool
+	patterns map[*value]*pattern
+	level    []string // keys of what is being compiled for one place of the instance
+	depth    int
+}
+
+// part is what of a schema counts.
+type part uint8
+
+const (
+	whole part = iota
+	plain      // all but $ref, allOf, anyOf, oneOf
+	anyOf
+	oneOf
+)
+
+// element is a schema, or a part of it.
+type element struct {
+	at   *value
+	part part
+}
+
+// all is schemas that an instance must validate against.
+type all []element
+
+// key names a set of schemas.
+func (a all) key() string {
+	ids := make([]int, len(a))
+	for i, e := range a {
+		ids[i] = e.at.id<<2 | int(e.part)
+	}
+	slices.Sort(ids)
+	return fmt.Sprint(ids)
+}
+
+// with returns the schemas and one more.
+func (a all) with(e ...element) all { return append(slices.Clip(a), e...) }
+
+// Limits of what a schema may come to: conjunctions of choices can be exponentially many.
+const (
+	maxRules = 50_000
+	maxLevel = 200
+)
+
+// compile returns the grammar of what validates against all of the schemas.
+func (c *compiler) compile(a all) (*grammar.Grammar, error) {
+	key := a.key()
+	if r := c.rules[key]; r != nil {
+		return r.Grammar(), nil
+	}
+	if len(c.rules) >= maxRules {
+		return nil, errorf(a[0].at, "the schema comes to more than %d cases", maxRules)
+	}
+	r := grammar.NewRule(pointer(a[0].at))
+	c.rules[key] = r
+	level := c.level
+	c.level = nil
+	g, err := c.choices(a)
+	c.level = level
+	if err != nil {
+		return nil, err
+	}
+	r.Define(g)
+	return r.Grammar(), nil
+}
+
+// choices returns the grammar of schemas at one place of the instance.
+func (c *compiler) choices(a all) (*grammar.Grammar, error) {
+	key := a.key()
+	if slices.Contains(c.level, key) {
+		return nil, errorf(a[0].at, "the schema refers to itself without end")
+	}
+	if len(c.level) > maxLevel {
+		return nil, errorf(a[0].at, "choices and references are nested deeper than %d", maxLevel)
+	}
+	c.level = append(c.level, key)
+	defer func() { c.level = c.level[:len(c.level)-1] }()
+	f, err := c.flatten(a)
+	if err != nil || f.never {
+		return grammar.Choice(), err
+	}
+	cases, err := c.cases(f)
+	if err != nil {
+		return nil, err
+	}
+	if cases == nil {
+		return c.plain(f)
+	}
+	var parts []*grammar.Grammar
+	for _, sub := range cases {
+		g, err := c.choices(sub)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, g)
+	}
+	return grammar.Choice(parts...), nil
+}
+
+// flat is schemas without references and allOf.
+type flat struct {
+	never   bool
+	plain   all
+	choices all // their anyOf and oneOf
+}
+
+// flatten follows references and allOf.
+func (c *compiler) flatten(a all) (f flat, err error) {
+	seen := map[element]bool{}
+	var visit func(e element, depth int) error
+	visit = func(e element, depth int) error {
+		if seen[e] {
+			return nil
+		}
+		seen[e] = true
+		switch {
+		case depth > maxLevel:
+			return errorf(e.at, "references are nested deeper than %d", maxLevel)
+		case e.at.kind == isTrue:
+			return nil
+		case e.at.kind == isFalse:
+			f.never = true
+			return nil
+		case e.at.kind != isObject:
+			return errorf(e.at, "a schema is an object, true or false")
+		case e.part == plain:
+			f.plain = append(f.plain, e)
+			return nil
+		case e.part != whole:
+			f.choices = append(f.choices, e)
+			return nil
+		}
+		if err := c.check(e.at); err != nil {
+			return err
+		}
+		if ref := e.at.get("$ref"); ref != nil {
+			to, err := c.resolve(ref)
+			if err != nil {
+				return err
+			}
+			if seen[element{to, whole}] && len(e.at.keys) == 1 {
+				return errorf(ref, "the schema refers to itself without end")
+			}
+			if err := visit(element{to, whole}, depth+1); err != nil {
+				return err
+			}
+		}
+		if not := e.at.get("not"); not != nil { // of nothing else, says check
+			f.never = true
+		}
+		if err := visit(element{e.at, plain}, depth); err != nil {
+			return err
+		}
+		if members := e.at.get("allOf"); members != nil {
+			for _, m := range members.list {
+				if err := visit(element{m, whole}, depth+1); err != nil {
+					return err
+				}
+			}
+		}
+		for _, choice := range []struct {
+			keyword string
+			part    part
+		}{{"anyOf", anyOf}, {"oneOf", oneOf}} {
+			if e.at.get(choice.keyword) != nil {
+				if err := visit(element{e.at, choice.part}, depth); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	for _, e := range a {
+		if err := visit(e, 0); err != nil {
+			return f, err
+		}
+	}
+	return f, nil
+}
+
+// cases returns what schemas come to if each alternative of the first choice is taken; nil: there is no choice.
+func (c *compiler) cases(f flat) ([]all, error) {
+	if len(f.choices) == 0 {
+		return nil, nil
+	}
+	choice := f.choices[0]
+	rest := slices.Concat(f.plain, f.choices[1:])
+	keyword := "anyOf"
+	if choice.part == oneOf {
+		keyword = "oneOf"
+	}
+	cases := []all{}
+	for _, alternative := range choice.at.get(keyword).list {
+		cases = append(cases, rest.with(element{alternative, whole}))
+	}
+	if choice.part == oneOf {
+		if err := c.checkExclusive(choice.at, cases); err != nil {
+			return nil, err
+		}
+	}
+	return cases, nil
+}
+
+// resolve returns what a $ref refers to.
+func (c *compiler) resolve(ref *value) (*value, error) {
+	if ref.kind != isString {
+		return nil, errorf(ref, "a reference is a string")
+	}
+	text := ref.text
+	if id := c.root.get("$id"); id != nil {
+		text = strings.TrimPrefix(text, strings.TrimSuffix(id.text, "#"))
+	}
+	fragment, ok := strings.CutPrefix(text, "#")
+	if !ok || fragment != "" && fragment[0] != '/' {
+		return nil, errorf(ref, "the reference %q is not to a place within the schema, such as #/$defs/name", ref.text)
+	}
+	at := c.root
+	for _, name := range strings.Split(fragment, "/")[1:] {
+		if name, ok = unescape(name); !ok {
+			return nil, errorf(ref, "the reference %q is no JSON Pointer", ref.text)
+		}
+		var next *value
+		if at.kind == isArray {
+			for _, e := range at.list {
+				if e.name == name {
+					next = e
+				}
+			}
+		} else {
+			next = at.get(name)
+		}
+		if next == nil {
+			return nil, errorf(ref, "the schema has nothing at %q", ref.text)
+		}
+		at = next
+	}
+	return at, nil
+}

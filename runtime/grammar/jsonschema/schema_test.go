@@ -1,0 +1,136 @@
+package jsonschema_test
+
+import (
+	"errors"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"st/runtime/grammar/jsonschema"
+)
+
+var schemaTests = []struct {
+	name, schema string
+	in, out      []string
+}{
+	{"any", `{}`, []string{`1`, `"a"`, `{"a": [1, null]}`, `-0.5e+10`, `"\u00e9\ud83d\ude00"`}, []string{``, `01`, `{"a":1}`, `"\ud800"`, `[1,2]`, "\"\n\""}},
+	{"never", `{"anyOf": [false, {"const": 1}]}`, []string{`1`}, []string{`2`}},
+	{"object", `{"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer"}, "x": {"type": "null"}}, "required": ["age"]}`,
+		[]string{`{"name": "é\n", "age": 3}`, `{"age": -12}`, `{"age": 0, "x": null}`}, []string{`{}`, `{"age": 3, "name": ""}`, `{"name": "a"}`, `{"age": 1, "y": 2}`, `{"age": 1.5}`, `{, "age": 1}`}},
+	{"other properties", `{"type": "object", "properties": {"a": {"type": "integer"}, "ab": {"type": "integer"}}, "additionalProperties": {"type": "boolean"}}`,
+		[]string{`{"a": 1, "b": true, "abc": false}`, `{"": true}`, `{"é\"": true}`}, []string{`{"b": 1}`, `{"c": true, "a": true}`, `{"\u0061": true}`}},
+	{"a map", `{"type": "object", "additionalProperties": {"type": "array", "items": {"type": "integer"}}}`, []string{`{}`, `{"a": [1, 2], "b": []}`}, []string{`{"a": 1}`}},
+	{"numbers of properties", `{"type": "object", "properties": {"a": {}, "b": {}, "c": {}}, "minProperties": 1, "maxProperties": 2}`,
+		[]string{`{"a": 1}`, `{"a": 1, "c": 2}`, `{"c": 1}`}, []string{`{}`, `{"a": 1, "b": 2, "c": 3}`}},
+	{"numbers of other properties", `{"type": "object", "additionalProperties": true, "maxProperties": 2, "minProperties": 1}`, []string{`{"a": 1}`, `{"a": 1, "b": 1}`}, []string{`{}`, `{"a": 1, "b": 1, "c": 1}`}},
+	{"property names", `{"type": "object", "propertyNames": {"pattern": "^[a-z]{1,3}$"}, "additionalProperties": {"type": "null"}}`, []string{`{"abc": null}`}, []string{`{"abcd": null}`, `{"A": null}`}},
+	{"array", `{"type": "array", "items": {"type": "boolean"}, "minItems": 1, "maxItems": 3}`, []string{`[true]`, `[true, false, true]`}, []string{`[]`, `[true, true, true, true]`, `[1]`}},
+	{"tuple", `{"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}], "items": false, "minItems": 1}`, []string{`[1]`, `[1, "a"]`}, []string{`[]`, `["a"]`, `[1, "a", 1]`}},
+	{"tuple of draft 7", `{"type": "array", "items": [{"type": "integer"}], "additionalItems": {"type": "string"}}`, []string{`[]`, `[1]`, `[1, "a", "b"]`}, []string{`["a"]`, `[1, 2]`}},
+	{"enum", `{"enum": ["a", 1, null, {"b": [1, "é\""]}]}`, []string{`"a"`, `1`, `null`, `{"b": [1, "é\""]}`}, []string{`"b"`, `2`}},
+	{"enum of a type", `{"type": "string", "enum": ["a", 1, "bb"], "minLength": 2}`, []string{`"bb"`}, []string{`"a"`, `1`}},
+	{"types", `{"type": ["string", "null"], "maxLength": 2}`, []string{`null`, `"ab"`, `"é日"`, `"\u00e9\n"`}, []string{`"abc"`, `1`}},
+	{"long strings", `{"type": "string", "minLength": 2, "maxLength": 300}`, []string{`"ab"`, `"` + strings.Repeat("é", 300) + `"`, `"` + strings.Repeat(`\n`, 300) + `"`},
+		[]string{`"a"`, `"` + strings.Repeat("a", 301) + `"`}},
+	{"nullable", `{"type": "integer", "nullable": true}`, []string{`1`, `null`}, []string{`"a"`}},
+	{"anyOf with siblings", `{"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}, "anyOf": [{"required": ["a"]}, {"required": ["b"]}]}`,
+		[]string{`{"a": 1}`, `{"b": 1}`, `{"a": 1, "b": 2}`}, []string{`{}`}},
+	{"allOf", `{"allOf": [{"type": "object", "properties": {"a": {"type": "integer", "minimum": 3}}, "required": ["a"]}, {"properties": {"a": {"maximum": 5}, "b": {"type": "null"}}}]}`,
+		[]string{`{"a": 3}`, `{"a": 5, "b": null}`}, []string{`{"a": 2}`, `{"a": 6}`, `{}`}},
+	{"oneOf", `{"oneOf": [{"type": "object", "properties": {"kind": {"const": "a"}, "x": {"type": "integer"}}, "required": ["kind", "x"]},
+		{"type": "object", "properties": {"kind": {"const": "b"}, "y": {"type": "integer"}}, "required": ["kind"]}, {"type": "string"}]}`,
+		[]string{`{"kind": "a", "x": 1}`, `{"kind": "b"}`, `"s"`}, []string{`{"kind": "a"}`, `{"kind": "c"}`}},
+	{"reference", `{"$defs": {"node": {"type": "object", "properties": {"v": {"type": "integer"}, "next": {"anyOf": [{"$ref": "#/$defs/node"}, {"type": "null"}]}}, "required": ["v", "next"]}}, "$ref": "#/$defs/node"}`,
+		[]string{`{"v": 1, "next": null}`, `{"v": 1, "next": {"v": 2, "next": null}}`}, []string{`{"v": 1}`}},
+	{"reference with a limit", `{"$defs": {"n": {"type": "integer", "minimum": 0}}, "type": "object", "properties": {"a": {"$ref": "#/$defs/n", "maximum": 9, "description": "a digit"}}, "required": ["a"]}`,
+		[]string{`{"a": 9}`}, []string{`{"a": 10}`, `{"a": -1}`}},
+	{"integers", `{"type": "integer", "minimum": -12, "exclusiveMaximum": 105}`, []string{`-12`, `-1`, `0`, `9`, `10`, `99`, `100`, `104`}, []string{`-13`, `105`, `1000`, `-0`, `00`, `1.0`}},
+	{"large integers", `{"type": "integer", "minimum": 9007199254740991}`, []string{`9007199254740991`, `90071992547409910`}, []string{`9007199254740990`}},
+	{"numbers", `{"type": "number", "minimum": -0.25, "maximum": 3.5}`, []string{`-0.25`, `-0.2`, `0`, `0.001`, `3.5`, `3.4999`, `3.50`, `3`}, []string{`-0.251`, `3.51`, `4`, `-1`}},
+	{"numbers without their bounds", `{"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}`, []string{`0.1`, `0.0001`, `0.999`}, []string{`0`, `0.0`, `1`, `1.0`}},
+	{"multiples", `{"type": "number", "minimum": 0, "multipleOf": 0.01}`, []string{`1.25`, `3`, `0.1`}, []string{`1.255`}},
+	{"pattern", `{"type": "string", "pattern": "^[A-Z]{2}-\\d+$"}`, []string{`"AB-12"`}, []string{`"xAB-12"`, `"AB-"`}},
+	{"pattern anywhere", `{"type": "string", "pattern": "a\"b|^c"}`, []string{`"xa\"by"`, `"cx"`}, []string{`"xc"`, `"ab"`}},
+	{"pattern and length", `{"type": "string", "pattern": "^a+b*$", "minLength": 2, "maxLength": 4}`, []string{`"aa"`, `"abbb"`}, []string{`"a"`, `"aabbb"`, `"b"`}},
+	{"lookahead", `{"type": "string", "pattern": "^(?!\\.)(?!.*\\.\\.)[a-z.]+$"}`, []string{`"a.b"`}, []string{`".a"`, `"a..b"`}},
+	{"formats", `{"type": "object", "properties": {"a": {"format": "date"}, "b": {"format": "date-time"}, "c": {"format": "uuid"}, "d": {"format": "email"}, "e": {"format": "time"}, "f": {"format": "ipv6"}}}`,
+		[]string{`{"a": "2024-02-29"}`, `{"b": "2024-12-31T23:59:59.5Z"}`, `{"c": "123e4567-e89b-12d3-a456-426614174000"}`, `{"d": "a.b+c@example.com"}`, `{"e": "01:02:03+01:00"}`, `{"f": "::1"}`, `{"f": "fe80::1:2"}`},
+		[]string{`{"a": "2023-02-29"}`, `{"a": "2100-02-29"}`, `{"b": "2024-13-01T00:00:00Z"}`, `{"d": "a@b"}`, `{"f": "1::2::3"}`}},
+	{"const in an object", `{"properties": {"t": {"const": {"k": [true]}}}, "required": ["t"]}`, []string{`{"t": {"k": [true]}}`}, []string{`{"t": {}}`}},
+	{"pydantic", `{"$defs": {"Color": {"enum": ["red", "blue"], "title": "Color", "type": "string"}}, "properties": {"id": {"title": "Id", "type": "integer"}, "color": {"$ref": "#/$defs/Color"},
+		"tags": {"default": [], "items": {"type": "string"}, "title": "Tags", "type": "array"}, "n": {"anyOf": [{"type": "number"}, {"type": "null"}], "default": null}}, "required": ["id", "color"], "title": "M", "type": "object"}`,
+		[]string{`{"id": 1, "color": "red"}`, `{"id": 1, "color": "blue", "tags": ["a"], "n": null}`}, []string{`{"id": 1, "color": "green"}`}},
+	{"zod", `{"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object", "properties": {"email": {"type": "string", "format": "email",
+		"pattern": "^(?!\\.)(?!.*\\.\\.)([A-Za-z0-9_'+\\-\\.]*)[A-Za-z0-9_+-]@([A-Za-z0-9][A-Za-z0-9\\-]*\\.)+[A-Za-z]{2,}$"}, "n": {"type": "integer", "minimum": -9007199254740991, "maximum": 9007199254740991},
+		"r": {"type": "object", "propertyNames": {"type": "string"}, "additionalProperties": {"type": "boolean"}}}, "required": ["email", "n", "r"], "additionalProperties": false}`,
+		[]string{`{"email": "a@b.co", "n": -9007199254740991, "r": {"x": true}}`}, []string{`{"email": ".a@b.co", "n": 1, "r": {}}`, `{"email": "a@b.co", "n": 9007199254740992, "r": {}}`}},
+}
+
+func TestSchemas(t *testing.T) {
+	for _, test := range schemaTests {
+		t.Run(test.name, func(t *testing.T) {
+			c := mustCompile(t, test.schema)
+			for _, text := range test.in {
+				if !in(c, text) {
+					t.Errorf("%.80s is not written", text)
+				}
+			}
+			for _, text := range test.out {
+				if in(c, text) {
+					t.Errorf("%.80s is written", text)
+				}
+			}
+			rng := rand.New(rand.NewPCG(1, 1))
+			for range 30 {
+				text, err := sample(rng, c, 40)
+				if err != nil {
+					t.Fatal(err)
+				}
+				// The validator knows neither OpenAPI's nullable nor lookaheads.
+				if strings.Contains(test.schema, "nullable") || strings.Contains(test.schema, "(?!") || strings.Contains(test.name, "draft 7") {
+					continue
+				}
+				if err := validate(test.schema, text); err != nil {
+					t.Fatalf("%s is written: %v", text, err)
+				}
+			}
+		})
+	}
+}
+
+func TestErrors(t *testing.T) {
+	for _, test := range []struct{ schema, pointer, says string }{
+		{`{"type": "object", "properties": {"a/b~": {"if": {}}}}`, "#/properties/a~1b~0/if", "the keyword if is not supported"},
+		{`{"type": "array", "uniqueItems": true}`, "#/uniqueItems", "not supported"},
+		{`{"type": "array", "contains": {}}`, "#/contains", "not supported"},
+		{`{"type": "strin"}`, "#/type", "is no type"},
+		{`{"type": "string", "format": "color"}`, "#/format", `the format "color" is not supported: there are date,`},
+		{`{"type": "string", "pattern": "(a"}`, "#/pattern", "missing closing"},
+		{`{"type": "string", "pattern": "\\ba"}`, "#/pattern", "word boundaries"},
+		{`{"type": "string", "pattern": "(a)\\1"}`, "#/pattern", "invalid escape"},
+		{`{"$ref": "#/$defs/x"}`, "#/$ref", "has nothing at"},
+		{`{"$ref": "https://example.com/x"}`, "#/$ref", "not to a place within the schema"},
+		{`{"$ref": "#"}`, "#/$ref", "refers to itself without end"},
+		{`{"anyOf": [{"$ref": "#"}, {"type": "string"}]}`, "#", "refers to itself without end"},
+		{`{"oneOf": [{"type": "integer"}, {"minimum": 2}]}`, "#/oneOf", "may both be valid"},
+		{`{"properties": {"a": 3}, "type": "object"}`, "#/properties/a", "a schema is an object"},
+		{`{"minLength": -1}`, "#/minLength", "a whole number"},
+		{`{"required": "a"}`, "#/required", "a list of names"},
+		{`{"enum": [1], "type": "string"}`, "#", "no value of the enumeration"},
+		{`{"type": "number", "multipleOf": 0.3}`, "#/multipleOf", "multipleOf"},
+		{`{"not": {"type": "string"}}`, "#/not", "not is supported only"},
+		{`{"type": "object", "minProperties": 3}`, "#/minProperties", "one more"},
+		{`{"patternProperties": {"a": {}}}`, "#/patternProperties", "not supported"},
+	} {
+		_, err := jsonschema.Grammar([]byte(test.schema))
+		var e *jsonschema.Error
+		if !errors.As(err, &e) || !errors.Is(err, jsonschema.ErrSchema) || e.Pointer != test.pointer || !strings.Contains(e.Reason, test.says) {
+			t.Errorf("%s: %v, want %s: %s", test.schema, err, test.pointer, test.says)
+		}
+	}
+	for _, schema := range []string{``, `{`, `{} {}`, "{\"a\": \"\xff\"}", `{"a": 1, "a": 2}`, `{"minimum": 1e99999}`, strings.Repeat(`{"items":`, 5000) + `{}` + strings.Repeat(`}`, 5000)} {
+		if _, err := jsonschema.Grammar([]byte(schema)); !errors.Is(err, jsonschema.ErrSchema) {
+			t.Errorf("%.40s: %v", schema, err)
+		}
+	}
+}

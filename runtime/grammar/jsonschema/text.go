@@ -1,0 +1,186 @@
+package jsonschema
+
+import (
+	"regexp/syntax"
+
+	"st/runtime/grammar"
+	"st/runtime/grammar/automaton"
+)
+
+// text is the strings that schemas allow.
+type text struct {
+	least, most int      // characters; most < 0: any number
+	patterns    []*value // of the keyword pattern
+	formats     []*value
+}
+
+func (t *text) add(at *value) {
+	if v := at.get("minLength"); v != nil {
+		t.least = max(t.least, countOf(v))
+	}
+	if v := at.get("maxLength"); v != nil && (t.most < 0 || countOf(v) < t.most) {
+		t.most = countOf(v)
+	}
+	if v := at.get("pattern"); v != nil {
+		t.patterns = append(t.patterns, v)
+	}
+	if v := at.get("format"); v != nil && formatOf(v.text).expr != "" {
+		t.formats = append(t.formats, v)
+	}
+}
+
+// Characters that a string may hold as they are, and those that need an escape.
+var (
+	unescaped = automaton.NewSet(0, 0x1F, '"', '"', '\\', '\\').Negate()
+	hex       = automaton.NewSet('0', '9', 'a', 'f', 'A', 'F')
+)
+
+// character is one character of a string, in any way to write it.
+var character = func() *grammar.Grammar {
+	digit := grammar.Class(hex)
+	set := func(pairs ...rune) *grammar.Grammar { return grammar.Class(automaton.NewSet(pairs...)) }
+	d, high, low := set('d', 'd', 'D', 'D'), set('8', '9', 'a', 'b', 'A', 'B'), set('c', 'f', 'C', 'F')
+	unit := grammar.Choice(
+		grammar.Sequence(set('0', '9', 'a', 'c', 'A', 'C', 'e', 'f', 'E', 'F'), digit, digit, digit),
+		grammar.Sequence(d, set('0', '7'), digit, digit),
+		grammar.Sequence(d, high, digit, digit, grammar.Literal(`\u`), d, low, digit, digit), // a pair of surrogates
+	)
+	short := set('"', '"', '\\', '\\', '/', '/', 'b', 'b', 'f', 'f', 'n', 'n', 'r', 'r', 't', 't')
+	escape := grammar.Sequence(grammar.Literal(`\`), grammar.Choice(short, grammar.Sequence(grammar.Literal("u"), unit)))
+	return grammar.Choice(grammar.Class(unescaped), escape)
+}()
+
+// canonical returns the grammar of one character of a set, with an escape only where it is needed.
+func canonical(set automaton.Set) *grammar.Grammar {
+	parts := []*grammar.Grammar{grammar.Class(set.Intersect(unescaped))}
+	for c := rune(0); c <= '\\'; c++ {
+		if set.Has(c) && !unescaped.Has(c) {
+			q := quote(string(c))
+			parts = append(parts, grammar.Literal(q[1:len(q)-1]))
+		}
+	}
+	return grammar.Choice(parts...)
+}
+
+// quoted puts a grammar in quotes.
+func quoted(g *grammar.Grammar) *grammar.Grammar {
+	return grammar.Sequence(grammar.Literal(`"`), g, grammar.Literal(`"`))
+}
+
+// string returns the grammar of strings.
+func (c *compiler) string(m *merged) (*grammar.Grammar, error) {
+	t := &m.text
+	if len(t.patterns)+len(t.formats) == 0 {
+		if t.most >= 0 && t.most < t.least {
+			return grammar.Choice(), nil
+		}
+		if t.least == 0 && t.most < 0 {
+			return stringRule.Grammar(), nil
+		}
+		return quoted(grammar.Repeat(character, t.least, t.most)), nil
+	}
+	if t.least == 0 && t.most < 0 && len(t.patterns)+len(t.formats) == 1 {
+		for _, v := range append(t.patterns, t.formats...) {
+			p, err := c.pattern(v)
+			if err != nil {
+				return nil, err
+			}
+			if re := p.anchored(); re != nil { // needs no automaton, which may be large
+				g, err := grammar.FromSyntax(re, canonical)
+				if err == nil {
+					return quoted(g), nil
+				}
+			}
+		}
+	}
+	d, err := c.textDFA(t)
+	if err != nil {
+		return nil, err
+	}
+	return quoted(grammar.FromDFA(d, canonical)), nil
+}
+
+// textDFA returns the automaton of strings.
+func (c *compiler) textDFA(t *text) (*automaton.DFA, error) {
+	var d *automaton.DFA
+	for _, v := range append(t.formats, t.patterns...) {
+		p, err := c.pattern(v)
+		if err != nil {
+			return nil, err
+		}
+		next, err := p.automaton()
+		if err == nil && d != nil {
+			next, err = automaton.Intersect(d, next)
+		}
+		if err != nil {
+			return nil, errorf(v, "the %s %.100q is not supported: %v", v.name, v.text, err)
+		}
+		d = next
+	}
+	if d == nil {
+		d = automaton.Any()
+	}
+	if t.least == 0 && t.most < 0 {
+		return d, nil
+	}
+	n, err := automaton.Length(t.least, t.most)
+	if err == nil {
+		d, err = automaton.Intersect(d, n)
+	}
+	if err != nil {
+		at := append(t.patterns, t.formats...)
+		if len(at) == 0 {
+			return nil, errTooLong
+		}
+		return nil, errorf(at[0], "a %s is not supported together with such a length: %v", at[0].name, err)
+	}
+	return d, nil
+}
+
+// has reports whether a string is one of the text's.
+func (c *compiler) hasText(t *text, s string) (bool, error) {
+	if n := len([]rune(s)); n < t.least || t.most >= 0 && n > t.most {
+		return false, nil
+	}
+	for _, v := range append(t.patterns, t.formats...) {
+		p, err := c.pattern(v)
+		if err != nil {
+			return false, err
+		}
+		d, err := p.automaton()
+		if err != nil {
+			return false, errorf(v, "the %s %.100q is not supported: %v", v.name, v.text, err)
+		}
+		if !d.Match(s) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// pattern returns the pattern of a keyword pattern or format.
+func (c *compiler) pattern(v *value) (*pattern, error) {
+	if p := c.patterns[v]; p != nil {
+		return p, nil
+	}
+	expr := v.text
+	if v.name == "format" {
+		expr = formatOf(v.text).expr
+	}
+	p, err := parsePattern(expr)
+	if err != nil {
+		return nil, errorf(v, "the pattern %.100q is not supported: %v", expr, err)
+	}
+	c.patterns[v] = p
+	return p, nil
+}
+
+// anchored returns an expression that matches whole strings only, from ^ to $ ; nil: it is not of that form.
+func (p *pattern) anchored() *syntax.Regexp {
+	re := p.re
+	if len(p.ahead) > 0 || re.Op != syntax.OpConcat || len(re.Sub) < 2 ||
+		re.Sub[0].Op != syntax.OpBeginText || re.Sub[len(re.Sub)-1].Op != syntax.OpEndText {
+		return nil
+	}
+	return re
+}
