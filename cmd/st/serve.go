@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -15,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"st/runtime"
+	"st/runtime/models"
 	"st/runtime/server"
 )
 
@@ -28,22 +28,15 @@ type serveFlags struct {
 func (a *app) serveCommand() *cobra.Command {
 	f := serveFlags{Options: server.Options{Parallel: server.DefaultParallel, Queue: server.DefaultQueue, KeepAlive: server.DefaultKeepAlive}}
 	cmd := &cobra.Command{
-		Use:   "serve model.stm...",
+		Use:   "serve [MODEL...]",
 		Short: "Serve models over HTTP, to clients of OpenAI's API",
 		Long:  help("serve"),
-		Example: `  st serve small.stm
+		Example: `  st serve
+  st serve small.stm
   st serve 4b.stm 21b.stm --memory 8GiB --parallel 8
   st serve small.stm --addr 0.0.0.0:8080 --api-key-file key.txt`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return errors.New("argument MODEL is missing")
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			f.Models = args
-			return a.serve(cmd.Context(), &f)
-		},
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.serve(cmd.Context(), args, &f) },
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.addr, "addr", "", "listen on `HOST:PORT` (default: OLLAMA_HOST, or else "+defaultAddress+")")
@@ -62,8 +55,19 @@ func (a *app) serveCommand() *cobra.Command {
 	return completesModels(cmd, -1)
 }
 
-func (a *app) serve(ctx context.Context, f *serveFlags) error {
+// serve serves the named models, or those that are kept by name.
+func (a *app) serve(ctx context.Context, names []string, f *serveFlags) (err error) {
 	if err := f.complete(); err != nil {
+		return err
+	}
+	for _, name := range names {
+		path, err := a.locate(name)
+		if err != nil {
+			return err
+		}
+		f.Models = append(f.Models, path)
+	}
+	if f.Store, err = models.Open(""); err != nil && len(names) == 0 {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(a.stderr, nil))
@@ -84,7 +88,11 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 	if err != nil {
 		return err
 	}
-	for _, m := range s.Models() {
+	all := s.Models()
+	if len(all) == 0 {
+		a.note("no models in %s yet: st pull ORG/NAME fetches one, and so do clients of Ollama", f.Store.Dir())
+	}
+	for _, m := range all {
 		fmt.Fprintf(a.stdout, "%-24s %s; %s of memory, or as little as %s\n", m.Name, size(m.Size), size(m.Needed), size(m.Smallest))
 	}
 	fmt.Fprintf(a.stdout, "listening on http://%s\n", l.Addr())

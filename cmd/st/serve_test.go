@@ -36,33 +36,93 @@ func TestListenAddress(t *testing.T) {
 	}
 }
 
+// startServer runs st serve with those arguments until stop is called, which checks that it ends well and returns its log. printed is what it prints
+// before its address.
+func startServer(t *testing.T, args ...string) (url, printed string, stop func() string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	out, w := io.Pipe()
+	var log bytes.Buffer
+	code := make(chan int, 1)
+	go func() {
+		code <- runContext(ctx, append([]string{"serve", "--addr", "127.0.0.1:0"}, args...), strings.NewReader(""), w, &log)
+		w.Close()
+	}()
+	lines := bufio.NewScanner(out)
+	for url == "" && lines.Scan() {
+		if _, url, _ = strings.Cut(lines.Text(), "listening on "); url == "" {
+			printed += lines.Text() + "\n"
+		}
+	}
+	if url == "" {
+		t.Fatalf("it ends with code %d: %s", <-code, &log)
+	}
+	return url, printed, func() string {
+		cancel()
+		if c := <-code; c != exitOK {
+			t.Errorf("it ends with code %d: %s", c, &log)
+		}
+		return log.String()
+	}
+}
+
+// Without arguments the models that are kept are served, also those that come later.
+func TestServeStore(t *testing.T) {
+	dir := useStore(t)
+	url, printed, stop := startServer(t)
+	defer stop()
+	if printed != "" {
+		t.Error(printed)
+	}
+	copyFile(t, tiny(t), filepath.Join(dir, "Org", "Model@q4_0.stm"))
+	post := func(path, body string) (status int, answer string) {
+		t.Helper()
+		r, err := http.Post(url+path, "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Body.Close()
+		text, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.StatusCode, string(text)
+	}
+	if status, a := post("/api/generate", `{"model": "model", "prompt": "x", "stream": false, "options": {"num_predict": 1}}`); status != http.StatusOK {
+		t.Error(status, a)
+	}
+	if status, a := post("/api/copy", `{"source": "model", "destination": "mine"}`); status != http.StatusOK {
+		t.Error(status, a)
+	}
+	if got := must(t, "list"); !strings.Contains(got, "mine ") {
+		t.Error(got)
+	}
+	must(t, "rm", "Org/Model:q4_0")
+	if status, a := post("/api/generate", `{"model": "org/model", "prompt": "x"}`); status != http.StatusNotFound {
+		t.Error(status, a)
+	}
+	one, printed, stopOne := startServer(t, "MINE")
+	defer stopOne()
+	if !strings.HasPrefix(printed, "mine ") {
+		t.Error(printed)
+	}
+	url = one
+	if status, a := post("/api/copy", `{"source": "mine", "destination": "x"}`); status != http.StatusMethodNotAllowed {
+		t.Error(status, a)
+	}
+}
+
 // The server tells where it listens, answers, and ends well when it is interrupted.
 func TestServe(t *testing.T) {
 	key := filepath.Join(t.TempDir(), "key")
 	if err := os.WriteFile(key, []byte("secret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	out, w := io.Pipe()
-	var log bytes.Buffer
-	code := make(chan int, 1)
-	go func() {
-		code <- runContext(ctx, []string{"serve", tiny(t), "--addr", "127.0.0.1:0", "--api-key-file", key, "--memory", "1GiB", "--parallel", "2"}, strings.NewReader(""), w, &log)
-		w.Close()
-	}()
-	url := ""
-	lines := bufio.NewScanner(out)
-	for url == "" && lines.Scan() {
-		_, url, _ = strings.Cut(lines.Text(), "listening on ")
-		if url == "" && !strings.HasPrefix(lines.Text(), "tiny ") {
-			t.Errorf("it prints %q", lines.Text())
-		}
+	url, printed, stop := startServer(t, tiny(t), "--api-key-file", key, "--memory", "1GiB", "--parallel", "2")
+	if !strings.HasPrefix(printed, "tiny ") || strings.Count(printed, "\n") != 1 {
+		t.Errorf("it prints %q", printed)
 	}
-	if url == "" {
-		t.Fatalf("it ends with code %d: %s", <-code, &log)
-	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/v1/chat/completions",
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/v1/chat/completions",
 		strings.NewReader(`{"model": "tiny", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 5, "ignore_eos": true}`))
 	if err != nil {
 		t.Fatal(err)
@@ -81,12 +141,8 @@ func TestServe(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	a.Body.Close()
-	cancel()
-	if c := <-code; c != exitOK {
-		t.Errorf("it ends with code %d: %s", c, &log)
-	}
-	if !strings.Contains(log.String(), "path=/v1/chat/completions status=200") {
-		t.Errorf("the log is %s", &log)
+	if log := stop(); !strings.Contains(log, "path=/v1/chat/completions status=200") {
+		t.Errorf("the log is %s", log)
 	}
 }
 
@@ -100,7 +156,7 @@ func TestServeRefuses(t *testing.T) {
 		code int
 		want string
 	}{
-		{nil, exitUsage, "argument MODEL is missing"},
+		{[]string{"no-such-model"}, exitFailure, `no model "no-such-model"`},
 		{[]string{tiny(t), "--addr", "0.0.0.0:0"}, exitUsage, "--insecure"},
 		{[]string{tiny(t), "--api-key", "x", "--api-key-file", empty}, exitUsage, "two ways"},
 		{[]string{tiny(t), "--api-key-file", empty}, exitFailure, "no key in it"},

@@ -5,10 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,6 +12,7 @@ import (
 	"st/quant"
 	"st/runtime"
 	"st/runtime/engine"
+	store "st/runtime/models"
 	"st/runtime/process"
 )
 
@@ -36,7 +33,7 @@ type ModelInfo struct {
 	Expires time.Time
 }
 
-// Models tells of the models that are served, in the order in which they were given.
+// Models tells of the models that are served, in the order in which they were given, or by name if they are those of the store.
 func (s *Server) Models() []ModelInfo { return s.models.list() }
 
 // models holds the models of a server, and loads and unloads them.
@@ -45,8 +42,13 @@ type models struct {
 	total int64 // memory for all models; 0: that is not known
 	base  int64 // what the process takes without them
 
+	store *store.Store     // whose models are served; nil: those of the options are, and no others
+	scan  sync.Mutex       // held while the store is looked through
+	bad   map[string]int64 // files of the store that are no models, by path, with their time
+
 	mu      sync.Mutex
 	served  []*served
+	dropped []*served     // that are no longer served, and still used
 	changed chan struct{} // is closed when something below changes
 	claim   *served       // for it room is made: no other model is taken meanwhile
 	loading *served       // one at a time
@@ -59,6 +61,7 @@ type served struct {
 	created time.Time
 
 	// Guarded by models.
+	dropped  bool
 	model    *runtime.Model // nil: it is not loaded
 	cache    *cache
 	grant    int64 // memory that it may take
@@ -76,10 +79,14 @@ type load struct {
 }
 
 func newModels(opts *Options) (*models, error) {
-	m := &models{opts: opts, changed: make(chan struct{}), base: process.Resident()}
+	m := &models{opts: opts, bad: map[string]int64{}, changed: make(chan struct{}), base: process.Resident()}
 	if m.total = opts.Memory; m.total == 0 {
 		allowed, _ := engine.AllowedMemory()
 		m.total = allowed / 20 * 19 // some is left to others
+	}
+	if len(opts.Models) == 0 {
+		m.store = opts.Store
+		return m, m.refresh()
 	}
 	for _, path := range opts.Models {
 		sv, err := m.inspect(path)
@@ -94,88 +101,6 @@ func newModels(opts *Options) (*models, error) {
 	return m, nil
 }
 
-// inspect reads what there is to know of a model before it is loaded.
-func (m *models) inspect(path string) (*served, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	r, err := format.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	sv := &served{created: info.ModTime()}
-	sv.Name, sv.Path, sv.Size, sv.Modified, sv.Config = modelName(path), path, info.Size(), info.ModTime(), r.Config
-	sv.Parameters, sv.Quantization = weights(r)
-	o := engine.Options{Threads: m.opts.Threads, KVType: m.opts.KVType, Context: m.opts.Context, Parallel: m.opts.Parallel}
-	sv.Smallest, _ = engine.SmallestMemory(r, o)
-	one := o
-	one.Context = min(r.Config.Context, 4096)
-	b, _ := engine.NewBudget(r, one)
-	sv.Needed = max(sv.Smallest, engine.NeededMemory(r, o)+int64(m.opts.Parallel)*b.KV)
-	return sv, nil
-}
-
-// modelName returns the name of the model in a file.
-func modelName(path string) string { return strings.TrimSuffix(filepath.Base(path), ".stm") }
-
-// named returns the model of that name; nil if there is none.
-func (m *models) named(name string) *served {
-	for _, sv := range m.served {
-		if sv.Name == name || sv.Path == name || sv.Name+".stm" == name {
-			return sv
-		}
-	}
-	if short, ok := strings.CutSuffix(name, ":latest"); ok { // which clients of ollama add
-		return m.named(short)
-	}
-	return nil
-}
-
-// find returns the model that a request asks for. A server of one model need not be told which.
-func (m *models) find(name string) (*served, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if name == "" {
-		if len(m.served) == 1 {
-			return m.served[0], nil
-		}
-		return nil, &Error{Status: http.StatusBadRequest, Code: "missing_model", Param: "model", Message: "model: it must name one of " + m.names()}
-	}
-	if sv := m.named(name); sv != nil {
-		return sv, nil
-	}
-	return nil, &Error{Status: http.StatusNotFound, Code: "model_not_found", Param: "model",
-		Message: fmt.Sprintf("the model %q is not served; these are: %s", name, m.names())}
-}
-
-func (m *models) names() string {
-	var names []string
-	for _, sv := range m.served {
-		names = append(names, sv.Name)
-	}
-	return strings.Join(names, ", ")
-}
-
-func (m *models) list() (all []ModelInfo) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, sv := range m.served {
-		all = append(all, sv.info(m.opts.KeepAlive))
-	}
-	return all
-}
-
-func (sv *served) info(keepAlive time.Duration) ModelInfo {
-	i := sv.ModelInfo
-	i.Loaded = sv.model != nil
-	if i.Loaded && sv.users > 0 && keepAlive > 0 {
-		i.Expires = time.Now().Add(keepAlive)
-	}
-	return i
-}
-
 // acquire takes a model for use until release, and tells whether it was loaded for that.
 func (m *models) acquire(ctx context.Context, sv *served) (loaded bool, err error) {
 	m.mu.Lock()
@@ -186,6 +111,8 @@ func (m *models) acquire(ctx context.Context, sv *served) (loaded bool, err erro
 			return false, ErrClosed
 		case ctx.Err() != nil:
 			return false, context.Cause(ctx)
+		case sv.dropped && sv.model == nil && sv.load == nil:
+			return false, &Error{Status: http.StatusNotFound, Code: "model_not_found", Param: "model", Message: fmt.Sprintf("the model %q was removed", sv.Name)}
 		case sv.load != nil:
 			return m.join(ctx, sv.load)
 		case m.claim != nil && m.claim != sv:
@@ -250,6 +177,9 @@ func (m *models) loadFor(sv *served, l *load) {
 			m.loading = nil
 		}
 		sv.load = nil
+		if sv.dropped && sv.model == nil {
+			m.forget(sv)
+		}
 		close(l.done)
 		m.change()
 	}()
@@ -279,7 +209,7 @@ func (m *models) loadFor(sv *served, l *load) {
 				// It is taken for those who wait: another model that needs the room must not drive it out before they come.
 				sv.model, sv.cache, sv.grant, sv.lastUsed, sv.users = model, c, grant, time.Now(), l.waiting
 				if sv.users == 0 {
-					m.startTimer(sv, m.opts.KeepAlive)
+					m.idle(sv, m.opts.KeepAlive)
 				}
 			}
 			return
@@ -296,7 +226,7 @@ func (m *models) loadFor(sv *served, l *load) {
 
 // others returns the memory that the loaded models may take, and how many they are.
 func (m *models) others() (bytes int64, n int) {
-	for _, sv := range m.served {
+	for _, sv := range m.all() {
 		if sv.model != nil {
 			bytes, n = bytes+sv.grant, n+1
 		}
@@ -317,7 +247,7 @@ func (m *models) share(sv *served) int64 {
 	switch {
 	case m.total == 0:
 		return sv.Needed
-	case len(m.served) == 1:
+	case len(m.served)+len(m.dropped) == 1:
 		return m.total - m.base
 	}
 	return min(sv.Needed, m.total-m.base-used)
@@ -374,9 +304,19 @@ func (m *models) release(sv *served, keepAlive time.Duration) {
 	sv.users--
 	sv.lastUsed = time.Now()
 	if sv.users == 0 && sv.model != nil {
-		m.startTimer(sv, keepAlive)
+		m.idle(sv, keepAlive)
 	}
 	m.change()
+}
+
+// idle is called when nobody uses a model any more.
+func (m *models) idle(sv *served, keepAlive time.Duration) {
+	if sv.dropped && !m.closed {
+		m.unload(sv, "it was removed")
+		m.forget(sv)
+		return
+	}
+	m.startTimer(sv, keepAlive)
 }
 
 func (sv *served) stopTimer() {
@@ -416,7 +356,7 @@ func (m *models) close() (err error) {
 	for m.loading != nil {
 		m.wait(context.Background())
 	}
-	for _, sv := range slices.Clone(m.served) {
+	for _, sv := range m.all() {
 		sv.stopTimer()
 		if sv.model != nil {
 			err = errors.Join(err, sv.model.Close())

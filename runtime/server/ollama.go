@@ -26,6 +26,7 @@ func (s *Server) routesOllama(mux *http.ServeMux) {
 	mux.HandleFunc("POST /api/show", handler(s.ollamaShow))
 	mux.HandleFunc("DELETE /api/delete", handler(s.ollamaDelete))
 	mux.HandleFunc("POST /api/copy", handler(s.ollamaCopy))
+	mux.HandleFunc("POST /api/pull", handler(s.ollamaPull))
 	mux.HandleFunc("POST /api/generate", handler(s.ollamaGenerate))
 	mux.HandleFunc("POST /api/chat", handler(s.ollamaChat))
 }

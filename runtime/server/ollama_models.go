@@ -41,7 +41,10 @@ type ollamaDetails struct {
 }
 
 func newOllamaModel(m *ModelInfo) ollamaModel {
-	name := m.Name + ":latest"
+	name := m.Name
+	if !strings.Contains(name, ":") {
+		name += ":latest"
+	}
 	return ollamaModel{Name: name, Model: name, ModifiedAt: &m.Modified, Size: m.Size, Digest: ollamaDigest(m), Details: newOllamaDetails(m)}
 }
 
@@ -113,7 +116,7 @@ func (m *models) ollamaRunning() []ollamaRunning {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	list := []ollamaRunning{}
-	for _, sv := range m.served {
+	for _, sv := range m.all() {
 		if sv.model == nil {
 			continue
 		}
@@ -134,16 +137,21 @@ type ollamaName struct {
 	Name  string `json:"name"` // of older clients
 }
 
-// named returns the model that a body names.
+// name returns the model's name.
+func (q *ollamaName) name() string {
+	if q.Model == "" {
+		return q.Name
+	}
+	return q.Model
+}
+
+// ollamaNamed returns the model that a body names.
 func (s *Server) ollamaNamed(body []byte) (*served, error) {
 	var q ollamaName
 	if err := decode(body, &q, ""); err != nil {
 		return nil, err
 	}
-	if q.Model == "" {
-		q.Model = q.Name
-	}
-	return s.ollamaFind(q.Model)
+	return s.ollamaFind(q.name())
 }
 
 // ollamaShowAnswer is the answer of /api/show.
@@ -203,30 +211,4 @@ func ollamaModelInfo(m *ModelInfo) map[string]any {
 		info[c.Architecture+".expert_feed_forward_length"] = c.MoE.ExpertFFN
 	}
 	return info
-}
-
-// ollamaDelete answers /api/delete: files belong to who gave them to the server.
-func (s *Server) ollamaDelete(_ http.ResponseWriter, _ *http.Request, body []byte) error {
-	sv, err := s.ollamaNamed(body)
-	if err != nil {
-		return err
-	}
-	return &Error{Status: http.StatusMethodNotAllowed, Code: "not_allowed",
-		Message: fmt.Sprintf("model '%s' cannot be deleted here: the server does not own the files that it serves", sv.Name)}
-}
-
-// ollamaCopy answers /api/copy, as ollamaDelete does.
-func (s *Server) ollamaCopy(_ http.ResponseWriter, _ *http.Request, body []byte) error {
-	var q struct {
-		Source string `json:"source"`
-	}
-	if err := decode(body, &q, ""); err != nil {
-		return err
-	}
-	sv, err := s.ollamaFind(q.Source)
-	if err != nil {
-		return err
-	}
-	return &Error{Status: http.StatusMethodNotAllowed, Code: "not_allowed",
-		Message: fmt.Sprintf("model '%s' cannot be copied here: the server does not own the files that it serves", sv.Name)}
 }

@@ -307,7 +307,7 @@ func TestOllamaErrors(t *testing.T) {
 		{"DELETE", "/api/delete", `{"model": "tiny"}`, 405, "does not own the files"},
 		{"POST", "/api/copy", `{"source": "tiny", "destination": "b"}`, 405, "does not own the files"},
 		{"POST", "/api/copy", `{"source": "none", "destination": "b"}`, 404, "model 'none' not found"},
-		{"POST", "/api/pull", `{"model": "tiny"}`, 404, "there is nothing at POST /api/pull"},
+		{"POST", "/api/pull", `{"model": "tiny"}`, 405, "cannot be pulled here"},
 		{"GET", "/api/chat", ``, 404, "there is nothing at GET /api/chat"},
 	} {
 		q, err := http.NewRequestWithContext(t.Context(), tt.method, c.url+tt.path, strings.NewReader(tt.body))

@@ -11,12 +11,20 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"st/runtime"
+	store "st/runtime/models"
 )
 
 // Options say what a server serves.
 type Options struct {
-	// Models are the files that it serves. A model's name is that of its file, without directory and ".stm".
+	// Models are the files that it serves. A model's name is that which it has in the store, or else that of its file, without directory and
+	// ".stm".
 	Models []string
+	// Store has models by name. Without Models all of them are served, also those that come later, and clients may remove, copy and pull
+	// models. nil: there is none.
+	Store *store.Store
+	// Pull brings the model that a client names into the store, and tells how many bytes have come, and of how many. nil: clients cannot pull. An
+	// error that is an [*Error] has its status.
+	Pull func(ctx context.Context, name string, progress func(done, total int64)) error
 
 	// Memory bounds what the process takes for all models, in bytes; 0: what the system allows. A model that has no room beside the others
 	// is loaded when those are idle, and they are unloaded.
@@ -78,9 +86,10 @@ type Server struct {
 	queue   queue
 	handler http.Handler
 	meters  *meters
+	pulls   pulls
 }
 
-// New returns a server for the files of opts.Models, which must be models: their headers are read.
+// New returns a server for the files of opts.Models, which must be models, or for the models of opts.Store: their headers are read.
 func New(opts Options) (*Server, error) {
 	opts.setDefaults()
 	m, err := newModels(&opts)
@@ -117,7 +126,10 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 }
 
 // Close ends what runs and unloads all models. Requests that come after it get [ErrClosed]. A second Close does nothing.
-func (s *Server) Close() error { return s.models.close() }
+func (s *Server) Close() error {
+	s.pulls.close()
+	return s.models.close()
+}
 
 // Limits of a connection. A body and an answer have limits of their own: see readBody and events.
 const (
