@@ -17,10 +17,12 @@ type architecture struct {
 	// around are class and modelType of a larger model, which sees or hears: this one is its text part, and text_config in its config.json.
 	around [2]string
 	parse  func(text []byte) (format.Config, error)
+	// fineAttention makes F16 of attention where other weights are Q8_0, if nobody asks for another type.
+	fineAttention bool
 	// tensors are in the order in which they lie in a file: those of the model and of a layer, which are repeated for every
 	// layer. Those of an expert make a record.
 	tensors []tensorName
-	// fused are tensors that hold those of all experts of a layer, which some checkpoints have in their place.
+	// fused are tensors that hold those of several roles, which checkpoints may have in their place.
 	fused []fusedName
 	// unitNorms tells that checkpoints hold the weights of norms less 1.
 	unitNorms bool
@@ -35,14 +37,15 @@ type tensorName struct {
 
 func (t tensorName) perExpert() bool { return strings.Count(t.pattern, "%d") == 2 }
 
-// fusedName is a tensor [experts, parts·out, in], or its transpose [experts, in, parts·out], of which the role is one part.
+// fusedName is a tensor that holds the rows of several roles, one after the other: [out, in] of a layer, where out is that of all roles, or
+// [experts, out, in], or its transpose [experts, in, out], of all experts of a layer.
 type fusedName struct {
-	role        format.Role
-	pattern     string
-	part, parts int
+	pattern string
+	experts bool
+	roles   []format.Role
 }
 
-var architectures = []*architecture{&smallThinker, &qwen3, &qwen3MoE, &gemma3}
+var architectures = []*architecture{&smallThinker, &qwen3, &qwen3MoE, &gemma3, &phi3}
 
 // architectureOf returns the architecture of a converted model.
 func architectureOf(c *format.Config) (*architecture, error) {
@@ -75,6 +78,27 @@ func (a *architecture) tensorName(k key) string {
 		return t.pattern
 	}
 	return k.role.String()
+}
+
+// fusedOf returns the tensor that may hold a tensor together with others, and its name in a checkpoint; nil if there is none.
+func (a *architecture) fusedOf(k key) (f *fusedName, name string) {
+	for i := range a.fused {
+		f := &a.fused[i]
+		if f.experts == (k.expert >= 0) && slices.Contains(f.roles, k.role) {
+			return f, fmt.Sprintf(f.pattern, k.layer)
+		}
+	}
+	return nil, ""
+}
+
+// has reports whether there is a tensor among those of some names, alone or fused with others.
+func has[T any](a *architecture, names map[string]T, k key) bool {
+	if _, ok := names[a.tensorName(k)]; ok {
+		return true
+	}
+	_, name := a.fusedOf(k)
+	_, ok := names[name]
+	return ok
 }
 
 // keys returns the tensors of a model in the order of its file: the dense part, and then one key for each expert's first tensor.

@@ -253,7 +253,7 @@ func (p *plan) provenance(m *material, opts Options, sources []format.SourceFile
 	}
 	return notes, format.Provenance{
 		Tool:    opts.Tool,
-		Options: opts.provenance(p.keep),
+		Options: opts.provenance(p.arch, p.keep),
 		General: m.general,
 		Sources: sources,
 		Notes:   append(slices.Clone(notes), fallbackNotes(p.fallbacks)...),
@@ -276,8 +276,8 @@ func (p *plan) result(dst string, notes []string, begin time.Time) (*Result, err
 }
 
 // provenance are the options that shape the result.
-func (o *Options) provenance(kept bool) map[string]string {
-	options := o.Recipe.options(kept)
+func (o *Options) provenance(a *architecture, kept bool) map[string]string {
+	options := o.Recipe.options(a, kept)
 	options["encoder"] = o.Encoder.String()
 	if o.Calibration != nil {
 		options["calibration"] = o.Calibration.Name

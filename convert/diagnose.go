@@ -372,28 +372,27 @@ func (p *place) misfit(err error) *Diagnosis {
 		return nil
 	}
 	names, _ := rename(p.tensors, a, &model)
-	has, layers := 0, 0
+	there, layers := 0, 0
 	dense, _ := a.keys(&model)
 	want := 0
 	for _, k := range dense {
-		t := names[a.tensorName(k)]
 		if k.role == format.RoleHead && model.TiedEmbeddings {
 			continue
 		}
 		want++
-		if t != nil {
-			has++
+		if has(a, names, k) {
+			there++
 			layers = max(layers, k.layer+1)
 		}
 	}
 	const pair = "get config.json and the weights from one place"
 	switch {
-	case has == 0:
+	case there == 0:
 		return &Diagnosis{Err: err, Advice: fmt.Sprintf("none of the names that %s has are there, but such as %q: these are weights of another kind of model, or named by another program", a.class, p.tensors[0].Name)}
 	case layers < model.Layers:
 		return &Diagnosis{Err: err, Advice: fmt.Sprintf("config.json says %d layers, the weights have %d: files of the set are not there, or config.json is another model's", model.Layers, layers)}
-	case has < want:
-		return &Diagnosis{Err: err, Advice: fmt.Sprintf("the weights have %d of the %d tensors beside experts that config.json asks for: they are not complete, or config.json is another model's", has, want)}
+	case there < want:
+		return &Diagnosis{Err: err, Advice: fmt.Sprintf("the weights have %d of the %d tensors beside experts that config.json asks for: they are not complete, or config.json is another model's", there, want)}
 	}
 	return &Diagnosis{Err: err, Advice: "config.json and the weights are of different models or versions: " + pair}
 }

@@ -80,7 +80,7 @@ func (e *exporter) check() error {
 	fail := func(format string, args ...any) error {
 		return fmt.Errorf("%w: "+format, append([]any{ErrExport}, args...)...)
 	}
-	if s := c.RoPEScaling; s != nil && (s.Type != "yarn" || !s.Truncate || math.Abs(s.AttentionFactor-(0.1*math.Log(s.Factor)+1)) > 1e-6) {
+	if s := c.RoPEScaling; s != nil && (s.Type != format.YaRN || !s.Truncate || math.Abs(s.AttentionFactor-(0.1*math.Log(s.Factor)+1)) > 1e-6) {
 		return fail("its RoPE scaling has an attention factor or limits of its own")
 	}
 	if c.Architecture != "smallthinker" {

@@ -161,10 +161,11 @@ func (p *ropeParameters) read(c *format.Config, theta *float64) (float64, *forma
 	case "default":
 		return *theta, nil, nil
 	case "linear":
-		if p.Factor == nil || !(*p.Factor >= 1) {
-			return 0, nil, fmt.Errorf("the factor of linear scaling must be 1 or more")
+		s, err := p.linear()
+		if err != nil {
+			err = fmt.Errorf("rope_parameters%w", err)
 		}
-		return *theta, &format.RoPEScaling{Type: "linear", Factor: *p.Factor, AttentionFactor: 1}, nil
+		return *theta, s, err
 	case "yarn":
 		s, err := p.yarn(c.Context, nil)
 		if err != nil {

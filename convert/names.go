@@ -37,7 +37,7 @@ func rename(tensors []*checkpoint.Tensor, a *architecture, c *format.Config) (by
 	dense, _ := a.keys(c)
 	found := func(names map[string]*checkpoint.Tensor) (n int) {
 		for _, k := range dense {
-			if names[a.tensorName(k)] != nil {
+			if has(a, names, k) {
 				n++
 			}
 		}

@@ -34,7 +34,7 @@ func newPlan(c *format.Config, w weights, recipe *Recipe) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{types: recipe.types(), recipe: recipe, arch: a, config: c, weights: w, again: map[requantized]int{}}
+	p := &plan{types: recipe.types(a), recipe: recipe, arch: a, config: c, weights: w, again: map[requantized]int{}}
 	if g, ok := w.(*ggufWeights); ok {
 		p.keep, p.exact = recipe.Keep && g.quantized(), true
 	}
@@ -119,7 +119,11 @@ func (p *plan) take(k key) (tensor, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s: tensor %s %w: %s asks for it", p.weights.where(), p.weights.nameOf(k), ErrMissing, p.weights.config())
 	}
-	if shape := p.config.Shape(k.role, k.layer, k.expert >= 0); !slices.Equal(t.Shape(), shape) {
+	shape := p.config.Shape(k.role, k.layer, k.expert >= 0)
+	if f, ok := t.(interface{ wanted() []int }); ok && f.wanted() != nil {
+		shape = f.wanted()
+	}
+	if !slices.Equal(t.Shape(), shape) {
 		return nil, fmt.Errorf("%s: tensor %s has shape %v, %w: %s asks for %v", t.File(), t.Name(), t.Shape(), ErrShape, p.weights.config(), shape)
 	}
 	p.sourceBytes += t.Bytes()

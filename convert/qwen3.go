@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"math"
 	"slices"
 
 	"st/format"
@@ -23,9 +22,8 @@ var (
 		parse:   func(text []byte) (format.Config, error) { return parseQwen3(text, true) },
 		tensors: qwen3Tensors,
 		fused: []fusedName{ // as Transformers 5 holds them in memory
-			{format.RoleGate, "model.layers.%d.mlp.experts.gate_up_proj", 0, 2},
-			{format.RoleUp, "model.layers.%d.mlp.experts.gate_up_proj", 1, 2},
-			{format.RoleDown, "model.layers.%d.mlp.experts.down_proj", 0, 1},
+			{"model.layers.%d.mlp.experts.gate_up_proj", true, []format.Role{format.RoleGate, format.RoleUp}},
+			{"model.layers.%d.mlp.experts.down_proj", true, []format.Role{format.RoleDown}},
 		},
 	}
 )
@@ -240,34 +238,12 @@ func (n *nullable) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, &n.value)
 }
 
-// ropeParameters is rope_parameters of Transformers 5, and rope_scaling of Transformers 4.
-type ropeParameters struct {
-	Type            string   `json:"rope_type"`
-	OldType         string   `json:"type"`
-	Theta           *float64 `json:"rope_theta"`
-	Factor          *float64 `json:"factor"`
-	OriginalContext *int     `json:"original_max_position_embeddings"`
-	AttentionFactor *float64 `json:"attention_factor"`
-	MScale          float64  `json:"mscale"`
-	MScaleAllDim    float64  `json:"mscale_all_dim"`
-	BetaFast        float64  `json:"beta_fast"`
-	BetaSlow        float64  `json:"beta_slow"`
-	Truncate        *bool    `json:"truncate"`
-	PartialRotary   *float64 `json:"partial_rotary_factor"`
-}
-
 // rope reads the rotary angles, with the defaults of Transformers' modeling_rope_utils.
 func (j *qwen3Config) rope(c *format.Config) error {
 	c.RoPELayout = filled(c.Layers, true)
-	field, text := "rope_parameters", j.RoPEParameters
-	if len(j.RoPEScaling) > 0 && !slices.Contains([]string{"null", "{}"}, string(j.RoPEScaling)) {
-		field, text = "rope_scaling", j.RoPEScaling
-	}
-	var p ropeParameters
-	if len(text) > 0 {
-		if err := unmarshal(text, &p); err != nil {
-			return fmt.Errorf("field %s: %w", field, err)
-		}
+	p, field, err := parseRoPE(j.RoPEScaling, j.RoPEParameters)
+	if err != nil {
+		return err
 	}
 	c.RoPETheta = 10000
 	if theta := cmp.Or(p.Theta, j.RoPETheta); theta != nil {
@@ -280,7 +256,6 @@ func (j *qwen3Config) rope(c *format.Config) error {
 	case "default":
 		return nil
 	case "yarn":
-		var err error
 		c.RoPEScaling, err = p.yarn(c.Context, j.OriginalContext)
 		if err != nil {
 			err = fmt.Errorf("field %s%w", field, err)
@@ -289,40 +264,4 @@ func (j *qwen3Config) rope(c *format.Config) error {
 	default:
 		return fmt.Errorf("field %s asks for %q: only default and yarn are supported", field, kind)
 	}
-}
-
-// yarn fills in what is absent. An error begins with the field's name.
-func (p *ropeParameters) yarn(context int, original *int) (*format.RoPEScaling, error) {
-	s := &format.RoPEScaling{
-		Type: "yarn", OriginalContext: context, BetaFast: cmp.Or(p.BetaFast, 32), BetaSlow: cmp.Or(p.BetaSlow, 1),
-		Truncate: p.Truncate == nil || *p.Truncate,
-	}
-	if o := cmp.Or(p.OriginalContext, original); o != nil {
-		s.OriginalContext = *o
-	}
-	if s.OriginalContext < 1 {
-		return nil, fmt.Errorf(".original_max_position_embeddings is %d: it must be 1 or more", s.OriginalContext)
-	}
-	s.Factor = float64(context) / float64(s.OriginalContext)
-	if p.Factor != nil {
-		s.Factor = *p.Factor
-	}
-	if !(s.Factor >= 1) {
-		return nil, fmt.Errorf(".factor is %v: it must be 1 or more", s.Factor)
-	}
-	scale := func(m float64) float64 { // of attention, for a stretch of Factor
-		if s.Factor <= 1 {
-			return 1
-		}
-		return 0.1*m*math.Log(s.Factor) + 1
-	}
-	switch {
-	case p.AttentionFactor != nil:
-		s.AttentionFactor = *p.AttentionFactor
-	case p.MScale != 0 && p.MScaleAllDim != 0:
-		s.AttentionFactor = scale(p.MScale) / scale(p.MScaleAllDim)
-	default:
-		s.AttentionFactor = scale(1)
-	}
-	return s, nil
 }

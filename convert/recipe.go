@@ -52,7 +52,8 @@ func (c Class) option() string {
 type Recipe struct {
 	// Type is the type of the weight matrices that have no other.
 	Type quant.Type
-	// Of a class of its own; nil: Type, or for Embed [EmbedType] of Type.
+	// Of a class of its own; nil: Type, or what goes with it. For Embed that is [EmbedType] of Type. For Attention it is F16 instead of Q8_0 where an
+	// architecture multiplies queries with keys that it has not normalised: their errors go into the exponents of the softmax as they are.
 	Attention, Experts, Embed, Head *quant.Type
 	// Down is the type of the down matrices, of experts and of layers without them; nil: that of the others.
 	Down *quant.Type
@@ -83,16 +84,16 @@ func (r *Recipe) class(c Class, down bool) *quant.Type {
 }
 
 // asked returns the type that the user named for a class, and whether that was done.
-func (r *Recipe) asked(c Class, down bool) (quant.Type, bool) {
+func (r *Recipe) asked(a *architecture, c Class, down bool) (quant.Type, bool) {
 	if t := r.class(c, down); t != nil {
 		return *t, true
 	}
-	return r.Type, c != Embed
+	return r.Type, c != Embed && !(c == Attention && a.fineAttention && r.Type == quant.Q8_0)
 }
 
-func (r *Recipe) types() (types [numClasses]quant.Type) {
+func (r *Recipe) types(a *architecture) (types [numClasses]quant.Type) {
 	for c := Attention; c < numClasses; c++ {
-		t, asked := r.asked(c, false)
+		t, asked := r.asked(a, c, false)
 		if !asked {
 			t = EmbedType(t)
 		}
@@ -103,8 +104,8 @@ func (r *Recipe) types() (types [numClasses]quant.Type) {
 
 // options are what provenance keeps of the recipe: what is not as Type alone would have it, and embed in any case. kept tells that types were
 // kept.
-func (r *Recipe) options(kept bool) map[string]string {
-	types := r.types()
+func (r *Recipe) options(a *architecture, kept bool) map[string]string {
+	types := r.types(a)
 	if kept {
 		o := map[string]string{"type": "as in the source"}
 		for c := Attention; c < numClasses; c++ {
@@ -161,7 +162,7 @@ func (p *plan) want(c Class, down bool, src tensor) (t quant.Type, asked bool) {
 	if named != nil {
 		return *named, true
 	}
-	_, asked = p.recipe.asked(c, down)
+	_, asked = p.recipe.asked(p.arch, c, down)
 	return p.types[c], asked
 }
 

@@ -163,7 +163,7 @@ func (s *Stream) Identity() (string, error) {
 		places[i] = place{j.spans, j.from, j.to}
 	}
 	h := sha256.New()
-	err := json.NewEncoder(h).Encode([]any{s.opts.Tool, s.opts.provenance(s.p.keep), s.opts.AllowNonfinite, s.m.meta, s.p.records, places})
+	err := json.NewEncoder(h).Encode([]any{s.opts.Tool, s.opts.provenance(s.p.arch, s.p.keep), s.opts.AllowNonfinite, s.m.meta, s.p.records, places})
 	return hex.EncodeToString(h.Sum(nil)), err
 }
 

@@ -70,24 +70,27 @@ func (w *checkpointWeights) other(t *checkpoint.Tensor) string {
 	return otherPart(t.Name)
 }
 
-func (w *checkpointWeights) where() string       { return w.dir }
-func (w *checkpointWeights) config() string      { return w.configPath }
-func (w *checkpointWeights) nameOf(k key) string { return w.arch.tensorName(k) }
+func (w *checkpointWeights) where() string  { return w.dir }
+func (w *checkpointWeights) config() string { return w.configPath }
+
+// nameOf returns the name of the fused tensor where the architecture has one outside experts: that is what its checkpoints are saved with.
+func (w *checkpointWeights) nameOf(k key) string {
+	if f, name := w.arch.fusedOf(k); f != nil && !f.experts {
+		return name
+	}
+	return w.arch.tensorName(k)
+}
 
 func (w *checkpointWeights) lookup(k key) (tensor, bool) {
-	name := w.arch.tensorName(k)
-	if t, ok := w.take(name); ok {
+	if t, ok := w.take(w.arch.tensorName(k)); ok {
 		if w.arch.unitNorms && isNorm(k.role) {
 			t.plus = 1
 		}
 		return t, true
 	}
-	for _, f := range w.arch.fused {
-		if f.role != k.role || k.expert < 0 {
-			continue
-		}
-		if t, ok := w.take(fmt.Sprintf(f.pattern, k.layer)); ok {
-			return f.tensor(t, w.model.MoE.Experts, k.expert, w.model.Shape(k.role, k.layer, true)), true
+	if f, name := w.arch.fusedOf(k); f != nil {
+		if t, ok := w.take(name); ok {
+			return f.tensor(t, w.model, k), true
 		}
 	}
 	return nil, false
@@ -103,17 +106,36 @@ func (w *checkpointWeights) take(name string) (checkpointTensor, bool) {
 	return checkpointTensor{t: t, shape: t.Shape, rows: t.Rows(), cols: t.Cols(), scales: w.scalesOf(name, t)}, true
 }
 
-// tensor returns an expert's part, which is to have the given shape. One that has not is returned as it is: the plan refuses it.
-func (f *fusedName) tensor(c checkpointTensor, experts, expert int, shape []int) tensor {
+// tensor returns the part of a fused tensor that a key asks for. One that has not the shape that it should have is returned as it is: the plan
+// refuses it.
+func (f *fusedName) tensor(c checkpointTensor, m *format.Config, k key) tensor {
+	shape := m.Shape(k.role, k.layer, f.experts)
 	out, in := shape[0], shape[1]
+	first, all := 0, 0 // rows before the role's, and of all roles
+	for _, r := range f.roles {
+		if r == k.role {
+			first = all
+		}
+		all += m.Shape(r, k.layer, f.experts)[0]
+	}
+	want := []int{all, in}
+	expert := max(0, k.expert)
+	if f.experts {
+		want = []int{m.MoE.Experts, all, in}
+	}
 	switch {
-	case slices.Equal(c.t.Shape, []int{experts, f.parts * out, in}):
-		c.shape, c.row, c.rows, c.cols = shape, (expert*f.parts+f.part)*out, out, in
-	case slices.Equal(c.t.Shape, []int{experts, in, f.parts * out}):
-		c.shape, c.row, c.rows, c.col, c.cols, c.transposed = shape, expert*in, in, f.part*out, out, true
+	case slices.Equal(c.t.Shape, want):
+		c.shape, c.row, c.rows, c.cols = shape, expert*all+first, out, in
+	case f.experts && slices.Equal(c.t.Shape, []int{m.MoE.Experts, in, all}):
+		c.shape, c.row, c.rows, c.col, c.cols, c.transposed = shape, expert*in, in, first, out, true
+	default:
+		c.want = want
 	}
 	return c
 }
+
+// wanted returns the shape that a fused tensor should have and has not; nil: it is not fused, or as it should be.
+func (c checkpointTensor) wanted() []int { return c.want }
 
 // unusedSuffixes are tensors that a model does not need: angles that are computed from rope_theta, and how activations were to be
 // quantized beside FP8 weights.
@@ -148,6 +170,7 @@ type checkpointTensor struct {
 	transposed bool
 	scales     *scales // nil: none
 	plus       float32 // what is added to all numbers
+	want       []int   // of a fused tensor that has another shape
 }
 
 func (c checkpointTensor) Name() string             { return c.t.Name }

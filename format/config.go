@@ -1,6 +1,7 @@
 package format
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -8,7 +9,7 @@ import (
 
 // Config is the architecture of the model in a file: the "config" section, as JSON. Layer layouts hold one entry a layer.
 type Config struct {
-	// Architecture names the forward pass: "smallthinker", "qwen3", "qwen3moe", "gemma3" or "gemma3n".
+	// Architecture names the forward pass: "smallthinker", "qwen3", "qwen3moe", "gemma3", "gemma3n" or "phi3".
 	Architecture string `json:"architecture"`
 	// Layers, Hidden, Heads, KVHeads, HeadDim, Vocab and Context (the longest sequence the model was trained for) are its sizes.
 	Layers  int `json:"layers"`
@@ -23,6 +24,8 @@ type Config struct {
 	RoPETheta  float64 `json:"rope_theta"`
 	// RoPELayout tells for each layer whether it rotates queries and keys (RoPE) or not (NoPE).
 	RoPELayout []bool `json:"rope_layout"`
+	// RotaryDim is how many dimensions of a head RoPE rotates: the first ones. 0: all of them.
+	RotaryDim int `json:"rotary_dim,omitempty"`
 	// RoPEScaling stretches the rotary angles to contexts longer than those of the training; nil: it does not.
 	RoPEScaling *RoPEScaling `json:"rope_scaling,omitempty"`
 	// LocalRoPE are the rotary angles of the layers that slide; nil: those of the others.
@@ -77,19 +80,39 @@ type MoE struct {
 	Layout []bool `json:"expert_layout,omitempty"`
 }
 
-// RoPEScaling is linear, which divides the frequencies by Factor and has nothing else, or YaRN (Peng et al., arXiv 2309.00071): rotary frequencies that turn more than BetaFast times within
-// OriginalContext positions stay, those that turn less than BetaSlow times are divided by Factor, and those between are mixed.
-// Rotated queries and keys are multiplied by AttentionFactor.
+// RoPEScaling stretches the rotary frequencies of a model to contexts longer than those of its training. Which fields count depends on
+// the Type; the others are zero.
 type RoPEScaling struct {
-	Type            string  `json:"type"` // "linear", "yarn"
-	Factor          float64 `json:"factor"`
-	OriginalContext int     `json:"original_context_length,omitempty"`
-	BetaFast        float64 `json:"beta_fast,omitempty"`
-	BetaSlow        float64 `json:"beta_slow,omitempty"`
+	Type RoPEScalingType `json:"type"`
+	// Factor is what frequencies are divided by.
+	Factor float64 `json:"factor,omitempty"`
+	// OriginalContext is the longest sequence of the first training.
+	OriginalContext int `json:"original_context_length,omitempty"`
+	// BetaFast and BetaSlow are turns within OriginalContext.
+	BetaFast float64 `json:"beta_fast,omitempty"`
+	BetaSlow float64 `json:"beta_slow,omitempty"`
+	// AttentionFactor is what rotated queries and keys are multiplied with; 0: nothing.
 	AttentionFactor float64 `json:"attention_factor,omitempty"`
-	// Truncate rounds the limits of the mixed frequencies to whole dimensions.
+	// Truncate rounds the limits that follow from BetaFast and BetaSlow to whole dimensions.
 	Truncate bool `json:"truncate,omitempty"`
+	// ShortFactors and LongFactors divide the frequencies, one each.
+	ShortFactors []float64 `json:"short_factors,omitempty"`
+	LongFactors  []float64 `json:"long_factors,omitempty"`
 }
+
+// RoPEScalingType is how rotary frequencies are stretched.
+type RoPEScalingType string
+
+const (
+	// Linear divides all frequencies by Factor (Chen et al., arXiv 2306.15595).
+	Linear RoPEScalingType = "linear"
+	// YaRN (Peng et al., arXiv 2309.00071) keeps frequencies that turn more than BetaFast times within OriginalContext positions, divides
+	// those that turn less than BetaSlow times by Factor, and mixes those between.
+	YaRN RoPEScalingType = "yarn"
+	// LongRoPE (Ding et al., arXiv 2402.13753) divides each frequency by a factor of its own: all positions of a sequence that is longer
+	// than OriginalContext by LongFactors, those of a shorter one by ShortFactors.
+	LongRoPE RoPEScalingType = "longrope"
+)
 
 // Activation is the function of a feed-forward network's gates: the network computes down · (activation(gate · x) ⊙ up · x).
 type Activation string
@@ -207,15 +230,18 @@ func (c *Config) Validate() error {
 	case !(c.RMSNormEps >= 0 && c.RMSNormEps < 1):
 		return fmt.Errorf("rms_norm_eps is %v: it must be 0 or more and less than 1", c.RMSNormEps)
 	}
-	if err := c.RoPEScaling.validate("rope_scaling"); err != nil {
+	if c.RotaryDim < 0 || c.RotaryDim > c.HeadDim {
+		return fmt.Errorf("rotary_dim is %d: it must be 0 to head_dim, %d", c.RotaryDim, c.HeadDim)
+	}
+	if err := c.RoPEScaling.validate("rope_scaling", c.Rotated()); err != nil {
 		return err
 	}
 	if err := c.validateGemma(); err != nil {
 		return err
 	}
 	for l, rope := range c.RoPELayout {
-		if rope && c.HeadDim%2 != 0 {
-			return fmt.Errorf("head_dim is %d, but layer %d uses RoPE, which rotates pairs: it must be even", c.HeadDim, l)
+		if rope && c.Rotated()%2 != 0 {
+			return fmt.Errorf("RoPE rotates %d dimensions of a head in layer %d: it rotates pairs, so the number must be even", c.Rotated(), l)
 		}
 		if rope && !(c.RoPETheta > 0 && c.RoPETheta <= math.MaxFloat32) {
 			return fmt.Errorf("rope_theta is %v: it must be positive", c.RoPETheta)
@@ -239,23 +265,46 @@ func (c *Config) Window(l int) int {
 
 func positive(v float64) bool { return v > 0 && v <= math.MaxFloat32 }
 
-func (s *RoPEScaling) validate(name string) error {
+// Rotated returns how many dimensions of a head RoPE rotates.
+func (c *Config) Rotated() int {
+	if c.RotaryDim > 0 {
+		return c.RotaryDim
+	}
+	return c.HeadDim
+}
+
+// validate checks what scales the frequencies of dim dimensions.
+func (s *RoPEScaling) validate(name string, dim int) error {
 	if s == nil {
 		return nil
 	}
-	switch {
-	case s.Type != "yarn" && s.Type != "linear":
-		return fmt.Errorf("%s has type %q, which is unknown to this program", name, s.Type)
-	case !(positive(s.Factor) && s.Factor >= 1):
-		return fmt.Errorf("%s.factor is %v: it must be 1 or more", name, s.Factor)
-	case s.Type == "linear":
+	factors := func(field string, all []float64) error {
+		if len(all) != dim/2 {
+			return fmt.Errorf("%s.%s has %d entries, but %d dimensions rotate: there must be one for each pair", name, field, len(all), dim)
+		}
+		for i, f := range all {
+			if !positive(f) {
+				return fmt.Errorf("%s.%s: entry %d is %v: it must be positive", name, field, i, f)
+			}
+		}
 		return nil
-	case s.OriginalContext < 1 || s.OriginalContext > maxContext:
-		return fmt.Errorf("%s.original_context_length is %d: it must be 1 to %d", name, s.OriginalContext, maxContext)
-	case !positive(s.BetaFast) || !positive(s.BetaSlow) || s.BetaSlow > s.BetaFast:
-		return fmt.Errorf("%s has beta_slow %v and beta_fast %v: they must be positive, the slow one not above the fast one", name, s.BetaSlow, s.BetaFast)
-	case !positive(s.AttentionFactor):
+	}
+	switch s.Type {
+	case Linear, YaRN, LongRoPE:
+	default:
+		return fmt.Errorf("%s has type %q, which is unknown to this program", name, s.Type)
+	}
+	switch {
+	case s.Type != Linear && !positive(s.AttentionFactor):
 		return fmt.Errorf("%s.attention_factor is %v: it must be positive", name, s.AttentionFactor)
+	case s.Type != LongRoPE && !(positive(s.Factor) && s.Factor >= 1):
+		return fmt.Errorf("%s.factor is %v: it must be 1 or more", name, s.Factor)
+	case s.Type != Linear && (s.OriginalContext < 1 || s.OriginalContext > maxContext):
+		return fmt.Errorf("%s.original_context_length is %d: it must be 1 to %d", name, s.OriginalContext, maxContext)
+	case s.Type == YaRN && (!positive(s.BetaFast) || !positive(s.BetaSlow) || s.BetaSlow > s.BetaFast):
+		return fmt.Errorf("%s has beta_slow %v and beta_fast %v: they must be positive, the slow one not above the fast one", name, s.BetaSlow, s.BetaFast)
+	case s.Type == LongRoPE:
+		return cmp.Or(factors("short_factors", s.ShortFactors), factors("long_factors", s.LongFactors))
 	}
 	return nil
 }

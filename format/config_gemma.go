@@ -68,7 +68,7 @@ func (c *Config) validateGemma() error {
 		if !positive(r.Theta) {
 			return fmt.Errorf("local_rope.theta is %v: it must be positive", r.Theta)
 		}
-		if err := r.Scaling.validate("local_rope.scaling"); err != nil {
+		if err := r.Scaling.validate("local_rope.scaling", c.Rotated()); err != nil {
 			return err
 		}
 	}

@@ -26,6 +26,7 @@ func (m *Model) LogitsFrom(ctx context.Context, tokens []int32, first int, each 
 		return err
 	}
 	defer q.Close()
+	q.expect(len(tokens))
 	if first > 0 {
 		if _, err := q.forward(ctx, tokens[:first]); err != nil {
 			return err

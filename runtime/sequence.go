@@ -140,6 +140,9 @@ func (q *Sequence) Truncate(n int) int {
 	return len(q.tokens)
 }
 
+// expect tells that n more tokens are to come, in parts.
+func (q *Sequence) expect(n int) { q.session.Expect(len(q.tokens) + n) }
+
 // forward appends tokens, and returns the logits [vocab] that predict the next one. They are valid until the next call. After an error the
 // sequence has those tokens that it had before, and some of the others, or none at all.
 func (q *Sequence) forward(ctx context.Context, tokens []int32) ([]float32, error) {

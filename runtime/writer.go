@@ -72,6 +72,7 @@ func (w *writer) prefill(ctx context.Context, prompt []int32) (logits []float32,
 		progress = func(done, total int) {}
 	}
 	progress(0, len(prompt))
+	w.sequence.expect(len(prompt))
 	done := 0
 	for part := range slices.Chunk(prompt, prefillTokens) {
 		if w.options.PromptLogProbs {

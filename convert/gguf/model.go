@@ -149,7 +149,7 @@ func (r *modelReader) ropeScaling() {
 	case factor < 1:
 		r.fail("metadata entry %s is %g: it must be 1 or more", r.key("rope.scaling.factor"), factor)
 	}
-	s := &format.RoPEScaling{Type: typ, Factor: factor, OriginalContext: r.c.Context, BetaFast: 32, BetaSlow: 1, AttentionFactor: 0.1*math.Log(factor) + 1, Truncate: true}
+	s := &format.RoPEScaling{Type: format.YaRN, Factor: factor, OriginalContext: r.c.Context, BetaFast: 32, BetaSlow: 1, AttentionFactor: 0.1*math.Log(factor) + 1, Truncate: true}
 	if n, ok := r.size(r.key("rope.scaling.original_context_length")); ok {
 		s.OriginalContext = n
 	}

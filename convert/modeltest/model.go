@@ -17,7 +17,7 @@ import (
 
 // Shape says what a model looks like. Layouts hold one 0 or 1 a layer; nil means 1 everywhere for RoPE, 0 for Sliding.
 type Shape struct {
-	// Arch is "smallthinker" (if empty), "qwen3" or "qwen3moe".
+	// Arch is "smallthinker" (if empty), "qwen3", "qwen3moe" or "phi3".
 	Arch                                    string
 	Layers, Hidden, Heads, KVHeads, HeadDim int
 	Experts, TopK, FFN, Vocab, Context      int   // FFN of an expert
@@ -31,13 +31,15 @@ type Shape struct {
 	Untied                                  bool
 	Theta                                   float64        // 0: 10000
 	YaRN                                    map[string]any // of qwen3 and qwen3moe: rope_parameters with rope_type yarn; nil: none
+	LongRoPE                                map[string]any // of phi3: rope_parameters with rope_type longrope; nil: none
+	PartialRotary                           float64        // of phi3: the part of a head that rotates; 0: 1
 	DType                                   string         // of the weights: F32 (if empty), F16, BF16
 }
 
 // HasExperts reports whether layer l has experts.
 func (s *Shape) HasExperts(l int) bool {
 	switch s.Arch {
-	case "qwen3":
+	case "qwen3", "phi3":
 		return false
 	case "qwen3moe":
 		return (l+1)%max(1, s.SparseStep) == 0 && !slices.Contains(s.DenseLayers, l)
@@ -71,9 +73,12 @@ func New(s Shape, seed uint64) *Model {
 	}
 	s.RoPE, s.Sliding = fill(s.RoPE, 1), fill(s.Sliding, 0)
 	m := &Model{Shape: s}
-	if s.qwen() {
+	switch {
+	case s.Arch == "phi3":
+		m.Config = s.phi3Config()
+	case s.qwen():
 		m.Config = s.qwenConfig()
-	} else {
+	default:
 		m.Config = s.smallThinkerConfig()
 	}
 	rng := rand.New(rand.NewPCG(seed, 7))
@@ -98,13 +103,22 @@ func New(s Shape, seed uint64) *Model {
 		p := fmt.Sprintf("model.layers.%d.", l)
 		add(p+"input_layernorm.weight", 0.1, s.Hidden)
 		add(p+"post_attention_layernorm.weight", 0.1, s.Hidden)
-		add(p+"self_attn.q_proj.weight", in, s.Heads*s.HeadDim, s.Hidden)
-		add(p+"self_attn.k_proj.weight", in, s.KVHeads*s.HeadDim, s.Hidden)
-		add(p+"self_attn.v_proj.weight", in, s.KVHeads*s.HeadDim, s.Hidden)
+		if s.Arch == "phi3" {
+			add(p+"self_attn.qkv_proj.weight", in, (s.Heads+2*s.KVHeads)*s.HeadDim, s.Hidden)
+		} else {
+			add(p+"self_attn.q_proj.weight", in, s.Heads*s.HeadDim, s.Hidden)
+			add(p+"self_attn.k_proj.weight", in, s.KVHeads*s.HeadDim, s.Hidden)
+			add(p+"self_attn.v_proj.weight", in, s.KVHeads*s.HeadDim, s.Hidden)
+		}
 		add(p+"self_attn.o_proj.weight", 1/math.Sqrt(float64(s.Heads*s.HeadDim)), s.Hidden, s.Heads*s.HeadDim)
 		if s.qwen() {
 			add(p+"self_attn.q_norm.weight", 0.1, s.HeadDim)
 			add(p+"self_attn.k_norm.weight", 0.1, s.HeadDim)
+		}
+		if s.Arch == "phi3" {
+			add(p+"mlp.gate_up_proj.weight", in, 2*s.DenseFFN, s.Hidden)
+			add(p+"mlp.down_proj.weight", 1/math.Sqrt(float64(s.DenseFFN)), s.Hidden, s.DenseFFN)
+			continue
 		}
 		if !s.HasExperts(l) {
 			add(p+"mlp.up_proj.weight", in, s.DenseFFN, s.Hidden)
@@ -190,6 +204,39 @@ func (s *Shape) qwenConfig() map[string]any {
 	return c
 }
 
+// phi3Config is a config.json as Transformers 5 writes it.
+func (s *Shape) phi3Config() map[string]any {
+	rope := map[string]any{"rope_type": "default", "rope_theta": s.Theta, "partial_rotary_factor": s.partial()}
+	c := map[string]any{
+		"architectures": []string{"Phi3ForCausalLM"}, "model_type": "phi3", "hidden_act": "silu", "vocab_size": s.Vocab,
+		"hidden_size": s.Hidden, "num_hidden_layers": s.Layers, "num_attention_heads": s.Heads, "num_key_value_heads": s.KVHeads,
+		"rms_norm_eps": 1e-6, "rope_parameters": rope, "tie_word_embeddings": !s.Untied, "max_position_embeddings": s.Context,
+		"original_max_position_embeddings": 4096, "intermediate_size": s.DenseFFN, "sliding_window": nil, "eos_token_id": 2, "bos_token_id": 0,
+	}
+	if s.HeadDim*s.Heads != s.Hidden {
+		c["head_dim"] = s.HeadDim
+	}
+	if slices.Contains(s.Sliding, 1) {
+		c["sliding_window"] = s.Window // in all layers
+	}
+	if s.LongRoPE != nil {
+		maps.Copy(rope, s.LongRoPE)
+		rope["rope_type"] = "longrope"
+		if n := rope["original_max_position_embeddings"]; n != nil {
+			c["original_max_position_embeddings"] = n
+		}
+	}
+	return c
+}
+
+// partial returns the part of a head that rotates.
+func (s *Shape) partial() float64 {
+	if s.PartialRotary == 0 {
+		return 1
+	}
+	return s.PartialRotary
+}
+
 // Load reads a checkpoint that Transformers 5 has saved in one safetensors file, for its logits.
 func Load(dir string) (*Model, error) {
 	text, err := os.ReadFile(filepath.Join(dir, "config.json"))
@@ -213,6 +260,7 @@ func Load(dir string) (*Model, error) {
 		Tied        bool           `json:"tie_word_embeddings"`
 		Vocab       int            `json:"vocab_size"`
 		Context     int            `json:"max_position_embeddings"`
+		Sliding     int            `json:"sliding_window"`
 		RoPE        map[string]any `json:"rope_parameters"`
 	}
 	if err := json.Unmarshal(text, &j); err != nil {
@@ -240,6 +288,16 @@ func Load(dir string) (*Model, error) {
 	m.Shape.Theta, _ = j.RoPE["rope_theta"].(float64)
 	if j.RoPE["rope_type"] == "yarn" {
 		m.Shape.YaRN = j.RoPE
+	}
+	if j.RoPE["rope_type"] == "longrope" {
+		m.Shape.LongRoPE = j.RoPE
+	}
+	m.Shape.PartialRotary, _ = j.RoPE["partial_rotary_factor"].(float64)
+	if m.Shape.HeadDim == 0 {
+		m.Shape.HeadDim = j.Hidden / j.Heads
+	}
+	if j.Sliding > 0 && m.Shape.Arch == "phi3" {
+		m.Shape.Sliding, m.Shape.Window = slices.Repeat([]int{1}, j.Layers), j.Sliding
 	}
 	return m, m.loadTensors(dir)
 }

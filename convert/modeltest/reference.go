@@ -7,7 +7,7 @@ import (
 )
 
 // Logits runs the model over tokens and returns the logits of every position. Nothing is kept from one position to the next,
-// nothing is blocked or skipped: each formula of the architectures (arXiv 2507.20984, 2505.09388) is one loop.
+// nothing is blocked or skipped: each formula of the architectures (arXiv 2507.20984, 2505.09388, 2404.14219) is one loop.
 func (m *Model) Logits(tokens []int32) [][]float32 {
 	if m.gemma != nil {
 		return m.gemmaLogits(tokens)
@@ -42,20 +42,25 @@ func (m *Model) layer(l int, x [][]float64) {
 	router := make([][]float64, len(x))
 	q, k, v := make([][]float64, len(x)), make([][]float64, len(x)), make([][]float64, len(x))
 	for t := range x {
-		if !s.qwen() {
+		if s.Arch == "smallthinker" || s.Arch == "" {
 			router[t] = m.mul(s.router(l), x[t]) // of the raw input of the layer
 		}
 		n := m.norm(p+"input_layernorm.weight", x[t])
-		q[t] = m.mul(p+"self_attn.q_proj.weight", n)
-		k[t] = m.mul(p+"self_attn.k_proj.weight", n)
-		v[t] = m.mul(p+"self_attn.v_proj.weight", n)
+		if s.Arch == "phi3" {
+			qkv, ends := m.mul(p+"self_attn.qkv_proj.weight", n), s.Heads*s.HeadDim
+			q[t], k[t], v[t] = qkv[:ends], qkv[ends:][:s.KVHeads*s.HeadDim], qkv[ends+s.KVHeads*s.HeadDim:]
+		} else {
+			q[t] = m.mul(p+"self_attn.q_proj.weight", n)
+			k[t] = m.mul(p+"self_attn.k_proj.weight", n)
+			v[t] = m.mul(p+"self_attn.v_proj.weight", n)
+		}
 		if s.qwen() {
 			q[t] = m.normHeads(p+"self_attn.q_norm.weight", q[t])
 			k[t] = m.normHeads(p+"self_attn.k_norm.weight", k[t])
 		}
 		if s.RoPE[l] == 1 {
-			m.rotate(q[t], t)
-			m.rotate(k[t], t)
+			m.rotate(q[t], t, len(x))
+			m.rotate(k[t], t, len(x))
 		}
 	}
 	for t := range x {
@@ -128,9 +133,15 @@ func (m *Model) feedForward(l int, h, router []float64) {
 
 // network adds w times a feed-forward network's output for z to h.
 func (m *Model) network(h, z []float64, w float64, name func(matrix string) string) {
-	gate, up := m.mul(name("gate"), z), m.mul(name("up"), z)
+	var gate, up []float64
+	if m.Shape.Arch == "phi3" {
+		both := m.mul(name("gate_up"), z)
+		gate, up = both[:len(both)/2], both[len(both)/2:]
+	} else {
+		gate, up = m.mul(name("gate"), z), m.mul(name("up"), z)
+	}
 	for j, g := range gate {
-		if m.Shape.qwen() {
+		if m.Shape.qwen() || m.Shape.Arch == "phi3" {
 			up[j] *= g / (1 + math.Exp(-g))
 		} else {
 			up[j] *= max(0, g)
@@ -174,27 +185,32 @@ func (m *Model) norm(name string, x []float64) []float64 {
 	return out
 }
 
-// rotate applies RoPE, in its "rotate half" form, to every head of a position.
-func (m *Model) rotate(x []float64, position int) {
+// rotate applies RoPE, in its "rotate half" form, to every head of a position in a text of n tokens.
+func (m *Model) rotate(x []float64, position, n int) {
 	d := m.Shape.HeadDim
-	frequencies, scale := m.frequencies()
+	frequencies, scale := m.frequencies(n)
 	for h := 0; h < len(x); h += d {
 		for i, f := range frequencies {
 			angle := float64(position) * f
-			a, b := x[h+i], x[h+i+d/2]
+			j := i + len(frequencies)
+			a, b := x[h+i], x[h+j]
 			x[h+i] = (a*math.Cos(angle) - b*math.Sin(angle)) * scale
-			x[h+i+d/2] = (a*math.Sin(angle) + b*math.Cos(angle)) * scale
+			x[h+j] = (a*math.Sin(angle) + b*math.Cos(angle)) * scale
 		}
 	}
 }
 
-// frequencies returns the angles of a step, and what rotated numbers are multiplied with: those of YaRN (arXiv 2309.00071), section 3.2
-// and equation 22, if the shape has it.
-func (m *Model) frequencies() (f []float64, scale float64) {
-	d := float64(m.Shape.HeadDim)
+// frequencies returns the angles of a step in a text of n tokens, and what rotated numbers are multiplied with: those of YaRN (arXiv 2309.00071),
+// section 3.2 and equation 22, or of LongRoPE (arXiv 2402.13753), if the shape has it.
+func (m *Model) frequencies(n int) (f []float64, scale float64) {
+	rotary := int(float64(m.Shape.HeadDim) * m.Shape.partial())
+	d := float64(rotary)
 	theta := m.Shape.Theta
-	for i := range m.Shape.HeadDim / 2 {
+	for i := range rotary / 2 {
 		f = append(f, math.Pow(theta, -2*float64(i)/d))
+	}
+	if m.Shape.LongRoPE != nil {
+		return m.longRoPE(f, n)
 	}
 	y := m.Shape.YaRN
 	if y == nil {
@@ -227,6 +243,42 @@ func (m *Model) frequencies() (f []float64, scale float64) {
 	for i := range f {
 		stretched := min(max((float64(i)-low)/(high-low), 0), 1)
 		f[i] = f[i]*(1-stretched) + f[i]/factor*stretched
+	}
+	return f, scale
+}
+
+// longRoPE divides frequencies by the factors of a text of n tokens.
+func (m *Model) longRoPE(f []float64, n int) ([]float64, float64) {
+	number := func(name string) float64 {
+		switch v := m.Shape.LongRoPE[name].(type) {
+		case float64:
+			return v
+		case int:
+			return float64(v)
+		}
+		return 0
+	}
+	original, which := number("original_max_position_embeddings"), "short_factor"
+	if float64(n) > original {
+		which = "long_factor"
+	}
+	switch factors := m.Shape.LongRoPE[which].(type) {
+	case []float64:
+		for i := range f {
+			f[i] /= factors[i]
+		}
+	case []any:
+		for i := range f {
+			f[i] /= factors[i].(float64)
+		}
+	}
+	scale := number("attention_factor")
+	if scale == 0 {
+		stretch := number("factor")
+		if stretch == 0 {
+			stretch = float64(m.Shape.Context) / original
+		}
+		scale = math.Sqrt(1 + math.Log(max(1, stretch))/math.Log(original))
 	}
 	return f, scale
 }

@@ -13,7 +13,7 @@ import (
 func TestReference(t *testing.T) {
 	found := false
 	for _, root := range []string{"../../testdata/architectures", "../../../shared/architectures", "../../../../shared/architectures"} {
-		for _, name := range []string{"qwen3_dense", "qwen3_dense_yarn", "qwen3_moe", "qwen3_moe_mixed_shard", "gemma3_text", "gemma3n_text"} {
+		for _, name := range []string{"qwen3_dense", "qwen3_dense_yarn", "qwen3_moe", "qwen3_moe_mixed_shard", "gemma3_text", "gemma3n_text", "phi3"} {
 			dir := filepath.Join(root, name)
 			if _, err := os.Stat(dir); err != nil {
 				continue

@@ -96,12 +96,12 @@ func newPass(e *Engine, rows, alone int, a *arena) *pass {
 		return kernel.PlaceInput(take[float32](a, n*cols), take[int8](a, n*cols), take[float32](a, n*cols/32), take[int32](a, n*cols/32), n, cols)
 	}
 	p := &pass{Engine: e, a: a, store: e.store, rows: rows, alone: alone, x: take[float32](a, rows*c.Hidden), normed: input(rows, c.Hidden),
-		mixed: input(rows, c.Heads*c.HeadDim), proj: take[float32](a, rows*c.Hidden), rope: newRope(c.HeadDim, c.RoPETheta, c.RoPEScaling, rows, a),
+		mixed: input(rows, c.Heads*c.HeadDim), proj: take[float32](a, rows*c.Hidden), rope: newRope(c.Rotated(), c.RoPETheta, c.RoPEScaling, rows, a),
 		head: input(min(headBatch, rows), c.Hidden), logits: take[float32](a, min(headBatch, rows)*c.Vocab),
 		all: take[int32](a, rows), tokens: take[int32](a, rows), threads: make([]threadScratch, e.threads),
 	}
 	if r := c.LocalRoPE; r != nil {
-		p.local = newRope(c.HeadDim, r.Theta, r.Scaling, rows, a)
+		p.local = newRope(c.Rotated(), r.Theta, r.Scaling, rows, a)
 	}
 	p.raw = &kernel.Input{Cols: c.Hidden, F: p.x}
 	for i, n := range []int{c.Heads, c.KVHeads, c.KVHeads} {
@@ -153,9 +153,9 @@ func (p *pass) place() {
 		seg := &p.segs[i]
 		seg.row = p.n
 		copy(p.tokens[p.n:], seg.request.tokens[:seg.n])
-		p.rope.set(seg.row, seg.start, seg.n)
+		p.rope.set(seg.row, seg.start, seg.n, seg.session.long)
 		if p.local != nil {
-			p.local.set(seg.row, seg.start, seg.n)
+			p.local.set(seg.row, seg.start, seg.n, seg.session.long)
 		}
 		p.n += seg.n
 	}

@@ -2,44 +2,61 @@ package engine
 
 import (
 	"math"
+	"slices"
 
 	"st/format"
 )
 
-// rope holds the angles of rotary position embedding (Su et al., arXiv 2104.09864) for the rows of a pass, in the "rotate half" form:
-// dimension i turns with dimension i + head_dim/2 by position · θ^(−2i/head_dim).
+// rope holds the angles of rotary position embedding (Su et al., arXiv 2104.09864) for the rows of a pass, in the "rotate half" form: of the d
+// dimensions of a head that rotate, the first ones, dimension i turns with dimension i + d/2 by position · θ^(−2i/d).
 type rope struct {
-	frequency []float64 // radians per position
-	scale     float64   // of sine and cosine
-	sin, cos  []float32 // [rows, head_dim/2]
+	short, long []float64 // [d/2] radians per position, in sequences that LongRoPE calls short and long; else both are the same
+	scale       float64   // of sine and cosine
+	sin, cos    []float32 // [rows, d/2]
 }
 
-func newRope(headDim int, theta float64, s *format.RoPEScaling, rows int, a *arena) *rope {
-	r := &rope{frequency: frequencies(headDim, theta, s), scale: 1}
-	if s != nil && s.Type == "yarn" {
+func newRope(dim int, theta float64, s *format.RoPEScaling, rows int, a *arena) *rope {
+	r := &rope{scale: 1}
+	r.short, r.long = frequencies(dim, theta, s)
+	if s != nil && s.AttentionFactor != 0 {
 		r.scale = s.AttentionFactor
 	}
-	r.sin = take[float32](a, rows*len(r.frequency))
-	r.cos = take[float32](a, rows*len(r.frequency))
+	r.sin = take[float32](a, rows*len(r.short))
+	r.cos = take[float32](a, rows*len(r.short))
 	return r
 }
 
-// frequencies returns the radians per position of each pair of dimensions.
-func frequencies(headDim int, theta float64, s *format.RoPEScaling) []float64 {
-	f := make([]float64, headDim/2)
+// frequencies returns the radians per position of each pair of dim dimensions, in short and in long sequences.
+func frequencies(dim int, theta float64, s *format.RoPEScaling) (short, long []float64) {
+	f := make([]float64, dim/2)
 	for i := range f {
-		f[i] = math.Pow(theta, -2*float64(i)/float64(headDim))
+		f[i] = math.Pow(theta, -2*float64(i)/float64(dim))
 	}
-	switch {
-	case s == nil:
-	case s.Type == "linear": // positions are interpolated (Chen et al., arXiv 2306.15595)
+	if s == nil {
+		return f, f
+	}
+	switch s.Type {
+	case format.Linear:
 		for i := range f {
 			f[i] /= s.Factor
 		}
-	default:
-		yarn(f, s, theta, float64(headDim))
+	case format.YaRN:
+		yarn(f, s, theta, float64(dim))
+	case format.LongRoPE:
+		long = slices.Clone(f)
+		for i := range f {
+			f[i] /= s.ShortFactors[i]
+			long[i] /= s.LongFactors[i]
+		}
+		return f, long
 	}
-	return f
+	return f, f
+}
+
+// isLong reports whether LongRoPE rotates all positions of a sequence of n tokens by its long factors.
+func isLong(c *format.Config, n int) bool {
+	s := c.RoPEScaling
+	return s != nil && s.Type == format.LongRoPE && n > s.OriginalContext
 }
 
 // yarn stretches frequencies as YaRN does (Peng et al., arXiv 2309.00071, section 3.2, "NTK-by-parts"): a ramp over the dimensions goes from
@@ -63,12 +80,17 @@ func yarn(f []float64, s *format.RoPEScaling, theta, dim float64) {
 	}
 }
 
-// set computes the angles of n rows, which are the positions from start on: in float64, so that they stay exact at long contexts.
-func (r *rope) set(row, start, n int) {
+// set computes the angles of n rows, which are the positions from start on of a sequence that is long or not: in float64, so that they stay exact
+// at long contexts.
+func (r *rope) set(row, start, n int, long bool) {
+	frequencies := r.short
+	if long {
+		frequencies = r.long
+	}
 	for t := range n {
-		for i, f := range r.frequency {
+		for i, f := range frequencies {
 			s, c := math.Sincos(float64(start+t) * f)
-			at := (row+t)*len(r.frequency) + i
+			at := (row+t)*len(frequencies) + i
 			r.sin[at], r.cos[at] = float32(s*r.scale), float32(c*r.scale)
 		}
 	}
@@ -76,7 +98,7 @@ func (r *rope) set(row, start, n int) {
 
 // rotate turns one head's query or key of a row.
 func (r *rope) rotate(x []float32, row int) {
-	half := len(r.frequency)
+	half := len(r.short)
 	sin, cos := r.sin[row*half:][:half], r.cos[row*half:][:half]
 	a, b := x[:half], x[half:][:half]
 	for i := range a {

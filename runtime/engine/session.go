@@ -3,6 +3,9 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
+
+	"st/format"
 )
 
 // Session is one sequence of tokens: it owns the KV cache of what it has run, and nothing else that is large. Any number of sessions share an
@@ -12,6 +15,9 @@ type Session struct {
 	turn   chan struct{} // held by the call that runs
 	kv     *kvCache
 	length int
+	long   bool      // all positions are rotated as LongRoPE rotates those of long sequences
+	expect int       // tokens that the sequence is about to have
+	tokens []int32   // of the sequence, where that may change
 	logits []float32 // [vocab] of the last Forward
 	closed bool
 
@@ -61,14 +67,45 @@ func (s *Session) run(ctx context.Context, tokens []int32, each func(i int, logi
 	if err := s.check(tokens); err != nil {
 		return err
 	}
+	if err := s.rerotate(ctx, len(tokens)); err != nil {
+		return err
+	}
+	return s.append(ctx, tokens, each)
+}
+
+// append runs tokens that follow the sequence.
+func (s *Session) append(ctx context.Context, tokens []int32, each func(i int, logits []float32) error) error {
 	if each == nil && s.logits == nil {
 		s.logits = make([]float32, s.engine.config.Vocab)
 	}
+	before := s.length
 	r := &s.request
 	r.ctx, r.tokens, r.each, r.done, r.err, r.finished = ctx, tokens, each, 0, nil, false
 	err := s.engine.run(r)
 	r.ctx, r.tokens, r.each = nil, nil, nil
+	if scaling := s.engine.config.RoPEScaling; scaling != nil && scaling.Type == format.LongRoPE {
+		if s.length < before { // a sliding window lost some
+			before = s.length
+		}
+		s.tokens = append(s.tokens[:before], tokens[:s.length-before]...)
+	}
 	return err
+}
+
+// rerotate runs the sequence again if it becomes long with n more tokens, or is short again since it was truncated: LongRoPE rotates all positions
+// of a sequence by the same factors, those in the KV cache too, and what later layers hold of them depends on it. So does Transformers.
+func (s *Session) rerotate(ctx context.Context, n int) error {
+	long := isLong(s.engine.config, max(s.length+n, s.expect))
+	if long == s.long {
+		return nil
+	}
+	s.long = long
+	if s.length == 0 {
+		return nil
+	}
+	tokens := slices.Clone(s.tokens[:s.length])
+	s.length = 0
+	return s.append(ctx, tokens, nil)
 }
 
 func (s *Session) check(tokens []int32) error {
@@ -84,6 +121,14 @@ func (s *Session) check(tokens []int32) error {
 		}
 	}
 	return nil
+}
+
+// Expect tells that calls to come bring the sequence to n tokens. It matters where LongRoPE rotates long sequences otherwise than short ones: a
+// prompt that is run in parts is not run again when it becomes long, and its first parts have the logits that the whole has.
+func (s *Session) Expect(n int) {
+	s.turn <- struct{}{}
+	defer func() { <-s.turn }()
+	s.expect = n
 }
 
 // Len returns the number of tokens in the sequence.
@@ -102,7 +147,7 @@ func (s *Session) Truncate(n int) (kept int) {
 		if s.kv.overwritten(n, s.length) {
 			n = 0
 		}
-		s.length = n
+		s.length, s.expect = n, 0
 		s.engine.shrinkKV(s, n)
 	}
 	return s.length

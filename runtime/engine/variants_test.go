@@ -128,6 +128,7 @@ func check(t *testing.T, name string, e *engine.Engine, tokens []int32, want [][
 		t.Fatal(err)
 	}
 	s.Truncate(0)
+	s.Expect(len(tokens))
 	for at, n := 0, 1; at < len(tokens); at, n = at+n, n%5+1 {
 		n = min(n, len(tokens)-at)
 		got, err := s.Forward(t.Context(), tokens[at:at+n])

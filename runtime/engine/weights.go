@@ -23,6 +23,7 @@ type architecture interface{ layer(p *pass, l int) }
 // architectures are the kinds of models that the engine runs, by the name in a file's config.
 var architectures = map[string]func(b *binder) architecture{
 	"gemma3":       newGemma3,
+	"phi3":         newPhi3,
 	"qwen3":        newQwen3,
 	"qwen3moe":     newQwen3,
 	"smallthinker": newSmallThinker,

@@ -17,7 +17,7 @@ func Dense() format.Config {
 	return format.Config{
 		Architecture: "qwen3", Layers: 2, Hidden: 32, Heads: 2, KVHeads: 1, HeadDim: 32, Vocab: 48, Context: 8192, RMSNormEps: 1e-6, RoPETheta: 1e6,
 		RoPELayout: []bool{true, true}, SlidingLayout: []bool{false, false}, QKNorm: true, Activation: format.SiLU, FFN: 64,
-		RoPEScaling: &format.RoPEScaling{Type: "yarn", Factor: 4, OriginalContext: 2048, BetaFast: 32, BetaSlow: 1, AttentionFactor: 1.14},
+		RoPEScaling: &format.RoPEScaling{Type: format.YaRN, Factor: 4, OriginalContext: 2048, BetaFast: 32, BetaSlow: 1, AttentionFactor: 1.14},
 	}
 }
 

@@ -1,0 +1,180 @@
+package convert
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+
+	"st/format"
+)
+
+// phi3 is the architecture of Phi-3 (arXiv 2404.14219), Phi-3.5 and Phi-4 (arXiv 2412.08905): dense layers of SwiGLU networks. Checkpoints hold
+// queries, keys and values in one tensor, and gates and ups in another. Part of a head may rotate, with LongRoPE's frequencies.
+var phi3 = architecture{
+	name: "phi3", class: "Phi3ForCausalLM", modelType: "phi3", parse: parsePhi3, fineAttention: true,
+	tensors: []tensorName{
+		{format.RoleEmbedding, "model.embed_tokens.weight"},
+		{format.RoleAttnNorm, "model.layers.%d.input_layernorm.weight"},
+		{format.RoleQuery, "model.layers.%d.self_attn.q_proj.weight"},
+		{format.RoleKey, "model.layers.%d.self_attn.k_proj.weight"},
+		{format.RoleValue, "model.layers.%d.self_attn.v_proj.weight"},
+		{format.RoleAttnOutput, "model.layers.%d.self_attn.o_proj.weight"},
+		{format.RoleFFNNorm, "model.layers.%d.post_attention_layernorm.weight"},
+		{format.RoleGate, "model.layers.%d.mlp.gate_proj.weight"},
+		{format.RoleUp, "model.layers.%d.mlp.up_proj.weight"},
+		{format.RoleDown, "model.layers.%d.mlp.down_proj.weight"},
+		{format.RoleFinalNorm, "model.norm.weight"},
+		{format.RoleHead, "lm_head.weight"},
+	},
+	fused: []fusedName{
+		{"model.layers.%d.self_attn.qkv_proj.weight", false, []format.Role{format.RoleQuery, format.RoleKey, format.RoleValue}},
+		{"model.layers.%d.mlp.gate_up_proj.weight", false, []format.Role{format.RoleGate, format.RoleUp}},
+	},
+}
+
+// phi3Config is config.json, as Transformers 4 and 5 and the model's authors write it.
+type phi3Config struct {
+	Vocab         *int     `json:"vocab_size"`
+	Hidden        *int     `json:"hidden_size"`
+	Layers        *int     `json:"num_hidden_layers"`
+	Heads         *int     `json:"num_attention_heads"`
+	KVHeads       *int     `json:"num_key_value_heads"`
+	HeadDim       *int     `json:"head_dim"`
+	FFN           *int     `json:"intermediate_size"`
+	Context       *int     `json:"max_position_embeddings"`
+	RMSNormEps    *float64 `json:"rms_norm_eps"`
+	Activation    *string  `json:"hidden_act"`
+	AttentionBias bool     `json:"attention_bias"`
+	MLPBias       bool     `json:"mlp_bias"`
+	HeadBias      bool     `json:"lm_head_bias"`
+	Tied          bool     `json:"tie_word_embeddings"`
+	SlidingWindow *int     `json:"sliding_window"`
+
+	RoPETheta       *float64        `json:"rope_theta"`
+	RoPEScaling     json.RawMessage `json:"rope_scaling"`    // Transformers 4
+	RoPEParameters  json.RawMessage `json:"rope_parameters"` // Transformers 5
+	OriginalContext *int            `json:"original_max_position_embeddings"`
+	PartialRotary   *float64        `json:"partial_rotary_factor"`
+}
+
+func parsePhi3(text []byte) (format.Config, error) {
+	var j phi3Config
+	if err := unmarshal(text, &j); err != nil {
+		return format.Config{}, err
+	}
+	if j.KVHeads == nil {
+		j.KVHeads = j.Heads
+	}
+	c := format.Config{RMSNormEps: 1e-5, TiedEmbeddings: j.Tied, Activation: format.SiLU}
+	if j.RMSNormEps != nil {
+		c.RMSNormEps = *j.RMSNormEps
+	}
+	err := readSizes([]sizeField{
+		{"vocab_size", j.Vocab, &c.Vocab},
+		{"hidden_size", j.Hidden, &c.Hidden},
+		{"num_hidden_layers", j.Layers, &c.Layers},
+		{"num_attention_heads", j.Heads, &c.Heads},
+		{"num_key_value_heads", j.KVHeads, &c.KVHeads},
+		{"intermediate_size", j.FFN, &c.FFN},
+		{"max_position_embeddings", j.Context, &c.Context},
+	})
+	if err != nil {
+		return c, err
+	}
+	if err := readHeads(&c, j.HeadDim); err != nil {
+		return c, err
+	}
+	switch act := j.Activation; {
+	case act != nil && *act != "silu" && *act != "swish":
+		return c, fmt.Errorf("field hidden_act is %q: only silu is supported", *act)
+	case j.AttentionBias:
+		return c, fmt.Errorf("field attention_bias is true: biases are not supported")
+	case j.MLPBias:
+		return c, fmt.Errorf("field mlp_bias is true: biases are not supported")
+	case j.HeadBias:
+		return c, fmt.Errorf("field lm_head_bias is true: biases are not supported")
+	}
+	c.SlidingLayout = filled(c.Layers, j.SlidingWindow != nil)
+	if w := j.SlidingWindow; w != nil {
+		if c.SlidingWindow = *w; *w < 1 {
+			return c, fmt.Errorf("field sliding_window is %d: it must be 1 or more, or null", *w)
+		}
+	}
+	return c, j.rope(&c)
+}
+
+// rope reads the rotary angles, with the defaults of Transformers' configuration_phi3.
+func (j *phi3Config) rope(c *format.Config) error {
+	c.RoPELayout = filled(c.Layers, true)
+	p, field, err := parseRoPE(j.RoPEScaling, j.RoPEParameters)
+	if err != nil {
+		return err
+	}
+	c.RoPETheta = 10000
+	if theta := cmp.Or(p.Theta, j.RoPETheta); theta != nil {
+		c.RoPETheta = *theta
+	}
+	partial := cmp.Or(p.PartialRotary, j.PartialRotary)
+	if partial != nil && j.PartialRotary != nil && *partial != *j.PartialRotary {
+		return fmt.Errorf("field partial_rotary_factor is %v, and %s.partial_rotary_factor is %v: they must be the same", *j.PartialRotary, field, *partial)
+	}
+	if partial != nil && *partial != 1 {
+		if !(*partial > 0 && *partial < 1) {
+			return fmt.Errorf("field partial_rotary_factor is %v: it must be above 0, and at most 1", *partial)
+		}
+		c.RotaryDim = int(float64(c.HeadDim) * *partial)
+		if c.RotaryDim < 2 || c.RotaryDim%2 != 0 {
+			return fmt.Errorf("field partial_rotary_factor is %v: %d of the %d dimensions of a head would rotate, which must be an even number", *partial, c.RotaryDim, c.HeadDim)
+		}
+	}
+	switch kind := cmp.Or(p.Type, p.OldType, "default"); kind {
+	case "default":
+		return nil
+	case "linear":
+		c.RoPEScaling, err = p.linear()
+	case "longrope", "su", "yarn": // the first models called it so
+		c.RoPEScaling, err = p.longRoPE(c, j.OriginalContext)
+	default:
+		return fmt.Errorf("field %s asks for %q: only default, linear and longrope are supported", field, kind)
+	}
+	if err != nil {
+		err = fmt.Errorf("field %s%w", field, err)
+	}
+	return err
+}
+
+// longRoPE reads the factors. As in Transformers, original_max_position_embeddings of config.json itself rules, and 4096 is what it is if nobody
+// says. An error begins with the field's name.
+func (p *ropeParameters) longRoPE(c *format.Config, original *int) (*format.RoPEScaling, error) {
+	s := &format.RoPEScaling{Type: format.LongRoPE, OriginalContext: 4096, AttentionFactor: 1, ShortFactors: p.ShortFactors, LongFactors: p.LongFactors}
+	if o := cmp.Or(original, p.OriginalContext); o != nil {
+		s.OriginalContext = *o
+	}
+	if s.OriginalContext < 1 {
+		return nil, fmt.Errorf(".original_max_position_embeddings is %d: it must be 1 or more", s.OriginalContext)
+	}
+	for _, f := range []struct {
+		name    string
+		factors []float64
+	}{{"short_factor", p.ShortFactors}, {"long_factor", p.LongFactors}} {
+		if want := c.Rotated() / 2; len(f.factors) != want {
+			return nil, fmt.Errorf(".%s has %d entries: there must be %d, one for each pair of dimensions that rotates", f.name, len(f.factors), want)
+		}
+		if i := slices.IndexFunc(f.factors, func(f float64) bool { return !(f > 0) }); i >= 0 {
+			return nil, fmt.Errorf(".%s: entry %d is %v: it must be positive", f.name, i, f.factors[i])
+		}
+	}
+	factor := float64(c.Context) / float64(s.OriginalContext)
+	if p.Factor != nil {
+		factor = *p.Factor
+	}
+	switch {
+	case p.AttentionFactor != nil:
+		s.AttentionFactor = *p.AttentionFactor
+	case factor > 1:
+		s.AttentionFactor = math.Sqrt(1 + math.Log(factor)/math.Log(float64(s.OriginalContext)))
+	}
+	return s, nil
+}

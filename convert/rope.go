@@ -1,0 +1,88 @@
+package convert
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+
+	"st/format"
+)
+
+// ropeParameters is rope_parameters of Transformers 5, and rope_scaling of Transformers 4.
+type ropeParameters struct {
+	Type            string   `json:"rope_type"`
+	OldType         string   `json:"type"`
+	Theta           *float64 `json:"rope_theta"`
+	Factor          *float64 `json:"factor"`
+	OriginalContext *int     `json:"original_max_position_embeddings"`
+	AttentionFactor *float64 `json:"attention_factor"`
+	MScale          float64  `json:"mscale"`
+	MScaleAllDim    float64  `json:"mscale_all_dim"`
+	BetaFast        float64  `json:"beta_fast"`
+	BetaSlow        float64  `json:"beta_slow"`
+	Truncate        *bool    `json:"truncate"`
+	PartialRotary   *float64 `json:"partial_rotary_factor"`
+
+	ShortFactors []float64 `json:"short_factor"`
+	LongFactors  []float64 `json:"long_factor"`
+}
+
+// parseRoPE reads the rotary angles out of rope_scaling, which rules, or rope_parameters, and returns the name of the field that it read.
+func parseRoPE(scaling, parameters json.RawMessage) (p ropeParameters, field string, err error) {
+	field, text := "rope_parameters", parameters
+	if len(scaling) > 0 && !slices.Contains([]string{"null", "{}"}, string(scaling)) {
+		field, text = "rope_scaling", scaling
+	}
+	if len(text) > 0 {
+		if err := unmarshal(text, &p); err != nil {
+			return p, field, fmt.Errorf("field %s: %w", field, err)
+		}
+	}
+	return p, field, nil
+}
+
+// linear reads the factor. An error begins with the field's name.
+func (p *ropeParameters) linear() (*format.RoPEScaling, error) {
+	if p.Factor == nil || !(*p.Factor >= 1) {
+		return nil, fmt.Errorf(".factor is missing, or not 1 or more")
+	}
+	return &format.RoPEScaling{Type: format.Linear, Factor: *p.Factor, AttentionFactor: 1}, nil
+}
+
+// yarn fills in what is absent. An error begins with the field's name.
+func (p *ropeParameters) yarn(context int, original *int) (*format.RoPEScaling, error) {
+	s := &format.RoPEScaling{
+		Type: format.YaRN, OriginalContext: context, BetaFast: cmp.Or(p.BetaFast, 32), BetaSlow: cmp.Or(p.BetaSlow, 1),
+		Truncate: p.Truncate == nil || *p.Truncate,
+	}
+	if o := cmp.Or(p.OriginalContext, original); o != nil {
+		s.OriginalContext = *o
+	}
+	if s.OriginalContext < 1 {
+		return nil, fmt.Errorf(".original_max_position_embeddings is %d: it must be 1 or more", s.OriginalContext)
+	}
+	s.Factor = float64(context) / float64(s.OriginalContext)
+	if p.Factor != nil {
+		s.Factor = *p.Factor
+	}
+	if !(s.Factor >= 1) {
+		return nil, fmt.Errorf(".factor is %v: it must be 1 or more", s.Factor)
+	}
+	scale := func(m float64) float64 { // of attention, for a stretch of Factor
+		if s.Factor <= 1 {
+			return 1
+		}
+		return 0.1*m*math.Log(s.Factor) + 1
+	}
+	switch {
+	case p.AttentionFactor != nil:
+		s.AttentionFactor = *p.AttentionFactor
+	case p.MScale != 0 && p.MScaleAllDim != 0:
+		s.AttentionFactor = scale(p.MScale) / scale(p.MScaleAllDim)
+	default:
+		s.AttentionFactor = scale(1)
+	}
+	return s, nil
+}
