@@ -219,6 +219,10 @@ func (c *Chat) answer(ctx context.Context, said []Message, g Generate, yield fun
 		reader = &answerReader{parser: p.NewParser()}
 		yield = reader.wrap(yield)
 	}
+	within, err := m.constrain(&g)
+	if err != nil {
+		return nil, err
+	}
 	if err := c.open(); err != nil {
 		return nil, err
 	}
@@ -238,7 +242,7 @@ func (c *Chat) answer(ctx context.Context, said []Message, g Generate, yield fun
 	if n := c.sequence.Truncate(kept); n < kept { // less than that could be kept
 		kept, fresh = n, m.encodeChat(rendered)[n:]
 	}
-	w := writer{sequence: c.sequence, sampler: c.sampler, options: &g, yield: yield}
+	w := writer{sequence: c.sequence, sampler: c.sampler, options: &g, yield: yield, grammar: within}
 	if !w.write(ctx, fresh) {
 		if c.sequence.Truncate(kept) < kept {
 			c.empty()

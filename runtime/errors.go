@@ -52,6 +52,12 @@ var (
 	// ErrOption is wrapped by errors about an option that is out of range.
 	ErrOption = errors.New("an option is out of range")
 
+	// ErrGrammar is wrapped by errors about Generate.Grammar: see package runtime/grammar.
+	ErrGrammar = errors.New("the grammar cannot be followed")
+
+	// ErrUnfinished says that a text ended before its grammar did: Generate.MaxTokens or the context are too small.
+	ErrUnfinished = errors.New("the text ends before its grammar")
+
 	// ErrNotFinite says that the model's logits are NaN or infinite: they say nothing.
 	ErrNotFinite = errors.New("the model's logits are not finite: its weights are damaged or not finite")
 )

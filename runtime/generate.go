@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 
 	"st/format"
+	"st/runtime/grammar"
 )
 
 // Generate says how a text is generated. The zero value generates as the model's file says, until the text ends or the context is full.
@@ -43,6 +44,12 @@ type Generate struct {
 	Stop []string
 	// IgnoreEOS goes on after tokens that end a text.
 	IgnoreEOS bool
+
+	// Grammar is what the text must be, from its first token on: JSON of a schema for example (package runtime/grammar/jsonschema). Only tokens
+	// that keep to it are drawn, and the other options choose among those. The text ends where the grammar leaves nothing more, or with a
+	// token that ends texts where it may end; Result.Unfinished tells if it ends before that. A stop text counts only where the text may end
+	// and go on: it does not cut JSON. Text that the grammar leaves no choice about is not computed token by token. nil: any text.
+	Grammar *grammar.Grammar
 
 	// LogProbs asks for Piece.LogProb, and TopLogProbs for so many of the likeliest tokens beside it.
 	LogProbs    bool

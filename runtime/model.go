@@ -25,6 +25,7 @@ type Model struct {
 	memory   Memory
 	kvType   KVType
 	relieve  func() bool // nil: nothing can
+	grammars grammars
 	loadTime time.Duration
 	cleanup  goruntime.Cleanup
 }
@@ -67,6 +68,7 @@ func New(ctx context.Context, r *format.Reader, opts Options) (m *Model, err err
 	}
 	m.end = endTokens(r, m.tok)
 	m.template = sync.OnceValues(m.parseTemplate)
+	m.grammars.vocabulary = sync.OnceValue(m.newVocabulary)
 	m.dialect = sync.OnceValue(m.findDialect)
 	o := engine.Options{Threads: opts.Threads, KVType: opts.KVType, Context: opts.Context, Parallel: opts.Parallel, Memory: opts.Memory, Trace: opts.Trace,
 		Other: otherMemory(&opts)}

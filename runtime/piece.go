@@ -63,8 +63,14 @@ type Result struct {
 
 	// PromptTokens are those that were run, and CachedTokens those before them that the chat held already.
 	PromptTokens, CachedTokens int
-	// Decoded is the number of tokens that were run one by one after the prompt.
+	// Decoded is the number of tokens that were run after the prompt, one by one but for those that a grammar forces.
 	Decoded int
+
+	// ForcedTokens is how many of Tokens were not drawn, because Generate.Grammar allowed no other text. They are run together with the token
+	// before them.
+	ForcedTokens int
+	// Unfinished says that the text is not one of Generate.Grammar's, but the beginning of one: with StopLength for example.
+	Unfinished bool
 
 	PromptTime time.Duration // for the prompt
 	DecodeTime time.Duration // after the first token

@@ -25,9 +25,10 @@ type writer struct {
 	text    strings.Builder
 	decoder *tokenizer.StreamDecoder // nil: there is no tokenizer
 	stop    stopMatcher
-	fed     int   // how many of the result's tokens are in the sequence
-	left    bool  // the caller left the loop
-	next    Piece // its probabilities are known already
+	grammar *constraint // nil: there is none
+	fed     int         // how many of the result's tokens are in the sequence
+	left    bool        // the caller left the loop
+	next    Piece       // its probabilities are known already
 }
 
 // write appends a prompt to the sequence, generates and yields the pieces. It reports whether the prompt was run.
@@ -117,7 +118,7 @@ func (w *writer) promptPieces(ctx context.Context, prompt []int32, first, n int)
 	return logits, err
 }
 
-// decode draws token after token.
+// decode draws token after token. Those that the grammar forces after one go through the model together with it.
 func (w *writer) decode(ctx context.Context, logits []float32, begin time.Time) error {
 	m, r := w.sequence.model, &w.result
 	if m.tok != nil {
@@ -138,62 +139,127 @@ func (w *writer) decode(ctx context.Context, logits []float32, begin time.Time) 
 		if w.options.LogProbs {
 			probabilities = newLogProbs(slices.Clone(logits), w.options.TopLogProbs) // sampling changes them
 		}
-		id := w.sampler.Sample(logits)
+		ids, err := w.draw(logits)
+		if err != nil {
+			return err
+		}
 		if first.IsZero() {
 			first = time.Now()
 			r.FirstToken = max(1, first.Sub(begin))
 		}
-		if !w.options.IgnoreEOS && slices.Contains(m.end, id) {
-			r.Stop, r.EndToken = StopEOS, id
-			if probabilities != nil {
-				w.next = Piece{LogProb: probabilities.of(id), Top: probabilities.top}
+		for i, id := range ids {
+			if i > 0 {
+				r.ForcedTokens++
 			}
+			if end, err := w.take(id, probabilities); end || err != nil {
+				return err
+			}
+		}
+		if len(ids) == 0 { // the grammar has no more
+			r.Stop = StopEOS
 			return nil
 		}
-		r.Tokens = append(r.Tokens, id)
-		piece := Piece{Token: id}
-		if probabilities != nil {
-			piece.LogProb, piece.Top = probabilities.of(id), probabilities.top
-		}
-		var found bool
-		piece.Text, found = w.show(id)
-		w.text.WriteString(piece.Text)
-		if !w.yield(piece, nil) {
-			w.left, r.Stop = true, StopInterrupted
-			return nil
-		}
-		switch {
-		case found:
-			r.Stop, r.StopText = StopText, w.stop.found
-			return nil
-		case len(r.Tokens) == w.options.MaxTokens:
-			r.Stop = StopLength
-			return nil
-		case w.sequence.Len()+1 >= m.Context(): // with this token, which is not run yet
-			r.Stop = StopContext
-			return nil
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		var err error
-		logits, err = w.sequence.forward(ctx, []int32{id})
+		logits, err = w.sequence.forward(ctx, ids)
 		if err != nil { // the sequence is as it was: a conversation can go on
 			return err
 		}
-		r.Decoded, w.fed = r.Decoded+1, len(r.Tokens)
+		r.Decoded, w.fed = r.Decoded+len(ids), len(r.Tokens)
 	}
 }
 
-// show returns what can be shown with a token, and whether a stop text came.
+// draw returns the next tokens: one that is drawn, and those that the grammar forces after it. None: the text has ended.
+func (w *writer) draw(logits []float32) ([]int32, error) {
+	c := w.grammar
+	if c == nil {
+		return []int32{w.sampler.Sample(logits)}, nil
+	}
+	if c.matcher.Done() {
+		return nil, nil
+	}
+	if len(c.accepted) == 0 { // the text may begin with what is forced
+		if ids := c.follow(noToken); len(ids) > 0 {
+			w.result.ForcedTokens++
+			w.force(ids)
+			return ids, nil
+		}
+	}
+	if err := c.mask(logits); err != nil {
+		return nil, err
+	}
+	id := w.sampler.Sample(logits)
+	if slices.Contains(w.sequence.model.end, id) {
+		return []int32{id}, nil
+	}
+	ids := c.follow(id)
+	w.force(ids[1:])
+	return ids, nil
+}
+
+// force has the sampler know tokens that it did not draw.
+func (w *writer) force(ids []int32) {
+	for _, id := range ids {
+		w.sampler.Accept(id)
+	}
+}
+
+// take adds a token to the text, and reports whether it ends it.
+func (w *writer) take(id int32, probabilities *logProbs) (end bool, err error) {
+	m, r := w.sequence.model, &w.result
+	if !w.options.IgnoreEOS && slices.Contains(m.end, id) {
+		r.Stop, r.EndToken = StopEOS, id
+		if probabilities != nil {
+			w.next = Piece{LogProb: probabilities.of(id), Top: probabilities.top}
+		}
+		return true, nil
+	}
+	if w.grammar != nil {
+		if err := w.grammar.accept(id); err != nil {
+			return true, err
+		}
+	}
+	r.Tokens = append(r.Tokens, id)
+	piece := Piece{Token: id}
+	if probabilities != nil {
+		piece.LogProb, piece.Top = probabilities.of(id), probabilities.top
+	}
+	var found bool
+	piece.Text, found = w.show(id)
+	w.text.WriteString(piece.Text)
+	if !w.yield(piece, nil) {
+		w.left, r.Stop = true, StopInterrupted
+		return true, nil
+	}
+	switch {
+	case found:
+		r.Stop, r.StopText = StopText, w.stop.found
+	case len(r.Tokens) == w.options.MaxTokens:
+		r.Stop = StopLength
+	case w.grammar != nil && w.grammar.matcher.Done():
+		r.Stop = StopEOS
+	case w.sequence.Len()+len(r.Tokens)-w.fed >= m.Context(): // with these tokens, which are not run yet
+		r.Stop = StopContext
+	default:
+		return false, nil
+	}
+	return true, nil
+}
+
+// show returns what can be shown with a token, and whether a stop text came. Within a grammar that is not at its end none does.
 func (w *writer) show(id int32) (text string, found bool) {
 	if w.decoder == nil {
 		return "", false
+	}
+	if c := w.grammar; c != nil && (!c.matcher.CanEnd() || c.matcher.Done()) {
+		return w.stop.flush() + w.decoder.Next(id), false
 	}
 	text, found = w.stop.push(w.decoder.Next(id), false)
 	if tok := w.sequence.model.tok; !found && tok.IsSpecial(id) {
 		special, _ := tok.Token(id)
 		var more string
-		more, found = w.stop.push(special, !slices.Contains(w.options.markers, id))
+		more, found = w.stop.push(special, true)
 		text += more
 	}
 	return text, found
@@ -221,5 +287,6 @@ func (w *writer) end(err error) {
 // finish completes the result.
 func (w *writer) finish() {
 	w.result.Text = w.text.String()
+	w.result.Unfinished = w.grammar != nil && !w.grammar.matcher.CanEnd()
 	w.result.KVBytes = w.sequence.session.KVBytes()
 }

@@ -229,3 +229,6 @@ func (m *Matcher) NextBytes() (set [4]uint64) {
 	}
 	return set
 }
+
+// Vocabulary returns the vocabulary that the matcher's grammar was compiled for.
+func (m *Matcher) Vocabulary() *Vocabulary { return m.compiled.vocabulary }

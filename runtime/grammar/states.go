@@ -34,12 +34,12 @@ const (
 
 // Limits of what is found lazily.
 const (
-	maxItems      = 4096      // of a config
-	maxNewConfigs = 1 << 18   // for one token
-	keepConfigs   = 1 << 14   // more are forgotten before the next token
-	keepItems     = 1 << 20   // so many, too
-	keepMaskBytes = 8 << 20   // of configs
-	keepLocal     = 128 << 20 // bytes of what is found for sets of states
+	maxItems      = 4096     // of a config
+	maxNewConfigs = 1 << 18  // for one token
+	keepConfigs   = 1 << 13  // more are forgotten before the next token
+	keepItems     = 1 << 19  // so many, too
+	keepMaskBytes = 4 << 20  // of configs
+	keepLocal     = 24 << 20 // bytes of what is found for sets of states
 )
 
 // table is what is known of a program's configs. It is not safe for concurrent use.

@@ -1,0 +1,219 @@
+package runtime
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+
+	"st/runtime/grammar"
+)
+
+// grammars are the compiled grammars of a model. The last ones are kept, by what they say, so that requests with the same one share it.
+type grammars struct {
+	vocabulary func() *grammar.Vocabulary
+
+	mu       sync.Mutex
+	compiled []compiledGrammar // the last one used comes last
+}
+
+type compiledGrammar struct {
+	key      [32]byte
+	compiled *grammar.Compiled
+}
+
+// keepGrammars is how many compiled grammars a model keeps: each takes up to some 30 MB once it is used.
+const keepGrammars = 8
+
+// newVocabulary returns the bytes of the model's tokens, for grammars. Special tokens have none.
+func (m *Model) newVocabulary() *grammar.Vocabulary {
+	tokens := make([][]byte, min(m.tok.VocabSize(), m.Config().Vocab))
+	for id := range tokens {
+		if !m.tok.IsSpecial(int32(id)) {
+			tokens[id] = []byte(m.tok.Text(int32(id)))
+		}
+	}
+	ends := slices.DeleteFunc(slices.Clone(m.end), func(id int32) bool { return int(id) >= len(tokens) })
+	return grammar.NewVocabulary(tokens, ends, m.tok.ID)
+}
+
+// CompileGrammar prepares a grammar for the model's tokens, unless that was done already, and returns it. Generate does it by itself; a
+// program does it to find errors early. They wrap [ErrGrammar].
+func (m *Model) CompileGrammar(g *grammar.Grammar) (*grammar.Compiled, error) {
+	if err := m.needTokenizer(); err != nil {
+		return nil, err
+	}
+	c := &m.grammars
+	key := g.Fingerprint()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if i := slices.IndexFunc(c.compiled, func(k compiledGrammar) bool { return k.key == key }); i >= 0 {
+		k := c.compiled[i]
+		c.compiled = append(slices.Delete(c.compiled, i, i+1), k)
+		return k.compiled, nil
+	}
+	compiled, err := c.vocabulary().Compile(g)
+	if err != nil {
+		return nil, as(ErrGrammar, fmt.Errorf("%s: %w", m.file.Path(), err))
+	}
+	if len(c.compiled) == keepGrammars {
+		c.compiled = slices.Delete(c.compiled, 0, 1)
+	}
+	c.compiled = append(c.compiled, compiledGrammar{key, compiled})
+	return compiled, nil
+}
+
+// constraint keeps a text within a grammar.
+type constraint struct {
+	model    *Model
+	matcher  *grammar.Matcher
+	ends     []int32 // that are never drawn: Generate.IgnoreEOS
+	ahead    bool    // forced tokens are run together
+	accepted []int32 // tokens of the text
+}
+
+// constrain returns what keeps a text within Generate.Grammar; nil: there is none.
+func (m *Model) constrain(g *Generate) (*constraint, error) {
+	if g.Grammar == nil {
+		return nil, nil
+	}
+	compiled, err := m.CompileGrammar(g.Grammar)
+	if err != nil {
+		return nil, err
+	}
+	c := &constraint{model: m, matcher: compiled.NewMatcher(), ahead: !g.LogProbs}
+	if g.IgnoreEOS {
+		c.ends = m.end
+	}
+	return c, nil
+}
+
+// mask leaves the logits of tokens that the grammar allows.
+func (c *constraint) mask(logits []float32) error {
+	err := c.matcher.Mask(logits)
+	if err != nil {
+		return as(ErrGrammar, fmt.Errorf("%s: %w", c.model.file.Path(), err))
+	}
+	for _, id := range c.ends {
+		if int(id) < len(logits) {
+			logits[id] = float32(math.NaN())
+		}
+	}
+	return nil
+}
+
+// accept adds a token to the text.
+func (c *constraint) accept(id int32) error {
+	if err := c.matcher.Accept(id); err != nil {
+		return as(ErrGrammar, fmt.Errorf("%s: %w", c.model.file.Path(), err))
+	}
+	c.accepted = append(c.accepted, id)
+	return nil
+}
+
+// contextTokens is how many tokens before a forced text are tokenized with it.
+const contextTokens = 3
+
+// follow returns a token that was drawn, or −1, and those that must come after it: what the tokenizer makes of the text that the grammar forces,
+// together with the tokens before it, as the model has read such text. That may write the drawn token otherwise. The last part of the text
+// is left out if what follows could be in one token with it. The tokens are not accepted yet.
+func (c *constraint) follow(drawn int32) []int32 {
+	tokens := []int32{drawn}
+	if drawn < 0 {
+		tokens = nil
+	}
+	if !c.ahead {
+		return tokens
+	}
+	after := c.matcher.Clone()
+	if drawn >= 0 && after.Accept(drawn) != nil {
+		return tokens
+	}
+	forced := string(after.Forced())
+	if forced == "" || after.AcceptText(forced) != nil {
+		return tokens
+	}
+	if drawn >= 0 && len(c.matcher.Vocabulary().Bytes(drawn)) == 0 { // a special token, which is in no other
+		return append(tokens, c.tokenize(nil, forced, after)...)
+	}
+	for n := min(contextTokens, len(c.accepted)); n >= 0; n-- {
+		context := c.accepted[len(c.accepted)-n:]
+		stable := c.tokenize(slices.Concat(context, tokens), forced, after)
+		if len(stable) < n || !slices.Equal(stable[:n], context) {
+			continue // the text before is written otherwise already
+		}
+		if stable = stable[n:]; c.size(stable) > c.size(tokens) && c.allows(stable) {
+			return stable
+		}
+	}
+	return tokens
+}
+
+// size returns the length of tokens' text.
+func (c *constraint) size(tokens []int32) (n int) {
+	for _, id := range tokens {
+		n += len(c.matcher.Vocabulary().Bytes(id))
+	}
+	return n
+}
+
+// allows reports whether the grammar allows tokens.
+func (c *constraint) allows(tokens []int32) bool {
+	m := c.matcher.Clone()
+	for _, id := range tokens {
+		if m.Accept(id) != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// probes are characters that tokens begin with or go on with in different ways.
+var probes = []string{"a", "A", "1", "\"", " ", "\n", ",", "}", "]", "{", "[", ":", "-", ".", "\\", "<", "é", "日"}
+
+// tokenize returns the tokens of what tokens and a text after them spell, as far as they do not depend on what comes next.
+func (c *constraint) tokenize(tokens []int32, text string, after *grammar.Matcher) []int32 {
+	v := c.matcher.Vocabulary()
+	var all []byte
+	for _, id := range tokens {
+		b := v.Bytes(id)
+		if len(b) == 0 {
+			return nil // it is no text
+		}
+		all = append(all, b...)
+	}
+	all = append(all, text...)
+	var common []int32
+	begun := false
+	compare := func(probe string) {
+		ids := c.model.tok.Encode(string(all)+probe, false)
+		if !begun {
+			common, begun = ids, true
+			return
+		}
+		n := 0
+		for n < min(len(common), len(ids)) && common[n] == ids[n] {
+			n++
+		}
+		common = common[:n]
+	}
+	next := after.NextBytes()
+	for _, p := range probes {
+		if next[p[0]/64]>>(p[0]%64)&1 != 0 {
+			compare(p)
+		}
+	}
+	if after.CanEnd() || !begun {
+		compare("")
+	}
+	// What is common must spell the beginning of the text, and no part of what comes next.
+	at := 0
+	for i, id := range common {
+		b := v.Bytes(id)
+		if len(b) == 0 || at+len(b) > len(all) || string(all[at:at+len(b)]) != string(b) {
+			return common[:i]
+		}
+		at += len(b)
+	}
+	return common
+}

@@ -1,0 +1,138 @@
+package runtime_test
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"st/runtime"
+	"st/runtime/grammar"
+	"st/runtime/grammar/jsonschema"
+)
+
+const person = `{"type": "object", "properties": {"name": {"type": "string", "maxLength": 30}, "occupation": {"enum": ["king", "fool", "merchant"]},
+	"age": {"type": "integer", "minimum": 0, "maximum": 120}, "friends": {"type": "array", "items": {"type": "string", "maxLength": 12}, "maxItems": 3}},
+	"required": ["name", "occupation", "age", "friends"]}`
+
+func schema(t testing.TB, text string) *grammar.Grammar {
+	t.Helper()
+	g, err := jsonschema.Grammar([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func TestGrammar(t *testing.T) {
+	m := open(t, runtime.Options{})
+	g := schema(t, person)
+	for seed := range uint64(10) {
+		r := generate(t, m, "The king said:", runtime.Generate{Grammar: g, Seed: &seed, Temperature: new(2.0), TopK: new(0), TopP: new(1.0), MinP: new(0.0)})
+		var v struct {
+			Name, Occupation string
+			Age              int
+			Friends          []string
+		}
+		if err := json.Unmarshal([]byte(r.Text), &v); err != nil || r.Stop != runtime.StopEOS || r.EndToken != -1 || r.Unfinished {
+			t.Fatalf("%q, %s: %v", r.Text, r.Stop, err)
+		}
+		if !slices.Contains([]string{"king", "fool", "merchant"}, v.Occupation) || v.Age < 0 || v.Age > 120 || len(v.Friends) > 3 {
+			t.Errorf("%q", r.Text)
+		}
+		if r.ForcedTokens == 0 || m.Tokenizer().Decode(r.Tokens, false) != r.Text {
+			t.Errorf("%d forced tokens; the tokens are %q, the text %q", r.ForcedTokens, m.Tokenizer().Decode(r.Tokens, false), r.Text)
+		}
+	}
+}
+
+// TestGrammarTokens holds the tokens of a forced text against those that the tokenizer makes of it.
+func TestGrammarTokens(t *testing.T) {
+	m := open(t, runtime.Options{})
+	seed := uint64(3)
+	r := generate(t, m, "Once", runtime.Generate{Grammar: schema(t, `{"type": "object", "properties": {"the king": {"const": "of England"}, "and": {"const": ["the people"]}}, "required": ["the king", "and"]}`), Seed: &seed})
+	if want := `{"the king": "of England", "and": ["the people"]}`; r.Text != want {
+		t.Fatalf("%q, want %q", r.Text, want)
+	}
+	if want := m.Tokenizer().Encode(r.Text, false); !slices.Equal(r.Tokens, want) || r.ForcedTokens != len(want) || r.Decoded != 0 {
+		t.Errorf("tokens %v, of which %d forced and %d run; the tokenizer has %v", r.Tokens, r.ForcedTokens, r.Decoded, want)
+	}
+}
+
+// TestGrammarForcedLogits: what is run together gives the same text as token by token.
+func TestGrammarForcedLogits(t *testing.T) {
+	m := open(t, runtime.Options{})
+	for seed := range uint64(5) {
+		g := runtime.Generate{Grammar: schema(t, person), Seed: &seed, Temperature: new(0.0)}
+		together := generate(t, m, "The king said:", g)
+		g.LogProbs = true
+		single := generate(t, m, "The king said:", g)
+		if single.ForcedTokens != 0 {
+			t.Errorf("%d forced tokens with probabilities", single.ForcedTokens)
+		}
+		for _, r := range []*runtime.Result{together, single} {
+			if !json.Valid([]byte(r.Text)) {
+				t.Errorf("%q", r.Text)
+			}
+		}
+	}
+}
+
+func TestGrammarEnds(t *testing.T) {
+	m := open(t, runtime.Options{})
+	seed := uint64(1)
+	g := runtime.Generate{Grammar: schema(t, person), Seed: &seed, MaxTokens: 12}
+	if r := generate(t, m, "The king said:", g); r.Stop != runtime.StopLength || !r.Unfinished || len(r.Tokens) != 12 {
+		t.Errorf("%q of %d tokens ends by %s, unfinished: %v", r.Text, len(r.Tokens), r.Stop, r.Unfinished)
+	}
+	g.MaxTokens = 0
+	g.Stop = []string{"name", `"`, "}", "k", " "}
+	if r := generate(t, m, "The king said:", g); r.Stop != runtime.StopEOS || r.Unfinished || !json.Valid([]byte(r.Text)) {
+		t.Errorf("%q ends by %s within JSON", r.Text, r.Stop)
+	}
+	free := runtime.Generate{Grammar: grammar.Text(), Seed: &seed, Stop: []string{"e"}, MaxTokens: 100}
+	if r := generate(t, m, "The king said:", free); r.Stop != runtime.StopText || strings.Contains(r.Text, "e") {
+		t.Errorf("%q ends by %s: a free text has stop texts", r.Text, r.Stop)
+	}
+	ends := runtime.Generate{Grammar: grammar.Repeat(grammar.Literal("a "), 1, 50), IgnoreEOS: true, Seed: &seed}
+	if r := generate(t, m, "The king said:", ends); r.Text != strings.Repeat("a ", 50) {
+		t.Errorf("%q: ends of text are not ignored", r.Text)
+	}
+	ends = runtime.Generate{Grammar: schema(t, `{"type": "string", "minLength": 200}`), MaxTokens: 400, LogitBias: map[int32]float64{}}
+	for _, id := range m.EndTokens() {
+		ends.LogitBias[id] = 100
+	}
+	if r := generate(t, m, "The king said:", ends); r.Stop == runtime.StopEOS && !json.Valid([]byte(r.Text)) {
+		t.Errorf("%q has ended by itself", r.Text)
+	}
+}
+
+func TestGrammarChat(t *testing.T) {
+	m := open(t, runtime.Options{})
+	c := m.NewChat()
+	defer c.Close()
+	for range 2 {
+		r := say(t, c, "Who are you?", runtime.Generate{Grammar: schema(t, person), MaxTokens: 300})
+		if !json.Valid([]byte(r.Text)) {
+			t.Errorf("%q", r.Text)
+		}
+	}
+}
+
+func TestGrammarErrors(t *testing.T) {
+	m := open(t, runtime.Options{})
+	endless := grammar.NewRule("endless")
+	endless.Define(grammar.Sequence(grammar.Literal("a"), endless.Grammar()))
+	_, _, err := collect(m.Generate(t.Context(), "x", runtime.Generate{Grammar: endless.Grammar()}))
+	if !errors.Is(err, runtime.ErrGrammar) || !errors.Is(err, grammar.ErrEmpty) {
+		t.Errorf("%v", err)
+	}
+	a, err := m.CompileGrammar(schema(t, person))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := m.CompileGrammar(schema(t, person)); a != b || err != nil {
+		t.Errorf("the same schema is compiled twice: %v", err)
+	}
+}
