@@ -12,21 +12,37 @@ func neuronsQ4(y []float32, neurons []int32, h []float32, up, down *Matrix, x *v
 	}
 	x.check()
 	h = h[:len(neurons)]
+	wide := useAVX512 && len(x.d)%8 == 0
 	for len(neurons) >= 4 {
 		var f [4]float32
 		var quants, scales, ahead [4]*byte
-		for i := range f {
+		for i := range ahead {
 			q, s := up.row(int(neurons[i]))
-			ahead[i] = unsafe.SliceData(q)
+			quants[i] = unsafe.SliceData(q[:len(x.q)/2])
+			scales[i] = unsafe.SliceData(s[:len(x.q)/16])
+			ahead[i] = quants[i]
 			if i+4 < len(neurons) {
 				ahead[i] = &up.Data[int(neurons[i+4])*up.Stride]
 			}
-			f[i] = h[i] * dotQ4AVX2(q[:len(x.q)/2], s[:len(x.q)/16], x, ahead[i])
+		}
+		if wide {
+			dotQ4Rows4AVX512(&f, &quants, up.ScaleOffset, &ahead, x)
+		} else {
+			for i := range f {
+				f[i] = dotQ4AVX2(unsafe.Slice(quants[i], len(x.q)/2), unsafe.Slice(scales[i], len(x.q)/16), x, ahead[i])
+			}
+		}
+		for i := range f {
+			f[i] *= h[i]
 			ahead[i] = (*byte)(unsafe.Add(unsafe.Pointer(ahead[i]), len(x.q)/2))
-			q, s = down.row(int(neurons[i]))
+			q, s := down.row(int(neurons[i]))
 			quants[i], scales[i] = unsafe.SliceData(q[:len(y)/2]), unsafe.SliceData(s[:len(y)/16])
 		}
-		axpyQ4x4AVX2(y, &f, &quants, &scales, &ahead)
+		if useAVX512 {
+			axpyQ4x4AVX512(y, &f, &quants, &scales, &ahead)
+		} else {
+			axpyQ4x4AVX2(y, &f, &quants, &scales, &ahead)
+		}
 		if done := len(y) &^ 255; done < len(y) {
 			for i := range f {
 				q, s := down.row(int(neurons[i]))
@@ -49,3 +65,14 @@ func neuronsQ4(y []float32, neurons []int32, h []float32, up, down *Matrix, x *v
 //
 //go:noescape
 func axpyQ4x4AVX2(y []float32, f *[4]float32, quants, scales, ahead *[4]*byte)
+
+// axpyQ4x4AVX512 is axpyQ4x4AVX2, to the bit.
+//
+//go:noescape
+func axpyQ4x4AVX512(y []float32, f *[4]float32, quants, scales, ahead *[4]*byte)
+
+// dotQ4Rows4AVX512 is dotQ4AVX2 for four rows, to the bit, of a multiple of eight blocks. A row's scales are scales bytes behind its quants.
+// Meanwhile it prefetches what lies at ahead, of which it reads nothing.
+//
+//go:noescape
+func dotQ4Rows4AVX512(dots *[4]float32, quants *[4]*byte, scales int, ahead *[4]*byte, x *vector)

@@ -1,0 +1,60 @@
+package kernel
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"st/quant"
+)
+
+// Wider registers change no bit of a token's neurons: all kernels of amd64 add in one order.
+func TestNeuronsBits(t *testing.T) {
+	was := ISA()
+	defer Select(was)
+	var wide []string
+	for _, name := range isas() {
+		if name == "avx2" || name == "avxvnni" || name == "avx512" {
+			wide = append(wide, name)
+		}
+	}
+	if len(wide) < 2 {
+		t.Skipf("this CPU has %v: nothing to compare", isas())
+	}
+	rng := rand.New(rand.NewPCG(11, 1))
+	for _, cols := range testCols {
+		const neurons = 23
+		stride := 2*quant.Q4_0.RowBytes(cols) + 64
+		up := Matrix{Type: quant.Q4_0, Rows: neurons, Cols: cols, Stride: stride, ScaleOffset: cols, Data: make([]byte, neurons*stride)}
+		down := up
+		down.Data, down.ScaleOffset = up.Data[cols/2:], cols/2+cols/16
+		for j := range neurons {
+			for _, w := range []*Matrix{&up, &down} {
+				q, s := w.row(j)
+				quant.Q4_0.Encode(q, s, cases(rng, cols)["random"])
+			}
+		}
+		for name, values := range cases(rng, cols) {
+			x := quantized(values)
+			list := []int32{22, 0, 1, 5, 6, 7, 8, 13, 14, 15, 16, 17, 21}
+			h := make([]float32, len(list))
+			for i := range h {
+				h[i] = float32(rng.NormFloat64())
+			}
+			var want []float32
+			start := cases(rng, cols)["random"]
+			for _, isa := range wide {
+				if err := Select(isa); err != nil {
+					t.Fatal(err)
+				}
+				got := unaligned(start)
+				neuronsQ4(got, list, h, &up, &down, x)
+				if want == nil {
+					want = slices.Clone(got)
+				} else if !slices.EqualFunc(got, want, sameBits) {
+					t.Fatalf("%d columns, %s: %s differs from %s", cols, name, isa, wide[0])
+				}
+			}
+		}
+	}
+}
