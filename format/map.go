@@ -41,3 +41,11 @@ func (r *Reader) Map() ([]byte, error) {
 	})
 	return r.mapped, r.mapErr
 }
+
+// OSFile returns the open file, or nil if the Reader's is not one of the operating system. It stays the Reader's.
+func (r *Reader) OSFile() *os.File {
+	if m, ok := r.file.(mappable); ok {
+		return m.osFile()
+	}
+	return nil
+}

@@ -8,6 +8,9 @@ type Residency struct {
 	MemoryBudget int64 `json:"memory_budget_bytes"`
 	// DirectReads says that experts are read past the operating system's page cache.
 	DirectReads bool `json:"direct_reads"`
+	// LargePages is the share of the mapped file, as far as it was used, that lies in memory in pages of 2 MiB, 0 to 1: a processor reads these up
+	// to twice as fast. nil: the file is small or not mapped, or the system does not tell.
+	LargePages *float64 `json:"large_page_share,omitempty"`
 	// HitRate is the share of expert uses that found the expert in memory when the router chose it, 0 to 1.
 	HitRate float64 `json:"expert_cache_hit_rate"`
 	// BytesRead are read, or paged in for the first time, for a token, and Wait is the time that was spent waiting for that, in seconds.
@@ -24,7 +27,7 @@ func (m *Model) Residency(since Stats) Residency {
 	s := m.Stats()
 	tokens := float64(max(1, s.Tokens-since.Tokens))
 	early := s.EarlyReads - since.EarlyReads
-	return Residency{
+	r := Residency{
 		Dense:        m.Config().MoE == nil,
 		MemoryBudget: m.memory.Budget,
 		DirectReads:  m.engine.DirectReads(),
@@ -34,4 +37,8 @@ func (m *Model) Residency(since Stats) Residency {
 		Prefetched:   float64(early) / tokens,
 		Accuracy:     min(1, float64(s.EarlyUsed-since.EarlyUsed)/float64(max(1, early))),
 	}
+	if share, ok := m.engine.LargePages(); ok {
+		r.LargePages = &share
+	}
+	return r
 }

@@ -11,6 +11,9 @@ func printResidency(w io.Writer, r *runtime.Residency) {
 	if !r.Dense {
 		printExperts(w, r)
 	}
+	if r.LargePages != nil {
+		fmt.Fprintf(w, "pages      %.0f %% of the file, as far as it was used, in pages of 2 MiB\n", 100**r.LargePages)
+	}
 	if r.MemoryBudget == 0 {
 		return
 	}

@@ -30,6 +30,7 @@ import (
 	"syscall"
 
 	"st/format/filelock"
+	"st/format/pagecache"
 )
 
 // Sentinel errors. Each is a part of a sentence that names the file.
@@ -204,6 +205,21 @@ func (f *File) writeError(err error) error {
 	return fmt.Errorf("write %s: %w (nothing was left behind)", f.path, cause(err))
 }
 
+// forgetFrom is the size of a file from which on the pages that it was written in leave memory.
+const forgetFrom = 64 << 20
+
+// forget lets the pages of a large file leave memory: written ones are small, and whoever maps the file would have them for as long as they stay
+// (see package pagecache). That is for speed alone, so an error changes nothing.
+func (f *File) forget() {
+	file, ok := f.target.(*os.File)
+	if !ok {
+		return
+	}
+	if info, err := file.Stat(); err == nil && info.Size() >= forgetFrom {
+		_ = pagecache.Forget(file, 0, info.Size())
+	}
+}
+
 // Commit brings everything to the disk and gives the file its name. Whatever fails, the temporary file is removed.
 func (f *File) Commit() error {
 	if f.done {
@@ -216,6 +232,7 @@ func (f *File) Commit() error {
 	if err := f.target.Sync(); err != nil && !cannotSync(err) {
 		return f.writeError(err)
 	}
+	f.forget()
 	if err := f.target.Close(); err != nil {
 		return f.writeError(err)
 	}

@@ -79,6 +79,9 @@ type bench struct {
 // Run measures how fast a model runs opts.Depth tokens and then a prompt, both out of tokens, and generates after them.
 func Run(ctx context.Context, m *runtime.Model, tokens []int32, opts Options) (*Report, error) {
 	e := m.Engine()
+	if err := e.Settle(ctx); err != nil {
+		return nil, err
+	}
 	session, err := e.NewSession()
 	if err != nil {
 		return nil, err

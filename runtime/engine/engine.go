@@ -59,6 +59,7 @@ type Engine struct {
 
 	memory   memory
 	dense    denseMemory
+	pages    *pageReader // nil: the file's pages need nothing
 	working  *block
 	weights  *weights
 	arch     architecture
@@ -178,11 +179,12 @@ func (e *Engine) openMapped(ctx context.Context) error {
 	}
 	e.pool.mapped = data
 	e.dense = denseMemory{data: data}
+	e.pages = readPages(ctx, e.reader.OSFile(), data)
 	if err := e.bind(); err != nil {
 		return err
 	}
 	if e.config.MoE != nil {
-		e.store = newMappedStore(e.reader, data, e.pool, &e.stats)
+		e.store = newMappedStore(e.reader, data, e.pages == nil, e.pool, &e.stats)
 	}
 	return e.verifyDense(ctx)
 }
@@ -305,6 +307,7 @@ func (e *Engine) stop() {
 func (e *Engine) release() {
 	e.closing.Store(true)
 	e.stop()
+	e.pages.close()
 	e.pool.close()
 	if e.store != nil {
 		e.store.close()

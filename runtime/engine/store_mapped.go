@@ -15,6 +15,7 @@ import (
 type mappedStore struct {
 	reader   *format.Reader
 	data     []byte
+	ahead    bool // experts that are used for the first time are asked for; otherwise all of the file is being read
 	pool     *pool
 	stats    *counters
 	verified map[*format.Record]*atomic.Bool
@@ -24,8 +25,8 @@ type mappedStore struct {
 	doVerify task
 }
 
-func newMappedStore(r *format.Reader, data []byte, p *pool, stats *counters) *mappedStore {
-	s := &mappedStore{reader: r, data: data, pool: p, stats: stats, verified: map[*format.Record]*atomic.Bool{}}
+func newMappedStore(r *format.Reader, data []byte, ahead bool, p *pool, stats *counters) *mappedStore {
+	s := &mappedStore{reader: r, data: data, ahead: ahead, pool: p, stats: stats, verified: map[*format.Record]*atomic.Bool{}}
 	for i := range r.Records() {
 		s.verified[&r.Records()[i]] = new(atomic.Bool)
 	}
@@ -49,7 +50,9 @@ func (s *mappedStore) want(_, _ int, chosen []chosenExpert) {
 		s.wanted = append(s.wanted, rec)
 		if !s.verified[rec].Load() {
 			s.missing = append(s.missing, rec)
-			readAhead(s.data, rec.Offset, rec.Length)
+			if s.ahead {
+				readAhead(s.data, rec.Offset, rec.Length)
+			}
 			s.stats.misses.Add(1)
 			s.stats.reads.Add(1)
 			s.stats.readBytes.Add(rec.Length)

@@ -1,0 +1,131 @@
+package pagecache
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// Piece is the size of a large piece.
+	Piece = 2 << 20
+	// samples is how many pieces of a mapping are looked at.
+	samples = 64
+	// step is how much is read at a time: the context is looked at in between.
+	step = 8 << 20
+)
+
+// Prefer asks that a page that is not in memory comes with the large piece that it is in.
+func Prefer(mapped []byte) { _ = unix.Madvise(mapped, unix.MADV_HUGEPAGE) }
+
+// Share returns how much of a mapping of a file is in memory, and how much of that in large pieces, each from 0 to 1, by a sample. It leaves the
+// sample's page table entries behind: see [Unmap]. ok is false if the system does not tell.
+func Share(mapped []byte) (cached, large float64, ok bool) {
+	pieces := len(mapped) / Piece
+	first := (Piece - int(uintptr(unsafe.Pointer(unsafe.SliceData(mapped)))%Piece)) % Piece
+	if pieces < 2 {
+		return 0, 0, false
+	}
+	n := min(samples, pieces-1)
+	seen := 0
+	resident := make([]byte, Piece/os.Getpagesize())
+	for i := range n {
+		piece := mapped[first+i*(pieces-1)/n*Piece:][:Piece]
+		_, _, errno := unix.Syscall(unix.SYS_MINCORE, uintptr(unsafe.Pointer(unsafe.SliceData(piece))), Piece, uintptr(unsafe.Pointer(unsafe.SliceData(resident))))
+		if errno != 0 {
+			return 0, 0, false
+		}
+		if bytes.IndexByte(resident, 0) >= 0 {
+			continue
+		}
+		if unix.Madvise(piece, unix.MADV_POPULATE_READ) != nil {
+			return 0, 0, false
+		}
+		seen++
+	}
+	if seen == 0 {
+		return 0, 0, true
+	}
+	present, huge, err := entries(mapped)
+	if err != nil || present == 0 {
+		return 0, 0, false
+	}
+	return float64(seen) / float64(n), float64(huge) / float64(present), true
+}
+
+// Mapped returns how many bytes of a mapping the page tables have, and how many of those by entries for large pieces.
+func Mapped(mapped []byte) (present, large int64, err error) { return entries(mapped) }
+
+// entries adds up what /proc/self/smaps says of the areas of a mapping.
+func entries(mapped []byte) (present, large int64, err error) {
+	f, err := os.Open("/proc/self/smaps")
+	if err != nil {
+		return 0, 0, err
+	}
+	defer f.Close()
+	from := uint64(uintptr(unsafe.Pointer(unsafe.SliceData(mapped))))
+	to := from + uint64(len(mapped))
+	inside := false
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		line := lines.Bytes()
+		var a, b uint64
+		if n, _ := fmt.Sscanf(string(line[:min(len(line), 40)]), "%x-%x ", &a, &b); n == 2 {
+			inside = a < to && b > from
+			continue
+		}
+		var kib int64
+		switch {
+		case !inside:
+		case bytes.HasPrefix(line, []byte("Rss:")):
+			fmt.Sscanf(string(line[4:]), "%d", &kib)
+			present += kib << 10
+		case bytes.HasPrefix(line, []byte("FilePmdMapped:")):
+			fmt.Sscanf(string(line[14:]), "%d", &kib)
+			large += kib << 10
+		}
+	}
+	return present, large, lines.Err()
+}
+
+// Unmap takes a mapping's pages out of the page tables: they stay in memory, and come back when they are touched. Only then can [Forget] let
+// them go.
+func Unmap(mapped []byte) { _ = unix.Madvise(mapped, unix.MADV_DONTNEED) }
+
+// Forget writes n bytes of a file, from offset on, to the disk, if they are not there yet, and lets their pages go, as far as no mapping has
+// them.
+func Forget(f *os.File, offset, n int64) error {
+	fd := int(f.Fd())
+	err := unix.SyncFileRange(fd, offset, n, unix.SYNC_FILE_RANGE_WAIT_BEFORE|unix.SYNC_FILE_RANGE_WRITE|unix.SYNC_FILE_RANGE_WAIT_AFTER)
+	return errors.Join(err, unix.Fadvise(fd, offset, n, unix.FADV_DONTNEED))
+}
+
+// Read brings n bytes of a file, from offset on, into memory, in order, which makes the pieces large. It copies nothing. It stops when the
+// context ends, or the file.
+func Read(ctx context.Context, f *os.File, offset, n int64) error {
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	for end := offset + n; offset < end; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		sent, err := unix.Sendfile(int(null.Fd()), int(f.Fd()), &offset, int(min(step, end-offset)))
+		switch {
+		case err == unix.EINTR || err == unix.EAGAIN:
+		case err != nil:
+			return err
+		case sent == 0:
+			return nil
+		}
+	}
+	return nil
+}
