@@ -13,6 +13,10 @@ func dotQ4x4(dots *[4]float32, quants, scales []byte, x *[4]vector) {
 		dotQ4x4AVX512(dots, quants, scales, x)
 		return
 	}
+	if useVNNI {
+		dotQ4x4VNNI(dots, quants, scales, x)
+		return
+	}
 	dotQ4x4AVX2(dots, quants, scales, x)
 }
 
@@ -48,6 +52,11 @@ func addTile(y []float32, stride, cols, tokens int, s *batch) {
 //
 //go:noescape
 func dotQ4x4AVX2(dots *[4]float32, quants, scales []byte, x *[4]vector)
+
+// dotQ4x4VNNI is dotQ4x4AVX2, to the bit.
+//
+//go:noescape
+func dotQ4x4VNNI(dots *[4]float32, quants, scales []byte, x *[4]vector)
 
 // decodeRowsQ4AVX2 is decodeRowsQ4Generic.
 //

@@ -29,6 +29,10 @@ func groupQ4x4(acc *[4][quant.GroupRows]float32, group []byte, x *[4]vector) {
 		groupQ4x4AVX512(acc, group, x)
 		return
 	}
+	if useVNNI {
+		groupQ4x4VNNI(acc, group, x)
+		return
+	}
 	groupQ4x4AVX2(acc, group, x)
 }
 
@@ -41,6 +45,10 @@ func groupQ4x4Each(acc *[4][quant.GroupRows]float32, group []byte, x *[4]vector)
 	group = group[:quant.Q4_0.GroupBytes(len(x[0].q))]
 	if useAVX512 {
 		groupQ4x4EachAVX512(acc, group, x)
+		return
+	}
+	if useVNNI {
+		groupQ4x4EachVNNI(acc, group, x)
 		return
 	}
 	groupQ4x4EachAVX2(acc, group, x)
@@ -128,3 +136,13 @@ func groupQ4x4EachAVX512(acc *[4][quant.GroupRows]float32, group []byte, x *[4]v
 //
 //go:noescape
 func groupQ8AVX512(acc *[quant.GroupRows]float32, group []byte, x *vector)
+
+// groupQ4x4VNNI is groupQ4x4AVX2, to the bit.
+//
+//go:noescape
+func groupQ4x4VNNI(acc *[4][quant.GroupRows]float32, group []byte, x *[4]vector)
+
+// groupQ4x4EachVNNI is groupQ4AVX2 for four vectors, to the bit.
+//
+//go:noescape
+func groupQ4x4EachVNNI(acc *[4][quant.GroupRows]float32, group []byte, x *[4]vector)

@@ -38,8 +38,8 @@ func ISA() string { return isa }
 // all the same, with the best one; callers that obey the user return the error before they compute.
 func Err() error { return isaErr }
 
-// Select makes the kernels use an instruction set, or the best one if name is empty: "generic" is plain Go; "avx2" and "avx512"
-// (with VNNI) are for amd64, "neon" and "dotprod" for arm64. Encoding follows. Select is for tests and for programs that
+// Select makes the kernels use an instruction set, or the best one if name is empty: "generic" is plain Go; "avx2", "avxvnni"
+// and "avx512" (with VNNI) are for amd64, "neon" and "dotprod" for arm64. Encoding follows. Select is for tests and for programs that
 // choose before anything computes: it must not be called while a kernel or a function of package quant runs.
 func Select(name string) error {
 	all := isas()
