@@ -13,7 +13,7 @@ import (
 )
 
 func (a *app) listCommand() *cobra.Command {
-	var asJSON bool
+	var asJSON, published bool
 	cmd := &cobra.Command{
 		Use:     "list [NAME]",
 		Aliases: []string{"ls"},
@@ -21,12 +21,19 @@ func (a *app) listCommand() *cobra.Command {
 		Long:    help("list"),
 		Example: `  st list
   st list Tiiny
+  st list --published
   st list --json | jq -r '.models[].name'`,
 		Args: arguments("[NAME]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			beginning := ""
 			if len(args) == 1 {
 				beginning = args[0]
+			}
+			if published {
+				if beginning != "" {
+					return usagef("--published lists all of them")
+				}
+				return a.listPublished(cmd.Context(), asJSON)
 			}
 			r, err := a.listModels(cmd.Context(), beginning)
 			if err != nil {
@@ -39,6 +46,7 @@ func (a *app) listCommand() *cobra.Command {
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&published, "published", false, "list models that st pull fetches, and how fast they would be here")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
 	return completesNames(cmd, 1)
 }

@@ -1,13 +1,16 @@
 package main
 
 import (
+	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"st/cmd/internal/report"
 	"st/runtime/models"
 )
 
@@ -114,4 +117,36 @@ func modelFiles(typed string) (found []string) {
 		}
 	}
 	return found
+}
+
+// onlyModel returns the name of the only model that is kept. If there is none, or more than one, it says what there is, and the error is about the
+// argument that is missing.
+func (a *app) onlyModel(ctx context.Context) (string, error) {
+	store, err := models.Open("")
+	if err != nil {
+		return "", err
+	}
+	all, err := store.List()
+	if err != nil {
+		return "", err
+	}
+	all = slices.DeleteFunc(all, func(e models.Entry) bool { return e.Partial })
+	switch len(all) {
+	case 0:
+		p, err := report.ReadPublished(ctx)
+		if err != nil {
+			return "", err
+		}
+		if !a.quiet {
+			printPublished(a.stderr, p)
+		}
+		return "", usagef("argument MODEL is missing, and no model is kept yet: name a file or one of these models")
+	case 1:
+		return all[0].Name.String(), nil
+	}
+	var names []string
+	for _, e := range all {
+		names = append(names, e.Name.String())
+	}
+	return "", usagef("argument MODEL is missing: it may be one of %s", strings.Join(names, ", "))
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"st/cmd/internal/report"
 )
 
 // useStore makes an empty directory that of the models, until the test ends.
@@ -175,5 +177,32 @@ func TestListIsEmptyArray(t *testing.T) {
 	}
 	if err := json.Unmarshal([]byte(must(t, "list", "--json")), &r); err != nil || string(r.Models) != "[]" {
 		t.Errorf("%s, %v", r.Models, err)
+	}
+}
+
+// st run without a name takes the only model there is, and else says what there is.
+func TestRunWithoutName(t *testing.T) {
+	dir := useStore(t)
+	o := st("run")
+	for _, want := range []string{"Tiiny/SmallThinker-4BA0.6B-Instruct ", "q8_0", "TOKENS/S", "argument MODEL is missing, and no model is kept yet"} {
+		if o.code != exitUsage || o.stdout != "" || !strings.Contains(o.stderr, want) {
+			t.Errorf("%+v, want %q", o, want)
+		}
+	}
+	copyFile(t, tiny(t), filepath.Join(dir, "Org", "Model.stm"))
+	copyFile(t, tiny(t), filepath.Join(dir, "Org", "begun.stm.part"))
+	if o := stIn("Hi", "run", "-n", "3", "--seed", "1"); o.code != exitOK || o.stdout != must(t, "run", "Org/Model", "Hi", "-n", "3", "--seed", "1") {
+		t.Errorf("%+v", o)
+	}
+	copyFile(t, tiny(t), filepath.Join(dir, "tiny.stm"))
+	if o := stIn("Hi", "run"); o.code != exitUsage || !strings.Contains(o.stderr, "one of Org/Model, tiny") {
+		t.Errorf("%+v", o)
+	}
+	p := mustJSON[report.Published](t, "list", "--published", "--json")
+	if len(p.Models) < 3 || p.Bandwidth == 0 || len(p.Models[0].Types) != 2 {
+		t.Errorf("%+v", p)
+	}
+	if got := must(t, "list", "--published"); !strings.Contains(got, "Tiiny/SmallThinker-21BA3B-Instruct ") {
+		t.Error(got)
 	}
 }

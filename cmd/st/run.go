@@ -5,14 +5,15 @@ import "github.com/spf13/cobra"
 func (a *app) runCommand() *cobra.Command {
 	f := generateFlags{chat: true}
 	cmd := &cobra.Command{
-		Use:   "run model.stm [PROMPT]",
+		Use:   "run [MODEL [PROMPT]]",
 		Short: "Chat with a model",
 		Long:  help("run"),
 		Example: `  st run small.stm
+  st run small
   st run small.stm "Why is the sky blue?"
   git log -5 | st run small.stm --system "Sum this up."`,
-		Args: arguments("MODEL", "[PROMPT]"),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Args: arguments("[MODEL]", "[PROMPT]"),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			given := len(args) == 2
 			if err := f.check(cmd.Flags(), given, a.inTerminal, a.outTerminal); err != nil {
 				return err
@@ -22,7 +23,13 @@ func (a *app) runCommand() *cobra.Command {
 			} else {
 				f.file = "-"
 			}
-			return a.generate(cmd.Context(), args[0], a.inTerminal && !given, &f)
+			model := ""
+			if len(args) > 0 {
+				model = args[0]
+			} else if model, err = a.onlyModel(cmd.Context()); err != nil {
+				return err
+			}
+			return a.generate(cmd.Context(), model, a.inTerminal && !given, &f)
 		},
 	}
 	f.add(cmd.Flags())

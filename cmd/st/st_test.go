@@ -226,8 +226,9 @@ func TestHelpListsFields(t *testing.T) {
 		"bench":     bench.Report{Bandwidth: &bench.Bandwidth{Speeds: []bench.Speed{{}}}, Profile: []bench.Stage{{}}},
 		"diff": report.Diff{Meta: []report.MetaDiff{{}}, Classes: []report.ClassDiff{{Values: &report.ValueDiff{}}}, Tensors: []report.TensorDiff{
 			{OnlyIn: "a", ShapeA: []int{1}, ShapeB: []int{1}, TypeA: "f32", TypeB: "f32", LayoutA: "rows", LayoutB: "rows", BytesA: 1, BytesB: 1}}},
-		"list": listReport{Models: []listedModel{{Brief: &report.Brief{}, Error: "x", Done: 1, Total: 1}}},
-		"eval": eval.Report{Divergence: &eval.Divergence{}},
+		"list":  listReport{Models: []listedModel{{Brief: &report.Brief{}, Error: "x", Done: 1, Total: 1}}},
+		"list ": report.Published{Models: []report.PublishedModel{{Types: []report.Expectation{{}}}}},
+		"eval":  eval.Report{Divergence: &eval.Divergence{}},
 		"inspect": report.File{
 			Types: []report.TypeSize{{}}, Sizes: []report.ClassSize{{}}, KVCache: []report.KVCache{{Q8: 1}},
 			Tokenizer: &report.Tokenizer{Special: []report.SpecialToken{{}}},
@@ -238,7 +239,7 @@ func TestHelpListsFields(t *testing.T) {
 			Experts: []report.Expert{{Statistics: &report.ExpertStatistics{Nearest: &report.NearestExpert{}}}},
 		},
 	} {
-		help := must(t, command, "--help")
+		help := must(t, strings.TrimSpace(command), "--help")
 		text, err := json.Marshal(printed)
 		if err != nil {
 			t.Fatal(err)
