@@ -136,6 +136,16 @@ func (q *Sequence) Generate(ctx context.Context, prompt []int32, g Generate) ite
 	}
 }
 
+// Fork returns a new sequence that holds the same tokens, with a copy of their KV cache. It may be called while Generate yields a piece. Close it
+// after use.
+func (q *Sequence) Fork(ctx context.Context) (*Sequence, error) {
+	s, err := q.session.Fork(ctx)
+	if err != nil {
+		return nil, q.model.named(err)
+	}
+	return &Sequence{model: q.model, session: s, tokens: slices.Clone(q.tokens)}, nil
+}
+
 // Truncate keeps at most the first n tokens, and returns how many it kept: n, or none if a sliding window has overwritten what they need.
 func (q *Sequence) Truncate(n int) int {
 	if n < len(q.tokens) {

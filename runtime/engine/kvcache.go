@@ -129,6 +129,13 @@ func (kv *kvCache) grow(n int) error {
 	return nil
 }
 
+// copy copies what another cache holds of a sequence for which this one has made room.
+func (kv *kvCache) copy(from *kvCache) {
+	for i, b := range kv.strips {
+		copy(b.bytes(), from.strips[i].bytes())
+	}
+}
+
 // shrink gives back what a sequence of n tokens does not need.
 func (kv *kvCache) shrink(n int) {
 	keep := kv.kvLayout.strips(n)
@@ -146,7 +153,7 @@ func (kv *kvCache) shrink(n int) {
 func (kv *kvLayout) overwritten(n, length int) bool {
 	for _, slots := range kv.slots {
 		// Positions below length − slots are gone; token n needs those from n + 1 − slots on.
-		if length > slots && n < length {
+		if length > slots && n+1 < length {
 			return true
 		}
 	}

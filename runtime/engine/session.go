@@ -131,6 +131,33 @@ func (s *Session) Expect(n int) {
 	s.expect = n
 }
 
+// Fork returns a new sequence with the same tokens and a copy of their KV cache. Close it after use.
+func (s *Session) Fork(ctx context.Context) (*Session, error) {
+	s.turn <- struct{}{}
+	defer func() { <-s.turn }()
+	if s.closed {
+		return nil, ErrClosed
+	}
+	e := s.engine
+	f, err := e.NewSession()
+	if err != nil {
+		return nil, err
+	}
+	e.mu.Lock() // between two passes: the memory may come from the experts
+	if e.closing.Load() {
+		err = ErrClosed
+	} else if err = e.reserve(ctx, f, s.length); err == nil {
+		f.kv.copy(s.kv)
+		f.length, f.long, f.expect, f.tokens = s.length, s.long, s.expect, slices.Clone(s.tokens)
+	}
+	e.mu.Unlock()
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
 // Len returns the number of tokens in the sequence.
 func (s *Session) Len() int {
 	s.turn <- struct{}{}

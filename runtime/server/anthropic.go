@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"st/runtime"
 )
@@ -15,6 +16,40 @@ import (
 func (s *Server) routesAnthropic(mux *http.ServeMux) {
 	mux.HandleFunc("POST /v1/messages", handler(s.anthropicMessages))
 	mux.HandleFunc("POST /v1/messages/count_tokens", handler(s.anthropicCountTokens))
+}
+
+// anthropicModel is a model in Anthropic's form.
+type anthropicModel struct {
+	Type        string    `json:"type"`
+	ID          string    `json:"id"`
+	DisplayName string    `json:"display_name"`
+	CreatedAt   time.Time `json:"created_at"`
+}
+
+func newAnthropicModel(m *ModelInfo) anthropicModel {
+	return anthropicModel{"model", m.Name, m.Name, m.Modified.UTC()}
+}
+
+// isAnthropic reports whether a request is of Anthropic's API, which shares some paths with OpenAI's.
+func isAnthropic(r *http.Request) bool {
+	return r.Header.Get("anthropic-version") != "" || r.URL.Path == "/v1/messages" || strings.HasPrefix(r.URL.Path, "/v1/messages/")
+}
+
+// anthropicModels answers /v1/models, all on one page.
+func (s *Server) anthropicModels(w http.ResponseWriter) {
+	list := struct {
+		Data    []anthropicModel `json:"data"`
+		HasMore bool             `json:"has_more"`
+		FirstID *string          `json:"first_id"`
+		LastID  *string          `json:"last_id"`
+	}{Data: []anthropicModel{}}
+	for _, m := range s.Models() {
+		list.Data = append(list.Data, newAnthropicModel(&m))
+	}
+	if n := len(list.Data); n > 0 {
+		list.FirstID, list.LastID = &list.Data[0].ID, &list.Data[n-1].ID
+	}
+	writeJSON(w, http.StatusOK, list)
 }
 
 // anthropicError is an error in Anthropic's form.

@@ -52,7 +52,6 @@ var kinds = []struct {
 	{runtime.ErrTemplateEmpty, http.StatusBadRequest, "chat_template"},
 	{runtime.ErrTemplate, http.StatusBadRequest, "chat_template"},
 	{runtime.ErrMemory, http.StatusServiceUnavailable, "out_of_memory"},
-	{runtime.ErrClosed, http.StatusServiceUnavailable, "shutting_down"},
 	{ErrClosed, http.StatusServiceUnavailable, "shutting_down"},
 	{context.Canceled, statusClosed, "cancelled"},
 	{context.DeadlineExceeded, http.StatusGatewayTimeout, "timeout"},
@@ -63,6 +62,9 @@ func asError(err error) *Error {
 	var e *Error
 	if errors.As(err, &e) {
 		return e
+	}
+	if errors.Is(err, runtime.ErrClosed) {
+		err = ErrClosed // a model is closed while it is used only then
 	}
 	for _, k := range kinds {
 		if errors.Is(err, k.is) {

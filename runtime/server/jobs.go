@@ -69,6 +69,7 @@ type job struct {
 
 	served *served
 	cache  *cache
+	shared *shared // nil: no choices run at the same time
 }
 
 // begin waits for a place among the requests that run, and for the model of that name. keepAlive is how long that stays loaded; nil: as the
@@ -118,8 +119,9 @@ func (j *job) end() {
 func (j *job) generate(ctx context.Context, prompt []int32, g runtime.Generate) iter.Seq2[runtime.Piece, error] {
 	return func(yield func(runtime.Piece, error) bool) {
 		// What scores a prompt runs all of it, and nobody goes on from that: it leaves the cache as it is.
-		var q *runtime.Sequence
-		if !g.PromptLogProbs && !j.fresh {
+		q := j.shared.take()
+		copied := q != nil
+		if q == nil && !g.PromptLogProbs && !j.fresh {
 			q = j.cache.take(prompt)
 		}
 		if q == nil {
@@ -129,13 +131,17 @@ func (j *job) generate(ctx context.Context, prompt []int32, g runtime.Generate) 
 				return
 			}
 		}
-		if g.PromptLogProbs {
+		switch {
+		case copied:
+			defer j.shared.put(q)
+		case g.PromptLogProbs:
 			defer q.Close()
-		} else {
+		default:
 			defer func() { j.cache.put(q, len(prompt)) }()
 		}
 		var last time.Time // when the last token came
 		for piece, err := range q.Generate(ctx, prompt, g) {
+			j.shared.share(ctx, q)
 			if piece.Done == nil && err == nil && !piece.Prompt {
 				now := time.Now()
 				if !last.IsZero() {

@@ -261,3 +261,51 @@ func TestMemory(t *testing.T) {
 		t.Errorf("%d sequences are cached, and there is room for %d", n, room)
 	}
 }
+
+// Choices run at the same time where there are places, and are what they are one after the other; a stream tells them apart.
+func TestChoices(t *testing.T) {
+	for name, opts := range map[string]Options{"q4_0": {}, "f32": {Models: []string{otherPath}}} {
+		alone, beside := opts, opts
+		alone.Parallel, beside.Parallel = 1, 4
+		inOrder, c := start(t, alone), start(t, beside)
+		for _, prompt := range []string{"The LORD", strings.Repeat("And it came to pass, ", 40)} { // the second is longer than the window
+			body := func(more string) string {
+				return fmt.Sprintf(`{"prompt": %q, "max_tokens": 20, "seed": 7, "n": 5, "ignore_eos": true%s}`, prompt, more)
+			}
+			want := get[completion](t, inOrder, "/v1/completions", body(""))
+			got := get[completion](t, c, "/v1/completions", body(""))
+			if got.Usage.PromptTokens != want.Usage.PromptTokens || got.Usage.CompletionTokens != 100 {
+				t.Errorf("%s: %+v, want %+v", name, got.Usage, want.Usage)
+			}
+			if n := len(c.models.served[0].cache.idle); prompt == "The LORD" && n != 1 {
+				t.Errorf("%s: %d sequences are cached, want one", name, n)
+			}
+			var streamed [5]string
+			mixed, last := false, 0
+			for _, data := range stream(t, c, "/v1/completions", body(`, "stream": true, "cache_prompt": false`)) {
+				var chunk completion
+				if err := json.Unmarshal([]byte(data), &chunk); err != nil {
+					break // [DONE]
+				}
+				i := chunk.Choices[0].Index
+				streamed[i] += chunk.Choices[0].Text
+				mixed, last = mixed || i < last, i
+			}
+			fresh := get[completion](t, inOrder, "/v1/completions", body(`, "cache_prompt": false`))
+			for i := range want.Choices {
+				if a, b := got.Choices[i], want.Choices[i]; a.Index != i || a.Text != b.Text {
+					t.Errorf("%s: choice %d is %d, %q, want %q", name, i, a.Index, a.Text, b.Text)
+				}
+				if streamed[i] != fresh.Choices[i].Text {
+					t.Errorf("%s: choice %d is %q in a stream, want %q", name, i, streamed[i], fresh.Choices[i].Text)
+				}
+			}
+			if !mixed {
+				t.Errorf("%s: the choices came one after the other", name)
+			}
+		}
+		if !c.places.TryAcquire(4) {
+			t.Errorf("%s: places are not free", name)
+		}
+	}
+}

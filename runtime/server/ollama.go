@@ -29,6 +29,8 @@ func (s *Server) routesOllama(mux *http.ServeMux) {
 	mux.HandleFunc("POST /api/pull", handler(s.ollamaPull))
 	mux.HandleFunc("POST /api/generate", handler(s.ollamaGenerate))
 	mux.HandleFunc("POST /api/chat", handler(s.ollamaChat))
+	mux.HandleFunc("POST /api/embed", handler(noEmbeddings))
+	mux.HandleFunc("POST /api/embeddings", handler(noEmbeddings))
 }
 
 // ollamaRoot tells clients that look for Ollama that they have found it. Browsers are not meant.

@@ -21,6 +21,12 @@ func (s *Server) routesOpenAI(mux *http.ServeMux) {
 	mux.HandleFunc("POST /v1/chat/completions", handler(s.chatCompletions))
 	mux.HandleFunc("POST /v1/completions", handler(s.completions))
 	mux.HandleFunc("POST /v1/responses", handler(s.responses))
+	mux.HandleFunc("POST /v1/embeddings", handler(noEmbeddings))
+}
+
+// noEmbeddings refuses requests for embeddings, of OpenAI's and Ollama's API.
+func noEmbeddings(http.ResponseWriter, *http.Request, []byte) error {
+	return &Error{Status: http.StatusBadRequest, Code: "unsupported", Message: "embeddings are not supported: the models generate text"}
 }
 
 // openAIError is an error in OpenAI's form.
@@ -73,6 +79,10 @@ func newOpenAIModel(m *ModelInfo) openAIModelObject {
 }
 
 func (s *Server) openAIModels(w http.ResponseWriter, r *http.Request) {
+	if isAnthropic(r) {
+		s.anthropicModels(w)
+		return
+	}
 	list := struct {
 		Object string              `json:"object"`
 		Data   []openAIModelObject `json:"data"`
@@ -87,6 +97,10 @@ func (s *Server) openAIModel(w http.ResponseWriter, r *http.Request) {
 	sv, err := s.models.find(r.PathValue("id"))
 	if err != nil {
 		writeError(w, r, err)
+		return
+	}
+	if isAnthropic(r) {
+		writeJSON(w, http.StatusOK, newAnthropicModel(&sv.ModelInfo))
 		return
 	}
 	writeJSON(w, http.StatusOK, newOpenAIModel(&sv.ModelInfo))

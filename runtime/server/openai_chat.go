@@ -1,8 +1,10 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"net/http"
 
 	"st/runtime"
@@ -164,65 +166,68 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request, body []
 	if err != nil {
 		return err
 	}
+	each := func(ctx context.Context, i int) iter.Seq2[runtime.Piece, error] {
+		return j.generate(ctx, prompt, choice(g, i))
+	}
 	answer := chatCompletion{ID: answerID("chatcmpl-"), Object: "chat.completion", Created: now(), Model: j.name}
 	if q.Stream {
 		answer.Object = "chat.completion.chunk"
-		return streamChat(w, r, j, &q, prompt, g, answer)
+		return streamChat(w, r, j, &q, g.LogProbs, answer, each)
 	}
 	answer.Usage = &openAIUsage{}
 	for i := range q.choices() {
-		c := &chatChoice{Index: i, Message: &chatAnswer{Role: "assistant"}}
-		for p, err := range j.generate(r.Context(), prompt, choice(g, i)) {
-			switch {
-			case err != nil:
-				return err
-			case p.Done != nil:
-				answer.Usage.add(p.Done, i)
-				c.Message.Content, c.FinishReason = &p.Done.Text, new(finishReason(p.Done))
-			case g.LogProbs:
-				c.add(j.model, &p)
-			}
+		answer.Choices = append(answer.Choices, &chatChoice{Index: i, Message: &chatAnswer{Role: "assistant"}})
+	}
+	for p, err := range j.choices(r.Context(), q.choices(), false, each) {
+		if err != nil {
+			return err
 		}
-		answer.Choices = append(answer.Choices, c)
+		switch c := answer.Choices[p.choice]; {
+		case p.Done != nil:
+			answer.Usage.add(p.Done, p.choice)
+			c.Message.Content, c.FinishReason = &p.Done.Text, new(finishReason(p.Done))
+		case g.LogProbs:
+			c.add(j.model, &p.Piece)
+		}
 	}
 	writeJSON(w, http.StatusOK, answer)
 	return nil
 }
 
-// streamChat answers with events: each has a part of a choice. Choices come one after the other.
-func streamChat(w http.ResponseWriter, r *http.Request, j *job, q *chatRequest, prompt []int32, g runtime.Generate, chunk chatCompletion) error {
+// streamChat answers with events: each has a part of a choice.
+func streamChat(w http.ResponseWriter, r *http.Request, j *job, q *chatRequest, logProbs bool, chunk chatCompletion,
+	each func(ctx context.Context, i int) iter.Seq2[runtime.Piece, error]) error {
 	e := &events{w: w}
 	usage := &openAIUsage{}
 	send := func(c *chatChoice) bool {
 		chunk.Choices = []*chatChoice{c}
 		return e.send("", chunk)
 	}
-	for i := range q.choices() {
-		first := true
-		for p, err := range j.generate(r.Context(), prompt, choice(g, i)) {
-			if err != nil {
-				return e.fail(r, err)
+	begun := make([]bool, q.choices())
+	for p, err := range j.choices(r.Context(), q.choices(), false, each) {
+		if err != nil {
+			return e.fail(r, err)
+		}
+		i := p.choice
+		if !begun[i] {
+			begun[i] = true
+			if !send(&chatChoice{Index: i, Delta: &chatAnswer{Role: "assistant", Content: new("")}}) {
+				return nil
 			}
-			if first {
-				first = false
-				if !send(&chatChoice{Index: i, Delta: &chatAnswer{Role: "assistant", Content: new("")}}) {
-					return nil
-				}
+		}
+		if p.Text != "" || logProbs && p.Done == nil {
+			c := &chatChoice{Index: i, Delta: &chatAnswer{Content: &p.Text}}
+			if logProbs && p.Done == nil {
+				c.add(j.model, &p.Piece)
 			}
-			if p.Text != "" || g.LogProbs && p.Done == nil {
-				c := &chatChoice{Index: i, Delta: &chatAnswer{Content: &p.Text}}
-				if g.LogProbs && p.Done == nil {
-					c.add(j.model, &p)
-				}
-				if !send(c) {
-					return nil
-				}
+			if !send(c) {
+				return nil
 			}
-			if p.Done != nil {
-				usage.add(p.Done, i)
-				if !send(&chatChoice{Index: i, Delta: &chatAnswer{}, FinishReason: new(finishReason(p.Done))}) {
-					return nil
-				}
+		}
+		if p.Done != nil {
+			usage.add(p.Done, i)
+			if !send(&chatChoice{Index: i, Delta: &chatAnswer{}, FinishReason: new(finishReason(p.Done))}) {
+				return nil
 			}
 		}
 	}

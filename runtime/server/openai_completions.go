@@ -1,8 +1,10 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"math"
 	"net/http"
 	"unicode/utf8"
@@ -90,7 +92,7 @@ func (q *completionRequest) generate() (g runtime.Generate, err error) {
 	case q.Suffix != "":
 		return g, badField("suffix", "it is not supported")
 	case q.BestOf != nil && *q.BestOf != q.choices():
-		return g, badField("best_of", "it is not supported, but for the same number as n")
+		return g, badField("best_of", "choosing the best of several texts is not supported: leave it out, or ask for as many with n")
 	case q.LogProbs != nil && (*q.LogProbs < 0 || *q.LogProbs > maxTopLogProbs):
 		return g, badField("logprobs", fmt.Sprintf("it is %d and must be between 0 and %d", *q.LogProbs, maxTopLogProbs))
 	case q.LogProbs != nil:
@@ -190,14 +192,11 @@ func (s *Server) completions(w http.ResponseWriter, r *http.Request, body []byte
 		if err != nil {
 			return c.events.fail(r, err)
 		}
-		for n := range q.choices() {
-			err := c.complete(tokens, text, i*q.choices()+n, n)
-			switch {
-			case err != nil:
-				return c.events.fail(r, err)
-			case c.events.err != nil: // the client went away
-				return nil
-			}
+		switch err := c.complete(tokens, text, i*q.choices()); {
+		case err != nil:
+			return c.events.fail(r, err)
+		case c.events.err != nil: // the client went away
+			return nil
 		}
 	}
 	c.answer.Usage = c.usage
@@ -224,25 +223,32 @@ type completer struct {
 	answer completion // with all choices, unless they are streamed
 }
 
-// complete generates choice n of a prompt.
-func (c *completer) complete(tokens []int32, text string, index, n int) error {
-	t := &completionChoice{Index: index}
-	if c.q.Echo {
-		t.Text = text
+// complete generates the choices of a prompt, of which the first has the given index.
+func (c *completer) complete(tokens []int32, text string, index int) error {
+	choices := make([]*completionChoice, c.q.choices())
+	for i := range choices {
+		choices[i] = &completionChoice{Index: index + i}
+		if c.q.Echo {
+			choices[i].Text = text
+		}
 	}
-	for p, err := range c.j.generate(c.r.Context(), tokens, choice(c.g, n)) {
+	each := func(ctx context.Context, i int) iter.Seq2[runtime.Piece, error] {
+		return c.j.generate(ctx, tokens, choice(c.g, i))
+	}
+	for p, err := range c.j.choices(c.r.Context(), len(choices), c.g.PromptLogProbs, each) {
 		if err != nil {
 			return err
 		}
+		t := choices[p.choice]
 		t.Text += p.Text
 		switch d := p.Done; {
 		case d == nil && c.g.LogProbs:
-			t.add(c.j.model, p.Token, &p)
+			t.add(c.j.model, p.Token, &p.Piece)
 		case d != nil:
 			if c.g.LogProbs && d.EndToken >= 0 {
-				t.add(c.j.model, d.EndToken, &p)
+				t.add(c.j.model, d.EndToken, &p.Piece)
 			}
-			c.usage.add(d, n)
+			c.usage.add(d, p.choice)
 			t.FinishReason = new(finishReason(d))
 		}
 		if c.q.Stream && (t.Text != "" || t.LogProbs != nil || t.FinishReason != nil) {
@@ -250,11 +256,11 @@ func (c *completer) complete(tokens []int32, text string, index, n int) error {
 			if !c.events.send("", c.answer) {
 				return nil
 			}
-			t = &completionChoice{Index: index, offset: t.offset}
+			choices[p.choice] = &completionChoice{Index: t.Index, offset: t.offset}
 		}
 	}
 	if !c.q.Stream {
-		c.answer.Choices = append(c.answer.Choices, t)
+		c.answer.Choices = append(c.answer.Choices, choices...)
 	}
 	return nil
 }

@@ -26,10 +26,10 @@ func writeError(w http.ResponseWriter, r *http.Request, err error) {
 	e := asError(err)
 	logged(r.Context(), "error", e.Code)
 	writeRetryAfter(w, e)
-	switch path := r.URL.Path; {
-	case strings.HasPrefix(path, "/api/"):
+	switch {
+	case strings.HasPrefix(r.URL.Path, "/api/"):
 		writeJSON(w, e.Status, ollamaError{e.Message})
-	case path == "/v1/messages" || strings.HasPrefix(path, "/v1/messages/"):
+	case isAnthropic(r):
 		writeAnthropicError(w, e)
 	default:
 		writeOpenAIError(w, e)
