@@ -17,6 +17,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"st/runtime/server/page"
 )
 
 // withMiddleware returns what every request goes through: the log, who may ask, and limits.
@@ -69,13 +71,18 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request) error {
 			h.Set("Access-Control-Max-Age", "86400")
 		}
 	}
-	if r.Method == http.MethodOptions || r.URL.Path == "/health" {
+	if r.Method == http.MethodOptions || needsNoKey(r.URL.Path) {
 		return nil
 	}
 	if !s.keyGiven(r.Header) {
 		return &Error{Status: http.StatusUnauthorized, Code: "invalid_api_key", Message: "the API key is missing or wrong"}
 	}
 	return nil
+}
+
+// needsNoKey reports whether a path is open to all: the page asks for the key itself.
+func needsNoKey(path string) bool {
+	return path == "/health" || path == "/" || strings.HasPrefix(path, page.Path)
 }
 
 // keyGiven reports whether a request has the server's key. The time that it takes tells nothing of the key.

@@ -50,6 +50,13 @@ func (q *queue) active() int64 {
 	return q.n
 }
 
+// ended reports whether all that come are refused.
+func (q *queue) ended() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.closed
+}
+
 // close refuses all that come from now on.
 func (q *queue) close() {
 	q.mu.Lock()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"st/runtime"
+	"st/runtime/server/page"
 )
 
 // Ollama's API, as https://github.com/ollama/ollama/blob/main/docs/api.md describes it.
@@ -33,10 +34,11 @@ func (s *Server) routesOllama(mux *http.ServeMux) {
 	mux.HandleFunc("POST /api/embeddings", handler(noEmbeddings))
 }
 
-// ollamaRoot tells clients that look for Ollama that they have found it. Browsers are not meant.
+// ollamaRoot tells clients that look for Ollama that they have found it. Browsers get the page.
 func (s *Server) ollamaRoot(w http.ResponseWriter, r *http.Request) {
+	w.Header().Add("Vary", "Accept")
 	if strings.Contains(r.Header.Get("Accept"), "text/html") {
-		s.unknown(w, r)
+		page.Handler().ServeHTTP(w, r)
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")

@@ -257,7 +257,7 @@ func TestOllamaModels(t *testing.T) {
 	}
 }
 
-// Clients look at / to learn whether Ollama is there. A browser is not told that.
+// Clients look at / to learn whether Ollama is there. A browser gets the page.
 func TestOllamaRoot(t *testing.T) {
 	c := start(t, Options{})
 	r := c.request(t, "/", "")
@@ -267,8 +267,9 @@ func TestOllamaRoot(t *testing.T) {
 	if r, err := http.Head(c.url + "/"); err != nil || r.StatusCode != http.StatusOK {
 		t.Errorf("HEAD: %v, %v", r, err)
 	}
-	if r := c.request(t, "/", "", "Accept", "text/html,*/*"); r.StatusCode != http.StatusNotFound {
-		t.Errorf("a browser gets status %d", r.StatusCode)
+	r = c.request(t, "/", "", "Accept", "text/html,*/*")
+	if text, _ := io.ReadAll(r.Body); r.StatusCode != http.StatusOK || !strings.Contains(string(text), "<!doctype html>") {
+		t.Errorf("a browser gets status %d: %s", r.StatusCode, text)
 	}
 }
 

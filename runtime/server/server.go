@@ -6,12 +6,14 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
 
 	"st/runtime"
 	store "st/runtime/models"
+	"st/runtime/server/page"
 )
 
 // Options say what a server serves.
@@ -87,6 +89,8 @@ type Server struct {
 	handler http.Handler
 	meters  *meters
 	pulls   pulls
+
+	watchers atomic.Int32 // of experts
 }
 
 // New returns a server for the files of opts.Models, which must be models, or for the models of opts.Store: their headers are read.
@@ -108,6 +112,8 @@ func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /health", s.health)
 	mux.HandleFunc("GET /metrics", s.metrics)
+	mux.Handle("GET "+page.Path, page.Handler())
+	mux.HandleFunc("GET /api/experts/events", s.expertsEvents)
 	s.routesOpenAI(mux)
 	s.routesOllama(mux)
 	s.routesAnthropic(mux)
@@ -128,6 +134,7 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 // Close ends what runs and unloads all models. Requests that come after it get [ErrClosed]. A second Close does nothing.
 func (s *Server) Close() error {
 	s.pulls.close()
+	s.queue.close()
 	return s.models.close()
 }
 

@@ -1,0 +1,16 @@
+package engine
+
+// Residents appends to dst, for each expert in the order of the file, whether it is in memory now. It appends nothing if there is no memory bound:
+// then experts are in the mapped file, and which of its pages are in memory is the system's business.
+func (e *Engine) Residents(dst []bool) []bool {
+	s := e.streamed
+	if s == nil {
+		return dst
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.experts {
+		dst = append(dst, s.experts[i].state == resident)
+	}
+	return dst
+}

@@ -1,0 +1,82 @@
+// The box that messages are written in.
+
+import { $, draw } from "./dom.js";
+
+export class Composer {
+	#controller;
+	#drafts = new Map(); // by id of conversation
+	#shown = "";
+
+	constructor(controller, messages) {
+		this.#controller = controller;
+		draw("send", "send");
+		draw("stop", "stop");
+		draw("to-end", "down");
+		const input = $("input");
+		$("composer").addEventListener("submit", (e) => {
+			e.preventDefault();
+			this.#send();
+		});
+		$("stop").addEventListener("click", () => {
+			controller.stop();
+			input.focus();
+		});
+		input.addEventListener("input", () => this.#fit());
+		input.addEventListener("keydown", (e) => {
+			const enter = e.key === "Enter" && !e.isComposing && !e.shiftKey;
+			// Keyboards of phones have no Shift+Enter: there Enter makes a line, and the button sends.
+			if (enter && (e.ctrlKey || e.metaKey || !matchMedia("(pointer: coarse)").matches)) {
+				e.preventDefault();
+				this.#send();
+			} else if (e.key === "ArrowUp" && !e.altKey && !e.ctrlKey && !e.metaKey && input.value === "" && messages.editLast()) e.preventDefault();
+		});
+		controller.addEventListener("running", () => this.#update());
+		controller.addEventListener("conversation", () => this.#change());
+		controller.addEventListener("models", () => this.#update());
+		this.#change();
+	}
+
+	#send() {
+		const input = $("input"), text = input.value.trim();
+		if (text === "" || this.#controller.running || this.#controller.models.length === 0) return;
+		input.value = "";
+		this.#fit();
+		this.#controller.send(text);
+	}
+
+	/** write puts a text into the box. */
+	write(text) {
+		$("input").value = text;
+		this.#fit();
+		$("input").focus();
+	}
+
+	// change keeps what was begun in one conversation when another is shown.
+	#change() {
+		const { id } = this.#controller.conversation, input = $("input");
+		if (id !== this.#shown) {
+			if (this.#shown) this.#drafts.set(this.#shown, input.value);
+			input.value = this.#drafts.get(id) ?? "";
+			this.#shown = id;
+			this.#fit();
+		}
+		this.#update();
+	}
+
+	#update() {
+		const running = Boolean(this.#controller.running), stop = $("stop"), send = $("send");
+		const focused = document.activeElement === stop || document.activeElement === send;
+		stop.hidden = !running;
+		send.hidden = running;
+		send.disabled = $("input").value.trim() === "" || this.#controller.models.length === 0;
+		if (focused) $("input").focus();
+	}
+
+	// fit makes the box as high as its text, up to a part of the window.
+	#fit() {
+		const input = $("input");
+		input.style.height = "auto";
+		input.style.height = `${Math.min(input.scrollHeight, innerHeight * 0.4)}px`;
+		this.#update();
+	}
+}

@@ -1,0 +1,230 @@
+// The messages of the conversation that is shown.
+
+import { siblings } from "./conversation.js";
+import { $, announce, copyButton, h, icon, iconButton, number } from "./dom.js";
+import { Markdown } from "./markdown.js";
+
+/** Messages shows what the controller has. */
+export class Messages {
+	#controller;
+	#views = new Map(); // by id
+	#dirty = new Set(); // messages to be drawn in the next frame
+	#sticky = true; // the end stays in sight
+
+	constructor(controller) {
+		this.#controller = controller;
+		controller.addEventListener("conversation", () => this.#showAll());
+		controller.addEventListener("message", (e) => this.#later(e.detail));
+		const scroller = $("scroller");
+		scroller.addEventListener("scroll", () => {
+			this.#sticky = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 60;
+			$("to-end").hidden = this.#sticky;
+		});
+		new ResizeObserver(() => this.#follow()).observe($("messages"));
+		$("to-end").addEventListener("click", () => {
+			this.end();
+			$("input").focus();
+		});
+	}
+
+	/** end goes to the newest message. */
+	end() {
+		this.#sticky = true;
+		this.#follow();
+	}
+
+	#follow() {
+		const scroller = $("scroller");
+		if (this.#sticky) scroller.scrollTop = scroller.scrollHeight;
+		else $("to-end").hidden = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 60;
+	}
+
+	#showAll() {
+		const list = this.#controller.shown();
+		const views = new Map();
+		for (const m of list) {
+			const old = this.#views.get(m.id);
+			const view = old?.message === m ? old : new View(this.#controller, m);
+			view.draw();
+			views.set(m.id, view);
+		}
+		const same = [...views.keys()].some((id) => this.#views.has(id));
+		this.#views = views;
+		const box = $("messages");
+		const elements = [...views.values()].map((v) => v.element);
+		for (const e of [...box.children]) if (!elements.includes(e)) e.remove();
+		for (const [i, e] of elements.entries()) if (box.children[i] !== e) box.insertBefore(e, box.children[i] ?? null);
+		$("empty").hidden = list.length > 0;
+		if (!same || this.#controller.running) this.end();
+	}
+
+	// later draws a message in the next frame: tokens come faster than frames. A page that is not seen has no frames.
+	#later(m) {
+		if (this.#dirty.size === 0) {
+			if (document.hidden) setTimeout(() => this.#drawDirty(), 200);
+			else requestAnimationFrame(() => this.#drawDirty());
+		}
+		this.#dirty.add(m);
+	}
+
+	#drawDirty() {
+		for (const m of this.#dirty) this.#views.get(m.id)?.draw();
+		this.#dirty.clear();
+		this.#follow();
+	}
+
+	/** editLast begins to edit what the person said last. It reports whether there is anything. */
+	editLast() {
+		const m = this.#controller.shown().findLast((m) => m.role === "user");
+		if (!m || this.#controller.running) return false;
+		this.#views.get(m.id).edit();
+		return true;
+	}
+}
+
+// View is one message.
+class View {
+	#controller;
+	#markdown = null;
+	#body = h("div", { class: "body" });
+	#reasoning = null;
+	#error = h("div", { class: "error", role: "alert", hidden: true });
+	#foot = h("div", { class: "foot" });
+	#state = ""; // of the foot, which is made anew only if this changes
+	#wasRunning = false;
+
+	constructor(controller, message) {
+		this.#controller = controller;
+		this.message = message;
+		const you = message.role === "user";
+		this.element = h("article", { class: `message ${message.role}`, "aria-label": you ? "You" : "Answer" }, this.#body, this.#error, this.#foot);
+		if (!you) this.#markdown = new Markdown(this.#body);
+	}
+
+	draw() {
+		const m = this.message, running = this.#controller.running === m;
+		if (this.#markdown) {
+			this.#drawReasoning(running);
+			const finished = this.#markdown.show(m.content, !running);
+			if (running || this.#wasRunning) for (const block of finished) announce(block.textContent);
+			this.element.setAttribute("aria-busy", running);
+			this.element.classList.toggle("running", running);
+			this.element.classList.toggle("waiting", running && m.content === "" && !m.reasoning);
+			if (this.#wasRunning && !running) announce(m.error ? "" : `Answer finished. ${this.#summary()}`);
+		} else if (this.#body.textContent !== m.content) this.#body.textContent = m.content;
+		this.#wasRunning = running;
+		this.#drawError(running);
+		this.#drawFoot(running);
+	}
+
+	#drawReasoning(running) {
+		const { reasoning, content, thought } = this.message;
+		if (!reasoning) return;
+		if (!this.#reasoning) {
+			const text = h("div", { class: "thoughts" });
+			this.#reasoning = { summary: h("summary"), markdown: new Markdown(text) };
+			this.#body.before(h("details", { class: "reasoning" }, this.#reasoning.summary, text));
+		}
+		const time = thought ? ` for ${number(thought)} s` : "";
+		this.#reasoning.summary.textContent = running && content === "" ? "Thinking…" : `Thought${time}`;
+		this.#reasoning.markdown.show(reasoning, content !== "" || !running);
+	}
+
+	#drawError(running) {
+		const { error, finish } = this.message;
+		let text = "";
+		if (error) text = explain(error);
+		else if (!running && finish === "cut") text = "The answer did not come to its end: the page was closed meanwhile.";
+		this.#error.hidden = text === "" || running;
+		if (this.#error.hidden || this.#error.dataset.text === text) return;
+		this.#error.dataset.text = text;
+		this.#error.replaceChildren(h("p", {}, text), h("button", { type: "button", onclick: () => this.#controller.again(this.message) }, "Try again"));
+	}
+
+	#summary() {
+		const { stats: s, finish } = this.message;
+		const parts = [];
+		if (s?.speed) parts.push(`${number(s.speed)} tokens/s`);
+		if (s?.tokens) parts.push(`${s.tokens} ${s.tokens === 1 ? "token" : "tokens"}`);
+		if (s?.first) parts.push(`first after ${number(s.first)} s`);
+		if (s?.prompt) parts.push(`prompt ${s.prompt}${s.cached ? `, ${s.cached} from the cache` : ""}`);
+		if (finish === "length") parts.push("ended by a limit of tokens or the context");
+		if (finish === "stopped") parts.push("stopped");
+		return parts.join(" · ");
+	}
+
+	#drawFoot(running) {
+		const m = this.message, all = siblings(this.#controller.conversation, m);
+		const state = [running, Boolean(this.#controller.running), all.length, all.indexOf(m), this.#summary()].join();
+		if (state === this.#state) return;
+		this.#state = state;
+		const focused = this.#foot.contains(document.activeElement) ? document.activeElement.ariaLabel : null;
+		const items = [];
+		if (m.role === "assistant") items.push(h("span", { class: "stats" }, this.#summary()));
+		if (!running) {
+			if (all.length > 1) items.push(this.#versions(all));
+			items.push(copyButton("Copy", () => m.content));
+			items.push(iconButton("edit", m.role === "user" ? "Edit" : "Edit the answer", () => this.edit()));
+			if (m.role === "assistant") items.push(iconButton("again", "Answer again", () => this.#controller.again(m)));
+		}
+		this.#foot.replaceChildren(...items);
+		if (focused) [...this.#foot.querySelectorAll("button")].find((b) => b.ariaLabel === focused)?.focus();
+	}
+
+	#versions(all) {
+		const at = all.indexOf(this.message);
+		const step = (name, label, by) =>
+			iconButton(name, label, async () => {
+				await this.#controller.turn(this.message, by);
+				document.querySelector(`[data-version="${all[at + by].id}"] button:not(:disabled)`)?.focus();
+			}, { disabled: !all[at + by] });
+		return h("span", { class: "versions", "data-version": this.message.id }, step("left", "Version before", -1), h("span", { "aria-label": `Version ${at + 1} of ${all.length}` }, `${at + 1}/${all.length}`), step("right", "Version after", 1));
+	}
+
+	/** edit shows a box with the text in the place of the message. */
+	edit() {
+		if (this.element.querySelector(".editor")) return;
+		const m = this.message;
+		const area = h("textarea", { "aria-label": m.role === "user" ? "Your message" : "The answer", rows: Math.min(12, m.content.split("\n").length + 1) });
+		area.value = m.content;
+		const close = () => {
+			editor.remove();
+			this.element.classList.remove("editing");
+			this.#foot.querySelector("button")?.focus();
+		};
+		const done = () => {
+			const text = area.value;
+			if (m.role === "user" && text.trim() === "") return;
+			close();
+			if (text !== m.content || m.role === "user") this.#controller.edit(m, text);
+		};
+		area.addEventListener("keydown", (e) => {
+			if (e.key === "Escape") {
+				e.stopPropagation();
+				close();
+			} else if (e.key === "Enter" && (m.role === "user" ? !e.shiftKey : e.ctrlKey || e.metaKey) && !e.isComposing) {
+				e.preventDefault();
+				done();
+			}
+		});
+		const editor = h("div", { class: "editor" }, area, h("div", { class: "row" },
+			h("button", { type: "button", class: "primary", onclick: done }, m.role === "user" ? "Send" : "Save"),
+			h("button", { type: "button", onclick: close }, "Cancel"),
+			m.role === "user" && h("span", { class: "hint" }, "The first version is kept.")));
+		this.element.classList.add("editing");
+		this.#body.before(editor);
+		area.focus();
+	}
+}
+
+// explain says what an error means for the person.
+function explain({ message, status, code, retryAfter }) {
+	const when = retryAfter ? ` Try again in ${retryAfter} s.` : " Try again in a moment.";
+	if (status === 401) return "The server wants another API key.";
+	if (status === 429) return `The server is busy.${when}`;
+	if (status === 404 && code === "model_not_found") return `This model is not served any more. Choose another one above. (${message})`;
+	if (status === 404) return `The model was not found. Choose another one above. (${message})`;
+	if (code === "context_length_exceeded") return `The conversation is too long for the model. Begin a new one, or edit an earlier message. (${message})`;
+	if (code === "cut") return `${message} What had come is kept.`;
+	return message;
+}

@@ -1,0 +1,116 @@
+// Conversations in the browser's IndexedDB: heads, which the list needs, apart from contents, which may be large. A browser that has none, or forbids
+// it, keeps them until the page is closed.
+
+const heads = "heads", contents = "contents";
+
+const promise = (request) =>
+	new Promise((resolve, reject) => {
+		request.onsuccess = () => resolve(request.result);
+		request.onerror = () => reject(request.error);
+	});
+
+function openDatabase() {
+	const request = indexedDB.open("st", 1);
+	request.onupgradeneeded = () => {
+		request.result.createObjectStore(heads, { keyPath: "id" });
+		request.result.createObjectStore(contents, { keyPath: "id" });
+	};
+	return promise(request);
+}
+
+const headOf = ({ id, title, created, updated }) => ({ id, title, created, updated });
+
+/** Store keeps conversations. Other tabs of the page are told of changes, and this one of theirs. */
+export class Store {
+	/** changed is called with the id of a conversation that another tab has changed or removed. */
+	changed = () => {};
+	/** kept says that conversations outlive the page. */
+	kept = false;
+	#db = null;
+	#memory = new Map();
+	#channel = null;
+
+	async open() {
+		try {
+			this.#db = await openDatabase();
+			this.kept = true;
+			this.#db.onversionchange = () => this.#db.close();
+		} catch (e) {
+			console.warn("conversations are not kept:", e);
+		}
+		if (typeof BroadcastChannel !== "undefined") {
+			this.#channel = new BroadcastChannel("st.conversations");
+			this.#channel.onmessage = (e) => this.changed(e.data);
+		}
+		return this;
+	}
+
+	/** list returns the heads, changed last first. */
+	async list() {
+		const all = this.#db ? await promise(this.#db.transaction(heads).objectStore(heads).getAll()) : [...this.#memory.values()].map(headOf);
+		return all.sort((a, b) => b.updated - a.updated);
+	}
+
+	/** get returns a conversation; undefined if it is not there. */
+	async get(id) {
+		if (!this.#db) return structuredClone(this.#memory.get(id));
+		return promise(this.#db.transaction(contents).objectStore(contents).get(id));
+	}
+
+	/** put keeps conversations: all of them or, if there is no room, none. */
+	async put(...list) {
+		if (this.#db) {
+			await this.#write((h, c) => {
+				for (const conversation of list) {
+					h.put(headOf(conversation));
+					c.put(conversation);
+				}
+			});
+		} else for (const conversation of list) this.#memory.set(conversation.id, structuredClone(conversation));
+		for (const { id } of list) this.#channel?.postMessage(id);
+	}
+
+	async remove(id) {
+		if (this.#db) {
+			await this.#write((h, c) => {
+				h.delete(id);
+				c.delete(id);
+			});
+		}
+		this.#memory.delete(id);
+		this.#channel?.postMessage(id);
+	}
+
+	#write(change) {
+		const t = this.#db.transaction([heads, contents], "readwrite");
+		change(t.objectStore(heads), t.objectStore(contents));
+		return new Promise((resolve, reject) => {
+			t.oncomplete = () => resolve();
+			t.onabort = t.onerror = () => reject(t.error ?? new Error("the browser could not keep the conversation"));
+		});
+	}
+}
+
+/** storageError tells a person why a conversation was not kept. */
+export function storageError(e) {
+	if (e?.name === "QuotaExceededError") return "The browser's storage is full. Export conversations and delete some; this one is lost when the page is closed.";
+	return `The browser could not keep the conversation: ${e?.message ?? e}`;
+}
+
+/** setting reads a setting of the page; fallback if there is none. */
+export function setting(name, fallback) {
+	try {
+		return JSON.parse(localStorage.getItem(`st.${name}`)) ?? fallback;
+	} catch {
+		return fallback;
+	}
+}
+
+/** keep keeps a setting. */
+export function keep(name, value) {
+	try {
+		localStorage.setItem(`st.${name}`, JSON.stringify(value));
+	} catch {
+		// It holds until the page is closed.
+	}
+}

@@ -1,0 +1,229 @@
+package browser
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// path returns the JSON of the messages that are shown: [[role, content], …].
+func (p *page) path() [][2]string {
+	p.t.Helper()
+	return eval[[][2]string](p, `[...document.querySelectorAll(".message")].map((m) => [m.classList[1], m.querySelector(".body").innerText.trim()])`)
+}
+
+// set fills a field of the settings.
+func (p *page) set(field, value string) {
+	p.t.Helper()
+	p.fill("#p-"+field, value)
+}
+
+// ask asks the server what the page should have been told: greedily, so that there is one answer.
+func (p *page) ask(system string, messages ...string) string {
+	p.t.Helper()
+	type message struct {
+		Role    string `json:"role"`
+		Content string `json:"content"`
+	}
+	list := []message{{"system", system}}
+	for i, m := range messages {
+		list = append(list, message{[]string{"user", "assistant"}[i%2], m})
+	}
+	body, err := json.Marshal(map[string]any{"messages": list, "temperature": 0, "max_tokens": 24, "cache_prompt": false})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	r, err := http.Post(p.url+"/v1/chat/completions", "application/json", bytes.NewReader(body))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer r.Body.Close()
+	var answer struct {
+		Choices []struct{ Message struct{ Content string } }
+	}
+	if err := json.NewDecoder(r.Body).Decode(&answer); err != nil || len(answer.Choices) != 1 {
+		p.t.Fatal(answer, err)
+	}
+	return answer.Choices[0].Message.Content
+}
+
+// same reports whether a text that is shown is that of an answer, but for white space.
+func same(shown, answer string) bool {
+	return strings.Join(strings.Fields(shown), " ") == strings.Join(strings.Fields(answer), " ")
+}
+
+// A conversation with the real model: parameters and system prompt reach it, answers can be made again, messages edited, versions looked at, and all
+// of it is there after the page is loaded anew.
+func TestConversation(t *testing.T) {
+	p := open(t, options{})
+	p.click("#settings-toggle")
+	p.until(`document.querySelector("#p-temperature").placeholder === "0.7"`) // what the file says
+	p.set("system", "Speak as a king.")
+	p.set("temperature", "0")
+	p.set("max_tokens", "24")
+	p.click("#settings .panel-close")
+
+	p.do(chromedp.SendKeys(chromedp.CSS("#input"), "Who goes"), chromedp.KeyEvent(kb.Enter, chromedp.KeyModifiers(chromedp.ModifierShift)),
+		chromedp.SendKeys(chromedp.CSS("#input"), "there?"), chromedp.KeyEvent(kb.Enter))
+	p.answered()
+	const question = "Who goes\nthere?"
+	first := p.ask("Speak as a king.", question)
+	if got := p.path(); len(got) != 2 || got[0] != [2]string{"user", question} || got[1][0] != "assistant" || !same(got[1][1], first) {
+		t.Fatalf("%q; the server says %q", got, first)
+	}
+	if stats := p.text(".message:last-child .stats"); !strings.Contains(stats, "tokens/s") || !strings.Contains(stats, "24 tokens") || !strings.Contains(stats, "limit") {
+		t.Errorf("the answer's figures are %q", stats)
+	}
+
+	// The second turn has the first one before it. What is shown of that has lost white space, so the page's own copy is compared.
+	p.say("And what then?")
+	p.answered()
+	second := p.ask("Speak as a king.", question, first, "And what then?")
+	if got := p.path(); len(got) != 4 || !same(got[3][1], second) {
+		t.Errorf("the second turn is %q; the server says %q", got[2:], second)
+	}
+
+	// Again: a second version, the same since it is greedy. Both are kept.
+	p.click(`.message:last-child [aria-label="Answer again"]`)
+	p.until(`document.querySelector(".message:last-child .versions")?.innerText.includes("2/2")`)
+	p.answered()
+	p.click(`.message:last-child [aria-label="Version before"]`)
+	p.until(`document.querySelector(".message:last-child .versions")?.innerText.includes("1/2")`)
+
+	// Another text in the place of the first message: a branch without the second turn.
+	p.click(`.message.user [aria-label="Edit"]`)
+	p.do(chromedp.SetValue(chromedp.CSS(".editor textarea"), "Speak, sirrah."))
+	p.click(".editor .primary")
+	p.until(`document.querySelectorAll(".message").length === 2 && document.querySelector(".message.user .body").innerText === "Speak, sirrah."`)
+	p.answered()
+	edited := p.ask("Speak as a king.", "Speak, sirrah.")
+	if got := p.path(); !same(got[1][1], edited) {
+		t.Errorf("the answer to the edited message is %q; the server says %q", got[1][1], edited)
+	}
+
+	shown := p.path()
+	p.reload()
+	if got := p.path(); fmt.Sprint(got) != fmt.Sprint(shown) {
+		t.Errorf("after loading anew: %q, before: %q", got, shown)
+	}
+	// The other branch is still there, with its second turn and the version that was looked at.
+	p.click(`.message.user [aria-label="Version before"]`)
+	p.until(`document.querySelectorAll(".message").length === 4`)
+	if got := p.path(); got[0][1] != question || !same(got[3][1], second) {
+		t.Errorf("the first branch is %q", got)
+	}
+
+	// An answer that is edited is what the model is said to have said.
+	p.click(`.message.assistant [aria-label="Edit the answer"]`)
+	p.do(chromedp.SetValue(chromedp.CSS(".editor textarea"), "It is **I**."))
+	p.click(".editor .primary")
+	p.until(`document.querySelector(".message.assistant .body strong")?.innerText === "I"`)
+	p.click(`.message:last-child [aria-label="Answer again"]`)
+	p.until(`document.querySelector(".message:last-child .versions")?.innerText.includes("3/3")`)
+	p.answered()
+	if got, want := p.path()[3][1], p.ask("Speak as a king.", question, "It is **I**.", "And what then?"); !same(got, want) {
+		t.Errorf("after an edited answer: %q; the server says %q", got, want)
+	}
+}
+
+// Stop ends the request at the server; what had come is kept. Esc does the same.
+func TestStop(t *testing.T) {
+	ended := make(chan struct{}, 2)
+	p := open(t, options{wrap: script(func(r *http.Request, send func(any)) {
+		send(delta(map[string]any{"content": "As far as"}, nil))
+		<-r.Context().Done()
+		ended <- struct{}{}
+	})})
+	for i, stop := range []func(){
+		func() { p.click("#stop") },
+		func() { p.do(chromedp.KeyEvent(kb.Escape)) },
+	} {
+		p.say("Go on")
+		p.until(`document.querySelector(".message:last-child.running .body")?.innerText === "As far as"`)
+		if busy := eval[string](p, `document.querySelector(".message:last-child").getAttribute("aria-busy")`); busy != "true" {
+			t.Errorf("%d: aria-busy is %q", i, busy)
+		}
+		stop()
+		select {
+		case <-ended:
+		case <-p.ctx.Done():
+			t.Fatal("the server was not told")
+		}
+		p.answered()
+		if got := p.text(".message:last-child .foot"); !strings.Contains(got, "stopped") {
+			t.Errorf("%d: below it stands %q", i, got)
+		}
+		if focus := eval[string](p, "document.activeElement.id"); focus != "input" {
+			t.Errorf("%d: the focus is on %q", i, focus)
+		}
+	}
+	p.reload()
+	if got := p.path(); len(got) != 4 || got[3][1] != "As far as" {
+		t.Errorf("after loading anew: %q", got)
+	}
+}
+
+// A page that is closed while an answer comes has what had come, and says that it is not all.
+func TestReloadWhileRunning(t *testing.T) {
+	p := open(t, options{wrap: script(func(r *http.Request, send func(any)) {
+		send(delta(map[string]any{"content": "Half"}, nil))
+		<-r.Context().Done()
+	})})
+	p.say("Go on")
+	p.until(`document.querySelector(".message:last-child .body")?.innerText === "Half"`)
+	p.reload()
+	p.until(`document.querySelector(".message:last-child .error:not([hidden])")?.innerText.includes("did not come to its end")`)
+}
+
+// Reasoning is folded, and is not sent back.
+func TestReasoning(t *testing.T) {
+	bodies := make(chan map[string]any, 2)
+	p := open(t, options{wrap: script(func(r *http.Request, send func(any)) {
+		var body map[string]any
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+			t.Error(err)
+		}
+		bodies <- body
+		send(delta(map[string]any{"reasoning_content": "Let me *think*."}, nil))
+		send(delta(map[string]any{"content": "Done."}, nil))
+		send(delta(map[string]any{}, "stop"))
+	})})
+	for range 2 {
+		p.say("Think")
+		p.answered()
+	}
+	if open := eval[bool](p, `document.querySelector("details.reasoning").open`); open {
+		t.Error("the reasoning is not folded")
+	}
+	p.click("details.reasoning summary")
+	if got := p.text("details.reasoning"); !strings.Contains(got, "Thought for") || !strings.Contains(got, "Let me think.") {
+		t.Errorf("%q", got)
+	}
+	<-bodies
+	if data, err := json.Marshal((<-bodies)["messages"]); err != nil || string(data) != `[{"content":"Think","role":"user"},{"content":"Done.","role":"assistant"},{"content":"Think","role":"user"}]` {
+		t.Errorf("%s, %v", data, err)
+	}
+}
+
+func TestCopy(t *testing.T) {
+	p := open(t, options{wrap: says("Text\n\n```go\nfunc main() {}\n```\n")})
+	eval[bool](p, `navigator.clipboard.writeText = async (t) => { window.copied = t; }, true`)
+	p.say("Code")
+	p.answered()
+	p.click(`.message:last-child .code [aria-label="Copy code"]`)
+	p.until(`document.querySelector(".code-bar button").ariaLabel === "Copied"`)
+	if got := eval[string](p, "copied"); got != "func main() {}" {
+		t.Errorf("%q", got)
+	}
+	if n := eval[int](p, `document.querySelectorAll(".code .hljs-keyword").length`); n != 1 {
+		t.Errorf("%d keywords are coloured", n)
+	}
+	p.click(`.message:last-child .foot [aria-label="Copy"]`)
+	p.until(`copied.startsWith("Text\n\n` + "```go" + `")`)
+}

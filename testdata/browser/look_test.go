@@ -1,0 +1,237 @@
+package browser
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/accessibility"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+const ground = `getComputedStyle(document.body).backgroundColor`
+
+// The theme is the system's until another is chosen, which is kept.
+func TestTheme(t *testing.T) {
+	const dark, light = "rgb(23, 24, 27)", "rgb(255, 255, 255)"
+	p := open(t, options{dark: true})
+	for _, step := range []struct {
+		do   func()
+		want string
+	}{
+		{func() {}, dark},
+		{func() { p.click("#theme") }, light},
+		{p.reload, light},
+		{func() { p.click("#theme") }, dark},
+		{p.reload, dark},
+	} {
+		step.do()
+		if got := eval[string](p, ground); got != step.want {
+			t.Errorf("the ground is %s, want %s", got, step.want)
+		}
+	}
+	if kept := eval[bool](p, `localStorage.getItem("st.theme") !== null`); kept {
+		t.Error("the system's theme is kept as a choice")
+	}
+}
+
+// On a phone nothing is wider than the window, whatever an answer has, and each side can be opened and closed.
+func TestPhone(t *testing.T) {
+	long := strings.Repeat("wide", 200)
+	p := open(t, options{size: phone, wrap: says(rich + "\n" + long + "\n\n| " + strings.Repeat(long[:40]+" | ", 6) + "\n|" + strings.Repeat("---|", 6) + "\n\n$$" + long + "$$ https://example.org/" + long)})
+	fits := func(when string) {
+		t.Helper()
+		if over := eval[[]string](p, `(() => {
+			const over = [];
+			if (document.documentElement.scrollWidth > innerWidth) over.push("the document: " + document.documentElement.scrollWidth);
+			for (const id of ["scroller", "sidebar", "panel", "main"]) { const e = document.getElementById(id); if (e.scrollWidth > e.clientWidth + 1) over.push(id + ": " + e.scrollWidth + " in " + e.clientWidth); }
+			for (const e of document.querySelectorAll("button, input, select, textarea")) { const r = e.getBoundingClientRect(); if (r.width > 0 && !e.closest(".sr-only, [inert]") && (r.left < -1 || r.right > innerWidth + 1)) over.push(e.id + e.ariaLabel + ": " + r.right); }
+			return over;
+		})()`); len(over) > 0 {
+			t.Errorf("%s: wider than the window: %q", when, over)
+		}
+	}
+	fits("empty")
+	p.say(long)
+	p.answered()
+	fits("with an answer")
+	for _, side := range []struct{ toggle, panel, close string }{
+		{"#sidebar-toggle", "#sidebar", "#sidebar-close"}, {"#settings-toggle", "#settings", "#settings .panel-close"}, {"#experts-toggle", "#experts", "#experts .panel-close"},
+	} {
+		p.click(side.toggle)
+		p.do(chromedp.WaitVisible(chromedp.CSS(side.panel)))
+		fits(side.panel)
+		if in := eval[bool](p, fmt.Sprintf(`document.querySelector(%q).contains(document.activeElement) && document.querySelector("#main").inert`, side.panel)); !in {
+			t.Errorf("%s: the focus is not in it", side.panel)
+		}
+		p.click(side.close)
+		p.until(fmt.Sprintf(`!document.querySelector("#main").inert && document.querySelector(%q).closest("[hidden]")`, side.panel))
+		if back := eval[bool](p, fmt.Sprintf(`document.activeElement === document.querySelector(%q)`, side.toggle)); !back {
+			t.Errorf("%s: the focus does not come back", side.panel)
+		}
+	}
+	p.click("#sidebar-toggle")
+	p.do(chromedp.KeyEvent(kb.Escape))
+	p.until(`document.querySelector("#sidebar").hidden`)
+	if small := eval[[]string](p, `[...document.querySelectorAll("#main button")].filter((b) => b.offsetWidth > 0 && (b.offsetWidth < 32 || b.offsetHeight < 32)).map((b) => b.ariaLabel)`); len(small) > 0 {
+		t.Errorf("too small for fingers: %q", small)
+	}
+}
+
+// contrast returns texts that are hard to read on their ground: those below 4.5:1.
+const contrast = `(() => {
+	const parse = (c) => { const v = c.match(/[\d.]+/g).map(Number); if (c.startsWith("color(srgb")) for (let i = 0; i < 3; i++) v[i] *= 255; return v.length < 4 ? [...v, 1] : v; };
+	const over = (top, under) => [0, 1, 2].map((i) => top[i] * top[3] + under[i] * (1 - top[3]));
+	const light = (c) => { const l = c.map((v) => { v /= 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; }); return 0.2126 * l[0] + 0.7152 * l[1] + 0.0722 * l[2]; };
+	const groundOf = (e) => { const layers = []; for (; e; e = e.parentElement) layers.push(parse(getComputedStyle(e).backgroundColor)); return layers.reverse().reduce((g, l) => over(l, g), [255, 255, 255]); };
+	const opacityOf = (e) => { let o = 1; for (; e; e = e.parentElement) o *= getComputedStyle(e).opacity; return o; };
+	const bad = [];
+	const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+	for (let n; (n = walk.nextNode()); ) {
+		const e = n.parentElement;
+		if (!n.textContent.trim() || !e.checkVisibility({ visibilityProperty: true }) || e.closest(".sr-only, .skip, :disabled, noscript, option, [inert]")) continue;
+		const ground = groundOf(e), c = parse(getComputedStyle(e).color);
+		c[3] *= opacityOf(e);
+		const a = light(over(c, ground)), b = light(ground);
+		const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+		if (ratio < 4.5) bad.push(ratio.toFixed(2) + " " + n.textContent.trim().slice(0, 30) + " (" + e.className + ")");
+	}
+	return bad;
+})()`
+
+// Text can be read in both themes, wherever it stands.
+func TestContrast(t *testing.T) {
+	for _, dark := range []bool{false, true} {
+		p := open(t, options{dark: dark, wrap: script(func(r *http.Request, send func(any)) {
+			body, _ := io.ReadAll(r.Body)
+			if strings.Contains(string(body), `"fail"`) {
+				send(map[string]any{"error": map[string]any{"message": "it failed"}})
+				return
+			}
+			send(delta(map[string]any{"reasoning_content": "Let me think."}, nil))
+			send(delta(map[string]any{"content": rich}, nil))
+			send(delta(map[string]any{}, "stop"))
+		})})
+		look := func(when string) {
+			t.Helper()
+			if bad := eval[[]string](p, contrast); len(bad) > 0 {
+				t.Errorf("dark %v, %s: %q", dark, when, bad)
+			}
+		}
+		look("empty")
+		p.say("Write")
+		p.answered()
+		eval[bool](p, `(document.querySelector("details.reasoning").open = true)`)
+		look("with an answer")
+		p.say("fail")
+		p.answered()
+		look("with an error")
+		p.click("#settings-toggle")
+		look("settings")
+		p.click("#help")
+		p.do(chromedp.WaitVisible(chromedp.CSS("dialog")))
+		look("shortcuts")
+	}
+}
+
+// Everything that can be used has a name, headings and regions are there, and Tab goes through all of it in order, where it can be seen.
+func TestAccessibility(t *testing.T) {
+	p := open(t, options{wrap: says(rich)})
+	p.say("Write")
+	p.answered()
+	p.click("#settings-toggle")
+	tree := call(p, accessibility.GetFullAXTree, accessibility.GetFullAXTreeParams{})
+	roles := map[string]int{}
+	for _, node := range tree.Nodes {
+		if node.Ignored || node.Role == nil {
+			continue
+		}
+		role := strings.Trim(string(node.Role.Value), `"`)
+		name := ""
+		if node.Name != nil {
+			name = strings.Trim(string(node.Name.Value), `"`)
+		}
+		roles[role]++
+		switch role {
+		case "button", "textbox", "searchbox", "combobox", "spinbutton", "link", "article", "dialog", "region", "navigation", "complementary", "img", "image":
+			if strings.TrimSpace(name) == "" {
+				t.Errorf("a %s has no name: %s", role, node.NodeID)
+			}
+		}
+	}
+	for role, n := range map[string]int{"main": 1, "complementary": 2, "navigation": 1, "article": 2, "combobox": 1, "spinbutton": 7, "heading": 4} {
+		if roles[role] < n {
+			t.Errorf("there are %d of role %s, want %d: %v", roles[role], role, n, roles)
+		}
+	}
+
+	eval[bool](p, `(document.querySelector(".skip").focus(), true)`)
+	var order []string
+	for range 60 {
+		p.do(chromedp.KeyEvent(kb.Tab))
+		at := eval[struct {
+			Name, Outline string
+			Seen          bool
+		}](p, `(() => { const e = document.activeElement, r = e.getBoundingClientRect(), s = getComputedStyle(e), box = e.closest("#composer") ?? e;
+			return {name: e === document.body ? "BODY" : e.id || e.ariaLabel || e.innerText || e.nodeName, outline: s.outlineStyle === "none" ? getComputedStyle(box).boxShadow : s.outlineStyle, seen: e === document.body || r.width > 0 && r.bottom > 0 && r.top < innerHeight}; })()`)
+		if at.Name == "BODY" || len(order) > 0 && at.Name == order[0] {
+			break
+		}
+		if order = append(order, at.Name); !at.Seen || at.Outline == "none" {
+			t.Errorf("the focus cannot be seen on %q: outline %s, seen %v", at.Name, at.Outline, at.Seen)
+		}
+	}
+	for _, pair := range [][2]string{{"new-chat", "search"}, {"search", "import"}, {"help", "sidebar-toggle"}, {"model", "theme"}, {"scroller", "Copy code"}, {"Copy code", "input"}, {"input", "p-system"}, {"p-system", "p-seed"}} {
+		a, b := index(order, pair[0]), index(order, pair[1])
+		if a < 0 || b < a {
+			t.Errorf("Tab does not go from %s to %s: %q", pair[0], pair[1], order)
+		}
+	}
+
+	// What comes is said, block by block, and that it has come.
+	if said := p.text("#announce"); !strings.Contains(said, "Here is a plan") || !strings.Contains(said, "Answer finished.") {
+		t.Errorf("a screen reader says %q", said)
+	}
+}
+
+func index(list []string, s string) int {
+	for i, v := range list {
+		if v == s {
+			return i
+		}
+	}
+	return -1
+}
+
+// Keys do what the list of shortcuts says.
+func TestShortcuts(t *testing.T) {
+	p := open(t, options{wrap: says("Well.")})
+	key := func(k string, modifiers ...chromedp.Modifier) {
+		p.do(chromedp.KeyEvent(k, chromedp.KeyModifiers(modifiers...)))
+	}
+	key("e", chromedp.ModifierCtrl)
+	p.until(`document.querySelector("#panel").hidden`)
+	key("e", chromedp.ModifierCtrl)
+	p.until(`!document.querySelector("#experts").hidden`)
+	key(",", chromedp.ModifierCtrl)
+	p.until(`!document.querySelector("#settings").hidden && document.activeElement.id === "p-system"`)
+	key("b", chromedp.ModifierCtrl)
+	p.until(`document.querySelector("#sidebar").hidden`)
+	key("b", chromedp.ModifierCtrl)
+	eval[bool](p, `(document.querySelector("#scroller").focus(), true)`)
+	key("?")
+	p.until(`document.querySelectorAll("dialog dt").length >= 12`)
+	key(kb.Escape)
+	p.until(`!document.querySelector("dialog")`)
+	key("/")
+	p.until(`document.activeElement.id === "input"`)
+	p.say("One")
+	p.answered()
+	key(kb.ArrowUp)
+	p.until(`document.activeElement.closest(".editor")`)
+	key(kb.Escape)
+	p.until(`!document.querySelector(".editor")`)
+}

@@ -1,0 +1,92 @@
+package browser
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+var shots = flag.String("shots", "", "`folder` that TestShots writes pictures of the page to")
+
+// shot writes a picture of what is seen.
+func (p *page) shot(name string) {
+	p.t.Helper()
+	png, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(*shots, name+".png"), png, 0o644); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+const rich = `Here is a **plan** with *some* ` + "`inline code`" + `, and a [link](https://example.org/a).
+
+## Steps
+
+1. Read the file.
+2. Turn it around:
+   - bytes first
+   - then runes
+3. Done.
+
+` + "```go\n// Reverse returns s with its characters in reverse order.\nfunc Reverse(s string) string {\n\tr := []rune(s)\n\tfor i, j := 0, len(r)-1; i < j; i, j = i+1, j-1 {\n\t\tr[i], r[j] = r[j], r[i] // a comment that is so long that the line must be scrolled sideways to be read to its very end, on any screen there is\n\t}\n\treturn string(r)\n}\n```" + `
+
+| drink | caffeine | costs |
+|---|--:|---|
+| tea | 40 mg | little |
+| coffee | 95 mg | more |
+
+> A quotation, to be seen in its own colour.
+
+- [x] done
+- [ ] open
+`
+
+// TestShots writes pictures of the page, to be looked at: go test -run TestShots -shots DIR.
+func TestShots(t *testing.T) {
+	if *shots == "" {
+		t.Skip("no -shots")
+	}
+	for _, o := range []struct {
+		name string
+		options
+	}{
+		{"desktop-light", options{}}, {"desktop-dark", options{dark: true}},
+		{"phone-light", options{size: phone}}, {"phone-dark", options{size: phone, dark: true}},
+	} {
+		t.Run(o.name, func(t *testing.T) {
+			real := open(t, o.options)
+			real.shot(o.name + "-empty")
+			real.say("Who goes there? Speak, and tell me of the king.")
+			if o.size.phone {
+				real.answered()
+				real.click("#experts-toggle")
+			} else {
+				real.until(`document.querySelector("#grid").dataset.tokens > 200`)
+			}
+			real.shot(o.name + "-experts")
+
+			o.options.wrap = says(rich)
+			p := open(t, o.options)
+			p.say("Write a Go function that reverses a string, and explain each line of it to somebody who has never seen Go.")
+			p.answered()
+			p.shot(o.name + "-rich")
+			p.click("#settings-toggle")
+			p.shot(o.name + "-settings")
+			p.click("#settings .panel-close")
+			eval[int](p, `document.querySelector("#scroller").scrollTop = 0`)
+			p.shot(o.name + "-top")
+			if o.size.phone {
+				p.click("#sidebar-toggle")
+				p.shot(o.name + "-sidebar")
+			} else {
+				p.click("#help")
+				p.shot(o.name + "-help")
+			}
+		})
+	}
+}
