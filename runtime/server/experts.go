@@ -115,7 +115,7 @@ type watch struct {
 // look sends what has changed since the last look. It reports whether that was anything, and whether the client is still there.
 func (v *watch) look(e *events) (sent, ok bool) {
 	v.all.mu.Lock()
-	m := v.served.model
+	m, gone := v.served.model, v.served.dropped
 	fresh := !v.begun || m != v.model
 	var work *expertsWork
 	var memory *expertsMemory
@@ -123,6 +123,9 @@ func (v *watch) look(e *events) (sent, ok bool) {
 		work, memory = v.compare(m, fresh)
 	}
 	v.all.mu.Unlock()
+	if m == nil && gone { // a client that asks again gets the model that has the name now, or an error
+		return false, false
+	}
 	v.begun, v.model = true, m
 	if m == nil {
 		v.time = time.Now()

@@ -252,6 +252,27 @@ func TestExpertsEventsShutdown(t *testing.T) {
 	}
 }
 
+// A model that is removed ends its events.
+func TestExpertsEventsRemoved(t *testing.T) {
+	kept := newStore(t)
+	keep(t, kept, "org/model:q4_0")
+	c := start(t, Options{Models: []string{}, Store: kept})
+	w := watchExperts(t, c, "?model=org/model:q4_0")
+	next[expertsModel](w, "model")
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, c.url+"/api/delete", strings.NewReader(`{"model": "org/model:q4_0"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, err := http.DefaultClient.Do(r); err != nil || a.StatusCode != http.StatusOK {
+		t.Fatal(a, err)
+	}
+	for w.lines.Scan() {
+	}
+	if err := w.lines.Err(); err != nil {
+		t.Error(err)
+	}
+}
+
 // The page needs no key: it asks for it.
 func TestPageNeedsNoKey(t *testing.T) {
 	c := start(t, Options{APIKey: "secret"})

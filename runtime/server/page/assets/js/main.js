@@ -111,6 +111,9 @@ dark.addEventListener("change", () => {
 });
 
 // The models.
+const someModels = $("empty-text").textContent;
+const noModels = "The server has no models yet. Fetch one with “st pull ORG/NAME”: it appears here when you come back to this page.";
+
 function showModels() {
 	const { model } = controller.conversation, select = $("model");
 	const options = controller.models.map((name) => h("option", { value: name }, name));
@@ -118,6 +121,9 @@ function showModels() {
 	select.replaceChildren(...options);
 	select.value = model;
 	select.title = model;
+	const none = controller.models.length === 0;
+	$("suggestions").hidden = none;
+	$("empty-text").textContent = none ? noModels : someModels;
 }
 
 $("model").addEventListener("change", async (e) => {
