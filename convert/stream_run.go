@@ -17,8 +17,8 @@ import (
 
 // Feed brings the bytes of the weight files, one file after the other, from a position on.
 type Feed interface {
-	// Next waits for the bytes that follow. io.EOF: there are none.
-	Next() (Portion, error)
+	// Next waits for the bytes that follow, until ctx is done. io.EOF: there are none.
+	Next(ctx context.Context) (Portion, error)
 }
 
 // Portion is a run of bytes. They do not change until Release is called, which is done once, in the order of the portions.
@@ -90,7 +90,7 @@ func (r *streamRun) receive(ctx context.Context) error {
 	slices.SortStableFunc(waiting, func(a, b *job) int { return cmp.Compare(a.end, b.end) })
 	at := r.From
 	for {
-		p, err := r.Feed.Next()
+		p, err := r.Feed.Next(ctx)
 		if err == io.EOF {
 			return nil
 		}

@@ -2,6 +2,7 @@ package convert_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -30,7 +31,7 @@ type feed struct {
 
 var errBroken = errors.New("the line is broken")
 
-func (f *feed) Next() (convert.Portion, error) {
+func (f *feed) Next(context.Context) (convert.Portion, error) {
 	if len(f.data) == 0 {
 		return convert.Portion{}, io.EOF
 	}

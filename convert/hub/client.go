@@ -203,3 +203,9 @@ func (b *watchedBody) Close() error {
 	b.stop()
 	return err
 }
+
+// Offline reports whether requests are forbidden.
+func (c *Client) Offline() bool { return c.config.Offline }
+
+// CacheDir returns the folder in which downloads are kept; "": there is none.
+func (c *Client) CacheDir() string { return c.config.Cache }

@@ -184,6 +184,9 @@ func (s *Stream) Received() (bytes int64, connections int) {
 	return s.bytes, s.active
 }
 
+// Stop has Next return an error at once, unless there is a piece.
+func (s *Stream) Stop() { s.cancel() }
+
 // Close ends the requests. Pieces are no longer valid.
 func (s *Stream) Close() {
 	s.mu.Lock()

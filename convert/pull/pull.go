@@ -3,72 +3,222 @@ package pull
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"st/convert"
 	"st/convert/hub"
+	"st/format/outfile"
 )
 
 // What a file that is not complete is called, and the journal beside it: the file's own name with these behind it.
 const (
-	Suffix        = ".part"
-	JournalSuffix = ".part.journal"
+	Suffix        = outfile.PartialSuffix
+	JournalSuffix = Suffix + ".journal"
 )
 
 // Options say how a model is pulled.
 type Options struct {
-	// Convert says what the file is made like. Its Create and Progress are not used.
+	// Convert says what the file is made like. Its Create, Report and Progress are not used. An encoder that reads the weights twice, GPTQ that has no
+	// calibration, is refused.
 	Convert convert.Options
 	// Client is whom to ask; nil: one that the environment describes.
 	Client *hub.Client
-	// Keep downloads the repository's files into the Hub's cache, where other programs find them too, and converts them from there.
+	// Keep downloads the repository's files into the Hub's cache, where other programs find them too, and converts them from there. What the cache has
+	// is used in any case.
 	Keep bool
 	// Progress, if not nil, is told how far it is, some times a second and at every change of Stage. Calls come one at a time.
 	Progress func(Progress)
 	// Note, if not nil, is told what a person should know before it is done: that an interrupted run goes on, that the server makes us wait.
 	Note func(text string)
-}
+	// Window is how many bytes of the source are asked for and not done with, at most: so many are asked for again when the process is killed. 0: 48 MiB.
+	Window int64
 
-// Stage is a part of the work.
-type Stage string
-
-// The stages, in their order. Not every run has all of them.
-const (
-	Resolving  Stage = "resolving"  // the repository's files and their hashes
-	Resuming   Stage = "resuming"   // what an interrupted run had made is checked
-	Pulling    Stage = "pulling"    // bytes come and are converted
-	Converting Stage = "converting" // of files that are on the disk already
-	Finishing  Stage = "finishing"  // the file is brought to the disk and gets its name
-	Done       Stage = "done"
-)
-
-// Progress tells how far a pull is.
-type Progress struct {
-	Stage Stage
-	// Done of Total bytes of the source are there, those of earlier runs counted in.
-	Done, Total int64
-	// Rate is in bytes per second, of the last seconds; 0: not known.
-	Rate float64
-	// Left is about the time until all bytes are there; 0: not known.
-	Left time.Duration
-	// File is the file of the repository that is being read, and What the tensor of it that is being converted.
-	File, What string
-	// Connections is the number of requests that are under way.
-	Connections int
+	free func(dir string) (int64, bool) // tests have small disks
 }
 
 // Result tells what Model made.
 type Result struct {
 	*convert.Result
 	Ref    hub.Ref
-	Commit string // that the revision stands for; "" if the service has none
+	ID     string // of the repository, ORG/NAME: it may have been renamed
+	Commit string // that the revision stands for
+	File   string // the GGUF file that was chosen; "": it was a checkpoint
 	// Downloaded is the number of bytes of weights that came over the network in this run.
 	Downloaded int64
 	// Resumed is the number of bytes of the source that an interrupted run had done.
 	Resumed int64
 }
 
-// Model makes the file out of the model that ref names. It appears when it is complete: until then it has the name with [Suffix].
+// Model makes the file out of the model that ref names. It appears when it is complete: until then it has the name with [Suffix], under which it stays
+// when the run ends before, for the next one to go on.
 func Model(ctx context.Context, ref hub.Ref, out string, opts Options) (*Result, error) {
-	return nil, errors.ErrUnsupported
+	p := newPull(ref, out, opts)
+	if err := outfile.Check(out, outfile.Options{Replace: opts.Convert.Force}); err != nil {
+		return nil, err
+	}
+	if opts.Convert.Encoder == convert.GPTQ && opts.Convert.Calibration == nil {
+		return nil, fmt.Errorf("the weights of %s are read twice by this encoder: the model %w", ref.ID(), ErrKeepFirst)
+	}
+	stop := p.report.start(opts.Progress)
+	defer stop()
+	result, err := p.run(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, err
+	}
+	p.report.stage(Done)
+	result.Ref, result.Elapsed = ref, time.Since(p.begin)
+	return result, nil
+}
+
+// Download brings the files of a model into the Hub's cache, and returns what [convert.Run] makes a file of: the directory of a checkpoint, or a GGUF
+// file.
+func Download(ctx context.Context, ref hub.Ref, opts Options) (path string, err error) {
+	p := newPull(ref, "", opts)
+	stop := p.report.start(opts.Progress)
+	defer stop()
+	path, _, err = p.download(ctx)
+	return path, err
+}
+
+// pull is one run.
+type pull struct {
+	Options
+	ref    hub.Ref
+	out    string
+	begin  time.Time
+	report report
+}
+
+func newPull(ref hub.Ref, out string, opts Options) *pull {
+	p := &pull{Options: opts, ref: ref, out: out, begin: time.Now()}
+	if p.Client == nil {
+		config := hub.FromEnvironment()
+		config.Note = opts.Note
+		config.UserAgent = opts.Convert.Tool
+		p.Client = hub.New(config)
+	}
+	if p.Window == 0 {
+		p.Window = 48 << 20
+	}
+	if p.free == nil {
+		p.free = freeSpace
+	}
+	return p
+}
+
+func (p *pull) note(format string, args ...any) {
+	if p.Note != nil {
+		p.Note(fmt.Sprintf(format, args...))
+	}
+}
+
+// run takes the road that there is.
+func (p *pull) run(ctx context.Context) (*Result, error) {
+	p.report.stage(Resolving)
+	if p.Client.Offline() || p.Keep {
+		path, result, err := p.download(ctx)
+		if err != nil {
+			return nil, err
+		}
+		p.report.stage(Converting)
+		opts := p.Convert
+		opts.Report, opts.Create = false, nil
+		opts.Progress = p.report.count
+		result.Result, err = convert.Run(ctx, path, p.out, opts)
+		return result, err
+	}
+	return p.stream(ctx)
+}
+
+// download brings what is not there, and returns where the model is.
+func (p *pull) download(ctx context.Context) (path string, result *Result, err error) {
+	p.report.stage(Resolving)
+	repo, dir, err := p.openKept(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	file, err := p.choose(repo)
+	if err != nil {
+		return "", nil, err
+	}
+	result = &Result{ID: repo.ID, Commit: repo.Commit, File: file}
+	if dir == "" {
+		var before int64
+		files, err := p.needed(ctx, repo, file)
+		if err != nil {
+			return "", nil, err
+		}
+		for _, f := range files {
+			if _, ok := repo.Cached(f); ok {
+				before += f.Size
+			}
+		}
+		if err := p.checkRoomFor(repo, files, before); err != nil {
+			return "", nil, err
+		}
+		p.report.begin(Pulling, total(files), 0)
+		dir, err = repo.Keep(ctx, files, func(f *hub.File, n int64) {
+			p.report.file(f.Path)
+			p.report.add(n)
+		})
+		if err != nil {
+			return "", nil, err
+		}
+		result.Downloaded = total(files) - before
+	}
+	return filepath.Join(dir, filepath.FromSlash(file)), result, nil
+}
+
+// openKept opens the repository: offline by what the cache has, with its directory.
+func (p *pull) openKept(ctx context.Context) (repo *hub.Repository, dir string, err error) {
+	if p.Client.Offline() {
+		return p.Client.OpenCached(p.ref)
+	}
+	repo, err = p.Client.Open(ctx, p.ref)
+	return repo, "", err
+}
+
+// choose chooses what of the repository is converted.
+func (p *pull) choose(repo *hub.Repository) (file string, err error) {
+	file, same, err := choose(repo, &p.Convert)
+	if same {
+		p.Convert.Keep = true // its blocks are what is asked for
+	}
+	return file, err
+}
+
+func total(files []*hub.File) (n int64) {
+	for _, f := range files {
+		n += f.Size
+	}
+	return n
+}
+
+// checkRoomFor fails if what is missing does not fit into the cache.
+func (p *pull) checkRoomFor(repo *hub.Repository, files []*hub.File, have int64) error {
+	dir := p.Client.CacheDir()
+	for dir != "" {
+		if _, err := os.Stat(dir); err == nil {
+			break
+		} else if filepath.Dir(dir) == dir {
+			return nil
+		}
+		dir = filepath.Dir(dir)
+	}
+	need := total(files) - have
+	if free, ok := p.free(dir); ok && need > free {
+		return fmt.Errorf("%w of %s: the files of %s need %d bytes, %d are free", ErrDisk, dir, repo.ID, need, free)
+	}
+	return nil
+}
+
+// isGone reports whether an error says that a commit is not there any more.
+func isGone(err error) bool {
+	return errors.Is(err, hub.ErrRevision) || errors.Is(err, hub.ErrNoFile) || errors.Is(err, hub.ErrNotFound)
 }
