@@ -58,11 +58,16 @@ func (s *Stream) Run(ctx context.Context, a *format.Assembly, run StreamRun) ([]
 	for range workers {
 		group.Go(func() error { return r.worker(ctx, statistics) })
 	}
+	var broken error
 	group.Go(func() error {
 		defer close(r.work)
-		return r.receive(ctx)
+		broken = r.receive(ctx)
+		if ctx.Err() != nil {
+			return broken
+		}
+		return nil // what came before it broke is done all the same
 	})
-	if err := group.Wait(); err != nil {
+	if err := firstOf(group.Wait(), broken); err != nil {
 		return nil, interrupted(err)
 	}
 	return r.results, nil
@@ -157,6 +162,15 @@ func (r *streamRun) advance(received int64, j *job, result JobResult) error {
 	}
 	r.told, r.position = r.first, position
 	r.files.drop(position)
+	return nil
+}
+
+func firstOf(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

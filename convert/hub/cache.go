@@ -196,7 +196,7 @@ func (r *Repository) download(ctx context.Context, f *File, blob string, progres
 		return fmt.Errorf("read %s: %w", path, err)
 	}
 	progress(f, have)
-	s := r.Stream(ctx, []Span{{f, have, f.Size}}, 12*PieceBytes)
+	s := r.Stream(ctx, []Span{{f, have, f.Size}}, 12*r.client.config.Piece)
 	defer s.Close()
 	for at := have; ; {
 		p, ok, err := s.Next()

@@ -26,6 +26,7 @@ func New(c Config) *Client {
 	c.Attempts = orElse(c.Attempts, 12)
 	c.FirstWait = orElse(c.FirstWait, 500*time.Millisecond)
 	c.LongestWait = orElse(c.LongestWait, 5*time.Minute)
+	c.Piece = orElse(c.Piece, 4<<20)
 	c.UserAgent = orElse(c.UserAgent, "st")
 	if c.Transport == nil {
 		c.Transport = newTransport()
@@ -209,3 +210,6 @@ func (c *Client) Offline() bool { return c.config.Offline }
 
 // CacheDir returns the folder in which downloads are kept; "": there is none.
 func (c *Client) CacheDir() string { return c.config.Cache }
+
+// PieceBytes returns the size of the pieces of a [Stream].
+func (c *Client) PieceBytes() int64 { return c.config.Piece }

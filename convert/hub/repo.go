@@ -99,6 +99,9 @@ func (r *Repository) attach(ref Ref, c *Client, p protocol) error {
 	return nil
 }
 
+// Client returns the client that has opened it.
+func (r *Repository) Client() *Client { return r.client }
+
 // Lookup returns the file at a path.
 func (r *Repository) Lookup(path string) (*File, bool) {
 	for i := range r.Files {

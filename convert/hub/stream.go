@@ -28,9 +28,6 @@ type piece struct {
 	size int
 }
 
-// PieceBytes is the size of a piece, and of the requests that a [Stream] makes.
-const PieceBytes = 4 << 20
-
 // Stream brings spans in their order, while several requests are under way: as many as make it faster.
 //
 // Next and Release are called by one goroutine each.
@@ -65,11 +62,11 @@ const MaxConnections = 12
 
 // Stream begins to bring spans. At most window bytes are asked for and not released, in whole pieces, but two at least. It ends with Close.
 func (r *Repository) Stream(ctx context.Context, spans []Span, window int64) *Stream {
-	s := &Stream{repo: r, slots: map[int]*slot{}, window: max(2, int(window/PieceBytes)), pace: newPace(time.Now())}
+	s := &Stream{repo: r, slots: map[int]*slot{}, window: max(2, int(window/r.client.config.Piece)), pace: newPace(time.Now())}
 	s.change = sync.NewCond(&s.mu)
 	for _, span := range spans {
-		for off := span.From; off < span.To; off += PieceBytes {
-			s.pieces = append(s.pieces, piece{span.File, off, int(min(PieceBytes, span.To-off))})
+		for off := span.From; off < span.To; off += r.client.config.Piece {
+			s.pieces = append(s.pieces, piece{span.File, off, int(min(r.client.config.Piece, span.To-off))})
 		}
 	}
 	ctx, s.cancel = context.WithCancel(ctx)
@@ -102,7 +99,7 @@ func (s *Stream) work(ctx context.Context) {
 		if n := len(s.idle); n > 0 {
 			buf, s.idle = s.idle[n-1], s.idle[:n-1]
 		} else {
-			buf = make([]byte, PieceBytes)
+			buf = make([]byte, s.repo.client.config.Piece)
 		}
 		at := &slot{data: buf[:p.size]}
 		s.slots[seq] = at

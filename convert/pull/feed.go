@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"sync"
 
@@ -18,6 +19,7 @@ type feed struct {
 	bases  []int64 // where each begins
 	begins []int64 // of jobs, which are left
 	stream *hub.Stream
+	piece  int64
 	local  chan []byte // buffers for what the cache has
 
 	once   sync.Once
@@ -71,7 +73,8 @@ func newFeed(ctx context.Context, files []*headFile, begins []int64, position in
 	for len(f.begins) > 0 && f.begins[0] < position {
 		f.begins = f.begins[1:]
 	}
-	n := max(2, int(window/hub.PieceBytes))
+	f.piece = files[0].all.repo.Client().PieceBytes()
+	n := max(2, int(window/f.piece))
 	f.local = make(chan []byte, n)
 	for range n {
 		f.local <- nil
@@ -143,7 +146,7 @@ func (f *feed) read(ctx context.Context, h *headFile, off int64) (convert.Portio
 		return convert.Portion{}, ctx.Err()
 	}
 	if buf == nil {
-		buf = make([]byte, hub.PieceBytes)
+		buf = make([]byte, f.piece)
 	}
 	part := buf[:min(int64(len(buf)), h.Size()-off)]
 	if _, err := f.open.ReadAt(part, off); err != nil {
@@ -231,4 +234,16 @@ func (f *feed) fileAt(position int64) string {
 		}
 	}
 	return ""
+}
+
+// unchecked returns where the first file begins whose hash was not checked yet.
+func (f *feed) unchecked() int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i, h := range f.files {
+		if f.sums[h.file.Path] == "" {
+			return f.bases[i]
+		}
+	}
+	return math.MaxInt64
 }

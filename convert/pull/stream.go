@@ -87,7 +87,7 @@ func (p *pull) pinned(ctx context.Context, repo *hub.Repository, old *journal) (
 		old.close()
 		return repo, nil
 	}
-	if err != nil {
+	if restored == nil {
 		return repo, old
 	}
 	p.note("%s was changed: the interrupted run goes on with commit %.12s, which it began with; %.12s is newer", repo.ID, old.header.Commit, repo.Commit)
@@ -143,7 +143,7 @@ func (s *session) run(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	done, position, hash, sums := s.journal.last()
-	window := max(s.Window, s.stream.Reach()+2*hub.PieceBytes)
+	window := max(s.Window, s.stream.Reach()+2*s.Client.PieceBytes())
 	f, err := newFeed(ctx, weights, s.stream.Begins(), position, hash, sums, window)
 	if err != nil {
 		return nil, err
@@ -155,6 +155,8 @@ func (s *session) run(ctx context.Context) (*Result, error) {
 	if err != nil {
 		if f.failed >= 0 { // what came of this file, and what was made of it, is worth nothing
 			err = errors.Join(err, s.drop(f.bases[f.failed]))
+		} else if errors.Is(err, convert.ErrNonFinite) || errors.Is(err, convert.ErrTooLarge) {
+			err = errors.Join(err, s.drop(f.unchecked())) // it may have been damaged on its way
 		}
 		return nil, err
 	}

@@ -40,14 +40,14 @@ func Random(seed uint64, share float64, limit int, flips bool) func(Request) Fau
 		if r.Bytes > 1 && rng.IntN(4) > 0 {
 			after = 1 + rng.Int64N(r.Bytes)
 		}
-		kinds := 8
+		kinds := []int{0, 1, 2, 3, 4, 5, 6, 7}
 		if r.Storage {
-			kinds = 11
+			kinds = append(kinds, 8, 9, 10)
 		}
-		if flips && r.Bytes > 0 {
-			kinds = 13
+		if flips && r.Bytes > 0 && r.Method == http.MethodGet {
+			kinds = append(kinds, 11, 12)
 		}
-		switch k := rng.IntN(kinds); k {
+		switch kinds[rng.IntN(len(kinds))] {
 		case 0:
 			return Fault{Status: http.StatusTooManyRequests, RetryAfter: "0"}
 		case 1:
