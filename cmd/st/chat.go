@@ -129,6 +129,7 @@ func (c *conversation) turn(ctx context.Context, text string) error {
 	case r != nil && r.Stop == runtime.StopContext:
 		c.app.note("note: the context of %d tokens is full", c.model.Context())
 	}
+	c.app.noteUnfinished(r)
 	if c.stats && r != nil {
 		c.app.printStats(c.model, r)
 	}

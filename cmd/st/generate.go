@@ -49,6 +49,10 @@ func (a *app) generate(ctx context.Context, path string, conversation bool, f *g
 	if path, err = a.locate(path); err != nil {
 		return err
 	}
+	within, err := f.grammar.read(ctx, a)
+	if err != nil {
+		return err
+	}
 	text, from := f.prompt, f.file
 	if text == "-" {
 		from = "-"
@@ -66,6 +70,12 @@ func (a *app) generate(ctx context.Context, path string, conversation bool, f *g
 	}
 	defer m.close(&err)
 	g := f.options()
+	g.Grammar = within
+	if within != nil { // so that what is wrong with it is told before a prompt is run
+		if _, err := m.CompileGrammar(within); err != nil {
+			return err
+		}
+	}
 	if conversation {
 		return a.converse(ctx, m.Model, f, g)
 	}
@@ -89,6 +99,7 @@ func (a *app) generate(ctx context.Context, path string, conversation bool, f *g
 	} else {
 		fmt.Fprintln(a.stdout)
 	}
+	a.noteUnfinished(r)
 	if f.stats {
 		a.printStats(m.Model, r)
 	}

@@ -16,6 +16,7 @@ type generateFlags struct {
 	chat, stats, json    bool
 	stops                []string
 	sampling             samplingFlags
+	grammar              grammarFlags
 	engine               engineFlags
 }
 
@@ -26,6 +27,7 @@ func (f *generateFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.system, "system", "", "system `message` of the chat")
 	f.sampling.add(flags)
 	flags.StringArrayVar(&f.stops, "stop", nil, "end before this `text`; may be repeated")
+	f.grammar.add(flags)
 	flags.Var(intFlag{&f.engine.Context, 0, math.MaxInt32}, "ctx", "context of `N` tokens, prompt and text; 0: the model's")
 	f.engine.add(flags)
 	flags.BoolVar(&f.stats, "stats", false, "print speeds and memory to standard error at the end")
@@ -46,7 +48,7 @@ func (f *generateFlags) check(flags *pflag.FlagSet, given, inTerminal, outTermin
 	case !given && inTerminal && (!outTerminal || f.json):
 		return usagef("a prompt is missing: give -p PROMPT or -f FILE, or pipe one in")
 	}
-	return nil
+	return f.grammar.check(flags)
 }
 
 // options returns what the flags say about a text.

@@ -14,6 +14,8 @@ type generateReport struct {
 	StopReason      runtime.StopReason `json:"stop_reason"`
 	PromptTokens    int                `json:"prompt_tokens"`
 	GenTokens       int                `json:"gen_tokens"`
+	ForcedTokens    int                `json:"forced_tokens"`
+	Unfinished      bool               `json:"unfinished"`
 	Tokens          []int32            `json:"tokens"`
 	Context         int                `json:"context"`
 	Seed            uint64             `json:"seed"`
@@ -33,7 +35,7 @@ type generateReport struct {
 func newGenerateReport(m *runtime.Model, r *runtime.Result) generateReport {
 	stats := m.Stats()
 	return generateReport{
-		Text: r.Text, StopReason: r.Stop, PromptTokens: r.PromptTokens, GenTokens: len(r.Tokens), Tokens: append([]int32{}, r.Tokens...),
+		Text: r.Text, StopReason: r.Stop, PromptTokens: r.PromptTokens, GenTokens: len(r.Tokens), ForcedTokens: r.ForcedTokens, Unfinished: r.Unfinished, Tokens: append([]int32{}, r.Tokens...),
 		Context: m.Context(), Seed: r.Seed, Threads: m.Threads(), ISA: runtime.ISA(), LoadSeconds: m.LoadTime().Seconds(),
 		FirstToken: r.FirstToken.Seconds(), PromptPerSecond: r.PromptSpeed(), GenPerSecond: r.DecodeSpeed(), NeuronDensity: stats.NeuronDensity,
 		ModelBytes: stats.ModelBytes, KVBytes: r.KVBytes, PeakRSSBytes: process.PeakRSS(), Residency: m.Residency(runtime.Stats{}),
@@ -47,7 +49,11 @@ func (a *app) printStats(m *runtime.Model, result *runtime.Result) {
 	fmt.Fprintf(w, "load       %s, %s of weights, %s, %s\n", m.LoadTime().Round(time.Millisecond), size(r.ModelBytes), plural(r.Threads, "thread"), r.ISA)
 	fmt.Fprintf(w, "prompt     %s, %.1f tokens/s, first token after %s\n", plural(r.PromptTokens, "token"), r.PromptPerSecond,
 		result.FirstToken.Round(time.Millisecond))
-	fmt.Fprintf(w, "generated  %s, %.1f tokens/s, ended by %s\n", plural(r.GenTokens, "token"), r.GenPerSecond, r.StopReason)
+	forced := ""
+	if r.ForcedTokens > 0 {
+		forced = fmt.Sprintf(" (%d forced by the grammar)", r.ForcedTokens)
+	}
+	fmt.Fprintf(w, "generated  %s%s, %.1f tokens/s, ended by %s\n", plural(r.GenTokens, "token"), forced, r.GenPerSecond, r.StopReason)
 	fmt.Fprintf(w, "memory     peak %s, KV cache %s\n", size(r.PeakRSSBytes), size(r.KVBytes))
 	printResidency(w, &r.Residency)
 	if r.NeuronDensity > 0 { // a dense activation has none that are not

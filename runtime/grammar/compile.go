@@ -11,8 +11,8 @@ const (
 	maxStates  = 1 << 20
 	maxSteps   = 1 << 23 // visits of a grammar's parts
 	maxNesting = 10_000
-	unrollSize = 256 // states of a repetition that is written out; a larger one is counted
-	inlineSize = 64  // states of a rule that is copied to where it is referred to
+	unrollSize = 64 // states of a repetition that is written out; a larger one is counted
+	inlineSize = 64 // states of a rule that is copied to where it is referred to
 )
 
 // builder compiles. Automata are built backwards: each part gets the state that follows it, and returns its first one.
@@ -23,6 +23,7 @@ type builder struct {
 	rules      map[*Rule]int32 // indices of program.rules
 	todo       []*Rule
 	single     map[byteEdge]int32 // states with one edge
+	repeated   map[*Grammar]int32 // rules of what is counted
 	steps      int
 	depth      int
 	err        error
@@ -30,7 +31,7 @@ type builder struct {
 
 // compile makes a program of a grammar, with the tokens of a vocabulary.
 func compile(g *Grammar, v *Vocabulary) (*program, error) {
-	b := &builder{vocabulary: v, rules: map[*Rule]int32{}, single: map[byteEdge]int32{}, analysis: newAnalysis()}
+	b := &builder{vocabulary: v, rules: map[*Rule]int32{}, single: map[byteEdge]int32{}, repeated: map[*Grammar]int32{}, analysis: newAnalysis()}
 	if err := b.analyze(g); err != nil {
 		return nil, err
 	}
@@ -186,7 +187,11 @@ func (b *builder) repeat(g *Grammar, next int32) int32 {
 	if b.nullable(part) { // repetitions that are empty need not be counted
 		part, least = b.nonEmpty(part), 0
 	}
-	rule := b.call(&Rule{name: "repetition", body: part})
+	rule, ok := b.repeated[part]
+	if !ok {
+		rule = b.call(&Rule{name: "repetition", body: part})
+		b.repeated[part] = rule
+	}
 	r := repeat{rule: rule, min: int32(least), max: int32(g.max), follow: next}
 	twin := r
 	twin.follow = finalState

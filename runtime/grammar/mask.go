@@ -30,16 +30,12 @@ type collector struct {
 }
 
 // take adds the tokens of a node.
-func (c *collector) take(node int32) {
-	id := c.v.token[node]
-	if id < 0 {
-		return
-	}
-	c.bits.Set(id)
-	if len(c.v.same) > 0 {
-		for _, same := range c.v.same[id] {
-			c.bits.Set(same)
-		}
+func (c *collector) take(node int32) { c.takeAll(node, node+1) }
+
+// takeAll adds the tokens of nodes.
+func (c *collector) takeAll(from, to int32) {
+	for _, id := range c.v.order[c.v.first[from]:c.v.first[to]] {
+		c.bits.Set(id)
 	}
 }
 
@@ -67,7 +63,8 @@ func (a *table) allowed(id int32) *mask {
 	if c.mask != nil {
 		return c.mask
 	}
-	out := &collector{a.vocabulary, NewBitset(len(a.vocabulary.tokens))}
+	out := &collector{a.vocabulary, a.scratch}
+	clear(out.bits)
 	for from := 0; from < len(c.items); {
 		to := from + 1
 		for to < len(c.items) && c.items[to].frame == c.items[from].frame {
@@ -134,7 +131,7 @@ func (a *table) walkAll(out *collector, from int32, b byte, nodes []int32) {
 // walk adds the tokens below a node of the trie at which a config is.
 func (a *table) walk(out *collector, node, at int32) {
 	v, p := a.vocabulary, a.program
-	base, end := v.depth[node], v.end[node]
+	base, end, width := v.depth[node], v.end[node], len(p.classBytes)
 	if node+1 == end {
 		return
 	}
@@ -143,10 +140,7 @@ func (a *table) walk(out *collector, node, at int32) {
 	for i := node + 1; i < end; {
 		d := v.depth[i] - base
 		from, class := path[d-1], p.classes[v.label[i]]
-		to := int32(unknown)
-		if next := a.configs[from].next; next != nil {
-			to = next[class]
-		}
+		to := a.next[int(from)*width+int(class)]
 		if to == unknown {
 			to = a.step(from, class)
 		}
@@ -154,10 +148,26 @@ func (a *table) walk(out *collector, node, at int32) {
 			i = v.end[i]
 			continue
 		}
+		next := i + 1
+		if v.end[i] > next && v.below[i]&^a.selfLoops(to) == 0 {
+			next = v.end[i]
+		}
 		path[d] = to
-		out.take(i)
-		i++
+		out.takeAll(i, next)
+		i = next
 	}
+}
+
+// seenOften is how often a walk comes to a config before it is worth finding what leads to itself.
+const seenOften = 16
+
+// selfLoops returns the groups whose characters lead from a config to itself, as far as that is known.
+func (a *table) selfLoops(id int32) groups {
+	c := a.configs[id]
+	if c.seen++; c.seen == seenOften {
+		c.self = a.loops(id, id)
+	}
+	return c.self
 }
 
 func (a *table) paths() []int32 {
@@ -189,13 +199,16 @@ func (a *table) local(id int32) *local {
 			continue
 		}
 		path[d] = to
-		out.take(i)
-		if a.configs[to].exit {
+		next := i + 1
+		if a.exits[to] {
 			for child := i + 1; child < v.end[i]; child = v.end[child] {
 				l.exits[v.label[child]] = append(l.exits[v.label[child]], child)
 			}
+		} else if v.end[i] > next && v.below[i]&^a.selfLoops(to) == 0 {
+			next = v.end[i]
 		}
-		i++
+		out.takeAll(i, next)
+		i = next
 	}
 	l.mask = out.mask()
 	l.size = l.mask.size() + 256*24

@@ -3,6 +3,7 @@ package grammar
 import (
 	"fmt"
 	"math"
+	"math/bits"
 	"sync"
 	"unicode/utf8"
 )
@@ -97,30 +98,47 @@ func (m *Matcher) Allowed() (Bitset, error) {
 	return m.allowed, nil
 }
 
+var nans = func() (n [64]float32) {
+	for i := range n {
+		n[i] = float32(math.NaN())
+	}
+	return n
+}()
+
 // Mask makes the logits of tokens that may not come next NaN. Logits beyond the vocabulary's tokens are none.
 func (m *Matcher) Mask(logits []float32) error {
 	allowed, err := m.Allowed()
 	if err != nil {
 		return err
 	}
-	nan := float32(math.NaN())
 	for i := 0; i < len(logits); i += 64 {
 		w := uint64(0)
 		if i/64 < len(allowed) {
 			w = allowed[i/64]
 		}
 		part := logits[i:min(i+64, len(logits))]
-		switch w {
-		case math.MaxUint64:
-		case 0:
-			for j := range part {
-				part[j] = nan
-			}
-		default:
-			for j := range part {
-				if w>>j&1 == 0 {
-					part[j] = nan
+		if bits.OnesCount64(w) > 32 {
+			for z := ^w; z != 0; z &= z - 1 {
+				if j := bits.TrailingZeros64(z); j < len(part) {
+					part[j] = nans[0]
 				}
+			}
+			continue
+		}
+		if w == 0 {
+			copy(part, nans[:])
+			continue
+		}
+		var kept [64]float32
+		for z := w; z != 0; z &= z - 1 {
+			if j := bits.TrailingZeros64(z); j < len(part) {
+				kept[j] = part[j]
+			}
+		}
+		copy(part, nans[:])
+		for ; w != 0; w &= w - 1 {
+			if j := bits.TrailingZeros64(w); j < len(part) {
+				part[j] = kept[j]
 			}
 		}
 	}

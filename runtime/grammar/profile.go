@@ -3,18 +3,32 @@ package grammar
 import "slices"
 
 // profile is the tokens within a counted repetition, such as the characters of a string with a greatest length, by how many repetitions they
-// begin: what any count allows is found from it without another walk.
+// begin: what any count allows is found from it without another walk. Repetitions of the same have one.
 type profile struct {
-	start []int32 // the states of the beginning of a repetition
-	all   mask
-	order []int32 // tokens by the number of repetitions
-	upTo  []int   // upTo[n]: how many of them begin n repetitions at most
-	exits [256][]exit
-	bytes []byte
+	start []int32  // the states of the beginning of a repetition
+	order []int32  // tokens by the number of repetitions
+	upTo  []int    // upTo[n]: how many of them begin n repetitions at most
+	sets  []Bitset // of those tokens, once they are needed
+
+	plain []plainNodes           // where each character is a repetition
+	exits []exit                 // other nodes that come after whole repetitions
+	after map[afterExit][]counts // tokens that go on after the repetitions
 }
+
+// plainNodes is a node of the trie and all below it, with the number of repetitions up to the first one.
+type plainNodes struct{ from, to, count int32 }
 
 // exit is a node of the trie that comes after so many whole repetitions.
 type exit struct{ node, count int32 }
+
+// afterExit is a byte, and the config after it.
+type afterExit struct {
+	config int32
+	b      byte
+}
+
+// counts is a token that goes on after so many repetitions.
+type counts struct{ token, count int32 }
 
 // anyCount is the count that profiles are found with.
 const anyCount = 1 << 24
@@ -27,7 +41,7 @@ func (a *table) counted(out *collector, items []item) bool {
 		return false
 	}
 	left := a.counts[f.returns[0].state-n] // after the repetition that begins
-	p := a.profile(left.repeat)
+	p := a.profile(a.program.repeats[left.repeat].rule, left.repeat)
 	if p == nil || len(p.start) != len(items) {
 		return false
 	}
@@ -45,54 +59,103 @@ func (a *table) counted(out *collector, items []item) bool {
 	if after == dead {
 		return true
 	}
-	for _, b := range p.bytes {
+	for b := range 256 {
 		to := a.step(after, a.program.classes[b])
 		if to == dead {
 			continue
 		}
-		for _, e := range p.exits[b] {
-			if e.count > left.min && int(e.count) <= most {
-				out.take(e.node)
-				a.walk(out, e.node, to)
+		for _, t := range a.afterExits(p, byte(b), to) {
+			if t.count > left.min && int(t.count) <= most {
+				out.bits.Set(t.token)
 			}
 		}
 	}
 	return true
 }
 
+// keepAfter is how many sets of tokens after repetitions are kept.
+const keepAfter = 64
+
+// afterExits returns the tokens that go on after whole repetitions with a byte, which leads to a config.
+func (a *table) afterExits(p *profile, b byte, to int32) []counts {
+	key := afterExit{to, b}
+	if found, ok := p.after[key]; ok {
+		return found
+	}
+	var found []counts
+	one := &collector{a.vocabulary, NewBitset(len(a.vocabulary.tokens))}
+	for _, e := range p.exitsWith(a.vocabulary, b) {
+		one.take(e.node)
+		a.walk(one, e.node, to)
+		v := a.vocabulary
+		for _, id := range v.order[v.first[e.node]:v.first[v.end[e.node]]] {
+			if one.bits.Has(id) {
+				found = append(found, counts{id, e.count})
+				one.bits.Remove(id)
+			}
+		}
+	}
+	if a.err == nil {
+		if len(p.after) >= keepAfter {
+			clear(p.after)
+		}
+		p.after[key] = found
+	}
+	return found
+}
+
+// exitsWith returns the nodes that are a byte after whole repetitions, which no byte within a character is.
+func (p *profile) exitsWith(v *Vocabulary, b byte) (found []exit) {
+	nodes := v.byLabel[b]
+	for _, r := range p.plain {
+		at, _ := slices.BinarySearch(nodes, r.from+1)
+		for ; at < len(nodes) && nodes[at] < r.to; at++ {
+			if begun := int32(v.chars[nodes[at]]-v.chars[r.from]) - 1; begun >= 0 && !isContinuation(b) {
+				found = append(found, exit{nodes[at], r.count + begun})
+			}
+		}
+	}
+	for _, e := range p.exits {
+		for child := e.node + 1; child < v.end[e.node]; child = v.end[child] {
+			if v.label[child] == b {
+				found = append(found, exit{child, e.count})
+			}
+		}
+	}
+	return found
+}
+
+func isContinuation(b byte) bool { return b >= 0x80 && b <= 0xBF }
+
+// fewest is how many tokens are added one by one rather than as a set.
+const fewest = 2048
+
 // add adds the tokens that begin n repetitions at most.
 func (p *profile) add(out *collector, n int) {
-	few := p.upTo[n]
-	if few <= len(p.order)/2 {
-		for _, id := range p.order[:few] {
+	if p.upTo[n] <= fewest {
+		for _, id := range p.order[:p.upTo[n]] {
 			out.bits.Set(id)
 		}
 		return
 	}
-	var before []int32 // of those that begin more, what other items allow
-	for _, id := range p.order[few:] {
-		if out.bits.Has(id) {
-			before = append(before, id)
+	if p.sets[n] == nil {
+		p.sets[n] = NewBitset(len(out.v.tokens))
+		for _, id := range p.order[:p.upTo[n]] {
+			p.sets[n].Set(id)
 		}
 	}
-	out.add(&p.all)
-	for _, id := range p.order[few:] {
-		out.bits.Remove(id)
-	}
-	for _, id := range before {
-		out.bits.Set(id)
-	}
+	out.bits.or(p.sets[n])
 }
 
 // profile returns the profile of a repetition; nil: the same text may be of different numbers of repetitions.
-func (a *table) profile(repeat int32) *profile {
-	p, ok := a.profiles[repeat]
+func (a *table) profile(rule, repeat int32) *profile {
+	p, ok := a.profiles[rule]
 	if !ok {
 		p = a.findProfile(repeat)
 		if a.err == nil {
-			a.profiles[repeat] = p
+			a.profiles[rule] = p
 			if p != nil {
-				a.localSize += 4*len(p.order) + p.all.size()
+				a.localSize += 4*len(p.order) + len(p.sets)*a.vocabulary.Size()/8 + 12*len(p.plain) + 8*len(p.exits)
 			}
 		}
 	}
@@ -101,19 +164,20 @@ func (a *table) profile(repeat int32) *profile {
 
 func (a *table) findProfile(repeat int32) *profile {
 	twin := repeat | 1
-	first := a.countedState(counted{twin, 0, anyCount})
-	from := a.configOf([]item{{first, bottom}})
+	from := a.configOf([]item{{a.countedState(counted{twin, 0, anyCount}), bottom}})
 	if from == dead {
 		return nil
 	}
-	p := &profile{}
+	p := &profile{after: map[afterExit][]counts{}}
 	for _, it := range a.configs[from].items {
 		p.start = append(p.start, it.state)
 	}
 	v := a.vocabulary
-	counts := map[int32]int32{} // of configs
-	byCount := [][]int32{nil}
-	out := &collector{v, NewBitset(len(v.tokens))}
+	begun := map[int32]int32{}                       // by config
+	byCount := make([][]int32, v.longest+2)          // tokens
+	plain := &collector{v, NewBitset(len(v.tokens))} // tokens in which each character is a repetition
+	second := a.configOf([]item{{a.countedState(counted{twin, 0, anyCount - 1}), bottom}})
+	loops := a.loops(from, second) // the same for any number of repetitions
 	path := a.paths()
 	path[0] = from
 	for i := int32(1); i < int32(len(v.label)); {
@@ -124,38 +188,42 @@ func (a *table) findProfile(repeat int32) *profile {
 			continue
 		}
 		path[d] = to
-		n, ok := counts[to]
+		n, ok := begun[to]
 		if !ok {
 			if n = a.repetitions(a.configs[to], twin); n < 0 {
 				return nil
 			}
-			counts[to] = n
+			begun[to] = n
 		}
-		for len(byCount) <= int(n) {
-			byCount = append(byCount, nil)
+		switch {
+		case a.exits[to] && v.below[i]&^loops == 0 && int(n) == int(v.chars[i]):
+			p.plain = append(p.plain, plainNodes{i, v.end[i], n})
+			plain.takeAll(i, v.end[i])
+			i = v.end[i]
+			continue
+		case a.exits[to]:
+			p.exits = append(p.exits, exit{i, n})
 		}
-		if id := v.token[i]; id >= 0 {
-			out.take(i)
-			byCount[n] = append(append(byCount[n], id), v.same[id]...)
-		}
-		if a.configs[to].exit {
-			for child := i + 1; child < v.end[i]; child = v.end[child] {
-				b := v.label[child]
-				p.exits[b] = append(p.exits[b], exit{child, n})
-			}
-		}
+		byCount[n] = append(byCount[n], v.order[v.first[i]:v.first[i+1]]...)
 		i++
 	}
-	for _, ids := range byCount {
-		p.order = append(p.order, ids...)
-		p.upTo = append(p.upTo, len(p.order))
-	}
-	for b := range p.exits {
-		if len(p.exits[b]) > 0 {
-			p.bytes = append(p.bytes, byte(b))
+	rest := v.byChars
+	for n := range byCount {
+		p.order = append(p.order, byCount[n]...)
+		for len(rest) > 0 && int(rest[0].chars) <= n {
+			if id := rest[0].token; plain.bits.Has(id) {
+				p.order = append(p.order, id)
+			}
+			rest = rest[1:]
+		}
+		if p.upTo = append(p.upTo, len(p.order)); len(p.order) == cap(p.order) && len(rest) > 0 {
+			p.order = slices.Grow(p.order, len(rest))
 		}
 	}
-	p.all = mask{bits: slices.Clone(out.bits)}
+	for n := len(p.upTo); n > 1 && p.upTo[n-1] == p.upTo[n-2]; n-- { // counts that no token has
+		p.upTo = p.upTo[:n-1]
+	}
+	p.sets = make([]Bitset, len(p.upTo))
 	return p
 }
 

@@ -21,8 +21,9 @@ const bottom = 0
 type config struct {
 	items  []item
 	exit   bool
-	tokens bool    // some items take whole tokens
-	next   []int32 // by class of bytes: the config after it, unknown, or dead
+	tokens bool   // some items take whole tokens
+	seen   int32  // how often a walk came here
+	self   groups // whose characters lead to the config itself; once it was seen often
 	mask   *mask
 	local  *local // what the items find if their frames are at the bottom
 }
@@ -35,7 +36,7 @@ const (
 // Limits of what is found lazily.
 const (
 	maxItems      = 4096     // of a config
-	maxNewConfigs = 1 << 18  // for one token
+	maxNewConfigs = 1 << 16  // for one token
 	keepConfigs   = 1 << 13  // more are forgotten before the next token
 	keepItems     = 1 << 19  // so many, too
 	keepMaskBytes = 4 << 20  // of configs
@@ -48,6 +49,8 @@ type table struct {
 	vocabulary *Vocabulary
 
 	configs     []*config
+	next        []int32 // of each config by class of bytes: the one after it, unknown, or dead
+	exits       []bool  // of each config
 	configIndex map[string]int32
 	frames      []frame
 	frameIndex  map[string]int32
@@ -55,7 +58,8 @@ type table struct {
 	countIndex  map[counted]int32
 	profiles    map[int32]*profile // by repeat
 
-	items     int // of all configs
+	unknown   []int32 // by class
+	items     int     // of all configs
 	maskBytes int
 	localSize int
 	limit     int   // of configs, for this token
@@ -63,6 +67,7 @@ type table struct {
 
 	closure closure
 	key     []byte
+	scratch Bitset  // of tokens
 	path    []int32 // configs of a walk by depth
 }
 
@@ -71,8 +76,12 @@ func newTable(p *program, v *Vocabulary) *table {
 		program: p, vocabulary: v, configIndex: map[string]int32{}, frameIndex: map[string]int32{}, countIndex: map[counted]int32{},
 		profiles: map[int32]*profile{},
 		configs:  []*config{nil}, // unknown
+		next:     make([]int32, len(p.classBytes)),
+		exits:    []bool{false},
 		frames:   []frame{{returns: []item{{finalState, bottom}}}},
 	}
+	a.unknown = make([]int32, len(p.classBytes))
+	a.scratch = NewBitset(len(v.tokens))
 	a.closure.init()
 	a.begin()
 	return a
@@ -100,13 +109,11 @@ func (a *table) configOf(items []item) int32 {
 
 // step returns the config after a byte of a class, or dead.
 func (a *table) step(id int32, class uint8) int32 {
-	c := a.configs[id]
-	if c.next == nil {
-		c.next = make([]int32, len(a.program.classBytes))
-	}
-	if to := c.next[class]; to != unknown {
+	at := int(id)*len(a.program.classBytes) + int(class)
+	if to := a.next[at]; to != unknown {
 		return to
 	}
+	c := a.configs[id]
 	if a.err != nil {
 		return dead
 	}
@@ -125,7 +132,7 @@ func (a *table) step(id int32, class uint8) int32 {
 	}
 	to := a.finish()
 	if a.err == nil {
-		c.next[class] = to
+		a.next[at] = to
 	}
 	return to
 }
@@ -336,6 +343,8 @@ func (a *table) intern(items []item, exit bool) int32 {
 	}
 	id := int32(len(a.configs))
 	a.configs = append(a.configs, c)
+	a.next = append(a.next, a.unknown...)
+	a.exits = append(a.exits, exit)
 	a.configIndex[string(a.key)] = id
 	a.items += len(items)
 	return id

@@ -146,7 +146,7 @@ func (c *compiler) other(o *members) (*grammar.Grammar, error) {
 	if d, err = automaton.Subtract(d, automaton.Words(o.names...)); err != nil {
 		return nil, errTooLong
 	}
-	return grammar.Sequence(quoted(grammar.FromDFA(d, canonical)), grammar.Literal(": "), value), nil
+	return grammar.Sequence(quoted(grammar.FromDFA(d, c.write)), grammar.Literal(": "), value), nil
 }
 
 // keyDFA returns the strings that validate against schemas.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"st/runtime/grammar"
+	"st/runtime/grammar/automaton"
 )
 
 // Grammar returns the grammar of a JSON Schema (draft 2020-12, and what pydantic, zod and OpenAPI write of earlier ones). An [Error] names
@@ -15,7 +16,7 @@ func Grammar(schema []byte) (*grammar.Grammar, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSchema, err)
 	}
-	c := &compiler{root: root, rules: map[string]*grammar.Rule{}, checked: map[*value]bool{}, patterns: map[*value]*pattern{}}
+	c := &compiler{root: root, rules: map[string]*grammar.Rule{}, checked: map[*value]bool{}, patterns: map[*value]*pattern{}, write: canonical()}
 	return c.compile(all{{root, whole}})
 }
 
@@ -25,6 +26,7 @@ type compiler struct {
 	rules    map[string]*grammar.Rule // by key of all
 	checked  map[*value]bool
 	patterns map[*value]*pattern
+	write    func(automaton.Set) *grammar.Grammar
 	level    []string // keys of what is being compiled for one place of the instance
 	depth    int
 }

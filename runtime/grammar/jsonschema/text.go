@@ -1,6 +1,7 @@
 package jsonschema
 
 import (
+	"fmt"
 	"regexp/syntax"
 
 	"st/runtime/grammar"
@@ -50,8 +51,20 @@ var character = func() *grammar.Grammar {
 	return grammar.Choice(grammar.Class(unescaped), escape)
 }()
 
-// canonical returns the grammar of one character of a set, with an escape only where it is needed.
-func canonical(set automaton.Set) *grammar.Grammar {
+// canonical returns a function that returns the grammar of one character of a set, with an escape only where it is needed: for the same set
+// the same grammar, so that repetitions of it share what is known.
+func canonical() func(automaton.Set) *grammar.Grammar {
+	known := map[string]*grammar.Grammar{}
+	return func(set automaton.Set) *grammar.Grammar {
+		key := fmt.Sprint(set)
+		if known[key] == nil {
+			known[key] = canonicalClass(set)
+		}
+		return known[key]
+	}
+}
+
+func canonicalClass(set automaton.Set) *grammar.Grammar {
 	parts := []*grammar.Grammar{grammar.Class(set.Intersect(unescaped))}
 	for c := rune(0); c <= '\\'; c++ {
 		if set.Has(c) && !unescaped.Has(c) {
@@ -86,7 +99,7 @@ func (c *compiler) string(m *merged) (*grammar.Grammar, error) {
 				return nil, err
 			}
 			if re := p.anchored(); re != nil { // needs no automaton, which may be large
-				g, err := grammar.FromSyntax(re, canonical)
+				g, err := grammar.FromSyntax(re, c.write)
 				if err == nil {
 					return quoted(g), nil
 				}
@@ -97,7 +110,7 @@ func (c *compiler) string(m *merged) (*grammar.Grammar, error) {
 	if err != nil {
 		return nil, err
 	}
-	return quoted(grammar.FromDFA(d, canonical)), nil
+	return quoted(grammar.FromDFA(d, c.write)), nil
 }
 
 // textDFA returns the automaton of strings.
