@@ -215,8 +215,10 @@ func (c *Chat) answer(ctx context.Context, said []Message, g Generate, yield fun
 	var reader *answerReader // nil: the answer is text
 	if len(c.tools.offered()) > 0 {
 		p := m.newChatPrompt(rendered, &talk.tools)
-		g = p.Options(g)
-		reader = &answerReader{parser: p.NewParser()}
+		if g, err = p.Options(g); err != nil {
+			return nil, err
+		}
+		reader = p.newReader()
 		yield = reader.wrap(yield)
 	}
 	within, err := m.constrain(&g)
@@ -252,7 +254,7 @@ func (c *Chat) answer(ctx context.Context, said []Message, g Generate, yield fun
 	c.held = rendered.add(m.tok.Decode(w.result.Tokens[:w.fed], false))
 	if reader != nil {
 		reader.close() // the caller may have left before the end
-		return new(reader.message()), nil
+		return &reader.message, nil
 	}
 	return &Message{Role: "assistant", Content: w.result.Text}, nil
 }

@@ -114,3 +114,11 @@ func reasoningTags(template string) toolcall.Tags {
 	}
 	return toolcall.Think
 }
+
+// Reasons reports whether models with a chat template may think before they answer: whether the template knows of reasoning.
+func Reasons(chatTemplate string) bool {
+	return strings.Contains(chatTemplate, reasoningTags(chatTemplate).Close)
+}
+
+// Reasons reports whether the model may think before it answers.
+func (m *Model) Reasons() bool { return Reasons(m.file.ChatTemplate) }

@@ -30,6 +30,13 @@
 //		fmt.Print(piece.Text)
 //	}
 //
+// [Tools] tells a chat of functions that the model may call. Pieces then have [Piece.Deltas], and the last one the whole answer with its calls,
+// [Result.Message]; [ToolResult] makes a message of what came of one. [ChatOption] lists what else a chat may be told.
+//
+//	chat := m.NewChat(runtime.Tools(runtime.Tool{Name: "weather", Parameters: schema}))
+//
+// [Model.ChatPrompt] does the same for those who keep conversations themselves, such as package runtime/server.
+//
 // What [Generate] leaves open is as the model's file says, and the file as its author published it. [Model.Logits] gives the logits after
 // every token of a text, and [Model.Run] runs a text for the observers of [Model.Engine].
 //

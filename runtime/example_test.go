@@ -2,6 +2,7 @@ package runtime_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log"
 
@@ -49,6 +50,39 @@ func ExampleModel_NewChat() {
 	// false true
 	// true true
 	// 5 messages
+}
+
+func ExampleTools() {
+	ctx := context.Background()
+	m, err := runtime.Open(ctx, modelPath, runtime.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	clock := runtime.Tool{Name: "clock", Description: "Tells the time.",
+		Parameters: json.RawMessage(`{"type": "object", "properties": {"zone": {"enum": ["UTC"]}}, "required": ["zone"], "additionalProperties": false}`)}
+	chat := m.NewChat(runtime.Tools(clock), runtime.ChooseTools(runtime.ToolChoice{Mode: runtime.ToolRequired, Single: true}))
+	defer chat.Close()
+	messages := []runtime.Message{{Role: "user", Content: "What time is it?"}}
+	for range 2 {
+		var calls []runtime.ToolCall
+		for piece, err := range chat.SendMessages(ctx, messages, runtime.Generate{MaxTokens: 100}) {
+			if err != nil {
+				log.Fatal(err)
+			}
+			if done := piece.Done; done != nil {
+				calls = done.Message.ToolCalls
+			}
+		}
+		messages = nil
+		for _, call := range calls {
+			fmt.Println(call.Name, call.Arguments)
+			messages = append(messages, runtime.ToolResult(call, "noon"))
+		}
+	}
+	// Output:
+	// clock {"zone": "UTC"}
+	// clock {"zone": "UTC"}
 }
 
 func ExampleModel_Logits() {

@@ -21,7 +21,8 @@ type Piece struct {
 	// Result.EndToken.
 	LogProb float64
 	Top     []TokenLogProb
-	// Deltas are, in a chat with tools, what Text is read as: content, reasoning and calls. They may come later than Text.
+	// Deltas are what Text is read as, in a chat with tools and by [ChatPrompt.Read]: content, reasoning and calls. They may come later than
+	// Text.
 	Deltas []toolcall.Delta
 	// Done is in the last piece only: how the text came to be.
 	Done *Result
@@ -55,8 +56,10 @@ type Result struct {
 	Text     string  // all of it
 	Tokens   []int32 // that were drawn, without the one that ended the text
 
-	// Message is, in a chat with tools, the answer: what it says, and the tools that it calls.
-	Message *Message
+	// Message is the answer, in a chat with tools and by [ChatPrompt.Read]: what it says, what it thought, and the tools that it calls.
+	// ReasoningTokens is how many tokens it thought.
+	Message         *Message
+	ReasoningTokens int
 
 	// EndToken is the token that ended the text, with StopEOS; −1: none did.
 	EndToken int32

@@ -3,9 +3,13 @@ package runtime
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
+	"st/runtime/grammar"
+	"st/runtime/grammar/jsonschema"
 	"st/runtime/toolcall"
 )
 
@@ -16,8 +20,10 @@ type ChatPrompt struct {
 
 	model *Model
 	tools toolset
-	// reading says what a parser of the answer looks for.
+	// reading says what is looked for in the answer.
 	reading toolcall.Options
+	// mayThink says that the model may open its reasoning itself.
+	mayThink bool
 }
 
 // ChatPrompt returns the prompt of a conversation: for [Model.GenerateTokens] or [Sequence.Generate], with the options that [ChatPrompt.Options]
@@ -39,6 +45,7 @@ func (m *Model) newChatPrompt(r rendering, tools *toolset) *ChatPrompt {
 	p := &ChatPrompt{model: m, tools: *tools}
 	tags := reasoningTags(m.file.ChatTemplate)
 	p.reading = toolcall.Options{Reasoning: tags, Thinking: strings.HasSuffix(strings.TrimSpace(r.text), tags.Open)}
+	p.mayThink = m.Reasons() && !p.reading.Thinking && !strings.HasSuffix(strings.TrimSpace(r.text), tags.Close)
 	if names := tools.names(); len(names) > 0 {
 		p.reading.Form, p.reading.Functions = m.dialect().form, names
 	}
@@ -48,6 +55,7 @@ func (m *Model) newChatPrompt(r rendering, tools *toolset) *ChatPrompt {
 // Continue has the answer begin with a text, which is plain text.
 func (p *ChatPrompt) Continue(text string) {
 	p.Tokens = append(p.Tokens, p.model.tok.Encode(text, false)...)
+	p.mayThink = p.mayThink && text == ""
 	if strings.Contains(text, p.reading.Reasoning.Close) {
 		p.reading.Thinking = false
 	} else if strings.HasPrefix(strings.TrimSpace(text), p.reading.Reasoning.Open) {
@@ -58,9 +66,10 @@ func (p *ChatPrompt) Continue(text string) {
 // Thinking reports whether the prompt has opened the model's reasoning: the answer begins within it.
 func (p *ChatPrompt) Thinking() bool { return p.reading.Thinking }
 
-// Options returns the options with which an answer is generated that [ChatPrompt.NewParser] reads: special tokens that stand around calls and
-// reasoning become part of the text.
-func (p *ChatPrompt) Options(g Generate) Generate {
+// Options returns the options with which an answer is generated that [ChatPrompt.Read] reads. Special tokens that stand around calls and reasoning
+// become part of the text. A grammar is that of what the model says, after what it thinks; with tools it is that of calls, too: a call
+// that must come, and one that the model begins, is one of a tool, with arguments that follow its schema.
+func (p *ChatPrompt) Options(g Generate) (Generate, error) {
 	g.markers = nil
 	tags, form := p.reading.Reasoning, p.reading.Form
 	texts := []string{tags.Open, tags.Close}
@@ -68,34 +77,110 @@ func (p *ChatPrompt) Options(g Generate) Generate {
 		texts = append(texts, form.Begin, form.End)
 	}
 	for _, text := range texts {
-		if id, ok := p.model.tok.ID(text); ok && p.model.tok.IsSpecial(id) && !slices.Contains(p.model.end, id) {
+		if id, ok := p.model.tok.ID(text); ok && p.special(text) {
 			g.markers = append(g.markers, id)
 		}
 	}
-	return g
+	var err error
+	if form != nil {
+		if g.Grammar, err = p.callGrammar(g.Grammar); err != nil {
+			return g, err
+		}
+	}
+	switch {
+	case g.Grammar == nil:
+	case p.reading.Thinking:
+		g.Grammar = grammar.Sequence(toolcall.ReasoningGrammar(tags, p.special, true), g.Grammar)
+	case p.mayThink:
+		g.Grammar = grammar.Sequence(grammar.Optional(toolcall.ReasoningGrammar(tags, p.special, false)), g.Grammar)
+	}
+	return g, nil
 }
 
-// NewParser returns a parser of one answer, which takes the texts of its pieces.
-func (p *ChatPrompt) NewParser() *toolcall.Parser { return toolcall.NewParser(p.reading) }
+// special reports whether a text is a special token, and none that ends a text.
+func (p *ChatPrompt) special(text string) bool {
+	id, ok := p.model.tok.ID(text)
+	return ok && p.model.tok.IsSpecial(id) && !slices.Contains(p.model.end, id)
+}
 
-// NewCallID returns a new id for a call of a tool.
-func NewCallID() string { return "call_" + rand.Text() }
+// callGrammar returns the grammar of answers with calls. answer is that of answers without; nil: any text.
+func (p *ChatPrompt) callGrammar(answer *grammar.Grammar) (*grammar.Grammar, error) {
+	w := toolcall.Writing{Form: p.reading.Form, Special: p.special, Single: p.tools.choice.Single}
+	required := p.tools.choice.Mode == ToolRequired
+	var functions []toolcall.Function
+	for _, t := range p.tools.list {
+		if name := p.tools.choice.Name; name != "" && name != t.Name {
+			continue
+		}
+		arguments, err := t.arguments(required)
+		if err != nil {
+			return nil, err
+		}
+		functions = append(functions, toolcall.Function{Name: t.Name, Arguments: arguments})
+	}
+	switch {
+	case required:
+		return w.Calls(functions), nil
+	case answer != nil:
+		return grammar.Choice(answer, w.Calls(functions)), nil
+	}
+	return w.Free(functions), nil
+}
 
-// answerReader reads the answer of a chat.
+// arguments returns the grammar of a tool's arguments. Where the schema cannot be followed, they are any object, unless they must.
+func (t *Tool) arguments(must bool) (*grammar.Grammar, error) {
+	if len(t.Parameters) == 0 {
+		return grammar.Literal("{}"), nil
+	}
+	g, err := jsonschema.Grammar(t.Parameters)
+	switch {
+	case err == nil:
+		return g, nil
+	case must || t.Strict:
+		return nil, as(ErrTools, fmt.Errorf("the parameters of tool %q: %w", t.Name, err))
+	}
+	return jsonschema.Object(), nil
+}
+
+// Read reads the pieces of an answer: what comes has Piece.Deltas, and at the end Result.Message.
+func (p *ChatPrompt) Read(pieces iter.Seq2[Piece, error]) iter.Seq2[Piece, error] {
+	return func(yield func(Piece, error) bool) { pieces(p.newReader().wrap(yield)) }
+}
+
+func (p *ChatPrompt) newReader() *answerReader {
+	r := &answerReader{parser: toolcall.NewParser(p.reading)}
+	r.message.Role = "assistant"
+	return r
+}
+
+// newCallID returns a new id for a call of a tool.
+func newCallID() string { return "call_" + rand.Text() }
+
+// answerReader reads an answer.
 type answerReader struct {
-	parser *toolcall.Parser
-	answer toolcall.Answer
-	ids    []string // of calls
-	closed bool
+	parser    *toolcall.Parser
+	message   Message
+	reasoning int // tokens
+	closed    bool
 }
 
-// push takes a piece, and completes it.
-func (a *answerReader) push(p *Piece) {
-	p.Deltas = a.parser.Push(p.Text)
-	a.answer.Add(p.Deltas...)
+// wrap has pieces read before they are yielded.
+func (a *answerReader) wrap(yield func(Piece, error) bool) func(Piece, error) bool {
+	return func(p Piece, err error) bool {
+		a.read(&p)
+		return yield(p, err)
+	}
+}
+
+// read completes a piece.
+func (a *answerReader) read(p *Piece) {
+	if a.parser.Thinking() && p.Token != noToken {
+		a.reasoning++
+	}
+	p.Deltas = a.add(a.parser.Push(p.Text))
 	if p.Done != nil {
 		p.Deltas = append(p.Deltas, a.close()...)
-		p.Done.Message = new(a.message())
+		p.Done.Message, p.Done.ReasoningTokens = &a.message, a.reasoning
 	}
 }
 
@@ -103,30 +188,28 @@ func (a *answerReader) push(p *Piece) {
 func (a *answerReader) close() (rest []toolcall.Delta) {
 	if !a.closed {
 		a.closed = true
-		rest = a.parser.Close()
-		a.answer.Add(rest...)
+		rest = a.add(a.parser.Close())
 	}
 	return rest
 }
 
-// wrap has pieces read before they are yielded.
-func (a *answerReader) wrap(yield func(Piece, error) bool) func(Piece, error) bool {
-	return func(p Piece, err error) bool {
-		a.push(&p)
-		return yield(p, err)
-	}
-}
-
-// message returns what the answer is by now.
-func (a *answerReader) message() Message {
-	m := Message{Role: "assistant", Content: a.answer.Content, Reasoning: a.answer.Reasoning}
-	for i, c := range a.answer.Calls {
-		if i == len(a.ids) {
-			a.ids = append(a.ids, NewCallID())
+// add adds to the message, and gives calls ids.
+func (a *answerReader) add(deltas []toolcall.Delta) []toolcall.Delta {
+	m := &a.message
+	for i := range deltas {
+		switch d := &deltas[i]; d.Kind {
+		case toolcall.Content:
+			m.Content += d.Text
+		case toolcall.Reasoning:
+			m.Reasoning += d.Text
+		case toolcall.Begin:
+			d.ID = newCallID()
+			m.ToolCalls = append(m.ToolCalls, ToolCall{ID: d.ID, Name: d.Text})
+		case toolcall.Arguments:
+			m.ToolCalls[d.Call].Arguments += d.Text
 		}
-		m.ToolCalls = append(m.ToolCalls, ToolCall{ID: a.ids[i], Name: c.Name, Arguments: c.Arguments})
 	}
-	return m
+	return deltas
 }
 
 // calls returns calls as package toolcall has them.

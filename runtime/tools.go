@@ -125,7 +125,11 @@ func (t *Tool) definition(mark func(string) string) (json.RawMessage, error) {
 		} `json:"function"`
 	}
 	f.Type, f.Function.Name, f.Function.Description, f.Function.Parameters = "function", mark(t.Name), mark(t.Description), parameters
-	return marshal(f)
+	definition, err := marshal(f)
+	if err != nil {
+		return nil, err
+	}
+	return markJSON(definition, func(s string) string { return s }) // with white space
 }
 
 // marshal is json.Marshal that leaves <, > and & as they are.
@@ -137,7 +141,8 @@ func marshal(v any) (json.RawMessage, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
-// markJSON returns a JSON value whose strings, also those that are keys, went through mark. The order of keys stays.
+// markJSON returns a JSON value whose strings, also those that are keys, went through mark. The order of keys stays. White space is as Python's
+// json.dumps has it: templates write JSON so, and models what they read.
 func markJSON(data json.RawMessage, mark func(string) string) (json.RawMessage, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
@@ -163,10 +168,10 @@ func markJSON(data json.RawMessage, mark func(string) string) (json.RawMessage, 
 		if n := len(levels); n > 0 {
 			switch l := &levels[n-1]; {
 			case l.object && l.n%2 == 1:
-				out.WriteByte(':')
+				out.WriteString(": ")
 				l.n++
 			case l.n > 0:
-				out.WriteByte(',')
+				out.WriteString(", ")
 				l.n++
 			default:
 				l.n++

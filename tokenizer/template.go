@@ -1,7 +1,6 @@
 package tokenizer
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -148,13 +147,18 @@ func (t *Template) Render(ctx context.Context, messages []Message, opts Template
 	return text, nil
 }
 
-// toolsText is a JSON list of tools.
+// toolsText is a JSON list of tools. A json.RawMessage stays as it is.
 func toolsText(tools []any) (string, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(tools); err != nil {
-		return "", err
+	texts := make([]string, len(tools))
+	for i, t := range tools {
+		raw, ok := t.(json.RawMessage)
+		if !ok {
+			var err error
+			if raw, err = json.Marshal(t); err != nil {
+				return "", err
+			}
+		}
+		texts[i] = string(raw)
 	}
-	return strings.TrimSuffix(b.String(), "\n"), nil
+	return "[" + strings.Join(texts, ", ") + "]", nil
 }

@@ -98,100 +98,85 @@ func writeAnthropicError(w http.ResponseWriter, e *Error) {
 // anthropicPrompt are the fields that /v1/messages and /v1/messages/count_tokens share.
 type anthropicPrompt struct {
 	Model      string            `json:"model"`
-	System     anthropicContent  `json:"system"`
+	System     anthropicSystem   `json:"system"`
 	Messages   []json.RawMessage `json:"messages"`
 	Tools      []json.RawMessage `json:"tools"`
 	ToolChoice struct {
-		Type string `json:"type"`
+		Type          string `json:"type"`
+		Name          string `json:"name"`
+		DisableOthers bool   `json:"disable_parallel_tool_use"`
 	} `json:"tool_choice"`
 	Thinking struct {
 		Type string `json:"type"`
 	} `json:"thinking"`
 }
 
-// anthropicContent is the text of a message: a string, or a list of blocks of which each has text. What the model thought before an earlier
-// answer is left out, as Anthropic's models do.
-type anthropicContent string
-
-func (c *anthropicContent) UnmarshalJSON(data []byte) error {
-	var one string
-	if json.Unmarshal(data, &one) == nil {
-		*c = anthropicContent(one)
-		return nil
+// options returns what the chat template is told besides messages.
+func (q *anthropicPrompt) options() ([]runtime.ChatOption, error) {
+	var variables map[string]any
+	switch t := q.Thinking.Type; t {
+	case "", "adaptive": // as the model is used to
+	case "enabled", "disabled":
+		variables = map[string]any{"enable_thinking": t == "enabled"}
+	default:
+		return nil, badField("thinking.type", fmt.Sprintf("it is %q and must be enabled, adaptive or disabled", t))
 	}
-	var blocks []struct {
-		Type string  `json:"type"`
-		Text *string `json:"text"`
+	tools, err := q.tools()
+	if err != nil {
+		return nil, err
 	}
-	if json.Unmarshal(data, &blocks) != nil {
-		return wants("a string or an array of blocks")
-	}
-	var all []string
-	for _, b := range blocks {
-		switch {
-		case b.Type == "thinking" || b.Type == "redacted_thinking":
-		case b.Type != "text":
-			return wants(fmt.Sprintf("text: the models read no block of type %q", b.Type))
-		case b.Text == nil:
-			return wants("blocks with a text")
-		default:
-			all = append(all, *b.Text)
+	c := runtime.ToolChoice{Single: q.ToolChoice.DisableOthers}
+	switch t := q.ToolChoice.Type; t {
+	case "", "auto":
+	case "none":
+		c.Mode = runtime.ToolNone
+	case "any":
+		c.Mode = runtime.ToolRequired
+	case "tool":
+		c.Mode, c.Name, c.Single = runtime.ToolRequired, q.ToolChoice.Name, true
+		if c.Name == "" {
+			return nil, badField("tool_choice.name", "Field required")
 		}
+	default:
+		return nil, badField("tool_choice.type", fmt.Sprintf("it is %q and must be auto, any, tool or none", t))
 	}
-	*c = anthropicContent(strings.Join(all, "\n\n"))
-	return nil
+	return []runtime.ChatOption{runtime.Variables(variables), runtime.Tools(tools...), runtime.ChooseTools(c)}, checkChoice(c, "tool_choice", tools)
 }
 
-// conversation returns the messages of a request, and the text with which the answer is to begin: the last message if it is the assistant's.
-// Messages of one role that follow each other are one.
-func (q *anthropicPrompt) conversation() (messages []runtime.Message, prefill string, err error) {
-	if len(q.Messages) == 0 {
-		return nil, "", badField("messages", "at least one message is required")
-	}
-	switch t := q.Thinking.Type; {
-	case len(q.Tools) > 0 && q.ToolChoice.Type != "none":
-		return nil, "", badField("tools", "calls of tools are not supported")
-	case t != "" && t != "disabled" && t != "adaptive":
-		return nil, "", badField("thinking", fmt.Sprintf("%q is not supported", t))
-	}
-	if q.System != "" {
-		messages = append(messages, runtime.Message{Role: "system", Content: string(q.System)})
-	}
-	for i, data := range q.Messages {
-		var m struct {
-			Role    string           `json:"role"`
-			Content anthropicContent `json:"content"`
+// tools returns the tools of a request: those of the client. Anthropic's own run on its servers.
+func (q *anthropicPrompt) tools() (tools []runtime.Tool, err error) {
+	for i, data := range q.Tools {
+		path := fmt.Sprintf("tools.%d", i)
+		var t struct {
+			Type        string          `json:"type"`
+			Name        string          `json:"name"`
+			Description string          `json:"description"`
+			Schema      json.RawMessage `json:"input_schema"`
+			Strict      *bool           `json:"strict"`
 		}
-		path := fmt.Sprintf("messages.%d", i)
-		if err := decode(data, &m, path); err != nil {
-			return nil, "", err
+		if err := decode(data, &t, path); err != nil {
+			return nil, err
 		}
-		switch m.Role {
-		case "user", "assistant":
-		case "system":
-			return nil, "", badField(path+".role", "a system message is given in the field system")
-		default:
-			return nil, "", badField(path+".role", fmt.Sprintf("it is %q and must be user or assistant", m.Role))
+		if t.Type != "" && t.Type != "custom" {
+			return nil, badField(path+".type", fmt.Sprintf("%q is not supported: tools are the client's", t.Type))
 		}
-		if n := len(messages); n > 0 && messages[n-1].Role == m.Role {
-			messages[n-1].Content += "\n\n" + string(m.Content)
-		} else {
-			messages = append(messages, runtime.Message{Role: m.Role, Content: string(m.Content)})
+		f := function{t.Name, t.Description, t.Schema, t.Strict}
+		tool, err := f.tool(path, path+".input_schema")
+		if err != nil {
+			return nil, err
 		}
+		tools = append(tools, tool)
 	}
-	if n := len(messages) - 1; messages[n].Role == "assistant" {
-		messages, prefill = messages[:n], messages[n].Content
-	}
-	return messages, prefill, nil
+	return tools, checkNames(tools)
 }
 
-// encodePrefilled returns the tokens of a conversation up to the answer, and of the answer's beginning.
-func encodePrefilled(r *http.Request, m *runtime.Model, messages []runtime.Message, prefill string) ([]int32, error) {
-	ids, err := m.EncodeChat(r.Context(), messages)
-	if err != nil || prefill == "" {
-		return ids, err
+// prompt returns the prompt of a request.
+func (q *anthropicPrompt) prompt(r *http.Request, m *runtime.Model, messages []runtime.Message, prefill string, options []runtime.ChatOption) (*runtime.ChatPrompt, error) {
+	p, err := m.ChatPrompt(r.Context(), messages, options...)
+	if err == nil && prefill != "" {
+		p.Continue(prefill)
 	}
-	return append(ids, m.Tokenizer().Encode(prefill, false)...), nil
+	return p, err
 }
 
 // anthropicCountTokens answers /v1/messages/count_tokens. It waits for no place: nothing is run.
@@ -204,6 +189,10 @@ func (s *Server) anthropicCountTokens(w http.ResponseWriter, r *http.Request, bo
 	if err != nil {
 		return err
 	}
+	options, err := q.options()
+	if err != nil {
+		return err
+	}
 	sv, err := s.models.find(q.Model)
 	if err != nil {
 		return err
@@ -213,12 +202,12 @@ func (s *Server) anthropicCountTokens(w http.ResponseWriter, r *http.Request, bo
 	}
 	defer s.models.release(sv, s.opts.KeepAlive)
 	logged(r.Context(), "model", sv.Name)
-	ids, err := encodePrefilled(r, sv.model, messages, prefill)
+	p, err := q.prompt(r, sv.model, messages, prefill, options)
 	if err != nil {
 		return err
 	}
 	writeJSON(w, http.StatusOK, struct {
 		InputTokens int `json:"input_tokens"`
-	}{len(ids)})
+	}{len(p.Tokens)})
 	return nil
 }

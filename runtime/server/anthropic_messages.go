@@ -1,10 +1,12 @@
 package server
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 
 	"st/runtime"
+	"st/runtime/toolcall"
 )
 
 // anthropicRequest is the body of /v1/messages.
@@ -16,6 +18,11 @@ type anthropicRequest struct {
 	TopP          *float64 `json:"top_p"`
 	TopK          *int     `json:"top_k"`
 	Stream        bool     `json:"stream"`
+
+	OutputFormat responseFormat `json:"output_format"`
+	OutputConfig struct {
+		Format responseFormat `json:"format"`
+	} `json:"output_config"`
 }
 
 // generate returns what the request asks for.
@@ -29,7 +36,14 @@ func (q *anthropicRequest) generate() (g runtime.Generate, err error) {
 		return g, badField("stop_sequences", fmt.Sprintf("it has %d texts and may have %d", len(q.StopSequences), maxStops))
 	}
 	o := openAISampling{MaxTokens: q.MaxTokens, Temperature: q.Temperature, TopP: q.TopP, TopK: q.TopK, Stop: q.StopSequences}
-	return o.generate()
+	if g, err = o.generate(); err != nil {
+		return g, err
+	}
+	if g.Grammar, err = oneGrammar(g.Grammar, "output_format", q.OutputFormat.grammar); err != nil {
+		return g, err
+	}
+	g.Grammar, err = oneGrammar(g.Grammar, "output_config.format", q.OutputConfig.Format.grammar)
+	return g, err
 }
 
 // anthropicMessage is an answer.
@@ -44,9 +58,17 @@ type anthropicMessage struct {
 	Usage        anthropicUsage   `json:"usage"`
 }
 
+// anthropicBlock is a part of an answer: text, what the model thinks, or a call of a tool.
 type anthropicBlock struct {
-	Type string `json:"type"`
-	Text string `json:"text"`
+	Type string  `json:"type"`
+	Text *string `json:"text,omitempty"`
+
+	Thinking  *string `json:"thinking,omitempty"`
+	Signature *string `json:"signature,omitempty"` // of the thinking: it is empty
+
+	ID    string          `json:"id,omitempty"`
+	Name  string          `json:"name,omitempty"`
+	Input json.RawMessage `json:"input,omitempty"`
 }
 
 // anthropicUsage counts tokens. A prompt's are either those that were run or those that a cache held.
@@ -63,6 +85,9 @@ func (m *anthropicMessage) finish(r *runtime.Result) {
 	switch r.Stop {
 	case runtime.StopEOS:
 		reason = "end_turn"
+		if r.Message != nil && len(r.Message.ToolCalls) > 0 {
+			reason = "tool_use"
+		}
 	case runtime.StopText:
 		reason, m.StopSequence = "stop_sequence", &r.StopText
 	}
@@ -80,6 +105,10 @@ func (s *Server) anthropicMessages(w http.ResponseWriter, r *http.Request, body 
 	if err != nil {
 		return err
 	}
+	options, err := q.options()
+	if err != nil {
+		return err
+	}
 	g, err := q.generate()
 	if err != nil {
 		return err
@@ -89,7 +118,10 @@ func (s *Server) anthropicMessages(w http.ResponseWriter, r *http.Request, body 
 		return err
 	}
 	defer j.end()
-	prompt, err := encodePrefilled(r, j.model, messages, prefill)
+	prompt, err := q.prompt(r, j.model, messages, prefill, options)
+	if err == nil {
+		g, err = prompt.Options(g)
+	}
 	if err != nil {
 		return err
 	}
@@ -97,78 +129,34 @@ func (s *Server) anthropicMessages(w http.ResponseWriter, r *http.Request, body 
 	if q.Stream {
 		return (&anthropicStream{events: events{w: w}, message: answer}).write(r, j, prompt, g)
 	}
-	for p, err := range j.generate(r.Context(), prompt, g) {
+	for p, err := range j.answer(r.Context(), prompt, g) {
 		if err != nil {
 			return err
 		}
 		if p.Done != nil {
 			answer.finish(p.Done)
-			answer.Content = append(answer.Content, anthropicBlock{"text", p.Done.Text})
+			answer.Content = newAnthropicBlocks(p.Done.Message)
 		}
 	}
 	writeJSON(w, http.StatusOK, answer)
 	return nil
 }
 
-// anthropicStream writes an answer as events.
-type anthropicStream struct {
-	events
-	message *anthropicMessage
-}
-
-// anthropicEvent is an event of a stream.
-type anthropicEvent struct {
-	Type    string            `json:"type"`
-	Message *anthropicMessage `json:"message,omitempty"`
-	Index   *int              `json:"index,omitempty"`
-	Block   *anthropicBlock   `json:"content_block,omitempty"`
-	Delta   any               `json:"delta,omitempty"`
-	Usage   *anthropicUsage   `json:"usage,omitempty"`
-}
-
-// anthropicEnd is the delta of message_delta.
-type anthropicEnd struct {
-	StopReason   *string `json:"stop_reason"`
-	StopSequence *string `json:"stop_sequence"`
-}
-
-func (e *anthropicStream) emit(v anthropicEvent) bool { return e.send(v.Type, v) }
-
-// write generates, and sends what comes. The message starts as soon as its prompt is run, and while it is, pings tell that the server lives:
-// a long prompt takes longer than clients wait in silence.
-func (e *anthropicStream) write(r *http.Request, j *job, prompt []int32, g runtime.Generate) error {
-	g.Progress = func(done, total int) {
-		if done == 0 {
-			e.message.Usage = anthropicUsage{InputTokens: total, CacheReadTokens: len(prompt) - total}
-			e.emit(anthropicEvent{Type: "message_start", Message: e.message})
-			e.emit(anthropicEvent{Type: "content_block_start", Index: new(0), Block: &anthropicBlock{Type: "text"}})
-		}
-		e.emit(anthropicEvent{Type: "ping"})
+// newAnthropicBlocks returns the blocks of an answer: one at least. A call whose arguments are no JSON object is text.
+func newAnthropicBlocks(m *runtime.Message) (blocks []anthropicBlock) {
+	if m.Reasoning != "" {
+		blocks = append(blocks, anthropicBlock{Type: "thinking", Thinking: &m.Reasoning, Signature: new("")})
 	}
-	for p, err := range j.generate(r.Context(), prompt, g) {
-		if err != nil {
-			return e.fail(r, err)
-		}
-		if p.Text != "" && !e.emit(anthropicEvent{Type: "content_block_delta", Index: new(0), Delta: anthropicBlock{"text_delta", p.Text}}) {
-			return nil
-		}
-		if p.Done != nil {
-			e.message.finish(p.Done)
-			e.emit(anthropicEvent{Type: "content_block_stop", Index: new(0)})
-			e.emit(anthropicEvent{Type: "message_delta", Delta: anthropicEnd{e.message.StopReason, e.message.StopSequence}, Usage: &e.message.Usage})
-			e.emit(anthropicEvent{Type: "message_stop"})
+	if m.Content != "" || m.Reasoning == "" && len(m.ToolCalls) == 0 {
+		blocks = append(blocks, anthropicBlock{Type: "text", Text: &m.Content})
+	}
+	for _, c := range m.ToolCalls {
+		if isObject(c.Arguments) {
+			blocks = append(blocks, anthropicBlock{Type: "tool_use", ID: c.ID, Name: c.Name, Input: json.RawMessage(c.Arguments)})
+		} else {
+			text := toolcall.Hermes.Write([]toolcall.Call{{Name: c.Name, Arguments: c.Arguments}})
+			blocks = append(blocks, anthropicBlock{Type: "text", Text: &text})
 		}
 	}
-	return nil
-}
-
-// fail ends a stream with an error. One that comes before the stream has begun is returned.
-func (e *anthropicStream) fail(r *http.Request, err error) error {
-	if !e.begun {
-		return err
-	}
-	a := asError(err)
-	logged(r.Context(), "error", a.Code)
-	e.send("error", newAnthropicError(a))
-	return nil
+	return blocks
 }

@@ -58,7 +58,7 @@ func TestAnthropicMessages(t *testing.T) {
 	}
 	// The same prompt again: all but its last token is in the cache.
 	again := get[anthropicMessage](t, c, "/v1/messages", fmt.Sprintf(body, ""), "Authorization", "Bearer secret")
-	if u := again.Usage; u.InputTokens != 1 || u.CacheReadTokens != want.PromptTokens-1 || again.Content[0].Text != want.Text {
+	if u := again.Usage; u.InputTokens != 1 || u.CacheReadTokens != want.PromptTokens-1 || *again.Content[0].Text != want.Text {
 		t.Errorf("again: %+v", again)
 	}
 }
@@ -82,7 +82,7 @@ func TestAnthropicStream(t *testing.T) {
 		t.Errorf("%q, want %q", text, want.Text)
 	}
 	got := slices.Compact(slices.Clone(names))
-	if order := []string{"message_start", "content_block_start", "ping", "content_block_delta", "content_block_stop", "message_delta", "message_stop"}; !slices.Equal(got, order) {
+	if order := []string{"message_start", "ping", "content_block_start", "content_block_delta", "content_block_stop", "message_delta", "message_stop"}; !slices.Equal(got, order) {
 		t.Errorf("events are %q, want %q", got, order)
 	}
 	m := data[0]["message"].(map[string]any)
@@ -90,7 +90,7 @@ func TestAnthropicStream(t *testing.T) {
 	if content, ok := m["content"].([]any); !ok || len(content) != 0 || m["stop_reason"] != nil || m["usage"].(map[string]any)["input_tokens"] != float64(want.PromptTokens) {
 		t.Errorf("message_start has %v", m)
 	}
-	if b := data[1]; b["index"] != 0.0 || b["content_block"].(map[string]any)["type"] != "text" || b["content_block"].(map[string]any)["text"] != "" {
+	if b := data[slices.Index(names, "content_block_start")]; b["index"] != 0.0 || b["content_block"].(map[string]any)["type"] != "text" || b["content_block"].(map[string]any)["text"] != "" {
 		t.Errorf("content_block_start has %v", b)
 	}
 	end := data[len(data)-2]
@@ -113,19 +113,19 @@ func TestAnthropicOptions(t *testing.T) {
 	speak := `"messages": [{"role": "user", "content": "Speak"}]`
 	stop := strings.Fields(want.Text)[1]
 	if a := ask(fmt.Sprintf(`%s, "temperature": 0, "stop_sequences": ["never", %q]`, speak, stop)); *a.StopReason != "stop_sequence" || *a.StopSequence != stop ||
-		strings.Contains(a.Content[0].Text, stop) {
+		strings.Contains(*a.Content[0].Text, stop) {
 		t.Errorf("a stop sequence: %+v", a)
 	}
 	for _, fields := range []string{`"temperature": 1, "top_k": 1`, `"temperature": 1, "top_p": 0`, `"temperature": 0, "thinking": {"type": "disabled"}`,
 		`"temperature": 0, "tools": [{"name": "f"}], "tool_choice": {"type": "none"}`} {
-		if a := ask(speak + ", " + fields); a.Content[0].Text != want.Text {
+		if a := ask(speak + ", " + fields); *a.Content[0].Text != want.Text {
 			t.Errorf("%s: %+v, want %q", fields, a, want.Text)
 		}
 	}
 	// Messages of one role are one, and earlier thoughts are left out.
 	joined := say(t, g, runtime.Message{Role: "user", Content: "A\n\nB\n\nC"}, runtime.Message{Role: "assistant", Content: "D"}, user)
 	if a := ask(`"temperature": 0, "messages": [{"role": "user", "content": "A"}, {"role": "user", "content": [{"type": "text", "text": "B"}, {"type": "text", "text": "C"}]},
-		{"role": "assistant", "content": [{"type": "thinking", "thinking": "x", "signature": "y"}, {"type": "text", "text": "D"}]}, {"role": "user", "content": "Speak"}]`); a.Content[0].Text != joined.Text {
+		{"role": "assistant", "content": [{"type": "thinking", "thinking": "x", "signature": "y"}, {"type": "text", "text": "D"}]}, {"role": "user", "content": "Speak"}]`); *a.Content[0].Text != joined.Text {
 		t.Errorf("joined: %+v, want %q", a, joined.Text)
 	}
 	// A last message of the assistant is continued.
@@ -137,7 +137,7 @@ func TestAnthropicOptions(t *testing.T) {
 	}
 	rest := run(t, m, append(ids, m.Tokenizer().Encode(first, false)...), g)
 	list, _ := json.Marshal([]map[string]string{{"role": "user", "content": "Speak"}, {"role": "assistant", "content": first}})
-	if a := ask(`"temperature": 0, "messages": ` + string(list)); a.Content[0].Text != rest.Text || !strings.HasPrefix(first+rest.Text, want.Text) {
+	if a := ask(`"temperature": 0, "messages": ` + string(list)); *a.Content[0].Text != rest.Text || !strings.HasPrefix(first+rest.Text, want.Text) {
 		t.Errorf("after %q: %+v, want %q", first, a, rest.Text)
 	}
 	// A model that ends its text at once.
@@ -178,8 +178,8 @@ func TestAnthropicErrors(t *testing.T) {
 		{"/v1/messages", `{"model": "tiny", "max_tokens": 4, "messages": [{"role": "tool", "content": "x"}]}`, 400, "invalid_request_error", "messages.0.role"},
 		{"/v1/messages", `{"model": "tiny", "max_tokens": 4, "messages": [{"role": "user", "content": [{"type": "image"}]}]}`, 400, "invalid_request_error", `messages.0.content: it must be text: the models read no block of type "image"`},
 		{"/v1/messages", `{"model": "tiny", "max_tokens": 4, "messages": [{"role": "user", "content": 1}]}`, 400, "invalid_request_error", "messages.0.content"},
-		{"/v1/messages", `{"model": "tiny", "max_tokens": 4, "tools": [{}], ` + one + `}`, 400, "invalid_request_error", "tools: calls of tools are not supported"},
-		{"/v1/messages", `{"model": "tiny", "max_tokens": 4, "thinking": {"type": "enabled", "budget_tokens": 1024}, ` + one + `}`, 400, "invalid_request_error", "thinking"},
+		{"/v1/messages", `{"model": "tiny", "max_tokens": 4, "tools": [{}], ` + one + `}`, 400, "invalid_request_error", "tools.0.name: it is missing"},
+		{"/v1/messages", `{"model": "tiny", "max_tokens": 4, "thinking": {"type": "hard"}, ` + one + `}`, 400, "invalid_request_error", "thinking.type: it is \"hard\""},
 		{"/v1/messages", `{"model": "tiny", "max_tokens": 4, "top_p": 2, ` + one + `}`, 400, "invalid_request_error", "top_p: it is 2"},
 		{"/v1/messages", `{"model": "tiny", "max_tokens": 4, "stop_sequences": [1], ` + one + `}`, 400, "invalid_request_error", "stop_sequences"},
 		{"/v1/messages", `{"model": "claude", "max_tokens": 4, ` + one + `}`, 404, "not_found_error", `"claude"`},

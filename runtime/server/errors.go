@@ -46,6 +46,8 @@ var kinds = []struct {
 }{
 	{runtime.ErrContextFull, http.StatusBadRequest, "context_length_exceeded"},
 	{runtime.ErrOption, http.StatusBadRequest, "invalid_value"},
+	{runtime.ErrGrammar, http.StatusBadRequest, "invalid_grammar"},
+	{runtime.ErrTools, http.StatusBadRequest, "invalid_tools"},
 	{runtime.ErrEmptyPrompt, http.StatusBadRequest, "empty_prompt"},
 	{runtime.ErrNoTemplate, http.StatusBadRequest, "no_chat_template"},
 	{runtime.ErrNoTokenizer, http.StatusBadRequest, "no_tokenizer"},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -118,25 +119,34 @@ func (q *ollamaRequest) generate() (g runtime.Generate, err error) {
 	if o.NumPredict != nil {
 		g.MaxTokens = int(max(0, *o.NumPredict)) // 0, -1 and -2: until the text ends
 	}
-	switch format := string(q.Format); {
-	case format != "" && format != `""`:
-		return g, badField("format", "it is not supported: answers are text")
-	case q.Think != nil && string(q.Think) != "false":
-		return g, badField("think", fmt.Sprintf("%q does not support thinking", q.Model))
+	switch {
 	case q.TopLogProbs < 0 || q.TopLogProbs > maxTopLogProbs:
 		return g, badField("top_logprobs", fmt.Sprintf("it is %d and must be between 0 and %d", q.TopLogProbs, maxTopLogProbs))
 	case q.LogProbs:
 		g.LogProbs, g.TopLogProbs = true, q.TopLogProbs
 	}
-	return g, nil
+	g.Grammar, err = formatGrammar(q.Format)
+	return g, err
 }
 
-// variables returns what the chat template is told besides messages.
-func (q *ollamaRequest) variables() runtime.ChatOption {
+// thinks returns what the chat template is told of the field think: whether the model is to think. Some models have levels of it.
+func (q *ollamaRequest) thinks(m *runtime.Model) (runtime.ChatOption, error) {
+	think := false
 	if q.Think == nil {
-		return runtime.Variables(nil)
+		return runtime.Variables(nil), nil
 	}
-	return runtime.Variables(map[string]any{"enable_thinking": false})
+	var level string
+	switch {
+	case json.Unmarshal(q.Think, &think) == nil:
+	case json.Unmarshal(q.Think, &level) == nil && slices.Contains([]string{"low", "medium", "high", "max"}, level):
+		think = true
+	default:
+		return nil, badField("think", "it must be true, false, low, medium or high")
+	}
+	if think && !m.Reasons() {
+		return nil, badField("think", fmt.Sprintf("%q does not support thinking", q.Model))
+	}
+	return runtime.Variables(map[string]any{"enable_thinking": think}), nil
 }
 
 func (q *ollamaRequest) streams() bool { return q.Stream == nil || *q.Stream }
@@ -184,6 +194,7 @@ type ollamaAnswer struct {
 	CreatedAt  time.Time      `json:"created_at"`
 	Message    *ollamaMessage `json:"message,omitempty"`
 	Response   *string        `json:"response,omitempty"`
+	Thinking   string         `json:"thinking,omitempty"` // of /api/generate
 	Done       bool           `json:"done"`
 	DoneReason string         `json:"done_reason,omitempty"`
 	Context    []int32        `json:"context,omitempty"`
@@ -192,8 +203,20 @@ type ollamaAnswer struct {
 }
 
 type ollamaMessage struct {
-	Role    string `json:"role"`
-	Content string `json:"content"`
+	Role      string       `json:"role"`
+	Content   string       `json:"content"`
+	Thinking  string       `json:"thinking,omitempty"`
+	ToolCalls []ollamaCall `json:"tool_calls,omitempty"`
+}
+
+// ollamaCall is a call of a function. It comes whole.
+type ollamaCall struct {
+	ID       string `json:"id,omitempty"`
+	Function struct {
+		Index     int             `json:"index"`
+		Name      string          `json:"name"`
+		Arguments json.RawMessage `json:"arguments"`
+	} `json:"function"`
 }
 
 // ollamaMetrics tell how long an answer took, in nanoseconds.
@@ -204,77 +227,6 @@ type ollamaMetrics struct {
 	PromptEvalDuration time.Duration `json:"prompt_eval_duration,omitempty"`
 	EvalCount          int           `json:"eval_count,omitempty"`
 	EvalDuration       time.Duration `json:"eval_duration,omitempty"`
-}
-
-// ollamaWriter writes an answer.
-type ollamaWriter struct {
-	request *ollamaRequest
-	begun   time.Time
-	text    func(a *ollamaAnswer, text string) // sets the field of the protocol
-	context bool                               // the answer has its tokens
-}
-
-func (o *ollamaWriter) answer(text string) *ollamaAnswer {
-	a := &ollamaAnswer{Model: o.request.Model, CreatedAt: time.Now().UTC()}
-	o.text(a, text)
-	return a
-}
-
-// write generates, and writes what comes, as it comes or as a whole.
-func (o *ollamaWriter) write(w http.ResponseWriter, r *http.Request, j *job, prompt []int32, g runtime.Generate) error {
-	l := &lines{events{w: w}}
-	var probs chatChoice
-	for p, err := range j.generate(r.Context(), prompt, g) {
-		if err != nil {
-			return l.fail(r, err)
-		}
-		if g.LogProbs && p.Done == nil {
-			probs.add(j.model, &p)
-		}
-		if o.request.streams() && (p.Text != "" || probs.LogProbs != nil) {
-			a := o.answer(p.Text)
-			a.addLogProbs(&probs)
-			if !l.send(a) {
-				return nil
-			}
-		}
-		if p.Done == nil {
-			continue
-		}
-		text := p.Done.Text
-		if o.request.streams() {
-			text = ""
-		}
-		a := o.answer(text)
-		a.addLogProbs(&probs)
-		a.finish(p.Done, j, time.Since(o.begun))
-		if o.context {
-			a.Context = append(append(a.Context, prompt...), p.Done.Tokens...)
-			if id := p.Done.EndToken; id >= 0 {
-				a.Context = append(a.Context, id)
-			}
-		}
-		if !o.request.streams() {
-			writeJSON(w, http.StatusOK, a)
-		} else if !l.send(a) {
-			return nil
-		}
-	}
-	return nil
-}
-
-// addLogProbs moves what is known of tokens to an answer.
-func (a *ollamaAnswer) addLogProbs(c *chatChoice) {
-	if c.LogProbs != nil {
-		a.LogProbs, c.LogProbs = c.LogProbs.Content, nil
-	}
-}
-
-// finish makes an answer the last one.
-func (a *ollamaAnswer) finish(r *runtime.Result, j *job, total time.Duration) {
-	a.Done, a.DoneReason = true, finishReason(r)
-	a.ollamaMetrics = ollamaMetrics{TotalDuration: total, LoadDuration: j.queueTime + j.loadTime, PromptEvalCount: r.PromptTokens + r.CachedTokens,
-		PromptEvalDuration: r.PromptTime, EvalCount: len(r.Tokens), EvalDuration: r.DecodeTime}
 }
 
 // lines writes JSON values, each in a line.

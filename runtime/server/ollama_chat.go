@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"st/runtime"
 )
 
 // ollamaChatRequest is the body of /api/chat.
@@ -16,7 +18,9 @@ type ollamaChatRequest struct {
 
 // ollamaChat answers /api/chat.
 func (s *Server) ollamaChat(w http.ResponseWriter, r *http.Request, body []byte) error {
-	out := ollamaWriter{begun: time.Now(), text: func(a *ollamaAnswer, text string) { a.Message = &ollamaMessage{"assistant", text} }}
+	out := ollamaWriter{begun: time.Now(), set: func(a *ollamaAnswer, p *ollamaPart) {
+		a.Message = &ollamaMessage{"assistant", p.text, p.thinking, p.calls}
+	}}
 	var q ollamaChatRequest
 	out.request = &q.ollamaRequest
 	if err := decode(body, &q, ""); err != nil {
@@ -26,8 +30,9 @@ func (s *Server) ollamaChat(w http.ResponseWriter, r *http.Request, body []byte)
 	if err != nil {
 		return err
 	}
-	if len(q.Tools) > 0 {
-		return badField("tools", fmt.Sprintf("%q does not support tools", q.Model))
+	tools, err := readTools(q.Tools, false)
+	if err != nil {
+		return err
 	}
 	if len(q.Messages) == 0 {
 		return out.writeLoad(w, r, s)
@@ -44,11 +49,18 @@ func (s *Server) ollamaChat(w http.ResponseWriter, r *http.Request, body []byte)
 		return err
 	}
 	defer j.end()
-	prompt, err := j.model.EncodeChat(r.Context(), messages, q.variables())
+	think, err := q.thinks(j.model)
 	if err != nil {
 		return err
 	}
-	return out.write(w, r, j, prompt, g)
+	prompt, err := j.model.ChatPrompt(r.Context(), messages, think, runtime.Tools(tools...))
+	if err == nil {
+		g, err = prompt.Options(g)
+	}
+	if err != nil {
+		return err
+	}
+	return out.write(w, r, j, j.answer(r.Context(), prompt, g), g)
 }
 
 // refuseImages returns an error if a message has images.
@@ -74,7 +86,7 @@ func (o *ollamaWriter) writeLoad(w http.ResponseWriter, r *http.Request, s *Serv
 	if err != nil {
 		return err
 	}
-	a := o.answer("")
+	a := o.answer(&ollamaPart{})
 	a.Done, a.DoneReason = true, reason
 	if o.request.streams() {
 		(&lines{events{w: w}}).send(a)

@@ -36,11 +36,8 @@ func (q *ollamaGenerateRequest) check() error {
 	return nil
 }
 
-// encode returns the tokens of the prompt.
-func (q *ollamaGenerateRequest) encode(r *http.Request, m *runtime.Model) ([]int32, error) {
-	if q.Raw {
-		return m.EncodePrompt(q.Prompt)
-	}
+// chat returns the prompt of a request that is not raw.
+func (q *ollamaGenerateRequest) chat(r *http.Request, m *runtime.Model) (*runtime.ChatPrompt, error) {
 	var before []int32
 	if len(q.Context) > 0 {
 		var err error
@@ -52,13 +49,21 @@ func (q *ollamaGenerateRequest) encode(r *http.Request, m *runtime.Model) ([]int
 	if q.System != "" {
 		messages = []runtime.Message{{Role: "system", Content: q.System}, messages[0]}
 	}
-	ids, err := m.EncodeChat(r.Context(), messages, q.variables())
-	return append(before, ids...), err
+	think, err := q.thinks(m)
+	if err != nil {
+		return nil, err
+	}
+	p, err := m.ChatPrompt(r.Context(), messages, think)
+	if err != nil {
+		return nil, err
+	}
+	p.Tokens = append(before, p.Tokens...)
+	return p, nil
 }
 
 // ollamaGenerate answers /api/generate.
 func (s *Server) ollamaGenerate(w http.ResponseWriter, r *http.Request, body []byte) error {
-	out := ollamaWriter{begun: time.Now(), text: func(a *ollamaAnswer, text string) { a.Response = &text }}
+	out := ollamaWriter{begun: time.Now(), set: func(a *ollamaAnswer, p *ollamaPart) { a.Response, a.Thinking = &p.text, p.thinking }}
 	var q ollamaGenerateRequest
 	out.request = &q.ollamaRequest
 	if err := decode(body, &q, ""); err != nil {
@@ -79,10 +84,20 @@ func (s *Server) ollamaGenerate(w http.ResponseWriter, r *http.Request, body []b
 		return err
 	}
 	defer j.end()
-	prompt, err := q.encode(r, j.model)
+	if q.Raw {
+		prompt, err := j.model.EncodePrompt(q.Prompt)
+		if err != nil {
+			return err
+		}
+		return out.write(w, r, j, unread(j.generate(r.Context(), prompt, g)), g)
+	}
+	prompt, err := q.chat(r, j.model)
+	if err == nil {
+		g, err = prompt.Options(g)
+	}
 	if err != nil {
 		return err
 	}
-	out.context = !q.Raw
-	return out.write(w, r, j, prompt, g)
+	out.context = prompt.Tokens
+	return out.write(w, r, j, j.answer(r.Context(), prompt, g), g)
 }

@@ -178,9 +178,21 @@ func (s *Server) ollamaShow(w http.ResponseWriter, _ *http.Request, body []byte)
 	defer file.Close()
 	writeJSON(w, http.StatusOK, ollamaShowAnswer{
 		Modelfile: "FROM " + sv.Name + "\n", Parameters: ollamaParameters(&file.Generation), Template: file.ChatTemplate, Details: newOllamaDetails(&sv.ModelInfo),
-		ModelInfo: ollamaModelInfo(&sv.ModelInfo), Capabilities: []string{"completion"}, ModifiedAt: sv.Modified,
+		ModelInfo: ollamaModelInfo(&sv.ModelInfo), Capabilities: ollamaCapabilities(file.ChatTemplate), ModifiedAt: sv.Modified,
 	})
 	return nil
+}
+
+// ollamaCapabilities tells what a model with a chat template can do.
+func ollamaCapabilities(template string) []string {
+	all := []string{"completion"}
+	if template != "" {
+		all = append(all, "tools")
+	}
+	if runtime.Reasons(template) {
+		all = append(all, "thinking")
+	}
+	return all
 }
 
 // ollamaParameters writes what a model samples with, as a Modelfile would.

@@ -128,6 +128,8 @@ type openAISampling struct {
 	RepeatPenalty     *float64           `json:"repeat_penalty"`     // llama.cpp's
 	IgnoreEOS         bool               `json:"ignore_eos"`
 	CachePrompt       *bool              `json:"cache_prompt"` // llama.cpp's; as if true
+	Grammar           string             `json:"grammar"`      // llama.cpp's
+	JSONSchema        json.RawMessage    `json:"json_schema"`  // llama.cpp's
 	User              string             `json:"user"`
 }
 
@@ -177,6 +179,9 @@ func (o *openAISampling) generate() (g runtime.Generate, err error) {
 		g.Seed = new(uint64(*o.Seed))
 	}
 	if g.LogitBias, err = logitBias(o.LogitBias); err != nil {
+		return g, err
+	}
+	if g.Grammar, err = o.grammar(); err != nil {
 		return g, err
 	}
 	g.MaxTokens, err = maxTokens("max_tokens", o.MaxTokens, 0)
@@ -243,6 +248,9 @@ type openAIUsage struct {
 	Details          struct {
 		CachedTokens int `json:"cached_tokens"`
 	} `json:"prompt_tokens_details"`
+	CompletionDetails struct {
+		ReasoningTokens int `json:"reasoning_tokens"`
+	} `json:"completion_tokens_details"`
 }
 
 // add counts a text. The prompt of several choices counts once.
@@ -252,6 +260,7 @@ func (u *openAIUsage) add(r *runtime.Result, choice int) {
 		u.Details.CachedTokens += r.CachedTokens
 	}
 	u.CompletionTokens += len(r.Tokens)
+	u.CompletionDetails.ReasoningTokens += r.ReasoningTokens
 	u.TotalTokens = u.PromptTokens + u.CompletionTokens
 }
 

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"maps"
 	"net/http"
 
 	"st/runtime"
+	"st/runtime/toolcall"
 )
 
 // chatRequest is the body of /v1/chat/completions.
@@ -17,46 +19,14 @@ type chatRequest struct {
 	MaxCompletionTokens *int              `json:"max_completion_tokens"`
 	LogProbs            bool              `json:"logprobs"`
 	TopLogProbs         *int              `json:"top_logprobs"`
+	ReasoningEffort     string            `json:"reasoning_effort"`
 	Variables           map[string]any    `json:"chat_template_kwargs"` // vLLM's and llama.cpp's name
-	ResponseFormat      struct {
-		Type string `json:"type"`
-	} `json:"response_format"`
-	Tools      []json.RawMessage `json:"tools"`
-	ToolChoice json.RawMessage   `json:"tool_choice"`
-}
-
-// chatMessage is a message of a request.
-type chatMessage struct {
-	Role      string            `json:"role"`
-	Content   content           `json:"content"`
-	ToolCalls []json.RawMessage `json:"tool_calls"`
-}
-
-// readMessages reads the messages of a conversation. param is the field that they are in.
-func readMessages(list []json.RawMessage, param string) ([]runtime.Message, error) {
-	if len(list) == 0 {
-		return nil, badField(param, "there must be a message at least")
-	}
-	messages := make([]runtime.Message, len(list))
-	for i, data := range list {
-		var m chatMessage
-		path := fmt.Sprintf("%s[%d]", param, i)
-		if err := decode(data, &m, path); err != nil {
-			return nil, err
-		}
-		switch m.Role {
-		case "developer":
-			m.Role = "system"
-		case "system", "user", "assistant", "tool":
-		default:
-			return nil, badField(path+".role", fmt.Sprintf("it is %q and must be system, developer, user, assistant or tool", m.Role))
-		}
-		if len(m.ToolCalls) > 0 {
-			return nil, badField(path+".tool_calls", "calls of tools are not supported")
-		}
-		messages[i] = runtime.Message{Role: m.Role, Content: string(m.Content)}
-	}
-	return messages, nil
+	ResponseFormat      responseFormat    `json:"response_format"`
+	Tools               []json.RawMessage `json:"tools"`
+	ToolChoice          json.RawMessage   `json:"tool_choice"`
+	ParallelToolCalls   *bool             `json:"parallel_tool_calls"`
+	Functions           json.RawMessage   `json:"functions"`
+	FunctionCall        json.RawMessage   `json:"function_call"`
 }
 
 // generate returns what the request asks for.
@@ -67,11 +37,11 @@ func (q *chatRequest) generate() (g runtime.Generate, err error) {
 	if g.MaxTokens, err = maxTokens("max_completion_tokens", q.MaxCompletionTokens, g.MaxTokens); err != nil {
 		return g, err
 	}
-	switch t := q.ResponseFormat.Type; {
-	case t != "" && t != "text":
-		return g, badField("response_format", fmt.Sprintf("%q is not supported: answers are text", t))
-	case len(q.Tools) > 0 && string(q.ToolChoice) != `"none"`:
-		return g, badField("tools", "calls of tools are not supported")
+	switch {
+	case len(q.Functions) > 0:
+		return g, badField("functions", "it is not supported: use tools")
+	case len(q.FunctionCall) > 0:
+		return g, badField("function_call", "it is not supported: use tool_choice")
 	case q.TopLogProbs != nil && !q.LogProbs:
 		return g, badField("top_logprobs", "it needs logprobs")
 	case q.TopLogProbs != nil && (*q.TopLogProbs < 0 || *q.TopLogProbs > maxTopLogProbs):
@@ -80,7 +50,28 @@ func (q *chatRequest) generate() (g runtime.Generate, err error) {
 		g.TopLogProbs = *q.TopLogProbs
 	}
 	g.LogProbs = q.LogProbs
-	return g, nil
+	g.Grammar, err = oneGrammar(g.Grammar, "response_format", q.ResponseFormat.grammar)
+	return g, err
+}
+
+// options returns what the chat template is told besides messages.
+func (q *chatRequest) options() ([]runtime.ChatOption, error) {
+	tools, err := readTools(q.Tools, false)
+	if err != nil {
+		return nil, err
+	}
+	choice, err := readToolChoice(q.ToolChoice, q.ParallelToolCalls, tools)
+	return []runtime.ChatOption{runtime.Variables(withEffort(q.ReasoningEffort, q.Variables)), runtime.Tools(tools...), runtime.ChooseTools(choice)}, err
+}
+
+// withEffort adds to the variables of the chat template that the model is not to think, if the effort is none. Templates have no other degrees.
+func withEffort(effort string, variables map[string]any) map[string]any {
+	if effort != "none" {
+		return variables
+	}
+	all := map[string]any{"enable_thinking": false}
+	maps.Copy(all, variables)
+	return all
 }
 
 // chatCompletion is an answer, or a part of one if it is streamed.
@@ -96,14 +87,74 @@ type chatCompletion struct {
 type chatChoice struct {
 	Index        int           `json:"index"`
 	Message      *chatAnswer   `json:"message,omitempty"` // the whole of it
-	Delta        *chatAnswer   `json:"delta,omitempty"`   // or a part
+	Delta        *chatDelta    `json:"delta,omitempty"`   // or a part
 	LogProbs     *chatLogProbs `json:"logprobs"`
 	FinishReason *string       `json:"finish_reason"`
 }
 
 type chatAnswer struct {
-	Role    string  `json:"role,omitempty"`
-	Content *string `json:"content,omitempty"`
+	Role      string     `json:"role"`
+	Content   *string    `json:"content"` // null if there are only calls
+	Reasoning string     `json:"reasoning_content,omitempty"`
+	ToolCalls []chatCall `json:"tool_calls,omitempty"`
+}
+
+type chatDelta struct {
+	Role      string     `json:"role,omitempty"`
+	Content   *string    `json:"content,omitempty"`
+	Reasoning string     `json:"reasoning_content,omitempty"`
+	ToolCalls []chatCall `json:"tool_calls,omitempty"`
+}
+
+// chatCall is a call of a function, or a part of one: then only the first has id, type and name.
+type chatCall struct {
+	Index    *int   `json:"index,omitempty"`
+	ID       string `json:"id,omitempty"`
+	Type     string `json:"type,omitempty"`
+	Function struct {
+		Name      string `json:"name,omitempty"`
+		Arguments string `json:"arguments"`
+	} `json:"function"`
+}
+
+// newChatAnswer returns a whole answer.
+func newChatAnswer(m *runtime.Message) *chatAnswer {
+	a := &chatAnswer{Role: "assistant", Content: &m.Content, Reasoning: m.Reasoning}
+	if m.Content == "" && len(m.ToolCalls) > 0 {
+		a.Content = nil
+	}
+	for _, t := range m.ToolCalls {
+		c := chatCall{ID: t.ID, Type: "function"}
+		c.Function.Name, c.Function.Arguments = t.Name, t.Arguments
+		a.ToolCalls = append(a.ToolCalls, c)
+	}
+	return a
+}
+
+// newChatDelta returns a part of an answer; nil if there is nothing to tell.
+func newChatDelta(d *toolcall.Delta) *chatDelta {
+	c := chatCall{Index: &d.Call}
+	switch d.Kind {
+	case toolcall.Content:
+		return &chatDelta{Content: &d.Text}
+	case toolcall.Reasoning:
+		return &chatDelta{Reasoning: d.Text}
+	case toolcall.Begin:
+		c.ID, c.Type, c.Function.Name = d.ID, "function", d.Text
+	case toolcall.Arguments:
+		c.Function.Arguments = d.Text
+	default:
+		return nil
+	}
+	return &chatDelta{ToolCalls: []chatCall{c}}
+}
+
+// chatFinish is why an answer ended: also that tools are to be called, which a model tells by ending its text.
+func chatFinish(r *runtime.Result) string {
+	if reason := finishReason(r); reason != "stop" || len(r.Message.ToolCalls) == 0 {
+		return reason
+	}
+	return "tool_calls"
 }
 
 type chatLogProbs struct {
@@ -152,6 +203,10 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request, body []
 	if err != nil {
 		return err
 	}
+	options, err := q.options()
+	if err != nil {
+		return err
+	}
 	g, err := q.generate()
 	if err != nil {
 		return err
@@ -162,12 +217,15 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request, body []
 	}
 	defer j.end()
 	j.fresh = q.fresh()
-	prompt, err := j.model.EncodeChat(r.Context(), messages, runtime.Variables(q.Variables))
+	prompt, err := j.model.ChatPrompt(r.Context(), messages, options...)
+	if err == nil {
+		g, err = prompt.Options(g)
+	}
 	if err != nil {
 		return err
 	}
 	each := func(ctx context.Context, i int) iter.Seq2[runtime.Piece, error] {
-		return j.generate(ctx, prompt, choice(g, i))
+		return j.answer(ctx, prompt, choice(g, i))
 	}
 	answer := chatCompletion{ID: answerID("chatcmpl-"), Object: "chat.completion", Created: now(), Model: j.name}
 	if q.Stream {
@@ -176,7 +234,7 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request, body []
 	}
 	answer.Usage = &openAIUsage{}
 	for i := range q.choices() {
-		answer.Choices = append(answer.Choices, &chatChoice{Index: i, Message: &chatAnswer{Role: "assistant"}})
+		answer.Choices = append(answer.Choices, &chatChoice{Index: i})
 	}
 	for p, err := range j.choices(r.Context(), q.choices(), false, each) {
 		if err != nil {
@@ -185,7 +243,7 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request, body []
 		switch c := answer.Choices[p.choice]; {
 		case p.Done != nil:
 			answer.Usage.add(p.Done, p.choice)
-			c.Message.Content, c.FinishReason = &p.Done.Text, new(finishReason(p.Done))
+			c.Message, c.FinishReason = newChatAnswer(p.Done.Message), new(chatFinish(p.Done))
 		case g.LogProbs:
 			c.add(j.model, &p.Piece)
 		}
@@ -211,22 +269,19 @@ func streamChat(w http.ResponseWriter, r *http.Request, j *job, q *chatRequest, 
 		i := p.choice
 		if !begun[i] {
 			begun[i] = true
-			if !send(&chatChoice{Index: i, Delta: &chatAnswer{Role: "assistant", Content: new("")}}) {
+			if !send(&chatChoice{Index: i, Delta: &chatDelta{Role: "assistant", Content: new("")}}) {
 				return nil
 			}
 		}
-		if p.Text != "" || logProbs && p.Done == nil {
-			c := &chatChoice{Index: i, Delta: &chatAnswer{Content: &p.Text}}
-			if logProbs && p.Done == nil {
-				c.add(j.model, &p.Piece)
-			}
+		for _, c := range chatChunks(j.model, &p.Piece, logProbs) {
+			c.Index = i
 			if !send(c) {
 				return nil
 			}
 		}
 		if p.Done != nil {
 			usage.add(p.Done, i)
-			if !send(&chatChoice{Index: i, Delta: &chatAnswer{}, FinishReason: new(finishReason(p.Done))}) {
+			if !send(&chatChoice{Index: i, Delta: &chatDelta{}, FinishReason: new(chatFinish(p.Done))}) {
 				return nil
 			}
 		}
@@ -239,6 +294,22 @@ func streamChat(w http.ResponseWriter, r *http.Request, j *job, q *chatRequest, 
 	}
 	e.done()
 	return nil
+}
+
+// chatChunks returns what a piece tells. Its token's probabilities come with the first part, or alone if the text comes later.
+func chatChunks(m *runtime.Model, p *runtime.Piece, probabilities bool) (chunks []*chatChoice) {
+	for i := range p.Deltas {
+		if d := newChatDelta(&p.Deltas[i]); d != nil {
+			chunks = append(chunks, &chatChoice{Delta: d})
+		}
+	}
+	if probabilities && p.Done == nil {
+		if len(chunks) == 0 {
+			chunks = []*chatChoice{{Delta: &chatDelta{Content: new("")}}}
+		}
+		chunks[0].add(m, p)
+	}
+	return chunks
 }
 
 // fail ends a stream with an error of OpenAI's form. One that comes before the stream has begun is returned.

@@ -46,11 +46,12 @@ func TestResponses(t *testing.T) {
 	for _, tt := range []struct{ body, param, message string }{
 		{`{}`, "input", "missing"},
 		{`{"input": 1}`, "input", "a string or an array of messages"},
-		{`{"input": [{"type": "function_call_output"}]}`, "input[0].type", "not supported"},
+		{`{"input": [{"type": "item_reference"}]}`, "input[0].type", "not supported"},
+		{`{"input": [{"type": "function_call_output"}]}`, "input[0].call_id", "missing"},
 		{`{"input": [{"role": "user", "content": [{"type": "input_image"}]}]}`, "input[0].content", `"input_image"`},
 		{`{"input": "x", "previous_response_id": "resp_1"}`, "previous_response_id", "keeps no conversations"},
-		{`{"input": "x", "text": {"format": {"type": "json_schema"}}}`, "text.format", "not supported"},
-		{`{"input": "x", "tools": [{}]}`, "tools", "not supported"},
+		{`{"input": "x", "text": {"format": {"type": "json_schema"}}}`, "text.format.schema", "missing"},
+		{`{"input": "x", "tools": [{}]}`, "tools[0].type", "must be function"},
 	} {
 		if status, e := getError(t, c, "/v1/responses", tt.body); status != http.StatusBadRequest || e.Error.Param == nil || *e.Error.Param != tt.param ||
 			!strings.Contains(e.Error.Message, tt.message) {
@@ -65,6 +66,11 @@ func FuzzBodies(f *testing.F) {
 		`{"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}]}], "stop": ["x"], "n": 2, "logit_bias": {"5": 1.5}, "logprobs": true}`,
 		`{"prompt": [[1, 2], [3]], "max_tokens": 0, "echo": true, "logprobs": 1, "stream": true, "stream_options": {"include_usage": true}}`,
 		`{"input": [{"type": "message", "role": "user", "content": "a"}], "instructions": "b", "text": {"format": {"type": "text"}}}`,
+		`{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "{}"}}]},
+			{"role": "tool", "tool_call_id": "c", "content": "b"}], "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}], "tool_choice": "required", "max_tokens": 9}`,
+		`{"messages": [{"role": "user", "content": "a"}], "response_format": {"type": "json_schema", "json_schema": {"schema": {"type": "boolean"}}}, "max_tokens": 3}`,
+		`{"input": [{"type": "function_call", "call_id": "c", "name": "f", "arguments": "{"}, {"type": "function_call_output", "call_id": "c", "output": "x"}], "tools": [{"type": "function", "name": "f"}], "max_output_tokens": 3}`,
+		`{"prompt": "x", "grammar": "root ::= [a-z]+", "max_tokens": 3}`, `{"prompt": "x", "json_schema": {"type": ["null", "boolean"]}}`,
 		`{"prompt": "\ud800", "max_tokens": 1e3, "seed": -1}`, `[[[`, `{"messages": null}`,
 	} {
 		f.Add(body)

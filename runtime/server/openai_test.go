@@ -170,8 +170,8 @@ func TestChatRefuses(t *testing.T) {
 		{`{` + hi + `, "stream_options": {"include_usage": 1}}`, "stream_options.include_usage", "true or false"},
 		{`{` + hi + `, "top_logprobs": 2}`, "top_logprobs", "needs logprobs"},
 		{`{` + hi + `, "logprobs": true, "top_logprobs": 21}`, "top_logprobs", "between 0 and 20"},
-		{`{` + hi + `, "response_format": {"type": "json_object"}}`, "response_format", "not supported"},
-		{`{` + hi + `, "tools": [{"type": "function"}]}`, "tools", "not supported"},
+		{`{` + hi + `, "response_format": {"type": "xml"}}`, "response_format.type", `"xml"`},
+		{`{` + hi + `, "tools": [{"type": "function"}]}`, "tools[0].function", "missing"},
 		{`{"messages": [{"role": "user", "content": "` + strings.Repeat("word ", 2000) + `"}]}`, "", "the context is full"},
 	} {
 		status, e := getError(t, c, "/v1/chat/completions", tt.body)

@@ -22,6 +22,7 @@ type Delta struct {
 	Kind Kind
 	Call int // which one, counted from 0: of Begin, Arguments and End
 	Text string
+	ID   string // of Begin: left to those who give calls ids
 }
 
 // Options say what a parser looks for.
@@ -104,6 +105,9 @@ func (p *Parser) Close() []Delta {
 	}
 	return p.take()
 }
+
+// Thinking reports whether the answer is within reasoning.
+func (p *Parser) Thinking() bool { return p.state == thinking }
 
 func (p *Parser) take() []Delta {
 	p.seal()

@@ -1,0 +1,127 @@
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"st/runtime"
+)
+
+// chatMessage is a message of a request, as OpenAI's and Ollama's clients write it.
+type chatMessage struct {
+	Role         string          `json:"role"`
+	Content      content         `json:"content"`
+	Reasoning    string          `json:"reasoning_content"` // llama.cpp's, vLLM's and DeepSeek's name
+	Thinking     string          `json:"thinking"`          // Ollama's
+	ToolCalls    []chatToolCall  `json:"tool_calls"`
+	ToolCallID   string          `json:"tool_call_id"`
+	Name         string          `json:"name"`
+	ToolName     string          `json:"tool_name"` // Ollama's
+	FunctionCall json.RawMessage `json:"function_call"`
+}
+
+// chatToolCall is a call of a function by the model, in a request.
+type chatToolCall struct {
+	ID       string `json:"id"`
+	Type     string `json:"type"`
+	Function struct {
+		Name      string    `json:"name"`
+		Arguments arguments `json:"arguments"`
+	} `json:"function"`
+}
+
+// arguments are those of a call: JSON in a string, as OpenAI's clients write them, or the object itself, as Ollama's do.
+type arguments string
+
+func (a *arguments) UnmarshalJSON(data []byte) error {
+	var text string
+	if json.Unmarshal(data, &text) == nil {
+		*a = arguments(text)
+		return nil
+	}
+	*a = arguments(data)
+	return nil
+}
+
+// readMessages reads the messages of a conversation. param is the field that they are in.
+func readMessages(list []json.RawMessage, param string) ([]runtime.Message, error) {
+	if len(list) == 0 {
+		return nil, badField(param, "there must be a message at least")
+	}
+	var t transcript
+	for i, data := range list {
+		if err := t.add(data, fmt.Sprintf("%s[%d]", param, i)); err != nil {
+			return nil, err
+		}
+	}
+	return t.messages, nil
+}
+
+// transcript collects the messages of a conversation.
+type transcript struct {
+	messages []runtime.Message
+	names    map[string]string // of the functions that were called, by the ids of the calls
+}
+
+// add adds a message. path is where it stands.
+func (t *transcript) add(data json.RawMessage, path string) error {
+	var m chatMessage
+	if err := decode(data, &m, path); err != nil {
+		return err
+	}
+	switch m.Role {
+	case "developer":
+		m.Role = "system"
+	case "system", "user", "assistant", "tool":
+	default:
+		return badField(path+".role", fmt.Sprintf("it is %q and must be system, developer, user, assistant or tool", m.Role))
+	}
+	if len(m.FunctionCall) > 0 {
+		return badField(path+".function_call", "it is not supported: use tool_calls")
+	}
+	message := runtime.Message{Role: m.Role, Content: string(m.Content)}
+	switch m.Role {
+	case "assistant":
+		message.Reasoning = m.Reasoning + m.Thinking
+		for i, c := range m.ToolCalls {
+			at := fmt.Sprintf("%s.tool_calls[%d]", path, i)
+			switch {
+			case c.Type != "" && c.Type != "function":
+				return badField(at+".type", fmt.Sprintf("it is %q and must be function", c.Type))
+			case c.Function.Name == "":
+				return badField(at+".function.name", "it is missing")
+			}
+			message.ToolCalls = append(message.ToolCalls, t.call(c.ID, c.Function.Name, string(c.Function.Arguments)))
+		}
+	case "tool":
+		t.result(m.ToolCallID, m.Name+m.ToolName, string(m.Content))
+		return nil
+	}
+	t.messages = append(t.messages, message)
+	return nil
+}
+
+// call notes a call, and returns it.
+func (t *transcript) call(id, name, arguments string) runtime.ToolCall {
+	if t.names == nil {
+		t.names = map[string]string{}
+	}
+	t.names[id] = name
+	return runtime.ToolCall{ID: id, Name: name, Arguments: arguments}
+}
+
+// result adds what came of a call. An empty name is that of the function which was called.
+func (t *transcript) result(id, name, text string) {
+	if name == "" {
+		name = t.names[id]
+	}
+	t.messages = append(t.messages, runtime.ToolResult(runtime.ToolCall{ID: id, Name: name}, text))
+}
+
+// assistant returns the assistant's message that the next part belongs to: the last one, or a new one.
+func (t *transcript) assistant() *runtime.Message {
+	if n := len(t.messages); n == 0 || t.messages[n-1].Role != "assistant" {
+		t.messages = append(t.messages, runtime.Message{Role: "assistant"})
+	}
+	return &t.messages[len(t.messages)-1]
+}

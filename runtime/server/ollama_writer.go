@@ -1,0 +1,141 @@
+package server
+
+import (
+	"encoding/json"
+	"iter"
+	"net/http"
+	"time"
+
+	"st/runtime"
+	"st/runtime/toolcall"
+)
+
+// ollamaPart is a part of an answer, or the whole.
+type ollamaPart struct {
+	text, thinking string
+	calls          []ollamaCall
+}
+
+// ollamaWriter writes an answer.
+type ollamaWriter struct {
+	request *ollamaRequest
+	begun   time.Time
+	set     func(a *ollamaAnswer, p *ollamaPart) // sets the fields of the protocol
+	context []int32                              // nil: the answer has no tokens; else those of the prompt
+
+	call ollamaCall // that is being read
+	args string     // its arguments
+}
+
+func (o *ollamaWriter) answer(p *ollamaPart) *ollamaAnswer {
+	a := &ollamaAnswer{Model: o.request.Model, CreatedAt: time.Now().UTC()}
+	o.set(a, p)
+	return a
+}
+
+// write writes what comes, as it comes or as a whole.
+func (o *ollamaWriter) write(w http.ResponseWriter, r *http.Request, j *job, pieces iter.Seq2[runtime.Piece, error], g runtime.Generate) error {
+	l := &lines{events{w: w}}
+	var probs chatChoice
+	var whole ollamaPart
+	for p, err := range pieces {
+		if err != nil {
+			return l.fail(r, err)
+		}
+		if g.LogProbs && p.Done == nil {
+			probs.add(j.model, &p)
+		}
+		part := o.read(p.Deltas)
+		if !o.request.streams() {
+			whole.add(&part)
+		} else if part.text != "" || part.thinking != "" || len(part.calls) > 0 || probs.LogProbs != nil {
+			a := o.answer(&part)
+			a.addLogProbs(&probs)
+			if !l.send(a) {
+				return nil
+			}
+		}
+		if p.Done == nil {
+			continue
+		}
+		a := o.answer(&whole)
+		a.addLogProbs(&probs)
+		a.finish(p.Done, j, time.Since(o.begun))
+		if o.context != nil {
+			a.Context = append(append(a.Context, o.context...), p.Done.Tokens...)
+			if id := p.Done.EndToken; id >= 0 {
+				a.Context = append(a.Context, id)
+			}
+		}
+		if !o.request.streams() {
+			writeJSON(w, http.StatusOK, a)
+		} else if !l.send(a) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// read returns what deltas tell. Calls come when they are whole; one whose arguments are no JSON object is text.
+func (o *ollamaWriter) read(deltas []toolcall.Delta) (p ollamaPart) {
+	for _, d := range deltas {
+		switch d.Kind {
+		case toolcall.Content:
+			p.text += d.Text
+		case toolcall.Reasoning:
+			p.thinking += d.Text
+		case toolcall.Begin:
+			o.call, o.args = ollamaCall{ID: d.ID}, ""
+			o.call.Function.Index, o.call.Function.Name = d.Call, d.Text
+		case toolcall.Arguments:
+			o.args += d.Text
+		case toolcall.End:
+			if !isObject(o.args) {
+				p.text += toolcall.Hermes.Write([]toolcall.Call{{Name: o.call.Function.Name, Arguments: o.args}})
+				continue
+			}
+			o.call.Function.Arguments = json.RawMessage(o.args)
+			p.calls = append(p.calls, o.call)
+		}
+	}
+	return p
+}
+
+// add adds a part to the whole.
+func (p *ollamaPart) add(q *ollamaPart) {
+	p.text, p.thinking, p.calls = p.text+q.text, p.thinking+q.thinking, append(p.calls, q.calls...)
+}
+
+// isObject reports whether a text is a JSON object.
+func isObject(text string) bool {
+	var object map[string]json.RawMessage
+	return json.Unmarshal([]byte(text), &object) == nil && object != nil
+}
+
+// unread returns pieces whose text is content, of a prompt that is no chat.
+func unread(pieces iter.Seq2[runtime.Piece, error]) iter.Seq2[runtime.Piece, error] {
+	return func(yield func(runtime.Piece, error) bool) {
+		for p, err := range pieces {
+			if p.Text != "" {
+				p.Deltas = []toolcall.Delta{{Text: p.Text}}
+			}
+			if !yield(p, err) {
+				return
+			}
+		}
+	}
+}
+
+// addLogProbs moves what is known of tokens to an answer.
+func (a *ollamaAnswer) addLogProbs(c *chatChoice) {
+	if c.LogProbs != nil {
+		a.LogProbs, c.LogProbs = c.LogProbs.Content, nil
+	}
+}
+
+// finish makes an answer the last one.
+func (a *ollamaAnswer) finish(r *runtime.Result, j *job, total time.Duration) {
+	a.Done, a.DoneReason = true, finishReason(r)
+	a.ollamaMetrics = ollamaMetrics{TotalDuration: total, LoadDuration: j.queueTime + j.loadTime, PromptEvalCount: r.PromptTokens + r.CachedTokens,
+		PromptEvalDuration: r.PromptTime, EvalCount: len(r.Tokens), EvalDuration: r.DecodeTime}
+}

@@ -1,0 +1,98 @@
+package toolcall
+
+import (
+	"strings"
+
+	"st/runtime/grammar"
+	"st/runtime/grammar/automaton"
+)
+
+// Function is a function that may be called.
+type Function struct {
+	Name      string
+	Arguments *grammar.Grammar
+}
+
+// Writing says how answers with calls are written.
+type Writing struct {
+	Form *Form
+	// Special reports whether a marker is a special token, which no text spells; nil: none is.
+	Special func(marker string) bool
+	// Single allows one call; else there may be several.
+	Single bool
+}
+
+// Calls returns the grammar of answers that are calls.
+func (w *Writing) Calls(functions []Function) *grammar.Grammar {
+	return grammar.Sequence(w.text(w.Form.First), w.calls(functions))
+}
+
+// calls is what follows First.
+func (w *Writing) calls(functions []Function) *grammar.Grammar {
+	call := make([]*grammar.Grammar, len(functions))
+	for i, f := range functions {
+		call[i] = grammar.Sequence(grammar.Literal(w.Form.Head(f.Name)), f.Arguments, grammar.Literal(Tail))
+	}
+	one := grammar.Choice(call...)
+	more := grammar.Sequence()
+	if !w.Single {
+		more = grammar.Repeat(grammar.Sequence(w.text(w.Form.Between), one), 0, grammar.Unbounded)
+	}
+	return grammar.Sequence(one, more, w.text(w.Form.Last))
+}
+
+// Free returns the grammar of answers that are text, which calls may follow: what begins as a call, must be one, and calls end the answer.
+func (w *Writing) Free(functions []Function) *grammar.Grammar {
+	f := w.Form
+	if f.Bare {
+		return grammar.Choice(w.Calls(functions), notBeginning(`{"name":`))
+	}
+	free, begin := grammar.Without(f.Begin), grammar.Until(f.Begin)
+	if w.special(f.Begin) {
+		free, begin = grammar.Text(), grammar.Sequence(grammar.Text(), grammar.Token(f.Begin))
+	}
+	return grammar.Choice(free, grammar.Sequence(begin, w.text(strings.TrimPrefix(f.First, f.Begin)), w.calls(functions)))
+}
+
+// special reports whether a marker is a special token.
+func (w *Writing) special(marker string) bool { return w.Special != nil && w.Special(marker) }
+
+// text returns the grammar of a text in which markers may be special tokens.
+func (w *Writing) text(text string) *grammar.Grammar {
+	for _, marker := range []string{w.Form.Begin, w.Form.End} {
+		if marker == "" || !w.special(marker) {
+			continue
+		}
+		if before, after, ok := strings.Cut(text, marker); ok {
+			return grammar.Sequence(w.text(before), grammar.Token(marker), w.text(after))
+		}
+	}
+	return grammar.Literal(text)
+}
+
+// notBeginning returns the grammar of texts that do not begin with a word of ASCII.
+func notBeginning(word string) *grammar.Grammar {
+	texts := []*grammar.Grammar{grammar.Sequence()}
+	for i := range len(word) {
+		other := grammar.Class(automaton.NewSet(rune(word[i]), rune(word[i])).Negate())
+		texts = append(texts, grammar.Sequence(grammar.Literal(word[:i]), other, grammar.Text()))
+		if i > 0 {
+			texts = append(texts, grammar.Literal(word[:i]))
+		}
+	}
+	return grammar.Choice(texts...)
+}
+
+// ReasoningGrammar returns the grammar of reasoning and the tag that ends it. opened says that the prompt has opened it already. White
+// space may follow: line ends, as models write them.
+func ReasoningGrammar(tags Tags, special func(marker string) bool, opened bool) *grammar.Grammar {
+	w := Writing{Form: &Form{Begin: tags.Open, End: tags.Close}, Special: special}
+	thought := grammar.Until(tags.Close)
+	if w.special(tags.Close) {
+		thought = grammar.Sequence(grammar.Text(), grammar.Token(tags.Close))
+	}
+	if !opened {
+		thought = grammar.Sequence(w.text(tags.Open), thought)
+	}
+	return grammar.Sequence(thought, grammar.Repeat(grammar.Literal("\n"), 0, 2))
+}
