@@ -26,6 +26,8 @@ type architecture struct {
 	fused []fusedName
 	// unitNorms tells that checkpoints hold the weights of norms less 1.
 	unitNorms bool
+	// stacked are patterns of tensors that a checkpoint numbers from 0 on, and that lie one below the other in files, by their role.
+	stacked map[format.Role]string
 }
 
 // tensorName is what a checkpoint calls the tensors of a role. In the pattern "%d" stands for the layer, and a second one for the
@@ -45,7 +47,7 @@ type fusedName struct {
 	roles   []format.Role
 }
 
-var architectures = []*architecture{&smallThinker, &qwen3, &qwen3MoE, &gemma3, &phi3}
+var architectures = []*architecture{&smallThinker, &qwen3, &qwen3MoE, &gemma3, &gemma3n, &phi3}
 
 // architectureOf returns the architecture of a converted model.
 func architectureOf(c *format.Config) (*architecture, error) {
@@ -142,8 +144,14 @@ func hasRole(c *format.Config, role format.Role, layer int) bool {
 		return c.HasExperts(layer)
 	case role.PerExpert():
 		return !c.HasExperts(layer)
-	case role == format.RoleQueryNorm || role == format.RoleKeyNorm:
+	case role == format.RoleKeyNorm:
+		return c.QKNorm && c.KVLayer(layer) == layer
+	case role == format.RoleQueryNorm:
 		return c.QKNorm
+	case role == format.RoleKey || role == format.RoleValue:
+		return c.KVLayer(layer) == layer
+	case role == format.RoleAltUpCorrectScale:
+		return c.AltUp.CorrectScale
 	}
 	return true
 }

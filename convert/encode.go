@@ -195,8 +195,8 @@ func grow[T any](b *[]T, n int) []T {
 	return (*b)[:n]
 }
 
-// expert encodes an expert's whole record.
-func (e *encoder) expert(out []byte, r *format.Record, src []tensor) error {
+// tensors encodes a whole record.
+func (e *encoder) tensors(out []byte, r *format.Record, src []tensor) error {
 	clear(out)
 	for i := range r.Tensors {
 		t := &r.Tensors[i]

@@ -175,3 +175,133 @@ func TestGemmaUnknownTensor(t *testing.T) {
 		t.Errorf("error is %v, want one about %s", err, extra.Name)
 	}
 }
+
+func smallGemma3n(edit func(g *modeltest.Gemma)) *modeltest.Model {
+	g := modeltest.Gemma{Layers: 4, Hidden: 64, Heads: 4, KVHeads: 2, HeadDim: 32, FFN: 96, Vocab: 50, Context: 512, Sliding: []int{1, 0, 1, 0}, Window: 7,
+		Softcap: 30, AltUp: 4, Laurel: 32, PerLayer: 32, Sparsity: []float64{.9, 0, 0, 0}, Shared: 2, Clip: 120}
+	if edit != nil {
+		edit(&g)
+	}
+	return modeltest.NewGemma(g, 1)
+}
+
+// Every spelling of a config.json of Gemma 3n, with the defaults of Transformers.
+func TestGemma3nConfig(t *testing.T) {
+	type fields = map[string]any
+	null := json.RawMessage("null")
+	for _, tt := range []struct {
+		name string
+		set  fields
+		want func(*format.Config)
+	}{
+		{"defaults", fields{"intermediate_size": nil, "altup_num_inputs": nil, "altup_active_idx": nil, "altup_coef_clip": nil, "altup_correct_scale": nil,
+			"laurel_rank": nil, "hidden_size_per_layer_input": nil, "vocab_size_per_layer_input": nil, "final_logit_softcapping": nil,
+			"activation_sparsity_pattern": nil},
+			func(c *format.Config) {
+				c.FFN, c.LaurelRank, c.PerLayerInput, c.Sparsity = 16384, 64, &format.PerLayerInput{Size: 256, Vocab: 262144}, nil
+			}},
+		{"no softcap, no clip", fields{"final_logit_softcapping": null, "altup_coef_clip": null},
+			func(c *format.Config) { c.LogitSoftcap, c.AltUp.CoefClip = 0, 0 }},
+		{"twelve layers", fields{"num_hidden_layers": 12, "layer_types": nil, "activation_sparsity_pattern": null, "num_kv_shared_layers": 3},
+			func(c *format.Config) {
+				c.Layers, c.KVShared = 12, 3
+				c.RoPELayout, c.SlidingLayout, c.Sparsity = nil, nil, nil
+				for l := range 12 {
+					c.RoPELayout, c.SlidingLayout = append(c.RoPELayout, true), append(c.SlidingLayout, l%5 != 4)
+					c.Sparsity = append(c.Sparsity, map[bool]float64{true: .95}[l < 10])
+				}
+			}},
+		{"one sparsity", fields{"activation_sparsity_pattern": 0.5}, func(c *format.Config) { c.Sparsity = []float64{.5, .5, .5, .5} }},
+		{"networks alike", fields{"intermediate_size": []int{64, 64, 64, 64}}, func(c *format.Config) { c.FFN = 64 }},
+		{"networks that differ", fields{"intermediate_size": []int{64, 32, 64, 96}}, func(c *format.Config) { c.FFN, c.FFNLayout = 96, []int{64, 32, 64, 96} }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := convert.ParseConfig(edited(t, smallGemma3n(nil), tt.set))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := convert.ParseConfig(edited(t, smallGemma3n(nil), nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			tt.want(&want)
+			if d := cmp.Diff(want, got, cmpopts.EquateApprox(1e-12, 0)); d != "" {
+				t.Errorf("the config differs (-want +got):\n%s", d)
+			}
+		})
+	}
+	for _, tt := range []struct {
+		set  fields
+		want string
+	}{
+		{fields{"num_kv_shared_layers": 4}, "num_kv_shared_layers is 4"},
+		{fields{"num_kv_shared_layers": 3}, "kv_shared_layers is 3"},
+		{fields{"num_kv_shared_layers": nil}, "num_kv_shared_layers is 15"},
+		{fields{"altup_num_inputs": 1}, "altup has 1 inputs"},
+		{fields{"altup_active_idx": 4}, "number 4 is active"},
+		{fields{"altup_coef_clip": -1}, "altup_coef_clip is -1"},
+		{fields{"laurel_rank": 0}, "laurel_rank is 0"},
+		{fields{"hidden_size_per_layer_input": 0}, "hidden_size_per_layer_input is 0"},
+		{fields{"intermediate_size": []int{64}}, "intermediate_size has 1 entries"},
+		{fields{"intermediate_size": "many"}, "intermediate_size must be"},
+		{fields{"activation_sparsity_pattern": []float64{0, 0, 0, 1}}, "activation_sparsity_pattern: entry 3 is 1"},
+	} {
+		if _, err := convert.ParseConfig(edited(t, smallGemma3n(nil), tt.set)); !strings.Contains(fmt.Sprint(err), tt.want) {
+			t.Errorf("%v: error is %v, want %q", tt.set, err, tt.want)
+		}
+	}
+}
+
+// Keys and values of layers that share others', and scales that are turned off, are left out with a note. Layers that leave out neurons store them one
+// by one, and the table of the layers' own embeddings comes first.
+func TestGemma3nLayout(t *testing.T) {
+	plain, notes := convertModel(t, smallGemma3n(func(g *modeltest.Gemma) { g.NoCorrectScale = true }))
+	if want := "4 tensors that the model does not compute with are left out"; !strings.Contains(strings.Join(notes, "\n"), want) {
+		t.Errorf("the notes are %q, want %q", notes, want)
+	}
+	kept, notes := convertModel(t, smallGemma3n(func(g *modeltest.Gemma) { g.NoCorrectScale, g.KeepShared = true, true }))
+	if want := "10 tensors that the model does not compute with are left out"; !strings.Contains(strings.Join(notes, "\n"), want) {
+		t.Errorf("the notes are %q, want %q", notes, want)
+	}
+	if len(plain.Records()) != len(kept.Records()) {
+		t.Errorf("there are %d records, and %d without the tensors of shared layers", len(kept.Records()), len(plain.Records()))
+	}
+	if first := plain.Records()[0].Tensors[0].Role; first != format.RolePerLayerEmbedding {
+		t.Errorf("the first tensor is %s", first)
+	}
+	for l, sparse := range []bool{true, false, false, false} {
+		rec, down, _ := plain.Role(format.RoleDown, l)
+		if down.Transposed != sparse || (len(rec.Tensors) == 2) != sparse {
+			t.Errorf("layer %d: down is transposed: %t, in a record of %d tensors", l, down.Transposed, len(rec.Tensors))
+		}
+	}
+	if errs := plain.Verify(t.Context(), 2, nil); len(errs) > 0 {
+		t.Error(errs)
+	}
+}
+
+// A file that is quantized is what a conversion to the same type makes.
+func TestGemma3nQuantize(t *testing.T) {
+	dir := t.TempDir()
+	if err := smallGemma3n(nil).Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	for _, typ := range []quant.Type{quant.Q8_0, quant.Q4_0} {
+		_, want := convertTo(t, dir, convert.Options{Recipe: convert.Recipe{Type: typ}})
+		_, full := convertTo(t, dir, convert.Options{Recipe: convert.Recipe{Type: quant.F32}})
+		to := filepath.Join(t.TempDir(), "q.stm")
+		if _, err := convert.Quantize(t.Context(), full.Path(), to, convert.Options{Recipe: convert.Recipe{Type: typ}}); err != nil {
+			t.Fatal(err)
+		}
+		got, err := format.Open(to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer got.Close()
+		for i := range want.Records() {
+			if got.Records()[i].Checksum != want.Records()[i].Checksum {
+				t.Errorf("%s: record %d differs", typ, i)
+			}
+		}
+	}
+}

@@ -17,7 +17,7 @@ const memoryBudget = 256 << 20
 // chunkBytes is about how much of a large dense tensor is encoded at once.
 const chunkBytes = 4 << 20
 
-// chunk is a run of bytes of the output that is encoded at once: an expert, or some units of a dense tensor.
+// chunk is a run of bytes of the output that is encoded at once: a record of several tensors, such as an expert, or some units of a dense tensor.
 type chunk struct {
 	record   *format.Record
 	sources  []tensor
@@ -32,7 +32,7 @@ func (p *plan) chunks() []*chunk {
 	var all []*chunk
 	for i := range p.records {
 		r := &p.records[i]
-		if r.IsExpert() {
+		if len(r.Tensors) > 1 {
 			all = append(all, &chunk{record: r, sources: p.sources[i], bytes: r.Length, ready: make(chan struct{})})
 			continue
 		}
@@ -129,8 +129,8 @@ func (p *plan) write(ctx context.Context, w *format.Writer, opts Options) (nonfi
 }
 
 func (c *chunk) encode(e *encoder) error {
-	if c.record.IsExpert() {
-		return e.expert(c.data, c.record, c.sources)
+	if len(c.record.Tensors) > 1 {
+		return e.tensors(c.data, c.record, c.sources)
 	}
 	clear(c.data)
 	return e.tensor(c.data, c.record, &c.record.Tensors[0], c.sources[0], c.from, c.to)
@@ -142,7 +142,7 @@ func (p *plan) concurrency(threads int) (workers, inFlight int) {
 	for i := range p.records {
 		r := &p.records[i]
 		work = max(work, encoderMemory(r, p.sources[i]))
-		if r.IsExpert() || p.sources[i][0].Transposed() != r.Tensors[0].Transposed {
+		if len(r.Tensors) > 1 || p.sources[i][0].Transposed() != r.Tensors[0].Transposed {
 			data = max(data, r.Length)
 		} else {
 			data = max(data, chunkBytes, r.Tensors[0].Stride)

@@ -44,10 +44,18 @@ func newPlan(c *format.Config, w weights, recipe *Recipe) (*plan, error) {
 		return nil, err
 	}
 	for _, k := range dense {
-		switch k.role {
-		case format.RoleEmbedding:
+		switch {
+		case k.role == format.RolePerLayerEmbedding:
+			var src tensor
+			if src, err = p.take(k); err == nil {
+				err = p.dense(k, src, Embed, false)
+			}
+		case k.role == format.RoleUp && c.SparseFFN(k.layer):
+			err = p.neurons(k)
+		case k.role == format.RoleDown && c.SparseFFN(k.layer): // with up
+		case k.role == format.RoleEmbedding:
 			err = p.dense(k, head.embed, head.embedClass, head.isEmbed)
-		case format.RoleHead:
+		case k.role == format.RoleHead:
 			if !head.isEmbed {
 				err = p.dense(k, head.tensor, Head, true)
 			}
@@ -151,6 +159,26 @@ func (p *plan) dense(k key, src tensor, c Class, product bool) error {
 	}
 	layMatrix(&t, 0, product)
 	p.add(format.Record{Layer: k.layer, Expert: -1, Tensors: []format.Tensor{t}}, src)
+	return nil
+}
+
+// neurons plans the record of up and down of a layer that leaves out neurons.
+func (p *plan) neurons(up key) error {
+	down := up
+	down.role = format.RoleDown
+	var sources [2]tensor
+	var tensors [2]format.Tensor
+	for i, k := range []key{up, down} {
+		var err error
+		if sources[i], err = p.take(k); err != nil {
+			return err
+		}
+		if tensors[i], err = p.tensor(k, sources[i], Experts, k.role == format.RoleDown); err != nil {
+			return err
+		}
+	}
+	layNeurons(&tensors[0], &tensors[1], 0)
+	p.add(format.Record{Layer: up.layer, Expert: -1, Tensors: tensors[:]}, sources[:]...)
 	return nil
 }
 

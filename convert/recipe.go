@@ -17,7 +17,7 @@ type Class uint8
 // The classes that a recipe gives types to, and Exact: norms and routers, which are always F32.
 const (
 	Exact     Class = iota
-	Attention       // q, k, v and o
+	Attention       // q, k, v and o, and what else of Gemma 3n is multiplied beside them
 	Experts         // gate, up and down, of experts and of layers without experts
 	Embed           // the table that token embeddings are looked up in
 	Head            // the language-model head
@@ -31,11 +31,12 @@ func (c Class) String() string {
 // classOf returns the class of tensors of a role.
 func classOf(r format.Role) Class {
 	switch r {
-	case format.RoleEmbedding:
+	case format.RoleEmbedding, format.RolePerLayerEmbedding:
 		return Embed
 	case format.RoleHead:
 		return Head
-	case format.RoleQuery, format.RoleKey, format.RoleValue, format.RoleAttnOutput:
+	case format.RoleQuery, format.RoleKey, format.RoleValue, format.RoleAttnOutput, format.RolePerLayerModel, format.RoleAltUpProjection,
+		format.RoleAltUpUnembedding, format.RolePerLayerGate, format.RolePerLayerProjection, format.RoleLaurelLeft, format.RoleLaurelRight:
 		return Attention
 	case format.RoleGate, format.RoleUp, format.RoleDown:
 		return Experts

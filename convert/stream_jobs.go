@@ -27,7 +27,7 @@ type job struct {
 type jobKind uint8
 
 const (
-	// wholeExpert makes a record whose tensors lie together in the source.
+	// wholeExpert makes a record of several tensors, such as an expert, whose tensors lie together in the source.
 	wholeExpert jobKind = iota
 	// units makes units of a tensor, the only one of its record.
 	units
@@ -60,7 +60,7 @@ var (
 func (s *Stream) makeJobs(pairs [][2]tensor) error {
 	for i := range s.p.records {
 		r := &s.p.records[i]
-		if r.IsExpert() {
+		if len(r.Tensors) > 1 {
 			whole := &job{kind: wholeExpert, record: i}
 			for _, src := range s.p.sources[i] {
 				if err := s.need(whole, src, 0, src.Rows()); err != nil {
@@ -181,7 +181,7 @@ func (s *Stream) makeSum(j *job, e *encoder, a *format.Assembly, own *jobBuffers
 	switch j.kind {
 	case wholeExpert:
 		out := grow(&own.data, int(r.Length))
-		if err := e.expert(out, r, s.p.sources[j.record]); err != nil {
+		if err := e.tensors(out, r, s.p.sources[j.record]); err != nil {
 			return 0, err
 		}
 		return xxh3.Hash(out), a.WriteAt(j.record, out, 0)

@@ -53,6 +53,10 @@ func (s *source) tensors(model *format.Config) (*checkpointWeights, []string, er
 	if note := otherNote(others); note != "" {
 		notes = append(notes, note)
 	}
+	if n := w.leaveOut(); n > 0 {
+		notes = append(notes, fmt.Sprintf("%d tensors that the model does not compute with are left out: those of keys and values of layers that share them, "+
+			"and scales that config.json turns off", n))
+	}
 	switch {
 	case w.fp8 > 0:
 		notes = append(notes, fmt.Sprintf("%d tensors are FP8, of %d: what is made of them is no better", w.fp8, len(w.tensors)))
@@ -68,6 +72,22 @@ func (w *checkpointWeights) other(t *checkpoint.Tensor) string {
 		return ""
 	}
 	return otherPart(t.Name)
+}
+
+// leaveOut marks tensors that checkpoints have although the model does not compute with them, and returns their number.
+func (w *checkpointWeights) leaveOut() (n int) {
+	for _, role := range []format.Role{format.RoleKey, format.RoleValue, format.RoleKeyNorm, format.RoleAltUpCorrectScale} {
+		for l := range w.model.Layers {
+			if w.model.AltUp == nil || hasRole(w.model, role, l) {
+				continue
+			}
+			if t := w.names[w.arch.tensorName(key{role, l, -1})]; t != nil {
+				w.asked[t] = true
+				n++
+			}
+		}
+	}
+	return n
 }
 
 func (w *checkpointWeights) where() string  { return w.dir }
@@ -88,12 +108,32 @@ func (w *checkpointWeights) lookup(k key) (tensor, bool) {
 		}
 		return t, true
 	}
+	if pattern := w.arch.stacked[k.role]; pattern != "" {
+		return w.stack(pattern)
+	}
 	if f, name := w.arch.fusedOf(k); f != nil {
 		if t, ok := w.take(name); ok {
 			return f.tensor(t, w.model, k), true
 		}
 	}
 	return nil, false
+}
+
+// stack returns the matrices of a pattern one below the other; ok is false if there are none. If their shapes differ, it is the first, which the
+// plan refuses.
+func (w *checkpointWeights) stack(pattern string) (t tensor, ok bool) {
+	var s stackedTensor
+	for i := 0; ; i++ {
+		part, ok := w.take(fmt.Sprintf(pattern, i))
+		if !ok {
+			break
+		}
+		if len(part.shape) != 2 || i > 0 && !slices.Equal(part.shape, s.parts[0].shape) {
+			return part, true
+		}
+		s.parts = append(s.parts, part)
+	}
+	return s, len(s.parts) > 0
 }
 
 // take returns a whole tensor, with its scales if it has any.
@@ -159,6 +199,53 @@ func (w *checkpointWeights) unknown(c *format.Config) tensor {
 		}
 	}
 	return nil
+}
+
+// stackedTensor is several matrices of one shape, one below the other.
+type stackedTensor struct{ parts []checkpointTensor }
+
+func (s stackedTensor) Name() string             { return s.parts[0].Name() }
+func (s stackedTensor) File() string             { return s.parts[0].File() }
+func (s stackedTensor) Shape() []int             { return []int{s.Rows(), s.Cols()} }
+func (s stackedTensor) Rows() int                { return len(s.parts) * s.parts[0].Rows() }
+func (s stackedTensor) Cols() int                { return s.parts[0].Cols() }
+func (s stackedTensor) Transposed() bool         { return false }
+func (s stackedTensor) Type() (quant.Type, bool) { return 0, false }
+
+func (s stackedTensor) Bytes() (n int64) {
+	for _, p := range s.parts {
+		n += p.Bytes()
+	}
+	return n
+}
+
+func (s stackedTensor) spans(row, n int) (all []span, ok bool) {
+	ok = true
+	s.each(row, n, func(p checkpointTensor, row, n int) {
+		more, known := p.spans(row, n)
+		all, ok = append(all, more...), ok && known
+	})
+	return all, ok
+}
+
+func (s stackedTensor) Read(dst []float32, row, n int, buf *readBuffer) error {
+	var err error
+	s.each(row, n, func(p checkpointTensor, row, n int) {
+		if err == nil {
+			err = p.Read(dst[:n*s.Cols()], row, n, buf)
+			dst = dst[n*s.Cols():]
+		}
+	})
+	return err
+}
+
+// each calls do with the parts that have rows [row, row+n), and which of theirs those are.
+func (s stackedTensor) each(row, n int, do func(p checkpointTensor, row, n int)) {
+	for per := s.parts[0].Rows(); n > 0; {
+		k := min(n, per-row%per)
+		do(s.parts[row/per], row%per, k)
+		row, n = row+k, n-k
+	}
 }
 
 // checkpointTensor is a tensor of a checkpoint, or rows and columns of one from row and col on.

@@ -15,6 +15,8 @@ type AltUp struct {
 	Active int `json:"active"`
 	// CorrectScale: the layers' embeddings are gated by the active vector times learned weights.
 	CorrectScale bool `json:"correct_scale"`
+	// CoefClip bounds the weights of the coefficients that correct; 0: it does not.
+	CoefClip float64 `json:"coef_clip,omitempty"`
 }
 
 // PerLayerInput are embeddings of a token for each layer, from a table [Vocab, layers·Size] of which a token reads one row. Tokens
@@ -101,6 +103,9 @@ func (c *Config) validateGemma() error {
 	}
 	if a := c.AltUp; a != nil && (a.Inputs < 2 || a.Inputs > maxAltUp || a.Active < 0 || a.Active >= a.Inputs) {
 		return fmt.Errorf("altup has %d inputs, of which number %d is active: there must be 2 to %d, counted from 0", a.Inputs, a.Active, maxAltUp)
+	}
+	if a := c.AltUp; a != nil && a.CoefClip != 0 && !positive(a.CoefClip) {
+		return fmt.Errorf("altup.coef_clip is %v: it must be positive", a.CoefClip)
 	}
 	if p := c.PerLayerInput; p != nil && (p.Size < 1 || p.Size > maxWidth/c.Layers || p.Vocab < 1 || p.Vocab > maxVocab) {
 		return fmt.Errorf("per_layer_input has a size of %d and a vocabulary of %d: for %d layers at most %d and %d are supported", p.Size, p.Vocab,

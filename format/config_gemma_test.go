@@ -47,6 +47,7 @@ func TestGemmaConfig(t *testing.T) {
 		"kv_shared_layers is 3":       func(c *Config) { c.KVShared = 3 },
 		"laurel_rank":                 func(c *Config) { c.LaurelRank = -1 },
 		"altup":                       func(c *Config) { c.AltUp.Active = 4 },
+		"altup.coef_clip":             func(c *Config) { c.AltUp.CoefClip = -1 },
 		"per_layer_input":             func(c *Config) { c.PerLayerInput.Size = maxWidth },
 	} {
 		c := gemma()

@@ -61,7 +61,7 @@ func NewPartCollector(c *format.Config, p Part, add AddScaled) *Collector {
 		layer, covariance := &k.layers[l], p.From <= l && l < p.To
 		*layer = layerSums{in: input(c.Hidden, covariance), out: input(c.Heads*c.HeadDim, covariance), ffn: input(c.Hidden, covariance)}
 		if !c.HasExperts(l) {
-			layer.down = input(c.FFN, covariance)
+			layer.down = input(c.FFNOf(l), covariance)
 			continue
 		}
 		layer.experts, layer.expertsDown = make([]sums, c.MoE.Experts), make([]sums, c.MoE.Experts)
@@ -173,7 +173,7 @@ func (k *Collector) FFNInput(layer int, x []float32) {
 func (k *Collector) DownInput(layer, expert int, x, weights []float32) {
 	l := &k.layers[layer]
 	if expert < 0 {
-		l.down.all(x, k.config.FFN, k.add)
+		l.down.all(x, k.config.FFNOf(layer), k.add)
 		return
 	}
 	if !k.part.Means {

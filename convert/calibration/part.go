@@ -59,7 +59,7 @@ func (p Part) Bytes(c *format.Config) (n int64) {
 		}
 		switch {
 		case !c.HasExperts(l):
-			input(c.FFN, covariance)
+			input(c.FFNOf(l), covariance)
 		case p.Means:
 			n += (8 + 4 + 4) * int64(c.MoE.Experts) * int64(c.Hidden+c.MoE.ExpertFFN) // means of each expert, and then of all
 		}

@@ -265,7 +265,7 @@ func (s *Statistics) Check(c *format.Config) error {
 			}
 		} else if err == nil {
 			if err = input(ffnIn(l), 1, c.Hidden); err == nil && has(downIn(l)) {
-				err = input(downIn(l), 1, c.FFN)
+				err = input(downIn(l), 1, c.FFNOf(l))
 			}
 		}
 	}

@@ -121,6 +121,12 @@ func NewGemma(g Gemma, seed uint64) *Model {
 		}
 		matrix(p+"self_attn.q_proj", g.Heads*g.HeadDim, g.Hidden)
 		norm(p+"self_attn.q_norm", g.HeadDim)
+		if g.n() { // products of queries and keys are not scaled otherwise
+			q := m.Tensor(p + "self_attn.q_norm.weight").Data
+			for i := range q {
+				q[i] = round(g.DType, float64(q[i])/math.Sqrt(float64(g.HeadDim)))
+			}
+		}
 		if g.kvLayer(l) == l || g.KeepShared {
 			matrix(p+"self_attn.k_proj", g.KVHeads*g.HeadDim, g.Hidden)
 			matrix(p+"self_attn.v_proj", g.KVHeads*g.HeadDim, g.Hidden)

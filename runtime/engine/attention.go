@@ -63,9 +63,9 @@ type attentionScratch struct {
 	tile     []float32 // [PositionTile, head_dim] keys or values
 }
 
-func newAttention(c *format.Config, threads, rows int, batch *kvBatch, a *arena) *attention {
+func newAttention(c *format.Config, threads, rows int, a *arena) *attention {
 	scale := cmp.Or(c.AttentionScale, 1/math.Sqrt(float64(c.HeadDim)))
-	at := &attention{heads: c.Heads, kvHeads: c.KVHeads, headDim: c.HeadDim, scale: float32(scale), batch: batch, scratch: make([]attentionScratch, threads)}
+	at := &attention{heads: c.Heads, kvHeads: c.KVHeads, headDim: c.HeadDim, scale: float32(scale), scratch: make([]attentionScratch, threads)}
 	n, d := (min(queryBlock, rows)*c.Heads/c.KVHeads+1)&^1, c.HeadDim
 	for i := range at.scratch {
 		at.scratch[i] = attentionScratch{
@@ -77,9 +77,9 @@ func newAttention(c *format.Config, threads, rows int, batch *kvBatch, a *arena)
 	return at
 }
 
-// run computes a layer's attention for the rows of all segments.
-func (a *attention) run(p *pool, layer, window int, segs []segment) error {
-	a.layer, a.window, a.segs = layer, window, segs
+// run computes attention to a layer's keys and values for the rows of all segments, whose own are in batch.
+func (a *attention) run(p *pool, layer, window int, batch *kvBatch, segs []segment) error {
+	a.layer, a.window, a.batch, a.segs = layer, window, batch, segs
 	a.jobs, a.merges = a.jobs[:0], a.merges[:0]
 	parts := 0
 	for s := range segs {

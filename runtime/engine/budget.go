@@ -146,13 +146,13 @@ func NeededMemory(r *format.Reader, opts Options) int64 {
 	return n + reserveBytes
 }
 
-// lookupBytes returns the memory that reading the rows of a batch of tokens takes, where the embedding table is not kept.
-func lookupBytes(r *format.Reader, batch int) int64 {
-	_, t, isHead := embedRecord(r)
-	if t == nil || isHead {
-		return 0
+// lookupBytes returns the memory that reading the rows of a batch of tokens takes, from tables that are not kept.
+func lookupBytes(r *format.Reader, batch int) (n int64) {
+	_, tables := denseRecords(r)
+	for _, rec := range tables {
+		n += int64(batch) * rowBytes(&rec.Tensors[0])
 	}
-	return int64(batch) * rowBytes(t)
+	return n
 }
 
 // mebibytes rounds up, so that what it says is enough.

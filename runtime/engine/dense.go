@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"st/format"
 )
@@ -10,10 +11,13 @@ import (
 // denseMemory holds the dense part of a file: the whole file as it is mapped, or a copy of that part.
 type denseMemory struct {
 	data    []byte
-	base    int64  // offset of data in the file
-	block   *block // of a copy
-	partial bool   // a copy without the table that token embeddings are looked up in
+	base    int64            // offset of data in the file
+	block   *block           // of a copy
+	without []*format.Record // tables that the copy does not have, since rows of them are read one by one
 }
+
+// has reports whether a record is in memory, or mapped into it.
+func (d *denseMemory) has(rec *format.Record) bool { return !slices.Contains(d.without, rec) }
 
 func (d *denseMemory) record(rec *format.Record) []byte {
 	return d.data[rec.Offset-d.base:][:rec.Length]
@@ -22,19 +26,28 @@ func (d *denseMemory) record(rec *format.Record) []byte {
 // readChunk is how much of the dense part is read at once.
 const readChunk = 1 << 20
 
-// denseRecords returns the dense records that every token reads, and the embedding table if only rows of it are read.
-func denseRecords(r *format.Reader) (resident []*format.Record, lookup *format.Record) {
+// denseRecords returns the dense records that every token reads, and the tables of which a token reads a row: that of the layers' own embeddings,
+// and the embedding table if it is not the head too.
+func denseRecords(r *format.Reader) (resident, tables []*format.Record) {
 	table, _, isHead := embedRecord(r)
+	perLayer, _, _ := r.Role(format.RolePerLayerEmbedding, -1)
 	for i := range r.Records() {
 		switch rec := &r.Records()[i]; {
 		case rec.IsExpert():
-		case rec == table && !isHead:
-			lookup = rec
+		case rec == table && !isHead || rec == perLayer:
+			tables = append(tables, rec)
 		default:
 			resident = append(resident, rec)
 		}
 	}
-	return resident, lookup
+	return resident, tables
+}
+
+// verifiedTables returns the tables that are verified when a model is opened. That of the layers' own embeddings can be most of the file: reading it
+// would take longer than anything else, and tokens read few of its rows.
+func verifiedTables(r *format.Reader, tables []*format.Record) []*format.Record {
+	perLayer, _, _ := r.Role(format.RolePerLayerEmbedding, -1)
+	return slices.DeleteFunc(slices.Clone(tables), func(rec *format.Record) bool { return rec == perLayer })
 }
 
 // pages returns the run of whole pages that hold the bytes [from, to) of a file.
@@ -42,7 +55,7 @@ func pages(from, to int64) (int64, int64) {
 	return from / format.Alignment * format.Alignment, (to + format.Alignment - 1) / format.Alignment * format.Alignment
 }
 
-// denseBytes returns the memory that a copy of the dense part takes, apart from an embedding table of which rows are read.
+// denseBytes returns the memory that a copy of the dense part takes, apart from tables of which rows are read.
 func denseBytes(r *format.Reader) (n int64) {
 	resident, _ := denseRecords(r)
 	end := int64(0)
@@ -57,7 +70,7 @@ func denseBytes(r *format.Reader) (n int64) {
 // loadDense reads the dense part past the page cache, and verifies it; a table of which only rows are used is verified too,
 // but not kept.
 func loadDense(ctx context.Context, r *format.Reader, f format.File, p *pool, m *memory) (denseMemory, error) {
-	resident, lookup := denseRecords(r)
+	resident, tables := denseRecords(r)
 	if len(resident) == 0 {
 		return denseMemory{}, fmt.Errorf("%s has no dense part", r.Path())
 	}
@@ -67,7 +80,7 @@ func loadDense(ctx context.Context, r *format.Reader, f format.File, p *pool, m 
 	if err != nil {
 		return denseMemory{}, err
 	}
-	d := denseMemory{data: b.bytes(), base: base, block: b, partial: lookup != nil}
+	d := denseMemory{data: b.bytes(), base: base, block: b, without: tables}
 
 	// What is read: whole pages, in pieces that the threads share. Records that share a page are read together.
 	type piece struct {
@@ -83,14 +96,12 @@ func loadDense(ctx context.Context, r *format.Reader, f format.File, p *pool, m 
 			pieces = append(pieces, piece{rec, from, at})
 		}
 	}
-	err = eachError(ctx, p, len(pieces)+1, func(i int) error {
-		switch {
-		case i < len(pieces):
+	verify := verifiedTables(r, tables)
+	err = eachError(ctx, p, len(pieces)+len(verify), func(i int) error {
+		if i < len(pieces) {
 			return r.ReadPart(f, pieces[i].rec, d.data[pieces[i].from-base:pieces[i].to-base], pieces[i].from)
-		case lookup != nil:
-			return r.VerifyRecord(ctx, f, lookup)
 		}
-		return nil
+		return r.VerifyRecord(ctx, f, verify[i-len(pieces)])
 	})
 	if err == nil {
 		err = eachError(ctx, p, len(resident), func(i int) error { return r.Check(resident[i], d.record(resident[i])) })

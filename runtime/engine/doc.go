@@ -20,7 +20,8 @@
 // owns the activations; an architecture, such as smallthinker.go, writes its layer in them. router.go picks experts, store.go brings them: out of
 // the mapped file (store_mapped.go) or, within a memory budget (budget.go), into slots that they share (store_streamed.go). attention.go attends
 // over kvcache.go with the angles of rope.go. ffn.go runs feed-forward networks: those of ReLU, whose inactive neurons are skipped (relu.go), and
-// those of dense activations (gated.go). predict.go computes logits. All of them hand their work to the threads of pool.go, in parts whose results
+// those of dense activations (gated.go), and those of layers that leave out most neurons (sparse.go). altup.go and perlayer.go hold what only Gemma
+// 3n has. predict.go computes logits. All of them hand their work to the threads of pool.go, in parts whose results
 // do not depend on which thread computes them. profile.go counts the time by stage, and observe.go passes activations to observers. memory.go counts
 // what is taken outside Go's heap. The loops that take the time are in package kernel; which experts stay in memory is decided by package experts.
 package engine

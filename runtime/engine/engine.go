@@ -64,6 +64,7 @@ type Engine struct {
 	weights  *weights
 	arch     architecture
 	lookup   *rowReader // reads token embeddings; nil: they are in memory
+	perLayer *rowReader // reads the layers' own embeddings; nil: there are none, or they are in memory
 	store    store      // nil: the model has no experts
 	streamed *streamedStore
 	budget   *Budget // nil: none
@@ -222,6 +223,9 @@ func (e *Engine) openStreamed(ctx context.Context, opts *Options) error {
 	if w := &e.weights.embed; w.bytes == nil {
 		e.lookup = newRowReader(r, f, w.record, w.tensor)
 	}
+	if w := &e.weights.perLayer; w.tensor != nil && w.bytes == nil {
+		e.perLayer = newRowReader(r, f, w.record, w.tensor)
+	}
 	if e.streamed == nil {
 		return nil
 	}
@@ -236,15 +240,13 @@ func (e *Engine) openStreamed(ctx context.Context, opts *Options) error {
 // verifyDense checks the dense records. Those that every token reads are checked in the mapping, which brings them into memory; an embedding table
 // of which a token reads one row is read past it, so that the rest of it takes no memory.
 func (e *Engine) verifyDense(ctx context.Context) error {
-	resident, lookup := denseRecords(e.reader)
-	err := eachError(ctx, e.pool, len(resident)+1, func(i int) error {
-		switch {
-		case i < len(resident):
+	resident, tables := denseRecords(e.reader)
+	tables = verifiedTables(e.reader, tables)
+	err := eachError(ctx, e.pool, len(resident)+len(tables), func(i int) error {
+		if i < len(resident) {
 			return e.reader.Check(resident[i], e.dense.record(resident[i]))
-		case lookup != nil:
-			return e.reader.VerifyRecord(ctx, nil, lookup)
 		}
-		return nil
+		return e.reader.VerifyRecord(ctx, nil, tables[i-len(resident)])
 	})
 	return e.explain(err)
 }
@@ -298,8 +300,10 @@ func (e *Engine) stop() {
 	if e.store != nil {
 		e.store.stop()
 	}
-	if e.lookup != nil {
-		e.lookup.close()
+	for _, r := range []*rowReader{e.lookup, e.perLayer} {
+		if r != nil {
+			r.close()
+		}
 	}
 }
 

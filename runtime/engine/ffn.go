@@ -20,6 +20,7 @@ type feedForward struct {
 	out    []float32      // [choices, hidden] outputs, in the order of route.tokens
 	relu   *reluFFN       // nil: the activation is dense
 	gated  *gatedFFN      // nil: the activation is ReLU
+	sparse *sparseFFN     // nil: no layer without experts leaves out neurons
 }
 
 // chosenExpert is an expert and the rows that chose it.
@@ -48,6 +49,7 @@ func newFeedForward(p *pass, a *arena) *feedForward {
 	} else {
 		f.gated = newGatedFFN(f, a)
 	}
+	f.sparse = newSparseFFN(f, a)
 	return f
 }
 

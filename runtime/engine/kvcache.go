@@ -12,7 +12,7 @@ const kvPagePositions = 256
 // kvLayout is how the KV cache of a sequence lies in memory: the same for all sequences of an engine.
 //
 // A layer keeps the positions that later tokens can still see, in slots. A layer with a window is a ring: position p is kept in slot p mod
-// window. Slots are cut into pages of 256; a strip is page i of every layer that has so many, in one block of memory.
+// window. A layer that attends to another's keys and values has no slots. Slots are cut into pages of 256; a strip is page i of every layer that has so many, in one block of memory.
 type kvLayout struct {
 	typ      quant.Type
 	heads    int // KV heads
@@ -25,6 +25,9 @@ func newKVLayout(c *format.Config, t KVType, context int) *kvLayout {
 	kv := &kvLayout{typ: t.quant(), heads: c.KVHeads, headDim: c.HeadDim, slots: make([]int, c.Layers)}
 	kv.rowBytes = kv.typ.RowBytes(c.HeadDim)
 	for l := range kv.slots {
+		if c.KVLayer(l) != l {
+			continue
+		}
 		kv.slots[l] = context
 		if w := c.Window(l); w > 0 {
 			kv.slots[l] = min(context, w)
@@ -153,7 +156,7 @@ func (kv *kvCache) shrink(n int) {
 func (kv *kvLayout) overwritten(n, length int) bool {
 	for _, slots := range kv.slots {
 		// Positions below length − slots are gone; token n needs those from n + 1 − slots on.
-		if length > slots && n+1 < length {
+		if slots > 0 && length > slots && n+1 < length {
 			return true
 		}
 	}

@@ -50,6 +50,7 @@ type pass struct {
 	qkv    [3][]float32  // [rows, heads·head_dim] queries; keys and values with KV heads
 	proj   []float32     // [rows, hidden] what add adds to x
 	kvRows kvBatch
+	shared map[int]*kvBatch // by layer, of those whose keys and values later layers attend to: they move into the cache after the last layer
 	rope   *rope
 	local  *rope // of the layers that slide; nil: that of the others
 	attn   *attention
@@ -57,10 +58,12 @@ type pass struct {
 	logits []float32     // [headBatch, vocab]
 	all    []int32       // 0, 1, 2, …: the index of a whole batch
 	tokens []int32       // of the rows
+	ids    []int32       // of the rows: rows of the table of the layers' own embeddings
 	router []float32     // [rows, experts]
 	choice *route
 	guess  *guess
 	ffn    *feedForward
+	altUp  *altUp        // nil: the residual stream is x alone
 	peek   *kernel.Input // [rows, hidden] what a later layer's router is foreseen to see, where that is normalised
 	routes []int32       // [layers, rows, top-k] the experts they chose, if there is a trace
 	active []int32       // [rows, top-k] neurons of the experts they chose, if somebody observes them
@@ -80,10 +83,12 @@ type threadScratch struct {
 // jobState is what the pool's threads work on. Tasks are made once, since a closure for every job would be garbage; their arguments are here.
 type jobState struct {
 	products  [3]product
+	quantize  *kernel.Input
 	norm      []float32 // weights of normalize, or nil
 	residual  []float32 // of normalize: what is added to x before, or nil
 	post      []float32 // of normalize: weights of the norm of the residual, or nil
 	attn      *attentionWeights
+	batch     *kvBatch  // that doPut fills; nil: none
 	head      []float32 // [headRows, vocab]
 	headRows  int
 	headAlone bool // every row as if it were alone
@@ -98,7 +103,7 @@ func newPass(e *Engine, rows, alone int, a *arena) *pass {
 	p := &pass{Engine: e, a: a, store: e.store, rows: rows, alone: alone, x: take[float32](a, rows*c.Hidden), normed: input(rows, c.Hidden),
 		mixed: input(rows, c.Heads*c.HeadDim), proj: take[float32](a, rows*c.Hidden), rope: newRope(c.Rotated(), c.RoPETheta, c.RoPEScaling, rows, a),
 		head: input(min(headBatch, rows), c.Hidden), logits: take[float32](a, min(headBatch, rows)*c.Vocab),
-		all: take[int32](a, rows), tokens: take[int32](a, rows), threads: make([]threadScratch, e.threads),
+		all: take[int32](a, rows), tokens: take[int32](a, rows), ids: take[int32](a, rows), threads: make([]threadScratch, e.threads),
 	}
 	if r := c.LocalRoPE; r != nil {
 		p.local = newRope(c.Rotated(), r.Theta, r.Scaling, rows, a)
@@ -112,7 +117,13 @@ func newPass(e *Engine, rows, alone int, a *arena) *pass {
 	}
 	size := c.KVHeads * rows * e.kv.rowBytes
 	p.kvRows = kvBatch{kvPage{take[byte](a, size), take[byte](a, size)}, rows}
-	p.attn = newAttention(c, e.threads, rows, &p.kvRows, a)
+	p.shared = map[int]*kvBatch{}
+	for l := range c.Layers {
+		if k := c.KVLayer(l); k != l && p.shared[k] == nil {
+			p.shared[k] = &kvBatch{kvPage{take[byte](a, size), take[byte](a, size)}, rows}
+		}
+	}
+	p.attn = newAttention(c, e.threads, rows, a)
 	p.attn.between = func() {
 		if e.streamed == nil { // which may be bringing this layer's experts
 			e.interject(p)
@@ -128,6 +139,9 @@ func newPass(e *Engine, rows, alone int, a *arena) *pass {
 		}
 	}
 	p.ffn = newFeedForward(p, a)
+	if c.AltUp != nil {
+		p.altUp = newAltUp(p, a)
+	}
 	p.do.multiply, p.do.normalize, p.do.put = p.doMultiply, p.doNormalize, p.doPut
 	p.do.quantize, p.do.pick, p.do.lookup, p.do.head = p.doQuantize, p.doPick, p.doLookup, p.doHead
 	return p
@@ -187,6 +201,9 @@ func (p *pass) run(leader *request) error {
 	}
 	if p.err != nil {
 		return p.err
+	}
+	for l, batch := range p.shared {
+		p.commit(l, batch)
 	}
 	// What was computed from a file that is being overwritten is worth nothing: the mapping shows the new bytes, and rows of embeddings are read
 	// without a checksum.
@@ -343,6 +360,8 @@ func (p *pass) multiplyUnits(thread int, m *product, from, to int) {
 type attentionWeights struct {
 	q, k, v, o   kernel.Matrix
 	qNorm, kNorm []float32 // [head_dim]; nil: queries and keys are not normalised
+	vNorm        []float32 // [head_dim] ones; nil: values are not normalised
+	kv           int       // the layer whose keys and values these are: another one, if the layer has no k and v
 	rotate       bool      // RoPE
 	local        bool      // with the angles of the layers that slide
 	window       int       // positions that a token attends to, itself counted in; 0: all
@@ -354,31 +373,51 @@ func (p *pass) attend(l int, w *attentionWeights) {
 	if p.observer != nil && p.err == nil {
 		p.observer.AttentionInput(l, p.normed.F[:p.n*c.Hidden])
 	}
-	p.multiply(product{p.qkv[0], &w.q, p.normed}, product{p.qkv[1], &w.k, p.normed}, product{p.qkv[2], &w.v, p.normed})
+	products := []product{{p.qkv[0], &w.q, p.normed}, {p.qkv[1], &w.k, p.normed}, {p.qkv[2], &w.v, p.normed}}
+	own := w.kv == l
+	if !own {
+		products = products[:1]
+	}
+	p.multiply(products...)
 	p.clock.lap(StageQKV)
 	if p.err != nil {
 		return
 	}
-	p.now.attn = w
+	batch := p.shared[w.kv]
+	later := batch != nil // it moves into the cache later: other layers attend to what the cache has now
+	if !later {
+		batch = &p.kvRows
+	}
+	p.now.attn, p.now.batch = w, batch
+	if !own {
+		p.now.batch = nil
+	}
 	p.check(p.pool.split(p.n, 4, &p.do.put))
 	p.clock.lap(StageKV)
 	if p.err == nil {
-		p.check(p.attn.run(p.pool, l, w.window, p.segs))
+		p.check(p.attn.run(p.pool, w.kv, w.window, batch, p.segs))
 	}
 	if p.err != nil {
 		return
 	}
-	for i := range p.segs {
-		seg := &p.segs[i]
-		seg.session.kv.commit(l, &p.kvRows, seg.row, seg.start, seg.n)
+	if !later {
+		p.commit(l, batch)
 	}
-	p.check(p.pool.split(p.n, 8, &p.do.quantize))
+	p.quantize(p.mixed)
 	if p.observer != nil {
 		p.observer.AttentionOutput(l, p.mixed.F[:p.n*c.Heads*c.HeadDim])
 	}
 	p.clock.lap(StageAttention)
 	p.multiply(product{p.proj, &w.o, p.mixed})
 	p.clock.lap(StageOutput)
+}
+
+// commit moves a layer's keys and values of the rows into the caches.
+func (p *pass) commit(l int, batch *kvBatch) {
+	for i := range p.segs {
+		seg := &p.segs[i]
+		seg.session.kv.commit(l, batch, seg.row, seg.start, seg.n)
+	}
 }
 
 // doPut normalises and rotates rows' queries and keys, and stores keys and values in the type of the cache.
@@ -390,11 +429,18 @@ func (p *pass) doPut(_, from, to int) {
 		for h := range c.Heads {
 			p.turn(q[h*d:][:d], w.qNorm, t)
 		}
+		batch := p.now.batch
+		if batch == nil {
+			continue
+		}
 		for h := range c.KVHeads {
 			p.turn(k[h*d:][:d], w.kNorm, t)
-			at := (h*p.kvRows.rows + t) * p.kv.rowBytes
-			p.kv.encode(p.kvRows.k[at:][:p.kv.rowBytes], k[h*d:][:d])
-			p.kv.encode(p.kvRows.v[at:][:p.kv.rowBytes], v[h*d:][:d])
+			if w.vNorm != nil {
+				kernel.RMSNorm(v[h*d:][:d], v[h*d:][:d], w.vNorm, c.RMSNormEps)
+			}
+			at := (h*batch.rows + t) * p.kv.rowBytes
+			p.kv.encode(batch.k[at:][:p.kv.rowBytes], k[h*d:][:d])
+			p.kv.encode(batch.v[at:][:p.kv.rowBytes], v[h*d:][:d])
 		}
 	}
 }
@@ -413,8 +459,16 @@ func (p *pass) turn(x, norm []float32, row int) {
 	}
 }
 
+// quantize makes the rows of an input ready to be multiplied.
+func (p *pass) quantize(x *kernel.Input) {
+	if p.err == nil {
+		p.now.quantize = x
+		p.check(p.pool.split(p.n, 8, &p.do.quantize))
+	}
+}
+
 func (p *pass) doQuantize(_, from, to int) {
 	for t := from; t < to; t++ {
-		p.mixed.Quantize(t)
+		p.now.quantize.Quantize(t)
 	}
 }

@@ -72,6 +72,19 @@ func (r *rowReader) span(id int32) (from, to int64) {
 
 // rows fills dst [len(ids), cols] with rows. When ctx is cancelled, reads that are under way are left to end by themselves.
 func (r *rowReader) rows(ctx context.Context, dst []float32, ids []int32) error {
+	q, err := r.read(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for i := range ids {
+		r.decode(q, i, dst[i*r.tensor.Cols:])
+	}
+	r.request = q
+	return nil
+}
+
+// read reads rows, to be decoded before the next call. It gives the request to the caller, who puts it back when it is decoded.
+func (r *rowReader) read(ctx context.Context, ids []int32) (*rowRequest, error) {
 	q := r.request
 	r.request = nil
 	if q == nil {
@@ -88,29 +101,33 @@ func (r *rowReader) rows(ctx context.Context, dst []float32, ids []int32) error 
 		select {
 		case r.work <- q:
 		case <-ctx.Done():
-			return ctx.Err()
+			return nil, ctx.Err()
 		case <-r.closed:
-			return ErrClosed
+			return nil, ErrClosed
 		}
 	}
 	select {
 	case <-q.done:
 	case <-ctx.Done():
-		return ctx.Err()
+		return nil, ctx.Err()
 	case <-r.closed:
-		return ErrClosed
+		return nil, ErrClosed
 	}
-	r.request = q
-	for i, id := range ids {
+	for i := range ids {
 		if q.errs[i] != nil {
-			return q.errs[i]
+			r.request = q
+			return nil, q.errs[i]
 		}
-		from, to := r.span(id)
-		first, _ := pages(from, to)
-		row := q.bufs[int64(i)*r.bytes:]
-		r.tensor.DecodeUnitRow(dst[i*r.tensor.Cols:][:r.tensor.Cols], row[from-first:to-first], int(id))
 	}
-	return nil
+	return q, nil
+}
+
+// decode stores row i of those that were read in dst [cols]. Several goroutines may call it at once.
+func (r *rowReader) decode(q *rowRequest, i int, dst []float32) {
+	from, to := r.span(q.ids[i])
+	first, _ := pages(from, to)
+	row := q.bufs[int64(i)*r.bytes:]
+	r.tensor.DecodeUnitRow(dst[:r.tensor.Cols], row[from-first:to-first], int(q.ids[i]))
 }
 
 // close ends the threads, and a call that waits for a disk that stalls. Closing twice does nothing.

@@ -11,10 +11,11 @@ import (
 
 // weights are what every architecture has: the embedding table, the final norm, the head, and where experts are.
 type weights struct {
-	embed   embedding
-	norm    []float32
-	head    kernel.Matrix     // [vocab, hidden]
-	experts [][]expertWeights // by layer; nil where a layer has none
+	embed    embedding
+	perLayer embedding // the layers' own; the tensor is nil if there are none
+	norm     []float32
+	head     kernel.Matrix     // [vocab, hidden]
+	experts  [][]expertWeights // by layer; nil where a layer has none
 }
 
 // architecture is a kind of model: it has bound the weights of its layers by their roles, and takes the rows of a pass through them.
@@ -23,6 +24,7 @@ type architecture interface{ layer(p *pass, l int) }
 // architectures are the kinds of models that the engine runs, by the name in a file's config.
 var architectures = map[string]func(b *binder) architecture{
 	"gemma3":       newGemma3,
+	"gemma3n":      newGemma3n,
 	"phi3":         newPhi3,
 	"qwen3":        newQwen3,
 	"qwen3moe":     newQwen3,
@@ -64,6 +66,11 @@ type binder struct {
 
 // tensor returns a dense tensor that must have the given shape; layer is −1 for what belongs to none.
 func (b *binder) tensor(role format.Role, layer, rows, cols int) (*format.Record, *format.Tensor) {
+	return b.stored(role, layer, rows, cols, false)
+}
+
+// stored is tensor for one that may be stored transposed.
+func (b *binder) stored(role format.Role, layer, rows, cols int, transposed bool) (*format.Record, *format.Tensor) {
 	rec, t, ok := b.r.Role(role, layer)
 	switch {
 	case b.err != nil:
@@ -72,7 +79,7 @@ func (b *binder) tensor(role format.Role, layer, rows, cols int) (*format.Record
 	case !ok:
 		b.err = fmt.Errorf("%w: layer %d has no tensor of role %s", format.ErrCorrupt, layer, role)
 	default:
-		b.shape(t, rows, cols, false)
+		b.shape(t, rows, cols, transposed)
 	}
 	return rec, t
 }
@@ -111,28 +118,59 @@ func (b *binder) vector(role format.Role, layer, n int) []float32 {
 	return v
 }
 
+// numbers returns the numbers of a matrix [rows, cols], row by row.
+func (b *binder) numbers(role format.Role, layer, rows, cols int) []float32 {
+	rec, t := b.tensor(role, layer, rows, cols)
+	if b.err != nil {
+		return nil
+	}
+	v := make([]float32, rows*cols)
+	for r := range rows {
+		t.DecodeRow(v[r*cols:][:cols], b.dense.record(rec), r)
+	}
+	return v
+}
+
 // attention binds the weights of a layer's attention; window and RoPE are as the config says.
 func (b *binder) attention(l int) attentionWeights {
 	c := b.c
 	q, kv := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
 	w := attentionWeights{
-		q: b.matrix(format.RoleQuery, l, q, c.Hidden), k: b.matrix(format.RoleKey, l, kv, c.Hidden), v: b.matrix(format.RoleValue, l, kv, c.Hidden),
-		o: b.matrix(format.RoleAttnOutput, l, c.Hidden, q), rotate: c.RoPELayout[l], window: c.Window(l),
+		kv: c.KVLayer(l), q: b.matrix(format.RoleQuery, l, q, c.Hidden), o: b.matrix(format.RoleAttnOutput, l, c.Hidden, q), rotate: c.RoPELayout[l], window: c.Window(l),
 		local: c.LocalRoPE != nil && c.SlidingLayout[l],
 	}
 	if c.QKNorm {
-		w.qNorm, w.kNorm = b.vector(format.RoleQueryNorm, l, c.HeadDim), b.vector(format.RoleKeyNorm, l, c.HeadDim)
+		w.qNorm = b.vector(format.RoleQueryNorm, l, c.HeadDim)
+	}
+	if w.kv != l {
+		return w
+	}
+	w.k, w.v = b.matrix(format.RoleKey, l, kv, c.Hidden), b.matrix(format.RoleValue, l, kv, c.Hidden)
+	if c.QKNorm {
+		w.kNorm = b.vector(format.RoleKeyNorm, l, c.HeadDim)
 	}
 	return w
 }
 
-// feedForward binds the network of a layer without experts. Its activation is dense: only experts' neurons are skipped.
+// feedForward binds the network of a layer without experts. Its activation is dense, unless the layer leaves out neurons: down is stored by neuron
+// then.
 func (b *binder) feedForward(l int) kernel.Expert {
 	c := b.c
 	if c.Activation == format.ReLU {
 		b.fail("layer %d has no experts, and the activation is ReLU, which only experts may have", l)
 	}
 	ffn := c.FFNOf(l)
+	if c.SparseFFN(l) {
+		w := kernel.Expert{Gate: b.matrix(format.RoleGate, l, ffn, c.Hidden), Up: b.matrix(format.RoleUp, l, ffn, c.Hidden)}
+		rec, t := b.stored(format.RoleDown, l, ffn, c.Hidden, true)
+		if b.err == nil {
+			w.Down = matrix(t, b.dense.record(rec))
+		}
+		if w.Up.Grouped || w.Down.Grouped {
+			b.err = fmt.Errorf("%w: layer %d: up and down are not stored by neuron", format.ErrCorrupt, l)
+		}
+		return w
+	}
 	return kernel.Expert{
 		Gate: b.matrix(format.RoleGate, l, ffn, c.Hidden), Up: b.matrix(format.RoleUp, l, ffn, c.Hidden),
 		Down: b.matrix(format.RoleDown, l, c.Hidden, ffn),
@@ -210,8 +248,16 @@ func bind(r *format.Reader, dense denseMemory) (*weights, architecture, error) {
 	rec, t := b.tensor(format.RoleEmbedding, -1, c.Vocab, c.Hidden)
 	_, _, isHead := embedRecord(r)
 	w.embed = embedding{tensor: t, record: rec, isHead: isHead}
-	if b.err == nil && (isHead || !dense.partial) {
+	if b.err == nil && dense.has(rec) {
 		w.embed.bytes = dense.record(rec)
+	}
+	if in := c.PerLayerInput; in != nil {
+		rec, t := b.tensor(format.RolePerLayerEmbedding, -1, in.Vocab, c.Layers*in.Size)
+		if b.err == nil {
+			if w.perLayer = (embedding{tensor: t, record: rec}); dense.has(rec) {
+				w.perLayer.bytes = dense.record(rec)
+			}
+		}
 	}
 	head := format.RoleHead
 	if isHead {

@@ -50,6 +50,9 @@ func (m *Matrix) row(i int) (quants, scales []byte) {
 	return quants, scales
 }
 
+// Part returns the matrix of n rows from first on, where a unit begins: a multiple of [Matrix.UnitRows].
+func (m *Matrix) Part(first, n int) Matrix { return m.rows(first, n) }
+
 // rows returns the matrix of up to n rows from first on, where a unit begins.
 func (m *Matrix) rows(first, n int) Matrix {
 	part := *m

@@ -15,7 +15,9 @@ type Class string
 // The classes of tensors, and of what a file holds besides them.
 const (
 	Embedding Class = "embedding"
+	PerLayer  Class = "per-layer embedding" // the table of the layers' own embeddings
 	Attention Class = "attention"
+	Residual  Class = "residual" // what else moves between the vectors of the residual stream
 	Norms     Class = "norms"
 	Routers   Class = "routers"
 	Experts   Class = "experts"
@@ -27,20 +29,27 @@ const (
 )
 
 // Classes are all classes, in the order in which reports list them.
-var Classes = []Class{Embedding, Attention, Norms, Routers, Experts, DenseFFN, Head, Other, Metadata, Padding}
+var Classes = []Class{Embedding, PerLayer, Attention, Residual, Norms, Routers, Experts, DenseFFN, Head, Other, Metadata, Padding}
 
 // classOf returns the class of a tensor of an .stm file; expert: it belongs to one.
 func classOf(role format.Role, expert bool) Class {
 	switch role {
 	case format.RoleEmbedding:
 		return Embedding
+	case format.RolePerLayerEmbedding:
+		return PerLayer
 	case format.RoleHead:
 		return Head
 	case format.RoleQuery, format.RoleKey, format.RoleValue, format.RoleAttnOutput:
 		return Attention
-	case format.RoleFinalNorm, format.RoleAttnNorm, format.RoleQueryNorm, format.RoleKeyNorm, format.RoleFFNNorm:
+	case format.RolePerLayerModel, format.RoleAltUpProjection, format.RoleAltUpUnembedding, format.RolePerLayerGate, format.RolePerLayerProjection,
+		format.RoleLaurelLeft, format.RoleLaurelRight:
+		return Residual
+	case format.RoleFinalNorm, format.RoleAttnNorm, format.RoleQueryNorm, format.RoleKeyNorm, format.RoleFFNNorm, format.RolePostAttnNorm,
+		format.RolePostFFNNorm, format.RolePerLayerModelNorm, format.RolePerLayerNorm, format.RoleAltUpRouterNorm, format.RoleLaurelNorm,
+		format.RoleAltUpCorrectScale:
 		return Norms
-	case format.RoleRouter:
+	case format.RoleRouter, format.RoleAltUpRouter, format.RoleAltUpPredict, format.RoleAltUpCorrect:
 		return Routers
 	case format.RoleGate, format.RoleUp, format.RoleDown:
 		if expert {

@@ -26,9 +26,11 @@ func kvCaches(c *format.Config) []KVCache {
 		}
 		positions := int64(0)
 		for l := range c.Layers {
-			if w := c.Window(l); w > 0 && w < context {
+			switch w := c.Window(l); {
+			case c.KVLayer(l) != l:
+			case w > 0 && w < context:
 				positions += int64(w)
-			} else {
+			default:
 				positions += int64(context)
 			}
 		}

@@ -131,9 +131,12 @@ func (f *File) addSizes(r *format.Reader) {
 	if !c.TiedEmbeddings {
 		table += head
 	}
-	rest := s.params(Attention) + s.params(Norms) + s.params(Routers) + s.params(DenseFFN) + s.params(Other)
-	f.Parameters.Total = table + rest + s.params(Experts)
+	rest := s.params(Attention) + s.params(Residual) + s.params(Norms) + s.params(Routers) + s.params(DenseFFN) + s.params(Other)
+	f.Parameters.Total = table + s.params(PerLayer) + rest + s.params(Experts)
 	f.Parameters.ActiveWithoutHead = rest + chosen(c, s.params(Experts))
+	if p := c.PerLayerInput; p != nil {
+		f.Parameters.ActiveWithoutHead += int64(c.Layers * p.Size)
+	}
 	f.Parameters.ActivePerToken = f.Parameters.ActiveWithoutHead + head
 }
 
@@ -159,7 +162,7 @@ type ClassBytes struct {
 	Bytes int64 `json:"bytes"`
 }
 
-// addReads computes what a token reads: every dense weight, of the embeddings one row unless they are the head too, and the experts
+// addReads computes what a token reads: every dense weight, of the embeddings one row unless they are the head too, of those of the layers one row, and the experts
 // that it chooses in every layer.
 func (f *File) addReads(r *format.Reader) {
 	bytes := map[Class]int64{}
@@ -172,6 +175,8 @@ func (f *File) addReads(r *format.Reader) {
 			switch class := classOf(t.Role, rec.IsExpert()); class {
 			case Experts:
 				ofLayer[rec.Layer] += t.Bytes()
+			case PerLayer:
+				bytes[class] += int64(t.Type.RowBytes(t.Cols))
 			case Embedding:
 				embeddingRow = int64(t.Type.RowBytes(t.Cols))
 				bytes[class] += t.Bytes()

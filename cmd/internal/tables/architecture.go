@@ -28,10 +28,46 @@ func architecture(c *format.Config) []terminal.Fact {
 			m.ExpertsPerToken, m.ExpertFFN, activationName(c.Activation), routerName(m))})
 	}
 	if dense := denseLayers(c); len(dense) > 0 {
-		facts = append(facts, terminal.Fact{Name: "dense", Value: fmt.Sprintf("%s of %d neurons, %s, %s", terminal.Plural(len(dense), "feed-forward network"),
-			c.FFN, activationName(c.Activation), inLayers(dense, c.Layers))})
+		facts = append(facts, terminal.Fact{Name: "dense", Value: fmt.Sprintf("%s of %s neurons, %s, %s", terminal.Plural(len(dense), "feed-forward network"),
+			neurons(c), activationName(c.Activation), inLayers(dense, c.Layers))})
 	}
+	facts = append(facts, gemmaFacts(c)...)
 	return append(facts, terminal.Fact{Name: "embeddings", Value: fmt.Sprintf("%s tokens, %s", terminal.Comma(c.Vocab), head)})
+}
+
+// neurons tells how many neurons networks of layers without experts have.
+func neurons(c *format.Config) string {
+	if c.FFNLayout == nil {
+		return fmt.Sprint(c.FFN)
+	}
+	return fmt.Sprintf("%d to %d", slices.Min(c.FFNLayout), c.FFN)
+}
+
+// gemmaFacts tells of the parts that Gemma's architectures have.
+func gemmaFacts(c *format.Config) []terminal.Fact {
+	var facts []terminal.Fact
+	add := func(name, text string, args ...any) {
+		facts = append(facts, terminal.Fact{Name: name, Value: fmt.Sprintf(text, args...)})
+	}
+	var sparse []int
+	for l := range c.Layers {
+		if c.SparseFFN(l) {
+			sparse = append(sparse, l)
+		}
+	}
+	if len(sparse) > 0 {
+		add("sparse", "about %.0f %% of the neurons are left out %s", 100*c.Sparsity[sparse[0]], inLayers(sparse, c.Layers))
+	}
+	if c.KVShared > 0 {
+		add("shared KV", "the last %s attend to keys and values of layers before them", terminal.Plural(c.KVShared, "layer"))
+	}
+	if a := c.AltUp; a != nil {
+		add("residual", "%d vectors (AltUp), and one of rank %d beside attention (LAuReL)", a.Inputs, c.LaurelRank)
+	}
+	if p := c.PerLayerInput; p != nil {
+		add("per layer", "embeddings of width %d for each layer, of %s tokens, read from the file row by row", p.Size, terminal.Comma(p.Vocab))
+	}
+	return facts
 }
 
 func attention(c *format.Config) string {

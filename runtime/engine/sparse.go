@@ -1,0 +1,146 @@
+package engine
+
+import (
+	"math"
+	"slices"
+
+	"st/runtime/kernel"
+)
+
+// sparseFFN runs networks of layers that leave out neurons, in place of gatedFFN: down · (gelu(max(0, gate − cutoff)) ⊙ up · x), where the cutoff
+// lies so many standard deviations above the mean of a row's gates (activation sparsity of Gemma 3n: Gaussian top-k, You et al., arXiv 2506.06644).
+// Neurons below it need neither up nor down, which lie neuron by neuron.
+//
+// The active neurons of a row that is computed alone are shared out in slices of equal length with an output each, which are added in order; other
+// rows are computed by one thread each. Either way the result depends neither on the number of threads nor on the rows of other segments.
+type sparseFFN struct {
+	*feedForward
+	gates   []float32 // [rows, ffn]; then the activations of the active neurons
+	neurons []int32   // [rows, ffn] active neurons
+	active  []int32   // [rows] how many
+	ones    []float32 // [ffn]
+	slices  []float32 // [singles, parts, hidden] outputs
+
+	w      *kernel.Expert
+	cutoff float64 // in standard deviations
+	do     struct{ pick, alone, sum, batch task }
+}
+
+// sparseSlices is the number of parts that a row's active neurons are cut into: expertSlices, rounded up to a multiple of 4.
+const sparseSlices = expertSlices
+
+// newSparseFFN returns nil for a model that has no such layers.
+func newSparseFFN(f *feedForward, a *arena) *sparseFFN {
+	p := f.p
+	c := p.config
+	if !slices.ContainsFunc(c.Sparsity, func(v float64) bool { return v > 0 }) {
+		return nil
+	}
+	s := &sparseFFN{
+		feedForward: f, gates: take[float32](a, p.rows*c.FFN), neurons: take[int32](a, p.rows*c.FFN), active: take[int32](a, p.rows),
+		slices: take[float32](a, p.alone*sparseSlices*c.Hidden), ones: slices.Repeat([]float32{1}, c.FFN),
+	}
+	s.do.pick, s.do.alone, s.do.sum, s.do.batch = s.doPick, s.doAlone, s.doSum, s.doBatch
+	return s
+}
+
+// sparse runs the network of a layer that leaves out neurons on p.normed: those whose gate is not above the mean of the row's gates by cutoff standard
+// deviations.
+func (p *pass) sparse(l int, w *kernel.Expert, cutoff float64) {
+	if p.err != nil {
+		return
+	}
+	if p.observer != nil {
+		p.observer.FFNInput(l, p.normed.F[:p.n*p.config.Hidden])
+	}
+	s := p.ffn.sparse
+	s.w, s.cutoff = w, cutoff
+	p.multiply(product{s.gates, &w.Gate, p.normed})
+	for _, step := range []struct {
+		tasks, grain int
+		do           *task
+	}{{p.n, 1, &s.do.pick}, {p.singles * sparseSlices, 0, &s.do.alone}, {p.singles * s.colParts(), 4, &s.do.sum}, {p.n - p.singles, 0, &s.do.batch}} {
+		switch {
+		case p.err != nil || step.tasks == 0:
+		case step.grain == 0:
+			p.check(p.pool.each(step.tasks, step.do))
+		default:
+			p.check(p.pool.split(step.tasks, step.grain, step.do))
+		}
+	}
+	if p.err != nil {
+		return
+	}
+	var active int64
+	for _, n := range s.active[:p.n] {
+		active += int64(n)
+	}
+	p.stats.neurons.Add(int64(p.n) * int64(w.Gate.Rows))
+	p.stats.active.Add(active)
+	p.bytes += active * ((w.Up.Bytes() + w.Down.Bytes()) / int64(w.Up.Rows))
+	p.clock.lap(StageExperts)
+}
+
+// doPick finds the active neurons of rows, and their activations.
+func (s *sparseFFN) doPick(_, from, to int) {
+	ffn := s.w.Gate.Rows
+	for t := from; t < to; t++ {
+		gates, neurons := s.gates[t*ffn:][:ffn], s.neurons[t*ffn:][:ffn]
+		var sum, squares [4]float64
+		for i, g := range gates {
+			v := float64(g)
+			sum[i%4] += v
+			squares[i%4] += v * v
+		}
+		mean := (sum[0] + sum[1] + sum[2] + sum[3]) / float64(ffn)
+		variance := (squares[0]+squares[1]+squares[2]+squares[3])/float64(ffn) - mean*mean
+		cutoff := float32(mean + s.cutoff*math.Sqrt(max(0, variance)))
+		n := 0
+		for j, g := range gates {
+			if g > cutoff {
+				neurons[n], gates[n] = int32(j), g-cutoff
+				n++
+			}
+		}
+		kernel.GELUMul(gates[:n], gates[:n], s.ones[:n])
+		s.active[t] = int32(n)
+	}
+}
+
+// run adds part i of parts of a row's active neurons to y.
+func (s *sparseFFN) run(y []float32, thread, t, i, parts int) {
+	a, b := share(int(s.active[t]), i, parts)
+	at := t * s.w.Gate.Rows
+	clear(y)
+	s.w.Neurons(y, s.neurons[at+a:at+b], s.gates[at+a:at+b], s.p.normed, t, &s.p.threads[thread].Scratch)
+}
+
+func (s *sparseFFN) doAlone(thread, from, to int) {
+	for ; from < to; from++ {
+		s.run(s.slices[from*s.hidden:][:s.hidden], thread, from/sparseSlices, from%sparseSlices, sparseSlices)
+	}
+}
+
+func (s *sparseFFN) doSum(_, from, to int) {
+	parts := s.colParts()
+	ones := [4]float32{1, 1, 1, 1}
+	for ; from < to; from++ {
+		row, a := from/parts, from%parts*sumCols
+		b := min(a+sumCols, s.hidden)
+		dst := s.out[row*s.hidden:][a:b]
+		clear(dst)
+		for i := row * sparseSlices; i < (row+1)*sparseSlices; i += len(ones) {
+			var src [len(ones)][]float32
+			for k := range src {
+				src[k] = s.slices[(i+k)*s.hidden:][a:b]
+			}
+			kernel.Axpy4(dst, &ones, &src)
+		}
+	}
+}
+
+func (s *sparseFFN) doBatch(thread, from, to int) {
+	for t := s.p.singles + from; t < s.p.singles+to; t++ {
+		s.run(s.out[t*s.hidden:][:s.hidden], thread, t, 0, 1)
+	}
+}
