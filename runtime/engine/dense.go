@@ -50,6 +50,16 @@ func verifiedTables(r *format.Reader, tables []*format.Record) []*format.Record 
 	return slices.DeleteFunc(slices.Clone(tables), func(rec *format.Record) bool { return rec == perLayer })
 }
 
+// tableEnd returns where the table of the layers' own embeddings ends that begins the dense part, in whole large pages; 0: there is none.
+func tableEnd(r *format.Reader) int64 {
+	perLayer, _, ok := r.Role(format.RolePerLayerEmbedding, -1)
+	if !ok || perLayer != &r.Records()[0] {
+		return 0
+	}
+	const largePage = 2 << 20
+	return (perLayer.Offset + perLayer.Length) / largePage * largePage
+}
+
 // pages returns the run of whole pages that hold the bytes [from, to) of a file.
 func pages(from, to int64) (int64, int64) {
 	return from / format.Alignment * format.Alignment, (to + format.Alignment - 1) / format.Alignment * format.Alignment

@@ -180,7 +180,7 @@ func (e *Engine) openMapped(ctx context.Context) error {
 	}
 	e.pool.mapped = data
 	e.dense = denseMemory{data: data}
-	e.pages = readPages(ctx, e.reader.OSFile(), data)
+	e.pages = readPages(ctx, e.reader.OSFile(), data, tableEnd(e.reader))
 	if err := e.bind(); err != nil {
 		return err
 	}

@@ -28,21 +28,24 @@ type pageReader struct {
 // readPages looks at how a mapped file, of which nothing was touched yet, lies in memory, and begins to read it if that is not at its best: what
 // lies there in small pages has to leave memory first. Nothing is done to a small file, where the system says nothing about pages, and where the
 // disk is slow. All of it is for speed alone, so errors change nothing.
-func readPages(ctx context.Context, f *os.File, data []byte) *pageReader {
+//
+// What lies before from, a multiple of large pages, is left alone: a table of which tokens read rows.
+func readPages(ctx context.Context, f *os.File, data []byte, from int64) *pageReader {
 	size := int64(len(data))
-	if f == nil || size < pagesFrom {
+	if f == nil || size-from < pagesFrom {
 		return nil
 	}
+	data = data[from:]
 	pagecache.Prefer(data)
 	cached, large, ok := pagecache.Share(data)
 	if !ok || cached == 1 && large >= largeEnough {
 		return nil
 	}
 	if cached > 0 && large < largeEnough {
-		if !pagesGrow(ctx, f, data) {
+		if !pagesGrow(ctx, f, data, from) {
 			return nil
 		}
-		if pagecache.Forget(f, 0, size) != nil {
+		if pagecache.Forget(f, from, size-from) != nil {
 			return nil
 		}
 	}
@@ -50,16 +53,16 @@ func readPages(ctx context.Context, f *os.File, data []byte) *pageReader {
 	p := &pageReader{stop, make(chan struct{})}
 	go func() {
 		defer close(p.done)
-		_ = pagecache.Read(ctx, f, 0, size)
+		_ = pagecache.Read(ctx, f, from, size-from)
 	}()
 	return p
 }
 
-// pagesGrow reads the beginning of a file again and reports whether it lies in large pages now, and came fast.
-func pagesGrow(ctx context.Context, f *os.File, data []byte) bool {
+// pagesGrow reads the beginning of a file, from an offset on, again and reports whether it lies in large pages now, and came fast.
+func pagesGrow(ctx context.Context, f *os.File, data []byte, from int64) bool {
 	pagecache.Unmap(data)
 	begin := time.Now()
-	if pagecache.Forget(f, 0, trial) != nil || pagecache.Read(ctx, f, 0, trial) != nil {
+	if pagecache.Forget(f, from, trial) != nil || pagecache.Read(ctx, f, from, trial) != nil {
 		return false
 	}
 	if trial/time.Since(begin).Seconds() < trialRate {
