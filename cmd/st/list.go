@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"st/cmd/internal/report"
+	"st/convert/pull"
 	"st/runtime/models"
 )
 
@@ -94,6 +95,9 @@ func (a *app) listModels(ctx context.Context, beginning string) (*listReport, er
 		}
 		m := listedModel{Name: e.Name.String(), Path: e.Path, Bytes: e.Size, Modified: e.Modified, Partial: e.Partial}
 		if e.Partial {
+			if i, ok := pull.ReadInterrupted(e.Path); ok {
+				m.Done, m.Total = i.Done, i.Total
+			}
 			m.Path += models.PartSuffix
 		} else if m.Brief, err = report.ReadBrief(e.Path, report.Options{Resident: func() int64 { return resident }}); err != nil {
 			m.Error = err.Error()
@@ -115,6 +119,9 @@ func (a *app) printModels(r *listReport) {
 		switch b := m.Brief; {
 		case m.Partial:
 			typ, fits = "", "download not complete"
+			if m.Total > 0 {
+				fits = fmt.Sprintf("pulled %d %%: %s of %s", 100*m.Done/m.Total, size(m.Done), size(m.Total))
+			}
 		case b != nil:
 			typ, params, fits = b.Type, count(b.Parameters), memoryWord(b)
 		}

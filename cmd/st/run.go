@@ -29,6 +29,9 @@ func (a *app) runCommand() *cobra.Command {
 			} else if model, err = a.onlyModel(cmd.Context()); err != nil {
 				return err
 			}
+			if model, err = a.locateOrFetch(cmd.Context(), model); err != nil {
+				return err
+			}
 			return a.generate(cmd.Context(), model, a.inTerminal && !given, &f)
 		},
 	}

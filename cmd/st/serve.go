@@ -74,7 +74,7 @@ func (a *app) serve(ctx context.Context, names []string, f *serveFlags) (err err
 	if a.quiet {
 		log = slog.New(slog.DiscardHandler)
 	}
-	f.Logger, f.Loaded = log, a.modelLoaded
+	f.Logger, f.Loaded, f.Pull = log, a.modelLoaded, a.pullFor
 	if f.Memory > 0 {
 		// Reads return on threads of their own, besides those that compute.
 		goruntime.GOMAXPROCS(goruntime.GOMAXPROCS(0) + runtime.ReadThreads)

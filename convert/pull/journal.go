@@ -39,6 +39,7 @@ type header struct {
 	Files   []hub.File `json:"files"`    // of the repository
 	What    string     `json:"identity"` // see [convert.Stream.Identity]
 	Differ  bool       `json:"heads_differ,omitempty"`
+	Total   int64      `json:"total"` // bytes of weights
 	Created time.Time  `json:"created"`
 }
 
@@ -73,28 +74,8 @@ func openJournal(path string) (*journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &journal{path: path, synced: time.Now()}
-	lines := bufio.NewScanner(bytes.NewReader(data))
-	lines.Buffer(nil, len(data)+1)
-	good := 0 // bytes
-	for first := true; lines.Scan(); first = false {
-		text, ok := checked(lines.Bytes())
-		if !ok || good+len(lines.Bytes())+1 > len(data) {
-			break
-		}
-		if first {
-			if err := json.Unmarshal(text, &j.header); err != nil || j.header.Version != journalVersion {
-				return nil, nil // of another version
-			}
-		} else {
-			var e entry
-			if json.Unmarshal(text, &e) != nil || !j.add(e) {
-				break
-			}
-		}
-		good += len(lines.Bytes()) + 1
-	}
-	if good == 0 {
+	j, good := parseJournal(path, data)
+	if j == nil {
 		return nil, nil
 	}
 	if j.file, err = os.OpenFile(path, os.O_RDWR, 0); err != nil {
@@ -106,6 +87,35 @@ func openJournal(path string) (*journal, error) {
 	}
 	_, err = j.file.Seek(int64(good), 0)
 	return j, err
+}
+
+// parseJournal reads what a journal holds, up to the first line that is damaged, and returns how many bytes that is; nil if it is of another version,
+// or holds nothing.
+func parseJournal(path string, data []byte) (j *journal, good int) {
+	j = &journal{path: path, synced: time.Now()}
+	lines := bufio.NewScanner(bytes.NewReader(data))
+	lines.Buffer(nil, len(data)+1)
+	for first := true; lines.Scan(); first = false {
+		text, ok := checked(lines.Bytes())
+		if !ok || good+len(lines.Bytes())+1 > len(data) {
+			break
+		}
+		if first {
+			if err := json.Unmarshal(text, &j.header); err != nil || j.header.Version != journalVersion {
+				return nil, 0
+			}
+		} else {
+			var e entry
+			if json.Unmarshal(text, &e) != nil || !j.add(e) {
+				break
+			}
+		}
+		good += len(lines.Bytes()) + 1
+	}
+	if good == 0 {
+		return nil, 0
+	}
+	return j, good
 }
 
 // add takes a line in.

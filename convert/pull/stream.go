@@ -200,7 +200,7 @@ func (s *session) begin(ctx context.Context, file string) error {
 	if err := s.part.Truncate(s.assembly.Bytes()); err != nil {
 		return err
 	}
-	s.journal, err = newJournal(s.journalPath, header{Ref: s.ref.String(), ID: s.repo.ID, Commit: s.repo.Commit, Path: file, Files: s.repo.Files, What: identity, Differ: s.differ})
+	s.journal, err = newJournal(s.journalPath, header{Ref: s.ref.String(), ID: s.repo.ID, Commit: s.repo.Commit, Path: file, Files: s.repo.Files, What: identity, Differ: s.differ, Total: s.total()})
 	return err
 }
 

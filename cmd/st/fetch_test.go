@@ -1,0 +1,108 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"st/convert/hub/hubtest"
+)
+
+// useTinyHub makes a Hub that has the small model, as Org/Tiny, that of the environment until the test ends.
+func useTinyHub(t *testing.T) {
+	t.Helper()
+	h := hubtest.New()
+	t.Cleanup(h.Close)
+	files, err := hubtest.Directory(checkpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Add("Org/Tiny").Commit(files)
+	t.Setenv("HF_ENDPOINT", h.URL)
+	t.Setenv("HF_HOME", t.TempDir())
+	t.Setenv("HF_TOKEN", "")
+}
+
+// st run pulls a model that is not there, and then answers.
+func TestRunPulls(t *testing.T) {
+	useTinyHub(t)
+	dir := useStore(t)
+	want := must(t, "run", tiny(t), "Hi", "-n", "4", "--seed", "1")
+	o := st("run", "Org/Tiny", "Hi", "-n", "4", "--seed", "1")
+	if o.code != exitOK || o.stdout != want || !strings.Contains(o.stderr, `there is no model "Org/Tiny"`) || !strings.Contains(o.stderr, "pulling it") {
+		t.Errorf("%+v, want %q", o, want)
+	}
+	// The second time it is there, also by a short name and for other commands.
+	t.Setenv("HF_ENDPOINT", "http://127.0.0.1:1")
+	for _, args := range []string{"run tiny Hi", "run hf://Org/Tiny Hi", "run hf.co/Org/Tiny Hi", "run Org/Tiny@main Hi", "generate tiny --chat -p Hi"} {
+		if o := st(append(strings.Fields(args), "-n", "4", "--seed", "1", "-q")...); o.code != exitOK || o.stdout != want || o.stderr != "" {
+			t.Errorf("%s: %+v, want %q", args, o, want)
+		}
+	}
+	if names := list(t, filepath.Join(dir, "Org")); len(names) != 1 || names[0] != "Tiny.stm" {
+		t.Errorf("the store has %v", names)
+	}
+}
+
+func TestRunPullsFails(t *testing.T) {
+	useTinyHub(t)
+	dir := useStore(t)
+	for _, tt := range []struct{ name, want string }{
+		{"Org/Nothing", "there is no such repository"},
+		{"nothing", "st pull ORG/NAME fetches one"}, // what has no organisation is not looked for elsewhere
+		{"Org/a/b", "is not a name"},
+	} {
+		if o := st("run", tt.name, "Hi"); o.code != exitFailure || o.stdout != "" || !strings.Contains(o.stderr, tt.want) {
+			t.Errorf("%s: %+v, want %q", tt.name, o, tt.want)
+		}
+	}
+	// Other commands do not pull.
+	if o := st("generate", "Org/Tiny", "-p", "x"); o.code != exitFailure || !strings.Contains(o.stderr, "st pull ORG/NAME fetches one") {
+		t.Errorf("%+v", o)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "Org", "Tiny.stm")); err == nil {
+		t.Error("it was pulled")
+	}
+}
+
+// Clients of Ollama pull models into the store that is served.
+func TestServePulls(t *testing.T) {
+	useTinyHub(t)
+	useStore(t)
+	url, _, stop := startServer(t)
+	defer stop()
+	post := func(path, body string) (int, string) {
+		t.Helper()
+		r, err := http.Post(url+path, "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Body.Close()
+		var b strings.Builder
+		if _, err := io.Copy(&b, r.Body); err != nil {
+			t.Fatal(err)
+		}
+		return r.StatusCode, b.String()
+	}
+	status, text := post("/api/pull", `{"model": "hf.co/Org/Tiny:latest"}`)
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	if status != http.StatusOK || len(lines) < 5 || lines[0] != `{"status":"pulling manifest"}` || !strings.Contains(lines[len(lines)-4], `"digest":"sha256:`) ||
+		lines[len(lines)-1] != `{"status":"success"}` {
+		t.Errorf("%d: %s", status, text)
+	}
+	if status, text := post("/api/pull", `{"model": "org/tiny", "stream": false}`); status != http.StatusOK || text != `{"status":"success"}`+"\n" {
+		t.Errorf("%d: %s", status, text)
+	}
+	if status, text := post("/api/pull", `{"model": "Org/Nothing", "stream": false}`); status != http.StatusNotFound || !strings.Contains(text, "pull model manifest: ") {
+		t.Errorf("%d: %s", status, text)
+	}
+	if status, text := post("/api/pull", `{"model": "tiny3", "stream": false}`); status != http.StatusBadRequest || !strings.Contains(text, "ORG/NAME") {
+		t.Errorf("%d: %s", status, text)
+	}
+	if status, text := post("/api/generate", `{"model": "tiny", "prompt": "x", "stream": false, "options": {"num_predict": 1}}`); status != http.StatusOK {
+		t.Errorf("%d: %s", status, text)
+	}
+}
