@@ -40,6 +40,6 @@
 //
 // server.go has the options, the routes and the life of a server; http.go what every request goes through: who may ask, limits, the log.
 // jobs.go has places and jobs, registry.go knows which models are served, models.go loads and unloads them within the memory, pulls.go runs
-// downloads that clients ask for, cache.go keeps sequences for requests that continue
-// earlier ones. openai*.go, ollama*.go and anthropic*.go are the protocols, and protocols.go chooses the form of their errors.
+// downloads that clients ask for, cache.go keeps sequences for requests that continue earlier ones. openai*.go, ollama*.go and anthropic*.go are
+// the protocols, and protocols.go chooses the form of their errors. experts.go tells what experts do, as events; package page is the web page at /.
 package server

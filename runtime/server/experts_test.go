@@ -259,12 +259,8 @@ func TestExpertsEventsRemoved(t *testing.T) {
 	c := start(t, Options{Models: []string{}, Store: kept})
 	w := watchExperts(t, c, "?model=org/model:q4_0")
 	next[expertsModel](w, "model")
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, c.url+"/api/delete", strings.NewReader(`{"model": "org/model:q4_0"}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if a, err := http.DefaultClient.Do(r); err != nil || a.StatusCode != http.StatusOK {
-		t.Fatal(a, err)
+	if status, message := c.do(t, http.MethodDelete, "/api/delete", `{"model": "org/model:q4_0"}`); status != http.StatusOK {
+		t.Fatal(status, message)
 	}
 	for w.lines.Scan() {
 	}

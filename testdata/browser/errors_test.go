@@ -8,8 +8,6 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
-
-	"st/runtime/server"
 )
 
 // Every way in which an answer can fail is said in words, next to a button that tries again.
@@ -81,7 +79,7 @@ func TestErrors(t *testing.T) {
 
 // A server with a key: the page asks for it, keeps it, and forgets it.
 func TestKey(t *testing.T) {
-	p := open(t, options{server: server.Options{APIKey: "sesame"}})
+	p := open(t, options{args: []string{modelPath, "--api-key", "sesame"}})
 	p.expect("401")
 	give := func(key string) {
 		p.do(chromedp.SendKeys(chromedp.CSS("#dialog-input"), key, chromedp.NodeVisible), chromedp.KeyEvent(kb.Enter))

@@ -1,17 +1,13 @@
 package browser
 
 import (
+	"io"
 	"net/http"
-	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
-
-	"st/convert"
-	"st/convert/modeltest"
-	"st/quant"
-	"st/runtime/process"
-	"st/runtime/server"
 )
 
 // watched counts the listeners of the experts.
@@ -62,15 +58,35 @@ func TestExperts(t *testing.T) {
 	p.until(`document.querySelector("#experts-note").innerText.includes("4 of 16")`)
 }
 
-// Within a budget the grid shows which experts are in memory.
-func TestExpertsBudget(t *testing.T) {
-	s, err := server.New(server.Options{Models: []string{modelPath}})
+// within returns arguments of st serve that give it memory for some of the small model's experts: so many bytes more than it needs.
+func within(t *testing.T, more int) []string {
+	t.Helper()
+	address, says := serve(t, modelPath, "--parallel", "1", "--ctx", "512")
+	least := regexp.MustCompile(`as little as (\d+) MiB`).FindStringSubmatch(says)
+	r, err := http.Get(address.String() + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
-	least := s.Models()[0].Smallest
-	s.Close()
-	p := open(t, options{server: server.Options{Memory: least + 4<<20 + process.Resident(), Parallel: 1, Context: 256}})
+	defer r.Body.Close()
+	metrics, err := io.ReadAll(r.Body)
+	program := regexp.MustCompile(`(?m)^process_resident_memory_bytes (\d+)`).FindSubmatch(metrics)
+	if err != nil || least == nil || program == nil {
+		t.Fatalf("%v; %s; %s", err, says, metrics)
+	}
+	need, err := strconv.Atoi(least[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	resident, err := strconv.Atoi(string(program[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []string{modelPath, "--parallel", "1", "--ctx", "512", "--memory", strconv.Itoa(need<<20 + resident + more)}
+}
+
+// Within a budget the grid shows which experts are in memory.
+func TestExpertsBudget(t *testing.T) {
+	p := open(t, options{args: within(t, 4<<20)})
 	p.brief()
 	p.say("Who goes there?")
 	p.answered()
@@ -81,16 +97,7 @@ func TestExpertsBudget(t *testing.T) {
 
 // A model without experts says that it has none.
 func TestExpertsDense(t *testing.T) {
-	checkpoint, path := t.TempDir(), filepath.Join(t.TempDir(), "dense.stm")
-	shape := modeltest.Shape{Arch: "qwen3", Layers: 2, Hidden: 64, Heads: 4, KVHeads: 2, HeadDim: 32, DenseFFN: 96, Vocab: 50, Context: 64}
-	err := modeltest.New(shape, 1).Write(checkpoint)
-	if err == nil {
-		_, err = convert.Run(t.Context(), checkpoint, path, convert.Options{Recipe: convert.Recipe{Type: quant.Q8_0}})
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := open(t, options{server: server.Options{Models: []string{path, modelPath}}})
+	p := open(t, options{args: []string{densePath, modelPath}})
 	p.until(`document.querySelector("#experts-note").innerText === "dense has no experts: every token uses all of its weights."`)
 	if seen := eval[bool](p, `document.querySelector("#x-grid").checkVisibility()`); seen {
 		t.Error("there is a grid")

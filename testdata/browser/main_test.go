@@ -1,12 +1,18 @@
 package browser
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
+	stdlog "log"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,14 +26,12 @@ import (
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
-
-	"st/convert"
-	"st/quant"
-	"st/runtime/server"
 )
 
 var (
+	st        string          // the program
 	modelPath string          // the trained model of testdata, in F32: its logits do not depend on what is cached
+	densePath string          // a model of random weights, without experts
 	chrome    context.Context // the browser, which all tests share
 )
 
@@ -51,10 +55,15 @@ func run(m *testing.M) (int, error) {
 		return 0, err
 	}
 	defer os.RemoveAll(dir)
-	modelPath = filepath.Join(dir, "tiny.stm")
-	if _, err = convert.Run(context.Background(), "../tiny-smallthinker", modelPath,
-		convert.Options{Recipe: convert.Recipe{Type: quant.F32}, Encoder: convert.Search}); err != nil {
-		return 0, err
+	st, modelPath, densePath = filepath.Join(dir, "st"), filepath.Join(dir, "tiny.stm"), filepath.Join(dir, "dense.stm")
+	for _, command := range [][]string{
+		{"go", "build", "-C", "../..", "-o", st, "./cmd/st"},
+		{st, "convert", "../tiny-smallthinker", "--type", "f32", "-o", modelPath, "--quiet"},
+		{st, "convert", "../architectures/phi3", "--type", "f32", "-o", densePath, "--quiet"},
+	} {
+		if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
+			return 0, fmt.Errorf("%v: %w\n%s", command, err, out)
+		}
 	}
 	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.Flag("disable-gpu", true),
 		chromedp.Flag("disable-dev-shm-usage", true), chromedp.NoSandbox) // the tests run as root in containers, where there is no sandbox
@@ -103,9 +112,9 @@ type page struct {
 
 // options say what page a test opens.
 type options struct {
-	server server.Options
-	size   size
-	dark   bool
+	args []string // of st serve; nil: the small model
+	size size
+	dark bool
 	// wrap, if not nil, may answer requests itself: with what the small model does not say by itself.
 	wrap func(next http.Handler) http.Handler
 }
@@ -113,29 +122,28 @@ type options struct {
 // open starts a server and opens its page, until the test ends. A problem in the browser's console fails the test.
 func open(t *testing.T, o options) *page {
 	t.Helper()
-	if o.server.Models == nil {
-		o.server.Models = []string{modelPath}
+	if o.args == nil {
+		o.args = []string{modelPath}
 	}
 	if o.size == (size{}) {
 		o.size = desktop
 	}
-	s, err := server.New(o.server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var handler http.Handler = s
+	address, _ := serve(t, o.args...)
+	proxy := httputil.NewSingleHostReverseProxy(address)
+	proxy.FlushInterval = -1 // at once
+	proxy.ErrorLog = quiet   // of clients that go away
+	var handler http.Handler = proxy
 	if o.wrap != nil {
-		handler = o.wrap(s)
+		handler = o.wrap(proxy)
 	}
 	web := httptest.NewServer(handler)
 	ctx, closeTab := chromedp.NewContext(chrome, chromedp.WithNewBrowserContext())
 	tab := ctx
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	p := &page{t: t, ctx: ctx, tab: tab, url: web.URL}
 	t.Cleanup(func() {
 		cancel()
 		closeTab()
-		s.Close()
 		web.Close()
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -164,6 +172,44 @@ func open(t *testing.T, o options) *page {
 	)
 	p.ready()
 	return p
+}
+
+var quiet = stdlog.New(io.Discard, "", 0)
+
+// serve starts st serve on a free port until the test ends, and returns its address and what it says of its models.
+func serve(t *testing.T, args ...string) (*url.URL, string) {
+	t.Helper()
+	c := exec.Command(st, append([]string{"serve", "--addr", "127.0.0.1:0"}, args...)...)
+	var log bytes.Buffer
+	c.Stderr = &log
+	out, err := c.StdoutPipe()
+	if err == nil {
+		err = c.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = c.Process.Kill() // it has ended if that fails
+		_ = c.Wait()
+		if t.Failed() {
+			t.Logf("st serve: %s", log.Bytes())
+		}
+	})
+	var said strings.Builder
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		fmt.Fprintln(&said, lines.Text())
+		if _, address, ok := strings.Cut(lines.Text(), "listening on "); ok {
+			address, _, _ = strings.Cut(address, " ")
+			u, err := url.Parse(address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return u, said.String()
+		}
+	}
+	t.Fatalf("st serve does not listen: %s%s", &said, &log)
+	return nil, ""
 }
 
 func (p *page) isExpected(problem string) bool {
@@ -266,7 +312,7 @@ func (p *page) click(selector string) {
 // say sends a message.
 func (p *page) say(text string) {
 	p.t.Helper()
-	if strings.Contains(text, "\n") { // a key would send it
+	if strings.Contains(text, "\n") || len(text) > 50 { // the key of a line's end would send it, and keys take time
 		p.fill("#input", text)
 	} else {
 		p.do(chromedp.SendKeys(chromedp.CSS("#input"), text))

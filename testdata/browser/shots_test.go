@@ -46,6 +46,20 @@ const rich = `Here is a **plan** with *some* ` + "`inline code`" + `, and a [lin
 - [ ] open
 `
 
+// TestPicture writes the picture of docs/server.md: a model within a budget, while it answers. go test -run TestPicture -shots ../../docs.
+func TestPicture(t *testing.T) {
+	if *shots == "" {
+		t.Skip("no -shots")
+	}
+	p := open(t, options{args: within(t, 6<<20), size: size{1360, 820, false}})
+	p.set("system", "")
+	p.set("temperature", "0.6")
+	p.set("seed", "4")
+	p.say("Who goes there? Speak, and tell me of the king.")
+	p.until(`document.querySelector("#grid").dataset.tokens > 250`)
+	p.shot("page")
+}
+
 // TestShots writes pictures of the page, to be looked at: go test -run TestShots -shots DIR.
 func TestShots(t *testing.T) {
 	if *shots == "" {

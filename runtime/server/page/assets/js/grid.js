@@ -55,8 +55,8 @@ export class Grid {
 
 	/** at returns which expert is at a point of the canvas, in CSS pixels: {layer, expert, index, resident}; null: none. */
 	at(x, y) {
-		const { left, top, size } = this.#shape ?? {};
-		const expert = Math.floor((x - left) / size), row = Math.floor((y - top) / size);
+		const { left, top, size, tall } = this.#shape ?? {};
+		const expert = Math.floor((x - left) / size), row = Math.floor((y - top) / tall);
 		if (!(expert >= 0 && expert < this.#experts && row >= 0 && row < this.#layers.length)) return null;
 		const index = row * this.#experts + expert;
 		return { layer: this.#layers[row], expert, index, resident: this.#resident ? this.#resident[index] === 1 : null };
@@ -79,8 +79,9 @@ export class Grid {
 		if (width === 0 || this.#experts === 0) return;
 		const left = 26, top = 4, bottom = 18;
 		const size = Math.min(22, (width - left - 2) / this.#experts);
-		const height = Math.ceil(top + size * this.#layers.length + bottom), scale = devicePixelRatio;
-		this.#shape = { left, top, size, width, height, scale };
+		const tall = Math.max(size, Math.min(7, 280 / this.#layers.length)); // many experts make narrow cells: rows stay apart
+		const height = Math.ceil(top + tall * this.#layers.length + bottom), scale = devicePixelRatio;
+		this.#shape = { left, top, size, tall, width, height, scale };
 		Object.assign(this.#canvas, { width: Math.round(width * scale), height: Math.round(height * scale) });
 		Object.assign(this.#canvas.style, { width: `${width}px`, height: `${height}px` });
 		this.#draw();
@@ -128,7 +129,7 @@ export class Grid {
 
 	#draw() {
 		if (!this.#shape) return;
-		const { left, top, size, scale, width, height } = this.#shape, colors = this.#palette();
+		const { left, top, size, tall, scale, width, height } = this.#shape, colors = this.#palette();
 		const g = this.#canvas.getContext("2d");
 		g.setTransform(scale, 0, 0, scale, 0, 0);
 		g.clearRect(0, 0, width, height);
@@ -139,7 +140,7 @@ export class Grid {
 				const fresh = this.#read[i] > cold;
 				g.fillStyle = (fresh ? colors.read : colors.work)[resident][Math.round(this.#heat[i] * steps)];
 				g.beginPath();
-				g.roundRect(left + x * size, top + row * size, cell, cell, round);
+				g.roundRect(left + x * size, top + row * tall, cell, tall - gap, round);
 				g.fill();
 			}
 		}
@@ -148,16 +149,16 @@ export class Grid {
 
 	// axes writes numbers of layers and experts, as many as fit.
 	#axes(g, colors) {
-		const { left, top, size } = this.#shape;
+		const { left, top, size, tall } = this.#shape;
 		g.fillStyle = colors.text;
 		g.font = `10px ${colors.font}`;
 		g.textAlign = "right";
 		g.textBaseline = "middle";
-		const rows = Math.max(1, Math.ceil(14 / size));
-		for (let row = 0; row < this.#layers.length; row += rows) g.fillText(this.#layers[row], left - 6, top + (row + 0.5) * size);
+		const rows = Math.max(1, Math.ceil(14 / tall));
+		for (let row = 0; row < this.#layers.length; row += rows) g.fillText(this.#layers[row], left - 6, top + (row + 0.5) * tall);
 		g.textAlign = "center";
 		g.textBaseline = "top";
 		const columns = [1, 2, 4, 8, 16, 32, 64].find((n) => n * size >= 24) ?? 64;
-		for (let x = 0; x < this.#experts; x += columns) g.fillText(x, left + (x + 0.5) * size, top + this.#layers.length * size + 4);
+		for (let x = 0; x < this.#experts; x += columns) g.fillText(x, left + (x + 0.5) * size, top + this.#layers.length * tall + 4);
 	}
 }
