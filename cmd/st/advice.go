@@ -6,7 +6,10 @@ import (
 	"st/cmd/internal/report"
 	"st/convert"
 	"st/convert/calibration"
+	"st/convert/hub"
+	"st/convert/pull"
 	"st/format"
+	"st/format/outfile"
 	"st/runtime"
 	"st/runtime/calibrate"
 	"st/runtime/eval"
@@ -44,6 +47,23 @@ var advice = []struct {
 	{eval.ErrDamaged, saveAgain},
 	{eval.ErrContext, "save the logits again with a smaller --ctx"},
 	{eval.ErrOtherText, "leave --text out to use that of the file"},
+	{pull.ErrKeepFirst, "--keep downloads it into the Hub's cache"},
+	{pull.ErrQuant, "name one of them, as in ORG/NAME:Q4_0"},
+	{pull.ErrNoModel, "st pull reads checkpoints in safetensors or torch files, and GGUF files"},
+	{pull.ErrDisk, "make room, or set ST_MODELS to a directory on another disk; st list shows the models that are kept"},
+	{hub.ErrGated, "accept the terms on its page, then set HF_TOKEN to a token of that account, or run hf auth login"},
+	{hub.ErrToken, "set HF_TOKEN to a valid token, or run hf auth login"},
+	{hub.ErrForbidden, "HF_TOKEN must be of an account that may read it, and a fine-grained token must allow that"},
+	{hub.ErrNotFound, "check the name; if the repository is private or gated, set HF_TOKEN"},
+	{hub.ErrRevision, "after @ comes a branch, a tag or a commit of the repository"},
+	{hub.ErrOffline, "unset HF_HUB_OFFLINE"},
+	{hub.ErrHash, "the same command fetches the file again; if that does not help, a proxy or a mirror damages it"},
+	{hub.ErrChanged, "the same command fetches the file again"},
+	{hub.ErrNoRange, "a proxy may be in the way: NO_PROXY keeps it out"},
+	{hub.ErrEndpoint, "correct HF_ENDPOINT or MODELSCOPE_ENDPOINT"},
+	{hub.ErrUnreachable, "check the network, HTTPS_PROXY and HF_ENDPOINT; the same command goes on where it was"},
+	{hub.ErrNoCache, "set HF_HUB_CACHE to a folder; of ModelScope nothing is kept"},
+	{outfile.ErrBusy, "wait for the other one"},
 	{calibrate.ErrEmptyText, "give another --text"},
 }
 

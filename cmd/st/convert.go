@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"st/convert"
+	"st/convert/hub"
 	"st/runtime"
 	"st/runtime/selfcal"
 )
@@ -12,7 +13,7 @@ func (a *app) convertCommand() *cobra.Command {
 	opts := convert.Options{Tool: "st " + version()}
 	var recipe recipeFlags
 	var target, name string
-	var asJSON bool
+	var keep, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "convert SRC -o model.stm",
 		Short: "Convert a checkpoint or a GGUF file to an .stm file",
@@ -22,6 +23,7 @@ func (a *app) convertCommand() *cobra.Command {
   st convert SmallThinker-4B-A0.6B-Instruct-QAT.Q4_0.gguf -o small.stm
   st convert SmallThinker-4BA0.6B-Instruct -o best.stm --encoder gptq
   st convert SmallThinker-4BA0.6B-Instruct --name small
+  st convert hf://Tiiny/SmallThinker-4BA0.6B-Instruct -o small.stm
   st convert SmallThinker-21BA3B-Instruct -o large.stm --force --json`,
 		Args: arguments("SRC"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -44,6 +46,17 @@ func (a *app) convertCommand() *cobra.Command {
 					return err
 				}
 			}
+			if hub.HasScheme(args[0]) {
+				ref, err := hub.ParseRef(args[0])
+				if err != nil {
+					return usagef("%v", err)
+				}
+				p := pulling{app: a, ref: ref, target: target, recipe: &recipe, opts: opts, json: asJSON, keep: keep}
+				return p.run(cmd.Context())
+			}
+			if keep {
+				return usagef("--keep is for a source that comes from a Hub: hf://ORG/NAME")
+			}
 			result, stages, err := a.runConversion(cmd.Context(), "convert", args[0], target, &recipe, opts, convert.Run, selfcal.Convert)
 			if err != nil {
 				return err
@@ -62,6 +75,7 @@ func (a *app) convertCommand() *cobra.Command {
 	addThreadsFlag(flags, &opts.Threads, "one per CPU")
 	addForceFlag(flags, &opts.Force)
 	flags.BoolVar(&opts.AllowNonfinite, "allow-nonfinite", false, "go on when weights are NaN or infinite")
-	flags.BoolVar(&asJSON, "json", false, "print a JSON object about the result")
+	flags.BoolVar(&keep, "keep", false, "download what comes from a Hub into its cache, too")
+	flags.BoolVar(&asJSON, "json", false, "print a JSON object about the result; of a Hub, lines about the progress, too")
 	return cmd
 }

@@ -117,6 +117,7 @@ Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted.`,
 	root.SetVersionTemplate("st {{.Version}}\n")
 	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "print no progress and no notes")
 	root.AddCommand(
+		a.pullCommand(),
 		a.convertCommand(),
 		a.quantizeCommand(),
 		a.exportCommand(),

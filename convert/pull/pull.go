@@ -86,6 +86,12 @@ func Download(ctx context.Context, ref hub.Ref, opts Options) (path string, err 
 	return path, err
 }
 
+// Begun reports whether an interrupted run has left something that the next one goes on with.
+func Begun(out string) bool {
+	_, err := os.Stat(out + JournalSuffix)
+	return err == nil
+}
+
 // pull is one run.
 type pull struct {
 	Options

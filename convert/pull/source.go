@@ -226,7 +226,8 @@ func (h *headFile) ReadAt(p []byte, off int64) (int, error) {
 	case end <= int64(len(h.head)):
 		copy(p[:n], h.head[off:])
 	case off <= int64(len(h.head))+nextHead && end <= maxHead:
-		more := max(firstHead, min(nextHead, int64(len(h.head))))
+		piece := h.all.repo.Client().PieceBytes()
+		more := max(min(firstHead, piece), min(nextHead, piece, int64(len(h.head))))
 		add := make([]byte, min(max(end-int64(len(h.head)), more), h.file.Size-int64(len(h.head))))
 		if err := h.fetch(add, int64(len(h.head))); err != nil {
 			return 0, err

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"st/convert"
+	"st/convert/hub"
+	"st/convert/pull"
+	"st/format"
+	"st/runtime"
+	"st/runtime/models"
+	"st/runtime/selfcal"
+)
+
+func (a *app) pullCommand() *cobra.Command {
+	opts := convert.Options{Tool: "st " + version()}
+	var recipe recipeFlags
+	var name string
+	var keep, asJSON bool
+	cmd := &cobra.Command{
+		Use:   "pull ORG/NAME[:TYPE][@REV]",
+		Short: "Fetch a model from a Hub, convert it meanwhile, and keep it by name",
+		Long:  help("pull"),
+		Example: `  st pull Tiiny/SmallThinker-4BA0.6B-Instruct
+  st pull Tiiny/SmallThinker-4BA0.6B-Instruct --type q8_0 --name precise
+  st pull Tiiny/SmallThinker-4BA0.6B-Instruct-GGUF:Q4_0
+  st pull ms://PowerInfer/SmallThinker-21BA3B-Instruct@master
+  st pull Tiiny/SmallThinker-4BA0.6B-Instruct --keep --encoder gptq`,
+		Args: arguments("ORG/NAME"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ref, err := hub.ParseRef(args[0])
+			if err != nil {
+				return usagef("%v", err)
+			}
+			kept := models.Name{Org: ref.Org, Model: ref.Name, Tag: ref.Quant}
+			if name != "" {
+				if kept, err = models.ParseName(name); err != nil {
+					return usagef("--name: %v", err)
+				}
+			}
+			store, err := models.Open("")
+			if err != nil {
+				return err
+			}
+			target, err := store.Path(kept)
+			if err != nil {
+				return err
+			}
+			if err := recipe.set(&opts, cmd.Flags()); err != nil {
+				return err
+			}
+			defer opts.Calibration.Close()
+			p := pulling{app: a, ref: ref, target: target, recipe: &recipe, opts: opts, keep: keep, json: asJSON}
+			if err := p.run(cmd.Context()); err != nil {
+				return err
+			}
+			a.note("%s is kept: st run %s", kept, kept)
+			return nil
+		},
+	}
+	flags := cmd.Flags()
+	recipe.add(flags)
+	flags.StringVar(&name, "name", "", "keep the model under `NAME` in place of that of the repository")
+	flags.BoolVar(&keep, "keep", false, "download the files into the Hub's cache, too, and convert them from there")
+	addThreadsFlag(flags, &opts.Threads, "one per CPU")
+	addForceFlag(flags, &opts.Force)
+	flags.BoolVar(&opts.AllowNonfinite, "allow-nonfinite", false, "go on when weights are NaN or infinite")
+	flags.BoolVar(&asJSON, "json", false, "print a JSON object a line: progress, and last the result")
+	return cmd
+}
+
+// pulling makes a file out of a repository.
+type pulling struct {
+	*app
+	ref    hub.Ref
+	target string
+	recipe *recipeFlags
+	opts   convert.Options
+	keep   bool
+	json   bool
+}
+
+func (p *pulling) run(ctx context.Context) error {
+	if err := runtime.CheckISA(); err != nil {
+		return err
+	}
+	if p.recipe.selfCalibrated() && p.keep {
+		return p.selfCalibrated(ctx)
+	}
+	view := p.newPullView(p.json)
+	result, err := pull.Model(ctx, p.ref, p.target, p.options(view))
+	view.finish()
+	if err != nil {
+		return p.explain(ctx, err)
+	}
+	p.noteConversion(p.target, result.Result)
+	if p.json {
+		return p.printJSON(newPullReport(p.target, result))
+	}
+	return nil
+}
+
+func (p *pulling) options(view *pullView) pull.Options {
+	return pull.Options{Convert: p.opts, Keep: p.keep, Progress: view.update, Note: view.note}
+}
+
+// selfCalibrated downloads the checkpoint, which is read more than once, and goes on as st convert does.
+func (p *pulling) selfCalibrated(ctx context.Context) error {
+	if err := checkOutput(p.target, p.opts.Force); err != nil {
+		return err
+	}
+	view := p.newPullView(p.json)
+	src, err := pull.Download(ctx, p.ref, p.options(view))
+	view.finish()
+	if err != nil {
+		return p.explain(ctx, err)
+	}
+	result, stages, err := p.runConversion(ctx, "convert", src, p.target, p.recipe, p.opts, convert.Run, selfcal.Convert)
+	if err != nil {
+		return err
+	}
+	p.noteConversion(p.target, result)
+	if p.json {
+		return p.printJSON(newConvertReport(p.target, result, stages))
+	}
+	return nil
+}
+
+// explain tells what stays of a run that did not end well.
+func (p *pulling) explain(ctx context.Context, err error) error {
+	if pull.Begun(p.target) {
+		p.note("note: what was done is kept in %s: the same command goes on from there", p.target+pull.Suffix)
+	}
+	if errors.Is(err, format.ErrExists) && !errors.Is(err, context.Canceled) {
+		if r, e := format.Open(p.target); e == nil {
+			defer r.Close()
+			if commit := r.Provenance.General["commit"]; commit != "" {
+				return fmt.Errorf("%w, made of %s at commit %.12s", err, r.Provenance.General["repository"], commit)
+			}
+		}
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
