@@ -109,7 +109,7 @@ func (p *ChatPrompt) callGrammar(answer *grammar.Grammar) (*grammar.Grammar, err
 	required := p.tools.choice.Mode == ToolRequired
 	var functions []toolcall.Function
 	for _, t := range p.tools.list {
-		if name := p.tools.choice.Name; name != "" && name != t.Name {
+		if names := p.tools.choice.Names; len(names) > 0 && !slices.Contains(names, t.Name) {
 			continue
 		}
 		arguments, err := t.arguments(required)

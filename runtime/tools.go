@@ -31,8 +31,8 @@ func ToolResult(call ToolCall, result string) Message {
 type ToolChoice struct {
 	// Mode is ToolAuto, ToolNone or ToolRequired.
 	Mode ToolMode
-	// Name is the tool that must be called; empty: any. It needs ToolRequired.
-	Name string
+	// Names are the tools that may be called; empty: all.
+	Names []string
 	// Single allows one call in an answer; else there may be several.
 	Single bool
 }
@@ -94,8 +94,10 @@ func (s *toolset) check() error {
 		}
 		known[t.Name] = true
 	}
-	if name := s.choice.Name; name != "" && !known[name] {
-		return as(ErrTools, fmt.Errorf("the tool %q must be called, and there is none of that name", name))
+	for _, name := range s.choice.Names {
+		if !known[name] {
+			return as(ErrTools, fmt.Errorf("the tool %q may be called, and there is none of that name", name))
+		}
 	}
 	if s.choice.Mode == ToolRequired && len(s.list) == 0 {
 		return as(ErrTools, fmt.Errorf("a tool must be called, and there are none"))

@@ -122,7 +122,7 @@ func TestToolErrors(t *testing.T) {
 		"not an object":    {runtime.Tools(runtime.Tool{Name: "a", Parameters: json.RawMessage(`[1]`)})},
 		"not JSON":         {runtime.Tools(runtime.Tool{Name: "a", Parameters: json.RawMessage(`{`)})},
 		"null":             {runtime.Tools(runtime.Tool{Name: "a", Parameters: json.RawMessage(`null`)})},
-		"none of the name": {runtime.Tools(weather), runtime.ChooseTools(runtime.ToolChoice{Mode: runtime.ToolRequired, Name: "b"})},
+		"none of the name": {runtime.Tools(weather), runtime.ChooseTools(runtime.ToolChoice{Mode: runtime.ToolRequired, Names: []string{"b"}})},
 		"required, none":   {runtime.ChooseTools(runtime.ToolChoice{Mode: runtime.ToolRequired})},
 	} {
 		if _, err := m.ChatPrompt(t.Context(), talk[:2], opts...); !errors.Is(err, runtime.ErrTools) {
@@ -162,7 +162,7 @@ var clock = runtime.Tool{Name: "clock", Parameters: json.RawMessage(`{"type": "o
 
 // must has the tool of that name called once.
 func must(name string) runtime.ChatOption {
-	return runtime.ChooseTools(runtime.ToolChoice{Mode: runtime.ToolRequired, Name: name, Single: true})
+	return runtime.ChooseTools(runtime.ToolChoice{Mode: runtime.ToolRequired, Names: []string{name}, Single: true})
 }
 
 // A chat calls tools in a row: the results go back, and what was said before is not run again.

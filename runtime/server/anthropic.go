@@ -133,10 +133,10 @@ func (q *anthropicPrompt) options() ([]runtime.ChatOption, error) {
 	case "any":
 		c.Mode = runtime.ToolRequired
 	case "tool":
-		c.Mode, c.Name, c.Single = runtime.ToolRequired, q.ToolChoice.Name, true
-		if c.Name == "" {
+		if q.ToolChoice.Name == "" {
 			return nil, badField("tool_choice.name", "Field required")
 		}
+		c.Mode, c.Names, c.Single = runtime.ToolRequired, []string{q.ToolChoice.Name}, true
 	default:
 		return nil, badField("tool_choice.type", fmt.Sprintf("it is %q and must be auto, any, tool or none", t))
 	}

@@ -14,6 +14,8 @@ type ollamaChatRequest struct {
 	ollamaRequest
 	Messages []json.RawMessage `json:"messages"`
 	Tools    []json.RawMessage `json:"tools"`
+
+	ToolChoice json.RawMessage `json:"tool_choice"` // which Ollama does not have: as in OpenAI's chats
 }
 
 // ollamaChat answers /api/chat.
@@ -31,6 +33,10 @@ func (s *Server) ollamaChat(w http.ResponseWriter, r *http.Request, body []byte)
 		return err
 	}
 	tools, err := readTools(q.Tools, false)
+	if err != nil {
+		return err
+	}
+	choice, err := readToolChoice(q.ToolChoice, nil, tools)
 	if err != nil {
 		return err
 	}
@@ -53,7 +59,7 @@ func (s *Server) ollamaChat(w http.ResponseWriter, r *http.Request, body []byte)
 	if err != nil {
 		return err
 	}
-	prompt, err := j.model.ChatPrompt(r.Context(), messages, think, runtime.Tools(tools...))
+	prompt, err := j.model.ChatPrompt(r.Context(), messages, think, runtime.Tools(tools...), runtime.ChooseTools(choice))
 	if err == nil {
 		g, err = prompt.Options(g)
 	}

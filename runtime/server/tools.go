@@ -79,37 +79,68 @@ func checkNames(tools []runtime.Tool) error {
 	return nil
 }
 
-// readToolChoice reads the fields tool_choice and parallel_tool_calls of OpenAI's requests. A function is named in the field function of the choice, or
-// beside its type.
+// toolChoice is an object in the field tool_choice: a function, or those that are allowed. OpenAI's chats have the fields of either in one of its
+// name, responses beside the type.
+type toolChoice struct {
+	Type     string `json:"type"`
+	Name     string `json:"name"`
+	Function struct {
+		Name string `json:"name"`
+	} `json:"function"`
+	allowedTools
+	Allowed allowedTools `json:"allowed_tools"`
+}
+
+type allowedTools struct {
+	Mode  string       `json:"mode"`
+	Tools []toolChoice `json:"tools"`
+}
+
+// read returns the mode and the names of the functions that may be called.
+func (t *toolChoice) read(field string) (mode string, names []string, err error) {
+	switch t.Type {
+	case "function":
+		if names = []string{t.Name + t.Function.Name}; names[0] == "" {
+			return "", nil, badField(field, "it must name a function")
+		}
+		return "required", names, nil
+	case "allowed_tools":
+		for i, a := range append(t.Allowed.Tools, t.Tools...) {
+			_, one, err := a.read(fmt.Sprintf("%s.allowed_tools.tools[%d]", field, i))
+			if err != nil {
+				return "", nil, err
+			}
+			names = append(names, one...)
+		}
+		if mode = t.Allowed.Mode + t.Mode; len(names) == 0 {
+			mode = "none"
+		}
+		return mode, names, nil
+	}
+	return "", nil, badField(field+".type", fmt.Sprintf("it is %q and must be function or allowed_tools", t.Type))
+}
+
+// readToolChoice reads the fields tool_choice and parallel_tool_calls of OpenAI's requests.
 func readToolChoice(data json.RawMessage, parallel *bool, tools []runtime.Tool) (c runtime.ToolChoice, err error) {
 	const field = "tool_choice"
 	c.Single = parallel != nil && !*parallel
 	var mode string
 	if len(data) > 0 && json.Unmarshal(data, &mode) != nil {
-		var named struct {
-			Type     string `json:"type"`
-			Name     string `json:"name"`
-			Function struct {
-				Name string `json:"name"`
-			} `json:"function"`
-		}
-		if err := decode(data, &named, field); err != nil {
+		var t toolChoice
+		if json.Unmarshal(data, &t) != nil {
 			return c, badField(field, "it must be auto, none, required or a function")
 		}
-		if named.Type != "function" {
-			return c, badField(field+".type", fmt.Sprintf("it is %q and must be function", named.Type))
+		if mode, c.Names, err = t.read(field); err != nil {
+			return c, err
 		}
-		mode, c.Name = "required", named.Name+named.Function.Name
-		if c.Name == "" {
-			return c, badField(field, "it must name a function")
-		}
+		c.Single = c.Single || t.Type == "function"
 	}
 	switch mode {
 	case "", "auto":
 	case "none":
 		c.Mode = runtime.ToolNone
 	case "required":
-		c.Mode, c.Single = runtime.ToolRequired, c.Single || c.Name != ""
+		c.Mode = runtime.ToolRequired
 	default:
 		return c, badField(field, fmt.Sprintf("it is %q and must be auto, none, required or a function", mode))
 	}
@@ -118,11 +149,13 @@ func readToolChoice(data json.RawMessage, parallel *bool, tools []runtime.Tool) 
 
 // checkChoice returns an error if a choice is none of the tools.
 func checkChoice(c runtime.ToolChoice, field string, tools []runtime.Tool) error {
-	switch {
-	case c.Mode == runtime.ToolRequired && len(tools) == 0:
+	if c.Mode == runtime.ToolRequired && len(tools) == 0 {
 		return badField(field, "a tool must be called, and tools has none")
-	case c.Name != "" && !slices.ContainsFunc(tools, func(t runtime.Tool) bool { return t.Name == c.Name }):
-		return badField(field, fmt.Sprintf("tools has none of the name %q", c.Name))
+	}
+	for _, name := range c.Names {
+		if !slices.ContainsFunc(tools, func(t runtime.Tool) bool { return t.Name == name }) {
+			return badField(field, fmt.Sprintf("tools has none of the name %q", name))
+		}
 	}
 	return nil
 }

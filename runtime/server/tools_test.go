@@ -324,7 +324,7 @@ func TestOllamaCalls(t *testing.T) {
 func TestToolErrors(t *testing.T) {
 	c := start(t, Options{})
 	const hi = `"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 4`
-	const tool = `{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {"a": {"type": "string", "x-unknown": 1, "not": {}}}}}}`
+	const tool = `{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {"a": {"type": "string", "if": {}}}}}}`
 	for _, tt := range []struct{ path, body, param, message string }{
 		{"/v1/chat/completions", hi + `, "tools": {}`, "tools", "an array"},
 		{"/v1/chat/completions", hi + `, "tools": [1]`, "tools[0]", "an object"},
@@ -336,7 +336,8 @@ func TestToolErrors(t *testing.T) {
 		{"/v1/chat/completions", hi + `, "tools": [` + tool + `], "tool_choice": "maybe"`, "tool_choice", `"maybe"`},
 		{"/v1/chat/completions", hi + `, "tools": [` + tool + `], "tool_choice": {"type": "function", "function": {"name": "g"}}`, "tool_choice", `"g"`},
 		{"/v1/chat/completions", hi + `, "tools": [` + tool + `], "tool_choice": {"type": "function"}`, "tool_choice", "name a function"},
-		{"/v1/chat/completions", hi + `, "tools": [` + tool + `], "tool_choice": {"type": "allowed_tools"}`, "tool_choice.type", `"allowed_tools"`},
+		{"/v1/chat/completions", hi + `, "tools": [` + tool + `], "tool_choice": {"type": "custom"}`, "tool_choice.type", `"custom"`},
+		{"/v1/chat/completions", hi + `, "tools": [` + tool + `], "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [{"type": "function", "function": {"name": "g"}}]}}`, "tool_choice", `"g"`},
 		{"/v1/chat/completions", hi + `, "functions": []`, "functions", "use tools"},
 		{"/v1/chat/completions", hi + `, "function_call": "auto"`, "function_call", "use tool_choice"},
 		{"/v1/chat/completions", `"messages": [{"role": "assistant", "tool_calls": [{"type": "custom"}]}]`, "messages[0].tool_calls[0].type", `"custom"`},
@@ -346,12 +347,17 @@ func TestToolErrors(t *testing.T) {
 		{"/v1/chat/completions", hi + `, "response_format": {"type": "json_schema", "json_schema": {"name": "x"}}`, "response_format.json_schema.schema", "missing"},
 		{"/v1/chat/completions", hi + `, "response_format": {"type": "json_object"}, "grammar": "root ::= \"a\""`, "response_format", "another field"},
 		{"/v1/completions", `"prompt": "x", "json_schema": {"type": "string"}, "grammar": "root ::= \"a\""`, "json_schema", "another field"},
+		{"/v1/chat/completions", hi + `, "tools": [` + tool + `], "tool_choice": "required"`, "", `tool "f"`},
+		{"/v1/chat/completions", hi + `, "tools": [` + strings.Replace(tool, `"name"`, `"strict": true, "name"`, 1) + `]`, "", "#/properties/a"},
+		{"/v1/chat/completions", hi + `, "response_format": {"type": "json_schema", "json_schema": {"schema": {"type": "object", "properties": {"a": {"if": {}}}}}}`,
+			"response_format.json_schema.schema", "#/properties/a"},
+		{"/v1/completions", `"prompt": "x", "grammar": "root = 1"`, "grammar", "line 1"},
 		{"/v1/responses", `"input": [{"type": "function_call", "call_id": "a"}]`, "input[0].name", "missing"},
 		{"/v1/responses", `"input": "x", "tools": [{"type": "web_search"}]`, "tools[0].type", `"web_search"`},
 		{"/v1/responses", `"input": "x", "tools": [{"type": "function", "name": "f"}], "tool_choice": {"type": "function", "name": "g"}`, "tool_choice", `"g"`},
 	} {
 		status, e := getError(t, c, tt.path, "{"+tt.body+"}")
-		if status != http.StatusBadRequest || e.Error.Param == nil || *e.Error.Param != tt.param || !strings.Contains(e.Error.Message, tt.message) {
+		if status != http.StatusBadRequest || *cmpText(e.Error.Param) != tt.param || !strings.Contains(e.Error.Message, tt.message) {
 			t.Errorf("%s: %d, %+v, field %s", tt.body, status, e.Error, *cmpText(e.Error.Param))
 		}
 	}

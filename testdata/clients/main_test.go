@@ -41,7 +41,9 @@ func TestMain(m *testing.M) {
 // serve starts a server on a port of its own, as st serve does, and returns it with its URL.
 func serve(t *testing.T, opts server.Options) (*server.Server, string) {
 	t.Helper()
-	opts.Models = []string{modelPath}
+	if opts.Models == nil {
+		opts.Models = []string{modelPath}
+	}
 	s, err := server.New(opts)
 	if err != nil {
 		t.Fatal(err)
