@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"github.com/zeebo/xxh3"
 )
 
 // identity is what tells that a file is still what was opened.
@@ -46,3 +48,7 @@ func (r *Reader) sameHeader(f *os.File) bool {
 	_, err := f.ReadAt(b, 0)
 	return err == nil && bytes.Equal(b, r.identity.header)
 }
+
+// Fingerprint identifies the file by its header, which holds the checksum of the directory, which holds those of all weights: files of one
+// fingerprint compute the same.
+func (r *Reader) Fingerprint() [16]byte { return xxh3.Hash128(r.identity.header).Bytes() }

@@ -57,6 +57,9 @@ type Generate struct {
 	// PromptLogProbs asks for a piece for every token of the prompt, before those of the text: see Piece.Prompt.
 	PromptLogProbs bool
 
+	// Prefilled, if not nil, is called when the prompt has run, before the first token is drawn: the sequence holds the prompt then. Its error
+	// ends the text.
+	Prefilled func() error
 	// Progress, if not nil, is told while the prompt is run how many of its tokens are done.
 	Progress func(done, total int)
 

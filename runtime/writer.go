@@ -55,7 +55,10 @@ func (w *writer) write(ctx context.Context, prompt []int32) (begun bool) {
 		w.sampler.Accept(id)
 	}
 	w.result.PromptTime = max(1, time.Since(begin))
-	if w.options.MaxTokens >= 0 {
+	if w.options.Prefilled != nil {
+		err = w.options.Prefilled()
+	}
+	if err == nil && w.options.MaxTokens >= 0 {
 		err = w.decode(ctx, logits, begin)
 	}
 	if w.left {

@@ -1,0 +1,106 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"st/format"
+)
+
+// SnapshotBytes returns the size of what Save writes for a sequence of n tokens.
+func (e *Engine) SnapshotBytes(n int) (bytes int64) {
+	for _, slots := range e.kv.slots {
+		bytes += 2 * int64(e.kv.heads) * int64(min(n, slots)) * int64(e.kv.rowBytes)
+	}
+	return bytes + 1
+}
+
+// Save writes the KV cache: a byte that is 1 if LongRoPE has rotated it as it rotates long sequences, and by layer, KV head and run of positions
+// the keys and then the values, of the positions that later tokens can still see.
+// What is written does not depend on Options.Context. It returns how many tokens it is of.
+func (s *Session) Save(w io.Writer) (tokens int, err error) {
+	s.turn <- struct{}{}
+	defer func() { <-s.turn }()
+	if s.closed {
+		return 0, ErrClosed
+	}
+	var long [1]byte
+	if s.long {
+		long[0] = 1
+	}
+	if _, err := w.Write(long[:]); err != nil {
+		return 0, err
+	}
+	return s.length, s.kv.eachRun(s.length, func(rows []byte) error {
+		_, err := w.Write(rows)
+		return err
+	})
+}
+
+// Load replaces the sequence by one whose KV cache is read: what Save wrote in an engine of the same model and type of KV cache. The tokens are the
+// caller's word. After an error the sequence is empty.
+func (s *Session) Load(ctx context.Context, tokens []int32, r io.Reader) error {
+	select {
+	case s.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-s.turn }()
+	if s.closed {
+		return ErrClosed
+	}
+	s.length, s.tokens = 0, nil
+	if err := s.check(tokens); err != nil {
+		return err
+	}
+	s.engine.shrinkKV(s, 0)
+	if err := s.engine.reserve(ctx, s, len(tokens)); err != nil {
+		return err
+	}
+	var long [1]byte
+	_, err := io.ReadFull(r, long[:])
+	if err == nil {
+		err = s.kv.eachRun(len(tokens), func(rows []byte) error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			_, err := io.ReadFull(r, rows)
+			return err
+		})
+	}
+	if err != nil {
+		s.engine.shrinkKV(s, 0)
+		return fmt.Errorf("the KV cache of %d tokens: %w", len(tokens), err)
+	}
+	s.length = len(tokens)
+	s.long = long[0] == 1
+	if scaling := s.engine.config.RoPEScaling; scaling != nil && scaling.Type == format.LongRoPE {
+		s.tokens = append([]int32(nil), tokens...)
+	}
+	return nil
+}
+
+// eachRun calls f with the keys and the values of every run of positions whose rows lie together, of a sequence of n tokens.
+func (kv *kvCache) eachRun(n int, f func(rows []byte) error) error {
+	for layer, slots := range kv.slots {
+		for g := range kv.heads {
+			for p := max(0, n-slots); p < n; {
+				slot := p % slots
+				i, r := slot/kvPagePositions, slot%kvPagePositions
+				rows := kv.pageRows(layer, i)
+				count := min(rows-r, n-p)
+				from, to := (g*rows+r)*kv.rowBytes, (g*rows+r+count)*kv.rowBytes
+				page := &kv.pages[layer][i]
+				if err := f(page.k[from:to]); err != nil {
+					return err
+				}
+				if err := f(page.v[from:to]); err != nil {
+					return err
+				}
+				p += count
+			}
+		}
+	}
+	return nil
+}

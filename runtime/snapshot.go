@@ -1,0 +1,211 @@
+package runtime
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+
+	"github.com/zeebo/xxh3"
+
+	"st/format/outfile"
+)
+
+// Errors about files of sequences.
+var (
+	// ErrSnapshotModel says that a sequence is of another model, another number format of its weights, or another type of KV cache: it means
+	// nothing to this one.
+	ErrSnapshotModel = errors.New("is a sequence of another model or another type of KV cache")
+	// ErrSnapshotCorrupt says that a file is no sequence, or was damaged.
+	ErrSnapshotCorrupt = errors.New("is not a sequence, or damaged")
+)
+
+// A file of a sequence is: the magic number, the length of what follows up to the checksum, JSON of snapshotHeader, the tokens (int32,
+// little-endian), the xxh3 of all that, and then the KV cache as engine.Session.Save writes it, and its xxh3.
+const (
+	snapshotMagic = "st-seq1\n"
+	// snapshotHeaderMost bounds the JSON: the conversation of a session is in it.
+	snapshotHeaderMost = 64 << 20
+)
+
+type snapshotHeader struct {
+	// Model is the fingerprint of the model file, and KVType the type of the cache's numbers.
+	Model  string `json:"model"`
+	KVType string `json:"kv_type"`
+	// Tokens is how many the sequence has.
+	Tokens int `json:"tokens"`
+	// Note is the caller's.
+	Note json.RawMessage `json:"note,omitempty"`
+}
+
+// Snapshot is what a file says of the sequence in it.
+type Snapshot struct {
+	Tokens []int32
+	Note   json.RawMessage
+}
+
+// Save writes the sequence with its KV cache to a file, which [Model.LoadSequence] reads: a prompt is not run again then. The file is complete or
+// not there, and an older one is replaced. note, which may be nil, is JSON of the caller's.
+func (q *Sequence) Save(path string, note json.RawMessage) error {
+	m := q.model
+	err := outfile.Write(path, outfile.Options{Replace: true}, func(w io.Writer) error {
+		head, err := m.snapshotHead(q.tokens, note)
+		if err != nil {
+			return err
+		}
+		if _, err := w.Write(head); err != nil {
+			return err
+		}
+		sum := xxh3.New()
+		n, err := q.session.Save(io.MultiWriter(w, sum))
+		if err != nil {
+			return err
+		}
+		if n != len(q.tokens) {
+			return fmt.Errorf("the sequence has %d tokens and its KV cache %d", len(q.tokens), n)
+		}
+		_, err = w.Write(binary.LittleEndian.AppendUint64(nil, sum.Sum64()))
+		return err
+	})
+	return m.named(err)
+}
+
+// snapshotHead returns what a file has before the KV cache.
+func (m *Model) snapshotHead(tokens []int32, note json.RawMessage) ([]byte, error) {
+	text, err := json.Marshal(m.snapshotHeader(len(tokens), note))
+	if err != nil {
+		return nil, err
+	}
+	head := append([]byte(snapshotMagic), binary.LittleEndian.AppendUint32(nil, uint32(len(text)))...)
+	head = append(head, text...)
+	for _, id := range tokens {
+		head = binary.LittleEndian.AppendUint32(head, uint32(id))
+	}
+	return binary.LittleEndian.AppendUint64(head, xxh3.Hash(head)), nil
+}
+
+func (m *Model) snapshotHeader(tokens int, note json.RawMessage) snapshotHeader {
+	id := m.file.Fingerprint()
+	return snapshotHeader{Model: hex.EncodeToString(id[:]), KVType: m.KVType().String(), Tokens: tokens, Note: note}
+}
+
+// ReadSnapshot tells what is in a file of a sequence, without its KV cache. The error wraps [ErrSnapshotModel] if it is not one of this model, and
+// [ErrSnapshotCorrupt] if it is none at all.
+func (m *Model) ReadSnapshot(path string) (*Snapshot, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	s, _, err := m.readSnapshot(f)
+	return s, err
+}
+
+// LoadSequence reads a sequence with its KV cache from a file that [Sequence.Save] wrote. The errors are those of [Model.ReadSnapshot], and
+// [ErrContextFull].
+func (m *Model) LoadSequence(ctx context.Context, path string) (*Sequence, *Snapshot, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	s, r, err := m.readSnapshot(f)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(s.Tokens) > m.Context() {
+		return nil, nil, fmt.Errorf("%s: %w: it has %d tokens and the context %d", path, ErrContextFull, len(s.Tokens), m.Context())
+	}
+	q, err := m.NewSequence()
+	if err != nil || len(s.Tokens) == 0 {
+		return q, s, err
+	}
+	body := summed{r, xxh3.New()}
+	err = q.session.Load(ctx, s.Tokens, &body)
+	if err == nil {
+		err = body.check(path)
+	} else if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = fmt.Errorf("%s %w: it ends within the KV cache", path, ErrSnapshotCorrupt)
+	}
+	if err != nil {
+		q.Close()
+		return nil, nil, m.named(err)
+	}
+	q.tokens = s.Tokens
+	return q, s, nil
+}
+
+// readSnapshot reads what comes before the KV cache, and returns a reader of that.
+func (m *Model) readSnapshot(f *os.File) (*Snapshot, io.Reader, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, err
+	}
+	sum := xxh3.New()
+	buffered := bufio.NewReaderSize(f, 1<<20)
+	r := io.TeeReader(buffered, sum)
+	corrupt := func(what string) error { return fmt.Errorf("%s %w: %s", f.Name(), ErrSnapshotCorrupt, what) }
+	start := make([]byte, len(snapshotMagic)+4)
+	if _, err := io.ReadFull(r, start); err != nil || !bytes.HasPrefix(start, []byte(snapshotMagic)) {
+		return nil, nil, corrupt("it does not begin as one")
+	}
+	n := int64(binary.LittleEndian.Uint32(start[len(snapshotMagic):]))
+	if n > min(snapshotHeaderMost, info.Size()) {
+		return nil, nil, corrupt("its header is longer than the file")
+	}
+	text := make([]byte, n)
+	var h snapshotHeader
+	if _, err := io.ReadFull(r, text); err != nil || json.Unmarshal(text, &h) != nil {
+		return nil, nil, corrupt("its header is no JSON")
+	}
+	if h.Tokens < 0 || int64(h.Tokens) > info.Size()/4 {
+		return nil, nil, corrupt("it has not as many tokens as it says")
+	}
+	ids := make([]byte, 4*h.Tokens)
+	if _, err := io.ReadFull(r, ids); err != nil {
+		return nil, nil, corrupt("it ends within its tokens")
+	}
+	want := sum.Sum64()
+	var got [8]byte
+	if _, err := io.ReadFull(buffered, got[:]); err != nil || binary.LittleEndian.Uint64(got[:]) != want {
+		return nil, nil, corrupt("the checksum of its header is wrong")
+	}
+	own := m.snapshotHeader(h.Tokens, nil)
+	if h.Model != own.Model || h.KVType != own.KVType {
+		return nil, nil, fmt.Errorf("%s %w", f.Name(), ErrSnapshotModel)
+	}
+	s := &Snapshot{Tokens: make([]int32, h.Tokens), Note: h.Note}
+	for i := range s.Tokens {
+		s.Tokens[i] = int32(binary.LittleEndian.Uint32(ids[4*i:]))
+	}
+	return s, buffered, nil
+}
+
+// summed is a reader that sums what is read.
+type summed struct {
+	r   io.Reader
+	sum hash.Hash64
+}
+
+func (s *summed) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	s.sum.Write(p[:n])
+	return n, err
+}
+
+// check reads the checksum that follows and compares.
+func (s *summed) check(path string) error {
+	want := s.sum.Sum64()
+	var got [8]byte
+	if _, err := io.ReadFull(s.r, got[:]); err != nil || binary.LittleEndian.Uint64(got[:]) != want {
+		return fmt.Errorf("%s %w: the checksum of its KV cache is wrong", path, ErrSnapshotCorrupt)
+	}
+	return nil
+}

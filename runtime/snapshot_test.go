@@ -1,0 +1,143 @@
+package runtime_test
+
+import (
+	"errors"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"st/runtime"
+)
+
+// What a loaded sequence continues is what the saved one does, to the bit, in every type of KV cache, with a window that has been overwritten, and
+// in another context.
+func TestSnapshot(t *testing.T) {
+	for _, kv := range []runtime.KVType{runtime.KVF16, runtime.KVF32, runtime.KVQ8} {
+		m := open(t, runtime.Options{KVType: kv})
+		prompt := make([]int32, 700)
+		rng := rand.New(rand.NewPCG(1, uint64(kv)))
+		for i := range prompt {
+			prompt[i] = int32(rng.IntN(m.Config().Vocab))
+		}
+		longer := append(append([]int32(nil), prompt...), 5, 6, 7)
+		q := sequence(t, m)
+		if _, _, err := collect(q.Generate(t.Context(), prompt, runtime.Generate{MaxTokens: -1})); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "prompt.seq")
+		if err := q.Save(path, nil); err != nil {
+			t.Fatal(err)
+		}
+		_, want, err := collect(q.Generate(t.Context(), longer, fixed(12)))
+		if err != nil || want.CachedTokens != len(prompt) {
+			t.Fatalf("%d tokens were cached, error %v", want.CachedTokens, err)
+		}
+		for _, opts := range []runtime.Options{{KVType: kv}, {KVType: kv, Context: 1000}, {KVType: kv, Memory: 200 << 20}} {
+			m := open(t, opts)
+			loaded, snapshot, err := m.LoadSequence(t.Context(), path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer loaded.Close()
+			if len(snapshot.Tokens) != len(prompt) {
+				t.Errorf("%d tokens, want %d", len(snapshot.Tokens), len(prompt))
+			}
+			_, got, err := collect(loaded.Generate(t.Context(), longer, fixed(12)))
+			if err != nil || got.CachedTokens != len(prompt) || got.Text != want.Text {
+				t.Errorf("%s, %+v: %q with %d tokens cached, want %q: %v", kv, opts, got.Text, got.CachedTokens, want.Text, err)
+			}
+		}
+	}
+}
+
+// A file of another model, of another type of KV cache, and every damaged one is refused.
+func TestSnapshotErrors(t *testing.T) {
+	m := open(t, runtime.Options{})
+	q := sequence(t, m)
+	if _, _, err := collect(q.Generate(t.Context(), encode(t, m, "The LORD is my shepherd"), fixed(4))); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "prompt.seq")
+	if err := q.Save(path, nil); err != nil {
+		t.Fatal(err)
+	}
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := open(t, runtime.Options{KVType: runtime.KVQ8}).LoadSequence(t.Context(), path); !errors.Is(err, runtime.ErrSnapshotModel) {
+		t.Errorf("with another type of KV cache: %v", err)
+	}
+	if _, _, err := open(t, runtime.Options{Context: 5}).LoadSequence(t.Context(), path); !errors.Is(err, runtime.ErrContextFull) {
+		t.Errorf("in a small context: %v", err)
+	}
+	if _, _, err := m.LoadSequence(t.Context(), filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a file that is not there: %v", err)
+	}
+	bad := filepath.Join(dir, "bad.seq")
+	refused := func(what string, data []byte) {
+		t.Helper()
+		if err := os.WriteFile(bad, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		loaded, _, err := m.LoadSequence(t.Context(), bad)
+		if err == nil {
+			loaded.Close()
+		}
+		if !errors.Is(err, runtime.ErrSnapshotCorrupt) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	for _, n := range []int{0, 1, 8, 12, 50, 200, len(good) / 2, len(good) - 1} {
+		refused("cut", good[:n])
+	}
+	rng := rand.New(rand.NewPCG(2, 3))
+	for range 100 {
+		data := append([]byte(nil), good...)
+		data[rng.IntN(len(data))] ^= byte(1 + rng.IntN(255))
+		refused("with another byte", data)
+	}
+	if n := m.Stats(); n.Tokens == 0 {
+		t.Error("nothing was run")
+	}
+}
+
+// A conversation goes on where it was, with nothing run again.
+func TestChatSave(t *testing.T) {
+	m := open(t, runtime.Options{})
+	c := m.NewChat(runtime.System("Be terse."))
+	defer c.Close()
+	say(t, c, "Hello", fixed(8))
+	path := filepath.Join(t.TempDir(), "chat.seq")
+	if err := c.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	loaded, err := m.LoadChat(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer loaded.Close()
+	greedy := runtime.Generate{MaxTokens: 8, Temperature: new(0.0)}
+	want, got := say(t, c, "And you?", greedy), say(t, loaded, "And you?", greedy)
+	if got.Text != want.Text || got.CachedTokens != want.CachedTokens || got.PromptTokens != want.PromptTokens {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if n := len(loaded.Messages()); n != 5 {
+		t.Errorf("%d messages, want 5", n)
+	}
+	loaded.Reset()
+	if got := loaded.Messages(); len(got) != 1 || got[0].Content != "Be terse." {
+		t.Errorf("after Reset: %v", got)
+	}
+
+	other, err := m.LoadChat(t.Context(), path, runtime.System("Be verbose."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if got := other.Messages(); len(got) != 3 || got[0].Content != "Be verbose." {
+		t.Errorf("with another system message: %v", got)
+	}
+}
