@@ -30,6 +30,9 @@ type Model struct {
 	cleanup  goruntime.Cleanup
 }
 
+// Fingerprint identifies the model's file: those of one fingerprint compute the same.
+func (m *Model) Fingerprint() [16]byte { return m.file.Fingerprint() }
+
 // resources are what a model holds that must be given back.
 type resources struct {
 	file   *format.Reader

@@ -24,6 +24,7 @@ type conversation struct {
 	app     *app
 	model   *runtime.Model
 	chat    *runtime.Chat
+	save    func() error // keeps the conversation
 	options runtime.Generate
 	stats   bool
 	in      messages
@@ -52,6 +53,11 @@ func (a *app) converse(ctx context.Context, m *runtime.Model, f *generateFlags, 
 	if err := m.CheckChat(); err != nil {
 		return err
 	}
+	chat, save, err := a.openChat(ctx, m, f)
+	if err != nil {
+		return err
+	}
+	defer chat.Close()
 	a.note("/bye or Ctrl-D ends, /clear begins anew, Ctrl-C stops an answer, /help lists more")
 	in, err := editor.New(editor.Options{
 		In: a.stdin.(*os.File), Out: a.stdout, History: editor.OpenHistory(editor.HistoryPath("st")), Commands: chatCommands,
@@ -63,8 +69,7 @@ func (a *app) converse(ctx context.Context, m *runtime.Model, f *generateFlags, 
 	defer in.Close()
 	a.interrupts.beforeExit(in.Close)
 	defer a.interrupts.beforeExit(nil)
-	c := &conversation{app: a, model: m, chat: m.NewChat(runtime.System(f.system)), options: g, stats: f.stats, in: in}
-	defer c.chat.Close()
+	c := &conversation{app: a, model: m, chat: chat, save: save, options: g, stats: f.stats, in: in}
 	return c.talk(ctx)
 }
 
@@ -130,6 +135,11 @@ func (c *conversation) turn(ctx context.Context, text string) error {
 		c.app.note("note: the context of %d tokens is full", c.model.Context())
 	}
 	c.app.noteUnfinished(r)
+	if r != nil {
+		if err := c.save(); err != nil {
+			return err
+		}
+	}
 	if c.stats && r != nil {
 		c.app.printStats(c.model, r)
 	}

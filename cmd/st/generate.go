@@ -40,6 +40,7 @@ func (a *app) generateCommand() *cobra.Command {
 	flags.StringVarP(&f.prompt, "prompt", "p", "", "`text` to continue, or the message with --chat; -: standard input")
 	flags.StringVarP(&f.file, "file", "f", "", "`file` with the prompt; -: standard input")
 	flags.BoolVar(&f.chat, "chat", false, "use the model's chat template")
+	flags.StringVar(&f.promptCache, "prompt-cache", "", "keep the prompt's KV cache in `file`: a prompt that begins as it did is not run again")
 	f.add(flags)
 	return completesModels(cmd, 1)
 }
@@ -81,14 +82,15 @@ func (a *app) generate(ctx context.Context, path string, conversation bool, f *g
 	}
 	bar := a.newPromptProgress()
 	g.Progress = bar.update
-	pieces := m.Generate(ctx, text, g)
-	if f.chat {
-		chat := m.NewChat(runtime.System(f.system))
-		defer chat.Close()
-		pieces = chat.Send(ctx, text, g)
+	pieces, save, err := a.pieces(ctx, m.Model, text, f, g)
+	if err != nil {
+		return err
 	}
 	r, err := a.printPieces(pieces, !f.json)
 	bar.finish()
+	if r != nil {
+		err = errors.Join(err, save())
+	}
 	if err != nil && (r == nil || !errors.Is(err, context.Canceled)) {
 		return err
 	}
@@ -104,6 +106,38 @@ func (a *app) generate(ctx context.Context, path string, conversation bool, f *g
 		a.printStats(m.Model, r)
 	}
 	return err
+}
+
+// pieces is what answers a message, or continues a text. save keeps what is to be kept of it; it also gives back what the pieces took.
+func (a *app) pieces(ctx context.Context, m *runtime.Model, text string, f *generateFlags, g runtime.Generate) (pieces iter.Seq2[runtime.Piece, error], save func() error, err error) {
+	switch {
+	case f.promptCache != "":
+		encode := m.EncodePrompt
+		if f.chat {
+			encode = func(text string) ([]int32, error) {
+				return m.EncodeChat(ctx, []runtime.Message{{Role: "user", Content: text}}, runtime.System(f.system))
+			}
+		}
+		prompt, err := encode(text)
+		if err != nil {
+			return nil, nil, err
+		}
+		q, err := a.promptCache(ctx, m, f.promptCache, prompt, &g)
+		if err != nil {
+			return nil, nil, err
+		}
+		return q.Generate(ctx, prompt, g), q.Close, nil
+	case f.chat:
+		chat, keep, err := a.openChat(ctx, m, f)
+		if err != nil {
+			return nil, nil, err
+		}
+		return chat.Send(ctx, text, g), func() error {
+			defer chat.Close()
+			return keep()
+		}, nil
+	}
+	return m.Generate(ctx, text, g), func() error { return nil }, nil
 }
 
 // printPieces prints a text as it comes, if it is to be shown, and returns how it came to be. A terminal does not obey what is in it.

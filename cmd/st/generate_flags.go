@@ -12,6 +12,7 @@ import (
 // generateFlags are the flags of st generate and st run.
 type generateFlags struct {
 	prompt, file, system string
+	session, promptCache string // a kept conversation, a file with the prompt's KV cache
 	limit                int
 	chat, stats, json    bool
 	stops                []string
@@ -41,6 +42,10 @@ func (f *generateFlags) check(flags *pflag.FlagSet, given, inTerminal, outTermin
 		return usagef("give the prompt with -p or with -f, not both")
 	case flags.Changed("system") && !f.chat:
 		return usagef("--system needs --chat")
+	case f.promptCache != "" && !given && inTerminal:
+		return usagef("--prompt-cache needs a prompt: st run --session keeps a conversation")
+	case f.session != "" && !sessionName.MatchString(f.session):
+		return usagef("--session %q: a name has letters, digits, dots, dashes and underscores, and begins with one of the first two", f.session)
 	case slices.Contains(f.stops, ""):
 		return usagef("--stop needs a text")
 	case !given && inTerminal && !f.chat:

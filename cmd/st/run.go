@@ -36,5 +36,6 @@ func (a *app) runCommand() *cobra.Command {
 		},
 	}
 	f.add(cmd.Flags())
+	cmd.Flags().StringVar(&f.session, "session", "", "go on with the conversation of this `name`, and keep it")
 	return completesModels(cmd, 1)
 }

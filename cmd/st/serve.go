@@ -26,7 +26,7 @@ type serveFlags struct {
 }
 
 func (a *app) serveCommand() *cobra.Command {
-	f := serveFlags{Options: server.Options{Parallel: server.DefaultParallel, Queue: server.DefaultQueue, KeepAlive: server.DefaultKeepAlive}}
+	f := serveFlags{Options: server.Options{Parallel: server.DefaultParallel, Queue: server.DefaultQueue, KeepAlive: server.DefaultKeepAlive, CacheSize: server.DefaultCacheSize}}
 	cmd := &cobra.Command{
 		Use:   "serve [MODEL...]",
 		Short: "Serve models over HTTP, to clients of OpenAI's API",
@@ -44,6 +44,8 @@ func (a *app) serveCommand() *cobra.Command {
 	flags.Var(intFlag{&f.Parallel, 1, 256}, "parallel", "run `N` requests at the same time")
 	flags.Var(intFlag{&f.Queue, 0, math.MaxInt32}, "queue", "let `N` more wait")
 	flags.DurationVar(&f.KeepAlive, "keep-alive", f.KeepAlive, "unload a model that was idle for a `TIME`; -1s: never")
+	flags.StringVar(&f.CacheDir, "cache-dir", "", "keep the KV caches of prompts in this `directory`, also from one run of the server to the next")
+	flags.Var(sizeFlag{&f.CacheSize}, "cache-size", "use up to `SIZE` of it")
 	flags.Var(intFlag{&f.Context, 0, math.MaxInt32}, "ctx", "`N` tokens of context for each request; 0: as many as the model was trained for")
 	addKVTypeFlag(flags, &f.KVType)
 	addThreadsFlag(flags, &f.Threads, physicalCores)

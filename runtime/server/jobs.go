@@ -129,7 +129,7 @@ func (j *job) generate(ctx context.Context, prompt []int32, g runtime.Generate) 
 		q := j.shared.take()
 		copied := q != nil
 		if q == nil && !g.PromptLogProbs && !j.fresh {
-			q = j.cache.take(prompt)
+			q = j.cache.take(ctx, prompt)
 		}
 		if q == nil {
 			var err error

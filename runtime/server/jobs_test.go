@@ -212,7 +212,7 @@ func TestCache(t *testing.T) {
 		{"it goes on after that prompt otherwise", slices.Concat(count(200, 204), count(300, 310)), answered},
 		{"less than that prompt is shared", slices.Concat(count(200, 202), count(300, 310)), nil},
 	} {
-		got := c.take(tt.prompt)
+		got := c.take(t.Context(), tt.prompt)
 		if got != tt.want {
 			t.Errorf("%s: another one is taken", tt.name)
 		}

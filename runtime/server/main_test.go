@@ -59,6 +59,12 @@ func start(t *testing.T, opts Options) *client {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newClient(t, s)
+}
+
+// newClient talks to a server, until the test ends, which closes it.
+func newClient(t *testing.T, s *Server) *client {
+	t.Helper()
 	h := httptest.NewServer(s)
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {

@@ -268,6 +268,11 @@ func (m *models) open(sv *served, grant int64) (*runtime.Model, *cache, error) {
 	}
 	c.limit = grant / cacheShare
 	c.logits = 4 * int64(model.Config().Vocab)
+	if m.opts.CacheDir != "" {
+		if c.kept, err = openKept(model, m.opts.CacheDir, m.opts.CacheSize, m.opts.Logger); err != nil {
+			m.opts.Logger.Warn("prompts are not kept", "error", err)
+		}
+	}
 	if m.opts.Loaded != nil {
 		m.opts.Loaded(model)
 	}
@@ -359,6 +364,7 @@ func (m *models) close() (err error) {
 	for _, sv := range m.all() {
 		sv.stopTimer()
 		if sv.model != nil {
+			sv.cache.close()
 			err = errors.Join(err, sv.model.Close())
 		}
 	}

@@ -38,6 +38,12 @@ type Options struct {
 	// KeepAlive is how long an idle model stays loaded; 0: [DefaultKeepAlive]; less than 0: until its memory is needed.
 	KeepAlive time.Duration
 
+	// CacheDir is a directory for the KV caches of prompts for which memory has no room, and of those that there are when the server ends. Prompts
+	// are in them. Empty: none are kept.
+	CacheDir string
+	// CacheSize bounds the files in CacheDir, in bytes; 0: [DefaultCacheSize]. Those used least recently go first.
+	CacheSize int64
+
 	// Context, Threads and KVType are as in [runtime.Options].
 	Context int
 	Threads int
@@ -62,6 +68,7 @@ const (
 	DefaultParallel  = 4
 	DefaultQueue     = 256
 	DefaultKeepAlive = 5 * time.Minute
+	DefaultCacheSize = 4 << 30
 )
 
 func (o *Options) setDefaults() {
@@ -70,6 +77,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.Queue == 0 {
 		o.Queue = DefaultQueue
+	}
+	if o.CacheSize == 0 {
+		o.CacheSize = DefaultCacheSize
 	}
 	if o.KeepAlive == 0 {
 		o.KeepAlive = DefaultKeepAlive

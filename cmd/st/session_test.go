@@ -1,0 +1,66 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A conversation that is kept goes on with what was said.
+func TestSession(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	ask := func(message string, args ...string) generateReport {
+		t.Helper()
+		return mustJSON[generateReport](t, append([]string{"run", tiny(t), message, "--json", "-n", "8", "--temp", "0", "--session", "a"}, args...)...)
+	}
+	first := ask("Hello")
+	second := ask("And you?")
+	if second.PromptTokens >= first.PromptTokens+first.GenTokens || second.KVBytes == 0 {
+		t.Errorf("the second turn ran %d tokens, the first %d", second.PromptTokens, first.PromptTokens)
+	}
+	if o := st("run", tiny(t), "x", "-n", "1", "--session", "a"); !strings.Contains(o.stderr, "the session a goes on after 4 messages") {
+		t.Errorf("%+v", o)
+	}
+	for _, tt := range []struct {
+		args []string
+		want outcome
+	}{
+		{[]string{"--session", "../a"}, outcome{code: 2, stderr: "st: --session \"../a\": a name has letters, digits, dots, dashes and underscores, and begins with one of the first two\nrun 'st run --help' for usage\n"}},
+	} {
+		if o := st(append([]string{"run", tiny(t), "x"}, tt.args...)...); o != tt.want {
+			t.Errorf("%q: %+v, want %+v", tt.args, o, tt.want)
+		}
+	}
+	if o := st("run", tiny(t), "x", "--session", "a", "--kv-type", "f32"); o.code != 1 || !strings.Contains(o.stderr, "another model or another type of KV cache") {
+		t.Errorf("with another type of KV cache: %+v", o)
+	}
+}
+
+// A prompt that is kept is run once.
+func TestPromptCache(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "prompt.seq")
+	const prompt = "The LORD is my shepherd; I shall not want."
+	ask := func(prompt string) generateReport {
+		t.Helper()
+		return mustJSON[generateReport](t, "generate", tiny(t), "-p", prompt, "--json", "-n", "8", "--temp", "0", "--prompt-cache", path)
+	}
+	first := ask(prompt)
+	kept, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again := ask(prompt); again.PromptTokens != 1 || first.PromptTokens < 8 {
+		t.Errorf("%d tokens of the prompt were run, and then %d", first.PromptTokens, again.PromptTokens)
+	}
+	if info, err := os.Stat(path); err != nil || !info.ModTime().Equal(kept.ModTime()) {
+		t.Errorf("a prompt that is kept was written again: %v", err)
+	}
+	longer := ask(prompt + " He maketh me")
+	if longer.PromptTokens >= first.PromptTokens {
+		t.Errorf("of a longer prompt %d tokens were run", longer.PromptTokens)
+	}
+	if info, err := os.Stat(path); err != nil || info.Size() <= kept.Size() {
+		t.Errorf("the longer prompt was not kept: %v", err)
+	}
+}

@@ -1,0 +1,87 @@
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A prompt is kept from one run of the server to the next, and answered as before. What is damaged is run again.
+func TestKeptPrompts(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "kept")
+	prompt := strings.Repeat("Thou art a man of Israel, and I am the LORD. ", 12)
+	ask := func(c *client, prompt string) completion {
+		body, _ := json.Marshal(map[string]any{"prompt": prompt, "temperature": 0, "max_tokens": 8})
+		return get[completion](t, c, "/v1/completions", string(body))
+	}
+	files := func() []string {
+		all, err := filepath.Glob(filepath.Join(dir, keptName))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	serve := func(size int64, f func(c *client)) {
+		s, err := New(Options{Models: []string{otherPath}, CacheDir: dir, CacheSize: size})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f(newClient(t, s))
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+
+	var want completion
+	serve(0, func(c *client) {
+		if want = ask(c, prompt); want.Usage.Details.CachedTokens != 0 {
+			t.Errorf("the first request has %d cached tokens", want.Usage.Details.CachedTokens)
+		}
+		ask(c, "Hi") // which is too short for a file
+	})
+	if n := len(files()); n != 1 {
+		t.Fatalf("%d files, want 1", n)
+	}
+	longer := prompt + want.Choices[0].Text + " Go on."
+	fresh := ask(start(t, Options{Models: []string{otherPath}}), longer)
+	serve(0, func(c *client) {
+		got := ask(c, longer)
+		if got.Choices[0].Text != fresh.Choices[0].Text || got.Usage.Details.CachedTokens < want.Usage.PromptTokens {
+			t.Errorf("%q with %d cached tokens of %d, want %q", got.Choices[0].Text, got.Usage.Details.CachedTokens, got.Usage.PromptTokens, fresh.Choices[0].Text)
+		}
+	})
+
+	data, err := os.ReadFile(files()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[len(data)/2] ^= 1
+	if err := os.WriteFile(files()[0], data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	serve(0, func(c *client) {
+		if got := ask(c, longer); got.Usage.Details.CachedTokens != 0 || got.Choices[0].Text != fresh.Choices[0].Text {
+			t.Errorf("of a damaged file: %+v, want %q", got, fresh.Choices[0].Text)
+		}
+	})
+
+	// Files keep to their bound: those that were used least recently go.
+	one := int64(len(data))
+	for i := range 3 {
+		serve(2*one, func(c *client) { ask(c, fmt.Sprint("Number ", i, ". ", prompt)) })
+	}
+	var total int64
+	for _, f := range files() {
+		info, err := os.Stat(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		total += info.Size()
+	}
+	if total > 2*one || total == 0 {
+		t.Errorf("the files have %d bytes, the bound is %d", total, 2*one)
+	}
+}
