@@ -42,11 +42,13 @@ func (e *exporter) metadata(path string) (gguf.Metadata, error) {
 		add("rope.freq_base", float32(c.RoPETheta))
 	}
 	if s := c.RoPEScaling; s != nil {
-		add("rope.scaling.type", s.Type)
+		add("rope.scaling.type", string(s.Type))
 		add("rope.scaling.factor", float32(s.Factor))
-		size("rope.scaling.original_context_length", s.OriginalContext)
-		add("rope.scaling.yarn_beta_fast", float32(s.BetaFast))
-		add("rope.scaling.yarn_beta_slow", float32(s.BetaSlow))
+		if s.Type == format.YaRN {
+			size("rope.scaling.original_context_length", s.OriginalContext)
+			add("rope.scaling.yarn_beta_fast", float32(s.BetaFast))
+			add("rope.scaling.yarn_beta_slow", float32(s.BetaSlow))
+		}
 	}
 	size("vocab_size", c.Vocab)
 	if c.MoE != nil {
@@ -59,7 +61,9 @@ func (e *exporter) metadata(path string) (gguf.Metadata, error) {
 		}
 		add("expert_gating_func", gating)
 	}
-	if layered(c) {
+	if c.Architecture == "gemma3" {
+		e.gemma3(add)
+	} else if layered(c) {
 		window := c.SlidingWindow
 		if window == 0 {
 			window = c.Context
@@ -79,6 +83,12 @@ func (e *exporter) check() error {
 	c := &e.model.Config
 	fail := func(format string, args ...any) error {
 		return fmt.Errorf("%w: "+format, append([]any{ErrExport}, args...)...)
+	}
+	if c.Architecture == "gemma3" {
+		return e.checkGemma3()
+	}
+	if c.Architecture == "gemma3n" {
+		return fail("Gemma 3n is not exported")
 	}
 	if s := c.RoPEScaling; s != nil && (s.Type != format.YaRN || !s.Truncate || math.Abs(s.AttentionFactor-(0.1*math.Log(s.Factor)+1)) > 1e-6) {
 		return fail("its RoPE scaling has an attention factor or limits of its own")

@@ -45,11 +45,19 @@ func (w *ggufWeights) lookup(k key) (tensor, bool) {
 		}
 		t = t.Slice(k.expert)
 	}
-	x := ggufTensor{t: t, shape: t.Shape}
+	x := ggufTensor{t: t, shape: stackedShape(k.role, t.Shape)}
 	if w.transposed(k.role, k.expert >= 0) && len(t.Shape) == 2 {
 		x.shape, x.transposed = []int{t.Shape[1], t.Shape[0]}, true
 	}
 	return x, true
+}
+
+// stackedShape returns the shape of a tensor whose matrices, if it has several, lie one below the other: [n, out, in] is [n·out, in].
+func stackedShape(role format.Role, shape []int) []int {
+	if len(shape) == 3 && (role == format.RoleAltUpProjection || role == format.RoleAltUpUnembedding) {
+		return []int{shape[0] * shape[1], shape[2]}
+	}
+	return shape
 }
 
 // transposed reports whether matrices of a role are stored transposed.
@@ -57,13 +65,20 @@ func (w *ggufWeights) transposed(role format.Role, experts bool) bool {
 	return experts && role == format.RoleDown && w.model.DownTransposed
 }
 
-func (w *ggufWeights) unknown(*format.Config) tensor {
+func (w *ggufWeights) unknown(c *format.Config) tensor {
 	for _, t := range w.Tensors {
-		if !w.asked[t.Name] && t.Name != gguf.HeadPredictor {
+		if !w.asked[t.Name] && t.Name != gguf.HeadPredictor && !unusedKV(c, t.Name) {
 			return ggufTensor{t: t, shape: t.Shape}
 		}
 	}
 	return nil
+}
+
+// unusedKV reports whether a tensor belongs to keys or values of a layer that attends to those of another.
+func unusedKV(c *format.Config, name string) bool {
+	n, ok := gguf.ParseName(name)
+	return ok && !n.Experts && n.Layer >= 0 && n.Layer < c.Layers && c.KVLayer(n.Layer) != n.Layer &&
+		(n.Role == format.RoleKey || n.Role == format.RoleValue || n.Role == format.RoleKeyNorm)
 }
 
 // ggufTensor is a tensor of a GGUF file, or that of one expert.
@@ -150,7 +165,7 @@ func checkGGUF(f *gguf.File, m *gguf.Model) error {
 		if experts {
 			want = append([]int{m.Config.MoE.Experts}, want...)
 		}
-		if !slices.Equal(t.Shape, want) {
+		if !slices.Equal(stackedShape(role, t.Shape), want) {
 			return fmt.Errorf("%s: tensor %s has shape %v, %w: %s asks for %v", t.File(), t.Name, t.Shape, ErrShape, w.config(), want)
 		}
 		if !t.Type.Decodable() {

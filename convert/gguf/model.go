@@ -12,7 +12,7 @@ import (
 )
 
 // ErrArchitecture is what the error of [File.Model] wraps if the model is of another architecture than those that are known.
-var ErrArchitecture = errors.New("the architecture is not supported: smallthinker, qwen3moe and qwen3 are")
+var ErrArchitecture = errors.New("the architecture is not supported: smallthinker, qwen3moe, qwen3, gemma3 and gemma3n are")
 
 // Model is what a file tells of its model's shape.
 type Model struct {
@@ -55,6 +55,10 @@ func (f *File) model() (*Model, error) {
 		r.common()
 		r.c.FFN = r.need("feed_forward_length")
 		r.c.QKNorm, r.c.Activation = true, format.SiLU
+	case "gemma3":
+		r.gemma3()
+	case "gemma3n":
+		r.gemma3n()
 	default:
 		return nil, fmt.Errorf("general.architecture is %.60q: %w", r.arch, ErrArchitecture)
 	}
@@ -143,6 +147,9 @@ func (r *modelReader) ropeScaling() {
 	}
 	switch {
 	case typ == "none" || (typ == "linear" || typ == "yarn") && (factor == 0 || factor == 1):
+		return
+	case typ == "linear" && factor > 1 && (r.arch == "gemma3" || r.arch == "gemma3n"):
+		r.c.RoPEScaling = &format.RoPEScaling{Type: format.Linear, Factor: factor, AttentionFactor: 1}
 		return
 	case typ != "yarn":
 		r.fail("metadata entry %s is %.60q: only none and yarn are supported", r.key("rope.scaling.type"), typ)

@@ -40,6 +40,9 @@ var ggufNames = map[string]string{
 // WriteGGUF writes the model as a GGUF file, or as a set of them beside it (it returns the path of the last), and rounds its weights to what is in the
 // file, so that [Model.Logits] are the file's.
 func (m *Model) WriteGGUF(path string, o GGUF) (string, error) {
+	if m.gemma != nil {
+		return path, m.writeGemmaGGUF(path, o)
+	}
 	var tensors []GGUFTensor
 	for i := 0; i < len(m.Tensors); i++ {
 		t := &m.Tensors[i]

@@ -1,12 +1,14 @@
 package engine_test
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
 
+	"st/convert"
 	"st/convert/modeltest"
 	"st/quant"
 	"st/runtime/engine"
@@ -227,5 +229,41 @@ func TestPerLayerTableStaysOnDisk(t *testing.T) {
 	}
 	if small, large := budget(60), budget(6000); *small != *large {
 		t.Errorf("with a table of a hundred times the size, the budget is %+v instead of %+v", large, small)
+	}
+}
+
+// GGUF files, in which weights of norms are those that are multiplied, give the reference's logits for the numbers in them; Gemma 3 is exported to one
+// that gives the same.
+func TestGemmaGGUF(t *testing.T) {
+	for name, shape := range map[string]modeltest.Gemma{
+		"gemma3": gemma3(func(g *modeltest.Gemma) { g.Linear, g.LocalTheta, g.Softcap, g.Sliding = 8, 700, 20, []int{1, 1, 0, 1} }), "untied": gemma3Variants["untied, softcap"],
+		"gemma3n": gemma3nVariants["all parts"], "networks that differ": gemma3nVariants["networks that differ"], "dense": gemma3nVariants["dense"],
+		"shared keys in the file": gemma3nVariants["all but two share"],
+	} {
+		for _, typ := range []quant.Type{quant.F32, quant.Q8_0} {
+			t.Run(name+" "+typ.String(), func(t *testing.T) {
+				m := modeltest.NewGemma(shape, 4)
+				path, err := m.WriteGGUF(filepath.Join(t.TempDir(), "m.gguf"), modeltest.GGUF{Type: typ})
+				if err != nil {
+					t.Fatal(err)
+				}
+				tokens := prompt(30, shape.Vocab)
+				want := m.Logits(tokens)
+				e := convertGGUF(t, path, convert.Recipe{Type: quant.F32})
+				check(t, "from GGUF", e, tokens, want, 2e-3)
+				again := filepath.Join(t.TempDir(), "again.gguf")
+				_, err = convert.Export(t.Context(), e.Reader().Path(), again, convert.ExportOptions{})
+				if shape.AltUp > 0 {
+					if !errors.Is(err, convert.ErrExport) {
+						t.Errorf("export: the error is %v", err)
+					}
+					return
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				check(t, "exported", convertGGUF(t, again, convert.Recipe{Type: quant.F32}), tokens, want, 2e-3)
+			})
+		}
 	}
 }

@@ -12,7 +12,8 @@ const kvPagePositions = 256
 // kvLayout is how the KV cache of a sequence lies in memory: the same for all sequences of an engine.
 //
 // A layer keeps the positions that later tokens can still see, in slots. A layer with a window is a ring: position p is kept in slot p mod
-// window. A layer that attends to another's keys and values has no slots. Slots are cut into pages of 256; a strip is page i of every layer that has so many, in one block of memory.
+// window. A layer that attends to another's keys and values has no slots. Slots are cut into pages of 256; a strip is page i of every layer that
+// has so many, in one block of memory.
 type kvLayout struct {
 	typ      quant.Type
 	heads    int // KV heads
