@@ -1,4 +1,4 @@
-// Synth writes a synthetic checkpoint of SmallThinker, Qwen3-MoE or Qwen3 in the Hugging Face layout: random weights, any shape, but
+// Synth writes a synthetic checkpoint of SmallThinker, Qwen3-MoE, Qwen3, Gemma 3 or Gemma 3n in the Hugging Face layout: random weights, any shape, but
 // with the sparsity and the expert locality that were measured on the published SmallThinker models, for measurements of speed,
 // cache hit rates and memory where the real weights are not at hand. It makes one layer at a time, so that its memory does not grow
 // with the model.
@@ -28,6 +28,9 @@
 //
 // Qwen3-MoE gets the same popularity and locality of experts; its router reads the normalised stream after attention, and all neurons
 // act. The weights of its query and key norms bring queries and keys back to the size that they had before.
+//
+// Those of Gemma 3 and Gemma 3n are plain random weights (-calibrate has no effect): their sparse layers find the share of neurons that they leave out by
+// themselves.
 //
 // All other weights are Gaussian with the deviation 1/sqrt(fan-in); norms are near 1, the last one scaled for logits of
 // a sensible temperature. The embedding is small against what layer 0 adds, so that with tied embeddings a token does
@@ -70,7 +73,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	var o options
 	fs := flag.NewFlagSet("synth", flag.ContinueOnError)
 	fs.StringVar(&o.out, "o", "", "output directory")
-	fs.StringVar(&c.arch, "arch", "", "smallthinker, qwen3moe or qwen3 (default: that of -shape)")
+	fs.StringVar(&c.arch, "arch", "", "smallthinker, qwen3moe, qwen3, gemma3 or gemma3n (default: that of -shape)")
 	fs.StringVar(&o.shape, "shape", "", strings.Join(shapes(), ", ")+"; the flags of single dimensions override it (default: 4b, or the first of -arch)")
 	fs.StringVar(&o.tokenizer, "tokenizer", "", "directory of tokenizer files to copy (default: from the module's testdata)")
 	fs.Uint64Var(&o.seed, "seed", 1, "seed of all randomness")
@@ -92,9 +95,12 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return err
 	}
 	for _, name := range []string{"density", "rope-layout", "window-layout", "window", "softmax"} {
-		if set[name] && c.qwen() {
+		if set[name] && (c.qwen() || c.gemma() && name != "window") {
 			return fmt.Errorf("-%s is for smallthinker only", name)
 		}
+	}
+	if c.gemma() {
+		o.calibrate = false
 	}
 	switch {
 	case fs.NArg() > 0:

@@ -18,6 +18,7 @@ const (
 	calibration  = 8    // sequences to calibrate on
 	heldOut      = 4    // sequences to report on
 	rowsPerWrite = 1024 // grain of the vocabulary-sized tensors
+	perLayerStd  = 0.06 // rms of the layers' own embeddings, so that they count as much as what is added to them
 )
 
 // targets are the statistics that flags set.
@@ -86,10 +87,18 @@ func (b *builder) uncalibrated(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case t.rows == b.Vocab:
+		case t.rows == b.Vocab && t.cols == b.Hidden:
 			return b.vocabulary(t.name)
+		case t.name == "model.embed_tokens_per_layer.weight":
+			return b.table(t.name, t.rows, t.cols)
 		case t.rows == 0:
-			return b.store(t.name, b.norm(t.name, t.cols, 1))
+			w := b.norm(t.name, t.cols, 1)
+			if b.arch == gemma3 { // whose checkpoints hold these weights less 1
+				for i := range w {
+					w[i]--
+				}
+			}
+			return b.store(t.name, w)
 		}
 		return b.store(t.name, b.matrix(t.name, t.rows, t.cols))
 	})

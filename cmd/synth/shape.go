@@ -39,7 +39,7 @@ type config struct {
 	TokenizerClass  string   `json:"tokenizer_class"`
 	ropeBits, wBits string   // the layouts as flags: digits repeated over the layers
 
-	arch      string // smallthinker, qwen3moe or qwen3
+	arch      string // smallthinker, qwen3moe, qwen3, gemma3 or gemma3n
 	writeHead bool   // lm_head.weight is written although tied
 }
 
@@ -48,13 +48,20 @@ const (
 	smallThinker = "smallthinker"
 	qwen3MoE     = "qwen3moe"
 	qwen3        = "qwen3"
+	gemma3       = "gemma3"
+	gemma3n      = "gemma3n"
 )
 
-func (c *config) qwen() bool { return c.arch != smallThinker }
+func (c *config) qwen() bool { return c.arch == qwen3 || c.arch == qwen3MoE }
+
+func (c *config) gemma() bool { return c.arch == gemma3 || c.arch == gemma3n }
 
 // settings returns what config.json holds.
 func (c *config) settings() any {
-	if !c.qwen() {
+	switch {
+	case c.gemma():
+		return c.gemmaSettings()
+	case !c.qwen():
 		return c
 	}
 	class, modelType := "Qwen3ForCausalLM", "qwen3"
@@ -88,13 +95,22 @@ var presets = map[string]config{
 		Experts: 128, TopK: 8, FFN: 768, Context: 40960},
 	"qwen3-4b": {arch: qwen3, Vocab: 151936, Hidden: 2560, Layers: 36, Heads: 32, KVHeads: 8, HeadDim: 128,
 		FFN: 9728, Tied: true, Context: 40960},
+	"gemma3-4b": {arch: gemma3, Vocab: 262208, Hidden: 2560, Layers: 34, Heads: 8, KVHeads: 4, HeadDim: 256,
+		FFN: 10240, Window: 1024, Tied: true, Context: 131072},
+	"gemma3-12b": {arch: gemma3, Vocab: 262208, Hidden: 3840, Layers: 48, Heads: 16, KVHeads: 8, HeadDim: 256,
+		FFN: 15360, Window: 1024, Tied: true, Context: 131072},
+	"gemma3n-e2b": {arch: gemma3n, Vocab: 262400, Hidden: 2048, Layers: 30, Heads: 8, KVHeads: 2, HeadDim: 256,
+		FFN: 8192, Window: 512, Tied: true, Context: 32768},
+	"gemma3n-e4b": {arch: gemma3n, Vocab: 262400, Hidden: 2048, Layers: 35, Heads: 8, KVHeads: 2, HeadDim: 256,
+		FFN: 16384, Window: 512, Tied: true, Context: 32768},
 }
 
 // shapes lists the presets.
 func shapes() []string { return slices.Sorted(maps.Keys(presets)) }
 
 // shapeOf is the preset of an architecture that is given without a shape.
-var shapeOf = map[string]string{"": "4b", smallThinker: "4b", qwen3MoE: "qwen3-30b-a3b", qwen3: "qwen3-4b"}
+var shapeOf = map[string]string{"": "4b", smallThinker: "4b", qwen3MoE: "qwen3-30b-a3b", qwen3: "qwen3-4b", gemma3: "gemma3-4b",
+	gemma3n: "gemma3n-e2b"}
 
 // register makes every dimension a flag; a flag left out keeps the preset's value.
 func (c *config) register(fs *flag.FlagSet) {
@@ -121,7 +137,7 @@ func (c *config) register(fs *flag.FlagSet) {
 // complete takes what no flag set from the named preset, then checks the whole.
 func (c *config) complete(preset string, set map[string]bool) error {
 	if _, ok := shapeOf[c.arch]; !ok {
-		return fmt.Errorf("unknown architecture %q: want %s, %s or %s", c.arch, smallThinker, qwen3MoE, qwen3)
+		return fmt.Errorf("unknown architecture %q: want %s, %s, %s, %s or %s", c.arch, smallThinker, qwen3MoE, qwen3, gemma3, gemma3n)
 	}
 	if preset == "" {
 		preset = shapeOf[c.arch]
@@ -139,7 +155,13 @@ func (c *config) complete(preset string, set map[string]bool) error {
 			c.RopeTheta = 1e6
 		}
 	}
-	if c.arch == qwen3 {
+	if c.gemma() {
+		p.Softmax, p.ropeBits, p.wBits = false, "1", "0"
+		if !set["rope-theta"] {
+			c.RopeTheta = 1e6
+		}
+	}
+	if c.arch == qwen3 || c.gemma() {
 		p.Experts, p.TopK = 1, 1 // which are not looked at
 	}
 	for _, f := range []struct {
@@ -179,7 +201,7 @@ func (c *config) complete(preset string, set map[string]bool) error {
 		return fmt.Errorf("%d heads are not a multiple of %d KV heads", c.Heads, c.KVHeads)
 	case c.HeadDim%2 != 0:
 		return fmt.Errorf("head dimension %d is odd", c.HeadDim)
-	case c.arch != qwen3 && c.TopK >= c.Experts:
+	case c.arch != qwen3 && !c.gemma() && c.TopK >= c.Experts:
 		return fmt.Errorf("top-k %d must be below the %d experts", c.TopK, c.Experts)
 	case c.Context < 2:
 		return errors.New("-ctx must be at least 2")
@@ -222,6 +244,9 @@ func (t tensor) size() int { return max(t.rows, 1) * t.cols }
 
 // tensors lists the checkpoint in file order.
 func (c *config) tensors() []tensor {
+	if c.gemma() {
+		return c.gemmaTensors()
+	}
 	q, kv := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
 	ts := []tensor{{"model.embed_tokens.weight", c.Vocab, c.Hidden}}
 	for l := range c.Layers {

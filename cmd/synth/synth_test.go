@@ -296,3 +296,27 @@ func TestRefusal(t *testing.T) {
 		t.Errorf("left behind: %v", names)
 	}
 }
+
+// Gemma's shapes are what st converts and runs: all tensors of the architecture and no others.
+func TestGemmaShapes(t *testing.T) {
+	for _, arch := range []string{"gemma3", "gemma3n"} {
+		dir := filepath.Join(t.TempDir(), "model")
+		args := []string{"-arch", arch, "-layers", "12", "-hidden", "64", "-heads", "2", "-kv-heads", "1", "-head-dim", "32", "-ffn", "64", "-vocab", "4096", "-o", dir}
+		if err := run(context.Background(), args, io.Discard); err != nil {
+			t.Fatal(err)
+		}
+		to := filepath.Join(t.TempDir(), "m.stm")
+		if _, err := convert.Run(context.Background(), dir, to, convert.Options{Recipe: convert.Recipe{Type: quant.Q8_0}}); err != nil {
+			t.Fatal(err)
+		}
+		r, err := format.Open(to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		c := r.Config
+		if c.Architecture != arch || c.Layers != 12 || c.KVLayer(0) != 0 || (c.Sparsity != nil) != (arch == "gemma3n") {
+			t.Errorf("%s: the config is %+v", arch, c)
+		}
+	}
+}
