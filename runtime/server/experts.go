@@ -161,7 +161,12 @@ func (v *watch) describe(m *runtime.Model) *expertsModel {
 // that this one stays loaded.
 func (v *watch) compare(m *runtime.Model, fresh bool) (*expertsWork, *expertsMemory) {
 	g, now := m.Engine(), time.Now()
-	stats, uses := g.Stats(), g.Usage().Uses
+	stats, look := g.Stats(), now.Sub(v.memoryTime) >= memoryInterval
+	if !fresh && !look && stats == v.stats {
+		v.time = now
+		return nil, nil
+	}
+	uses := g.Usage().Uses
 	v.spare = g.Residents(v.spare[:0])
 	switch {
 	case !v.begun: // what was before is not told
@@ -193,7 +198,7 @@ func (v *watch) compare(m *runtime.Model, fresh bool) (*expertsWork, *expertsMem
 	if work.Tokens == 0 && work.Read == 0 && len(work.Chosen)+len(work.Arrived)+len(work.Departed) == 0 {
 		work = nil
 	}
-	if now.Sub(v.memoryTime) < memoryInterval {
+	if !fresh && !look {
 		return work, nil
 	}
 	u := g.MemoryUse()

@@ -178,7 +178,7 @@ func TestReloadWhileRunning(t *testing.T) {
 	p.say("Go on")
 	p.until(`document.querySelector(".message:last-child .body")?.innerText === "Half"`)
 	p.reload()
-	p.until(`document.querySelector(".message:last-child .error:not([hidden])")?.innerText.includes("did not come to its end")`)
+	p.until(`document.querySelector(".message:last-child .error:not([hidden])")?.innerText.includes("is not complete")`)
 }
 
 // Reasoning is folded, and is not sent back.

@@ -2,11 +2,13 @@ package browser
 
 import (
 	"flag"
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 var shots = flag.String("shots", "", "`folder` that TestShots writes pictures of the page to")
@@ -58,6 +60,46 @@ func TestPicture(t *testing.T) {
 	p.say("Who goes there? Speak, and tell me of the king.")
 	p.until(`document.querySelector("#grid").dataset.tokens > 250`)
 	p.shot("page")
+}
+
+// TestShotStates writes pictures of what is seen more seldom.
+func TestShotStates(t *testing.T) {
+	if *shots == "" {
+		t.Skip("no -shots")
+	}
+	n := 0
+	p := open(t, options{wrap: script(func(_ *http.Request, send func(any)) {
+		if n++; n%3 == 0 {
+			send(delta(map[string]any{"content": "It begins"}, nil))
+			send(map[string]any{"error": map[string]any{"message": "the disk is gone"}})
+			return
+		}
+		send(delta(map[string]any{"reasoning_content": "First I should look at the *question*.\n\nThen I should answer."}, nil))
+		send(delta(map[string]any{"content": "It is so, and it is not."}, nil))
+		send(delta(map[string]any{}, "stop"))
+	})})
+	eval[bool](p, `(async () => {
+		const list = Array.from({ length: 60 }, (_, i) => ({ title: "Conversation " + (i + 1) + " about something that has a long name", updated: Date.now() - i * i * 3e7, messages: [{ id: "a", parent: null, role: "user", content: "x" }] }));
+		const file = new File([JSON.stringify({ format: "st-conversations", version: 1, conversations: list })], "many.json");
+		const data = new DataTransfer();
+		data.items.add(file);
+		document.querySelector("#import-file").files = data.files;
+		document.querySelector("#import-file").dispatchEvent(new Event("change"));
+		return true;
+	})()`)
+	p.until(`document.querySelectorAll("#conversations .title").length === 60`)
+	p.begin("Is it so?")
+	eval[bool](p, `(document.querySelector("details.reasoning").open = true)`)
+	p.say("And is this?")
+	p.answered()
+	p.click(`.message.assistant [aria-label="Answer again"]`)
+	p.until(`document.querySelector(".message:last-child .error:not([hidden])")`)
+	p.shot("states")
+	p.click("#conversations li:first-child [aria-haspopup]")
+	p.shot("states-menu")
+	p.do(chromedp.KeyEvent(kb.Escape))
+	p.click(".message.user [aria-label=Edit]")
+	p.shot("states-edit")
 }
 
 // TestShots writes pictures of the page, to be looked at: go test -run TestShots -shots DIR.

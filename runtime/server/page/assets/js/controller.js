@@ -20,6 +20,7 @@ export class Controller extends EventTarget {
 	models = [];
 	#runs = new Map(); // by id of conversation: {conversation, message, abort}
 	#latest = 0;
+	#away = false; // the server could not be reached
 
 	constructor(store) {
 		super();
@@ -45,7 +46,10 @@ export class Controller extends EventTarget {
 	async loadModels() {
 		try {
 			this.models = await models();
+			if (this.#away) this.#tell("problem", ""); // what was said of it is over
+			this.#away = false;
 		} catch (e) {
+			this.#away = e.status === 0;
 			this.#fail(e, () => this.loadModels());
 			return;
 		}

@@ -14,6 +14,7 @@ export class Messages {
 	constructor(controller) {
 		this.#controller = controller;
 		controller.addEventListener("conversation", () => this.#showAll());
+		controller.addEventListener("running", () => this.#views.forEach((v) => v.draw()));
 		controller.addEventListener("message", (e) => this.#later(e.detail));
 		const scroller = $("scroller");
 		scroller.addEventListener("scroll", () => {
@@ -134,7 +135,7 @@ class View {
 		const { error, finish } = this.message;
 		let text = "";
 		if (error) text = explain(error);
-		else if (!running && finish === "cut") text = "The answer did not come to its end: the page was closed meanwhile.";
+		else if (!running && finish === "cut") text = "The answer is not complete: the page was closed meanwhile, or it still comes in another tab.";
 		this.#error.hidden = text === "" || running;
 		if (this.#error.hidden || this.#error.dataset.text === text) return;
 		this.#error.dataset.text = text;
@@ -165,7 +166,7 @@ class View {
 			if (all.length > 1) items.push(this.#versions(all));
 			items.push(copyButton("Copy", () => m.content));
 			items.push(iconButton("edit", m.role === "user" ? "Edit" : "Edit the answer", () => this.edit()));
-			if (m.role === "assistant") items.push(iconButton("again", "Answer again", () => this.#controller.again(m)));
+			if (m.role === "assistant") items.push(iconButton("again", "Answer again", () => this.#controller.again(m), { disabled: Boolean(this.#controller.running) }));
 		}
 		this.#foot.replaceChildren(...items);
 		if (focused) [...this.#foot.querySelectorAll("button")].find((b) => b.ariaLabel === focused)?.focus();
@@ -177,7 +178,7 @@ class View {
 			iconButton(name, label, async () => {
 				await this.#controller.turn(this.message, by);
 				document.querySelector(`[data-version="${all[at + by].id}"] button:not(:disabled)`)?.focus();
-			}, { disabled: !all[at + by] });
+			}, { disabled: !all[at + by] || Boolean(this.#controller.running) });
 		return h("span", { class: "versions", "data-version": this.message.id }, step("left", "Version before", -1), h("span", { "aria-label": `Version ${at + 1} of ${all.length}` }, `${at + 1}/${all.length}`), step("right", "Version after", 1));
 	}
 
@@ -194,7 +195,7 @@ class View {
 		};
 		const done = () => {
 			const text = area.value;
-			if (m.role === "user" && text.trim() === "") return;
+			if (m.role === "user" && (text.trim() === "" || this.#controller.running)) return;
 			close();
 			if (text !== m.content || m.role === "user") this.#controller.edit(m, text);
 		};
