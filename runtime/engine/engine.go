@@ -165,7 +165,7 @@ func (e *Engine) placePasses(data []byte) int64 {
 		e.quick = e.pass
 		return a.used
 	}
-	e.pass, e.quick = newPass(e, e.batch, 0, a), newPass(e, e.parallel, e.parallel, a)
+	e.pass, e.quick = newPass(e, e.batch, 0, a), newPass(e, max(e.parallel, min(shortTokens, e.batch)), e.parallel, a)
 	if s, ok := e.store.(*mappedStore); ok {
 		e.quick.store = s.beside()
 	}

@@ -48,8 +48,27 @@ type queue struct {
 	took        time.Duration
 }
 
-// single reports whether one token is left to run.
-func (r *request) single() bool { return len(r.tokens) == 1 }
+// extent is how much a request has left to run. A pass is of requests of one extent.
+type extent int
+
+const (
+	single extent = iota // a token
+	short                // the tokens that a grammar forces, the next turn of a chat
+	long
+)
+
+// shortTokens is the most tokens of a short request.
+const shortTokens = 16
+
+func (r *request) extent() extent {
+	switch n := len(r.tokens); {
+	case n == 1:
+		return single
+	case n <= shortTokens:
+		return short
+	}
+	return long
+}
 
 // run takes part in passes until r is finished.
 func (e *Engine) run(r *request) error {
@@ -164,27 +183,25 @@ func (e *Engine) handOver(r *request) {
 	if len(q.waiting) == 0 {
 		return
 	}
-	// One of several tokens if there is one: single tokens need not wait for it, but their callers would if they led.
-	long := slices.IndexFunc(q.waiting, func(r *request) bool { return !r.single() })
-	q.leader = q.waiting[max(0, long)]
+	// The longest: others need not wait for it, but their callers would if they led.
+	q.leader = slices.MaxFunc(q.waiting, func(a, b *request) int { return int(a.extent() - b.extent()) })
 	q.leader.rouse()
 }
 
-// step runs one pass for the requests that fit in it: of single tokens if the leader has one, else of longer segments. leader's goroutine is the
-// caller's.
+// step runs one pass for the requests of the leader's extent that fit in it. leader's goroutine is the caller's.
 func (e *Engine) step(leader *request) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.gather()
-	if leader.single() {
-		e.runPass(e.quick, leader)
+	if x := leader.extent(); x == single {
+		e.runPass(e.quick, x, leader)
 	} else {
-		e.runPass(e.pass, leader)
+		e.runPass(e.pass, x, leader)
 	}
 }
 
-func (e *Engine) runPass(p *pass, leader *request) {
-	e.admit(p, leader == nil || leader.single())
+func (e *Engine) runPass(p *pass, x extent, leader *request) {
+	e.admit(p, x)
 	if len(p.segs) == 0 {
 		return
 	}
@@ -197,21 +214,30 @@ func (e *Engine) runPass(p *pass, leader *request) {
 	e.settle(p, err)
 }
 
-// interject runs the single tokens that wait between two layers of a pass of longer segments, so that a text goes on while a long prompt is run:
-// it changes no bit of either. A prompt gets half of the time at least.
+// interject runs the single tokens that wait, and short requests, between two layers of a pass of longer ones, so that a text goes on while a long
+// prompt is run: it changes no bit of either. A prompt gets half of the time at least.
 func (e *Engine) interject(p *pass) {
 	q := &e.queue
 	if p == e.quick || p.err != nil || p.observer != nil || time.Since(q.interjected) < q.took {
 		return
 	}
+	waits := [long]bool{}
 	q.Lock()
-	some := slices.ContainsFunc(q.waiting, func(r *request) bool { return r.single() && !r.inPass })
+	for _, r := range q.waiting {
+		if x := r.extent(); x < long && !r.inPass {
+			waits[x] = true
+		}
+	}
 	q.Unlock()
-	if !some {
+	if !waits[single] && !waits[short] {
 		return
 	}
 	begin := time.Now()
-	e.runPass(e.quick, nil)
+	for x := range long {
+		if waits[x] {
+			e.runPass(e.quick, x, nil)
+		}
+	}
 	q.interjected = time.Now()
 	q.took = q.interjected.Sub(begin)
 	p.clock.start()
@@ -255,12 +281,12 @@ const maxGather = 2 * time.Millisecond
 
 // admit chooses the requests of the next pass, in the order in which they wait: single tokens, as many as the engine's parallel sequences, or
 // batches of longer ones, while they fit in the rows of a pass. How a request is cut into batches does not depend on the others.
-func (e *Engine) admit(p *pass, single bool) {
+func (e *Engine) admit(p *pass, x extent) {
 	q := &e.queue
 	q.Lock()
 	waiting := p.candidates[:0]
 	for _, r := range q.waiting {
-		if r.single() == single && !r.inPass {
+		if r.extent() == x && !r.inPass {
 			r.inPass = true // from now on a caller who is cancelled waits: what is his is being read
 			waiting = append(waiting, r)
 		}

@@ -69,7 +69,7 @@ func TestCloseWhileLookingUp(t *testing.T) {
 	}
 }
 
-// layerLog writes down which layers run with how many tokens, and calls first in the first layer of the first batch of several tokens.
+// layerLog writes down which layers run with how many tokens, and calls first in the first layer of the first batch of a long prompt.
 type layerLog struct {
 	topK  int
 	first func()
@@ -79,17 +79,17 @@ type layerLog struct {
 func (o *layerLog) ExpertsUsed(layer int, experts []int32, _ []float32, _ []int32) {
 	n := len(experts) / o.topK
 	o.log = append(o.log, fmt.Sprintf("%d:%d", n, layer))
-	if n > 1 && o.first != nil {
+	if n > 16 && o.first != nil {
 		o.first()
 		o.first = nil
 	}
 }
 
-// A single token that comes while a long prompt is run is served before the prompt's next layer, and its bits are those that it has alone; so are
-// the prompt's. An engine for one sequence at a time runs one after the other.
+// A single token, or a few, that come while a long prompt is run are served before the prompt's next layer, and their bits are those that they have
+// alone; so are the prompt's. An engine for one sequence at a time runs one after the other.
 func TestInterject(t *testing.T) {
 	path := write(t, manyExperts(), quant.Q4_0)
-	tokens := prompt(30, 50)
+	tokens := prompt(40, 50)
 	for name, open := range map[string]func(parallel int) *engine.Engine{
 		"mapped": func(n int) *engine.Engine {
 			return openReader(t, reader(t, path), engine.Options{Threads: 2, Parallel: n})
@@ -99,38 +99,40 @@ func TestInterject(t *testing.T) {
 		},
 	} {
 		for _, parallel := range []int{1, 2} {
-			e := open(parallel)
-			wantLong := slices.Clone(forward(t, session(t, e), tokens...))
-			chat, long := session(t, e), session(t, e)
-			forward(t, chat, 3, 1, 4)
-			want := slices.Clone(forward(t, chat, 1))
-			chat.Truncate(3)
-			var wg sync.WaitGroup
-			o := &layerLog{topK: e.Config().TopK(), first: func() {
-				wg.Go(func() {
-					if got, err := chat.Forward(t.Context(), []int32{1}); err != nil || !slices.Equal(got, want) {
-						t.Errorf("beside a prompt a token has other logits, or an error: %v", err)
+			for _, more := range [][]int32{{1}, {1, 2, 3}} {
+				e := open(parallel)
+				wantLong := slices.Clone(forward(t, session(t, e), tokens...))
+				chat, long := session(t, e), session(t, e)
+				forward(t, chat, 3, 1, 4)
+				want := slices.Clone(forward(t, chat, more...))
+				chat.Truncate(3)
+				var wg sync.WaitGroup
+				o := &layerLog{topK: e.Config().TopK(), first: func() {
+					wg.Go(func() {
+						if got, err := chat.Forward(t.Context(), more); err != nil || !slices.Equal(got, want) {
+							t.Errorf("beside a prompt %d tokens have other logits, or an error: %v", len(more), err)
+						}
+					})
+					for e.Waiting() < 2 { // until the tokens are in the queue
+						time.Sleep(time.Millisecond)
 					}
-				})
-				for e.Waiting() < 2 { // until the token is in the queue
-					time.Sleep(time.Millisecond)
+				}}
+				e.ObserveExperts(o)
+				if got := forward(t, long, tokens...); !slices.Equal(got, wantLong) {
+					t.Error("with a token between its layers a prompt has other logits")
 				}
-			}}
-			e.ObserveExperts(o)
-			if got := forward(t, long, tokens...); !slices.Equal(got, wantLong) {
-				t.Error("with a token between its layers a prompt has other logits")
-			}
-			wg.Wait()
-			var single, batch []string
-			for l := range e.Config().Layers {
-				single, batch = append(single, fmt.Sprintf("1:%d", l)), append(batch, fmt.Sprintf("30:%d", l))
-			}
-			ran := slices.Concat(batch[:1], single, batch[1:])
-			if parallel == 1 {
-				ran = slices.Concat(batch, single)
-			}
-			if !slices.Equal(o.log, ran) {
-				t.Errorf("%s, %d sequences: layers run as %v, want %v", name, parallel, o.log, ran)
+				wg.Wait()
+				var quick, batch []string
+				for l := range e.Config().Layers {
+					quick, batch = append(quick, fmt.Sprintf("%d:%d", len(more), l)), append(batch, fmt.Sprintf("%d:%d", len(tokens), l))
+				}
+				ran := slices.Concat(batch[:1], quick, batch[1:])
+				if parallel == 1 {
+					ran = slices.Concat(batch, quick)
+				}
+				if !slices.Equal(o.log, ran) {
+					t.Errorf("%s, %d sequences: layers run as %v, want %v", name, parallel, o.log, ran)
+				}
 			}
 		}
 	}
