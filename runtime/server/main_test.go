@@ -149,10 +149,3 @@ func stream(t *testing.T, c *client, path, body string) (events []string) {
 	}
 	return events
 }
-
-func newRecorder() *httptest.ResponseRecorder { return httptest.NewRecorder() }
-
-// newPost returns a request for ServeHTTP.
-func newPost(t *testing.T, path, body string) *http.Request {
-	return httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://localhost"+path, strings.NewReader(body))
-}

@@ -59,37 +59,3 @@ func TestResponses(t *testing.T) {
 		}
 	}
 }
-
-// No body makes the server fail.
-func FuzzBodies(f *testing.F) {
-	for _, body := range []string{
-		`{"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}]}], "stop": ["x"], "n": 2, "logit_bias": {"5": 1.5}, "logprobs": true}`,
-		`{"prompt": [[1, 2], [3]], "max_tokens": 0, "echo": true, "logprobs": 1, "stream": true, "stream_options": {"include_usage": true}}`,
-		`{"input": [{"type": "message", "role": "user", "content": "a"}], "instructions": "b", "text": {"format": {"type": "text"}}}`,
-		`{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "{}"}}]},
-			{"role": "tool", "tool_call_id": "c", "content": "b"}], "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}], "tool_choice": "required", "max_tokens": 9}`,
-		`{"messages": [{"role": "user", "content": "a"}], "response_format": {"type": "json_schema", "json_schema": {"schema": {"type": "boolean"}}}, "max_tokens": 3}`,
-		`{"input": [{"type": "function_call", "call_id": "c", "name": "f", "arguments": "{"}, {"type": "function_call_output", "call_id": "c", "output": "x"}], "tools": [{"type": "function", "name": "f"}], "max_output_tokens": 3}`,
-		`{"prompt": "x", "grammar": "root ::= [a-z]+", "max_tokens": 3}`, `{"prompt": "x", "json_schema": {"type": ["null", "boolean"]}}`,
-		`{"prompt": "\ud800", "max_tokens": 1e3, "seed": -1}`, `[[[`, `{"messages": null}`,
-	} {
-		f.Add(body)
-	}
-	s, err := New(Options{Models: []string{modelPath}})
-	if err != nil {
-		f.Fatal(err)
-	}
-	defer s.Close()
-	f.Fuzz(func(t *testing.T, body string) {
-		for _, path := range []string{"/v1/chat/completions", "/v1/completions", "/v1/responses"} {
-			w := newRecorder()
-			s.ServeHTTP(w, newPost(t, path, body))
-			if w.Code >= 500 {
-				t.Errorf("%s: status %d: %s", path, w.Code, w.Body)
-			}
-			if !strings.HasPrefix(w.Header().Get("Content-Type"), "text/event-stream") && !json.Valid(w.Body.Bytes()) {
-				t.Errorf("%s: the answer is %s", path, w.Body)
-			}
-		}
-	})
-}
