@@ -98,6 +98,12 @@ func (a *app) serve(ctx context.Context, names []string, f *serveFlags) (err err
 		fmt.Fprintf(a.stdout, "%-24s %s; %s of memory, or as little as %s\n", m.Name, size(m.Size), size(m.Needed), size(m.Smallest))
 	}
 	fmt.Fprintf(a.stdout, "listening on http://%s\n", l.Addr())
+	// The first Ctrl-C lets requests come to their end, the second ends them.
+	stop := context.AfterFunc(ctx, func() {
+		a.interrupts.handle(func() { go s.Close() })
+	})
+	defer a.interrupts.handle(nil)
+	defer stop()
 	return s.Serve(ctx, l)
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	goruntime "runtime"
 	"strings"
 	"testing"
 )
@@ -143,6 +144,48 @@ func TestServe(t *testing.T) {
 	a.Body.Close()
 	if log := stop(); !strings.Contains(log, "path=/v1/chat/completions status=200") {
 		t.Errorf("the log is %s", log)
+	}
+}
+
+// The second Ctrl-C does not wait for what runs: it ends with an error.
+func TestServeInterruptedTwice(t *testing.T) {
+	a, _, _ := testApp()
+	out, w := io.Pipe()
+	a.stdout, a.quiet = &output{w: w, onError: func() {}}, true
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- a.serve(ctx, []string{tiny(t)}, &serveFlags{addr: "127.0.0.1:0"})
+	}()
+	url := ""
+	for lines := bufio.NewScanner(out); url == "" && lines.Scan(); {
+		_, url, _ = strings.Cut(lines.Text(), "listening on ")
+	}
+	r, err := http.Post(url+"/v1/completions", "application/json", strings.NewReader(`{"prompt": "The LORD", "ignore_eos": true, "max_tokens": -1, "n": 128, "stream": true}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	lines := bufio.NewScanner(r.Body)
+	if !lines.Scan() {
+		t.Fatal(lines.Err())
+	}
+	cancel()
+	for !a.interrupts.handled() { // as SIGINT does; until the first one is noticed
+		goruntime.Gosched()
+	}
+	last := ""
+	for lines.Scan() {
+		if data, ok := strings.CutPrefix(lines.Text(), "data: {"); ok {
+			last = data
+		}
+	}
+	if !strings.Contains(last, "shutting_down") {
+		t.Errorf("the stream ends with %q", last)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
 

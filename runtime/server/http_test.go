@@ -3,11 +3,15 @@ package server
 import (
 	"bytes"
 	"context"
+	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -177,5 +181,67 @@ func TestClosed(t *testing.T) {
 	c.Close()
 	if status, e := getError(t, c, "/v1/completions", `{"prompt": "x"}`); status != http.StatusServiceUnavailable || *e.Error.Code != "shutting_down" {
 		t.Errorf("%d, %+v", status, e)
+	}
+}
+
+// pipes is a listener whose connections are pipes.
+type pipes chan net.Conn
+
+func (p pipes) Accept() (net.Conn, error) {
+	c, ok := <-p
+	if !ok {
+		return nil, net.ErrClosed
+	}
+	return c, nil
+}
+func (p pipes) Close() error   { return nil }
+func (p pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+// Clients that send their header or body a byte now and then, or that say nothing more, do not keep a connection.
+func TestSlowClients(t *testing.T) {
+	for _, tt := range []struct {
+		name, first, then string
+		limit             time.Duration
+		want              string // of the answer
+	}{
+		{"a header", "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n", "X-A: b\r\n", headerTimeout, ""},
+		{"a body", "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n{", " ", bodyTimeout, "incomplete_body"},
+		{"nothing after a request", "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n", "", idleTimeout, `"ok"`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, err := New(Options{Models: []string{modelPath}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer s.Close()
+				ctx, cancel := context.WithCancel(t.Context())
+				l, served := make(pipes, 1), make(chan error)
+				go func() { served <- s.serve(ctx, l, time.Hour) }()
+				client, conn := net.Pipe()
+				l <- conn
+				begin := time.Now()
+				var writing sync.WaitGroup
+				writing.Go(func() {
+					for data := tt.first; data != ""; data = tt.then {
+						if _, err := client.Write([]byte(data)); err != nil {
+							return
+						}
+						time.Sleep(time.Second)
+					}
+				})
+				answer, err := io.ReadAll(client)
+				if took := time.Since(begin); err != nil || took < tt.limit || took > tt.limit+2*time.Second || !strings.Contains(string(answer), tt.want) {
+					t.Errorf("after %v: %q, %v; want the connection closed after %v", took, answer, err, tt.limit)
+				}
+				client.Close()
+				writing.Wait()
+				cancel()
+				close(l)
+				if err := <-served; err != nil && !errors.Is(err, net.ErrClosed) {
+					t.Error(err)
+				}
+			})
+		})
 	}
 }

@@ -98,13 +98,13 @@ func (s *Server) begin(ctx context.Context, model string, keepAlive *time.Durati
 		s.queue.leave()
 		return nil, context.Cause(ctx)
 	}
+	s.running.Add(1)
 	j.queueTime = time.Since(begin)
 	s.meters.waiting.Update(j.queueTime.Seconds())
 	begin = time.Now()
 	loaded, err := s.models.acquire(ctx, sv)
 	if err != nil {
-		s.places.Release(1)
-		s.queue.leave()
+		s.leave()
 		return nil, err
 	}
 	if loaded {
@@ -118,8 +118,14 @@ func (s *Server) begin(ctx context.Context, model string, keepAlive *time.Durati
 // end gives place and model back.
 func (j *job) end() {
 	j.server.models.release(j.served, j.keepAlive)
-	j.server.places.Release(1)
-	j.server.queue.leave()
+	j.server.leave()
+}
+
+// leave gives a place back.
+func (s *Server) leave() {
+	s.places.Release(1)
+	s.running.Add(-1)
+	s.queue.leave()
 }
 
 // generate continues a prompt: see [runtime.Sequence.Generate]. What an earlier request left of it in the cache is not run again.

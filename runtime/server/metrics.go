@@ -38,6 +38,7 @@ func newMeters(s *Server) *meters {
 		waiting:      set.NewPrometheusHistogramExt("st_queue_seconds", firstTokenBounds),
 	}
 	set.NewGauge("st_requests_active", func() float64 { return float64(s.queue.active()) })
+	set.NewGauge("st_requests_waiting", func() float64 { return float64(s.queue.active() - s.running.Load()) })
 	for _, sv := range s.models.all() {
 		m.addModel(s.models, sv)
 	}

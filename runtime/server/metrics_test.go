@@ -25,7 +25,7 @@ func TestMetrics(t *testing.T) {
 	m := metrics()
 	for _, want := range []string{
 		`st_http_requests_total{route="POST /v1/completions",status="200"} 2`, `st_http_requests_total{route="POST /v1/completions",status="400"} 1`,
-		"st_prompt_tokens_total 8", "st_prompt_tokens_cached_total 3", "st_generated_tokens_total 12", "st_requests_active 0",
+		"st_prompt_tokens_total 8", "st_prompt_tokens_cached_total 3", "st_generated_tokens_total 12", "st_requests_active 0", "st_requests_waiting 0", "st_queue_seconds_count 2",
 		"st_time_to_first_token_seconds_count 2", "st_time_per_token_seconds_count 10", `st_model_loaded{model="tiny"} 1`,
 	} {
 		if !strings.Contains(m, want+"\n") {

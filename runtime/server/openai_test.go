@@ -307,6 +307,33 @@ func TestScores(t *testing.T) {
 	}
 }
 
+// The requests of lm-evaluation-harness that generate: local-completions sends batches of token lists, local-chat-completions a conversation.
+func TestHarnessGenerates(t *testing.T) {
+	c := start(t, Options{})
+	texts := []string{"Question: who is the king?\nAnswer:", "To be, or not"}
+	var lists [][]int32
+	for _, text := range texts {
+		lists = append(lists, encode(t, text))
+	}
+	body, _ := json.Marshal(map[string]any{"prompt": lists, "model": "tiny", "max_tokens": 24, "temperature": 0, "stop": []string{"\n", "\n\n", "</s>"}, "seed": 1234,
+		"do_sample": false})
+	a := get[completion](t, c, "/v1/completions", string(body))
+	for i, choice := range a.Choices {
+		if choice.Index != i || strings.Contains(choice.Text, "\n") || choice.Text == "" || strings.HasPrefix(choice.Text, texts[i]) {
+			t.Errorf("choice %d is %+v", i, choice)
+		}
+	}
+	want := say(t, runtime.Generate{MaxTokens: 24, Temperature: new(0.0), Stop: []string{"\n\n"}}, runtime.Message{Role: "user", Content: texts[0]})
+	for _, message := range []string{`{"role": "user", "content": %q}`, `{"role": "user", "content": %q, "type": "text"}`,
+		`{"role": "user", "content": [{"type": "text", "text": %q}]}`} {
+		a := get[chatCompletion](t, c, "/v1/chat/completions", `{"messages": [`+fmt.Sprintf(message, texts[0])+`], "model": "tiny", "max_tokens": 24, "temperature": 0,
+			"stop": ["\n\n"], "seed": 1234, "do_sample": false, "cache_prompt": false}`)
+		if len(a.Choices) != 1 || chatText(a) != want.Text {
+			t.Errorf("%s: %+v, want %q", message, a, want.Text)
+		}
+	}
+}
+
 // Scoring a text leaves the sequences of conversations alone.
 func TestScoresKeepCache(t *testing.T) {
 	c := start(t, Options{})

@@ -96,6 +96,7 @@ type Server struct {
 	models  *models
 	places  *semaphore.Weighted // of requests that run
 	queue   queue
+	running atomic.Int64 // requests that have a place
 	handler http.Handler
 	meters  *meters
 	pulls   pulls
@@ -141,7 +142,7 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 	}{"ok"})
 }
 
-// Close ends what runs and unloads all models. Requests that come after it get [ErrClosed]. A second Close does nothing.
+// Close ends what runs, also while Serve waits for it, and unloads all models. Requests that come after it get [ErrClosed]. A second Close does nothing.
 func (s *Server) Close() error {
 	s.pulls.close()
 	s.queue.close()
