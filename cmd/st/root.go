@@ -95,7 +95,9 @@ func (a *app) rootCommand() *cobra.Command {
 
 Results go to standard output; progress, notes and statistics go to standard error.
 Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted.`,
-		Example: `  st convert SmallThinker-4BA0.6B-Instruct -o small.stm
+		Example: `  st run Tiiny/SmallThinker-4BA0.6B-Instruct "Why is the sky blue?"
+  st list
+  st convert SmallThinker-4BA0.6B-Instruct -o small.stm
   st inspect small.stm
   st run small.stm "Why is the sky blue?"`,
 		Version:       version(),

@@ -8,7 +8,8 @@ func (a *app) runCommand() *cobra.Command {
 		Use:   "run [MODEL [PROMPT]]",
 		Short: "Chat with a model",
 		Long:  help("run"),
-		Example: `  st run small.stm
+		Example: `  st run Tiiny/SmallThinker-4BA0.6B-Instruct
+  st run small.stm
   st run small
   st run small.stm "Why is the sky blue?"
   git log -5 | st run small.stm --system "Sum this up."`,
