@@ -28,38 +28,49 @@ func parseRepository(text string) (hub.Ref, error) {
 	return ref, err
 }
 
-// fetch pulls a model and keeps it by name, in the types that st pull chooses by default. It returns the model's file.
-func (a *app) fetch(ctx context.Context, ref hub.Ref, progress func(pull.Progress)) (path string, err error) {
-	store, err := models.Open("")
-	if err != nil {
-		return "", err
-	}
-	if path, err = store.Path(keptName(ref)); err != nil {
-		return "", err
-	}
-	_, err = pull.Model(ctx, ref, path, pull.Options{
+// fetch pulls a model into a file of the store, in the types that st pull chooses by default.
+func (a *app) fetch(ctx context.Context, ref hub.Ref, path string, progress func(pull.Progress)) error {
+	_, err := pull.Model(ctx, ref, path, pull.Options{
 		Convert:  convert.Options{Tool: "st " + version(), Recipe: convert.Recipe{Type: quant.Q4_0, Keep: true}, Encoder: convert.Search},
 		Progress: progress, Note: func(text string) { a.note("note: %s", text) },
 	})
-	return path, err
+	return err
 }
 
 // locateOrFetch is locate for commands that pull a model which is not there. An interrupted pull goes on.
 func (a *app) locateOrFetch(ctx context.Context, arg string) (string, error) {
-	path, err := "", error(nil)
+	name := arg
 	ref, notRef := parseRepository(arg)
 	if notRef == nil && !models.IsPath(arg) && (hub.HasScheme(arg) || ref.Revision != "") {
-		path, err = a.locate(keptName(ref).String())
-	} else {
-		path, err = a.locate(arg)
+		name = keptName(ref).String()
 	}
-	if err == nil || notRef != nil || !errors.Is(err, models.ErrNotFound) && !errors.Is(err, models.ErrPartial) {
-		return path, err
+	path, notKept := a.locate(name)
+	if !errors.Is(notKept, models.ErrNotFound) && !errors.Is(notKept, models.ErrPartial) {
+		return path, notKept
 	}
-	a.note("note: %v: pulling it", err)
+	store, err := models.Open("")
+	if err != nil {
+		return "", err
+	}
+	what := "pulling it"
+	if e, err := store.Resolve(name); errors.Is(err, models.ErrPartial) {
+		if begun, ok := pull.ReadInterrupted(e.Path); ok {
+			path, what = e.Path, "going on with it"
+			ref, notRef = hub.ParseRef(begun.Ref)
+		}
+	}
+	if notRef != nil {
+		return "", notKept
+	}
+	if path == "" {
+		if path, err = store.Path(keptName(ref)); err != nil {
+			return "", err
+		}
+	}
+	a.note("note: %v: %s", notKept, what)
 	bar := a.newProgress("pull", "B")
 	defer bar.finish()
-	return a.fetch(ctx, ref, func(p pull.Progress) {
+	return path, a.fetch(ctx, ref, path, func(p pull.Progress) {
 		if p.Stage == pull.Pulling || p.Stage == pull.Converting {
 			bar.update(p.Done, p.Total)
 		}
@@ -85,7 +96,11 @@ func (a *app) pullFor(ctx context.Context, name string, progress func(done, tota
 			return nil
 		}
 	}
-	_, err = a.fetch(ctx, ref, func(p pull.Progress) {
+	path, err := store.Path(keptName(ref))
+	if err != nil {
+		return err
+	}
+	err = a.fetch(ctx, ref, path, func(p pull.Progress) {
 		if p.Stage == pull.Pulling || p.Stage == pull.Converting {
 			progress(p.Done, p.Total)
 		}

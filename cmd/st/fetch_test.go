@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -8,7 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"st/convert/hub"
 	"st/convert/hub/hubtest"
+	"st/convert/pull"
 )
 
 // useTinyHub makes a Hub that has the small model, as Org/Tiny, that of the environment until the test ends.
@@ -104,5 +108,36 @@ func TestServePulls(t *testing.T) {
 	}
 	if status, text := post("/api/generate", `{"model": "tiny", "prompt": "x", "stream": false, "options": {"num_predict": 1}}`); status != http.StatusOK {
 		t.Errorf("%d: %s", status, text)
+	}
+}
+
+// A pull that was interrupted is listed, and goes on when the model is run, also by a short name.
+func TestRunGoesOn(t *testing.T) {
+	useTinyHub(t)
+	dir := useStore(t)
+	out := filepath.Join(dir, "Org", "Tiny.stm")
+	if err := os.MkdirAll(filepath.Dir(out), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	err := (&app{quiet: true}).fetch(ctx, hub.Ref{Org: "Org", Name: "Tiny"}, out, func(p pull.Progress) {
+		if p.Stage == pull.Finishing { // all of it came
+			cancel()
+		}
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	l := mustJSON[listReport](t, "list", "--json")
+	if len(l.Models) != 1 || !l.Models[0].Partial || l.Models[0].Done == 0 || l.Models[0].Done > l.Models[0].Total {
+		t.Errorf("%+v", l)
+	}
+	if got := must(t, "list"); !strings.Contains(got, "pulled ") {
+		t.Error(got)
+	}
+	want := must(t, "run", tiny(t), "Hi", "-n", "4", "--seed", "1")
+	if o := st("run", "tiny", "Hi", "-n", "4", "--seed", "1"); o.code != exitOK || o.stdout != want || !strings.Contains(o.stderr, "going on with it") {
+		t.Errorf("%+v, want %q", o, want)
 	}
 }
