@@ -92,8 +92,14 @@ func (a *app) pullFor(ctx context.Context, name string, progress func(done, tota
 		return err
 	}
 	for _, e := range all {
-		if !e.Partial && strings.EqualFold(e.Name.String(), keptName(ref).String()) {
+		same := strings.EqualFold(e.Name.String(), keptName(ref).String())
+		if same && !e.Partial {
 			return nil
+		}
+		if begun, ok := pull.ReadInterrupted(e.Path); same && ok {
+			if ref, err = hub.ParseRef(begun.Ref); err != nil {
+				return err
+			}
 		}
 	}
 	path, err := store.Path(keptName(ref))

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -91,11 +92,15 @@ func TestServePulls(t *testing.T) {
 		}
 		return r.StatusCode, b.String()
 	}
+	complete := regexp.MustCompile(`"total":(\d+),"completed":(\d+)`)
 	status, text := post("/api/pull", `{"model": "hf.co/Org/Tiny:latest"}`)
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	if status != http.StatusOK || len(lines) < 5 || lines[0] != `{"status":"pulling manifest"}` || !strings.Contains(lines[len(lines)-4], `"digest":"sha256:`) ||
 		lines[len(lines)-1] != `{"status":"success"}` {
 		t.Errorf("%d: %s", status, text)
+	}
+	if n := complete.FindStringSubmatch(lines[len(lines)-4]); n == nil || n[1] != n[2] {
+		t.Errorf("the last line before the end is %s", lines[len(lines)-4])
 	}
 	if status, text := post("/api/pull", `{"model": "org/tiny", "stream": false}`); status != http.StatusOK || text != `{"status":"success"}`+"\n" {
 		t.Errorf("%d: %s", status, text)

@@ -20,7 +20,7 @@ func errFixed(what string) error {
 }
 
 // ollamaDelete answers /api/delete. Requests that use the model come to their end.
-func (s *Server) ollamaDelete(_ http.ResponseWriter, r *http.Request, body []byte) error {
+func (s *Server) ollamaDelete(w http.ResponseWriter, r *http.Request, body []byte) error {
 	var q ollamaName
 	if err := decode(body, &q, ""); err != nil {
 		return err
@@ -46,11 +46,11 @@ func (s *Server) ollamaDelete(_ http.ResponseWriter, r *http.Request, body []byt
 		return removeErr
 	}
 	s.log.Info("removed a model", "model", e.Name.String())
-	return s.models.refresh()
+	return s.changed(w)
 }
 
 // ollamaCopy answers /api/copy. As with Ollama, a model that has the new name is replaced.
-func (s *Server) ollamaCopy(_ http.ResponseWriter, r *http.Request, body []byte) error {
+func (s *Server) ollamaCopy(w http.ResponseWriter, r *http.Request, body []byte) error {
 	var q struct {
 		Source      string `json:"source"`
 		Destination string `json:"destination"`
@@ -72,7 +72,16 @@ func (s *Server) ollamaCopy(_ http.ResponseWriter, r *http.Request, body []byte)
 	if _, err := s.models.store.Copy(r.Context(), sv.Path, to, store.CopyOptions{Replace: true}); err != nil {
 		return err
 	}
-	return s.models.refresh()
+	return s.changed(w)
+}
+
+// changed answers a request that changed the store.
+func (s *Server) changed(w http.ResponseWriter) error {
+	if err := s.models.refresh(); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusOK)
+	return nil
 }
 
 // ollamaProgress is a line of the answer of /api/pull.
@@ -136,6 +145,9 @@ func (s *Server) ollamaPull(w http.ResponseWriter, r *http.Request, body []byte)
 	if !streams {
 		writeJSON(w, http.StatusOK, ollamaProgress{Status: "success"})
 		return nil
+	}
+	if last.Total > 0 {
+		send(ollamaProgress{last.Status, last.Digest, last.Total, last.Total})
 	}
 	for _, status := range []string{"verifying sha256 digest", "writing manifest", "success"} {
 		if !send(ollamaProgress{Status: status}) {
