@@ -29,10 +29,10 @@ func parseRepository(text string) (hub.Ref, error) {
 }
 
 // fetch pulls a model into a file of the store, in the types that st pull chooses by default.
-func (a *app) fetch(ctx context.Context, ref hub.Ref, path string, progress func(pull.Progress)) error {
+func (a *app) fetch(ctx context.Context, ref hub.Ref, path string, progress func(pull.Progress), note func(text string)) error {
 	_, err := pull.Model(ctx, ref, path, pull.Options{
 		Convert:  convert.Options{Tool: "st " + version(), Recipe: convert.Recipe{Type: quant.Q4_0, Keep: true}, Encoder: convert.Search},
-		Progress: progress, Note: func(text string) { a.note("note: %s", text) },
+		Progress: progress, Note: note,
 	})
 	return err
 }
@@ -68,13 +68,9 @@ func (a *app) locateOrFetch(ctx context.Context, arg string) (string, error) {
 		}
 	}
 	a.note("note: %v: %s", notKept, what)
-	bar := a.newProgress("pull", "B")
-	defer bar.finish()
-	return path, a.fetch(ctx, ref, path, func(p pull.Progress) {
-		if p.Stage == pull.Pulling || p.Stage == pull.Converting {
-			bar.update(p.Done, p.Total)
-		}
-	})
+	view := a.newPullView(false)
+	defer view.finish()
+	return path, a.fetch(ctx, ref, path, view.update, view.note)
 }
 
 // pullFor pulls a model for a client of the server. One that is there already is not pulled again.
@@ -110,7 +106,7 @@ func (a *app) pullFor(ctx context.Context, name string, progress func(done, tota
 		if p.Stage == pull.Pulling || p.Stage == pull.Converting {
 			progress(p.Done, p.Total)
 		}
-	})
+	}, func(text string) { a.note("note: %s", text) })
 	for _, is := range []error{hub.ErrNotFound, hub.ErrRevision, hub.ErrNoFile} {
 		if errors.Is(err, is) {
 			return &server.Error{Status: http.StatusNotFound, Code: "model_not_found", Message: "pull model manifest: " + err.Error()}

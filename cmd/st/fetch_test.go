@@ -130,7 +130,7 @@ func TestRunGoesOn(t *testing.T) {
 		if p.Stage == pull.Finishing { // all of it came
 			cancel()
 		}
-	})
+	}, nil)
 	if !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}

@@ -36,7 +36,7 @@ func (a *app) pullCommand() *cobra.Command {
 			if err != nil {
 				return usagef("%v", err)
 			}
-			kept := models.Name{Org: ref.Org, Model: ref.Name, Tag: ref.Quant}
+			kept := keptName(ref)
 			if name != "" {
 				if kept, err = models.ParseName(name); err != nil {
 					return usagef("--name: %v", err)
