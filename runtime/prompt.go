@@ -45,7 +45,8 @@ func (m *Model) newChatPrompt(r rendering, tools *toolset) *ChatPrompt {
 	p := &ChatPrompt{model: m, tools: *tools}
 	tags := reasoningTags(m.file.ChatTemplate)
 	p.reading = toolcall.Options{Reasoning: tags, Thinking: strings.HasSuffix(strings.TrimSpace(r.text), tags.Open)}
-	p.mayThink = m.Reasons() && !p.reading.Thinking && !strings.HasSuffix(strings.TrimSpace(r.text), tags.Close)
+	_, known := m.tok.ID(tags.Open)
+	p.mayThink = known && m.Reasons() && !p.reading.Thinking && !strings.HasSuffix(strings.TrimSpace(r.text), tags.Close)
 	if names := tools.names(); len(names) > 0 {
 		p.reading.Form, p.reading.Functions = m.dialect().form, names
 	}

@@ -169,7 +169,7 @@ func responsesToolsInARow(t *testing.T, c *client) {
 	input := []any{map[string]any{"role": "user", "content": "How is Oslo?"}}
 	ask := func(fields string) string {
 		list, _ := json.Marshal(input)
-		return fmt.Sprintf(`{"input": %s, "tools": %s, "max_output_tokens": 200, "temperature": 0, "reasoning": {"effort": "none"}, %s}`, list, responsesTools, fields)
+		return fmt.Sprintf(`{"input": %s, "tools": %s, "max_output_tokens": 200, "temperature": 0, %s}`, list, responsesTools, fields)
 	}
 	call := func(a response) *responseItem {
 		t.Helper()

@@ -83,16 +83,16 @@ func notBeginning(word string) *grammar.Grammar {
 	return grammar.Choice(texts...)
 }
 
-// ReasoningGrammar returns the grammar of reasoning and the tag that ends it. opened says that the prompt has opened it already. White
-// space may follow: line ends, as models write them.
+// ReasoningGrammar returns the grammar of reasoning and the tag that ends it. opened says that the prompt has opened it already; else it
+// begins with the tag as one token, as models write it that were trained to reason: others have no such token. White space may follow: line
+// ends, as models write them.
 func ReasoningGrammar(tags Tags, special func(marker string) bool, opened bool) *grammar.Grammar {
-	w := Writing{Form: &Form{Begin: tags.Open, End: tags.Close}, Special: special}
 	thought := grammar.Until(tags.Close)
-	if w.special(tags.Close) {
+	if special != nil && special(tags.Close) {
 		thought = grammar.Sequence(grammar.Text(), grammar.Token(tags.Close))
 	}
 	if !opened {
-		thought = grammar.Sequence(w.text(tags.Open), thought)
+		thought = grammar.Sequence(grammar.Token(tags.Open), thought)
 	}
 	return grammar.Sequence(thought, grammar.Repeat(grammar.Literal("\n"), 0, 2))
 }

@@ -108,23 +108,35 @@ func TestGrammar(t *testing.T) {
 
 func TestReasoningGrammar(t *testing.T) {
 	for _, tt := range []struct {
-		opened  bool
-		special []string
-		text    string
-		want    bool
+		opened, special bool // the closing tag is a special token
+		text            string
+		want            bool
 	}{
-		{false, nil, "<think>\nHm < </thin\n</think>\n\n", true},
-		{false, nil, "<think></think>", true},
-		{false, nil, "Hm</think>", false},
-		{false, nil, "<think>Hm", false},
-		{true, nil, "Hm</think>\n", true},
-		{true, nil, "Hm</think>x</think>", false},
-		{false, []string{"<think>", "</think>"}, "<think>Hm</think>", true},
-		{true, []string{"</think>"}, "Hm</think>\n", true},
+		{false, false, "<think>\nHm < </thin\n</think>\n\n", true},
+		{false, false, "<think></think>", true},
+		{false, false, "Hm</think>", false},
+		{false, false, "<think>Hm", false},
+		{true, false, "Hm</think>\n", true},
+		{true, false, "Hm</think>x</think>", false},
+		{false, true, "<think>Hm</think>", true},
+		{true, true, "Hm</think>\n", true},
 	} {
-		g := toolcall.ReasoningGrammar(toolcall.Think, func(marker string) bool { return tt.special != nil }, tt.opened)
-		if got := follows(t, g, tt.text, tt.special...); got != tt.want {
+		tokens := []string{"<think>"}
+		if tt.special {
+			tokens = append(tokens, "</think>")
+		}
+		g := toolcall.ReasoningGrammar(toolcall.Think, func(marker string) bool { return tt.special }, tt.opened)
+		if got := follows(t, g, tt.text, tokens...); got != tt.want {
 			t.Errorf("%v, %q: %v", tt.opened, tt.text, got)
 		}
+	}
+	// A tag that is spelled is none.
+	g := toolcall.ReasoningGrammar(toolcall.Think, nil, false)
+	compiled, err := letters("<think>").Compile(g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if compiled.NewMatcher().Accept('<') == nil {
+		t.Error("the opening tag may be spelled")
 	}
 }
