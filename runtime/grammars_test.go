@@ -3,13 +3,18 @@ package runtime_test
 import (
 	"encoding/json"
 	"errors"
+	"flag"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 
+	validator "github.com/santhosh-tekuri/jsonschema/v6"
+
 	"st/runtime"
 	"st/runtime/grammar"
 	"st/runtime/grammar/jsonschema"
+	"st/runtime/grammar/jsonschema/schematest"
 )
 
 const person = `{"type": "object", "properties": {"name": {"type": "string", "maxLength": 30}, "occupation": {"enum": ["king", "fool", "merchant"]},
@@ -134,5 +139,69 @@ func TestGrammarErrors(t *testing.T) {
 	}
 	if b, err := m.CompileGrammar(schema(t, person)); a != b || err != nil {
 		t.Errorf("the same schema is compiled twice: %v", err)
+	}
+}
+
+var schemaCount = flag.Int("schemas", 12, "number of random schemas of TestGrammarRandomSchemas")
+
+// TestGrammarRandomSchemas has the trained model write JSON of random schemas with random samplers, and validates it:
+//
+//	go test ./runtime -run TestGrammarRandomSchemas -v -schemas 10000 -timeout 2h
+func TestGrammarRandomSchemas(t *testing.T) {
+	m := open(t, runtime.Options{})
+	ends := map[int32]float64{} // the model has read no JSON, and seldom ends a string
+	for id := range int32(m.Tokenizer().VocabSize()) {
+		if text := m.Tokenizer().Text(id); strings.HasPrefix(text, `"`) || strings.HasPrefix(text, "]") || strings.HasPrefix(text, "}") {
+			ends[id] = 8
+		}
+	}
+	var written, unfinished, refused, forced, tokens int
+	for i := range *schemaCount {
+		rng := rand.New(rand.NewPCG(11, uint64(i)))
+		text := schematest.Random(rng)
+		g, err := jsonschema.Grammar([]byte(text))
+		if err == nil {
+			_, err = m.CompileGrammar(g)
+		}
+		if errors.Is(err, jsonschema.ErrSchema) || errors.Is(err, grammar.ErrEmpty) {
+			refused++
+			continue
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		doc, err := validator.UnmarshalJSON(strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := validator.NewCompiler()
+		c.AssertFormat()
+		if err := c.AddResource("mem:///schema.json", doc); err != nil {
+			t.Fatal(err)
+		}
+		v, err := c.Compile("mem:///schema.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := generate(t, m, "The king said:", runtime.Generate{Grammar: g, Seed: new(rng.Uint64()), MaxTokens: 400, LogitBias: ends, Temperature: new(3 * rng.Float64()),
+			TopK: new(rng.IntN(3) * 20), TopP: new(0.5 + rng.Float64()/2), MinP: new(rng.Float64() / 10), RepeatPenalty: new(1 + rng.Float64()/5)})
+		forced, tokens = forced+r.ForcedTokens, tokens+len(r.Tokens)
+		if r.Unfinished {
+			unfinished++ // a number of items or a recursion without end
+			continue
+		}
+		value, err := validator.UnmarshalJSON(strings.NewReader(r.Text))
+		if err == nil {
+			err = v.Validate(value)
+		}
+		if err != nil {
+			t.Fatalf("%s: %s is written: %v", text, r.Text, err)
+		}
+		written++
+	}
+	t.Logf("%d texts of %d schemas validate, %d are unfinished after 400 tokens, %d schemas are refused; %d of %d tokens were forced",
+		written, *schemaCount, unfinished, refused, forced, tokens)
+	if written < *schemaCount/2 {
+		t.Error("too few texts are finished")
 	}
 }

@@ -37,6 +37,7 @@ const (
 const (
 	maxItems      = 4096     // of a config
 	maxNewConfigs = 1 << 16  // for one token
+	maxNewItems   = 1 << 22  // of all configs for one token
 	keepConfigs   = 1 << 13  // more are forgotten before the next token
 	keepItems     = 1 << 19  // so many, too
 	keepMaskBytes = 4 << 20  // of configs
@@ -63,6 +64,7 @@ type table struct {
 	maskBytes int
 	localSize int
 	limit     int   // of configs, for this token
+	itemLimit int   // of items
 	err       error // ErrTooComplex
 
 	closure closure
@@ -88,7 +90,9 @@ func newTable(p *program, v *Vocabulary) *table {
 }
 
 // begin begins the work for a token.
-func (a *table) begin() { a.limit, a.err = len(a.configs)+maxNewConfigs, nil }
+func (a *table) begin() {
+	a.limit, a.itemLimit, a.err = len(a.configs)+maxNewConfigs, a.items+maxNewItems, nil
+}
 
 // full reports whether so much is known that it is better forgotten.
 func (a *table) full() bool { return len(a.configs) > keepConfigs || a.items > keepItems }
@@ -333,7 +337,7 @@ func (a *table) intern(items []item, exit bool) int32 {
 	if id, ok := a.configIndex[string(a.key)]; ok {
 		return id
 	}
-	if len(a.configs) >= a.limit {
+	if len(a.configs) >= a.limit || a.items > a.itemLimit {
 		a.fail(fmt.Errorf("%w: more than %d states for one token", ErrTooComplex, maxNewConfigs))
 		return dead
 	}

@@ -4,6 +4,7 @@ import (
 	"math/big"
 
 	"st/runtime/grammar"
+	"st/runtime/grammar/automaton"
 )
 
 // types is a set of types of instances.
@@ -145,9 +146,13 @@ func (c *compiler) plain(f flat) (*grammar.Grammar, error) {
 	return grammar.Choice(parts...), err
 }
 
+// maxEnum bounds the values of an enum, as they are written.
+const maxEnum = 1 << 18
+
 // values returns the grammar of an enum: its values that validate otherwise, too.
 func (c *compiler) values(m *merged) (*grammar.Grammar, error) {
-	var parts []*grammar.Grammar
+	var texts []string
+	size := 0
 	seen := map[string]bool{}
 	for _, v := range m.enum {
 		ok, err := c.validAll(v, m.all)
@@ -156,11 +161,21 @@ func (c *compiler) values(m *merged) (*grammar.Grammar, error) {
 		}
 		if text := v.String(); ok && !seen[text] {
 			seen[text] = true
-			parts = append(parts, grammar.Literal(text))
+			texts = append(texts, text)
+			size += len(text)
 		}
 	}
-	if len(parts) == 0 {
+	switch {
+	case len(texts) == 0:
 		return nil, errorf(m.all[0].at, "no value of the enumeration validates")
+	case size > maxEnum:
+		return nil, errorf(m.all[0].at, "the values of the enumeration have more than %d bytes", maxEnum)
+	case len(texts) > 16:
+		return grammar.FromDFA(automaton.Words(texts...), grammar.Class), nil
+	}
+	var parts []*grammar.Grammar
+	for _, text := range texts {
+		parts = append(parts, grammar.Literal(text))
 	}
 	return grammar.Choice(parts...), nil
 }

@@ -29,6 +29,7 @@ type compiler struct {
 	write    func(automaton.Set) *grammar.Grammar
 	level    []string // keys of what is being compiled for one place of the instance
 	depth    int
+	work     int
 }
 
 // part is what of a schema counts.
@@ -67,6 +68,7 @@ func (a all) with(e ...element) all { return append(slices.Clip(a), e...) }
 const (
 	maxRules = 50_000
 	maxLevel = 200
+	maxWork  = 2_000_000 // schemas that are looked at
 )
 
 // compile returns the grammar of what validates against all of the schemas.
@@ -140,7 +142,10 @@ func (c *compiler) flatten(a all) (f flat, err error) {
 			return nil
 		}
 		seen[e] = true
+		c.work++
 		switch {
+		case c.work > maxWork:
+			return errorf(a[0].at, "the schema comes to more than %d parts: it has too many choices within allOf, or alternatives of oneOf", maxWork)
 		case depth > maxLevel:
 			return errorf(e.at, "references are nested deeper than %d", maxLevel)
 		case e.at.kind == isTrue:

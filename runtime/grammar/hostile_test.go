@@ -1,0 +1,137 @@
+package grammar
+
+import (
+	"errors"
+	"math/rand/v2"
+	"strings"
+	"testing"
+)
+
+// follow follows random tokens of a grammar. Only a grammar that is too ambiguous may fail.
+func follow(t *testing.T, c *Compiled, n int) {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(1, 1))
+	m := c.NewMatcher()
+	for range n {
+		if m.Done() {
+			return
+		}
+		allowed, err := m.Allowed()
+		if errors.Is(err, ErrTooComplex) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ids []int32
+		for id := range allowed.All {
+			ids = append(ids, id)
+		}
+		if err := m.Accept(pick(rng, ids)); err != nil && !errors.Is(err, ErrTooComplex) {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestHostile(t *testing.T) {
+	v := testVocabulary()
+	for _, test := range []struct {
+		name, grammar string
+		is            error // nil: it is followed
+	}{
+		{"a million repetitions", `root ::= "a"{1,1000000}`, nil},
+		{"a million repetitions of a million", `root ::= ("a"{1,1000000} "b"?){1,1000000}`, nil},
+		{"a million of what may be empty", `root ::= ("a"? "b"?){1,1000000}`, nil},
+		{"repetitions of repetitions", `root ::= ((((("a"{0,1000}){0,1000}){0,1000}){0,1000}){0,1000}){0,1000}`, nil},
+		{"stars of stars", `root ::= (((((("a"*)*)*)*)*)*)* "b"`, nil},
+		{"nested groups", `root ::= ` + strings.Repeat("(", 1500) + `"a"` + strings.Repeat(")", 1500), nil},
+		{"empty rules", `root ::= a a a "x" | a
+a ::= b | ""
+b ::= a2 a2
+a2 ::= ""`, nil},
+		{"exponentially many readings", `root ::= s
+s ::= "a" | "(" s ")" | "(" s s ")" | "((" s "))" | "(" s? s? s? s? ")"`, nil},
+		{"rules in a long chain", func() string {
+			var g strings.Builder
+			g.WriteString("root ::= \"a\" | r0\n")
+			for i := range 3000 {
+				g.WriteString("r" + strings.Repeat("x", i%7) + string(rune('0'+i%10)) + " ::= \"a\" | root \"b\" | \"c\"\n")
+			}
+			return g.String()
+		}(), ErrLeftRecursion},
+		{"10 MB of rules", strings.Repeat("r ::= \"abc\" [a-z]* (\"x\" | \"y\"){3}\n", 280_000) + "root ::= r", nil},
+		{"10 MB of literal", `root ::= "` + strings.Repeat("a", 10<<20) + `"`, ErrTooLarge},
+		{"10 MB of choices", `root ::= "a"` + strings.Repeat(` | "abcdef"`, 900_000), ErrTooLarge},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			g, err := ParseGBNF(test.grammar)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, err := v.Compile(g)
+			if !errors.Is(err, test.is) {
+				t.Fatalf("%v, want %v", err, test.is)
+			}
+			if err == nil {
+				follow(t, c, 30)
+			}
+		})
+	}
+	if _, err := ParseGBNF(`root ::= ` + strings.Repeat("(", 1_000_000)); !errors.Is(err, ErrSyntax) {
+		t.Errorf("a million groups: %v", err)
+	}
+}
+
+// TestMissingBytes: a vocabulary without the bytes that a grammar needs.
+func TestMissingBytes(t *testing.T) {
+	v := NewVocabulary([][]byte{[]byte("a"), []byte("b"), []byte("ab"), nil}, []int32{3}, nil)
+	if _, err := v.Compile(mustGBNF(t, `root ::= "abc"`)); !errors.Is(err, ErrEmpty) {
+		t.Errorf("%v", err)
+	}
+	c := mustCompile(t, v, mustGBNF(t, `root ::= "a" ("c" | "b")`))
+	m := c.NewMatcher()
+	if allowed := checkAllowed(t, m); len(allowed) != 2 {
+		t.Errorf("allowed %v", allowed)
+	}
+	// A byte that only a longer token has leads to a dead end.
+	v = NewVocabulary([][]byte{[]byte("a"), []byte("cd"), nil}, []int32{2}, nil)
+	m = mustCompile(t, v, mustGBNF(t, `root ::= "ac" "x"?`)).NewMatcher()
+	if err := m.Accept(0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Allowed(); !errors.Is(err, ErrDeadEnd) {
+		t.Errorf("%v", err)
+	}
+}
+
+func FuzzParseGBNF(f *testing.F) {
+	for _, test := range gbnfTexts {
+		f.Add(test.grammar)
+	}
+	v := testVocabulary()
+	f.Fuzz(func(t *testing.T, text string) {
+		g, err := ParseGBNF(text)
+		if err != nil {
+			return
+		}
+		if c, err := v.Compile(g); err == nil {
+			follow(t, c, 10)
+		}
+	})
+}
+
+func FuzzFromRegex(f *testing.F) {
+	for _, expr := range []string{`(a|b)*c`, `[a-z]{3,8}`, `(?i)x+$`, `^(a{2,90}){3}`, `\p{Greek}\d`} {
+		f.Add(expr)
+	}
+	v := testVocabulary()
+	f.Fuzz(func(t *testing.T, expr string) {
+		g, err := FromRegex(expr)
+		if err != nil {
+			return
+		}
+		if c, err := v.Compile(g); err == nil {
+			follow(t, c, 10)
+		}
+	})
+}

@@ -1,0 +1,140 @@
+package jsonschema_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"reflect"
+	"testing"
+	"time"
+
+	"st/runtime/grammar/jsonschema"
+)
+
+type base struct {
+	ID   uint8 `json:"id"`
+	Note string
+}
+
+type tree struct {
+	Label string  `json:"label" jsonschema:"maxLength=4"`
+	Left  *tree   `json:"left"`
+	More  []*tree `json:"more,omitempty" jsonschema:"maxItems=1"`
+}
+
+type everything struct {
+	base
+	Note  string            `json:"Note" jsonschema:"enum=one|two"`
+	Color string            `json:"color" jsonschema:"enum=red|green,description=of the door, outside"`
+	Level int               `json:"level" jsonschema:"enum=1|2|30"`
+	Small int8              `json:"small"`
+	Large uint64            `json:"large"`
+	Float float32           `json:"float"`
+	Exact float64           `json:"exact" jsonschema:"minimum=0,maximum=1"`
+	Flag  *bool             `json:"flag,omitempty"`
+	Time  time.Time         `json:"time"`
+	Bytes []byte            `json:"bytes"`
+	Pair  [2]int16          `json:"pair"`
+	Codes map[string]string `json:"codes,omitempty" jsonschema:"pattern=^[a-z]{1,3}$"`
+	ByNum map[int32]bool    `json:"by_num,omitzero"`
+	Any   any               `json:"any"`
+	Raw   json.RawMessage   `json:"raw"`
+	Addr  netip.Addr        `json:"addr" jsonschema:"format=ipv4"`
+	Tree  tree              `json:"tree"`
+	Skip  chan int          `json:"-"`
+}
+
+// TestFor writes texts of the schemas of Go types, which encoding/json reads whole.
+func TestFor(t *testing.T) {
+	for _, v := range []any{new(everything), new(tree), new([]map[uint16]*int), new(string), new(int64), new(map[string]any), new(struct{})} {
+		of := reflect.TypeOf(v).Elem()
+		schema, err := jsonschema.For(of)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := mustCompile(t, string(schema))
+		rng := rand.New(rand.NewPCG(1, 1))
+		for n := range 100 {
+			text, err := sample(rng, c, n)
+			if err != nil {
+				t.Fatalf("%s: %v", schema, err)
+			}
+			d := json.NewDecoder(bytes.NewReader([]byte(text)))
+			d.DisallowUnknownFields()
+			if err := d.Decode(reflect.New(of).Interface()); err != nil {
+				t.Fatalf("%s is written for %s: %v", text, of, err)
+			}
+			if err := validate(string(schema), text); err != nil {
+				t.Fatalf("%s: %v", text, err)
+			}
+		}
+	}
+}
+
+func TestForErrors(t *testing.T) {
+	for _, v := range []any{
+		struct{ C chan int }{}, struct{ F func() }{}, struct{ R fmt.Stringer }{}, struct{ M map[float64]int }{}, struct{ A netip.Addr }{}, 1i,
+		struct {
+			S string `jsonschema:"colour"`
+		}{},
+		struct {
+			S int `jsonschema:"minimum=x"`
+		}{},
+		struct {
+			S int `jsonschema:"enum=x"`
+		}{},
+		struct {
+			N int `json:",string"`
+		}{},
+	} {
+		if s, err := jsonschema.For(reflect.TypeOf(v)); !errors.Is(err, jsonschema.ErrType) {
+			t.Errorf("%T: %s, %v", v, s, err)
+		}
+	}
+}
+
+func ExampleFor() {
+	type Room struct {
+		Name  string   `json:"name" jsonschema:"minLength=1"`
+		Floor int8     `json:"floor"`
+		Use   []string `json:"use,omitempty" jsonschema:"enum=office|lab,maxItems=3"`
+	}
+	schema, _ := jsonschema.For(reflect.TypeFor[Room]())
+	var out bytes.Buffer
+	json.Indent(&out, schema, "", " ")
+	fmt.Println(out.String())
+	// Output:
+	// {
+	//  "type": "object",
+	//  "properties": {
+	//   "name": {
+	//    "type": "string",
+	//    "minLength": 1
+	//   },
+	//   "floor": {
+	//    "type": "integer",
+	//    "minimum": -128,
+	//    "maximum": 127
+	//   },
+	//   "use": {
+	//    "type": "array",
+	//    "items": {
+	//     "type": "string",
+	//     "enum": [
+	//      "office",
+	//      "lab"
+	//     ]
+	//    },
+	//    "maxItems": 3
+	//   }
+	//  },
+	//  "required": [
+	//   "name",
+	//   "floor"
+	//  ],
+	//  "additionalProperties": false
+	// }
+}

@@ -1,0 +1,93 @@
+package jsonschema_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"st/runtime/grammar"
+	"st/runtime/grammar/jsonschema"
+)
+
+// nested returns begin n times, middle, and end n times.
+func nested(n int, begin, middle, end string) string {
+	return strings.Repeat(begin, n) + middle + strings.Repeat(end, n)
+}
+
+func list(n int, format string) string {
+	parts := make([]string, n)
+	for i := range parts {
+		parts[i] = strings.ReplaceAll(format, "$", fmt.Sprint(i))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// TestHostile compiles schemas that are deep, large or ambiguous, and writes texts of those that are not refused.
+func TestHostile(t *testing.T) {
+	for _, test := range []struct {
+		name, schema string
+		refused      bool
+	}{
+		{"nested arrays", nested(490, `{"type": "array", "items": `, `{}`, `}`), false},
+		{"nested 1000 times", nested(1000, `{"type": "array", "items": `, `{}`, `}`), true},
+		{"nested objects", nested(300, `{"type": "object", "properties": {"a": `, `{"type": "null"}`, `}, "required": ["a"]}`), false},
+		{"nested anyOf", nested(150, `{"anyOf": [{"type": "null"}, `, `{"type": "string"}`, `]}`), false},
+		{"nested allOf", nested(1000, `{"allOf": [`, `{"type": "string"}`, `]}`), true},
+		{"10 MB of description", `{"type": "string", "description": "` + strings.Repeat("x", 10<<20) + `"}`, false},
+		{"10 MB of enum", `{"enum": [` + list(600_000, `"value $"`) + `]}`, true},
+		{"10 MB of properties", `{"type": "object", "properties": {` + list(250_000, `"property $": {"type": "null"}`) + `}}`, true},
+		{"enum", `{"enum": [` + list(10_000, `"value $"`) + `]}`, false},
+		{"optional properties", `{"type": "object", "properties": {` + list(3000, `"p$": {"type": "integer"}`) + `}}`, false},
+		{"required properties", `{"type": "object", "properties": {` + list(3000, `"p$": {}`) + `}, "required": [` + list(3000, `"p$"`) + `]}`, false},
+		{"choices of choices", `{"allOf": [` + list(40, `{"anyOf": [{"properties": {"a$": {}}}, {"properties": {"b$": {}}}]}`) + `]}`, true},
+		{"many alternatives of oneOf", `{"oneOf": [` + list(3000, `{"type": "object", "properties": {"k": {"const": $}}, "required": ["k"]}`) + `]}`, true},
+		{"references in a chain", `{"$ref": "#/$defs/d0", "$defs": {` + list(150, `"d$": {"allOf": [{"$ref": "#/$defs/e$"}]}, "e$": {"type": "object"}`) + `}}`, false},
+		{"references in a circle", `{"$ref": "#/$defs/a", "$defs": {"a": {"allOf": [{"$ref": "#/$defs/b"}]}, "b": {"$ref": "#/$defs/a"}}}`, true},
+		{"recursion without end", `{"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]}`, true},
+		{"the same beginning, nested", `{"$defs": {"e": {"anyOf": [{"type": "object", "properties": {"l": {"$ref": "#/$defs/e"}, "a": {}}, "required": ["l", "a"]},
+			{"type": "object", "properties": {"l": {"$ref": "#/$defs/e"}, "b": {}}, "required": ["l", "b"]}, {"type": "null"}]}}, "$ref": "#/$defs/e"}`, false},
+		{"catastrophic pattern", `{"type": "string", "pattern": "^(a+)+$"}`, false},
+		{"catastrophic pattern 2", `{"type": "string", "pattern": "^(x+x+)+y$"}`, false},
+		{"exponential pattern", `{"type": "string", "pattern": "^(a|b)*a(a|b){30}$"}`, false},
+		{"exponential pattern with a length", `{"type": "string", "pattern": "^(a|b)*a(a|b){30}$", "maxLength": 100}`, true},
+		{"long pattern", `{"type": "string", "pattern": "^` + strings.Repeat("[a-z]?", 5000) + `$"}`, false},
+		{"a million characters", `{"type": "string", "minLength": 1000, "maxLength": 1000000}`, false},
+		{"a million items", `{"type": "array", "items": {"type": "array", "maxItems": 900000}, "maxItems": 1000000}`, false},
+		{"large numbers", `{"type": "number", "minimum": 1e300, "maximum": 1e301}`, false},
+		{"counted properties", `{"type": "object", "properties": {` + list(1000, `"p$": {}`) + `}, "additionalProperties": true, "maxProperties": 900}`, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c, err := compile(test.schema)
+			if err == nil != !test.refused {
+				t.Fatalf("refused: %v, want %v: %v", err != nil, test.refused, err)
+			}
+			if err != nil {
+				if !errors.Is(err, jsonschema.ErrSchema) && !errors.Is(err, grammar.ErrTooLarge) && !errors.Is(err, grammar.ErrEmpty) {
+					t.Errorf("%v", err)
+				}
+				return
+			}
+			rng := rand.New(rand.NewPCG(1, 1))
+			if _, err := sample(rng, c, 40); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func FuzzGrammar(f *testing.F) {
+	for _, test := range schemaTests {
+		f.Add(test.schema)
+	}
+	f.Fuzz(func(t *testing.T, schema string) {
+		c, err := compile(schema)
+		if err != nil {
+			return
+		}
+		if _, err := sample(rand.New(rand.NewPCG(1, 1)), c, 10); err != nil && !errors.Is(err, grammar.ErrTooComplex) {
+			t.Errorf("%s: %v", schema, err)
+		}
+	})
+}
