@@ -87,6 +87,9 @@ func (b *builder) call(r *Rule) int32 {
 }
 
 func (b *builder) add(s state) int32 {
+	if b.err != nil {
+		return finalState
+	}
 	if len(b.states) >= maxStates {
 		b.fail(fmt.Errorf("%w: more than %d states", ErrTooLarge, maxStates))
 		return finalState
@@ -125,7 +128,7 @@ func (b *builder) build(g *Grammar, next int32) int32 {
 	}
 	switch g.op {
 	case opLiteral:
-		for i := len(g.text) - 1; i >= 0; i-- {
+		for i := len(g.text) - 1; i >= 0 && b.err == nil; i-- {
 			next = b.bytes(byteEdge{g.text[i], g.text[i], next})
 		}
 		return next

@@ -35,7 +35,7 @@ const (
 
 // Limits of what is found lazily.
 const (
-	maxItems      = 4096     // of a config
+	maxItems      = 1 << 15  // of a config
 	maxNewConfigs = 1 << 16  // for one token
 	maxNewItems   = 1 << 22  // of all configs for one token
 	keepConfigs   = 1 << 13  // more are forgotten before the next token

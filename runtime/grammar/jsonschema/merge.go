@@ -154,10 +154,15 @@ func (c *compiler) values(m *merged) (*grammar.Grammar, error) {
 	var texts []string
 	size := 0
 	seen := map[string]bool{}
+	c.listed = true
+	defer func() { c.listed = false }()
 	for _, v := range m.enum {
 		ok, err := c.validAll(v, m.all)
 		if err != nil {
 			return nil, err
+		}
+		if size > maxEnum {
+			break
 		}
 		if text := v.String(); ok && !seen[text] {
 			seen[text] = true

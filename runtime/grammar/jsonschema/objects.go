@@ -88,7 +88,7 @@ func (c *compiler) object(m *merged) (*grammar.Grammar, error) {
 	if len(m.all) > 0 && len(o.names) == 0 && len(o.others) == 0 && len(o.keys) == 0 && o.least == 0 && o.most < 0 {
 		return Object(), nil
 	}
-	labels, err := c.listed(o)
+	labels, err := c.listedMembers(o)
 	if err != nil {
 		return nil, err
 	}
@@ -108,8 +108,8 @@ func (c *compiler) object(m *merged) (*grammar.Grammar, error) {
 	return grammar.Sequence(grammar.Literal("{"), grammar.FromStates(states), grammar.Literal("}")), nil
 }
 
-// listed returns the grammars of the listed members.
-func (c *compiler) listed(o *members) ([]*grammar.Grammar, error) {
+// listedMembers returns the grammars of the listed members.
+func (c *compiler) listedMembers(o *members) ([]*grammar.Grammar, error) {
 	var labels []*grammar.Grammar
 	for _, n := range o.names {
 		ok, err := c.validAll(&value{kind: isString, text: n}, o.keys)

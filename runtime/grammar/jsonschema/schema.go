@@ -30,6 +30,7 @@ type compiler struct {
 	level    []string // keys of what is being compiled for one place of the instance
 	depth    int
 	work     int
+	listed   bool // what validates is from the enum itself
 }
 
 // part is what of a schema counts.
@@ -68,7 +69,7 @@ func (a all) with(e ...element) all { return append(slices.Clip(a), e...) }
 const (
 	maxRules = 50_000
 	maxLevel = 200
-	maxWork  = 2_000_000 // schemas that are looked at
+	maxWork  = 400_000 // schemas that are looked at
 )
 
 // compile returns the grammar of what validates against all of the schemas.
@@ -145,7 +146,7 @@ func (c *compiler) flatten(a all) (f flat, err error) {
 		c.work++
 		switch {
 		case c.work > maxWork:
-			return errorf(a[0].at, "the schema comes to more than %d parts: it has too many choices within allOf, or alternatives of oneOf", maxWork)
+			return errorf(a[0].at, "the schema comes to more than %d parts: it has too many choices within allOf, alternatives of oneOf, or values of an enum", maxWork)
 		case depth > maxLevel:
 			return errorf(e.at, "references are nested deeper than %d", maxLevel)
 		case e.at.kind == isTrue:
