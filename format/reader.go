@@ -248,12 +248,18 @@ func (r *Reader) ReadPart(f File, rec *Record, buf []byte, at int64) error {
 // Check compares a record's bytes with its checksum. The error wraps [ErrCorrupt], or [ErrChanged] if the file is another one by now.
 func (r *Reader) Check(rec *Record, data []byte) error {
 	if xxh3.Hash(data[:rec.Length]) != rec.Checksum {
-		if err := r.Changed(); err != nil {
-			return err
-		}
-		return fmt.Errorf("%s: %s: %w: checksum does not match; copy or convert the file again", r.path, rec, ErrCorrupt)
+		return r.Mismatch(rec)
 	}
 	return nil
+}
+
+// Mismatch returns the error of a record whose bytes do not have its checksum. It wraps [ErrCorrupt], or [ErrChanged] if the file is another one
+// by now.
+func (r *Reader) Mismatch(rec *Record) error {
+	if err := r.Changed(); err != nil {
+		return err
+	}
+	return fmt.Errorf("%s: %s: %w: checksum does not match; copy or convert the file again", r.path, rec, ErrCorrupt)
 }
 
 // Close releases the file and its mapping.

@@ -1,17 +1,20 @@
 package runtime
 
-// Residency tells how experts came into memory.
+// Residency tells how experts, or the feed-forward layers of a dense model that is larger than its memory, came into memory.
 type Residency struct {
-	// Dense says that the model has no experts: the figures about them say nothing.
-	Dense bool `json:"-"`
+	// Dense says that the model has no experts: the figures are about its feed-forward layers. Streamed says that those are not all kept in memory.
+	Dense    bool `json:"-"`
+	Streamed bool `json:"-"`
+	// All is the budget in bytes with which they would be.
+	All int64 `json:"-"`
 	// MemoryBudget is Options.Memory, or what Open chose, in bytes; 0: there is no bound.
 	MemoryBudget int64 `json:"memory_budget_bytes"`
-	// DirectReads says that experts are read past the operating system's page cache.
+	// DirectReads says that weights are read past the operating system's page cache.
 	DirectReads bool `json:"direct_reads"`
 	// LargePages is the share of the mapped file, as far as it was used, that lies in memory in pages of 2 MiB, 0 to 1: a processor reads these up
 	// to twice as fast. nil: the file is small or not mapped, or the system does not tell.
 	LargePages *float64 `json:"large_page_share,omitempty"`
-	// HitRate is the share of expert uses that found the expert in memory when the router chose it, 0 to 1.
+	// HitRate is the share of uses of experts, or parts of layers, that found them in memory, 0 to 1; of experts when the router chose them.
 	HitRate float64 `json:"expert_cache_hit_rate"`
 	// BytesRead are read, or paged in for the first time, for a token, and Wait is the time that was spent waiting for that, in seconds.
 	BytesRead float64 `json:"bytes_read_per_token"`
@@ -27,8 +30,11 @@ func (m *Model) Residency(since Stats) Residency {
 	s := m.Stats()
 	tokens := float64(max(1, s.Tokens-since.Tokens))
 	early := s.EarlyReads - since.EarlyReads
+	b := m.engine.Budget()
 	r := Residency{
 		Dense:        m.Config().MoE == nil,
+		Streamed:     b != nil && b.FFN > 0,
+		All:          m.memory.Needed,
 		MemoryBudget: m.memory.Budget,
 		DirectReads:  m.engine.DirectReads(),
 		HitRate:      1 - float64(s.ExpertMisses-since.ExpertMisses)/float64(max(1, s.ExpertUses-since.ExpertUses)),

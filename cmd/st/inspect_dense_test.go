@@ -27,7 +27,7 @@ func TestInspectDense(t *testing.T) {
 		{[]string{mixed, "--experts", "--layer", "3"}, exitOK, "    3       3"},
 		{[]string{dense, "--tensors", "--layer", "1"}, exitOK, "model.layers.1.mlp.up_proj.weight"},
 		{[]string{dense, "--verify"}, exitOK, "ok: 25 records"},
-		{[]string{dense, "--cache-plan"}, exitFailure, "the model is dense: it has no experts"},
+		{[]string{dense, "--cache-plan"}, exitOK, "layers kept"},
 		{[]string{mixed, "--cache-plan"}, exitFailure, "nothing is known of the experts"},
 		{[]string{dense, "--html", page}, exitOK, ""},
 		{[]string{mixed, "--html", page, "--force"}, exitOK, ""},

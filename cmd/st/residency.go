@@ -8,8 +8,12 @@ import (
 )
 
 func printResidency(w io.Writer, r *runtime.Residency) {
-	if !r.Dense {
+	switch {
+	case !r.Dense:
 		printExperts(w, r)
+	case r.Streamed:
+		fmt.Fprintf(w, "layers     %.1f %% of feed-forward weights found in memory, %s read a token, %.2f s of waiting for the disk; --memory %dMiB keeps all\n",
+			100*r.HitRate, size(int64(r.BytesRead)), r.Wait, r.All>>20+1)
 	}
 	if r.LargePages != nil {
 		fmt.Fprintf(w, "pages      %.0f %% of the file, as far as it was used, in pages of 2 MiB\n", 100**r.LargePages)

@@ -27,12 +27,16 @@ type Budget struct {
 	Experts int64 `json:"experts"`
 	// SmallestExperts is the least that works: what a token needs in a layer, twice, so that the next can be fetched.
 	SmallestExperts int64 `json:"smallest_experts"`
+	// FFN is what is left for the feed-forward layers of a dense model while the KV cache is empty, and SmallestFFN the least that works: room for
+	// parts of a layer on their way. 0: there are experts, or the layers are among the Dense weights, because there is room for all of them.
+	FFN         int64 `json:"ffn,omitempty"`
+	SmallestFFN int64 `json:"smallest_ffn,omitempty"`
 }
 
 // Smallest returns the smallest total that works for the same context.
-func (b *Budget) Smallest() int64 { return b.totalFor(b.SmallestExperts) }
+func (b *Budget) Smallest() int64 { return b.totalFor(b.SmallestExperts + b.SmallestFFN) }
 
-// totalFor returns the smallest total that leaves so many bytes for experts beside a full KV cache.
+// totalFor returns the smallest total that leaves so many bytes for experts, or feed-forward layers, beside a full KV cache.
 func (b *Budget) totalFor(experts int64) int64 {
 	n := b.Other + b.Dense + b.Working + b.KV + experts
 	return (n+reserveBytes)*reserveShare/(reserveShare-1) + 1
@@ -47,7 +51,7 @@ const (
 func (b *Budget) fixed() int64 { return b.Other + b.Dense + b.Working + b.Reserve }
 
 // fits reports whether the total is enough for a full KV cache and the experts that work needs.
-func (b *Budget) fits() bool { return b.fixed()+b.KV+b.SmallestExperts <= b.Total }
+func (b *Budget) fits() bool { return b.fixed()+b.KV+b.SmallestExperts+b.SmallestFFN <= b.Total }
 
 func (b *Budget) String() string {
 	var parts []string
@@ -55,7 +59,7 @@ func (b *Budget) String() string {
 		name  string
 		bytes int64
 	}{{"dense weights", b.Dense}, {"KV cache", b.KV}, {"working memory", b.Working}, {"program and tokenizer", b.Other},
-		{"reserve", b.Reserve}, {"experts", b.SmallestExperts}} {
+		{"reserve", b.Reserve}, {"experts", b.SmallestExperts}, {"feed-forward layers", b.SmallestFFN}} {
 		if p.bytes > 0 {
 			parts = append(parts, fmt.Sprintf("%s %s", p.name, humanize.IBytes(uint64(p.bytes))))
 		}
@@ -76,12 +80,17 @@ func NewBudget(r *format.Reader, opts Options) (*Budget, error) {
 func (e *Engine) share(opts *Options) (*Budget, error) {
 	r, c := e.reader, e.config
 	slot := largestExpert(r)
-	b := &Budget{Total: opts.Memory, Other: opts.Other, Dense: denseBytes(r), Reserve: reserveBytes + opts.Memory/reserveShare}
+	b := &Budget{Total: opts.Memory, Other: opts.Other, Dense: denseBytes(r, nil), Reserve: reserveBytes + opts.Memory/reserveShare}
 	if c.MoE != nil {
 		b.SmallestExperts = int64(min(2*c.MoE.ExpertsPerToken, c.ExpertCount())) * slot
 	}
 	e.budget = b // a pass needs more where experts are foreseen
 	b.measure(e)
+	if !b.fits() {
+		if e.pieces = newFFNPieces(r); e.pieces != nil {
+			b.Dense, b.SmallestFFN = denseBytes(r, e.pieces), e.pieces.ring()
+		}
+	}
 	if opts.Context <= 0 && e.context > minContext && !b.fits() {
 		// The longest context of whole pages that fits, or the shortest that is worth it.
 		shorter := (e.context - 1) / kvPagePositions
@@ -101,6 +110,9 @@ func (e *Engine) share(opts *Options) (*Budget, error) {
 	}
 	if slot > 0 {
 		b.Experts = min((b.Total-b.fixed())/slot, int64(c.ExpertCount())) * slot
+	}
+	if e.pieces != nil {
+		b.FFN = min(b.Total-b.fixed(), e.pieces.ring()+e.pieces.total())
 	}
 	return b, nil
 }
@@ -130,6 +142,20 @@ func MemoryFor(r *format.Reader, opts Options, n int) int64 {
 	return b.totalFor(max(b.SmallestExperts, int64(n)*largestExpert(r)))
 }
 
+// MemoryForLayers returns the smallest opts.Memory in which the feed-forward networks of the first n layers of a dense model stay, however long one
+// sequence grows: all weights, if there are no more layers.
+func MemoryForLayers(r *format.Reader, opts Options, n int) int64 {
+	opts.Memory = 0
+	e := newEngine(r, &opts)
+	b, _ := e.share(&opts)
+	if e.pieces == nil || n >= e.config.Layers {
+		b.Dense = denseBytes(r, nil)
+		return b.totalFor(0)
+	}
+	first, _ := e.pieces.of(n)
+	return b.totalFor(e.pieces.ring() + e.pieces.home(first))
+}
+
 // NeededMemory returns the memory in which a model runs without streaming: all weights, and one sequence with a KV cache of the context, or of
 // 4096 tokens if that is shorter.
 func NeededMemory(r *format.Reader, opts Options) int64 {
@@ -137,7 +163,7 @@ func NeededMemory(r *format.Reader, opts Options) int64 {
 	e.setContext(min(e.context, 4096))
 	var b Budget
 	b.measure(e)
-	n := opts.Other + denseBytes(r) + b.KV + b.Working
+	n := opts.Other + denseBytes(r, nil) + b.KV + b.Working
 	for i := range r.Records() {
 		if rec := &r.Records()[i]; rec.IsExpert() {
 			n += rec.Length
@@ -148,7 +174,7 @@ func NeededMemory(r *format.Reader, opts Options) int64 {
 
 // lookupBytes returns the memory that reading the rows of a batch of tokens takes, from tables that are not kept.
 func lookupBytes(r *format.Reader, batch int) (n int64) {
-	_, tables := denseRecords(r)
+	_, tables := denseRecords(r, nil)
 	for _, rec := range tables {
 		n += int64(batch) * rowBytes(&rec.Tensors[0])
 	}

@@ -11,29 +11,34 @@ import (
 // denseMemory holds the dense part of a file: the whole file as it is mapped, or a copy of that part.
 type denseMemory struct {
 	data    []byte
-	base    int64            // offset of data in the file
-	block   *block           // of a copy
-	without []*format.Record // tables that the copy does not have, since rows of them are read one by one
+	block   *block                   // of a copy
+	at      map[*format.Record]int64 // of a copy: where records begin in data
+	without []*format.Record         // tables that the copy does not have, since rows of them are read one by one
+	pieces  *ffnPieces               // of a copy: records that it does not have, since parts of them come and go; nil: none
 }
 
 // has reports whether a record is in memory, or mapped into it.
 func (d *denseMemory) has(rec *format.Record) bool { return !slices.Contains(d.without, rec) }
 
 func (d *denseMemory) record(rec *format.Record) []byte {
-	return d.data[rec.Offset-d.base:][:rec.Length]
+	at := rec.Offset
+	if d.at != nil {
+		at = d.at[rec]
+	}
+	return d.data[at:][:rec.Length]
 }
 
 // readChunk is how much of the dense part is read at once.
 const readChunk = 1 << 20
 
-// denseRecords returns the dense records that every token reads, and the tables of which a token reads a row: that of the layers' own embeddings,
-// and the embedding table if it is not the head too.
-func denseRecords(r *format.Reader) (resident, tables []*format.Record) {
+// denseRecords returns the dense records that stay in memory, and the tables of which a token reads a row: that of the layers' own embeddings,
+// and the embedding table if it is not the head too. Records that are cut into pieces are among neither.
+func denseRecords(r *format.Reader, pieces *ffnPieces) (resident, tables []*format.Record) {
 	table, _, isHead := embedRecord(r)
 	perLayer, _, _ := r.Role(format.RolePerLayerEmbedding, -1)
 	for i := range r.Records() {
 		switch rec := &r.Records()[i]; {
-		case rec.IsExpert():
+		case rec.IsExpert() || pieces.has(rec):
 		case rec == table && !isHead || rec == perLayer:
 			tables = append(tables, rec)
 		default:
@@ -65,51 +70,77 @@ func pages(from, to int64) (int64, int64) {
 	return from / format.Alignment * format.Alignment, (to + format.Alignment - 1) / format.Alignment * format.Alignment
 }
 
-// denseBytes returns the memory that a copy of the dense part takes, apart from tables of which rows are read.
-func denseBytes(r *format.Reader) (n int64) {
-	resident, _ := denseRecords(r)
-	end := int64(0)
-	for _, rec := range resident {
+// denseRun is a run of whole pages of a file, and where it begins in a copy.
+type denseRun struct {
+	from, to, at int64
+}
+
+// denseRuns returns the pages that some records lie in, which are in the order of the file, and how many bytes that are.
+func denseRuns(records []*format.Record) (runs []denseRun, bytes int64) {
+	for _, rec := range records {
 		from, to := pages(rec.Offset, rec.Offset+rec.Length)
-		n += to - max(from, end)
-		end = to
+		if n := len(runs); n > 0 && from <= runs[n-1].to {
+			bytes += max(0, to-runs[n-1].to)
+			runs[n-1].to = max(to, runs[n-1].to)
+			continue
+		}
+		runs = append(runs, denseRun{from, to, bytes})
+		bytes += to - from
 	}
-	return n
+	return runs, bytes
+}
+
+// denseBytes returns the memory that a copy of the dense part takes, apart from an embedding table of which rows are read, and from what is cut into
+// pieces.
+func denseBytes(r *format.Reader, pieces *ffnPieces) int64 {
+	resident, _ := denseRecords(r, pieces)
+	_, bytes := denseRuns(resident)
+	return bytes
 }
 
 // loadDense reads the dense part past the page cache, and verifies it; a table of which only rows are used is verified too,
 // but not kept.
-func loadDense(ctx context.Context, r *format.Reader, f format.File, p *pool, m *memory) (denseMemory, error) {
-	resident, tables := denseRecords(r)
+func loadDense(ctx context.Context, r *format.Reader, f format.File, cut *ffnPieces, p *pool, m *memory) (denseMemory, error) {
+	resident, tables := denseRecords(r, cut)
 	if len(resident) == 0 {
 		return denseMemory{}, fmt.Errorf("%s has no dense part", r.Path())
 	}
-	first, last := resident[0], resident[len(resident)-1]
-	base, end := pages(first.Offset, last.Offset+last.Length)
-	b, err := m.newBlock(forDense, end-base)
+	runs, bytes := denseRuns(resident)
+	b, err := m.newBlock(forDense, bytes)
 	if err != nil {
 		return denseMemory{}, err
 	}
-	d := denseMemory{data: b.bytes(), base: base, block: b, without: tables}
+	d := denseMemory{data: b.bytes(), block: b, at: map[*format.Record]int64{}, without: tables, pieces: cut}
 
 	// What is read: whole pages, in pieces that the threads share. Records that share a page are read together.
 	type piece struct {
 		rec      *format.Record
 		from, to int64
+		at       int64
 	}
 	var pieces []piece
-	at := base
-	for _, rec := range resident {
-		from, to := pages(rec.Offset, rec.Offset+rec.Length)
-		for from = max(from, at); from < to; from = at {
-			at = min(to, from+readChunk)
-			pieces = append(pieces, piece{rec, from, at})
+	next := 0
+	for _, run := range runs {
+		for from := run.from; from < run.to; {
+			to := min(run.to, from+readChunk)
+			for next < len(resident)-1 && resident[next].Offset+resident[next].Length <= from {
+				next++
+			}
+			pieces = append(pieces, piece{resident[next], from, to, run.at + from - run.from})
+			from = to
 		}
+	}
+	i := 0
+	for _, rec := range resident {
+		for rec.Offset >= runs[i].to {
+			i++
+		}
+		d.at[rec] = runs[i].at + rec.Offset - runs[i].from
 	}
 	verify := verifiedTables(r, tables)
 	err = eachError(ctx, p, len(pieces)+len(verify), func(i int) error {
 		if i < len(pieces) {
-			return r.ReadPart(f, pieces[i].rec, d.data[pieces[i].from-base:pieces[i].to-base], pieces[i].from)
+			return r.ReadPart(f, pieces[i].rec, d.data[pieces[i].at:][:pieces[i].to-pieces[i].from], pieces[i].from)
 		}
 		return r.VerifyRecord(ctx, f, verify[i-len(pieces)])
 	})

@@ -67,8 +67,10 @@ type Engine struct {
 	perLayer *rowReader // reads the layers' own embeddings; nil: there are none, or they are in memory
 	store    store      // nil: the model has no experts
 	streamed *streamedStore
-	budget   *Budget // nil: none
-	direct   bool    // reads go past the page cache
+	pieces   *ffnPieces // of the feed-forward networks of a dense model that do not all stay in memory; nil: they do
+	stream   *ffnStream // what brings them
+	budget   *Budget    // nil: none
+	direct   bool       // reads go past the page cache
 	pool     *pool
 
 	mu       sync.Mutex                         // held by a pass
@@ -210,11 +212,14 @@ func (e *Engine) openStreamed(ctx context.Context, opts *Options) error {
 		return err
 	}
 	e.direct = direct
-	if e.dense, err = loadDense(ctx, r, f, e.pool, &e.memory); err == nil {
+	if e.dense, err = loadDense(ctx, r, f, e.pieces, e.pool, &e.memory); err == nil {
 		err = e.bind()
 	}
 	if err == nil && e.config.MoE != nil {
 		e.streamed, err = newStreamedStore(r, f, e.weights.experts, int(e.budget.Experts/largestExpert(r)), &e.stats, &e.memory)
+	}
+	if err == nil && e.pieces != nil {
+		e.stream, err = newFFNStream(ctx, r, f, e.pieces, e.budget.FFN, e.pool, &e.stats, &e.memory)
 	}
 	if err != nil {
 		f.Close()
@@ -240,7 +245,7 @@ func (e *Engine) openStreamed(ctx context.Context, opts *Options) error {
 // verifyDense checks the dense records. Those that every token reads are checked in the mapping, which brings them into memory; an embedding table
 // of which a token reads one row is read past it, so that the rest of it takes no memory.
 func (e *Engine) verifyDense(ctx context.Context) error {
-	resident, tables := denseRecords(e.reader)
+	resident, tables := denseRecords(e.reader, nil)
 	tables = verifiedTables(e.reader, tables)
 	err := eachError(ctx, e.pool, len(resident)+len(tables), func(i int) error {
 		if i < len(resident) {
@@ -300,6 +305,9 @@ func (e *Engine) stop() {
 	if e.store != nil {
 		e.store.stop()
 	}
+	if e.stream != nil {
+		e.stream.stop()
+	}
 	for _, r := range []*rowReader{e.lookup, e.perLayer} {
 		if r != nil {
 			r.close()
@@ -316,6 +324,9 @@ func (e *Engine) release() {
 	if e.store != nil {
 		e.store.close()
 	}
+	if e.stream != nil {
+		e.stream.close()
+	}
 	e.dense.block.free()
 	e.working.free()
 }
@@ -331,9 +342,13 @@ func (e *Engine) reserve(ctx context.Context, s *Session, n int) error {
 	if b := e.budget; b != nil {
 		kv := e.memory.taken[forKV].Load() + growth
 		left := b.Total - b.fixed() - kv
-		if left < b.SmallestExperts {
-			return fmt.Errorf("%s: %w: with a KV cache of %d bytes for all sequences, %d bytes are left for experts and %d are needed",
-				e.reader.Path(), ErrMemory, kv, max(0, left), b.SmallestExperts)
+		if least := b.SmallestExperts + b.SmallestFFN; left < least {
+			what := "experts"
+			if b.SmallestFFN > 0 {
+				what = "feed-forward layers"
+			}
+			return fmt.Errorf("%s: %w: with a KV cache of %d bytes for all sequences, %d bytes are left for %s and %d are needed",
+				e.reader.Path(), ErrMemory, kv, max(0, left), what, least)
 		}
 		if err := e.resizeStore(ctx, left); err != nil {
 			return err
@@ -353,6 +368,9 @@ func (e *Engine) shrinkKV(s *Session, n int) {
 }
 
 func (e *Engine) resizeStore(ctx context.Context, bytes int64) error {
+	if e.stream != nil {
+		return e.stream.resize(ctx, bytes)
+	}
 	if e.streamed == nil {
 		return nil
 	}
@@ -400,7 +418,7 @@ func (e *Engine) Usage() *format.Usage {
 // MemoryUse is what an engine takes outside Go's heap, by purpose, in bytes. A mapped file is not counted: its pages are the system's.
 type MemoryUse struct {
 	Dense   int64 // weights that every token reads
-	Experts int64 // slots that experts are read into
+	Experts int64 // what experts, or the feed-forward layers of a dense model, are read into
 	KV      int64 // KV caches of all sessions
 	Working int64 // activations of a pass
 }

@@ -156,7 +156,11 @@ func (p *pass) network(l int, w *kernel.Expert) {
 		p.observer.FFNInput(l, p.normed.F[:p.n*f.hidden])
 	}
 	h := f.gated.input(l)
-	p.check(f.gated.run(h))
+	if p.stream.has(l) {
+		p.check(f.gated.runPieces(l, h))
+	} else {
+		p.check(f.gated.run(h))
+	}
 	if p.observer != nil && p.err == nil {
 		p.observer.DownInput(l, -1, h.F[:p.n*h.Cols], nil)
 	}

@@ -17,8 +17,10 @@ type gatedFFN struct {
 
 	activation func(dst, gate, up []float32) // stores the activations of gate times up
 
-	h  *kernel.Input // expert or dense, of the ready networks
-	do struct{ hidden, quantize, down, sum task }
+	h     *kernel.Input // expert or dense, of the ready networks
+	first int           // what is computed of them: from this neuron, or output, on
+	rows  int           // so many
+	do    struct{ hidden, quantize, down, sum task }
 }
 
 func newGatedFFN(f *feedForward, a *arena) *gatedFFN {
@@ -62,21 +64,57 @@ func (g *gatedFFN) input(l int) *kernel.Input {
 // run computes the ready networks, whose down is multiplied with h.
 func (g *gatedFFN) run(h *kernel.Input) error {
 	g.h = h
-	pool := g.p.pool
-	if err := pool.split(len(g.ready)*neuronGroups(h.Cols), 2, &g.do.hidden); err != nil {
+	if err := g.part(0, h.Cols, &g.do.hidden); err != nil {
 		return err
 	}
-	if err := pool.each(len(g.ready), &g.do.quantize); err != nil {
+	if err := g.p.pool.each(len(g.ready), &g.do.quantize); err != nil {
 		return err
 	}
-	return pool.split(len(g.ready)*neuronGroups(g.hidden), 2, &g.do.down)
+	return g.part(0, g.hidden, &g.do.down)
+}
+
+// part computes rows [first, first+rows) of gate and up, or of down: the matrices have those alone.
+func (g *gatedFFN) part(first, rows int, do *task) error {
+	g.first, g.rows = first, rows
+	return g.p.pool.split(len(g.ready)*neuronGroups(rows), 2, do)
+}
+
+// runPieces computes the network of a layer that has no experts, whose down is multiplied with h, as its pieces come.
+func (g *gatedFFN) runPieces(l int, h *kernel.Input) error {
+	g.h = h
+	s, c, quantized := g.p.stream, &g.chosen[0], false
+	for i, end := s.of(l); i < end; i++ {
+		piece := &s.pieces[i]
+		if piece.isDown && !quantized {
+			if err := g.p.pool.each(1, &g.do.quantize); err != nil {
+				return err
+			}
+			quantized = true
+		}
+		data, err := s.take(g.p.ctx, i)
+		if err != nil {
+			return err
+		}
+		do := &g.do.hidden
+		if piece.isDown {
+			do, c.Down = &g.do.down, piece.parts[0].matrix(data, piece.from, piece.to)
+		} else {
+			c.Gate, c.Up = piece.parts[0].matrix(data, piece.from, piece.to), piece.parts[1].matrix(data, piece.from, piece.to)
+		}
+		err = g.part(piece.from, piece.to-piece.from, do)
+		s.release(i)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (g *gatedFFN) doHidden(thread, from, to int) {
 	ffn := g.h.Cols
-	g.groups(from, to, neuronGroups(ffn), func(c *chosenExpert, a, b int) {
+	g.groups(from, to, neuronGroups(g.rows), func(c *chosenExpert, a, b int) {
 		d := kernel.Dense{Gate: c.Gate, Up: c.Up, Down: c.Down, Activation: g.activation}
-		d.Hidden(g.h.F[c.at*ffn:], ffn, a, b, g.p.normed, c.tokens, &g.p.threads[thread].Scratch)
+		d.Hidden(g.h.F[c.at*ffn+g.first:], ffn, a, b, g.p.normed, c.tokens, &g.p.threads[thread].Scratch)
 	})
 }
 
@@ -90,9 +128,9 @@ func (g *gatedFFN) doQuantize(_, from, to int) {
 }
 
 func (g *gatedFFN) doDown(thread, from, to int) {
-	g.groups(from, to, neuronGroups(g.hidden), func(c *chosenExpert, a, b int) {
+	g.groups(from, to, neuronGroups(g.rows), func(c *chosenExpert, a, b int) {
 		first, end := groupUnits(&c.Down, a, b)
-		kernel.MulEach(g.out[c.at*g.hidden:], g.hidden, &c.Down, first, end, g.h, g.all[c.at:c.at+len(c.tokens)], &g.p.threads[thread].Scratch)
+		kernel.MulEach(g.out[c.at*g.hidden+g.first:], g.hidden, &c.Down, first, end, g.h, g.all[c.at:c.at+len(c.tokens)], &g.p.threads[thread].Scratch)
 	})
 }
 

@@ -210,6 +210,9 @@ func (e *Engine) runPass(p *pass, x extent, leader *request) {
 	if err != nil && e.store != nil {
 		e.store.abandon()
 	}
+	if err != nil && e.stream != nil {
+		e.stream.abandon()
+	}
 	e.queue.last = time.Since(begin)
 	e.settle(p, err)
 }

@@ -104,6 +104,9 @@ func (b *binder) matrix(role format.Role, layer, rows, cols int) kernel.Matrix {
 	if b.err != nil {
 		return kernel.Matrix{}
 	}
+	if b.dense.pieces.has(rec) {
+		return shapeOf(t) // its bytes come when they are needed
+	}
 	return matrix(t, b.dense.record(rec))
 }
 
@@ -225,10 +228,14 @@ func embedRecord(r *format.Reader) (rec *format.Record, t *format.Tensor, isHead
 
 // matrix returns a tensor as the kernels see it.
 func matrix(t *format.Tensor, record []byte) kernel.Matrix {
-	return kernel.Matrix{
-		Type: t.Type, Grouped: t.Layout == format.Groups16, Rows: t.Rows, Cols: t.Cols,
-		Data: record[t.Offset:], Stride: int(t.Stride), ScaleOffset: int(t.ScaleOffset),
-	}
+	m := shapeOf(t)
+	m.Data = record[t.Offset:]
+	return m
+}
+
+// shapeOf is matrix without the bytes.
+func shapeOf(t *format.Tensor) kernel.Matrix {
+	return kernel.Matrix{Type: t.Type, Grouped: t.Layout == format.Groups16, Rows: t.Rows, Cols: t.Cols, Stride: int(t.Stride), ScaleOffset: int(t.ScaleOffset)}
 }
 
 // bind finds every tensor of a model, the dense ones in memory.

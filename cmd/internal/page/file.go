@@ -12,6 +12,7 @@ import (
 	"st/cmd/internal/terminal"
 	"st/format"
 	"st/runtime/activity"
+	"st/runtime/engine"
 )
 
 // File makes a page of a report that has tensors, layers and experts, and perhaps a cache plan. did tells what the experts did on a
@@ -51,7 +52,7 @@ func tiles(f *report.File) []Tile {
 	smallest, all := f.Memory.Budgets[0], f.Memory.Budgets[len(f.Memory.Budgets)-1]
 	reads, small, large := terminal.Size(f.Token.Experts)+" of it experts", "experts are read when needed", "--memory for all"
 	if all.Experts == 0 { // a dense model
-		reads, small, large = "all weights", fmt.Sprintf("with a context of %s", terminal.Comma(smallest.Context)), "--memory"
+		reads, small = "all weights", "layers are read for every token"
 	}
 	return []Tile{
 		{Name: "parameters", Value: terminal.Count(f.Parameters.Total), Note: terminal.Count(f.Parameters.ActivePerToken) + " active for a token"},
@@ -168,20 +169,32 @@ func tensorSection(f *report.File) Section {
 
 // planSection shows the speed by memory.
 func planSection(c *report.CachePlan) Section {
-	s := Section{Title: "Speed by --memory", Text: fmt.Sprintf("About so many tokens a second, by %s of %s: what this disk (%.0f MB/s) and this memory (%.1f GB/s) allow.",
-		c.Source, terminal.Plural(int(c.Tokens), "token"), c.DiskSpeed/1e6, c.MemorySpeed/1e9),
-		Table: &Table{Heads: []Head{{Name: "--memory", Right: true}, {Name: "experts kept", Right: true}, {Name: "found in memory", Right: true},
+	what, kept := "experts", func(p *engine.CachePlan) int { return p.Experts }
+	if c.Experts == 0 {
+		what, kept = "layers", func(p *engine.CachePlan) int { return p.Layers }
+	}
+	s := Section{Title: "Speed by --memory", Text: fmt.Sprintf("About so many tokens a second, by %s: what this disk (%.0f MB/s) and this memory (%.1f GB/s) allow.",
+		planSource(c), c.DiskSpeed/1e6, c.MemorySpeed/1e9),
+		Table: &Table{Heads: []Head{{Name: "--memory", Right: true}, {Name: what + " kept", Right: true}, {Name: "found in memory", Right: true},
 			{Name: "read a token", Right: true}, {Name: "tokens/s", Right: true}}}}
 	var points []chart.Point
 	for _, p := range c.Plans {
-		points = append(points, chart.Point{X: float64(p.Memory), Y: p.TokensPerSecond, Title: fmt.Sprintf("--memory %s: %d experts kept, %.1f %% found, %.1f tokens/s",
-			terminal.MiB(p.Memory), p.Experts, 100*p.HitRate, p.TokensPerSecond)})
-		s.Table.Rows = append(s.Table.Rows, []Cell{{Text: terminal.MiB(p.Memory), Sort: float64(p.Memory)}, number(p.Experts),
+		points = append(points, chart.Point{X: float64(p.Memory), Y: p.TokensPerSecond, Title: fmt.Sprintf("--memory %s: %d %s kept, %.1f %% found, %.1f tokens/s",
+			terminal.MiB(p.Memory), kept(&p), what, 100*p.HitRate, p.TokensPerSecond)})
+		s.Table.Rows = append(s.Table.Rows, []Cell{{Text: terminal.MiB(p.Memory), Sort: float64(p.Memory)}, number(kept(&p)),
 			{Text: terminal.Percent(p.HitRate), Sort: p.HitRate}, {Text: terminal.Size(int64(p.BytesPerToken)), Sort: p.BytesPerToken}, decimal(p.TokensPerSecond)})
 	}
 	s.Picture = chart.Curve(points, func(v float64) string { return fmt.Sprintf("%.3g GB", v/1e9) }, figure,
 		"tokens a second by memory")
 	return s
+}
+
+// planSource says what a plan knows of the model.
+func planSource(c *report.CachePlan) string {
+	if c.Experts == 0 {
+		return c.Source
+	}
+	return c.Source + " of " + terminal.Plural(int(c.Tokens), "token")
 }
 
 func number(n int) Cell { return Cell{Text: terminal.Comma(n), Sort: float64(n)} }

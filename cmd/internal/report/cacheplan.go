@@ -12,7 +12,7 @@ import (
 	"st/runtime/experts"
 )
 
-// CachePlan predicts how a model runs within memory budgets, from the smallest to the one that holds all experts.
+// CachePlan predicts how a model runs within memory budgets, from the smallest to the one that holds all experts or, of a dense model, all layers.
 type CachePlan struct {
 	Source      string             `json:"source"` // of what is known of the experts: a trace's file, or recordedUsage
 	Tokens      int64              `json:"tokens"`
@@ -21,6 +21,7 @@ type CachePlan struct {
 	MemorySpeed float64            `json:"memory_bytes_per_second"`
 	Plans       []engine.CachePlan `json:"plans"`
 	Experts     int                `json:"experts"` // of all layers
+	Layers      int                `json:"layers"`
 
 	// MemoryRead is the size in bytes of the buffer that MemorySpeed was measured with.
 	MemoryRead int64 `json:"-"`
@@ -28,30 +29,37 @@ type CachePlan struct {
 
 const recordedUsage = "recorded usage"
 
+// denseOrder is the source of a dense model's plan.
+const denseOrder = "the order of the layers"
+
 // ErrNoUsage: neither a trace nor recorded usage tells which experts the model uses.
 var ErrNoUsage = errors.New("nothing is known of the experts that the model uses")
 
 // PlanCache measures disk and memory, and predicts how a model runs. It learns which experts are used from the trace in a file or, if
-// tracePath is "", from the usage that is recorded in the model's file. Of a dense model there is no plan: the error wraps
-// [engine.ErrNoExperts].
+// tracePath is "", from the usage that is recorded in the model's file. The layers of a dense model run in order: there is nothing to learn, and a
+// trace is refused with [engine.ErrNoExperts].
 func PlanCache(ctx context.Context, r *format.Reader, tracePath string, opts Options) (*CachePlan, error) {
 	c := &r.Config
-	if c.ExpertCount() == 0 {
+	dense := c.ExpertCount() == 0
+	if dense && tracePath != "" {
 		return nil, fmt.Errorf("%s: %w", r.Path(), engine.ErrNoExperts)
 	}
-	p := &CachePlan{Context: min(planContext, c.Context), Experts: c.ExpertCount()}
+	p := &CachePlan{Context: min(planContext, c.Context), Experts: c.ExpertCount(), Layers: c.Layers}
 	other, err := otherBytes(r, opts)
 	if err != nil {
 		return nil, err
 	}
 	var trace *experts.Trace
 	var usage *format.Usage
-	if tracePath != "" {
+	switch {
+	case dense:
+		p.Source = denseOrder
+	case tracePath != "":
 		if trace, err = readTrace(tracePath, r); err != nil {
 			return nil, err
 		}
 		p.Source, p.Tokens = tracePath, int64(len(trace.Tokens))
-	} else {
+	default:
 		if usage, err = r.Usage(); err != nil {
 			return nil, err
 		}

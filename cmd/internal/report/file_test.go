@@ -81,8 +81,15 @@ func TestDense(t *testing.T) {
 			t.Errorf("layer %d: QK norms are not among the norms: %+v", l.Layer, s.Norms)
 		}
 	}
-	if _, err := report.PlanCache(t.Context(), r, "", report.Options{}); !errors.Is(err, engine.ErrNoExperts) {
-		t.Errorf("cache plan: %v", err)
+	p, err := report.PlanCache(t.Context(), r, "", report.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last := p.Plans[len(p.Plans)-1]; last.HitRate != 1 || last.BytesPerToken != 0 || last.Layers != f.Architecture.Layers || last.TokensPerSecond <= 0 {
+		t.Errorf("cache plan: %+v", p)
+	}
+	if _, err := report.PlanCache(t.Context(), r, "model.trace", report.Options{}); !errors.Is(err, engine.ErrNoExperts) {
+		t.Errorf("cache plan by a trace: %v", err)
 	}
 	if v, err := report.Verify(t.Context(), r, nil); err != nil || !v.OK || v.Records != len(r.Records()) {
 		t.Errorf("%+v, %v", v, err)

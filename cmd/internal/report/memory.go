@@ -15,13 +15,14 @@ type Memory struct {
 	Budgets       []Budget `json:"budgets"`
 }
 
-// Budget is a memory budget that is worth naming: the smallest that works, and those that keep half or all of the experts. A dense
-// model has no experts to keep: its smallest budget has a shorter context.
+// Budget is a memory budget that is worth naming: the smallest that works, and those that keep half or all of the experts or, of a dense model,
+// of the layers' feed-forward networks.
 type Budget struct {
 	Name    string `json:"name"`
 	Memory  int64  `json:"memory_bytes"`
 	Context int    `json:"context"`
 	Experts int    `json:"experts"`
+	Layers  int    `json:"layers,omitempty"`
 }
 
 // What the process takes besides the engine differs from run to run: budgets have some room, and are whole steps.
@@ -41,16 +42,19 @@ func newMemory(r *format.Reader, other int64) *Memory {
 	m.Available, m.AvailableFrom = engine.AllowedMemory()
 	m.Needed = engine.NeededMemory(r, opts)
 	m.Fits = m.Available >= m.Needed
-	add := func(name string, memory int64, context, experts int) {
-		m.Budgets = append(m.Budgets, Budget{name, (memory + budgetRoom + budgetStep - 1) / budgetStep * budgetStep, context, experts})
+	add := func(name string, memory int64, context, experts, layers int) {
+		m.Budgets = append(m.Budgets, Budget{name, (memory + budgetRoom + budgetStep - 1) / budgetStep * budgetStep, context, experts, layers})
 	}
 	smallest, context := engine.SmallestMemory(r, opts)
 	all := c.ExpertCount()
-	add("smallest", smallest, context, min(2*c.TopK(), all))
+	add("smallest", smallest, context, min(2*c.TopK(), all), 0)
 	opts.Context = m.Context
-	if all > 0 {
-		add("half", engine.MemoryFor(r, opts, all/2), m.Context, all/2)
+	if all == 0 {
+		add("half", engine.MemoryForLayers(r, opts, c.Layers/2), m.Context, 0, c.Layers/2)
+		add("all", engine.MemoryForLayers(r, opts, c.Layers), m.Context, 0, c.Layers)
+		return m
 	}
-	add("all", engine.MemoryFor(r, opts, all), m.Context, all)
+	add("half", engine.MemoryFor(r, opts, all/2), m.Context, all/2, 0)
+	add("all", engine.MemoryFor(r, opts, all), m.Context, all, 0)
 	return m
 }

@@ -19,7 +19,7 @@ func fit(m *report.Memory, s terminal.Screen) string {
 	case m.Fits:
 		return fmt.Sprintf("%s: %s, and %s", s.Paint(terminal.Good, "fits"), need, available)
 	case m.Available >= smallest.Memory && all.Experts == 0:
-		return fmt.Sprintf("%s: %s, and %s: the context is shorter", s.Paint(terminal.Warning, "fits in part"), need, available)
+		return fmt.Sprintf("%s: %s, and %s: layers are read for every token", s.Paint(terminal.Warning, "fits in part"), need, available)
 	case m.Available >= smallest.Memory:
 		return fmt.Sprintf("%s: %s, and %s: experts are read when needed", s.Paint(terminal.Warning, "fits in part"), need, available)
 	}
@@ -30,11 +30,7 @@ func fit(m *report.Memory, s terminal.Screen) string {
 func memory(w io.Writer, m *report.Memory, s terminal.Screen) {
 	all := m.Budgets[len(m.Budgets)-1].Experts
 	if all == 0 {
-		t := s.Table("memory", ">--memory", ">context")
-		for _, b := range m.Budgets {
-			t.Row(b.Name, terminal.MiB(b.Memory), terminal.Comma(b.Context))
-		}
-		t.Print(w)
+		memoryOfLayers(w, m, s)
 		return
 	}
 	t := s.Table("memory", ">--memory", ">context", ">experts kept", "")
@@ -50,8 +46,27 @@ func memory(w io.Writer, m *report.Memory, s terminal.Screen) {
 	t.Print(w)
 }
 
+// memoryOfLayers is memory of a dense model.
+func memoryOfLayers(w io.Writer, m *report.Memory, s terminal.Screen) {
+	t := s.Table("memory", ">--memory", ">context", ">layers kept", "")
+	means := map[string]string{
+		"smallest": "feed-forward networks are read for every token, as fast as the disk is",
+		"half":     "the others are read for every token; --cache-plan estimates the speed",
+		"all":      "nothing is read twice",
+	}
+	for _, b := range m.Budgets {
+		t.Row(b.Name, terminal.MiB(b.Memory), terminal.Comma(b.Context), fmt.Sprintf("%s of %s", terminal.Comma(b.Layers), terminal.Comma(m.Budgets[len(m.Budgets)-1].Layers)),
+			s.Paint(terminal.Faint, terminal.Snip(means[b.Name], max(8, s.Width-48))))
+	}
+	t.Print(w)
+}
+
 // CachePlan prints how a model runs within budgets.
 func CachePlan(w io.Writer, s terminal.Screen, p *report.CachePlan) {
+	if p.Experts == 0 {
+		planOfLayers(w, s, p)
+		return
+	}
 	fmt.Fprintf(w, "by %s of %s; context %d; experts are read at %.0f MB/s here, memory at %.1f GB/s (in %s)\n\n", terminal.Printable(p.Source),
 		terminal.Plural(p.Tokens, "token"), p.Context, p.DiskSpeed/1e6, p.MemorySpeed/1e9, terminal.Size(p.MemoryRead))
 	t := s.Table(">--memory", ">experts kept", ">of all", ">found", ">at best", ">read a token", ">tokens/s, about")
@@ -62,6 +77,17 @@ func CachePlan(w io.Writer, s terminal.Screen, p *report.CachePlan) {
 		}
 		t.Row(terminal.MiB(x.Memory), x.Experts, fmt.Sprintf("%.0f %%", 100*float64(x.Experts)/float64(p.Experts)),
 			terminal.Percent(x.HitRate), bound, terminal.Size(int64(x.BytesPerToken)), fmt.Sprintf("%.1f", x.TokensPerSecond))
+	}
+	t.Print(w)
+}
+
+// planOfLayers is CachePlan of a dense model.
+func planOfLayers(w io.Writer, s terminal.Screen, p *report.CachePlan) {
+	fmt.Fprintf(w, "context %d; layers are read at %.0f MB/s here, memory at %.1f GB/s (in %s)\n\n", p.Context, p.DiskSpeed/1e6, p.MemorySpeed/1e9,
+		terminal.Size(p.MemoryRead))
+	t := s.Table(">--memory", ">layers kept", ">of all", ">read a token", ">tokens/s, at most")
+	for _, x := range p.Plans {
+		t.Row(terminal.MiB(x.Memory), x.Layers, fmt.Sprintf("%.0f %%", 100*x.HitRate), terminal.Size(int64(x.BytesPerToken)), fmt.Sprintf("%.1f", x.TokensPerSecond))
 	}
 	t.Print(w)
 }
