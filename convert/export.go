@@ -2,7 +2,9 @@ package convert
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
+	"math"
 	"os"
 	goruntime "runtime"
 	"sync"
@@ -72,6 +74,15 @@ func Export(ctx context.Context, src, dst string, opts ExportOptions) (*ExportRe
 	if err := e.writeAt([]byte{0}, layout.Size-1); err != nil { // padding, or a byte that is written once more
 		return nil, err
 	}
+	for _, v := range e.extra {
+		var data []byte
+		for _, x := range v.values {
+			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(float32(x)))
+		}
+		if err := e.writeAt(data, e.offsets[v.info]); err != nil {
+			return nil, err
+		}
+	}
 	if err := e.write(ctx); err != nil {
 		return nil, interrupted(err)
 	}
@@ -98,6 +109,7 @@ type exporter struct {
 	infos   []gguf.Info
 	offsets []int64
 	parts   []exportPart
+	extra   []exportVector
 	turned  map[[2]quant.Type]int // matrices that are quantized again, by both types
 
 	mu   sync.Mutex // of out and done
@@ -109,7 +121,13 @@ type exporter struct {
 type exportPart struct {
 	source modelTensor
 	info   int // of exporter.infos
-	part   int // of the first dimension, if that is the experts
+	row    int // of the whole tensor's rows, where its own begin
+}
+
+// exportVector is a tensor that is part of the config.
+type exportVector struct {
+	info   int
+	values []float64
 }
 
 func (e *exporter) note(format string, args ...any) {
@@ -140,18 +158,26 @@ func (e *exporter) plan() error {
 			if m.Transposed() && m.t.Type.Block() > 1 {
 				e.turned[[2]quant.Type{m.t.Type, typ}]++
 			}
-			if info < 0 {
-				shape := m.Shape()
-				if experts > 0 {
-					shape = append([]int{experts}, shape...)
+			shape, name, row := m.Shape(), gguf.Name{Role: role, Layer: layer, Experts: experts > 0}.String(), 0
+			if f := gguf.FusedOf(c.Architecture, role); f != nil {
+				name = f.Name(layer)
+				if role != f.Roles[0] { // it follows the last one
+					info = len(e.infos) - 1
+					row = e.infos[info].Shape[0]
+					e.infos[info].Shape = []int{row + shape[0], shape[1]}
 				}
+			}
+			if experts > 0 {
+				shape, row = append([]int{experts}, shape...), x*shape[0]
+			}
+			if info < 0 {
 				info = len(e.infos)
-				e.infos = append(e.infos, gguf.Info{Name: gguf.Name{Role: role, Layer: layer, Experts: experts > 0}.String(), Shape: shape, Type: gguf.TypeOf(typ)})
+				e.infos = append(e.infos, gguf.Info{Name: name, Shape: shape, Type: gguf.TypeOf(typ)})
 			}
 			if e.infos[info].Type != gguf.TypeOf(typ) {
 				return fmt.Errorf("tensor %s is %s, and others of its layer are %s: %w: a GGUF file has one type for all", m.Name(), typ, e.infos[info].Type, ErrExport)
 			}
-			e.parts = append(e.parts, exportPart{m, info, x})
+			e.parts = append(e.parts, exportPart{m, info, row})
 		}
 		return nil
 	}
@@ -187,6 +213,15 @@ func (e *exporter) plan() error {
 			if err := add(t.role, l, experts); err != nil {
 				return err
 			}
+		}
+	}
+	if s := c.RoPEScaling; s != nil && s.Type == format.LongRoPE {
+		for _, v := range []struct {
+			name   string
+			values []float64
+		}{{gguf.LongFactors, s.LongFactors}, {gguf.ShortFactors, s.ShortFactors}} {
+			e.extra = append(e.extra, exportVector{len(e.infos), v.values})
+			e.infos = append(e.infos, gguf.Info{Name: v.name, Shape: []int{len(v.values)}, Type: gguf.F32})
 		}
 	}
 	for _, from := range quant.Types() {
@@ -292,7 +327,7 @@ func (x *exportWorker) part(ctx context.Context, p exportPart, total int64) erro
 	cols := info.Shape[len(info.Shape)-1]
 	rowBytes := info.Type.RowBytes(cols)
 	rows := int(m.t.Params() / int64(cols))
-	at := x.offsets[p.info] + int64(p.part)*int64(rows)*int64(rowBytes)
+	at := x.offsets[p.info] + int64(p.row)*int64(rowBytes)
 	typ, _ := info.Type.Quant()
 	if m.Transposed() {
 		x.rows, x.turned = grow(&x.rows, rows*cols), grow(&x.turned, rows*cols)

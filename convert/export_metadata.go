@@ -41,7 +41,14 @@ func (e *exporter) metadata(path string) (gguf.Metadata, error) {
 	if c.RoPETheta > 0 {
 		add("rope.freq_base", float32(c.RoPETheta))
 	}
-	if s := c.RoPEScaling; s != nil {
+	if c.Architecture == "phi3" {
+		size("rope.dimension_count", c.Rotated())
+		size("attention.sliding_window", c.SlidingWindow)
+	}
+	if s := c.RoPEScaling; s != nil && s.Type == format.LongRoPE {
+		size("rope.scaling.original_context_length", s.OriginalContext)
+		add("rope.scaling.attn_factor", float32(s.AttentionFactor))
+	} else if s != nil {
 		add("rope.scaling.type", string(s.Type))
 		add("rope.scaling.factor", float32(s.Factor))
 		if s.Type == format.YaRN {
@@ -63,7 +70,7 @@ func (e *exporter) metadata(path string) (gguf.Metadata, error) {
 	}
 	if c.Architecture == "gemma3" {
 		e.gemma3(add)
-	} else if layered(c) {
+	} else if layered(c) && c.Architecture != "phi3" {
 		window := c.SlidingWindow
 		if window == 0 {
 			window = c.Context
@@ -84,11 +91,13 @@ func (e *exporter) check() error {
 	fail := func(format string, args ...any) error {
 		return fmt.Errorf("%w: "+format, append([]any{ErrExport}, args...)...)
 	}
-	if c.Architecture == "gemma3" {
+	switch c.Architecture {
+	case "gemma3":
 		return e.checkGemma3()
-	}
-	if c.Architecture == "gemma3n" {
+	case "gemma3n":
 		return fail("Gemma 3n is not exported")
+	case "phi3":
+		return e.checkPhi3()
 	}
 	if s := c.RoPEScaling; s != nil && (s.Type != format.YaRN || !s.Truncate || math.Abs(s.AttentionFactor-(0.1*math.Log(s.Factor)+1)) > 1e-6) {
 		return fail("its RoPE scaling has an attention factor or limits of its own")
@@ -117,6 +126,24 @@ func (e *exporter) check() error {
 	}
 	if c.Layers == 4 {
 		e.note("llama.cpp takes a model of exactly four layers to have RoPE in all of them: its results differ")
+	}
+	return nil
+}
+
+// checkPhi3 is check for Phi-3.
+func (e *exporter) checkPhi3() error {
+	c := &e.model.Config
+	if s := c.RoPEScaling; s != nil && s.Type != format.LongRoPE {
+		return fmt.Errorf("%w: RoPE scaling of type %s", ErrExport, s.Type)
+	}
+	if c.Heads*c.HeadDim != c.Hidden {
+		return fmt.Errorf("%w: %d heads of %d are not as wide as the hidden size, %d", ErrExport, c.Heads, c.HeadDim, c.Hidden)
+	}
+	if w := c.SlidingWindow; w > 0 && w < c.Context {
+		e.note("llama.cpp computes this architecture without a sliding window, and the model has one of %d tokens: from there on its results differ", w)
+	}
+	if s := c.RoPEScaling; s != nil {
+		e.note("llama.cpp chooses LongRoPE's factors by the size of the context that it is started with, and not by the length of the text")
 	}
 	return nil
 }

@@ -30,15 +30,41 @@ func (w *ggufWeights) quantized() bool {
 }
 
 func (w *ggufWeights) nameOf(k key) string {
-	return gguf.Name{Role: k.role, Layer: k.layer, Experts: k.expert >= 0}.String()
+	name, _ := w.place(k.role, k.layer, k.expert >= 0)
+	return name
+}
+
+// place returns the name of the tensor that holds those of a role, and what it holds together with it; nil: nothing.
+func (w *ggufWeights) place(role format.Role, layer int, experts bool) (name string, fused *gguf.Fused) {
+	name = gguf.Name{Role: role, Layer: layer, Experts: experts}.String()
+	if fused = gguf.FusedOf(w.model.Config.Architecture, role); fused == nil || experts {
+		return name, nil
+	}
+	first := gguf.Name{Role: fused.Roles[0], Layer: layer}.String() // what a file has where they are apart
+	if _, apart := w.Lookup(first); apart {
+		return name, nil
+	}
+	return fused.Name(layer), fused
 }
 
 func (w *ggufWeights) lookup(k key) (tensor, bool) {
-	t, ok := w.Lookup(w.nameOf(k))
+	name, fused := w.place(k.role, k.layer, k.expert >= 0)
+	t, ok := w.Lookup(name)
 	if !ok {
 		return nil, false
 	}
 	w.asked[t.Name] = true
+	if fused != nil {
+		first := 0
+		for _, r := range fused.Roles[:slices.Index(fused.Roles, k.role)] {
+			first += w.model.Config.Shape(r, k.layer, false)[0]
+		}
+		n := w.model.Config.Shape(k.role, k.layer, false)[0]
+		if len(t.Shape) != 2 || first+n > t.Rows() {
+			return ggufTensor{t: t, shape: t.Shape}, true // the plan refuses it
+		}
+		t = t.Part(first, n)
+	}
 	if k.expert >= 0 {
 		if len(t.Shape) != 3 || k.expert >= t.Shape[0] {
 			return ggufTensor{t: t, shape: t.Shape}, true // the plan refuses it
@@ -67,7 +93,8 @@ func (w *ggufWeights) transposed(role format.Role, experts bool) bool {
 
 func (w *ggufWeights) unknown(c *format.Config) tensor {
 	for _, t := range w.Tensors {
-		if !w.asked[t.Name] && t.Name != gguf.HeadPredictor && !unusedKV(c, t.Name) {
+		factors := t.Name == gguf.LongFactors || t.Name == gguf.ShortFactors // which are part of the config
+		if !w.asked[t.Name] && t.Name != gguf.HeadPredictor && !unusedKV(c, t.Name) && !(factors && c.Architecture == "phi3") {
 			return ggufTensor{t: t, shape: t.Shape}
 		}
 	}
@@ -152,13 +179,19 @@ func CheckGGUF(f *gguf.File) error {
 func checkGGUF(f *gguf.File, m *gguf.Model) error {
 	w := newGGUFWeights(f, m)
 	check := func(role format.Role, layer int, experts bool) error {
-		name := gguf.Name{Role: role, Layer: layer, Experts: experts}.String()
+		name, fused := w.place(role, layer, experts)
 		t, ok := f.Lookup(name)
 		if !ok {
 			return fmt.Errorf("%s: tensor %s %w: %s asks for it", w.where(), name, ErrMissing, w.config())
 		}
 		w.asked[name] = true
-		want := m.Config.Shape(role, layer, experts)
+		want := slices.Clone(m.Config.Shape(role, layer, experts))
+		if fused != nil {
+			want[0] = 0
+			for _, r := range fused.Roles {
+				want[0] += m.Config.Shape(r, layer, false)[0]
+			}
+		}
 		if w.transposed(role, experts) {
 			want = []int{want[1], want[0]}
 		}

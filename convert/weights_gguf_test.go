@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"st/convert"
+	"st/convert/checkpoint/ckpttest"
 	"st/convert/gguf"
 	"st/convert/modeltest"
 	"st/format"
@@ -32,7 +33,17 @@ func ggufModels() map[string]func() *modeltest.Model {
 		}),
 		"qwen3moe": with(func(s *modeltest.Shape) { s.Arch, s.NormTopK, s.Untied = "qwen3moe", true, true }),
 		"qwen3":    with(func(s *modeltest.Shape) { s.Arch, s.Experts, s.FFN, s.DenseFFN = "qwen3", 0, 0, 96 }),
+		"phi3":     with(func(s *modeltest.Shape) { s.Arch, s.Experts, s.FFN, s.DenseFFN, s.Untied = "phi3", 0, 0, 96, true }),
+		"phi3 longrope": with(func(s *modeltest.Shape) {
+			s.Arch, s.Experts, s.FFN, s.DenseFFN, s.PartialRotary, s.Sliding, s.Window = "phi3", 0, 0, 96, 0.75, []int{1, 1}, 20
+			s.LongRoPE = map[string]any{"short_factor": slices.Repeat([]float64{1.25}, 12), "long_factor": slices.Repeat([]float64{3.5}, 12), "original_max_position_embeddings": 16}
+		}),
 	}
+}
+
+// dense reports whether none of ggufModels' matrices are turned: they have no experts of ReLU.
+func dense(name string) bool {
+	return strings.HasPrefix(name, "qwen3") || strings.HasPrefix(name, "phi3")
 }
 
 // writeGGUF writes a model, rounds it to what is in the file, and returns the path.
@@ -45,11 +56,36 @@ func writeGGUF(t *testing.T, m *modeltest.Model, o modeltest.GGUF) string {
 	return path
 }
 
+// apart returns a model's tensors, those that are fused in parts.
+func apart(m *modeltest.Model) (all []ckpttest.Tensor) {
+	q, kv := m.Shape.Heads*m.Shape.HeadDim, m.Shape.KVHeads*m.Shape.HeadDim
+	for _, t := range m.Tensors {
+		var names []string
+		var rows []int
+		prefix, _, _ := strings.Cut(t.Name, "qkv_proj")
+		switch {
+		case strings.Contains(t.Name, "qkv_proj"):
+			names, rows = []string{"q_proj", "k_proj", "v_proj"}, []int{q, kv, kv}
+		case strings.Contains(t.Name, "mlp.gate_up_proj"):
+			prefix, _, _ = strings.Cut(t.Name, "gate_up_proj")
+			names, rows = []string{"gate_proj", "up_proj"}, []int{m.Shape.DenseFFN, m.Shape.DenseFFN}
+		default:
+			all = append(all, t)
+		}
+		at, cols := 0, t.Shape[len(t.Shape)-1]
+		for i, name := range names {
+			part := t
+			part.Name, part.Shape, part.Data = prefix+name+".weight", []int{rows[i], cols}, t.Data[at*cols:][:rows[i]*cols]
+			all, at = append(all, part), at+rows[i]
+		}
+	}
+	return all
+}
+
 // checkWeights compares what a file holds with the model, to the bit, but for the tensors that skip names.
 func checkWeights(t *testing.T, r *format.Reader, m *modeltest.Model, skip func(*format.Tensor) bool) {
 	t.Helper()
-	for i := range m.Tensors {
-		src := &m.Tensors[i]
+	for _, src := range apart(m) {
 		rec, tensor, ok := r.Lookup(src.Name)
 		if !ok {
 			t.Fatalf("tensor %s is missing", src.Name)
@@ -83,7 +119,7 @@ func TestGGUFKeepsTypes(t *testing.T) {
 	for name, model := range ggufModels() {
 		for _, typ := range []quant.Type{quant.F32, quant.F16, quant.BF16, quant.Q8_0, quant.Q4_0} {
 			for _, transposed := range []bool{false, true} {
-				if transposed && strings.HasPrefix(name, "qwen3") {
+				if transposed && dense(name) {
 					continue // only SmallThinker's converters transpose
 				}
 				t.Run(fmt.Sprintf("%s %s transposed %v", name, typ, transposed), func(t *testing.T) {
@@ -97,7 +133,7 @@ func TestGGUFKeepsTypes(t *testing.T) {
 					if errs := r.Verify(t.Context(), 2, nil); len(errs) > 0 {
 						t.Fatal(errs)
 					}
-					turned := typ.Block() > 1 && !transposed && !strings.HasPrefix(name, "qwen3")
+					turned := typ.Block() > 1 && !transposed && !dense(name)
 					checkWeights(t, r, m, func(x *format.Tensor) bool {
 						if want := typ; x.Role.PerExpert() && x.Type != want {
 							t.Errorf("tensor %s is %s", x.Name, x.Type)

@@ -1,6 +1,7 @@
 package gguf
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -12,7 +13,7 @@ import (
 )
 
 // ErrArchitecture is what the error of [File.Model] wraps if the model is of another architecture than those that are known.
-var ErrArchitecture = errors.New("the architecture is not supported: smallthinker, qwen3moe, qwen3, gemma3 and gemma3n are")
+var ErrArchitecture = errors.New("the architecture is not supported: smallthinker, qwen3moe, qwen3, gemma3, gemma3n and phi3 are")
 
 // Model is what a file tells of its model's shape.
 type Model struct {
@@ -59,6 +60,11 @@ func (f *File) model() (*Model, error) {
 		r.gemma3()
 	case "gemma3n":
 		r.gemma3n()
+	case "phi3":
+		r.common()
+		r.c.FFN, r.c.Activation = r.need("feed_forward_length"), format.SiLU
+		r.slidingEverywhere()
+		r.longRoPE()
 	default:
 		return nil, fmt.Errorf("general.architecture is %.60q: %w", r.arch, ErrArchitecture)
 	}
@@ -112,7 +118,10 @@ func (r *modelReader) common() {
 		}
 	}
 	for _, name := range []string{"attention.value_length", "rope.dimension_count"} {
-		if n, ok := r.size(r.key(name)); ok && n != c.HeadDim {
+		n, ok := r.size(r.key(name))
+		if partial := r.arch == "phi3" && name == "rope.dimension_count"; ok && partial && n < c.HeadDim {
+			c.RotaryDim = n
+		} else if ok && n != c.HeadDim {
 			r.fail("metadata entry %s is %d: only the length of a head's keys, %d, is supported", r.key(name), n, c.HeadDim)
 		}
 	}
@@ -146,6 +155,8 @@ func (r *modelReader) ropeScaling() {
 		factor, _ = r.float(r.key("rope.scale_linear")) // the name that old files have
 	}
 	switch {
+	case typ == "longrope" && r.arch == "phi3":
+		return // see longRoPE
 	case typ == "none" || (typ == "linear" || typ == "yarn") && (factor == 0 || factor == 1):
 		return
 	case typ == "linear" && factor > 1 && (r.arch == "gemma3" || r.arch == "gemma3n"):
@@ -303,4 +314,64 @@ func (r *modelReader) slidingLayout() {
 	if period != 4 && !slices.Equal(layout, c.SlidingLayout) {
 		r.fail("metadata entry %s is %s: only one global layer in four, the first of them, is supported", pattern, describe(Entry{"", value}))
 	}
+}
+
+// slidingEverywhere reads the window of Phi-3, which all layers have; 0 is none.
+func (r *modelReader) slidingEverywhere() {
+	if r.err != nil {
+		return
+	}
+	c := r.c
+	n, ok := find(&r.keys, r.key("attention.sliding_window"), "a number of tokens", func(value any) (int, bool) {
+		n, ok := asInt(value)
+		return int(n), ok && n >= 0 && n <= maxSize
+	})
+	if ok && n > 0 {
+		c.SlidingWindow, c.SlidingLayout = n, slices.Repeat([]bool{true}, c.Layers)
+		if n < c.Context {
+			r.note("layers attend to the last %d positions, as %s says; llama.cpp computes this architecture without a window", n, r.key("attention.sliding_window"))
+		}
+	}
+}
+
+// longRoPE reads the factors of LongRoPE, which are vectors among the tensors, if there are any.
+func (r *modelReader) longRoPE() {
+	if r.err != nil {
+		return
+	}
+	c := r.c
+	s := &format.RoPEScaling{Type: format.LongRoPE, AttentionFactor: 1}
+	for _, f := range []struct {
+		name string
+		to   *[]float64
+	}{{ShortFactors, &s.ShortFactors}, {LongFactors, &s.LongFactors}} {
+		t, ok := r.f.Lookup(f.name)
+		if !ok {
+			continue
+		}
+		if len(t.Shape) != 1 || t.cols != c.Rotated()/2 {
+			r.fail("tensor %q has the shape %v: [%d] was expected, a number for each pair of dimensions that rotates", f.name, t.Shape, c.Rotated()/2)
+			return
+		}
+		factors := make([]float32, t.cols)
+		if err := t.ReadRows(context.Background(), factors, 0, 1); err != nil {
+			r.err = err
+			return
+		}
+		for _, v := range factors {
+			*f.to = append(*f.to, float64(v))
+		}
+	}
+	switch {
+	case s.ShortFactors == nil && s.LongFactors == nil:
+		return
+	case s.ShortFactors == nil || s.LongFactors == nil:
+		r.fail("tensors %q and %q belong together, and one of them is missing", ShortFactors, LongFactors)
+		return
+	}
+	s.OriginalContext = r.need("rope.scaling.original_context_length")
+	if v, ok := r.float(r.key("rope.scaling.attn_factor")); ok {
+		s.AttentionFactor = v
+	}
+	c.RoPEScaling = s
 }

@@ -56,3 +56,35 @@ func ParseName(name string) (n Name, ok bool) {
 	}
 	return n, true
 }
+
+// Fused is a matrix that holds those of several roles of a layer, one after the other: [out, in], where out is that of all roles.
+type Fused struct {
+	Part  string // blk.3.attn_qkv.weight has attn_qkv
+	Roles []format.Role
+}
+
+// Name returns the matrix's name in a layer.
+func (f *Fused) Name(layer int) string {
+	return "blk." + strconv.Itoa(layer) + "." + f.Part + ".weight"
+}
+
+// FusedOf returns the matrix that files of an architecture have for a role and others; nil: a role has a matrix of its own.
+func FusedOf(architecture string, role format.Role) *Fused {
+	for i := range fused[architecture] {
+		if f := &fused[architecture][i]; slices.Contains(f.Roles, role) {
+			return f
+		}
+	}
+	return nil
+}
+
+var fused = map[string][]Fused{"phi3": {
+	{"attn_qkv", []format.Role{format.RoleQuery, format.RoleKey, format.RoleValue}},
+	{"ffn_up", []format.Role{format.RoleGate, format.RoleUp}},
+}}
+
+// The factors of LongRoPE, which Phi-3's files have as vectors.
+const (
+	LongFactors  = "rope_factors_long.weight"
+	ShortFactors = "rope_factors_short.weight"
+)

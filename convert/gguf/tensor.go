@@ -51,6 +51,15 @@ func (t *Tensor) Slice(i int) *Tensor {
 	return &part
 }
 
+// Part returns rows [row, row+n) of a matrix.
+func (t *Tensor) Part(row, n int) *Tensor {
+	part := *t
+	part.Shape, part.rows = []int{n, t.cols}, n
+	part.size = int64(n) * int64(t.RowBytes())
+	part.offset = t.offset + int64(row)*int64(t.RowBytes())
+	return &part
+}
+
 // pieceBytes is how much is read at once: enough to make the cost of a call small, and little enough for the second-level cache of a core, from
 // which the piece is then decoded.
 const pieceBytes = 256 << 10

@@ -2,7 +2,9 @@ package modeltest
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -34,7 +36,7 @@ var ggufNames = map[string]string{
 	"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output", "input_layernorm": "attn_norm",
 	"post_attention_layernorm": "ffn_norm", "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
 	"self_attn.o_proj": "attn_output", "self_attn.q_norm": "attn_q_norm", "self_attn.k_norm": "attn_k_norm", "mlp.gate_proj": "ffn_gate",
-	"mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down", "mlp.gate": "ffn_gate_inp", "block_sparse_moe.primary_router": "ffn_gate_inp",
+	"mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down", "mlp.gate": "ffn_gate_inp", "self_attn.qkv_proj": "attn_qkv", "mlp.gate_up_proj": "ffn_up", "block_sparse_moe.primary_router": "ffn_gate_inp",
 }
 
 // WriteGGUF writes the model as a GGUF file, or as a set of them beside it (it returns the path of the last), and rounds its weights to what is in the
@@ -80,6 +82,15 @@ func (m *Model) WriteGGUF(path string, o GGUF) (string, error) {
 			x.Name = fmt.Sprintf("blk.%d.%s", layer, x.Name)
 		}
 		tensors = append(tensors, x)
+	}
+	for _, which := range []string{"long", "short"} {
+		if factors, ok := m.Shape.LongRoPE[which+"_factor"].([]float64); ok {
+			x := GGUFTensor{Info: gguf.Info{Name: "rope_factors_" + which + ".weight", Shape: []int{len(factors)}, Type: gguf.F32}}
+			for _, f := range factors {
+				x.Data = binary.LittleEndian.AppendUint32(x.Data, math.Float32bits(float32(f)))
+			}
+			tensors = append(tensors, x)
+		}
 	}
 	metadata := append(m.ggufMetadata(), o.Metadata...)
 	if o.Edit != nil {
@@ -179,6 +190,15 @@ func (m *Model) ggufMetadata() gguf.Metadata {
 		size("expert_count", s.Experts)
 		size("expert_used_count", s.TopK)
 		size("expert_feed_forward_length", s.FFN)
+	}
+	if arch == "phi3" {
+		size("rope.dimension_count", int(float64(s.HeadDim)*s.partial()))
+		size("attention.sliding_window", s.Window)
+		if s.LongRoPE != nil {
+			_, scale := m.frequencies(0)
+			size("rope.scaling.original_context_length", s.LongRoPE["original_max_position_embeddings"].(int))
+			add("rope.scaling.attn_factor", float32(scale))
+		}
 	}
 	if arch == "smallthinker" {
 		gating := 2

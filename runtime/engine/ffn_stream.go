@@ -101,13 +101,13 @@ func (s *ffnStream) load(ctx context.Context, p *pool) error {
 			}
 		}
 	}
-	buffers := sync.Pool{New: func() any { return format.AlignedBytes(readChunk) }}
+	buffers := sync.Pool{New: func() any { b := format.AlignedBytes(readChunk); return &b }}
 	return eachError(ctx, p, len(records), func(i int) error {
-		buf := buffers.Get().([]byte)
+		buf := buffers.Get().(*[]byte)
 		defer buffers.Put(buf)
 		hash := xxh3.New()
 		for _, part := range byRecord[records[i]] {
-			if err := s.loadPart(ctx, part, home[part], buf, hash); err != nil {
+			if err := s.loadPart(ctx, part, home[part], *buf, hash); err != nil {
 				return err
 			}
 		}

@@ -61,6 +61,11 @@ func TestGGUF(t *testing.T) {
 		"untied":   func(s *modeltest.Shape) { s.Untied = true },
 		"qwen3moe": func(s *modeltest.Shape) { s.Arch, s.NormTopK, s.Untied = "qwen3moe", true, true },
 		"qwen3":    func(s *modeltest.Shape) { s.Arch, s.Experts, s.FFN, s.DenseFFN = "qwen3", 0, 0, 96 },
+		"phi3":     func(s *modeltest.Shape) { s.Arch, s.Experts, s.FFN, s.DenseFFN, s.Untied = "phi3", 0, 0, 96, true },
+		"phi3 longrope": func(s *modeltest.Shape) {
+			s.Arch, s.Experts, s.FFN, s.DenseFFN, s.PartialRotary, s.Sliding, s.Window = "phi3", 0, 0, 96, 0.75, []int{1, 1, 1}, 20
+			s.LongRoPE = map[string]any{"short_factor": factors(12, 0), "long_factor": factors(12, 0.25), "original_max_position_embeddings": 16}
+		},
 	} {
 		for _, typ := range quant.Types() {
 			s := shape

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"st/convert"
 	"st/convert/modeltest"
 	"st/quant"
 	"st/runtime/engine"
@@ -59,6 +60,20 @@ func TestPhi3Golden(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A file that was exported for llama.cpp, and converted again, has the logits of Transformers.
+func TestPhi3GGUF(t *testing.T) {
+	const dir = "../../testdata/architectures/phi3"
+	tokens, want := goldenLogits(t, dir)
+	model, path := filepath.Join(t.TempDir(), "model.stm"), filepath.Join(t.TempDir(), "model.gguf")
+	if _, err := convert.Run(t.Context(), dir, model, convert.Options{Recipe: convert.Recipe{Type: quant.F32}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := convert.Export(t.Context(), model, path, convert.ExportOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	check(t, "through GGUF", convertGGUF(t, path, convert.Recipe{Type: quant.F32}), tokens, want, 1e-3)
 }
 
 // continued continues a prompt greedily to n tokens.

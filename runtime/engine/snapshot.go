@@ -50,7 +50,7 @@ func (s *Session) Load(ctx context.Context, tokens []int32, r io.Reader) error {
 	if s.closed {
 		return ErrClosed
 	}
-	s.length, s.tokens = 0, nil
+	s.length, s.expect, s.tokens = 0, 0, nil
 	if err := s.check(tokens); err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ func TestDense(t *testing.T) {
 	if sizes[report.DenseFFN] != 4*ffn || sizes[report.Norms] != 4*norms || sizes[report.Experts] != 0 || sizes[report.Other] != 0 {
 		t.Errorf("sizes: %v", sizes)
 	}
-	if len(f.Memory.Budgets) != 2 || f.Memory.Budgets[1].Experts != 0 || f.Memory.Budgets[1].Context != 4096 || f.Memory.Needed <= 0 {
+	if len(f.Memory.Budgets) != 3 || f.Memory.Budgets[2].Experts != 0 || f.Memory.Budgets[2].Layers != 2 || f.Memory.Budgets[2].Context != 4096 || f.Memory.Needed <= 0 {
 		t.Errorf("memory: %+v", f.Memory)
 	}
 	if f.Experts == nil || len(f.Experts) != 0 || len(f.Layers) != 2 {
