@@ -111,6 +111,9 @@ func TestGemmaTextPart(t *testing.T) {
 		m := smallGemma3()
 		m.Surround(newNames)
 		r, notes := convertModel(t, m)
+		if d := cmp.Diff([]int32{1, 106}, r.Generation.EOS); d != "" || *r.Generation.BOS != 2 {
+			t.Errorf("the end tokens differ:\n%s", d)
+		}
 		if d := cmp.Diff(alone.Config, r.Config); d != "" {
 			t.Errorf("the config differs:\n%s", d)
 		}

@@ -107,7 +107,7 @@ type generation struct {
 	notes    []string
 }
 
-// parseGeneration reads the defaults for generation: generation_config.json rules, config.json fills in token ids. Defaults that no
+// parseGeneration reads the defaults for generation: generation_config.json rules, config.json and its text_config fill in token ids. Defaults that no
 // sampler can use are left out, with a note: they must not keep a model from running.
 func parseGeneration(config, generationConfig []byte) (g generation, err error) {
 	var ids struct {
@@ -122,10 +122,14 @@ func parseGeneration(config, generationConfig []byte) (g generation, err error) 
 		MinP              *float64 `json:"min_p"`
 		RepetitionPenalty *float64 `json:"repetition_penalty"`
 	}
+	var part []byte // of a model that sees or hears
+	if config != nil {
+		part, _ = textConfig(config)
+	}
 	for _, f := range []struct {
 		name string
 		text []byte
-	}{{"generation_config.json", generationConfig}, {"config.json", config}} {
+	}{{"generation_config.json", generationConfig}, {"config.json", config}, {"config.json", part}} {
 		if f.text == nil {
 			continue
 		}

@@ -119,6 +119,9 @@ func readError(path string, err error) error {
 func tensorLimit(c *format.Config) int {
 	const perLayer = 16
 	n := int64(c.Layers) * perLayer
+	if a, err := architectureOf(c); err == nil && a.around[0] != "" {
+		n = int64(c.Layers)*2*perLayer + 2000 // with the modules of the model around it
+	}
 	if c.MoE != nil {
 		n += int64(c.Layers) * int64(c.MoE.Experts) * 3
 	}

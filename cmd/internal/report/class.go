@@ -73,8 +73,10 @@ func ClassOfName(name string) Class {
 	}{
 		{".experts.", Experts}, {"_exps.", Experts},
 		{"router.", Routers}, {"ffn_gate_inp", Routers}, {"mlp.gate.weight", Routers},
-		{"norm", Norms}, {"attn", Attention},
-		{"embed_tokens", Embedding}, {"token_embd", Embedding},
+		{"norm", Norms}, {"altup_correct_scale", Norms}, {"correct_output_scale", Norms},
+		{"altup_pro", Residual}, {"altup_unemb", Residual}, {"laurel", Residual}, {"altup", Routers},
+		{"embed_tokens_per_layer", PerLayer}, {"per_layer_token_embd", PerLayer}, {"per_layer_", Residual}, {".inp_gate.", Residual},
+		{"attn", Attention}, {"embed_tokens", Embedding}, {"token_embd", Embedding},
 		{"mlp.", DenseFFN}, {"ffn_", DenseFFN},
 		{"lm_head.", Head},
 	} {
