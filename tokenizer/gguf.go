@@ -7,11 +7,14 @@ import (
 
 // GGUFVocabulary is a vocabulary as GGUF files keep it, under tokenizer.ggml.
 type GGUFVocabulary struct {
-	Model  string   // "gpt2": byte-level BPE
+	Model  string   // "gpt2": byte-level BPE; "llama": SentencePiece, with a score for each token
 	Pre    string   // how text is split and normalized, by the name of a model: "qwen2"
 	Tokens []string // by id: the model's own in byte-level characters, added ones as they are
 	Types  []int32  // by id: 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte
-	Merges []string // by rank: two tokens with a space between
+	Merges []string // of gpt2, by rank: two tokens with a space between
+
+	Scores         []float32 // of llama, by id: neighbours are joined whose joint token has the best one
+	AddSpacePrefix bool      // of llama: a text begins with a space
 
 	BOS, EOS, Pad int32 // −1: none
 	AddBOS        bool
@@ -19,6 +22,7 @@ type GGUFVocabulary struct {
 
 // The types of tokens in GGUF files that need to be told apart.
 const (
+	ggufUnknown     = 2
 	ggufControl     = 3
 	ggufUserDefined = 4
 	ggufUnused      = 5
@@ -38,14 +42,17 @@ var ggufPres = map[string]ggufPre{
 }
 
 // ParseGGUF returns the tokenizer that [ParseHF] would have made of the tokenizer.json from which the vocabulary was taken. It supports the
-// model "gpt2" with pre "qwen2": for anything else it returns an error that names the field.
+// model "gpt2" with pre "qwen2", and the model "llama": for anything else it returns an error that names the field.
 //
 // Unused tokens, with which files fill the vocabulary up to the rows of the embedding, are no tokens here.
 func ParseGGUF(v GGUFVocabulary) (*Tokenizer, error) {
+	if v.Model == "llama" {
+		return parseSPM(v)
+	}
 	pre, ok := ggufPres[v.Pre]
 	switch {
 	case v.Model != "gpt2":
-		return nil, fmt.Errorf("model: %q is not supported, only gpt2 (byte-level BPE)", v.Model)
+		return nil, fmt.Errorf("model: %q is not supported, only gpt2 (byte-level BPE) and llama (SentencePiece)", v.Model)
 	case !ok:
 		return nil, fmt.Errorf("pre: %q is not supported, only qwen2", v.Pre)
 	case len(v.Types) != len(v.Tokens):

@@ -111,7 +111,7 @@ func TestParseGGUFRefuses(t *testing.T) {
 		change func(*GGUFVocabulary)
 		want   string
 	}{
-		"model":           {func(v *GGUFVocabulary) { v.Model = "llama" }, `model: "llama" is not supported`},
+		"model":           {func(v *GGUFVocabulary) { v.Model = "t5" }, `model: "t5" is not supported`},
 		"no model":        {func(v *GGUFVocabulary) { v.Model = "" }, `model: "" is not supported`},
 		"pre":             {func(v *GGUFVocabulary) { v.Pre = "llama-bpe" }, `pre: "llama-bpe" is not supported`},
 		"types":           {func(v *GGUFVocabulary) { v.Types = v.Types[1:] }, "token_type: there are 262 types, but 263 tokens"},

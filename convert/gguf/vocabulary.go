@@ -19,7 +19,7 @@ type Vocabulary struct {
 }
 
 // endsOfTurn are tokens that end a turn in the models that are known, whether the file lists them or not; llama.cpp finds them by name as well.
-var endsOfTurn = []string{"<|im_end|>", "<|endoftext|>"}
+var endsOfTurn = []string{"<|im_end|>", "<|endoftext|>", "<end_of_turn>"}
 
 // Vocabulary returns the tokenizer's vocabulary, for [tokenizer.ParseGGUF], and what belongs to it.
 func (f *File) Vocabulary() (*Vocabulary, error) {
@@ -55,6 +55,19 @@ func (f *File) vocabulary() (*Vocabulary, error) {
 		}
 	}
 	t.AddBOS, _ = k.bool(prefix + "add_bos_token")
+	if t.Model == "llama" { // with the defaults of llama.cpp
+		t.Scores, _ = find(k, prefix+"scores", "an array of numbers", func(value any) ([]float32, bool) {
+			scores, ok := value.([]float32)
+			return scores, ok
+		})
+		t.AddSpacePrefix = true
+		if add, ok := k.bool(prefix + "add_space_prefix"); ok {
+			t.AddSpacePrefix = add
+		}
+		if _, ok := k.bool(prefix + "add_bos_token"); !ok {
+			t.AddBOS = true
+		}
+	}
 	id := func(name string) int32 {
 		id, ok := k.tokenID(prefix + name + "_token_id")
 		if !ok {
