@@ -79,7 +79,7 @@ func TestErrors(t *testing.T) {
 
 // A server with a key: the page asks for it, keeps it, and forgets it.
 func TestKey(t *testing.T) {
-	p := open(t, options{args: []string{modelPath, "--api-key", "sesame"}})
+	p := open(t, options{args: []string{modelPath, "--api-key", "sesame"}, size: desktop})
 	p.expect("401")
 	give := func(key string) {
 		p.do(chromedp.SendKeys(chromedp.CSS("#dialog-input"), key, chromedp.NodeVisible), chromedp.KeyEvent(kb.Enter))

@@ -29,7 +29,7 @@ const pixels = `[...document.querySelector("#grid").getContext("2d").getImageDat
 // The grid lights up while the real model answers, and goes dark again; figures stand beside it. With the panel closed nobody listens.
 func TestExperts(t *testing.T) {
 	var listeners atomic.Int32
-	p := open(t, options{wrap: watched(&listeners)})
+	p := open(t, options{wrap: watched(&listeners), size: desktop, moves: true})
 	p.expect("willReadFrequently") // which is for pages that read pixels, as only this test does
 	p.until(`document.querySelector("#experts-note").innerText.includes("is not loaded")`)
 	dark := eval[float64](p, pixels)
@@ -86,7 +86,7 @@ func within(t *testing.T, more int) []string {
 
 // Within a budget the grid shows which experts are in memory.
 func TestExpertsBudget(t *testing.T) {
-	p := open(t, options{args: within(t, 4<<20)})
+	p := open(t, options{args: within(t, 4<<20), size: desktop})
 	p.brief()
 	p.say("Who goes there?")
 	p.answered()
@@ -97,7 +97,7 @@ func TestExpertsBudget(t *testing.T) {
 
 // A model without experts says that it has none.
 func TestExpertsDense(t *testing.T) {
-	p := open(t, options{args: []string{densePath, modelPath}})
+	p := open(t, options{args: []string{densePath, modelPath}, size: desktop})
 	p.until(`document.querySelector("#experts-note").innerText === "dense has no experts: every token uses all of its weights."`)
 	if seen := eval[bool](p, `document.querySelector("#x-grid").checkVisibility()`); seen {
 		t.Error("there is a grid")

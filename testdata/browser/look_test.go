@@ -105,7 +105,7 @@ const contrast = `(() => {
 // Text can be read in both themes, wherever it stands.
 func TestContrast(t *testing.T) {
 	for _, dark := range []bool{false, true} {
-		p := open(t, options{dark: dark, wrap: script(func(r *http.Request, send func(any)) {
+		p := open(t, options{dark: dark, size: desktop, wrap: script(func(r *http.Request, send func(any)) {
 			body, _ := io.ReadAll(r.Body)
 			if strings.Contains(string(body), `"fail"`) {
 				send(map[string]any{"error": map[string]any{"message": "it failed"}})
@@ -139,7 +139,7 @@ func TestContrast(t *testing.T) {
 
 // Everything that can be used has a name, headings and regions are there, and Tab goes through all of it in order, where it can be seen.
 func TestAccessibility(t *testing.T) {
-	p := open(t, options{wrap: says(rich)})
+	p := open(t, options{size: desktop, wrap: says(rich)})
 	p.say("Write")
 	p.answered()
 	p.click("#settings-toggle")
@@ -208,7 +208,7 @@ func index(list []string, s string) int {
 
 // Keys do what the list of shortcuts says.
 func TestShortcuts(t *testing.T) {
-	p := open(t, options{wrap: says("Well.")})
+	p := open(t, options{size: desktop, wrap: says("Well.")})
 	key := func(k string, modifiers ...chromedp.Modifier) {
 		p.do(chromedp.KeyEvent(k, chromedp.KeyModifiers(modifiers...)))
 	}

@@ -94,6 +94,7 @@ type size struct {
 }
 
 var (
+	window  = size{1100, 760, false} // too narrow for a panel that opens by itself
 	desktop = size{1440, 900, false}
 	phone   = size{390, 844, true}
 )
@@ -115,6 +116,8 @@ type options struct {
 	args []string // of st serve; nil: the small model
 	size size
 	dark bool
+	// moves says that things may move on the page: without it the tests are faster.
+	moves bool
 	// wrap, if not nil, may answer requests itself: with what the small model does not say by itself.
 	wrap func(next http.Handler) http.Handler
 }
@@ -126,7 +129,7 @@ func open(t *testing.T, o options) *page {
 		o.args = []string{modelPath}
 	}
 	if o.size == (size{}) {
-		o.size = desktop
+		o.size = window
 	}
 	address, _ := serve(t, o.args...)
 	proxy := httputil.NewSingleHostReverseProxy(address)
@@ -156,16 +159,19 @@ func open(t *testing.T, o options) *page {
 	if err := chromedp.Listen(ctx, p.listen); err != nil {
 		t.Fatal(err)
 	}
-	scheme := "light"
+	scheme, motion := "light", "reduce"
 	if o.dark {
 		scheme = "dark"
+	}
+	if o.moves {
+		motion = "no-preference"
 	}
 	viewport := []chromedp.EmulateViewportOption{chromedp.EmulateScale(1)}
 	if o.size.phone {
 		viewport = append(viewport, chromedp.EmulateMobile, chromedp.EmulateTouch)
 	}
 	call(p, log.Enable, cdp.Empty{})
-	call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
+	call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: motion}}})
 	p.do(
 		chromedp.EmulateViewport(o.size.width, o.size.height, viewport...),
 		chromedp.Navigate(web.URL),
@@ -277,7 +283,7 @@ func (p *page) until(js string) {
 			select { // the page tells of nothing by itself
 			case <-p.ctx.Done():
 				err = p.ctx.Err()
-			case <-time.After(10 * time.Millisecond):
+			case <-time.After(20 * time.Millisecond):
 				continue
 			}
 		}

@@ -53,7 +53,7 @@ func TestPicture(t *testing.T) {
 	if *shots == "" {
 		t.Skip("no -shots")
 	}
-	p := open(t, options{args: within(t, 6<<20), size: size{1360, 820, false}})
+	p := open(t, options{args: within(t, 6<<20), size: size{1360, 820, false}, moves: true})
 	p.set("system", "")
 	p.set("temperature", "0.6")
 	p.set("seed", "4")
@@ -111,8 +111,8 @@ func TestShots(t *testing.T) {
 		name string
 		options
 	}{
-		{"desktop-light", options{}}, {"desktop-dark", options{dark: true}},
-		{"phone-light", options{size: phone}}, {"phone-dark", options{size: phone, dark: true}},
+		{"desktop-light", options{size: desktop, moves: true}}, {"desktop-dark", options{size: desktop, dark: true, moves: true}},
+		{"phone-light", options{size: phone, moves: true}}, {"phone-dark", options{size: phone, dark: true, moves: true}},
 	} {
 		t.Run(o.name, func(t *testing.T) {
 			real := open(t, o.options)
