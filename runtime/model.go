@@ -22,6 +22,7 @@ type Model struct {
 	end      []int32              // tokens that end a text
 	template func() (*tokenizer.Template, error)
 	dialect  func() *dialect
+	calls    callGrammars
 	memory   Memory
 	kvType   KVType
 	relieve  func() bool // nil: nothing can

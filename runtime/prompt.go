@@ -3,13 +3,11 @@ package runtime
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
 	"iter"
 	"slices"
 	"strings"
 
 	"st/runtime/grammar"
-	"st/runtime/grammar/jsonschema"
 	"st/runtime/toolcall"
 )
 
@@ -102,45 +100,6 @@ func (p *ChatPrompt) Options(g Generate) (Generate, error) {
 func (p *ChatPrompt) special(text string) bool {
 	id, ok := p.model.tok.ID(text)
 	return ok && p.model.tok.IsSpecial(id) && !slices.Contains(p.model.end, id)
-}
-
-// callGrammar returns the grammar of answers with calls. answer is that of answers without; nil: any text.
-func (p *ChatPrompt) callGrammar(answer *grammar.Grammar) (*grammar.Grammar, error) {
-	w := toolcall.Writing{Form: p.reading.Form, Special: p.special, Single: p.tools.choice.Single}
-	required := p.tools.choice.Mode == ToolRequired
-	var functions []toolcall.Function
-	for _, t := range p.tools.list {
-		if names := p.tools.choice.Names; len(names) > 0 && !slices.Contains(names, t.Name) {
-			continue
-		}
-		arguments, err := t.arguments(required)
-		if err != nil {
-			return nil, err
-		}
-		functions = append(functions, toolcall.Function{Name: t.Name, Arguments: arguments})
-	}
-	switch {
-	case required:
-		return w.Calls(functions), nil
-	case answer != nil:
-		return grammar.Choice(answer, w.Calls(functions)), nil
-	}
-	return w.Free(functions), nil
-}
-
-// arguments returns the grammar of a tool's arguments. Where the schema cannot be followed, they are any object, unless they must.
-func (t *Tool) arguments(must bool) (*grammar.Grammar, error) {
-	if len(t.Parameters) == 0 {
-		return grammar.Literal("{}"), nil
-	}
-	g, err := jsonschema.Grammar(t.Parameters)
-	switch {
-	case err == nil:
-		return g, nil
-	case must || t.Strict:
-		return nil, as(ErrTools, fmt.Errorf("the parameters of tool %q: %w", t.Name, err))
-	}
-	return jsonschema.Object(), nil
 }
 
 // Read reads the pieces of an answer: what comes has Piece.Deltas, and at the end Result.Message.

@@ -3,11 +3,13 @@ package runtime_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
 
 	"st/runtime"
+	"st/runtime/grammar"
 	"st/runtime/toolcall"
 	"st/tokenizer"
 )
@@ -260,5 +262,39 @@ func TestRequiredCalls(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// The same tools have the same grammar, which is read once; others do not.
+func TestCallGrammars(t *testing.T) {
+	m := open(t, runtime.Options{})
+	of := func(opts ...runtime.ChatOption) *grammar.Grammar {
+		t.Helper()
+		p, err := m.ChatPrompt(t.Context(), talk[:2], opts...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := p.Options(runtime.Generate{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return g.Grammar
+	}
+	first := of(runtime.Tools(clock, weather))
+	if of(runtime.Tools(clock, weather)) != first {
+		t.Error("it is read again")
+	}
+	strict := clock
+	strict.Strict = true
+	for i, opts := range [][]runtime.ChatOption{{runtime.Tools(weather)}, {runtime.Tools(strict, weather)}, {runtime.Tools(clock, weather), must("clock")}} {
+		if of(opts...) == first {
+			t.Errorf("case %d has the same grammar", i)
+		}
+	}
+	for i := range 20 { // more than are kept
+		of(runtime.Tools(runtime.Tool{Name: fmt.Sprint("tool", i)}))
+	}
+	if of(runtime.Tools(clock, weather)) == first {
+		t.Error("it is kept for ever")
 	}
 }
