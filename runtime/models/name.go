@@ -56,10 +56,9 @@ const latest = "latest"
 func ParseName(s string) (n Name, err error) {
 	bad := func(why string) (Name, error) { return Name{}, fmt.Errorf("%q %w: %s", s, ErrName, why) }
 	rest := s
-	for _, host := range hosts {
-		if after, ok := strings.CutPrefix(rest, host); ok {
-			rest = after
-			break
+	for i := 0; i < len(hosts); i++ {
+		if after, ok := strings.CutPrefix(rest, hosts[i]); ok {
+			rest, i = after, -1
 		}
 	}
 	if org, model, ok := strings.Cut(rest, "/"); ok {

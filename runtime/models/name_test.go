@@ -2,6 +2,7 @@ package models_test
 
 import (
 	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -81,4 +82,40 @@ func TestMatch(t *testing.T) {
 	if _, err := models.Match("Llama-3.1-70B", all); strings.Contains(err.Error(), "near") {
 		t.Errorf("what is not similar is called near: %v", err)
 	}
+}
+
+// What is a name stays one, and leads to no file outside of the store.
+func FuzzParseName(f *testing.F) {
+	for _, text := range []string{"tiny", "Org/Model:q4_0", "hf.co/Org/Model:latest", "hf.co/hf.co/x", "../x", "a@b", "con/x", "x.stm", "a\x00"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		n, err := models.ParseName(text)
+		if err != nil {
+			if !errors.Is(err, models.ErrName) {
+				t.Error(err)
+			}
+			return
+		}
+		if again, err := models.ParseName(n.String()); err != nil || again != n {
+			t.Errorf("%q is %q, which is %q, %v", text, n, again, err)
+		}
+		s, err := models.Open(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		path, err := s.Path(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := s.NameOf(path); ok || got != (models.Name{}) { // nothing is there yet
+			t.Errorf("%q leads to %s", text, path)
+		}
+		if err := os.WriteFile(path, nil, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := s.NameOf(path); !ok || got != n {
+			t.Errorf("%q is kept in %s, which is called %q", text, path, got)
+		}
+	})
 }
