@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/spf13/pflag"
 
 	"st/format"
@@ -172,8 +173,8 @@ func TestSamplingFlags(t *testing.T) {
 		tt.want.Seed = new(uint64(5))
 		var got runtime.Generate
 		f.set(&got)
-		if !cmp.Equal(got, tt.want) {
-			t.Errorf("%v: %s", tt.args, cmp.Diff(got, tt.want))
+		if d := cmp.Diff(got, tt.want, cmpopts.IgnoreUnexported(runtime.Generate{})); d != "" {
+			t.Errorf("%v: %s", tt.args, d)
 		}
 	}
 }
