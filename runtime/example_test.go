@@ -26,6 +26,25 @@ func Example() {
 	// Output: of the LORD shall be the LORD,
 }
 
+func ExampleGenerateInto() {
+	ctx := context.Background()
+	m, err := runtime.Open(ctx, modelPath, runtime.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	type person struct {
+		Age    uint8  `json:"age"`
+		Estate string `json:"estate" jsonschema:"enum=nobleman|commoner"`
+	}
+	p, err := runtime.GenerateInto[person](ctx, m, "Who comes here?", runtime.Generate{MaxTokens: 100})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(p.Estate == "nobleman" || p.Estate == "commoner")
+	// Output: true
+}
+
 func ExampleModel_NewChat() {
 	ctx := context.Background()
 	m, err := runtime.Open(ctx, modelPath, runtime.Options{})

@@ -25,7 +25,6 @@ type builder struct {
 	single     map[byteEdge]int32 // states with one edge
 	repeated   map[*Grammar]int32 // rules of what is counted
 	steps      int
-	depth      int
 	err        error
 }
 
