@@ -149,7 +149,7 @@ func notThere(path string) string {
 		}
 	}
 	if err != nil && hubID.MatchString(path) {
-		return fmt.Sprintf("if %s is a model of the Hugging Face Hub, download it first, and give the directory", path)
+		return fmt.Sprintf("if it is a model of the Hugging Face Hub, hf://%s names it", path)
 	}
 	return "give a checkpoint directory, a weight file or a .gguf file"
 }

@@ -1,0 +1,53 @@
+package pull
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"st/convert"
+	"st/convert/hub"
+	"st/quant"
+)
+
+// TestChoose: names of GGUF files as they are published.
+func TestChoose(t *testing.T) {
+	smallThinker := "SmallThinker-4B-A0.6B-Instruct-QAT.Q4_0.gguf SmallThinker-4B-A0.6B-Instruct-QAT.Q8_0.gguf SmallThinker-4B-A0.6B-Instruct-QAT.Q4_K_M.gguf " +
+		"SmallThinker-4B-A0.6B-Instruct-QAT.Q4_0.powerinfer.gguf README.md"
+	unsloth := "Qwen3-30B-A3B-Q4_K_M.gguf Qwen3-30B-A3B-UD-Q4_K_XL.gguf Qwen3-30B-A3B-Q8_0.gguf BF16/Qwen3-30B-A3B-BF16-00001-of-00002.gguf " +
+		"BF16/Qwen3-30B-A3B-BF16-00002-of-00002.gguf imatrix_unsloth.gguf mmproj-F16.gguf"
+	for _, tt := range []struct {
+		files, quant string
+		typ          quant.Type
+		want         string
+		same         bool
+		err          error
+	}{
+		{smallThinker, "", quant.Q4_0, "SmallThinker-4B-A0.6B-Instruct-QAT.Q4_0.gguf", true, nil},
+		{smallThinker, "", quant.Q8_0, "SmallThinker-4B-A0.6B-Instruct-QAT.Q8_0.gguf", true, nil},
+		{smallThinker, "", quant.F16, "SmallThinker-4B-A0.6B-Instruct-QAT.Q8_0.gguf", false, nil},
+		{smallThinker, "q4_k_m", quant.Q4_0, "SmallThinker-4B-A0.6B-Instruct-QAT.Q4_K_M.gguf", false, nil},
+		{smallThinker, "Q5_K_M", quant.Q4_0, "", false, ErrQuant},
+		{smallThinker, "SmallThinker-4B-A0.6B-Instruct-QAT.Q4_0.powerinfer", quant.Q4_0, "SmallThinker-4B-A0.6B-Instruct-QAT.Q4_0.powerinfer.gguf", true, nil},
+		{unsloth, "", quant.Q4_0, "BF16/Qwen3-30B-A3B-BF16-00001-of-00002.gguf", false, nil},
+		{unsloth, "UD-Q4_K_XL", quant.Q4_0, "Qwen3-30B-A3B-UD-Q4_K_XL.gguf", false, nil},
+		{unsloth, "BF16", quant.Q4_0, "BF16/Qwen3-30B-A3B-BF16-00001-of-00002.gguf", false, nil},
+		{"model.safetensors a-Q4_0.gguf", "", quant.Q4_0, "", false, nil},
+		{"model.safetensors a-Q4_0.gguf", "Q4_0", quant.Q4_0, "a-Q4_0.gguf", true, nil},
+		{"a-Q4_0.gguf b-Q4_0.gguf", "Q4_0", quant.Q4_0, "", false, ErrQuant},
+		{"a-Q4_0.gguf b-Q4_0.gguf", "b-Q4_0", quant.Q4_0, "b-Q4_0.gguf", true, nil},
+		{"model.gguf", "", quant.Q4_0, "model.gguf", false, nil},
+		{"pytorch_model.bin config.json", "", quant.Q4_0, "", false, nil},
+		{"adapter_model.safetensors README.md", "", quant.Q4_0, "", false, ErrNoModel},
+		{"README.md", "", quant.Q4_0, "", false, ErrNoModel},
+	} {
+		repo := &hub.Repository{ID: "a/b", Ref: hub.Ref{Org: "a", Name: "b", Quant: tt.quant}}
+		for f := range strings.FieldsSeq(tt.files) {
+			repo.Files = append(repo.Files, hub.File{Path: f})
+		}
+		got, same, err := choose(repo, &convert.Options{Recipe: convert.Recipe{Type: tt.typ}})
+		if got != tt.want || same != tt.same || !errors.Is(err, tt.err) {
+			t.Errorf("%.40s… %q %s: %q, the same type %t, %v", tt.files, tt.quant, tt.typ, got, same, err)
+		}
+	}
+}
