@@ -26,7 +26,7 @@ func New(c Config) *Client {
 	c.Attempts = orElse(c.Attempts, 12)
 	c.FirstWait = orElse(c.FirstWait, 500*time.Millisecond)
 	c.LongestWait = orElse(c.LongestWait, 5*time.Minute)
-	c.Piece = orElse(c.Piece, 4<<20)
+	c.Piece = orElse(c.Piece, 2<<20)
 	c.UserAgent = orElse(c.UserAgent, "st")
 	if c.Transport == nil {
 		c.Transport = newTransport()

@@ -34,7 +34,7 @@ type Config struct {
 	// FirstWait is the time between the first two attempts, which doubles with each, up to 30 s; 0: 0.5 s. LongestWait bounds it, and
 	// what a server may ask for; 0: 5 min.
 	FirstWait, LongestWait time.Duration
-	// Piece is the number of bytes that a [Stream] asks for at once; 0: 4 MiB.
+	// Piece is the number of bytes that a [Stream] asks for at once; 0: 2 MiB.
 	Piece int64
 	// Transport sends the requests; nil: one that honours HTTP_PROXY, HTTPS_PROXY and NO_PROXY.
 	Transport http.RoundTripper

@@ -33,7 +33,7 @@ type Options struct {
 	Progress func(Progress)
 	// Note, if not nil, is told what a person should know before it is done: that an interrupted run goes on, that the server makes us wait.
 	Note func(text string)
-	// Window is how many bytes of the source are asked for and not done with, at most: so many are asked for again when the process is killed. 0: 48 MiB.
+	// Window is how many bytes of the source are asked for and not done with, at most: so many are asked for again when the process is killed. 0: 32 MiB.
 	Window int64
 
 	free func(dir string) (int64, bool) // tests have small disks
@@ -110,7 +110,7 @@ func newPull(ref hub.Ref, out string, opts Options) *pull {
 		p.Client = hub.New(config)
 	}
 	if p.Window == 0 {
-		p.Window = 48 << 20
+		p.Window = 32 << 20
 	}
 	if p.free == nil {
 		p.free = freeSpace
