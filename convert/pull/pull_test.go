@@ -57,7 +57,7 @@ func files(t *testing.T, dir string) map[string]hubtest.Content {
 
 // config is that of a client that waits as little as it can.
 func config(h *hubtest.Hub) hub.Config {
-	return hub.Config{HuggingFace: h.URL, ModelScope: h.URL, Stall: 150 * time.Millisecond, FirstWait: time.Millisecond, LongestWait: 10 * time.Millisecond, Piece: 20_000}
+	return hub.Config{HuggingFace: h.URL, ModelScope: h.URL, Stall: 80 * time.Millisecond, FirstWait: time.Millisecond, LongestWait: 10 * time.Millisecond, Piece: 20_000}
 }
 
 func options(h *hubtest.Hub) pull.Options {
@@ -263,7 +263,7 @@ func TestFaults(t *testing.T) {
 		group.Go(func() {
 			defer func() { <-places }()
 			h, _ := start(t, dir)
-			h.Faults = hubtest.Random(seed, 0.3, 40, seed%2 == 0)
+			h.Faults = hubtest.Random(seed, 0.3, 25, seed%2 == 0)
 			h.Signed = 4
 			got, err := interrupted(t, h, options(h), rand.New(rand.NewPCG(seed, 1)))
 			if err != nil {
