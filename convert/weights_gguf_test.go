@@ -329,7 +329,7 @@ func TestGGUFNotes(t *testing.T) {
 	}{
 		"no vocabulary": {nil, nil, "metadata entry tokenizer.ggml.model is missing: the file has no tokenizer: the model runs on token ids only", false},
 		"another pre":   {set(vocabulary(), "tokenizer.ggml.pre", "llama-bpe"), nil, `runs on token ids only: pre: "llama-bpe" is not supported`, false},
-		"another model": {set(vocabulary(), "tokenizer.ggml.model", "llama"), nil, `runs on token ids only: model: "llama" is not supported`, false},
+		"another model": {set(vocabulary(), "tokenizer.ggml.model", "t5"), nil, `runs on token ids only: model: "t5" is not supported`, false},
 		"no gating function": {vocabulary(), func(m *gguf.Metadata, _ *[]modeltest.GGUFTensor) {
 			*m = set(*m, "smallthinker.expert_gating_func", nil)
 		}, "smallthinker.expert_gating_func is missing", true},
