@@ -22,12 +22,16 @@
 //		return err
 //	}
 //	defer j.end()
-//	prompt, err := j.model.EncodeChat(r.Context(), messages)
+//	prompt, err := j.model.ChatPrompt(r.Context(), messages, runtime.Tools(tools...))
 //	if err != nil {
 //		return err
 //	}
-//	for piece, err := range j.generate(r.Context(), prompt, runtime.Generate{MaxTokens: 100, Temperature: t}) {
-//		…
+//	g, err := prompt.Options(runtime.Generate{MaxTokens: 100, Temperature: t}) // with the grammar of calls
+//	if err != nil {
+//		return err
+//	}
+//	for piece, err := range j.answer(r.Context(), prompt, g) {
+//		… // piece.Deltas: content, reasoning, calls
 //	}
 //
 // An error comes before the first piece, or in the place of a later one. [asError] makes an *[Error] of any: it has the HTTP status, the field of
@@ -41,5 +45,6 @@
 // server.go has the options, the routes and the life of a server; http.go what every request goes through: who may ask, limits, the log.
 // jobs.go has places and jobs, registry.go knows which models are served, models.go loads and unloads them within the memory, pulls.go runs
 // downloads that clients ask for, cache.go keeps sequences for requests that continue earlier ones. openai*.go, ollama*.go and anthropic*.go are
-// the protocols, and protocols.go chooses the form of their errors. experts.go tells what experts do, as events; package page is the web page at /.
+// the protocols, and protocols.go chooses the form of their errors. messages.go, tools.go and formats.go read what requests say of conversations,
+// of functions that the model may call, and of what answers must be like. experts.go tells what experts do, as events; package page is the web page at /.
 package server

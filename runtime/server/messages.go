@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 
@@ -82,7 +83,7 @@ func (t *transcript) add(data json.RawMessage, path string) error {
 	message := runtime.Message{Role: m.Role, Content: string(m.Content)}
 	switch m.Role {
 	case "assistant":
-		message.Reasoning = m.Reasoning + m.Thinking
+		message.Reasoning = cmp.Or(m.Reasoning, m.Thinking)
 		for i, c := range m.ToolCalls {
 			at := fmt.Sprintf("%s.tool_calls[%d]", path, i)
 			switch {
@@ -94,7 +95,7 @@ func (t *transcript) add(data json.RawMessage, path string) error {
 			message.ToolCalls = append(message.ToolCalls, t.call(c.ID, c.Function.Name, string(c.Function.Arguments)))
 		}
 	case "tool":
-		t.result(m.ToolCallID, m.Name+m.ToolName, string(m.Content))
+		t.result(m.ToolCallID, cmp.Or(m.ToolName, m.Name), string(m.Content))
 		return nil
 	}
 	t.messages = append(t.messages, message)
