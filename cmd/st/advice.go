@@ -51,6 +51,7 @@ var advice = []struct {
 	{eval.ErrOtherText, "leave --text out to use that of the file"},
 	{pull.ErrKeepFirst, "--keep downloads it into the Hub's cache"},
 	{pull.ErrQuant, "name one of them, as in ORG/NAME:Q4_0"},
+	{pull.ErrNoGGUF, "leave :TYPE out, and --type says what is made of the checkpoint"},
 	{pull.ErrNoModel, "st pull reads checkpoints in safetensors or torch files, and GGUF files"},
 	{pull.ErrDisk, "make room, or set ST_MODELS to a directory on another disk; st list shows the models that are kept"},
 	{hub.ErrGated, "accept the terms on its page, then set HF_TOKEN to a token of that account, or run hf auth login"},

@@ -13,6 +13,7 @@ type generateReport struct {
 	Text            string             `json:"text"`
 	StopReason      runtime.StopReason `json:"stop_reason"`
 	PromptTokens    int                `json:"prompt_tokens"`
+	CachedTokens    int                `json:"cached_tokens"`
 	GenTokens       int                `json:"gen_tokens"`
 	ForcedTokens    int                `json:"forced_tokens"`
 	Unfinished      bool               `json:"unfinished"`
@@ -35,7 +36,7 @@ type generateReport struct {
 func newGenerateReport(m *runtime.Model, r *runtime.Result) generateReport {
 	stats := m.Stats()
 	return generateReport{
-		Text: r.Text, StopReason: r.Stop, PromptTokens: r.PromptTokens, GenTokens: len(r.Tokens), ForcedTokens: r.ForcedTokens, Unfinished: r.Unfinished, Tokens: append([]int32{}, r.Tokens...),
+		Text: r.Text, StopReason: r.Stop, PromptTokens: r.PromptTokens, CachedTokens: r.CachedTokens, GenTokens: len(r.Tokens), ForcedTokens: r.ForcedTokens, Unfinished: r.Unfinished, Tokens: append([]int32{}, r.Tokens...),
 		Context: m.Context(), Seed: r.Seed, Threads: m.Threads(), ISA: runtime.ISA(), LoadSeconds: m.LoadTime().Seconds(),
 		FirstToken: r.FirstToken.Seconds(), PromptPerSecond: r.PromptSpeed(), GenPerSecond: r.DecodeSpeed(), NeuronDensity: stats.NeuronDensity,
 		ModelBytes: stats.ModelBytes, KVBytes: r.KVBytes, PeakRSSBytes: process.PeakRSS(), Residency: m.Residency(runtime.Stats{}),
@@ -47,7 +48,11 @@ func (a *app) printStats(m *runtime.Model, result *runtime.Result) {
 	r := newGenerateReport(m, result)
 	w := a.stderr
 	fmt.Fprintf(w, "load       %s, %s of weights, %s, %s\n", m.LoadTime().Round(time.Millisecond), size(r.ModelBytes), plural(r.Threads, "thread"), r.ISA)
-	fmt.Fprintf(w, "prompt     %s, %.1f tokens/s, first token after %s\n", plural(r.PromptTokens, "token"), r.PromptPerSecond,
+	held := ""
+	if result.CachedTokens > 0 {
+		held = fmt.Sprintf(" after %s from the cache", plural(result.CachedTokens, "token"))
+	}
+	fmt.Fprintf(w, "prompt     %s%s, %.1f tokens/s, first token after %s\n", plural(r.PromptTokens, "token"), held, r.PromptPerSecond,
 		result.FirstToken.Round(time.Millisecond))
 	forced := ""
 	if r.ForcedTokens > 0 {

@@ -159,6 +159,9 @@ func TestCompletion(t *testing.T) {
 		{"rm tiny O|", "Org/Model:q4_0 " + noFiles},
 		{"list M|", "Model:q4_0 " + noFiles},
 		{"quantize tiny |", files},
+		{"run tiny --kv-type |", "f16 f32 q8_0 " + noFiles},
+		{"convert --type |", "q4_0 q8_0 f16 bf16 f32 " + noFiles},
+		{"pull Org/Model --preset |", "smallest fast balanced fine precise " + noFiles},
 	} {
 		line, _ := strings.CutSuffix(tt.line, "|")
 		words := strings.Split(line, " ")

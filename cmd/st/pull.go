@@ -54,7 +54,8 @@ func (a *app) pullCommand() *cobra.Command {
 				return err
 			}
 			defer opts.Calibration.Close()
-			p := pulling{app: a, ref: ref, target: target, recipe: &recipe, opts: opts, keep: keep, json: asJSON}
+			p := pulling{app: a, ref: ref, target: target, recipe: &recipe, opts: opts, keep: keep, json: asJSON,
+				again: !changesRecipe(cmd.Flags()) && name == ""}
 			if err := p.run(cmd.Context()); err != nil {
 				return err
 			}
@@ -82,6 +83,7 @@ type pulling struct {
 	opts   convert.Options
 	keep   bool
 	json   bool
+	again  bool // what is there already will do, if the repository has nothing newer
 }
 
 func (p *pulling) run(ctx context.Context) error {
@@ -94,6 +96,9 @@ func (p *pulling) run(ctx context.Context) error {
 	view := p.newPullView(p.json)
 	result, err := pull.Model(ctx, p.ref, p.target, p.options(view))
 	view.finish()
+	if errors.Is(err, format.ErrExists) && p.again {
+		return p.keptAlready(ctx, err)
+	}
 	if err != nil {
 		return p.explain(ctx, err)
 	}

@@ -33,7 +33,7 @@ func hubWith(t *testing.T, id string) (*hubtest.Hub, *hubtest.Repo) {
 
 // TestPull: a name is enough to get a model, run it, and find it in the list.
 func TestPull(t *testing.T) {
-	hubWith(t, "Tiiny/Shakespeare")
+	_, repo := hubWith(t, "Tiiny/Shakespeare")
 	o := st("pull", "Tiiny/Shakespeare")
 	if o.code != exitOK || o.stdout != "" || !strings.Contains(o.stderr, "st run Tiiny/Shakespeare") {
 		t.Fatalf("%+v", o)
@@ -42,14 +42,25 @@ func TestPull(t *testing.T) {
 	if want := must(t, "generate", tiny(t), "-p", "ROMEO:", "-n", "8", "--seed", "1"); text != want {
 		t.Errorf("the model says %q, and converted from the disk %q", text, want)
 	}
-	if o = st("pull", "Tiiny/Shakespeare"); o.code != exitFailure || !strings.Contains(o.stderr, "exists, made of hf://Tiiny/Shakespeare at commit") || !strings.Contains(o.stderr, "--force") {
+	if o = st("pull", "Tiiny/Shakespeare"); o.code != exitOK || !strings.Contains(o.stderr, "Tiiny/Shakespeare is up to date, at commit") {
 		t.Errorf("once more: %+v", o)
+	}
+	if text := must(t, "pull", "Tiiny/Shakespeare", "--json"); !strings.Contains(text, `"up_to_date":true`) {
+		t.Errorf("once more: %s", text)
+	}
+	if o = st("pull", "Tiiny/Shakespeare", "--type", "q8_0"); o.code != exitFailure || !strings.Contains(o.stderr, "exists, made of hf://Tiiny/Shakespeare at commit") || !strings.Contains(o.stderr, "--force") {
+		t.Errorf("of another type: %+v", o)
 	}
 	must(t, "pull", "ms://Tiiny/Shakespeare", "--type", "q8_0", "--name", "bard:q8")
 	must(t, "inspect", "bard:q8")
 	out := filepath.Join(t.TempDir(), "m.stm")
 	must(t, "convert", "hf://Tiiny/Shakespeare@main", "-o", out, "--encoder", "rtn")
 	must(t, "inspect", out, "--verify")
+
+	repo.Commit(map[string]hubtest.Content{"config.json": hubtest.Bytes("{}")})
+	if o = st("pull", "Tiiny/Shakespeare"); o.code != exitFailure || !strings.Contains(o.stderr, "and the repository is at") || !strings.Contains(o.stderr, "--force") {
+		t.Errorf("of a newer commit: %+v", o)
+	}
 }
 
 // TestPullJSON: every line is an object, and the last one tells the result.
@@ -100,7 +111,7 @@ func TestPullRefused(t *testing.T) {
 		{"convert x -o m.stm --keep", "--keep is for", exitUsage, nil},
 		{"pull Tiiny/Other", "set HF_TOKEN", exitFailure, nil},
 		{"pull Tiiny/Shakespeare@v7", "after @ comes a branch", exitFailure, nil},
-		{"pull Tiiny/Shakespeare:Q4_0", "name one of them", exitFailure, nil},
+		{"pull Tiiny/Shakespeare:Q4_0", "leave :TYPE out", exitFailure, nil},
 		{"pull Tiiny/Shakespeare --encoder gptq", "--keep downloads it", exitFailure, nil},
 		{"pull ms://Tiiny/Shakespeare --keep", "HF_HUB_CACHE", exitFailure, nil},
 		{"pull Tiiny/Shakespeare", "accept the terms", exitFailure, func() { repo.Gate(true) }},

@@ -90,8 +90,9 @@ func (a *app) fail(err error) int {
 func (a *app) rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "st",
-		Short: "Convert and run SmallThinker mixture-of-experts models",
-		Long: `st converts SmallThinker checkpoints to .stm files, one self-contained file a model, and runs them on the CPU.
+		Short: "Convert and run language models on a weak machine",
+		Long: `st runs language models on the CPU, mixtures of experts above all: SmallThinker, Qwen3, Gemma 3, Gemma 3n, Phi-3 and Phi-4. It converts
+checkpoints of Hugging Face, and GGUF files, to .stm files, one self-contained file a model.
 
 Results go to standard output; progress, notes and statistics go to standard error.
 Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted.`,
@@ -139,6 +140,7 @@ Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted.`,
 		a.demoCommand(),
 		a.versionCommand(),
 	)
+	completeFlags(root)
 	root.SetHelpCommand(&cobra.Command{
 		Use:   "help [command]",
 		Short: "Help about a command",

@@ -29,7 +29,7 @@ func (a *app) serveCommand() *cobra.Command {
 	f := serveFlags{Options: server.Options{Parallel: server.DefaultParallel, Queue: server.DefaultQueue, KeepAlive: server.DefaultKeepAlive, CacheSize: server.DefaultCacheSize}}
 	cmd := &cobra.Command{
 		Use:   "serve [MODEL...]",
-		Short: "Serve models over HTTP, to clients of OpenAI's API",
+		Short: "Serve models over HTTP, to clients of OpenAI, Ollama and Anthropic",
 		Long:  help("serve"),
 		Example: `  st serve
   st serve small.stm
@@ -94,8 +94,12 @@ func (a *app) serve(ctx context.Context, names []string, f *serveFlags) (err err
 	if len(all) == 0 {
 		a.note("no models in %s yet: st pull ORG/NAME fetches one, and so do clients of Ollama", f.Store.Dir())
 	}
+	width := 24
 	for _, m := range all {
-		fmt.Fprintf(a.stdout, "%-24s %s; %s of memory, or as little as %s\n", m.Name, size(m.Size), size(m.Needed), size(m.Smallest))
+		width = max(width, len(m.Name))
+	}
+	for _, m := range all {
+		fmt.Fprintf(a.stdout, "%-*s %s; %s of memory, or as little as %s\n", width, m.Name, size(m.Size), size(m.Needed), size(m.Smallest))
 	}
 	fmt.Fprintf(a.stdout, "listening on http://%s\n", l.Addr())
 	// The first Ctrl-C lets requests come to their end, the second ends them.

@@ -20,6 +20,8 @@ var (
 	ErrNoModel = errors.New("has no weights that can be read")
 	// ErrQuant is about a type of GGUF files that the repository has not, or that several of its files have.
 	ErrQuant = errors.New("has no one GGUF file of that type")
+	// ErrNoGGUF is about a type of GGUF files that is asked of a repository which has none of any type.
+	ErrNoGGUF = errors.New("has no GGUF files, of which :TYPE would choose one")
 	// ErrKeepFirst is about weights that cannot be converted while they come.
 	ErrKeepFirst = errors.New("has to be downloaded before it is converted")
 	// ErrDisk is about a disk that has too little room.
@@ -82,6 +84,9 @@ func choose(repo *hub.Repository, opts *convert.Options) (file string, same bool
 			return "", false, fmt.Errorf("%s %w: neither .safetensors nor .gguf", repo.ID, ErrNoModel)
 		}
 	}
+	if len(all) == 0 {
+		return "", false, fmt.Errorf("%s %w", repo.ID, ErrNoGGUF)
+	}
 	wanted := strings.ToUpper(opts.Type.String())
 	if repo.Ref.Quant != "" {
 		wanted = strings.ToUpper(repo.Ref.Quant)
@@ -132,9 +137,6 @@ func quants(all []ggufChoice) string {
 		if !slices.Contains(names, name) {
 			names = append(names, name)
 		}
-	}
-	if len(names) == 0 {
-		return "no GGUF files"
 	}
 	slices.Sort(names)
 	if more := len(names) - 24; more > 0 {

@@ -34,6 +34,7 @@ func TestChoose(t *testing.T) {
 		{unsloth, "BF16", quant.Q4_0, "BF16/Qwen3-30B-A3B-BF16-00001-of-00002.gguf", false, nil},
 		{"model.safetensors a-Q4_0.gguf", "", quant.Q4_0, "", false, nil},
 		{"model.safetensors a-Q4_0.gguf", "Q4_0", quant.Q4_0, "a-Q4_0.gguf", true, nil},
+		{"model.safetensors config.json", "Q4_0", quant.Q4_0, "", false, ErrNoGGUF},
 		{"a-Q4_0.gguf b-Q4_0.gguf", "Q4_0", quant.Q4_0, "", false, ErrQuant},
 		{"a-Q4_0.gguf b-Q4_0.gguf", "b-Q4_0", quant.Q4_0, "b-Q4_0.gguf", true, nil},
 		{"model.gguf", "", quant.Q4_0, "model.gguf", false, nil},

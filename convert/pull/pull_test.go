@@ -411,7 +411,7 @@ func TestRefused(t *testing.T) {
 		{"no repository", "Tiiny/Other", func(*hubtest.Hub, *hubtest.Repo, *pull.Options) {}, hub.ErrNotFound},
 		{"no revision", name + "@v9", func(*hubtest.Hub, *hubtest.Repo, *pull.Options) {}, hub.ErrRevision},
 		{"gated", name, func(_ *hubtest.Hub, r *hubtest.Repo, _ *pull.Options) { r.Gate(true) }, hub.ErrGated},
-		{"no such type", name + ":Q4_K_M", func(*hubtest.Hub, *hubtest.Repo, *pull.Options) {}, pull.ErrQuant},
+		{"no such type", name + ":Q4_K_M", func(*hubtest.Hub, *hubtest.Repo, *pull.Options) {}, pull.ErrNoGGUF},
 		{"no weights", name, func(_ *hubtest.Hub, r *hubtest.Repo, _ *pull.Options) {
 			r.Commit(map[string]hubtest.Content{"config.json": hubtest.Bytes("{}")})
 		}, pull.ErrNoModel},

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/pflag"
+
+	"st/convert/hub"
+	"st/convert/pull"
+	"st/format"
+)
+
+// changesRecipe reports whether flags say what the model is to be made like, or that it is to be made anew.
+func changesRecipe(flags *pflag.FlagSet) bool {
+	return changedFlag(flags, "type", "attn", "experts", "down", "embed", "lm-head", "preset", "encoder", "calibration", "memory", "force", "keep") != ""
+}
+
+// upToDate is the last line of st pull --json about a model that was there.
+type upToDate struct {
+	Stage      pull.Stage `json:"stage"` // done
+	Repository string     `json:"repository"`
+	Commit     string     `json:"commit"`
+	Downloaded int64      `json:"downloaded_bytes"` // 0
+	Output     string     `json:"output"`
+	UpToDate   bool       `json:"up_to_date"`
+}
+
+// keptAlready ends a pull of a model that exists: well, if it was made of the commit that the repository has now. A script may pull what it needs each
+// time it runs.
+func (p *pulling) keptAlready(ctx context.Context, exists error) error {
+	r, err := format.Open(p.target)
+	if err != nil {
+		return exists
+	}
+	defer r.Close()
+	from, commit := r.Provenance.General["repository"], r.Provenance.General["commit"]
+	config := hub.FromEnvironment()
+	config.UserAgent = p.opts.Tool
+	client := hub.New(config)
+	if commit == "" || client.Offline() {
+		return p.explain(ctx, exists)
+	}
+	repo, err := client.Open(ctx, p.ref)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s is kept, and whether there is a newer one cannot be told: %w", keptName(p.ref), err)
+	case from != p.ref.Service.String()+"://"+repo.ID:
+		return p.explain(ctx, exists)
+	case commit != repo.Commit:
+		return fmt.Errorf("%w, made of %s at commit %.12s, and the repository is at %.12s now", exists, from, commit, repo.Commit)
+	}
+	p.note("%s is up to date, at commit %.12s", keptName(p.ref), commit)
+	if !p.json {
+		return nil
+	}
+	return p.printJSON(upToDate{Stage: pull.Done, Repository: repo.ID, Commit: commit, Output: p.target, UpToDate: true})
+}
