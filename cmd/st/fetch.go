@@ -24,8 +24,7 @@ func parseRepository(text string) (hub.Ref, error) {
 	for _, host := range []string{"https://", "hf.co/", "huggingface.co/"} {
 		text = strings.TrimPrefix(text, host)
 	}
-	ref, err := hub.ParseRef(strings.TrimSuffix(text, ":latest"))
-	return ref, err
+	return hub.ParseRef(strings.TrimSuffix(text, ":latest"))
 }
 
 // fetch pulls a model into a file of the store, in the types that st pull chooses by default.

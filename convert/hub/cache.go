@@ -45,7 +45,7 @@ func (r *Repository) Cached(f *File) (path string, ok bool) {
 	return "", false
 }
 
-// OpenCached opens a repository by what the cache has of it, and asks nobody. Files have no hashes then; Dir is where they are.
+// OpenCached opens a repository from the cache, without a request, and returns the directory of its files. They have no hashes.
 func (c *Client) OpenCached(ref Ref) (r *Repository, dir string, err error) {
 	folder := c.folder(ref, ref.ID())
 	if folder == "" {
@@ -84,8 +84,8 @@ func (c *Client) OpenCached(ref Ref) (r *Repository, dir string, err error) {
 // ErrNoCache is about a configuration without a folder for downloads, or a service that has none.
 var ErrNoCache = errors.New("there is no folder to keep downloads in")
 
-// Keep brings files into the cache, where they are not there yet, and returns the folder of the snapshot that has them. Parts of files that an
-// interrupted run left are gone on with. progress, if not nil, is told how many bytes came, or were there.
+// Keep downloads files into the cache, unless they are there, and returns the directory of the snapshot that has them. It continues the parts of
+// files that an interrupted run left. progress, if not nil, is called with the number of bytes that came or were there.
 func (r *Repository) Keep(ctx context.Context, files []*File, progress func(f *File, bytes int64)) (dir string, err error) {
 	folder := r.client.folder(r.Ref, r.ID)
 	if folder == "" {
@@ -100,7 +100,7 @@ func (r *Repository) Keep(ctx context.Context, files []*File, progress func(f *F
 			return "", err
 		}
 	}
-	// The revision stands for the commit when all of it is there.
+	// The revision is recorded last, when all files of the commit are there.
 	if revision := orElse(r.Ref.Revision, defaultRevision); revision != r.Commit {
 		ref := filepath.Join(folder, "refs", filepath.FromSlash(revision))
 		if err := writeRef(ref, r.Commit); err != nil {
@@ -126,7 +126,11 @@ func writeRef(path, commit string) error {
 
 // keep brings one file.
 func (r *Repository) keep(ctx context.Context, folder, dir string, f *File, progress func(*File, int64)) error {
-	pointer := filepath.Join(dir, filepath.FromSlash(f.Path))
+	name := filepath.FromSlash(f.Path)
+	if !filepath.IsLocal(name) || f.ETag() == "" {
+		return fmt.Errorf("%s: %w: a file of this name or without a hash cannot be kept", r.Name(f), ErrProtocol)
+	}
+	pointer := filepath.Join(dir, name)
 	if info, err := os.Stat(pointer); err == nil && info.Size() == f.Size {
 		progress(f, f.Size)
 		return nil
@@ -215,7 +219,7 @@ func (r *Repository) download(ctx context.Context, f *File, blob string, progres
 		s.Release(p)
 	}
 	if err := hasher.Check(r.Name(f)); err != nil {
-		os.Remove(path) // so that the next run begins anew
+		os.Remove(path) // so that the next run starts from the beginning
 		return err
 	}
 	if err := errors.Join(out.Truncate(f.Size), out.Sync(), out.Close()); err != nil {

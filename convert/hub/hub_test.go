@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -353,5 +354,32 @@ func TestRequests(t *testing.T) {
 	}
 	if s := fmt.Sprint(got); strings.Contains(s, "/raw/") {
 		t.Error(s)
+	}
+}
+
+// answers is a transport on which every request gets the same document.
+type answers string
+
+func (a answers) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(string(a))), Request: r}, nil
+}
+
+// TestHostileListing: paths and hashes become names of files in the cache, so none may lead out of it.
+func TestHostileListing(t *testing.T) {
+	for _, file := range []string{
+		`"path": "../config.json", "oid": "0123456789012345678901234567890123456789"`,
+		`"path": "/etc/passwd", "oid": "0123456789012345678901234567890123456789"`,
+		`"path": "a\\b", "oid": "0123456789012345678901234567890123456789"`,
+		`"path": "config.json", "oid": "../../../config"`,
+		`"path": "config.json", "lfs": {"oid": "sha256:../../../config", "size": 1}`,
+	} {
+		c := hub.New(hub.Config{Transport: answers(`[{"type": "file", "size": 1, ` + file + `}]`)})
+		ref := hub.Ref{Org: "Tiiny", Name: "Test", Revision: strings.Repeat("a", 40)}
+		if _, err := c.Open(t.Context(), ref); !errors.Is(err, hub.ErrProtocol) {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+	if _, err := hub.New(hub.Config{}).Restore(hub.Ref{Org: "Tiiny", Name: "Test"}, "../..", strings.Repeat("a", 40), nil); !errors.Is(err, hub.ErrProtocol) {
+		t.Errorf("a repository of the name ../..: %v", err)
 	}
 }

@@ -81,7 +81,7 @@ func (huggingFace) list(ctx context.Context, c *Client, r *Repository, revision 
 			return err
 		}
 		if _, rest, ok := strings.Cut(from.Path, "/api/models/"); ok {
-			if id, _, ok := strings.Cut(rest, "/tree/"); ok && strings.Count(id, "/") == 1 {
+			if id, _, ok := strings.Cut(rest, "/tree/"); ok && isID(id) {
 				r.ID = id
 			}
 		}

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"math"
 	"testing"
 	"time"
 )
@@ -39,6 +40,18 @@ func TestPace(t *testing.T) {
 		}
 		if slow.limit != p.limit {
 			t.Errorf("%s: %d requests, and %d after rounds that tell nothing", tt.name, p.limit, slow.limit)
+		}
+	}
+}
+
+// TestWait: no wait is longer than the configuration allows, whatever the server asks for, and none is negative.
+func TestWait(t *testing.T) {
+	c := New(Config{FirstWait: time.Millisecond, LongestWait: time.Minute})
+	for _, asked := range []time.Duration{0, time.Second, time.Hour, math.MaxInt64} {
+		for failed := 1; failed < 100; failed += 7 {
+			if d := c.wait(failed, &errAgain{ErrUnreachable, asked}); d < min(asked, time.Minute) || d > time.Minute {
+				t.Errorf("after %d failures, asked for %s: %s", failed, asked, d)
+			}
 		}
 	}
 }

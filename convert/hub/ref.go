@@ -33,7 +33,7 @@ type Ref struct {
 // part is what an organisation or a repository may be called: as huggingface_hub's validate_repo_id has it.
 var part = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}$`)
 
-// revision is what Git calls branches, tags and commits, without what a URL or a path takes amiss.
+// revision is the name of a Git branch, tag or commit, without characters that have a meaning in a URL or a path.
 var revision = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_./+-]{0,199}$`)
 
 // quant is the part of a GGUF file's name that tells its type.
@@ -51,11 +51,8 @@ func ParseRef(text string) (Ref, error) {
 	bad := func(what string) (Ref, error) { return Ref{}, fmt.Errorf("%q %w: %s", text, ErrRef, what) }
 	rest, rev, hasRev := strings.Cut(rest, "@")
 	rest, q, hasQuant := strings.Cut(rest, ":")
-	org, name, ok := strings.Cut(rest, "/")
-	for _, p := range []string{org, name} {
-		if !ok || !part.MatchString(p) || strings.Contains(p, "..") || strings.HasSuffix(p, ".git") {
-			return bad("it must be ORG/NAME, as SmallThinker's is Tiiny/SmallThinker-4BA0.6B-Instruct")
-		}
+	if !isID(rest) {
+		return bad("it must be ORG/NAME, as SmallThinker's is Tiiny/SmallThinker-4BA0.6B-Instruct")
 	}
 	if hasQuant && !quant.MatchString(q) {
 		return bad("what follows the colon is the type of a GGUF file, such as Q4_0")
@@ -63,8 +60,19 @@ func ParseRef(text string) (Ref, error) {
 	if hasRev && (!revision.MatchString(rev) || strings.Contains(rev, "..") || strings.HasSuffix(rev, "/")) {
 		return bad("what follows @ is a branch, a tag or a commit")
 	}
-	r.Org, r.Name, r.Quant, r.Revision = org, name, q, rev
+	r.Org, r.Name, _ = strings.Cut(rest, "/")
+	r.Quant, r.Revision = q, rev
 	return r, nil
+}
+
+func isPart(s string) bool {
+	return part.MatchString(s) && !strings.Contains(s, "..") && !strings.HasSuffix(s, ".git")
+}
+
+// isID reports whether a text is ORG/NAME.
+func isID(text string) bool {
+	org, name, ok := strings.Cut(text, "/")
+	return ok && isPart(org) && isPart(name)
 }
 
 // IsRef reports whether a text names a repository, with a scheme or without. A path may look the same: "models/tiny" does.

@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -79,7 +80,7 @@ func (c *Client) Open(ctx context.Context, ref Ref) (*Repository, error) {
 	return r, r.attach(ref, c, p)
 }
 
-// Restore returns a repository that was open before, by what was kept of it. It asks nobody.
+// Restore returns a repository that was open before, from what was kept of it. It makes no request.
 func (c *Client) Restore(ref Ref, id, commit string, files []File) (*Repository, error) {
 	r := &Repository{ID: id, Commit: commit, Files: files}
 	p := protocol(huggingFace{})
@@ -89,9 +90,22 @@ func (c *Client) Restore(ref Ref, id, commit string, files []File) (*Repository,
 	return r, r.attach(ref, c, p)
 }
 
+// What a service may name a file by: SHA-256, and Git's SHA-1 or SHA-256. The cache makes file names of them.
+var (
+	sha256Hash = regexp.MustCompile(`^[0-9a-fA-F]{64}$`)
+	gitHash    = regexp.MustCompile(`^([0-9a-fA-F]{40}|[0-9a-fA-F]{64})$`)
+)
+
+// attach completes a repository that was opened. Names that could lead out of the cache's folder are an error.
 func (r *Repository) attach(ref Ref, c *Client, p protocol) error {
 	r.Ref, r.client, r.protocol, r.places = ref, c, p, map[string]*place{}
+	if !isID(r.ID) {
+		return fmt.Errorf("%s: %w: it calls the repository %q", ref, ErrProtocol, r.ID)
+	}
 	for _, f := range r.Files {
+		if f.SHA256 != "" && !sha256Hash.MatchString(f.SHA256) || f.Blob != "" && !gitHash.MatchString(f.Blob) {
+			return fmt.Errorf("%s: %w: it lists the file %q with the hash %q", ref, ErrProtocol, f.Path, f.ETag())
+		}
 		if !fs.ValidPath(f.Path) || strings.ContainsAny(f.Path, "\\\x00") || f.Size < 0 {
 			return fmt.Errorf("%s: %w: it lists a file %q of %d bytes", ref, ErrProtocol, f.Path, f.Size)
 		}
@@ -139,7 +153,8 @@ func (r *Repository) ReadFile(ctx context.Context, path string, limit int64) ([]
 	}
 }
 
-// Fetch fills dst with the file's bytes from off on, whatever it takes: parts that came are kept when a request breaks. They are not checked.
+// Fetch fills dst with the file's bytes from off on. When a request breaks, the bytes that came are kept and the rest is asked for again. The bytes
+// are not checked against the file's hash.
 func (r *Repository) Fetch(ctx context.Context, f *File, off int64, dst []byte) error {
 	return r.fetch(ctx, f, off, dst, func(int) {}, func() {})
 }
@@ -291,7 +306,7 @@ func (r *Repository) forget(f *File) {
 	}
 }
 
-// Hasher computes a file's hashes. Its state can be kept and gone on with.
+// Hasher computes a file's hashes. Its state can be saved, so that another process continues.
 type Hasher struct {
 	file   *File
 	done   int64
@@ -319,7 +334,7 @@ func (h *Hasher) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// HashState is that of a Hasher in the midst of a file.
+// HashState is the state of a Hasher after a part of a file.
 type HashState struct {
 	Done   int64  `json:"done"`
 	SHA256 []byte `json:"sha256"`
@@ -336,7 +351,7 @@ func (h *Hasher) State() HashState {
 	return s
 }
 
-// NewHasherAt goes on in the midst of a file.
+// NewHasherAt returns a Hasher that goes on from a state.
 func NewHasherAt(f *File, s HashState) (*Hasher, error) {
 	h := NewHasher(f)
 	h.done = s.Done

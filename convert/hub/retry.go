@@ -74,7 +74,8 @@ func (c *Client) wait(failed int, err error) time.Duration {
 	d := min(c.config.FirstWait<<min(failed-1, 16), longestOwnWait, c.config.LongestWait)
 	d -= time.Duration(rand.Int64N(int64(d)/2 + 1))
 	if again, ok := errors.AsType[*errAgain](err); ok && again.wait > 0 {
-		d = again.wait + time.Duration(rand.Int64N(int64(again.wait)/8+1))
+		d = min(again.wait, c.config.LongestWait) // a date far away would overflow the sum below
+		d += time.Duration(rand.Int64N(int64(d)/8 + 1))
 	}
 	return min(d, c.config.LongestWait)
 }

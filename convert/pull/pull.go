@@ -124,7 +124,7 @@ func (p *pull) note(format string, args ...any) {
 	}
 }
 
-// run takes the road that there is.
+// run downloads first and converts then, or does both at once.
 func (p *pull) run(ctx context.Context) (*Result, error) {
 	p.report.stage(Resolving)
 	if p.Client.Offline() || p.Keep {

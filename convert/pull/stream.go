@@ -74,21 +74,21 @@ func (p *pull) pinned(ctx context.Context, repo *hub.Repository, old *journal) (
 		return repo, old
 	}
 	restored, err := p.Client.Restore(p.ref, old.header.ID, old.header.Commit, old.header.Files)
-	if err == nil {
-		for i := range restored.Files { // is it still there?
-			if f := &restored.Files[i]; f.Size > 0 {
-				err = restored.Fetch(ctx, f, 0, make([]byte, 1))
-				break
-			}
+	if err != nil {
+		p.note("the journal of an interrupted run cannot be used: it is begun anew")
+		old.close()
+		return repo, nil
+	}
+	for i := range restored.Files { // is it still there?
+		if f := &restored.Files[i]; f.Size > 0 {
+			err = restored.Fetch(ctx, f, 0, make([]byte, 1))
+			break
 		}
 	}
 	if isGone(err) {
 		p.note("the commit %.12s that an interrupted run began with is gone: it is begun anew with %.12s", old.header.Commit, repo.Commit)
 		old.close()
 		return repo, nil
-	}
-	if restored == nil {
-		return repo, old
 	}
 	p.note("%s was changed: the interrupted run goes on with commit %.12s, which it began with; %.12s is newer", repo.ID, old.header.Commit, repo.Commit)
 	return restored, old

@@ -7,7 +7,7 @@
 //
 //	pagecache.Prefer(mapped)                        // faults bring large pieces
 //	if share, ok := pagecache.Share(mapped); ok && share < 0.75 {
-//		err := pagecache.Forget(f)                  // small pieces leave memory
+//		err := pagecache.Forget(f, 0, size)         // small pieces leave memory
 //		err = pagecache.Read(ctx, f, 0, size)       // large ones come
 //	}
 //

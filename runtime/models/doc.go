@@ -12,8 +12,9 @@
 //
 // # Names
 //
-// A name is ORG/MODEL:TAG, as Hugging Face and Ollama have it: Tiiny/SmallThinker-4BA0.6B-Instruct:q4_0. ORG and TAG may be absent; the tag "latest" is none. Letters
-// differ in no more than case from those of a kept model, and what the name leaves out is completed, if one model alone fits: see [Match].
+// A name is ORG/MODEL:TAG, as on Hugging Face and in Ollama: Tiiny/SmallThinker-4BA0.6B-Instruct:q4_0. ORG and TAG are optional, and the tag "latest"
+// is the same as no tag. A name finds a model regardless of the case of letters, and without its organisation or its tag, if exactly one model fits:
+// see [Match].
 //
 // # Files
 //

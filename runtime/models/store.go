@@ -170,7 +170,7 @@ func (s *Store) NameOf(path string) (n Name, ok bool) {
 		return n, false
 	}
 	org, file := filepath.Split(rel)
-	e, ok := s.entry(filepath.Clean(org + "/")[:max(0, len(org)-1)], file)
+	e, ok := s.entry(strings.TrimSuffix(org, string(filepath.Separator)), file)
 	return e.Name, ok && !e.Partial
 }
 

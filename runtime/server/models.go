@@ -335,7 +335,7 @@ func (sv *served) stopTimer() {
 func (m *models) startTimer(sv *served, after time.Duration) {
 	sv.stopTimer()
 	switch {
-	case after < 0:
+	case after < 0, m.closed: // close has unloaded all models
 		return
 	case after == 0:
 		m.unload(sv, "its request said so")
