@@ -16,6 +16,11 @@ type chatNote struct {
 	Breaks []int  `json:"breaks,omitempty"`
 }
 
+// valid reports whether the breaks ascend and lie within the text, as the tokenizer needs them: a file may come from anywhere.
+func (n *chatNote) valid() bool {
+	return slices.IsSorted(n.Breaks) && (len(n.Breaks) == 0 || n.Breaks[0] >= 0 && n.Breaks[len(n.Breaks)-1] <= len(n.Text))
+}
+
 // Save writes the conversation with its KV cache to a file, which [Model.LoadChat] reads. The file is complete or not there, and an older one is
 // replaced. A chat that answers gives [ErrBusy].
 func (c *Chat) Save(path string) error {
@@ -42,7 +47,7 @@ func (m *Model) LoadChat(ctx context.Context, path string, opts ...ChatOption) (
 		return nil, err
 	}
 	var note chatNote
-	if err := json.Unmarshal(s.Note, &note); err != nil {
+	if err := json.Unmarshal(s.Note, &note); err != nil || !note.valid() {
 		q.Close()
 		return nil, fmt.Errorf("%s %w: there is no conversation in it", path, ErrSnapshotCorrupt)
 	}

@@ -83,6 +83,9 @@ func (m *Model) snapshotHead(tokens []int32, note json.RawMessage) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
+	if len(text) > snapshotHeaderMost {
+		return nil, fmt.Errorf("the conversation takes %d bytes in the file, more than the %d that are read again", len(text), snapshotHeaderMost)
+	}
 	head := append([]byte(snapshotMagic), binary.LittleEndian.AppendUint32(nil, uint32(len(text)))...)
 	head = append(head, text...)
 	for _, id := range tokens {

@@ -104,6 +104,25 @@ func TestSnapshotErrors(t *testing.T) {
 	}
 }
 
+// A file of a chat whose notes cannot be those of a chat is refused.
+func TestChatLoadErrors(t *testing.T) {
+	m := open(t, runtime.Options{})
+	q := sequence(t, m)
+	path := filepath.Join(t.TempDir(), "chat.seq")
+	for _, note := range []string{``, `[]`, `{"text": "abc", "breaks": [2, 1]}`, `{"text": "abc", "breaks": [-1]}`, `{"text": "abc", "breaks": [4]}`} {
+		if err := q.Save(path, []byte(note)); err != nil {
+			t.Fatal(err)
+		}
+		c, err := m.LoadChat(t.Context(), path)
+		if err == nil {
+			c.Close()
+		}
+		if !errors.Is(err, runtime.ErrSnapshotCorrupt) {
+			t.Errorf("note %q: %v", note, err)
+		}
+	}
+}
+
 // A conversation goes on where it was, with nothing run again.
 func TestChatSave(t *testing.T) {
 	m := open(t, runtime.Options{})
