@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -140,4 +141,31 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 		}
 	}
 	return 0
+}
+
+// getJSON asks for a document, and returns the answer's header and the address that it came from.
+func (c *Client) getJSON(ctx context.Context, s Service, address string, limit int64, decode func([]byte) error) (h http.Header, from *url.URL, err error) {
+	err = c.try(ctx, withoutQuery(address), func() (bool, error) {
+		resp, err := c.send(ctx, request{service: s, method: http.MethodGet, url: address, header: http.Header{"Accept": {"application/json"}}})
+		if err != nil {
+			return false, err
+		}
+		if err := c.checkStatus(resp, s, false); err != nil {
+			return false, err
+		}
+		defer resp.Body.Close()
+		data, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+		if err != nil {
+			return false, &errAgain{err: err}
+		}
+		if int64(len(data)) > limit {
+			return false, fmt.Errorf("%w: %s answers with more than %d bytes", ErrProtocol, withoutQuery(address), limit)
+		}
+		h, from = resp.Header, resp.Request.URL
+		if err := decode(data); err != nil {
+			return false, fmt.Errorf("%w: %s: %w", ErrProtocol, withoutQuery(address), err)
+		}
+		return true, nil
+	})
+	return h, from, err
 }

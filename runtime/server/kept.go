@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,8 +20,8 @@ import (
 
 const (
 	// keptLeast is how many tokens a sequence must have to be worth a file, and how many more than memory's a file must save.
-	keptLeast = 128
-	keptName  = "*.seq"
+	keptLeast  = 128
+	keptSuffix = ".seq"
 )
 
 // kept are the sequences of one model on disk: what the cache in memory had no room for, and what it had when the server ended. All models share
@@ -47,7 +48,7 @@ func openKept(m *runtime.Model, dir string, limit int64, log *slog.Logger) (*kep
 		return nil, err
 	}
 	k := &kept{model: m, dir: dir, limit: limit, log: log}
-	paths, err := filepath.Glob(filepath.Join(dir, keptName))
+	paths, err := k.paths()
 	if err != nil {
 		return nil, err
 	}
@@ -57,6 +58,17 @@ func openKept(m *runtime.Model, dir string, limit int64, log *slog.Logger) (*kep
 		}
 	}
 	return k, nil
+}
+
+// paths returns the files of all models. It is no filepath.Glob, because the directory may have a name that is a pattern.
+func (k *kept) paths() (paths []string, err error) {
+	entries, err := os.ReadDir(k.dir)
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), keptSuffix) {
+			paths = append(paths, filepath.Join(k.dir, e.Name()))
+		}
+	}
+	return paths, err
 }
 
 // take returns a sequence that shares more tokens with a prompt than some that are at hand; nil if there is none that is worth reading.
@@ -99,7 +111,7 @@ func (k *kept) put(q *runtime.Sequence) {
 		return
 	}
 	id := k.model.Fingerprint()
-	path := filepath.Join(k.dir, fmt.Sprintf("%x-%016x.seq", id[:4], hashTokens(tokens)))
+	path := filepath.Join(k.dir, fmt.Sprintf("%x-%016x%s", id[:4], hashTokens(tokens), keptSuffix))
 	if err := q.Save(path, nil); err != nil {
 		k.log.Warn("a prompt was not kept", "file", path, "error", err)
 		return
@@ -132,7 +144,7 @@ func (k *kept) bound() {
 	}
 	var files []file
 	var total int64
-	paths, _ := filepath.Glob(filepath.Join(k.dir, keptName))
+	paths, _ := k.paths()
 	for _, path := range paths {
 		if info, err := os.Stat(path); err == nil {
 			files = append(files, file{path, info})

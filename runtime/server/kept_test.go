@@ -11,14 +11,14 @@ import (
 
 // A prompt is kept from one run of the server to the next, and answered as before. What is damaged is run again.
 func TestKeptPrompts(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "kept")
+	dir := filepath.Join(t.TempDir(), "kept [a-b]") // a name that is a pattern, too
 	prompt := strings.Repeat("Thou art a man of Israel, and I am the LORD. ", 12)
 	ask := func(c *client, prompt string) completion {
 		body, _ := json.Marshal(map[string]any{"prompt": prompt, "temperature": 0, "max_tokens": 8})
 		return get[completion](t, c, "/v1/completions", string(body))
 	}
 	files := func() []string {
-		all, err := filepath.Glob(filepath.Join(dir, keptName))
+		all, err := (&kept{dir: dir}).paths()
 		if err != nil {
 			t.Fatal(err)
 		}
