@@ -36,10 +36,9 @@ func TestConvertSelfCalibrated(t *testing.T) {
 	}
 	path := func(name string) string { return filepath.Join(out, name) }
 	o := st("convert", dir, "-o", path("a.stm"), "--encoder", "gptq", "--json")
-	for _, want := range []string{"the disk needs about", "convert 2/4 text", "convert 3/4 calibrate"} {
-		if o.code != exitOK || !strings.Contains(o.stderr, want) {
-			t.Errorf("exit code %d, standard error\n%s\ndoes not contain %q", o.code, o.stderr, want)
-		}
+	// Lines of progress come with time, so a quick machine prints none.
+	if want := "the disk needs about"; o.code != exitOK || !strings.Contains(o.stderr, want) {
+		t.Errorf("exit code %d, standard error\n%s\ndoes not contain %q", o.code, o.stderr, want)
 	}
 	must(t, "quantize", dir2stm(t, dir), path("b.stm"), "--encoder", "gptq", "--memory", "64MiB", "--quiet")
 	var r convertReport
