@@ -43,7 +43,7 @@ func (a *app) listCommand() *cobra.Command {
 			if asJSON {
 				return a.printJSON(r)
 			}
-			a.printModels(r)
+			a.printModels(r, beginning)
 			return nil
 		},
 	}
@@ -108,8 +108,12 @@ func (a *app) listModels(ctx context.Context, beginning string) (*listReport, er
 	return r, nil
 }
 
-func (a *app) printModels(r *listReport) {
-	if len(r.Models) == 0 {
+func (a *app) printModels(r *listReport, beginning string) {
+	switch {
+	case len(r.Models) == 0 && beginning != "":
+		a.note("no model in %s has a name that begins with %s", r.Directory, beginning)
+		return
+	case len(r.Models) == 0:
 		a.note("no models in %s: st pull ORG/NAME fetches one", r.Directory)
 		return
 	}

@@ -172,6 +172,24 @@ func TestCompletion(t *testing.T) {
 	}
 }
 
+// A name that means one of two models does not mean the second when the first is removed.
+func TestRemoveMeansWhatThereWas(t *testing.T) {
+	dir := useStore(t)
+	for _, tag := range []string{"q4_0", "q8_0"} {
+		copyFile(t, tiny(t), filepath.Join(dir, "Org", "Model@"+tag+".stm"))
+	}
+	o := st("rm", "model:q4_0", "model", "org/model:q4_0")
+	if o.code != exitFailure || o.stdout != "deleted Org/Model:q4_0\n" || !strings.Contains(o.stderr, "give one of these names in full") {
+		t.Errorf("%+v", o)
+	}
+	if got := must(t, "list", "model"); !strings.Contains(got, "Org/Model:q8_0") {
+		t.Errorf("what is left: %s", got)
+	}
+	if o := st("list", "bert"); o.code != exitOK || o.stdout != "" || !strings.Contains(o.stderr, "begins with bert") {
+		t.Errorf("%+v", o)
+	}
+}
+
 // What st list --json prints is one object whatever is kept.
 func TestListIsEmptyArray(t *testing.T) {
 	useStore(t)

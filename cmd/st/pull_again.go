@@ -50,7 +50,7 @@ func (p *pulling) keptAlready(ctx context.Context, exists error) error {
 	case commit != repo.Commit:
 		return fmt.Errorf("%w, made of %s at commit %.12s, and the repository is at %.12s now", exists, from, commit, repo.Commit)
 	}
-	p.note("%s is up to date, at commit %.12s", keptName(p.ref), commit)
+	p.note("nothing to do: it is there already, at the repository's present commit %.12s", commit)
 	if !p.json {
 		return nil
 	}

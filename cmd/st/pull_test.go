@@ -42,7 +42,7 @@ func TestPull(t *testing.T) {
 	if want := must(t, "generate", tiny(t), "-p", "ROMEO:", "-n", "8", "--seed", "1"); text != want {
 		t.Errorf("the model says %q, and converted from the disk %q", text, want)
 	}
-	if o = st("pull", "Tiiny/Shakespeare"); o.code != exitOK || !strings.Contains(o.stderr, "Tiiny/Shakespeare is up to date, at commit") {
+	if o = st("pull", "Tiiny/Shakespeare"); o.code != exitOK || !strings.Contains(o.stderr, "nothing to do: it is there already") {
 		t.Errorf("once more: %+v", o)
 	}
 	if text := must(t, "pull", "Tiiny/Shakespeare", "--json"); !strings.Contains(text, `"up_to_date":true`) {

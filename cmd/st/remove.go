@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -23,16 +24,11 @@ that. A model that runs goes on; Windows refuses to remove its file.`,
 			if err != nil {
 				return err
 			}
-			var failed error
-			for _, name := range args {
+			found, failed := resolveAll(store, args)
+			for _, name := range found {
 				e, err := store.Remove(name)
-				switch {
-				case err == nil:
-				case failed == nil:
-					failed = err
-					continue
-				default:
-					failed = fmt.Errorf("%w; %w", failed, err)
+				if err != nil {
+					failed = alsoFailed(failed, err)
 					continue
 				}
 				fmt.Fprintf(a.stdout, "deleted %s\n", e.Name)
@@ -41,6 +37,33 @@ that. A model that runs goes on; Windows refuses to remove its file.`,
 		},
 	}
 	return completesNames(cmd, -1)
+}
+
+// resolveAll returns the full names of the models that arguments mean, each once. All are found before the first is removed: what a short name
+// means may depend on which others there are.
+func resolveAll(store *models.Store, args []string) (found []string, failed error) {
+	all, err := store.List()
+	if err != nil {
+		return nil, err
+	}
+	names := models.Names(all)
+	for _, arg := range args {
+		i, err := models.Match(arg, names)
+		if err != nil {
+			failed = alsoFailed(failed, err)
+		} else if name := names[i].String(); !slices.Contains(found, name) {
+			found = append(found, name)
+		}
+	}
+	return found, failed
+}
+
+// alsoFailed adds an error to those before it.
+func alsoFailed(before, err error) error {
+	if before == nil {
+		return err
+	}
+	return fmt.Errorf("%w; %w", before, err)
 }
 
 // atLeastOne accepts any number of arguments but none.

@@ -88,7 +88,7 @@ func (a *app) serve(ctx context.Context, names []string, f *serveFlags) (err err
 	defer s.Close()
 	l, err := net.Listen("tcp", f.addr)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: if another server is there already, which may be Ollama's, end it or choose another address with --addr HOST:PORT", err)
 	}
 	all := s.Models()
 	if len(all) == 0 {
