@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -69,6 +70,7 @@ type served struct {
 	lastUsed time.Time
 	timer    *time.Timer // unloads it
 	load     *load       // nil: it is not being loaded
+	leaving  bool        // it is being unloaded: its memory is still taken
 }
 
 // load is one attempt to load a model, and who waits for it.
@@ -115,6 +117,8 @@ func (m *models) acquire(ctx context.Context, sv *served) (loaded bool, err erro
 			return false, &Error{Status: http.StatusNotFound, Code: "model_not_found", Param: "model", Message: fmt.Sprintf("the model %q was removed", sv.Name)}
 		case sv.load != nil:
 			return m.join(ctx, sv.load)
+		case sv.leaving:
+			m.wait(ctx)
 		case m.claim != nil && m.claim != sv:
 			m.wait(ctx)
 		case sv.model != nil:
@@ -176,7 +180,9 @@ func (m *models) loadFor(sv *served, l *load) {
 		if m.loading == sv {
 			m.loading = nil
 		}
-		sv.load = nil
+		if sv.load == l {
+			sv.load = nil
+		}
 		if sv.dropped && sv.model == nil {
 			m.forget(sv)
 		}
@@ -208,7 +214,7 @@ func (m *models) loadFor(sv *served, l *load) {
 			default:
 				// It is taken for those who wait: another model that needs the room must not drive it out before they come.
 				sv.model, sv.cache, sv.grant, sv.lastUsed, sv.users = model, c, grant, time.Now(), l.waiting
-				if sv.users == 0 {
+				if sv.load = nil; sv.users == 0 { // nobody may join any more
 					m.idle(sv, m.opts.KeepAlive)
 				}
 			}
@@ -224,10 +230,10 @@ func (m *models) loadFor(sv *served, l *load) {
 	}
 }
 
-// others returns the memory that the loaded models may take, and how many they are.
+// others returns the memory that the loaded models may take, those that are being unloaded included, and how many they are.
 func (m *models) others() (bytes int64, n int) {
 	for _, sv := range m.all() {
-		if sv.model != nil {
+		if sv.model != nil || sv.leaving {
 			bytes, n = bytes+sv.grant, n+1
 		}
 	}
@@ -290,14 +296,23 @@ func (m *models) leastUsed() (least *served) {
 	return least
 }
 
-// unload gives an idle model's memory back.
+// unload gives an idle model's memory back. m.mu is released meanwhile, because prompts may be written to disk: other models go on.
 func (m *models) unload(sv *served, why string) {
 	sv.stopTimer()
-	sv.cache.close()
-	if err := sv.model.Close(); err != nil {
+	model, cache := sv.model, sv.cache
+	sv.model, sv.cache, sv.leaving = nil, nil, true
+	m.change()
+	m.mu.Unlock()
+	cache.close()
+	err := model.Close()
+	m.mu.Lock()
+	sv.leaving, sv.grant = false, 0
+	if sv.dropped {
+		m.forget(sv)
+	}
+	if err != nil {
 		m.opts.Logger.Error("a model was not closed well", "model", sv.Name, "error", err)
 	}
-	sv.model, sv.cache, sv.grant = nil, nil, 0
 	m.opts.Logger.Info("unloaded a model", "model", sv.Name, "because", why)
 	m.change()
 }
@@ -318,7 +333,6 @@ func (m *models) release(sv *served, keepAlive time.Duration) {
 func (m *models) idle(sv *served, keepAlive time.Duration) {
 	if sv.dropped && !m.closed {
 		m.unload(sv, "it was removed")
-		m.forget(sv)
 		return
 	}
 	m.startTimer(sv, keepAlive)
@@ -358,7 +372,7 @@ func (m *models) close() (err error) {
 	defer m.mu.Unlock()
 	m.closed = true
 	m.change()
-	for m.loading != nil {
+	for m.loading != nil || slices.ContainsFunc(m.all(), func(sv *served) bool { return sv.leaving }) {
 		m.wait(context.Background())
 	}
 	for _, sv := range m.all() {

@@ -99,6 +99,64 @@ func TestKeepAlive(t *testing.T) {
 	}
 }
 
+// While the prompts of a model that leaves are written to disk, other models answer, and a request for the model waits for its memory.
+func TestUnloadBesideOthers(t *testing.T) {
+	var c *client
+	c = start(t, Options{Models: []string{modelPath, otherPath}, CacheDir: t.TempDir(), KeepAlive: -1, Loaded: func(*runtime.Model) {
+		c.models.mu.Lock()
+		defer c.models.mu.Unlock()
+		if c.models.loading.leaving {
+			t.Error("a model is loaded that has not left yet")
+		}
+	}})
+	hold := func(name string) *job {
+		j, err := c.begin(t.Context(), name, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return j
+	}
+	j := hold("tiny")
+	for _, err := range j.generate(t.Context(), make([]int32, keptLeast), runtime.Generate{MaxTokens: 1}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	sv, files := j.served, j.cache.kept
+	files.mu.Lock() // the disk is slow
+	j.keepAlive = 0
+	left := make(chan struct{})
+	go func() { j.end(); close(left) }()
+	c.models.mu.Lock()
+	for !sv.leaving {
+		changed := c.models.changed
+		c.models.mu.Unlock()
+		<-changed
+		c.models.mu.Lock()
+	}
+	grant, _ := c.models.others()
+	c.models.mu.Unlock()
+	if grant == 0 {
+		t.Error("the memory of a model that leaves counts as free")
+	}
+	if c.Models()[0].Loaded {
+		t.Error("a model that leaves is listed as loaded")
+	}
+	hold("other").end()
+	var again sync.WaitGroup
+	again.Go(func() {
+		j, err := c.begin(t.Context(), "tiny", nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		j.end()
+	})
+	files.mu.Unlock()
+	<-left
+	again.Wait()
+}
+
 // Models that do not fit in the memory together take turns: each request is answered, and never are two of them loaded.
 func TestModelsTakeTurns(t *testing.T) {
 	var c *client

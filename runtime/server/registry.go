@@ -104,7 +104,7 @@ func (m *models) drop(sv *served) {
 	}
 	sv.dropped = true
 	switch {
-	case sv.load != nil, sv.users > 0:
+	case sv.load != nil, sv.users > 0, sv.leaving:
 		m.dropped = append(m.dropped, sv)
 	case sv.model != nil && !m.closed:
 		m.unload(sv, "it was removed")
