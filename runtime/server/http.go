@@ -28,6 +28,7 @@ func (s *Server) withMiddleware(next http.Handler) http.Handler {
 		r = r.WithContext(context.WithValue(r.Context(), logKey{}, entry))
 		sw := &statusWriter{ResponseWriter: w}
 		begin := time.Now()
+		limitBody(w, r)
 		defer func() {
 			if p := recover(); p != nil {
 				s.log.Error("a handler panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
@@ -140,12 +141,16 @@ const maxBody = 32 << 20
 // bodyTimeout is how long a client may take to send a body.
 const bodyTimeout = 30 * time.Second
 
+// limitBody bounds the time that a body may take, also one that no handler reads: net/http waits for the rest of it before it answers, or
+// takes the next request of the connection.
+func limitBody(w http.ResponseWriter, r *http.Request) {
+	if r.Body != nil && r.Body != http.NoBody {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)) // a writer of a test has none
+	}
+}
+
 // readBody reads the body of a request.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	c := http.NewResponseController(w)
-	if c.SetReadDeadline(time.Now().Add(bodyTimeout)) == nil {
-		defer c.SetReadDeadline(time.Time{}) // the server notices later if the client goes away
-	}
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	var large *http.MaxBytesError
 	switch {
@@ -154,6 +159,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	case err != nil:
 		return nil, &Error{Status: http.StatusBadRequest, Code: "incomplete_body", Message: "the body did not come in whole", cause: err}
 	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // the server notices later if the client goes away
 	return data, nil
 }
 

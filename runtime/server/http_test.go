@@ -206,6 +206,9 @@ func TestSlowClients(t *testing.T) {
 	}{
 		{"a header", "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n", "X-A: b\r\n", headerTimeout, ""},
 		{"a body", "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n{", " ", bodyTimeout, "incomplete_body"},
+		{"a body that stops", "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{", "", bodyTimeout, "incomplete_body"},
+		{"a body that nobody reads", "POST /nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{", "", bodyTimeout, "unknown_url"},
+		{"a body from a page that may not ask", "POST /v1/completions HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 100\r\n\r\n{", "", bodyTimeout, "host_not_allowed"},
 		{"nothing after a request", "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n", "", idleTimeout, `"ok"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -136,7 +136,7 @@ func (c *completionChoice) add(m *runtime.Model, id int32, p *runtime.Piece) {
 	l, text := c.LogProbs, tokenText(m, id)
 	l.Tokens, l.TextOffset = append(l.Tokens, text), append(l.TextOffset, c.offset)
 	if !m.Tokenizer().IsSpecial(id) || p.Prompt {
-		c.offset += utf8.RuneCountInString(m.Tokenizer().Text(id))
+		c.offset += characters(m.Tokenizer().Text(id))
 	}
 	if math.IsNaN(p.LogProb) {
 		l.TokenLogProbs, l.TopLogProbs = append(l.TokenLogProbs, nil), append(l.TopLogProbs, nil)
@@ -151,6 +151,16 @@ func (c *completionChoice) add(m *runtime.Model, id int32, p *runtime.Piece) {
 		}
 	}
 	l.TokenLogProbs, l.TopLogProbs = append(l.TokenLogProbs, new(logProb(p.LogProb))), append(l.TopLogProbs, top)
+}
+
+// characters counts the characters that begin in a token's text: one that several tokens write begins in the first of them.
+func characters(text string) (n int) {
+	for i := range len(text) {
+		if utf8.RuneStart(text[i]) {
+			n++
+		}
+	}
+	return n
 }
 
 // tokenText is the text of a token as OpenAI writes it: bytes that are no whole characters have a form of their own.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"st/runtime"
 )
@@ -249,6 +250,26 @@ func TestCompletions(t *testing.T) {
 			!strings.Contains(e.Error.Message, tt.message) {
 			t.Errorf("%s: %d, %+v", tt.body, status, e.Error)
 		}
+	}
+}
+
+// Offsets count characters, also after those that several tokens write.
+func TestTextOffsets(t *testing.T) {
+	c := start(t, Options{})
+	prompt := "日本, é \U0001F600 the king"
+	a := get[completion](t, c, "/v1/completions", `{"model": "tiny", "prompt": "`+prompt+`", "max_tokens": 0, "echo": true, "logprobs": 0}`)
+	l, text, compared := a.Choices[0].LogProbs, []rune(prompt), 0
+	for i, token := range l.Tokens {
+		if strings.HasPrefix(token, "bytes:") {
+			continue
+		}
+		compared++
+		if at, n := l.TextOffset[i], utf8.RuneCountInString(token); at+n > len(text) || string(text[at:at+n]) != token {
+			t.Errorf("token %d, %q, is not at %d", i, token, at)
+		}
+	}
+	if compared == len(l.Tokens) || compared < 3 {
+		t.Errorf("no character has several tokens: %q", l.Tokens)
 	}
 }
 
