@@ -54,6 +54,7 @@ func TestHostile(t *testing.T) {
 		{"exponential pattern", `{"type": "string", "pattern": "^(a|b)*a(a|b){30}$"}`, false},
 		{"exponential pattern with a length", `{"type": "string", "pattern": "^(a|b)*a(a|b){30}$", "maxLength": 100}`, true},
 		{"long pattern", `{"type": "string", "pattern": "^` + strings.Repeat("[a-z]?", 5000) + `$"}`, false},
+		{"too many patterns", `{"type": "object", "properties": {` + list(11_000, `"p%": {"type": "string", "pattern": "[ab]%"}`) + `}}`, true},
 		{"a million characters", `{"type": "string", "minLength": 1000, "maxLength": 1000000}`, false},
 		{"a million items", `{"type": "array", "items": {"type": "array", "maxItems": 900000}, "maxItems": 1000000}`, false},
 		{"large numbers", `{"type": "number", "minimum": 1e300, "maximum": 1e301}`, false},

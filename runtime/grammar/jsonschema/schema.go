@@ -70,6 +70,8 @@ const (
 	maxRules = 50_000
 	maxLevel = 200
 	maxWork  = 400_000 // schemas that are looked at
+
+	patternWork = 40 // what a pattern counts as: its automaton takes that much longer than a schema
 )
 
 // compile returns the grammar of what validates against all of the schemas.
@@ -136,13 +138,14 @@ type flat struct {
 
 // flatten follows references and allOf.
 func (c *compiler) flatten(a all) (f flat, err error) {
-	seen := map[element]bool{}
+	seen, open := map[element]bool{}, map[element]bool{} // open: it is being visited
 	var visit func(e element, depth int) error
 	visit = func(e element, depth int) error {
 		if seen[e] {
 			return nil
 		}
-		seen[e] = true
+		seen[e], open[e] = true, true
+		defer delete(open, e)
 		c.work++
 		switch {
 		case c.work > maxWork:
@@ -171,7 +174,7 @@ func (c *compiler) flatten(a all) (f flat, err error) {
 			if err != nil {
 				return err
 			}
-			if seen[element{to, whole}] && len(e.at.keys) == 1 {
+			if open[element{to, whole}] && len(e.at.keys) == 1 {
 				return errorf(ref, "the schema refers to itself without end")
 			}
 			if err := visit(element{to, whole}, depth+1); err != nil {

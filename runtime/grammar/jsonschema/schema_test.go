@@ -60,6 +60,8 @@ var schemaTests = []struct {
 	{"pydantic", `{"$defs": {"Color": {"enum": ["red", "blue"], "title": "Color", "type": "string"}}, "properties": {"id": {"title": "Id", "type": "integer"}, "color": {"$ref": "#/$defs/Color"},
 		"tags": {"default": [], "items": {"type": "string"}, "title": "Tags", "type": "array"}, "n": {"anyOf": [{"type": "number"}, {"type": "null"}], "default": null}}, "required": ["id", "color"], "title": "M", "type": "object"}`,
 		[]string{`{"id": 1, "color": "red"}`, `{"id": 1, "color": "blue", "tags": ["a"], "n": null}`}, []string{`{"id": 1, "color": "green"}`}},
+	{"one base by two ways", `{"$defs": {"a": {"type": "object", "properties": {"id": {"type": "integer"}}, "required": ["id"]}, "b": {"allOf": [{"$ref": "#/$defs/a"}, {"properties": {"n": {"type": "null"}}}]},
+		"c": {"allOf": [{"$ref": "#/$defs/a"}]}}, "allOf": [{"$ref": "#/$defs/b"}, {"$ref": "#/$defs/c"}, {"$ref": "#/$defs/a"}]}`, []string{`{"id": 1, "n": null}`, `{"id": 1}`}, []string{`{"n": null}`}},
 	{"zod", `{"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object", "properties": {"email": {"type": "string", "format": "email",
 		"pattern": "^(?!\\.)(?!.*\\.\\.)([A-Za-z0-9_'+\\-\\.]*)[A-Za-z0-9_+-]@([A-Za-z0-9][A-Za-z0-9\\-]*\\.)+[A-Za-z]{2,}$"}, "n": {"type": "integer", "minimum": -9007199254740991, "maximum": 9007199254740991},
 		"r": {"type": "object", "propertyNames": {"type": "string"}, "additionalProperties": {"type": "boolean"}}}, "required": ["email", "n", "r"], "additionalProperties": false}`,

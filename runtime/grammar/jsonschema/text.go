@@ -184,6 +184,9 @@ func (c *compiler) pattern(v *value) (*pattern, error) {
 	if err != nil {
 		return nil, errorf(v, "the pattern %.100q is not supported: %v", expr, err)
 	}
+	if c.work += patternWork; c.work > maxWork {
+		return nil, errorf(v, "the schema has too many patterns: more than %d", maxWork/patternWork)
+	}
 	c.patterns[v] = p
 	return p, nil
 }
