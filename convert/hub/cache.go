@@ -45,7 +45,7 @@ func (r *Repository) Cached(f *File) (path string, ok bool) {
 	return "", false
 }
 
-// OpenCached opens a repository from the cache, without a request, and returns the directory of its files. They have no hashes.
+// OpenCached opens a repository from the cache, without a request, and returns the directory of its files. They have the hashes by which they are kept.
 func (c *Client) OpenCached(ref Ref) (r *Repository, dir string, err error) {
 	folder := c.folder(ref, ref.ID())
 	if folder == "" {
@@ -71,7 +71,11 @@ func (c *Client) OpenCached(ref Ref) (r *Repository, dir string, err error) {
 		}
 		name, err := filepath.Rel(dir, path)
 		if info, e := os.Stat(path); err == nil && e == nil && info.Mode().IsRegular() {
-			r.Files = append(r.Files, File{Path: filepath.ToSlash(name), Size: info.Size()})
+			f := File{Path: filepath.ToSlash(name), Size: info.Size()}
+			if blob, e := os.Readlink(path); e == nil && gitHash.MatchString(filepath.Base(blob)) {
+				f.setETag(filepath.Base(blob))
+			}
+			r.Files = append(r.Files, f)
 		}
 		return err
 	})
@@ -87,7 +91,7 @@ var ErrNoCache = errors.New("there is no folder to keep downloads in")
 // Keep downloads files into the cache, unless they are there, and returns the directory of the snapshot that has them. It continues the parts of
 // files that an interrupted run left. progress, if not nil, is called with the number of bytes that came or were there.
 func (r *Repository) Keep(ctx context.Context, files []*File, progress func(f *File, bytes int64)) (dir string, err error) {
-	folder := r.client.folder(r.Ref, r.ID)
+	folder := r.client.folder(r.Ref, r.Ref.ID()) // a repository that was renamed is looked for under the name that it was asked for by
 	if folder == "" {
 		return "", fmt.Errorf("%s: %w", r.Ref, ErrNoCache)
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
 )
 
 // Client asks the services. It may be used by several goroutines at once.
@@ -82,6 +83,10 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	token := c.config.token(r.service)
+	if strings.ContainsFunc(token, unicode.IsControl) {
+		return nil, fmt.Errorf("%w: the one that is set has a line break in it, or another control character", ErrToken)
+	}
 	at, err := url.Parse(r.url)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrProtocol, err)
@@ -100,11 +105,17 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 		}
 		req.Header.Set("User-Agent", c.config.UserAgent)
 		req.Header.Set("Accept-Encoding", "identity")
-		if token := c.config.token(r.service); token != "" && sameOrigin(at, home) {
+		if token != "" && sameOrigin(at, home) {
 			req.Header.Set("Authorization", "Bearer "+token)
 		}
 		resp, err := c.http.Do(req)
 		if err != nil {
+			if e, ok := errors.AsType[*url.Error](err); ok {
+				e.URL = withoutQuery(e.URL)
+				if strings.Contains(e.Err.Error(), "Location header") { // which makes no sense, and is in the error
+					err = fmt.Errorf("%w: %s redirects to what is no address", ErrProtocol, e.URL)
+				}
+			}
 			err = stalledOr(ctx, err)
 			stop()
 			return nil, err
@@ -119,7 +130,7 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 		next, err := at.Parse(location)
 		switch {
 		case err != nil:
-			err = fmt.Errorf("%w: %s redirects to %q", ErrProtocol, withoutQuery(at.String()), location)
+			err = fmt.Errorf("%w: %s redirects to %q", ErrProtocol, withoutQuery(at.String()), withoutQuery(location))
 		case next.Scheme != "http" && next.Scheme != "https" || at.Scheme == "https" && next.Scheme == "http":
 			err = fmt.Errorf("%w: %s redirects to %s, which is not secure", ErrProtocol, withoutQuery(at.String()), withoutQuery(location))
 		case n == maxRedirects:

@@ -65,6 +65,8 @@ func TestRetryAfter(t *testing.T) {
 		{"Retry-After", "soon", 0},
 		{"Retry-After", "-1", 0},
 		{"RateLimit", `"api";r=0;t=55`, 55 * time.Second},
+		{"RateLimit", `"api";r=499;t=271`, 0},
+		{"RateLimit", `"api";t=9`, 9 * time.Second},
 	} {
 		h := http.Header{}
 		h.Set(tt.header, tt.value)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -27,6 +28,8 @@ var (
 	ErrOffline = errors.New("requests are switched off, and it is not in the cache")
 	// ErrHash is about bytes that are not those that the service published the hash of.
 	ErrHash = errors.New("does not have the hash that the service publishes")
+	// ErrDamaged is about a file of the cache.
+	ErrDamaged = errors.New("does not have the hash that the cache keeps it by")
 	// ErrChanged is about a file that is not what it was when the repository was opened.
 	ErrChanged = errors.New("was changed meanwhile")
 	// ErrNoRange is about a server, or a proxy before it, that sends whole files only.
@@ -65,7 +68,7 @@ func (e *statusError) again() bool {
 
 // newStatusError reads an answer of the service itself, not of a storage that it redirects to.
 func newStatusError(resp *http.Response, text string, hasToken bool) *statusError {
-	e := &statusError{status: resp.StatusCode, url: resp.Request.URL.String(), text: strings.TrimSpace(resp.Header.Get("X-Error-Message"))}
+	e := &statusError{status: resp.StatusCode, url: resp.Request.URL.String(), text: oneLine(resp.Header.Get("X-Error-Message"))}
 	if e.text == "" {
 		e.text = text
 	}
@@ -90,8 +93,12 @@ func newStatusError(resp *http.Response, text string, hasToken bool) *statusErro
 	return e
 }
 
-// withoutQuery drops what signs an address.
+// withoutQuery drops what signs an address, and a password.
 func withoutQuery(address string) string {
 	before, _, _ := strings.Cut(address, "?")
+	if u, err := url.Parse(before); err == nil && u.User != nil {
+		u.User = nil
+		return u.String()
+	}
 	return before
 }

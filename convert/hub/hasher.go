@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"context"
 	"crypto/sha1"
 	"crypto/sha256"
 	"encoding"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"os"
 	"strconv"
 	"strings"
 )
@@ -88,4 +90,42 @@ func (h *Hasher) Check(name string) error {
 		return fmt.Errorf("%s %w: %s in place of %s", name, ErrHash, got, want)
 	}
 	return nil
+}
+
+// setETag is the reverse of ETag.
+func (f *File) setETag(hash string) {
+	if len(hash) == 2*sha256.Size {
+		f.SHA256 = hash
+	} else {
+		f.Blob = hash
+	}
+}
+
+// Verify reads a file of the cache, and returns [ErrDamaged] if it is not f. One whose hash is not known is believed.
+func (f *File) Verify(ctx context.Context, path string) error {
+	if f.ETag() == "" {
+		return nil
+	}
+	in, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	h := NewHasher(f)
+	buf := make([]byte, 1<<20)
+	for {
+		n, err := in.Read(buf)
+		h.Write(buf[:n])
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err == io.EOF:
+			if h.Check(path) != nil {
+				return fmt.Errorf("%s %w", path, ErrDamaged)
+			}
+			return nil
+		case err != nil:
+			return err
+		}
+	}
 }

@@ -91,7 +91,7 @@ func (huggingFace) list(ctx context.Context, c *Client, r *Repository, revision 
 			}
 			f := File{Path: e.Path, Size: e.Size, Blob: e.OID}
 			if e.LFS != nil {
-				f.Size, f.SHA256, f.Blob = e.LFS.Size, strings.TrimPrefix(e.LFS.OID, "sha256:"), ""
+				f.Size, f.SHA256, f.Blob = e.LFS.Size, strings.ToLower(strings.TrimPrefix(e.LFS.OID, "sha256:")), ""
 			}
 			r.Files = append(r.Files, f)
 		}

@@ -9,8 +9,11 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"unicode"
 )
 
 // File is a file of a repository.
@@ -96,11 +99,15 @@ func (r *Repository) attach(ref Ref, c *Client, p protocol) error {
 	if !isID(r.ID) {
 		return fmt.Errorf("%s: %w: it calls the repository %q", ref, ErrProtocol, r.ID)
 	}
+	// What some system takes for a separator, or a terminal for a command, is in no name that a model's files have.
+	r.Files = slices.DeleteFunc(r.Files, func(f File) bool {
+		return strings.ContainsFunc(f.Path, func(c rune) bool { return c == '\\' || unicode.IsControl(c) })
+	})
 	for _, f := range r.Files {
 		if f.SHA256 != "" && !sha256Hash.MatchString(f.SHA256) || f.Blob != "" && !gitHash.MatchString(f.Blob) {
-			return fmt.Errorf("%s: %w: it lists the file %q with the hash %q", ref, ErrProtocol, f.Path, f.ETag())
+			return fmt.Errorf("%s: %w: it lists the file %q with the hash %.80q", ref, ErrProtocol, f.Path, f.ETag())
 		}
-		if !fs.ValidPath(f.Path) || strings.ContainsAny(f.Path, "\\\x00") || f.Size < 0 {
+		if !fs.ValidPath(f.Path) || f.Size < 0 {
 			return fmt.Errorf("%s: %w: it lists a file %q of %d bytes", ref, ErrProtocol, f.Path, f.Size)
 		}
 	}
@@ -240,17 +247,32 @@ func (r *Repository) checkPart(resp *http.Response, f *File, off int64) error {
 		r.forget(f)
 		return &errAgain{err: fmt.Errorf("%w: the answer to a request for a part is %d %s", ErrNoRange, resp.StatusCode, http.StatusText(resp.StatusCode))}
 	}
-	var from, to, size int64
-	if n, err := fmt.Sscanf(resp.Header.Get("Content-Range"), "bytes %d-%d/%d", &from, &to, &size); n != 3 || err != nil || from != off {
+	from, size, ok := contentRange(resp.Header.Get("Content-Range"))
+	if !ok || from != off {
 		resp.Body.Close()
 		r.forget(f)
 		return &errAgain{err: fmt.Errorf("%w: Content-Range is %q", ErrNoRange, resp.Header.Get("Content-Range"))}
 	}
-	if size != f.Size {
+	if size != f.Size && size >= 0 {
 		resp.Body.Close()
 		return r.odd(f, fmt.Errorf("%s %w: it has %d bytes, not %d", r.Name(f), ErrChanged, size, f.Size))
 	}
 	return nil
+}
+
+// contentRange reads where a part begins, and how large all of it is; -1: the server does not know (RFC 9110, section 14.4).
+func contentRange(text string) (from, size int64, ok bool) {
+	var to int64
+	part, all, _ := strings.Cut(text, "/")
+	n, err := fmt.Sscanf(part, "bytes %d-%d", &from, &to)
+	if n != 2 || err != nil {
+		return 0, 0, false
+	}
+	if all == "*" {
+		return from, -1, true
+	}
+	size, err = strconv.ParseInt(all, 10, 64)
+	return from, size, err == nil && size >= 0
 }
 
 // odd is about an answer that does not fit the file. It may be a fault of the storage, so the file is located once more before it is believed.

@@ -89,7 +89,7 @@ func permanent(err error) bool {
 	if _, ok := errors.AsType[*statusError](err); ok {
 		return true
 	}
-	for _, kind := range []error{ErrProtocol, ErrOffline, ErrEndpoint, ErrNoRange, ErrChanged, ErrHash, ErrNoFile} {
+	for _, kind := range []error{ErrProtocol, ErrOffline, ErrEndpoint, ErrNoRange, ErrChanged, ErrHash, ErrNoFile, ErrToken} {
 		if errors.Is(err, kind) {
 			return true
 		}
@@ -124,7 +124,7 @@ func oneLine(text string) string {
 }
 
 // retryAfter reads how long a server wants us to wait: Retry-After in seconds or as a date (RFC 9110, section 10.2.3), or the time that is left
-// in the Hub's RateLimit header, as in `"api";r=0;t=55`. 0: it says nothing.
+// in the Hub's RateLimit header when no requests are, as in `"api";r=0;t=55`. 0: it says nothing.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	text := strings.TrimSpace(h.Get("Retry-After"))
 	if n, err := strconv.ParseFloat(text, 64); err == nil && n >= 0 && n < 1e6 {
@@ -133,14 +133,17 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	if at, err := http.ParseTime(text); err == nil {
 		return max(0, at.Sub(now))
 	}
+	var left time.Duration
 	for part := range strings.SplitSeq(h.Get("RateLimit"), ";") {
-		if v, ok := strings.CutPrefix(strings.TrimSpace(part), "t="); ok {
-			if n, err := strconv.ParseFloat(v, 64); err == nil && n >= 0 && n < 1e6 {
-				return time.Duration(n * float64(time.Second))
-			}
+		name, v, _ := strings.Cut(strings.TrimSpace(part), "=")
+		switch n, err := strconv.ParseFloat(v, 64); {
+		case name == "r" && v != "0":
+			return 0 // there may be more requests: this is not what the answer is about
+		case name == "t" && err == nil && n >= 0 && n < 1e6:
+			left = time.Duration(n * float64(time.Second))
 		}
 	}
-	return 0
+	return left
 }
 
 // getJSON asks for a document, and returns the answer's header and the address that it came from.
