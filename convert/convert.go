@@ -41,6 +41,9 @@ type Options struct {
 	// Create makes the output file; nil makes one on disk. Tests put a full disk behind it.
 	Create func(path string) (format.OutFile, error)
 
+	// Check, if not nil, is told the files that were read, before the output gets its name, which it does not get on an error.
+	Check func(sources []format.SourceFile) error
+
 	inputs []string // files that are read
 }
 
@@ -211,6 +214,11 @@ func produce(ctx context.Context, begin time.Time, dst string, m *material, opts
 	})
 	if err := group.Wait(); err != nil {
 		return nil, interrupted(err)
+	}
+	if opts.Check != nil {
+		if err := opts.Check(sources); err != nil {
+			return nil, err
+		}
 	}
 	notes, provenance := p.provenance(m, opts, sources, nonfinite)
 	if err := w.Commit(provenance); err != nil {

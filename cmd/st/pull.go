@@ -47,7 +47,10 @@ func (a *app) pullCommand() *cobra.Command {
 				return err
 			}
 			target, err := store.Path(kept)
-			if err != nil {
+			switch {
+			case errors.Is(err, models.ErrName):
+				return usagef("%v; --name keeps the model under another one", err)
+			case err != nil:
 				return err
 			}
 			if err := recipe.set(&opts, cmd.Flags()); err != nil {
@@ -137,7 +140,7 @@ func (p *pulling) selfCalibrated(ctx context.Context) error {
 
 // explain tells what stays of a run that did not end well.
 func (p *pulling) explain(ctx context.Context, err error) error {
-	if pull.Begun(p.target) {
+	if pull.Begun(p.target) && !errors.Is(err, format.ErrExists) {
 		p.note("note: what was done is kept in %s: the same command goes on from there", p.target+pull.Suffix)
 	}
 	if errors.Is(err, format.ErrExists) && !errors.Is(err, context.Canceled) {

@@ -82,7 +82,7 @@ func Download(ctx context.Context, ref hub.Ref, opts Options) (path string, err 
 	p := newPull(ref, "", opts)
 	stop := p.report.start(opts.Progress)
 	defer stop()
-	path, _, err = p.download(ctx)
+	path, _, _, err = p.download(ctx)
 	return path, err
 }
 
@@ -99,10 +99,12 @@ type pull struct {
 	out    string
 	begin  time.Time
 	report report
+	// damaged are files that the cache has not as they are, by path.
+	damaged map[string]bool
 }
 
 func newPull(ref hub.Ref, out string, opts Options) *pull {
-	p := &pull{Options: opts, ref: ref, out: out, begin: time.Now()}
+	p := &pull{Options: opts, ref: ref, out: out, begin: time.Now(), damaged: map[string]bool{}}
 	if p.Client == nil {
 		config := hub.FromEnvironment()
 		config.Note = opts.Note
@@ -128,7 +130,7 @@ func (p *pull) note(format string, args ...any) {
 func (p *pull) run(ctx context.Context) (*Result, error) {
 	p.report.stage(Resolving)
 	if p.Client.Offline() || p.Keep {
-		path, result, err := p.download(ctx)
+		path, kept, result, err := p.download(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -136,29 +138,35 @@ func (p *pull) run(ctx context.Context) (*Result, error) {
 		opts := p.Convert
 		opts.Report, opts.Create = false, nil
 		opts.Progress = p.report.count
+		opts.Check = kept.check
 		result.Result, err = convert.Run(ctx, path, p.out, opts)
+		if isOdd(err) {
+			if damaged := kept.verify(ctx); damaged != nil {
+				err = damaged
+			}
+		}
 		return result, err
 	}
 	return p.stream(ctx)
 }
 
 // download brings what is not there, and returns where the model is.
-func (p *pull) download(ctx context.Context) (path string, result *Result, err error) {
+func (p *pull) download(ctx context.Context) (path string, have *kept, result *Result, err error) {
 	p.report.stage(Resolving)
 	repo, dir, err := p.openKept(ctx)
 	if err != nil {
-		return "", nil, err
+		return "", nil, nil, err
 	}
 	file, err := p.choose(repo)
 	if err != nil {
-		return "", nil, err
+		return "", nil, nil, err
 	}
 	result = &Result{ID: repo.ID, Commit: repo.Commit, File: file}
 	if dir == "" {
 		var before int64
 		files, err := p.needed(ctx, repo, file)
 		if err != nil {
-			return "", nil, err
+			return "", nil, nil, err
 		}
 		for _, f := range files {
 			if _, ok := repo.Cached(f); ok {
@@ -166,7 +174,7 @@ func (p *pull) download(ctx context.Context) (path string, result *Result, err e
 			}
 		}
 		if err := p.checkRoomFor(repo, files, before); err != nil {
-			return "", nil, err
+			return "", nil, nil, err
 		}
 		p.report.begin(Pulling, total(files), 0)
 		dir, err = repo.Keep(ctx, files, func(f *hub.File, n int64) {
@@ -174,11 +182,11 @@ func (p *pull) download(ctx context.Context) (path string, result *Result, err e
 			p.report.add(n)
 		})
 		if err != nil {
-			return "", nil, err
+			return "", nil, nil, err
 		}
 		result.Downloaded = total(files) - before
 	}
-	return filepath.Join(dir, filepath.FromSlash(file)), result, nil
+	return filepath.Join(dir, filepath.FromSlash(file)), &kept{repo, dir}, result, nil
 }
 
 // openKept opens the repository: offline by what the cache has, with its directory.

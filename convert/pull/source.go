@@ -30,6 +30,8 @@ type repoFiles struct {
 	ctx  context.Context
 	repo *hub.Repository
 
+	damaged map[string]bool // files that the cache has, but not as they are; nil: none
+
 	mu    sync.Mutex
 	small map[string][]byte    // files that were read whole, by path in the repository
 	heads map[string]*headFile // weight files that were opened
@@ -181,7 +183,9 @@ func (r *repoFiles) Open(p string) (checkpoint.File, error) {
 	h := r.heads[f.Path]
 	if h == nil {
 		h = &headFile{all: r, file: f}
-		h.local, _ = r.repo.Cached(f)
+		if !r.damaged[f.Path] {
+			h.local, _ = r.repo.Cached(f)
+		}
 		r.heads[f.Path] = h
 	}
 	return h, nil

@@ -44,6 +44,13 @@ func (p *pull) stream(ctx context.Context) (*Result, error) {
 			differ, old = true, nil
 			p.note("the head only begins like the embeddings: the file is begun anew, with a head of its own")
 			continue
+		case errors.Is(err, hub.ErrDamaged):
+			p.note("%v: it is downloaded instead", err)
+			old.close()
+			if old, err = openJournal(journalPath); err != nil {
+				return nil, err
+			}
+			continue
 		case err != nil && s.journal == nil:
 			err = p.withoutNothing(part, old, err)
 		}
@@ -125,12 +132,13 @@ func (s *session) run(ctx context.Context) (*Result, error) {
 		return nil, fmt.Errorf("%s has torch weights, whose parts lie in no order: the model %w", s.repo.ID, ErrKeepFirst)
 	}
 	s.files = newRepoFiles(ctx, s.repo)
+	s.files.damaged = s.damaged
 	s.stream, err = convert.OpenStream(s.files, s.files.path(file), convert.StreamOptions{Options: s.Convert, HeadsDiffer: s.differ})
 	if errors.Is(err, convert.ErrScattered) {
 		return nil, fmt.Errorf("%w: the model %w", err, ErrKeepFirst)
 	}
 	if err != nil {
-		return nil, err
+		return nil, s.orDamaged(ctx, err)
 	}
 	if s.assembly, err = s.stream.Assemble(s.part); err != nil {
 		return nil, err
@@ -154,14 +162,28 @@ func (s *session) run(ctx context.Context) (*Result, error) {
 	result.Downloaded, _ = f.stream.Received()
 	if err != nil {
 		if f.failed >= 0 { // what came of this file, and what was made of it, is worth nothing
-			err = errors.Join(err, s.drop(f.bases[f.failed]))
-		} else if errors.Is(err, convert.ErrNonFinite) || errors.Is(err, convert.ErrTooLarge) {
-			err = errors.Join(err, s.drop(f.unchecked())) // it may have been damaged on its way
+			err = errors.Join(s.orDamaged(ctx, err), s.drop(f.bases[f.failed]))
+		} else if isOdd(err) {
+			err = errors.Join(s.orDamaged(ctx, err), s.drop(f.unchecked())) // it may have been damaged on its way
 		}
 		return nil, err
 	}
 	result.Result, err = s.finish(ctx, results, f.sums)
 	return result, err
+}
+
+// orDamaged returns an error of the conversion, or [hub.ErrDamaged] if a file of the cache is the reason. That file is not used any more.
+func (s *session) orDamaged(ctx context.Context, err error) error {
+	for _, h := range s.files.heads {
+		if h.local == "" || s.damaged[h.file.Path] {
+			continue
+		}
+		if e := h.file.Verify(ctx, h.local); errors.Is(e, hub.ErrDamaged) {
+			s.damaged[h.file.Path] = true
+			return e
+		}
+	}
+	return err
 }
 
 // weights returns the weight files in their order.
