@@ -22,9 +22,10 @@ func (a *app) pullCommand() *cobra.Command {
 	var name string
 	var keep, asJSON bool
 	cmd := &cobra.Command{
-		Use:   "pull ORG/NAME[:TYPE][@REV]",
-		Short: "Fetch a model from a Hub, convert it meanwhile, and keep it by name",
-		Long:  help("pull"),
+		Use:        "pull ORG/NAME[:TYPE][@REV]",
+		SuggestFor: []string{"download", "fetch"},
+		Short:      "Fetch a model from a Hub, convert it meanwhile, and keep it by name",
+		Long:       help("pull"),
 		Example: `  st pull Tiiny/SmallThinker-4BA0.6B-Instruct
   st pull Tiiny/SmallThinker-4BA0.6B-Instruct --type q8_0 --name precise
   st pull Tiiny/SmallThinker-4BA0.6B-Instruct-GGUF:Q4_0

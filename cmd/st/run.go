@@ -5,9 +5,10 @@ import "github.com/spf13/cobra"
 func (a *app) runCommand() *cobra.Command {
 	f := generateFlags{chat: true}
 	cmd := &cobra.Command{
-		Use:   "run [MODEL [PROMPT]]",
-		Short: "Chat with a model",
-		Long:  help("run"),
+		Use:        "run [MODEL [PROMPT]]",
+		Short:      "Chat with a model",
+		SuggestFor: []string{"chat", "ask"},
+		Long:       help("run"),
 		Example: `  st run Tiiny/SmallThinker-4BA0.6B-Instruct
   st run small.stm
   st run small

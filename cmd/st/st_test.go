@@ -103,6 +103,13 @@ func TestWrongUsage(t *testing.T) {
 	}{
 		{"frobnicate", `unknown command "frobnicate"`, "st"},
 		{"convrt", "did you mean convert?", "st"},
+		{"chat small.stm", "did you mean run?", "st"},
+		{"run x --temperature 1", "unknown flag: --temperature: did you mean --temp?", "st run"},
+		{"run -m x", "a model is an argument", "st run"},
+		{"run x -p y", "the prompt is the argument after the model", "st run"},
+		{"run x -c 512", "did you mean --ctx?", "st run"},
+		{"serve --host 0.0.0.0", "did you mean --addr?", "st serve"},
+		{"bench x --host 0.0.0.0", "unknown flag: --host", "st bench"},
 		{"--frobnicate", "unknown flag: --frobnicate", "st"},
 		{"help frobnicate", `unknown command "frobnicate"`, "st help"},
 		{"completion frobnicate", "unknown command", "st completion"},
