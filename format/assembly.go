@@ -70,11 +70,15 @@ func (a *Assembly) Commit(ctx context.Context, p Provenance) error {
 		}
 	}
 	a.writeMeta(raw)
-	if err := a.writeEnd(p, raw); err != nil {
+	size, err := a.writeEnd(p, raw)
+	if err != nil {
 		return err
 	}
 	if failed != nil {
 		return failed
+	}
+	if err := a.file.Truncate(size); err != nil { // to which Bytes is near
+		return err
 	}
 	return a.file.Commit()
 }

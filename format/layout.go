@@ -87,11 +87,11 @@ func (l *layout) writeMeta(raw func(p []byte, at int64)) {
 	}
 }
 
-// writeEnd writes what is known when all records are there, with their checksums.
-func (l *layout) writeEnd(p Provenance, raw func(p []byte, at int64)) error {
+// writeEnd writes what is known when all records are there, with their checksums. It returns the size of the file.
+func (l *layout) writeEnd(p Provenance, raw func(p []byte, at int64)) (size int64, err error) {
 	text, err := json.Marshal(p)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	provenance := Section{Name: sectionProvenance, Offset: l.dataEnd(), Length: int64(len(text)),
 		Checksum: xxh3.Hash(text), flags: flagRequired}
@@ -112,5 +112,5 @@ func (l *layout) writeEnd(p Provenance, raw func(p []byte, at int64)) error {
 		sections, end = append(sections, usage), usage.end()
 	}
 	raw(encodeHeader(end, sections), 0)
-	return nil
+	return end, nil
 }

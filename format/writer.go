@@ -111,7 +111,7 @@ func (w *Writer) Commit(p Provenance) error {
 	if w.err == nil && w.current != len(w.records) {
 		w.err = fmt.Errorf("write %s: %s is incomplete", w.path, &w.records[w.current])
 	}
-	if err := w.writeEnd(p, w.raw); err != nil {
+	if _, err := w.writeEnd(p, w.raw); err != nil {
 		return err
 	}
 	if w.err == nil {
