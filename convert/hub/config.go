@@ -88,7 +88,7 @@ func configOf(getenv func(string) string, homeDir func() (string, error)) Config
 		c.ModelScope = "https://" + c.ModelScope
 	}
 	if file := path("HF_TOKEN_PATH", under(hfHome, "token")); c.HuggingFaceToken == "" && file != "" {
-		text, _ := os.ReadFile(file) // nobody has signed in
+		text, _ := os.ReadFile(file) // without the file there is no token
 		c.HuggingFaceToken = strings.TrimSpace(string(text))
 	}
 	return c

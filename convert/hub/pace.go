@@ -2,9 +2,9 @@ package hub
 
 import "time"
 
-// pace decides how many requests are made at once. It begins with few, and makes more as long as the line rewards it: the number rises by half,
-// and stays if at least rewarded more bytes come in a second; if not it falls back, and is tried again after a while, for lines change. A server
-// that says that there are too many halves it. Time in which the requests waited for whoever takes the bytes tells nothing of the line.
+// pace decides how many requests run at once. It starts with few and raises the number by half as long as throughput grows by the factor rewarded.
+// Otherwise it returns to the previous number, and tries again after settledRounds, because networks change. It halves the number when the server
+// answers that there are too many requests. Rounds in which requests waited for the reader of the bytes are not measured.
 type pace struct {
 	limit int // requests at once
 
@@ -46,7 +46,7 @@ func (p *pace) came(n int64, active int, now time.Time) (more bool) {
 	}
 	old := p.limit
 	switch {
-	case p.before > 0 && rate < rewarded*p.rate: // it was in vain
+	case p.before > 0 && rate < rewarded*p.rate: // throughput did not grow
 		p.limit, p.before, p.settled = p.before, 0, settledRounds
 	case p.settled > 0:
 		p.settled--

@@ -24,7 +24,7 @@ func (e *errAgain) Error() string { return e.err.Error() }
 func (e *errAgain) Unwrap() error { return e.err }
 
 // try calls do until it succeeds, fails for good, or has failed too often without bringing anything. do tells whether it brought bytes,
-// and marks with [errAgain] what may be tried again; errors of the network are, too.
+// and marks with [errAgain] what may be tried again. Errors of the network may be tried again, too.
 func (c *Client) try(ctx context.Context, what string, do func() (progress bool, err error)) error {
 	for failed := 0; ; {
 		progress, err := do()
@@ -94,7 +94,7 @@ func permanent(err error) bool {
 			return true
 		}
 	}
-	return strings.Contains(err.Error(), "certificate") // which does not get better
+	return strings.Contains(err.Error(), "certificate") // another attempt meets the same one
 }
 
 // checkStatus returns an error about an answer that is no success. It closes the body then.
@@ -114,7 +114,7 @@ func (c *Client) checkStatus(resp *http.Response, s Service, storage bool) error
 	return e
 }
 
-// oneLine shortens what a server says: pages say nothing.
+// oneLine makes one line of a server's text. An HTML page gives none.
 func oneLine(text string) string {
 	text = strings.Join(strings.Fields(text), " ")
 	if strings.HasPrefix(text, "<") || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == '\ufffd' }) {

@@ -1,4 +1,4 @@
-// Package pull makes an .stm file of a model on a Hub, and converts while it downloads: the checkpoint never touches the disk.
+// Package pull makes an .stm file of a model on a Hub. It converts weights during the download, so the checkpoint is never stored on the disk.
 //
 //	ref, err := hub.ParseRef("Tiiny/SmallThinker-4BA0.6B-Instruct")
 //	result, err := pull.Model(ctx, ref, "smallthinker.stm", pull.Options{
@@ -6,7 +6,11 @@
 //		Progress: func(p pull.Progress) { … },
 //	})
 //
-// The file grows under the name smallthinker.stm.part, beside a journal, smallthinker.stm.part.journal. When a run ends before it is complete,
-// for whatever reason, both stay, and the next one with the same arguments goes on: [Suffix] and [JournalSuffix] are those names. The file gets
-// its own name when every byte of the source has been checked against the hash that the Hub publishes.
+// Until it is complete the file is called smallthinker.stm.part, and a journal lies beside it, smallthinker.stm.part.journal (see [Suffix] and
+// [JournalSuffix]). A run that ends early, for any reason, leaves both, and the next run with the same arguments continues. The file gets its own
+// name when every source file has been checked against the hash that the Hub publishes.
+//
+// pull.go has the options and the choice between the two ways: keep.go downloads files into the Hub's cache first; stream.go converts during the
+// download. feed.go brings the bytes in order and hashes them, journal.go records what is done, source.go presents the repository as files to package
+// convert, choose.go chooses a checkpoint or a GGUF file, and progress.go reports.
 package pull

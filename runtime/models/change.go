@@ -81,7 +81,7 @@ func busy(path string) bool {
 // CopyOptions change how a model is copied.
 type CopyOptions struct {
 	Replace  bool                    // a model that has the new name
-	Progress func(done, total int64) // of the bytes that are copied; nil: nobody is told
+	Progress func(done, total int64) // is called with the bytes that are copied, unless it is nil
 }
 
 // Copy gives the model in a file a further name. Within the store the file gets a second name, which takes no room, if the file system has that;

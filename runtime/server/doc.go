@@ -1,4 +1,5 @@
-// Package server answers HTTP requests of OpenAI's, Ollama's and Anthropic's API with models that it loads when they are first asked for. It knows nothing of a command line.
+// Package server answers HTTP requests of OpenAI's, Ollama's and Anthropic's API. It loads a model at its first request. It knows nothing of a command
+// line.
 //
 //	s, err := server.New(server.Options{Models: []string{"4b.stm", "21b.stm"}, Memory: 8 << 30, Parallel: 4})
 //	if err != nil {
@@ -44,7 +45,8 @@
 //
 // server.go has the options, the routes and the life of a server; http.go what every request goes through: who may ask, limits, the log.
 // jobs.go has places and jobs, registry.go knows which models are served, models.go loads and unloads them within the memory, pulls.go runs
-// downloads that clients ask for, cache.go keeps sequences for requests that continue earlier ones. openai*.go, ollama*.go and anthropic*.go are
+// downloads that clients ask for, cache.go keeps sequences for requests that continue earlier ones, and kept.go keeps them on disk. choices.go runs the
+// choices of one request at the same time. openai*.go, ollama*.go and anthropic*.go are
 // the protocols, and protocols.go chooses the form of their errors. messages.go, tools.go and formats.go read what requests say of conversations,
 // of functions that the model may call, and of what answers must be like. experts.go tells what experts do, as events; package page is the web page at /.
 package server

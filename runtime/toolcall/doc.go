@@ -1,5 +1,5 @@
-// Package toolcall reads the answers of models that reason and call functions: what comes as one text is told apart into content, reasoning and
-// calls, while it streams.
+// Package toolcall reads the answers of models that reason and call functions. It separates the text, while it streams, into content, reasoning and
+// calls.
 //
 //	p := toolcall.NewParser(toolcall.Options{Form: toolcall.Hermes, Reasoning: toolcall.Think})
 //	for each piece of the answer: for _, d := range p.Push(piece) { … }
@@ -11,9 +11,9 @@
 //	{"name": "weather", "arguments": {"city": "Oslo"}}
 //	</tool_call>
 //
-// A parser works byte by byte, so how a text is cut into pieces changes nothing but the cuts of what comes out. It loses nothing: what begins like a
-// call and is none comes out as content. Once the name of a call is known, its arguments come out as they are written; whether they are JSON
-// is for the caller to see, because an answer may end in the middle of them.
+// A parser works byte by byte: the sizes of the pieces do not change the result. No text is lost: what begins like a call but is none is returned as
+// content. Arguments are returned as they are written, once the name of the call is known. The caller checks whether they are JSON, because an
+// answer may end in the middle of them.
 //
 // The package knows texts, not models. Package runtime chooses the form for a chat template.
 package toolcall

@@ -85,7 +85,7 @@ type Call struct {
 	Arguments string // JSON, if the model wrote it right and to its end
 }
 
-// Answer is an answer, told apart.
+// Answer is an answer, separated into its parts.
 type Answer struct {
 	Content, Reasoning string
 	Calls              []Call

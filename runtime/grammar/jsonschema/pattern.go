@@ -3,6 +3,7 @@ package jsonschema
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"regexp/syntax"
 	"strings"
 
@@ -50,23 +51,40 @@ func parsePattern(expr string) (*pattern, error) {
 	return p, err
 }
 
+// marks yields the indices of (, ) and | that are neither escaped nor in a class, and how many groups are open after each.
+func marks(expr string) iter.Seq2[int, int] {
+	return func(yield func(i, depth int) bool) {
+		depth, class := 0, false
+		for i := 0; i < len(expr); i++ {
+			switch c := expr[i]; {
+			case c == '\\':
+				i++
+				continue
+			case class:
+				class = c != ']'
+				continue
+			case c == '[':
+				class = true
+				continue
+			case c == '(':
+				depth++
+			case c == ')':
+				depth--
+			case c != '|':
+				continue
+			}
+			if !yield(i, depth) {
+				return
+			}
+		}
+	}
+}
+
 // closing returns the index of the ) that belongs to the ( at the beginning; −1: there is none.
 func closing(expr string) int {
-	depth, class := 0, false
-	for i := 0; i < len(expr); i++ {
-		switch c := expr[i]; {
-		case c == '\\':
-			i++
-		case class:
-			class = c != ']'
-		case c == '[':
-			class = true
-		case c == '(':
-			depth++
-		case c == ')':
-			if depth--; depth == 0 {
-				return i
-			}
+	for i, depth := range marks(expr) {
+		if expr[i] == ')' && depth == 0 {
+			return i
 		}
 	}
 	return -1
@@ -74,20 +92,8 @@ func closing(expr string) int {
 
 // alternatives reports whether there is a | outside of groups.
 func alternatives(expr string) bool {
-	depth, class := 0, false
-	for i := 0; i < len(expr); i++ {
-		switch c := expr[i]; {
-		case c == '\\':
-			i++
-		case class:
-			class = c != ']'
-		case c == '[':
-			class = true
-		case c == '(':
-			depth++
-		case c == ')':
-			depth--
-		case c == '|' && depth == 0:
+	for i, depth := range marks(expr) {
+		if expr[i] == '|' && depth == 0 {
 			return true
 		}
 	}
