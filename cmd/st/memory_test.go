@@ -80,7 +80,7 @@ func TestMemoryOfCommand(t *testing.T) {
 	need := func(args ...string) (mebibytes float64) {
 		o := st(append([]string{"calibrate", tiny(t), "--text", text, "-o", filepath.Join(t.TempDir(), "x"), "--memory", "1MiB"}, args...)...)
 		_, after, ok := strings.Cut(o.stderr, "program and tokenizer ")
-		if _, err := fmt.Sscanf(after, "%f MiB", &mebibytes); !ok || err != nil {
+		if _, err := fmt.Sscanf(after, "%fMiB", &mebibytes); !ok || err != nil {
 			t.Fatalf("%+v, %v", o, err)
 		}
 		return mebibytes

@@ -5,8 +5,6 @@ import (
 	"sort"
 	"strings"
 
-	"github.com/dustin/go-humanize"
-
 	"st/format"
 )
 
@@ -61,7 +59,7 @@ func (b *Budget) String() string {
 	}{{"dense weights", b.Dense}, {"KV cache", b.KV}, {"working memory", b.Working}, {"program and tokenizer", b.Other},
 		{"reserve", b.Reserve}, {"experts", b.SmallestExperts}, {"feed-forward layers", b.SmallestFFN}} {
 		if p.bytes > 0 {
-			parts = append(parts, fmt.Sprintf("%s %s", p.name, humanize.IBytes(uint64(p.bytes))))
+			parts = append(parts, p.name+" "+mebibytes(p.bytes))
 		}
 	}
 	return strings.Join(parts, ", ")
@@ -105,8 +103,8 @@ func (e *Engine) share(opts *Options) (*Budget, error) {
 	if !b.fits() {
 		least := *b
 		least.Reserve = least.Smallest() - b.Smallest() + b.Reserve
-		return b, fmt.Errorf("%w: %s; this model needs %s with a context of %s (%s)", ErrMemory, humanize.IBytes(uint64(b.Total)),
-			mebibytes(least.Smallest()), humanize.Comma(int64(e.context)), &least)
+		return b, fmt.Errorf("%w: %s; this model needs %s with a context of %d (%s)", ErrMemory, mebibytes(b.Total), mebibytes(least.Smallest()),
+			e.context, &least)
 	}
 	if slot > 0 {
 		b.Experts = min((b.Total-b.fixed())/slot, int64(c.ExpertCount())) * slot
