@@ -132,6 +132,9 @@ func (q *anthropicPrompt) conversation() (messages []runtime.Message, prefill st
 	messages = t.messages
 	if n := len(messages) - 1; messages[n].Role == "assistant" && len(messages[n].ToolCalls) == 0 {
 		messages, prefill = messages[:n], messages[n].Content
+		if n == 0 || n == 1 && messages[0].Role == "system" {
+			return nil, "", badField("messages", "there must be a message of the user before the one with which the answer begins")
+		}
 	}
 	return messages, prefill, nil
 }

@@ -174,6 +174,7 @@ func TestAnthropicErrors(t *testing.T) {
 		{"/v1/messages", `{"model": "tiny", "max_tokens": 0, ` + one + `}`, 400, "invalid_request_error", "max_tokens: it is 0"},
 		{"/v1/messages", `{"model": "tiny", "max_tokens": "4", ` + one + `}`, 400, "invalid_request_error", "max_tokens: it must be a whole number"},
 		{"/v1/messages", `{"model": "tiny", "max_tokens": 4}`, 400, "invalid_request_error", "messages: at least one message is required"},
+		{"/v1/messages", `{"model": "tiny", "max_tokens": 4, "system": "S", "messages": [{"role": "assistant", "content": "x"}]}`, 400, "invalid_request_error", "messages: there must be a message of the user"},
 		{"/v1/messages", `{"model": "tiny", "max_tokens": 4, "messages": [{"role": "system", "content": "x"}]}`, 400, "invalid_request_error", "messages.0.role: a system message"},
 		{"/v1/messages", `{"model": "tiny", "max_tokens": 4, "messages": [{"role": "tool", "content": "x"}]}`, 400, "invalid_request_error", "messages.0.role"},
 		{"/v1/messages", `{"model": "tiny", "max_tokens": 4, "messages": [{"role": "user", "content": [{"type": "image"}]}]}`, 400, "invalid_request_error", `messages.0.content: it must be text: the models read no block of type "image"`},

@@ -53,6 +53,9 @@ func openKept(m *runtime.Model, dir string, limit int64, log *slog.Logger) (*kep
 		return nil, err
 	}
 	for _, path := range paths {
+		if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() { // opening a pipe could wait for ever
+			continue
+		}
 		if s, err := m.ReadSnapshot(path); err == nil {
 			k.files = append(k.files, keptFile{path, s.Tokens})
 		}
