@@ -174,7 +174,7 @@ func TestFaults(t *testing.T) {
 		h := hubtest.New()
 		h.Add("Tiiny/Test").Commit(model())
 		h.Signed = 3
-		h.Faults = hubtest.Random(seed, 0.4, 25, false)
+		h.SetFaults(hubtest.Random(seed, 0.4, 25, false))
 		func() {
 			defer h.Close()
 			ref, _ := hub.ParseRef([]string{"hf://", "ms://"}[seed%2] + "Tiiny/Test")
@@ -217,13 +217,13 @@ func TestBackOff(t *testing.T) {
 		h := start(t)
 		h.Add("Tiiny/Test").Commit(model())
 		failed := false
-		h.Faults = func(r hubtest.Request) hubtest.Fault {
+		h.SetFaults(func(r hubtest.Request) hubtest.Fault {
 			if failed {
 				return hubtest.Fault{}
 			}
 			failed = true
 			return hubtest.Fault{Status: http.StatusTooManyRequests, RetryAfter: tt.header}
-		}
+		})
 		c := quick(h)
 		c.LongestWait = 10 * time.Second
 		begin := time.Now()
@@ -234,7 +234,7 @@ func TestBackOff(t *testing.T) {
 	}
 	h := start(t)
 	h.Add("Tiiny/Test").Commit(model())
-	h.Faults = func(hubtest.Request) hubtest.Fault { return hubtest.Fault{Status: http.StatusServiceUnavailable} }
+	h.SetFaults(func(hubtest.Request) hubtest.Fault { return hubtest.Fault{Status: http.StatusServiceUnavailable} })
 	ref, _ := hub.ParseRef("Tiiny/Test")
 	_, err := hub.New(quick(h)).Open(t.Context(), ref)
 	if !errors.Is(err, hub.ErrUnreachable) || !strings.Contains(err.Error(), "503 Service Unavailable") {
@@ -253,10 +253,10 @@ func TestWrongBytes(t *testing.T) {
 		h := start(t)
 		h.Add("Tiiny/Test").Commit(model())
 		r := open(t, hub.New(quick(h)), "Tiiny/Test")
-		h.Faults = func(q hubtest.Request) hubtest.Fault {
+		h.SetFaults(func(q hubtest.Request) hubtest.Fault {
 			times--
 			return hubtest.Fault{Flip: times >= 0}
-		}
+		})
 		for _, path := range []string{"config.json", "model.safetensors"} {
 			_, err := r.ReadFile(t.Context(), path, 10<<20)
 			if times < 0 && err != nil || times > 0 && !errors.Is(err, hub.ErrHash) {
@@ -274,10 +274,10 @@ func TestCancel(t *testing.T) {
 	c.Stall = time.Hour
 	r := open(t, hub.New(c), "Tiiny/Test")
 	stalled := make(chan struct{}, 100)
-	h.Faults = func(hubtest.Request) hubtest.Fault {
+	h.SetFaults(func(hubtest.Request) hubtest.Fault {
 		stalled <- struct{}{}
 		return hubtest.Fault{Stall: -1}
-	}
+	})
 	ctx, cancel := context.WithCancel(t.Context())
 	f, _ := r.Lookup("model.safetensors")
 	s := r.Stream(ctx, []hub.Span{{File: f, From: 0, To: f.Size}}, 8<<20)

@@ -29,7 +29,7 @@ func interrupted(t *testing.T, h *hubtest.Hub, opts pull.Options, rng *rand.Rand
 		faults := h.Faults
 		var left atomic.Int64
 		left.Store(int64(rng.IntN(40)))
-		h.Faults = func(r hubtest.Request) hubtest.Fault {
+		h.SetFaults(func(r hubtest.Request) hubtest.Fault {
 			if left.Add(-1) == 0 && runs < 5 {
 				cancel() // as Ctrl-C does
 			}
@@ -37,10 +37,10 @@ func interrupted(t *testing.T, h *hubtest.Hub, opts pull.Options, rng *rand.Rand
 				return hubtest.Fault{}
 			}
 			return faults(r)
-		}
+		})
 		_, err := pull.Model(ctx, ref, out, opts)
 		cancel()
-		h.Faults = faults
+		h.SetFaults(faults)
 		if _, statErr := os.Stat(out); (statErr == nil) != (err == nil) {
 			return nil, fmt.Errorf("the file is there: %t, and the error is %v", statErr == nil, err)
 		}
@@ -77,7 +77,7 @@ func TestFaults(t *testing.T) {
 		group.Go(func() {
 			defer func() { <-places }()
 			h, _ := start(t, dir)
-			h.Faults = hubtest.Random(seed, 0.3, 25, seed%2 == 0)
+			h.SetFaults(hubtest.Random(seed, 0.3, 25, seed%2 == 0))
 			h.Signed = 4
 			got, err := interrupted(t, h, options(h), rand.New(rand.NewPCG(seed, 1)))
 			if err != nil {
@@ -96,9 +96,9 @@ func TestWrongHash(t *testing.T) {
 	h, _ := start(t, dir)
 	_, want := pulled(t, h, ref, options(h))
 	bad := true
-	h.Faults = func(r hubtest.Request) hubtest.Fault {
+	h.SetFaults(func(r hubtest.Request) hubtest.Fault {
 		return hubtest.Fault{Flip: bad && r.Path == "model-00002-of-00003.safetensors" && r.Bytes > 0 && r.Header.Get("Range") != "" && !strings.HasPrefix(r.Header.Get("Range"), "bytes=0-")}
-	}
+	})
 	out := filepath.Join(t.TempDir(), "m.stm")
 	_, err := pull.Model(t.Context(), ref, out, options(h))
 	if !errors.Is(err, hub.ErrHash) && !errors.Is(err, hub.ErrChanged) || !strings.Contains(err.Error(), "model-00002-of-00003.safetensors") {
@@ -131,16 +131,16 @@ func TestChanged(t *testing.T) {
 		first := repo.Commit(files(t, dir))
 		out := filepath.Join(t.TempDir(), "m.stm")
 		ctx, cancel := context.WithCancel(t.Context())
-		h.Faults = func(r hubtest.Request) hubtest.Fault {
+		h.SetFaults(func(r hubtest.Request) hubtest.Fault {
 			if r.Path == "model-00003-of-00003.safetensors" && r.Method == http.MethodGet && !strings.HasPrefix(r.Header.Get("Range"), "bytes=0-") {
 				cancel()
 			}
 			return hubtest.Fault{}
-		}
+		})
 		if _, err := pull.Model(ctx, ref, out, options(h)); !errors.Is(err, context.Canceled) {
 			t.Fatalf("it was to be interrupted: %v", err)
 		}
-		h.Faults = nil
+		h.SetFaults(nil)
 		second := repo.Commit(files(t, model(t, 2)))
 		if gone {
 			repo.Forget(first)

@@ -68,14 +68,15 @@ func TestKilled(t *testing.T) {
 			var once sync.Once
 			left := 1 + rng.IntN(150)
 			var mu sync.Mutex
-			h.Faults = func(hubtest.Request) hubtest.Fault {
+			first := runs == 0
+			h.SetFaults(func(hubtest.Request) hubtest.Fault {
 				mu.Lock()
 				defer mu.Unlock()
-				if left--; left <= 0 && runs == 0 {
+				if left--; left <= 0 && first {
 					once.Do(func() { cmd.Process.Kill() })
 				}
 				return hubtest.Fault{}
-			}
+			})
 			err := cmd.Wait()
 			if _, e := os.Stat(out); (e == nil) != (err == nil) {
 				t.Fatalf("the file is there: %t, and the process ended with %v: %s", e == nil, err, &said)

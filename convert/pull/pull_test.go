@@ -208,18 +208,18 @@ func TestOtherOptions(t *testing.T) {
 	h, _ := start(t, dir)
 	out := filepath.Join(t.TempDir(), "m.stm")
 	ctx, cancel := context.WithCancel(t.Context())
-	h.Faults = func(r hubtest.Request) hubtest.Fault {
+	h.SetFaults(func(r hubtest.Request) hubtest.Fault {
 		if strings.Contains(r.Path, "00003-of") && r.Method == http.MethodGet {
 			cancel()
 		}
 		return hubtest.Fault{}
-	}
+	})
 	opts := options(h)
 	_, err := pull.Model(ctx, ref, out, opts)
 	if !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
-	h.Faults = nil
+	h.SetFaults(nil)
 	opts.Convert.Recipe = convert.Recipe{Type: quant.Q8_0}
 	_, err = pull.Model(t.Context(), ref, out, opts)
 	ok(t, err)
@@ -234,12 +234,12 @@ func TestBusy(t *testing.T) {
 	h, _ := start(t, dir)
 	out := filepath.Join(t.TempDir(), "m.stm")
 	var other error
-	h.Faults = func(r hubtest.Request) hubtest.Fault {
+	h.SetFaults(func(r hubtest.Request) hubtest.Fault {
 		if strings.HasSuffix(r.Path, "00002-of-00003.safetensors") && other == nil {
 			_, other = pull.Model(t.Context(), ref, out, options(h))
 		}
 		return hubtest.Fault{}
-	}
+	})
 	_, err := pull.Model(t.Context(), ref, out, options(h))
 	ok(t, err)
 	if !errors.Is(other, outfile.ErrBusy) {

@@ -18,8 +18,9 @@ type Hub struct {
 	Storage string // of the storage
 	// PageSize is the number of entries in a page of a listing; 0: 1000.
 	PageSize int
-	// Faults says what goes wrong; nil: nothing does. It is called by several goroutines.
-	Faults func(Request) Fault
+	// Faults says what goes wrong; nil: nothing does. It is called by several goroutines. [Hub.SetFaults] sets it while requests come.
+	Faults   func(Request) Fault
+	faultsMu sync.Mutex
 	// Signed is how often an address of the storage can be used before it is refused; 0: always.
 	Signed int
 

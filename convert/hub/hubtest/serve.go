@@ -71,10 +71,20 @@ func (h *Hub) stall(r *http.Request) {
 }
 
 func (h *Hub) fault(r Request) Fault {
-	if h.Faults == nil {
+	h.faultsMu.Lock()
+	faults := h.Faults
+	h.faultsMu.Unlock()
+	if faults == nil {
 		return Fault{}
 	}
-	return h.Faults(r)
+	return faults(r)
+}
+
+// SetFaults sets Faults while the Hub answers requests.
+func (h *Hub) SetFaults(faults func(Request) Fault) {
+	h.faultsMu.Lock()
+	defer h.faultsMu.Unlock()
+	h.Faults = faults
 }
 
 // tree lists files, in pages.
