@@ -72,7 +72,11 @@ func TestFaults(t *testing.T) {
 	_, want := pulled(t, h, ref, options(h))
 	var group sync.WaitGroup
 	places := make(chan bool, 16) // they mostly wait
-	for seed := range uint64(200) {
+	schedules := uint64(200)
+	if testing.Short() {
+		schedules = 30
+	}
+	for seed := range schedules {
 		places <- true
 		group.Go(func() {
 			defer func() { <-places }()

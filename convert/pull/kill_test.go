@@ -55,7 +55,11 @@ func TestKilled(t *testing.T) {
 	}
 	rng := rand.New(rand.NewPCG(1, 9))
 	killed := 0
-	for range 50 {
+	rounds := 50
+	if testing.Short() {
+		rounds = 10
+	}
+	for range rounds {
 		h, _ := start(t, dir)
 		out := filepath.Join(t.TempDir(), "m.stm")
 		runs := 0
