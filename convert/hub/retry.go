@@ -40,6 +40,9 @@ func (c *Client) try(ctx context.Context, what string, do func() (progress bool,
 			failed = 0
 		}
 		failed++
+		if failed >= c.attempts(err) && failed == 1 {
+			return fmt.Errorf("%s: %w: %w", what, ErrUnreachable, err)
+		}
 		if failed >= c.attempts(err) {
 			return fmt.Errorf("%s: %w: %d attempts failed, the last one: %w", what, ErrUnreachable, failed, err)
 		}
