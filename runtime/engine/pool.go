@@ -77,10 +77,11 @@ func (p *pool) job() uint32 { return uint32(p.next.Load() >> 32) }
 func (p *pool) help(thread int) {
 	for seen := uint32(0); ; {
 		p.sleepers[thread].wait(p.spins, func() bool { return p.job() != seen })
+		// The number first: close raises it after it has said that the pool is closed, so who sees the last number sees that too.
+		seen = p.job()
 		if p.closed.Load() {
 			return
 		}
-		seen = p.job()
 		p.work(thread, seen)
 	}
 }

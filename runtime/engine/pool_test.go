@@ -137,3 +137,15 @@ func TestPoolFault(t *testing.T) {
 		}
 	}
 }
+
+// A pool closes although a thread is late for its last job.
+func TestPoolCloseAfterJob(t *testing.T) {
+	nothing := task(func(int, int, int) {})
+	for range 5000 {
+		p := newPool(4)
+		if err := p.each(8, &nothing); err != nil {
+			t.Fatal(err)
+		}
+		p.close()
+	}
+}
