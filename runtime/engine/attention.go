@@ -28,6 +28,7 @@ type attention struct {
 	batch          *kvBatch
 
 	segs   []segment // of the pass
+	apart  bool      // every row is computed as if it were alone
 	layer  int
 	window int // 0: none
 	jobs   []attentionJob
@@ -35,18 +36,19 @@ type attention struct {
 
 	q       []float32       // [rows, heads·head_dim]
 	out     []float32       // [rows, heads·head_dim]
-	parts   []attentionPart // results of the tasks of a segment of one row, where there are several a head
+	parts   []attentionPart // results of the tasks of a row that is computed alone, where there are several a head
 	scratch []attentionScratch
 	first   int    // the job that the tasks of attend begin with
 	between func() // is called now and then while a long segment is computed
 	do      struct{ attend, merge task }
 }
 
-// attentionJob is one task: part i of a segment, for KV head g.
-type attentionJob struct{ seg, g, i int32 }
+// attentionJob is one task for KV head g: block i of a segment's rows, or part i of the context of row t, which is computed alone. The parts of a row
+// begin at parts.
+type attentionJob struct{ seg, g, i, t, parts int32 }
 
-// attentionMerge puts the parts of one head of a segment of one row together.
-type attentionMerge struct{ seg, head int32 }
+// attentionMerge puts the parts of one head of a row that is computed alone together.
+type attentionMerge struct{ seg, t, head, parts int32 }
 
 // attentionPart is the softmax of one query over some positions: the largest score, the sum of exponentials relative to it, and the sum of
 // values weighted by them.
@@ -78,24 +80,26 @@ func newAttention(c *format.Config, threads, rows int, a *arena) *attention {
 }
 
 // run computes attention to a layer's keys and values for the rows of all segments, whose own are in batch.
-func (a *attention) run(p *pool, layer, window int, batch *kvBatch, segs []segment) error {
-	a.layer, a.window, a.batch, a.segs = layer, window, batch, segs
+func (a *attention) run(p *pool, layer, window int, batch *kvBatch, segs []segment, apart bool) error {
+	a.layer, a.window, a.batch, a.segs, a.apart = layer, window, batch, segs, apart
 	a.jobs, a.merges = a.jobs[:0], a.merges[:0]
 	parts := 0
 	for s := range segs {
 		seg := &segs[s]
-		n := (seg.n + queryBlock - 1) / queryBlock
-		if splits := a.splits(seg); splits > 1 {
-			n, seg.parts = splits, parts
-			parts += splits * a.heads
-			for h := range a.heads {
-				a.merges = append(a.merges, attentionMerge{int32(s), int32(h)})
-			}
+		if !apart {
+			a.add(attentionJob{seg: int32(s)}, (seg.n+queryBlock-1)/queryBlock)
+			continue
 		}
-		for i := range n {
-			for g := range a.kvHeads {
-				a.jobs = append(a.jobs, attentionJob{int32(s), int32(g), int32(i)})
+		for t := range seg.n {
+			splits := a.splits(seg, t)
+			a.add(attentionJob{seg: int32(s), t: int32(t), parts: int32(parts)}, splits)
+			if splits == 1 {
+				continue
 			}
+			for h := range a.heads {
+				a.merges = append(a.merges, attentionMerge{int32(s), int32(t), int32(h), int32(parts)})
+			}
+			parts += splits * a.heads
 		}
 	}
 	for len(a.parts) < parts {
@@ -116,6 +120,16 @@ func (a *attention) run(p *pool, layer, window int, batch *kvBatch, segs []segme
 	return p.split(len(a.merges), 4, &a.do.merge)
 }
 
+// add adds the jobs for n blocks or parts.
+func (a *attention) add(job attentionJob, n int) {
+	for i := range n {
+		for g := range a.kvHeads {
+			job.g, job.i = int32(g), int32(i)
+			a.jobs = append(a.jobs, job)
+		}
+	}
+}
+
 // attendWork is about how many products of a query and a key are computed between two calls of between: some 20 ms of work of two cores.
 const attendWork = 4 << 20
 
@@ -124,7 +138,7 @@ func (a *attention) some(n int) int {
 	work := 0
 	for i, job := range a.jobs[a.first:][:n] {
 		seg := &a.segs[job.seg]
-		if seg.n == 1 {
+		if a.apart {
 			continue
 		}
 		if work += min(seg.n, queryBlock) * a.heads / a.kvHeads * (seg.start + seg.n - a.firstVisible(seg, 0)); work >= attendWork {
@@ -134,28 +148,30 @@ func (a *attention) some(n int) int {
 	return n
 }
 
-// splits returns the number of parts that the context of a segment is cut into.
-func (a *attention) splits(seg *segment) int {
-	if seg.n > 1 {
-		return 1
-	}
-	return (seg.start + 1 - a.firstVisible(seg, 0) + splitPositions - 1) / splitPositions
+// splits returns the number of parts that the context of a segment's token t is cut into, which is computed alone.
+func (a *attention) splits(seg *segment, t int) int {
+	return (seg.start + t + 1 - a.firstVisible(seg, t) + splitPositions - 1) / splitPositions
 }
 
 func (a *attention) doAttend(thread, from, to int) {
 	scratch := &a.scratch[thread]
 	for _, job := range a.jobs[a.first:][from:to] {
 		seg, g, i := &a.segs[job.seg], int(job.g), int(job.i)
-		if seg.n == 1 {
-			first := a.firstVisible(seg, 0) + i*splitPositions
-			a.attend(scratch, seg, g, 0, 1, first, min(first+splitPositions, seg.start+1))
-			a.finish(scratch, seg, g, 0, 1, i)
+		if a.apart {
+			t := int(job.t)
+			first := a.firstVisible(seg, t) + i*splitPositions
+			a.attend(scratch, seg, g, t, t+1, first, min(first+splitPositions, seg.start+t+1))
+			if a.splits(seg, t) > 1 {
+				a.keep(scratch, g, int(job.parts)+i*a.heads)
+				continue
+			}
+			a.finish(scratch, seg, g, t, t+1)
 			continue
 		}
 		t0 := i * queryBlock
 		t1 := min(seg.n, t0+queryBlock)
 		a.attend(scratch, seg, g, t0, t1, a.firstVisible(seg, t0), seg.start+t1)
-		a.finish(scratch, seg, g, t0, t1, 0)
+		a.finish(scratch, seg, g, t0, t1)
 	}
 }
 
@@ -173,17 +189,20 @@ func (a *attention) attend(s *attentionScratch, seg *segment, g, t0, t1, from, t
 	even := (rows + 1) &^ 1 // kernels take rows in pairs
 	clear(s.q[rows*d : even*d])
 	clear(s.out[:even*d])
-	kv := seg.session.kv
-	kv.runs(a.layer, g, from, to, seg.start, a.batch, seg.row, func(seen run) {
+	kv, own := seg.session.kv, seg.start
+	if a.apart {
+		own += t0 // as if the rows before it had been committed
+	}
+	kv.runs(a.layer, g, from, to, seg.start, own, a.batch, seg.row, func(seen run) {
 		for p := 0; p < seen.n; p += kernel.PositionTile {
 			n := min(kernel.PositionTile, seen.n-p)
-			kv.decode(s.tile, seen.k[p*kv.rowBytes:], n)
+			kv.decodeRun(s.tile, seen.k, p, n)
 			kernel.Scores(s.scores, s.q[:even*d], s.tile, n, d)
 			for r := range rows {
 				s.weigh(r, d, n, a.visible(seg, t0+r/group, seen.first+p, n))
 			}
 			clear(s.scores[rows*kernel.PositionTile : even*kernel.PositionTile])
-			kv.decode(s.tile, seen.v[p*kv.rowBytes:], n)
+			kv.decodeRun(s.tile, seen.v, p, n)
 			kernel.AddWeighted(s.out[:even*d], s.scores, s.tile, n, d)
 		}
 	})
@@ -239,33 +258,35 @@ func (s *attentionScratch) weigh(r, d, n int, see span) {
 	s.sum[r] += kernel.ExpSum(scores, top)
 }
 
-// finish stores the result of a task, whole or as part i.
-func (a *attention) finish(s *attentionScratch, seg *segment, g, t0, t1, i int) {
+// finish stores the result of a task.
+func (a *attention) finish(s *attentionScratch, seg *segment, g, t0, t1 int) {
 	d, group := a.headDim, a.heads/a.kvHeads
-	whole := a.splits(seg) == 1
 	for r := range (t1 - t0) * group {
-		out := s.out[r*d:][:d]
-		if whole {
-			divide(a.query(a.out, seg.row+t0, g, r), out, s.sum[r])
-			continue
-		}
-		part := &a.parts[seg.parts+i*a.heads+g*group+r]
+		divide(a.query(a.out, seg.row+t0, g, r), s.out[r*d:][:d], s.sum[r])
+	}
+}
+
+// keep stores the result of a task as a part of one row's, whose heads begin at parts.
+func (a *attention) keep(s *attentionScratch, g, parts int) {
+	d, group := a.headDim, a.heads/a.kvHeads
+	for r := range group {
+		part := &a.parts[parts+g*group+r]
 		part.max, part.sum = s.max[r], s.sum[r]
-		copy(part.out, out)
+		copy(part.out, s.out[r*d:][:d])
 	}
 }
 
 // doMerge puts parts together.
 func (a *attention) doMerge(_, from, to int) {
 	for _, m := range a.merges[from:to] {
-		seg, h := &a.segs[m.seg], int(m.head)
-		splits := a.splits(seg)
-		parts := a.parts[seg.parts:]
+		seg, t, h := &a.segs[m.seg], int(m.t), int(m.head)
+		splits := a.splits(seg, t)
+		parts := a.parts[m.parts:]
 		top := float32(math.Inf(-1))
 		for i := range splits {
 			top = max(top, parts[i*a.heads+h].max)
 		}
-		out := a.out[(seg.row*a.heads+h)*a.headDim:][:a.headDim]
+		out := a.out[((seg.row+t)*a.heads+h)*a.headDim:][:a.headDim]
 		clear(out)
 		var sum float32
 		for i := range splits {

@@ -19,7 +19,7 @@
 // The files follow one token. session.go takes the call and queue.go finds the pass in which it runs. pass.go has the operations of a layer and
 // owns the activations; an architecture, such as smallthinker.go, writes its layer in them. router.go picks experts, store.go brings them: out of
 // the mapped file (store_mapped.go) or, within a memory budget (budget.go), into slots that they share (store_streamed.go). attention.go attends
-// over kvcache.go with the angles of rope.go. ffn.go runs feed-forward networks: those of ReLU, whose inactive neurons are skipped (relu.go), and
+// over kvcache.go with the angles of rope.go. draft.go checks tokens that are guessed in one pass, and takes wrong ones back. ffn.go runs feed-forward networks: those of ReLU, whose inactive neurons are skipped (relu.go), and
 // those of dense activations (gated.go), and those of layers that leave out most neurons (sparse.go). altup.go and perlayer.go hold what only Gemma
 // 3n has. predict.go computes logits. All of them hand their work to the threads of pool.go, in parts whose results
 // do not depend on which thread computes them. profile.go counts the time by stage, and observe.go passes activations to observers. memory.go counts

@@ -163,11 +163,12 @@ func (e *Engine) open(ctx context.Context, opts *Options) (err error) {
 func (e *Engine) placePasses(data []byte) int64 {
 	a := &arena{data: data}
 	if e.parallel == 1 {
-		e.pass = newPass(e, e.batch, 1, a)
+		e.pass = newPass(e, e.batch, min(draftRows, e.batch), a)
 		e.quick = e.pass
 		return a.used
 	}
-	e.pass, e.quick = newPass(e, e.batch, 0, a), newPass(e, max(e.parallel, min(shortTokens, e.batch)), e.parallel, a)
+	rows := max(e.parallel, min(shortTokens, e.batch))
+	e.pass, e.quick = newPass(e, e.batch, 0, a), newPass(e, rows, rows, a)
 	if s, ok := e.store.(*mappedStore); ok {
 		e.quick.store = s.beside()
 	}

@@ -101,6 +101,7 @@ type kvCache struct {
 	strips []*block
 	pages  [][]kvPage // by layer
 	bytes  int64
+	undo   kvUndo // what the last draft overwrote
 }
 
 func newKVCache(layout *kvLayout, m *memory) *kvCache {
@@ -186,28 +187,51 @@ func (kv *kvCache) commit(layer int, b *kvBatch, row, start, n int) {
 	}
 }
 
-// run is a run of consecutive positions of one KV head whose rows lie together.
+// run is a run of consecutive positions of one KV head that are attended to together.
 type run struct {
 	first, n int // positions
-	k, v     []byte
+	k, v     runRows
+}
+
+// runRows are the keys or the values of a run: of its first positions in the cache, and of the others in the batch.
+type runRows struct {
+	cached int
+	cache  []byte
+	batch  []byte
 }
 
 // runs calls f with the runs of positions [from, to) of KV head g, in order. Positions below start come from the cache, the others from
-// the batch, in which start is at the given row.
-func (kv *kvCache) runs(layer, g, from, to, start int, b *kvBatch, row int, f func(run)) {
+// the batch, in which start is at the given row. Those below own are cut into runs as if they were in the cache.
+func (kv *kvCache) runs(layer, g, from, to, start, own int, b *kvBatch, row int, f func(run)) {
 	slots := kv.slots[layer]
-	for p := from; p < min(to, start); {
+	batch := (g*b.rows + row) * kv.rowBytes
+	for p := from; p < min(to, own); {
 		slot := p % slots
 		i, r := slot/kvPagePositions, slot%kvPagePositions
 		rows := kv.pageRows(layer, i)
-		n := min(rows-r, min(to, start)-p)
+		n := min(rows-r, min(to, own)-p)
 		at := (g*rows + r) * kv.rowBytes
-		page := &kv.pages[layer][i]
-		f(run{p, n, page.k[at:], page.v[at:]})
+		page, cached := &kv.pages[layer][i], min(n, max(0, start-p))
+		ahead := batch + (p+cached-start)*kv.rowBytes
+		if cached == n {
+			ahead = batch // of which nothing is read
+		}
+		f(run{p, n, runRows{cached, page.k[at:], b.k[ahead:]}, runRows{cached, page.v[at:], b.v[ahead:]}})
 		p += n
 	}
-	if p := max(from, start); p < to {
-		at := (g*b.rows + row + p - start) * kv.rowBytes
-		f(run{p, to - p, b.k[at:], b.v[at:]})
+	if p := max(from, own); p < to {
+		at := batch + (p-start)*kv.rowBytes
+		f(run{p, to - p, runRows{batch: b.k[at:]}, runRows{batch: b.v[at:]}})
+	}
+}
+
+// decodeRun fills dst with n rows of a run from row p on.
+func (kv *kvLayout) decodeRun(dst []float32, rows runRows, p, n int) {
+	cached := min(n, max(0, rows.cached-p))
+	if cached > 0 {
+		kv.decode(dst, rows.cache[p*kv.rowBytes:], cached)
+	}
+	if cached < n {
+		kv.decode(dst[cached*kv.headDim:], rows.batch[(p+cached-rows.cached)*kv.rowBytes:], n-cached)
 	}
 }

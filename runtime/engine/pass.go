@@ -19,7 +19,7 @@ type segment struct {
 	row     int
 	start   int
 	n       int
-	parts   int   // of attention.parts, where its begin
+	kept    int   // of a draft: its tokens that were right
 	err     error // of the caller's function
 }
 
@@ -27,18 +27,18 @@ type segment struct {
 // in. The first error ends it: operations after that do nothing.
 //
 // A pass is of single tokens or of longer segments. A row's bits do not depend on the rows of other sessions: single tokens are multiplied each
-// as if it were alone; those of a longer segment are multiplied together, and not with those of another. They all share the reading of the
-// weights.
+// as if it were alone, and so are those of drafts; those of a longer segment are multiplied together, and not with those of another. They all share
+// the reading of the weights.
 type pass struct {
 	*Engine
 	a     *arena
 	store store // of the engine, or one that shares with it what is in memory; nil: the model has no experts
 	rows  int   // that there is room for
-	alone int   // of them, single tokens
+	alone int   // of them, rows that are computed each as if they were alone
 
 	candidates []*request
 	segs       []segment
-	singles    int // segments of one token: all or none
+	singles    int // rows that are computed each as if they were alone, of single tokens and drafts: all or none
 	n          int // rows
 	ctx        context.Context
 	err        error
@@ -395,7 +395,7 @@ func (p *pass) attend(l int, w *attentionWeights) {
 	p.check(p.pool.split(p.n, 4, &p.do.put))
 	p.clock.lap(StageKV)
 	if p.err == nil {
-		p.check(p.attn.run(p.pool, w.kv, w.window, batch, p.segs))
+		p.check(p.attn.run(p.pool, w.kv, w.window, batch, p.segs, p.singles > 0))
 	}
 	if p.err != nil {
 		return
@@ -416,6 +416,9 @@ func (p *pass) attend(l int, w *attentionWeights) {
 func (p *pass) commit(l int, batch *kvBatch) {
 	for i := range p.segs {
 		seg := &p.segs[i]
+		if seg.request.draft {
+			seg.session.kv.save(l, seg.start, seg.n)
+		}
 		seg.session.kv.commit(l, batch, seg.row, seg.start, seg.n)
 	}
 }

@@ -69,10 +69,11 @@ func (p *pass) predictAll(seg *segment, leader *request) {
 		for t := range n {
 			p.headInput(t, seg.row+at+t)
 		}
-		p.headProduct(p.logits, n, false)
+		p.headProduct(p.logits, n, r.draft)
 		p.clock.lap(StageHead)
 		for t := 0; t < n && p.err == nil && seg.err == nil; t++ {
 			i, logits := r.done+at+t, p.logits[t*vocab:][:vocab]
+			seg.kept++
 			if r == leader {
 				seg.err = r.each(i, logits)
 				continue

@@ -11,11 +11,13 @@ import (
 
 // request is a call of Forward or ForwardAll that waits for its passes.
 type request struct {
-	session *Session
-	ctx     context.Context
-	tokens  []int32 // left to run
-	each    func(i int, logits []float32) error
-	done    int // tokens that were run
+	session  *Session
+	ctx      context.Context
+	tokens   []int32 // left to run
+	each     func(i int, logits []float32) error
+	done     int  // tokens that were run
+	draft    bool // tokens after the first are a guess: see Session.Verify
+	computed int  // of a draft: tokens that went through the layers
 
 	err      error
 	finished bool
@@ -62,7 +64,7 @@ const shortTokens = 16
 
 func (r *request) extent() extent {
 	switch n := len(r.tokens); {
-	case n == 1:
+	case n == 1 || r.draft:
 		return single
 	case n <= shortTokens:
 		return short
@@ -300,12 +302,15 @@ func (e *Engine) admit(p *pass, x extent) {
 	rows := 0
 	for _, r := range waiting {
 		s, n, fits := r.session, min(len(r.tokens), e.batch), false
+		if r.draft {
+			n = 1
+		}
 		err := r.ctx.Err()
 		if e.closing.Load() {
 			err = ErrClosed
 		}
 		if err == nil {
-			if fits = (n > 1 || p.singles < p.alone) && rows+n <= p.rows; fits {
+			if fits = (n > 1 || p.singles < min(p.alone, e.parallel)) && rows+n <= p.rows; fits {
 				err = e.reserve(r.ctx, s, s.length+n)
 			}
 		}
@@ -324,6 +329,7 @@ func (e *Engine) admit(p *pass, x extent) {
 		}
 		q.Unlock()
 	}
+	e.lengthen(p)
 	p.place()
 }
 
@@ -357,6 +363,10 @@ func (e *Engine) settle(p *pass, err error) {
 // progress moves a session on by what a pass ran, or back if it failed.
 func (e *Engine) progress(seg *segment, err error) {
 	r, s := seg.request, seg.session
+	if r.draft {
+		e.settleDraft(seg, err)
+		return
+	}
 	if err == nil {
 		s.length += seg.n
 		r.tokens, r.done = r.tokens[seg.n:], r.done+seg.n

@@ -109,6 +109,7 @@ func (p *pass) route(l int, in *kernel.Input, router *kernel.Matrix) {
 	}
 	m := p.config.MoE
 	p.check(p.pool.split(p.n, 16, &p.do.pick))
+	p.cutDraft(l)
 	p.choice.group(p.n)
 	if p.trace != nil {
 		p.routes = append(p.routes, p.choice.experts[:p.n*m.ExpertsPerToken]...)
@@ -137,7 +138,8 @@ func (p *pass) expect(l int, router *kernel.Matrix, norm []float32) {
 	if p.err != nil || p.streamed == nil || p.streamed.complete() {
 		return
 	}
-	in, bytes := p.raw, p.bytes
+	in, bytes, n := p.raw, p.bytes, p.n
+	p.n -= p.drafted() // nothing is read for what is only a guess
 	if norm != nil {
 		in = p.peek
 		for t := range p.n {
@@ -150,6 +152,7 @@ func (p *pass) expect(l int, router *kernel.Matrix, norm []float32) {
 	if p.err == nil {
 		p.streamed.expect(p.moe[l], p.guess.pickMost(p.router, p.n, p.config.MoE))
 	}
+	p.n = n
 	p.clock.lap(StageRouter)
 }
 

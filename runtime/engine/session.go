@@ -79,6 +79,7 @@ func (s *Session) append(ctx context.Context, tokens []int32, each func(i int, l
 		s.logits = make([]float32, s.engine.config.Vocab)
 	}
 	before := s.length
+	s.kv.settleUndo()
 	r := &s.request
 	r.ctx, r.tokens, r.each, r.done, r.err, r.finished = ctx, tokens, each, 0, nil, false
 	err := s.engine.run(r)
@@ -171,7 +172,10 @@ func (s *Session) Truncate(n int) (kept int) {
 	s.turn <- struct{}{}
 	defer func() { <-s.turn }()
 	if n = max(0, n); n < s.length {
-		if s.kv.overwritten(n, s.length) {
+		switch {
+		case s.kv.undoes(n):
+			s.kv.restore(n)
+		case s.kv.overwritten(n, s.length):
 			n = 0
 		}
 		s.length, s.expect = n, 0
@@ -184,7 +188,7 @@ func (s *Session) Truncate(n int) (kept int) {
 func (s *Session) Keeps(n int) int {
 	s.turn <- struct{}{}
 	defer func() { <-s.turn }()
-	if n = max(0, n); n < s.length && s.kv.overwritten(n, s.length) {
+	if n = max(0, n); n < s.length && !s.kv.undoes(n) && s.kv.overwritten(n, s.length) {
 		return 0
 	}
 	return min(n, s.length)

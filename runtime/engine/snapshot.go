@@ -51,6 +51,7 @@ func (s *Session) Load(ctx context.Context, tokens []int32, r io.Reader) error {
 		return ErrClosed
 	}
 	s.length, s.expect, s.tokens = 0, 0, nil
+	s.kv.settleUndo()
 	if err := s.check(tokens); err != nil {
 		return err
 	}
