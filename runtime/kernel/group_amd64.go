@@ -68,6 +68,13 @@ func groupQ8(acc *[quant.GroupRows]float32, group []byte, x *vector) {
 	groupQ8AVX2(acc, group, x)
 }
 
+// hasEights reports whether groupEight is faster than other kernels.
+func hasEights() bool { return false }
+
+func groupEight(t quant.Type, acc *[8][quant.GroupRows]float32, group []byte, x []uint64) {
+	groupEightGeneric(t, acc, group, x)
+}
+
 // pairsGroups reports whether group2 is faster than two kernels. (For AVX-512 there is none.)
 func pairsGroups() bool { return useAVX2 && !useAVX512 }
 

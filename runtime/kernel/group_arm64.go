@@ -53,6 +53,24 @@ func groupQ8(acc *[quant.GroupRows]float32, group []byte, x *vector) {
 	}
 }
 
+// hasEights reports whether groupEight is faster than other kernels.
+func hasEights() bool { return useI8MM }
+
+// groupEight multiplies a group of a block type with eight vectors (see [packEight]), each with the bits that it has by itself.
+func groupEight(t quant.Type, acc *[8][quant.GroupRows]float32, group []byte, x []uint64) {
+	if !useI8MM {
+		groupEightGeneric(t, acc, group, x)
+		return
+	}
+	blocks := len(x) / eightWords
+	group = group[:t.GroupBytes(blocks*quant.BlockSize)]
+	if t == quant.Q4_0 {
+		groupQ4x8I8MM(acc, group, x[:blocks*eightWords])
+	} else {
+		groupQ8x8I8MM(acc, group, x[:blocks*eightWords])
+	}
+}
+
 // pairsGroups reports whether group2 is faster than two kernels.
 func pairsGroups() bool { return false }
 
@@ -86,3 +104,13 @@ func groupQ8DotProd(acc *[quant.GroupRows]float32, group []byte, x *vector)
 //
 //go:noescape
 func groupQ8NEON(acc *[quant.GroupRows]float32, group []byte, x *vector)
+
+// groupQ4x8I8MM is groupEightGeneric for Q4_0.
+//
+//go:noescape
+func groupQ4x8I8MM(acc *[8][quant.GroupRows]float32, group []byte, x []uint64)
+
+// groupQ8x8I8MM is groupEightGeneric for Q8_0.
+//
+//go:noescape
+func groupQ8x8I8MM(acc *[8][quant.GroupRows]float32, group []byte, x []uint64)

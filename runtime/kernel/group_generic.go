@@ -1,6 +1,10 @@
 package kernel
 
-import "st/quant"
+import (
+	"math"
+
+	"st/quant"
+)
 
 // groupQ4Generic computes the products of a group of Q4_0 rows with one int8 vector: acc[r] = Σ_b d_w[b,r]·d_x[b]·
 // Σ_j (q_w − 8)·q_x, blocks in order.
@@ -53,6 +57,28 @@ func groupQ8Generic(acc *[quant.GroupRows]float32, group []byte, x *vector) {
 		}
 		for r := range acc {
 			acc[r] += float32(isum[r]) * (quant.HalfToFloat(le.Uint16(scales[2*r:])) * x.d[b])
+		}
+	}
+}
+
+// groupEightGeneric is groupQ4Generic or groupQ8Generic for eight vectors that packEight has interleaved.
+func groupEightGeneric(t quant.Type, acc *[8][quant.GroupRows]float32, group []byte, x []uint64) {
+	blocks := len(x) / eightWords
+	v := vector{make([]int8, blocks*quant.BlockSize), make([]float32, blocks), make([]int32, blocks)}
+	for k := range acc {
+		for b := range blocks {
+			from := x[b*eightWords:][:eightWords]
+			v.d[b], v.sum[b] = math.Float32frombits(uint32(from[32+k])), 0
+			for i := range quant.BlockSize {
+				word := from[k/2*4+k%2+i/16*2+i/8%2*16]
+				v.q[b*quant.BlockSize+i] = int8(word >> (i % 8 * 8))
+				v.sum[b] += int32(v.q[b*quant.BlockSize+i])
+			}
+		}
+		if t == quant.Q4_0 {
+			groupQ4Generic(&acc[k], group, &v)
+		} else {
+			groupQ8Generic(&acc[k], group, &v)
 		}
 	}
 }

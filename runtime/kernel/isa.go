@@ -39,7 +39,7 @@ func ISA() string { return isa }
 func Err() error { return isaErr }
 
 // Select makes the kernels use an instruction set, or the best one if name is empty: "generic" is plain Go; "avx2", "avxvnni"
-// and "avx512" (with VNNI) are for amd64, "neon" and "dotprod" for arm64. Encoding follows. Select is for tests and for programs that
+// and "avx512" (with VNNI) are for amd64, "neon", "dotprod" and "i8mm" for arm64. Encoding follows. Select is for tests and for programs that
 // choose before anything computes: it must not be called while a kernel or a function of package quant runs.
 func Select(name string) error {
 	all := isas()

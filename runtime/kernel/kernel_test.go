@@ -134,6 +134,9 @@ func TestGroups(t *testing.T) {
 					t.Errorf("%s: group %d of two gives %v, alone %v", typ, i, both[i], got)
 				}
 			}
+			if hasEights() {
+				wantEights(t, typ, g, x)
+			}
 			if typ != quant.Q4_0 {
 				continue
 			}
@@ -151,6 +154,38 @@ func TestGroups(t *testing.T) {
 			}
 		}
 	})
+}
+
+// wantEights checks a group times eight vectors, rotations of x that differ: each is as by itself, to the bit.
+func wantEights(t *testing.T, typ quant.Type, group []byte, x []float32) {
+	t.Helper()
+	in := NewInput(8, len(x))
+	for i := range 8 {
+		copy(in.Row(i), append(slices.Clone(x[3*i:]), x[:3*i]...))
+		in.Quantize(i)
+	}
+	packed := make([]uint64, len(x)/quant.BlockSize*eightWords)
+	packEight(packed, in, []int32{0, 1, 2, 3, 4, 5, 6, 7})
+	var got, twin [8][quant.GroupRows]float32
+	got[7][3] = 1 // what is there must be overwritten
+	groupEight(typ, &got, group, unaligned(packed))
+	groupEightGeneric(typ, &twin, group, packed)
+	for i := range got {
+		var alone, plain [quant.GroupRows]float32
+		v := in.vector(i)
+		groupOne(typ, &alone, group, &v)
+		if !slices.EqualFunc(got[i][:], alone[:], sameBits) {
+			t.Errorf("%s: vector %d among eight gives %v, alone %v", typ, i, got[i], alone)
+		}
+		if typ == quant.Q4_0 {
+			groupQ4Generic(&plain, group, &v)
+		} else {
+			groupQ8Generic(&plain, group, &v)
+		}
+		if !slices.EqualFunc(twin[i][:], plain[:], sameBits) {
+			t.Errorf("%s: the twin of vector %d among eight gives %v, alone %v", typ, i, twin[i], plain)
+		}
+	}
 }
 
 func TestRows(t *testing.T) {
@@ -216,6 +251,16 @@ func TestExtremeQuants(t *testing.T) {
 					k.twin(&want, g, v)
 					if got != want {
 						t.Errorf("%s group of %#x times %d = %g, want %g", k.typ, w, x, got, want)
+					}
+					in := &Input{N: 1, Cols: cols, q: v.q, d: v.d, sum: v.sum}
+					packed := make([]uint64, cols/quant.BlockSize*eightWords)
+					packEight(packed, in, []int32{0})
+					var eight [8][quant.GroupRows]float32
+					groupEight(k.typ, &eight, g, packed)
+					for i := range eight {
+						if eight[i] != want {
+							t.Errorf("%s group of %#x times %d, vector %d of eight, = %g, want %g", k.typ, w, x, i, eight[i], want)
+						}
 					}
 				}
 			}

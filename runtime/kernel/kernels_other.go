@@ -22,6 +22,13 @@ func groupQ8(acc *[quant.GroupRows]float32, group []byte, x *vector) { groupQ8Ge
 // pairsGroups reports whether group2 is faster than two kernels.
 func pairsGroups() bool { return false }
 
+// hasEights reports whether groupEight is faster than other kernels.
+func hasEights() bool { return false }
+
+func groupEight(t quant.Type, acc *[8][quant.GroupRows]float32, group []byte, x []uint64) {
+	groupEightGeneric(t, acc, group, x)
+}
+
 // group2 multiplies two groups of a block type with one vector.
 func group2(t quant.Type, acc *[2][quant.GroupRows]float32, a, b []byte, x *vector) {
 	groupOne(t, &acc[0], a, x)

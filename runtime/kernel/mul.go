@@ -6,6 +6,13 @@ import "st/quant"
 // w.Cols must equal x.Cols, and dst holds whole rows' worth: stride is at least w.Rows. scratch is for the caller's thread
 // alone.
 func Mul(dst []float32, stride int, w *Matrix, from, to int, x *Input, idx []int32, scratch *Scratch) {
+	if w.Grouped && hasEights() {
+		done := mulEights(dst, stride, w, from, to, x, idx, scratch)
+		if idx = idx[done:]; len(idx) == 0 {
+			return
+		}
+		dst = dst[done*stride:]
+	}
 	if w.Grouped && len(idx) < 3 && pairsGroups() {
 		from = mulPairs(dst, stride, w, from, to, x, idx)
 	}
@@ -52,8 +59,8 @@ func mulPairs(dst []float32, stride int, w *Matrix, from, to int, x *Input, idx 
 // MulEach is [Mul] with every vector multiplied as if it were alone: the bits of a result do not depend on the vectors beside it. The
 // vectors share the reading and the unpacking of the weights.
 func MulEach(dst []float32, stride int, w *Matrix, from, to int, x *Input, idx []int32, scratch *Scratch) {
-	if len(idx) < 3 || !w.Grouped || w.Type != quant.Q4_0 {
-		Mul(dst, stride, w, from, to, x, idx, scratch) // these kernels take one vector at a time
+	if len(idx) < 3 || !w.Grouped || w.Type != quant.Q4_0 || hasEights() {
+		Mul(dst, stride, w, from, to, x, idx, scratch) // these kernels take one vector at a time, or compute the same bits
 		return
 	}
 	for u := from; u < to; u++ {

@@ -24,6 +24,10 @@
 #define ZIP2B(d, n, m)  OP3(0x4e007800, d, n, m) // ZIP2 Vd.16B, Vn.16B, Vm.16B
 #define ZIP1H(d, n, m)  OP3(0x4e403800, d, n, m) // ZIP1 Vd.8H, Vn.8H, Vm.8H
 #define ZIP2H(d, n, m)  OP3(0x4e407800, d, n, m) // ZIP2 Vd.8H, Vn.8H, Vm.8H
+#define ZIP1S(d, n, m)  OP3(0x4e803800, d, n, m) // ZIP1 Vd.4S, Vn.4S, Vm.4S
+#define ZIP2S(d, n, m)  OP3(0x4e807800, d, n, m) // ZIP2 Vd.4S, Vn.4S, Vm.4S
+#define ZIP1D(d, n, m)  OP3(0x4ec03800, d, n, m) // ZIP1 Vd.2D, Vn.2D, Vm.2D
+#define ZIP2D(d, n, m)  OP3(0x4ec07800, d, n, m) // ZIP2 Vd.2D, Vn.2D, Vm.2D
 #define USHR4B(d, n)    OP2(0x6f0c0400, d, n)    // USHR Vd.16B, Vn.16B, #4
 #define SHL3S(d, n)     OP2(0x4f235400, d, n)    // SHL Vd.4S, Vn.4S, #3
 #define SHL8S(d, n)     OP2(0x4f285400, d, n)    // SHL Vd.4S, Vn.4S, #8
@@ -35,6 +39,7 @@
 // Integers.
 #define SDOT(d, n, m)     OP3(0x4e809400, d, n, m)     // SDOT Vd.4S, Vn.16B, Vm.16B
 #define SDOTE(d, n, m, i) OP3E(0x4f80e000, d, n, m, i) // SDOT Vd.4S, Vn.16B, Vm.4B[i]
+#define SMMLA(d, n, m)    OP3(0x4e80a400, d, n, m)     // SMMLA Vd.4S, Vn.16B, Vm.16B
 #define SMULL(d, n, m)    OP3(0x0e20c000, d, n, m)     // SMULL Vd.8H, Vn.8B, Vm.8B
 #define SMULL2(d, n, m)   OP3(0x4e20c000, d, n, m)     // SMULL2 Vd.8H, Vn.16B, Vm.16B
 #define SMLAL(d, n, m)    OP3(0x0e208000, d, n, m)     // SMLAL Vd.8H, Vn.8B, Vm.8B
@@ -80,6 +85,7 @@
 #define FABS(d, n)        OP2(0x4ea0f800, d, n)        // FABS Vd.4S, Vn.4S
 #define FCMGT0(d, n)      OP2(0x4ea0c800, d, n)        // FCMGT Vd.4S, Vn.4S, #0.0
 #define SCVTF(d, n)       OP2(0x4e21d800, d, n)        // SCVTF Vd.4S, Vn.4S
+#define SCVTF4(d, n)      OP2(0x4f3ce400, d, n)        // SCVTF Vd.4S, Vn.4S, #4
 #define FCVTZS(d, n)      OP2(0x4ea1b800, d, n)        // FCVTZS Vd.4S, Vn.4S
 #define FCVTNS(d, n)      OP2(0x4e21a800, d, n)        // FCVTNS Vd.4S, Vn.4S
 #define FCVTL(d, n)       OP2(0x0e217800, d, n)        // FCVTL Vd.4S, Vn.4H

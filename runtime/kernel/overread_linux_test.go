@@ -42,6 +42,9 @@ func TestOverread(t *testing.T) {
 			for _, typ := range []quant.Type{quant.Q4_0, quant.Q8_0} {
 				group2(typ, new([2][quant.GroupRows]float32), atEnd(t, group(typ, w)), atEnd(t, group(typ, w)), v)
 			}
+			for _, typ := range []quant.Type{quant.Q4_0, quant.Q8_0} {
+				groupEight(typ, new([8][quant.GroupRows]float32), atEnd(t, group(typ, w)), atEnd(t, make([]uint64, cols/32*eightWords)))
+			}
 			q, s := row(quant.Q4_0, w[:cols])
 			q, s = atEnd(t, q), atEnd(t, s)
 			dotQ4(q, s, v)

@@ -2,10 +2,11 @@ package kernel
 
 // Scratch is working memory for one thread.
 type Scratch struct {
-	up    []float32 // a row of up, or of another matrix
-	down  []float32 // a row of down
-	ups   []float32 // products with up of sixteen neurons
-	block *batch
+	up     []float32 // a row of up, or of another matrix
+	down   []float32 // a row of down
+	ups    []float32 // products with up of sixteen neurons
+	eights []uint64  // interleaved vectors
+	block  *batch
 }
 
 func (s *Scratch) row(n int) []float32 { return grow(&s.up, n) }
@@ -18,9 +19,9 @@ func (s *Scratch) batch() *batch {
 	return s.block
 }
 
-func grow(b *[]float32, n int) []float32 {
+func grow[T any](b *[]T, n int) []T {
 	if cap(*b) < n {
-		*b = make([]float32, n)
+		*b = make([]T, n)
 	}
 	return (*b)[:n]
 }
