@@ -1,75 +1,64 @@
 package runtime
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"slices"
-	"sync"
 
 	"st/runtime/grammar"
 	"st/runtime/grammar/jsonschema"
+	"st/runtime/lru"
 	"st/runtime/toolcall"
 )
 
-// callGrammars are the grammars of calls that were used last: a program sends the same tools with every request, and their schemas take longer to
-// read than a token to compute.
-type callGrammars struct {
-	mu   sync.Mutex
-	list []keyedGrammar // the last one used comes last
-}
-
-type keyedGrammar struct {
-	key     [32]byte
+// callGrammar is the grammar of answers with calls: a program sends the same tools with every request, and their schemas take longer to read than a
+// token to compute.
+type callGrammar struct {
 	grammar *grammar.Grammar
+	schemas int // bytes
 }
 
-// get returns the grammar of a key, or else what of returns.
-func (c *callGrammars) get(key [32]byte, of func() (*grammar.Grammar, error)) (*grammar.Grammar, error) {
-	c.mu.Lock()
-	i := slices.IndexFunc(c.list, func(k keyedGrammar) bool { return k.key == key })
-	if i >= 0 {
-		k := c.list[i]
-		c.list = append(slices.Delete(c.list, i, i+1), k)
-		c.mu.Unlock()
-		return k.grammar, nil
-	}
-	c.mu.Unlock()
-	g, err := of()
-	if err != nil {
-		return nil, err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.list) == keepGrammars {
-		c.list = slices.Delete(c.list, 0, 1)
-	}
-	c.list = append(c.list, keyedGrammar{key, g})
-	return g, nil
-}
+// size is about what the grammar takes: some kilobytes, and ten times its schemas.
+func (c callGrammar) size() int { return 16<<10 + 10*c.schemas }
 
-// key returns what tells apart sets of tools whose calls have other grammars.
-func (s *toolset) key() ([32]byte, error) {
+// key returns what tells apart sets of tools, with the grammar of answers without calls, whose answers have other grammars.
+func (s *toolset) key(answer *grammar.Grammar) (lru.Key, error) {
+	var text [sha256.Size]byte
+	if answer != nil {
+		text = answer.Fingerprint()
+	}
 	data, err := json.Marshal(struct {
 		Tools  []Tool
 		Choice ToolChoice
-	}{s.list, s.choice})
+		Answer [sha256.Size]byte
+	}{s.list, s.choice, text})
 	return sha256.Sum256(data), err
 }
 
-// callGrammar returns the grammar of answers with calls. answer is that of answers without; nil: any text.
-func (p *ChatPrompt) callGrammar(answer *grammar.Grammar) (*grammar.Grammar, error) {
-	if answer != nil {
-		return p.newCallGrammar(answer)
+// size returns the bytes of all schemas.
+func (s *toolset) size() (n int) {
+	for _, t := range s.list {
+		n += len(t.Parameters) + len(t.Name)
 	}
-	key, err := p.tools.key()
+	return n
+}
+
+// callGrammar returns the grammar of answers with calls. answer is that of answers without; nil: any text.
+func (p *ChatPrompt) callGrammar(ctx context.Context, answer *grammar.Grammar) (*grammar.Grammar, error) {
+	key, err := p.tools.key(answer)
 	if err != nil {
 		return nil, as(ErrTools, err)
 	}
-	return p.model.calls.get(key, func() (*grammar.Grammar, error) { return p.newCallGrammar(nil) })
+	c, err := p.model.grammars.calls.Get(ctx, key, func() (callGrammar, error) {
+		g, err := p.newCallGrammar(ctx, answer)
+		return callGrammar{g, p.tools.size()}, err
+	})
+	return c.grammar, err
 }
 
-func (p *ChatPrompt) newCallGrammar(answer *grammar.Grammar) (*grammar.Grammar, error) {
+func (p *ChatPrompt) newCallGrammar(ctx context.Context, answer *grammar.Grammar) (*grammar.Grammar, error) {
 	w := toolcall.Writing{Form: p.reading.Form, Special: p.special, Single: p.tools.choice.Single}
 	required := p.tools.choice.Mode == ToolRequired
 	var functions []toolcall.Function
@@ -77,7 +66,7 @@ func (p *ChatPrompt) newCallGrammar(answer *grammar.Grammar) (*grammar.Grammar, 
 		if names := p.tools.choice.Names; len(names) > 0 && !slices.Contains(names, t.Name) {
 			continue
 		}
-		arguments, err := t.arguments(required)
+		arguments, err := t.arguments(ctx, required)
 		if err != nil {
 			return nil, err
 		}
@@ -93,14 +82,16 @@ func (p *ChatPrompt) newCallGrammar(answer *grammar.Grammar) (*grammar.Grammar, 
 }
 
 // arguments returns the grammar of a tool's arguments. Where the schema cannot be followed, they are any object, unless they must.
-func (t *Tool) arguments(must bool) (*grammar.Grammar, error) {
+func (t *Tool) arguments(ctx context.Context, must bool) (*grammar.Grammar, error) {
 	if len(t.Parameters) == 0 {
 		return grammar.Literal("{}"), nil
 	}
-	g, err := jsonschema.Grammar(t.Parameters)
+	g, err := jsonschema.GrammarContext(ctx, t.Parameters)
 	switch {
 	case err == nil:
 		return g, nil
+	case ctx.Err() != nil:
+		return nil, err
 	case must || t.Strict:
 		return nil, as(ErrTools, fmt.Errorf("the parameters of tool %q: %w", t.Name, err))
 	}

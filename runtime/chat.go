@@ -215,13 +215,13 @@ func (c *Chat) answer(ctx context.Context, said []Message, g Generate, yield fun
 	var reader *answerReader // nil: the answer is text
 	if len(c.tools.offered()) > 0 {
 		p := m.newChatPrompt(rendered, &talk.tools)
-		if g, err = p.Options(g); err != nil {
+		if g, err = p.OptionsContext(ctx, g); err != nil {
 			return nil, err
 		}
 		reader = p.newReader()
 		yield = reader.wrap(yield)
 	}
-	within, err := m.constrain(&g)
+	within, err := m.constrain(ctx, &g)
 	if err != nil {
 		return nil, err
 	}

@@ -1,29 +1,31 @@
 package runtime
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
-	"sync"
 
 	"st/runtime/grammar"
+	"st/runtime/lru"
 )
 
 // grammars are the compiled grammars of a model. The last ones are kept, by what they say, so that requests with the same one share it.
 type grammars struct {
 	vocabulary func() *grammar.Vocabulary
-
-	mu       sync.Mutex
-	compiled []compiledGrammar // the last one used comes last
+	compiled   *lru.Cache[*grammar.Compiled]
+	calls      *lru.Cache[callGrammar] // of tools
 }
 
-type compiledGrammar struct {
-	key      [32]byte
-	compiled *grammar.Compiled
-}
+// Bounds of what is kept, in bytes. A compiled grammar takes up to some 30 MB once it is used.
+const (
+	keepCompiled = 64 << 20
+	keepCalls    = 8 << 20
+)
 
-// keepGrammars is how many compiled grammars a model keeps: each takes up to some 30 MB once it is used.
-const keepGrammars = 8
+func newGrammars(vocabulary func() *grammar.Vocabulary) grammars {
+	return grammars{vocabulary: vocabulary, compiled: lru.New(1, keepCompiled, (*grammar.Compiled).Size), calls: lru.New(1, keepCalls, callGrammar.size)}
+}
 
 // newVocabulary returns the bytes of the model's tokens, for grammars. Special tokens have none.
 func (m *Model) newVocabulary() *grammar.Vocabulary {
@@ -40,26 +42,23 @@ func (m *Model) newVocabulary() *grammar.Vocabulary {
 // CompileGrammar prepares a grammar for the model's tokens, unless that was done already, and returns it. Generate does it by itself; a
 // program does it to find errors early. They wrap [ErrGrammar].
 func (m *Model) CompileGrammar(g *grammar.Grammar) (*grammar.Compiled, error) {
+	return m.CompileGrammarContext(context.Background(), g)
+}
+
+// CompileGrammarContext is CompileGrammar that gives up, with the cause, when ctx ends. One grammar is compiled at a time.
+func (m *Model) CompileGrammarContext(ctx context.Context, g *grammar.Grammar) (*grammar.Compiled, error) {
 	if err := m.needTokenizer(); err != nil {
 		return nil, err
 	}
-	c := &m.grammars
-	key := g.Fingerprint()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if i := slices.IndexFunc(c.compiled, func(k compiledGrammar) bool { return k.key == key }); i >= 0 {
-		k := c.compiled[i]
-		c.compiled = append(slices.Delete(c.compiled, i, i+1), k)
-		return k.compiled, nil
-	}
-	compiled, err := c.vocabulary().Compile(g)
-	if err != nil {
+	compiled, err := m.grammars.compiled.Get(ctx, g.Fingerprint(), func() (*grammar.Compiled, error) {
+		return m.grammars.vocabulary().CompileContext(ctx, g)
+	})
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, fmt.Errorf("%s: %w", m.file.Path(), err)
+	case err != nil:
 		return nil, as(ErrGrammar, fmt.Errorf("%s: %w", m.file.Path(), err))
 	}
-	if len(c.compiled) == keepGrammars {
-		c.compiled = slices.Delete(c.compiled, 0, 1)
-	}
-	c.compiled = append(c.compiled, compiledGrammar{key, compiled})
 	return compiled, nil
 }
 
@@ -73,11 +72,11 @@ type constraint struct {
 }
 
 // constrain returns what keeps a text within Generate.Grammar; nil: there is none.
-func (m *Model) constrain(g *Generate) (*constraint, error) {
+func (m *Model) constrain(ctx context.Context, g *Generate) (*constraint, error) {
 	if g.Grammar == nil {
 		return nil, nil
 	}
-	compiled, err := m.CompileGrammar(g.Grammar)
+	compiled, err := m.CompileGrammarContext(ctx, g.Grammar)
 	if err != nil {
 		return nil, err
 	}

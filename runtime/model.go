@@ -22,7 +22,6 @@ type Model struct {
 	end      []int32              // tokens that end a text
 	template func() (*tokenizer.Template, error)
 	dialect  func() *dialect
-	calls    callGrammars
 	memory   Memory
 	kvType   KVType
 	relieve  func() bool // nil: nothing can
@@ -72,7 +71,7 @@ func New(ctx context.Context, r *format.Reader, opts Options) (m *Model, err err
 	}
 	m.end = endTokens(r, m.tok)
 	m.template = sync.OnceValues(m.parseTemplate)
-	m.grammars.vocabulary = sync.OnceValue(m.newVocabulary)
+	m.grammars = newGrammars(sync.OnceValue(m.newVocabulary))
 	m.dialect = sync.OnceValue(m.findDialect)
 	o := engine.Options{Threads: opts.Threads, KVType: opts.KVType, Context: opts.Context, Parallel: opts.Parallel, Memory: opts.Memory, Trace: opts.Trace,
 		Other: otherMemory(&opts)}

@@ -69,6 +69,11 @@ func (p *ChatPrompt) Thinking() bool { return p.reading.Thinking }
 // become part of the text. A grammar is that of what the model says, after what it thinks; with tools it is that of calls, too: a call
 // that must come, and one that the model begins, is one of a tool, with arguments that follow its schema.
 func (p *ChatPrompt) Options(g Generate) (Generate, error) {
+	return p.OptionsContext(context.Background(), g)
+}
+
+// OptionsContext is Options that gives up, with the cause, when ctx ends: to make a grammar of large schemas of tools takes time.
+func (p *ChatPrompt) OptionsContext(ctx context.Context, g Generate) (Generate, error) {
 	g.markers = nil
 	tags, form := p.reading.Reasoning, p.reading.Form
 	texts := []string{tags.Open, tags.Close}
@@ -82,7 +87,7 @@ func (p *ChatPrompt) Options(g Generate) (Generate, error) {
 	}
 	var err error
 	if form != nil {
-		if g.Grammar, err = p.callGrammar(g.Grammar); err != nil {
+		if g.Grammar, err = p.callGrammar(ctx, g.Grammar); err != nil {
 			return g, err
 		}
 	}

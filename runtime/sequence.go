@@ -114,7 +114,7 @@ func (q *Sequence) Generate(ctx context.Context, prompt []int32, g Generate) ite
 		}
 		var within *constraint
 		if err == nil {
-			within, err = m.constrain(&g)
+			within, err = m.constrain(ctx, &g)
 		}
 		if err != nil {
 			yield(Piece{Token: noToken}, err)

@@ -291,8 +291,9 @@ func TestCallGrammars(t *testing.T) {
 			t.Errorf("case %d has the same grammar", i)
 		}
 	}
+	large := json.RawMessage(`{"description": "` + strings.Repeat("x", 100_000) + `"}`)
 	for i := range 20 { // more than are kept
-		of(runtime.Tools(runtime.Tool{Name: fmt.Sprint("tool", i)}))
+		of(runtime.Tools(runtime.Tool{Name: fmt.Sprint("tool", i), Parameters: large}))
 	}
 	if of(runtime.Tools(clock, weather)) == first {
 		t.Error("it is kept for ever")

@@ -1,9 +1,13 @@
 package grammar
 
-import "fmt"
+import (
+	"context"
+	"fmt"
+)
 
 // analysis knows what a grammar's parts are like, before automata are made of them.
 type analysis struct {
+	ctx        context.Context
 	empty      map[*Rule]bool // rules that have the empty text
 	inline     map[*Rule]bool // rules to copy; in work: false
 	sizes      map[*Grammar]int
@@ -11,8 +15,8 @@ type analysis struct {
 	found      []*Rule // by depth-first search, those that others need first
 }
 
-func newAnalysis() analysis {
-	return analysis{empty: map[*Rule]bool{}, inline: map[*Rule]bool{}, sizes: map[*Grammar]int{}, nonEmpties: map[*Rule]*Rule{}}
+func newAnalysis(ctx context.Context) analysis {
+	return analysis{ctx: ctx, empty: map[*Rule]bool{}, inline: map[*Rule]bool{}, sizes: map[*Grammar]int{}, nonEmpties: map[*Rule]*Rule{}}
 }
 
 // analyze checks a grammar and finds the rules with the empty text: the least fixed point.
@@ -28,6 +32,9 @@ func (a *analysis) analyze(g *Grammar) error {
 				a.empty[r], changed = true, true
 			}
 		}
+		if a.ctx.Err() != nil {
+			return context.Cause(a.ctx)
+		}
 		if steps += len(a.found); steps > maxSteps {
 			return fmt.Errorf("%w: rules that need each other", ErrTooLarge)
 		}
@@ -39,6 +46,9 @@ func (a *analysis) analyze(g *Grammar) error {
 func (a *analysis) visit(g *Grammar, seen map[*Rule]bool, steps *int, depth int) error {
 	if *steps++; *steps > maxSteps {
 		return fmt.Errorf("%w: more than %d parts", ErrTooLarge, maxSteps)
+	}
+	if *steps%pollSteps == 0 && a.ctx.Err() != nil {
+		return context.Cause(a.ctx)
 	}
 	if depth > maxNesting {
 		return fmt.Errorf("%w: parts are nested deeper than %d", ErrTooLarge, maxNesting)

@@ -1,6 +1,7 @@
 package grammar
 
 import (
+	"context"
 	"fmt"
 
 	"st/runtime/grammar/automaton"
@@ -8,11 +9,12 @@ import (
 
 // Limits of a compiled grammar.
 const (
-	maxStates  = 1 << 20
+	maxStates  = 1 << 19
 	maxSteps   = 1 << 23 // visits of a grammar's parts
 	maxNesting = 10_000
-	unrollSize = 64 // states of a repetition that is written out; a larger one is counted
-	inlineSize = 64 // states of a rule that is copied to where it is referred to
+	pollSteps  = 1 << 10 // steps between two looks at the context
+	unrollSize = 64      // states of a repetition that is written out; a larger one is counted
+	inlineSize = 64      // states of a rule that is copied to where it is referred to
 )
 
 // builder compiles. Automata are built backwards: each part gets the state that follows it, and returns its first one.
@@ -24,13 +26,14 @@ type builder struct {
 	todo       []*Rule
 	single     map[byteEdge]int32 // states with one edge
 	repeated   map[*Grammar]int32 // rules of what is counted
+	ctx        context.Context
 	steps      int
 	err        error
 }
 
 // compile makes a program of a grammar, with the tokens of a vocabulary.
-func compile(g *Grammar, v *Vocabulary) (*program, error) {
-	b := &builder{vocabulary: v, rules: map[*Rule]int32{}, single: map[byteEdge]int32{}, repeated: map[*Grammar]int32{}, analysis: newAnalysis()}
+func compile(ctx context.Context, g *Grammar, v *Vocabulary) (*program, error) {
+	b := &builder{ctx: ctx, vocabulary: v, rules: map[*Rule]int32{}, single: map[byteEdge]int32{}, repeated: map[*Grammar]int32{}, analysis: newAnalysis(ctx)}
 	if err := b.analyze(g); err != nil {
 		return nil, err
 	}
@@ -121,6 +124,8 @@ func (b *builder) bytes(edges ...byteEdge) int32 {
 func (b *builder) build(g *Grammar, next int32) int32 {
 	if b.steps++; b.steps > maxSteps {
 		b.fail(fmt.Errorf("%w: more than %d parts", ErrTooLarge, maxSteps))
+	} else if b.steps%pollSteps == 0 && b.ctx.Err() != nil {
+		b.fail(context.Cause(b.ctx))
 	}
 	if b.err != nil {
 		return finalState

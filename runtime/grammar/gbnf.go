@@ -12,8 +12,12 @@ import (
 
 // ParseGBNF reads a grammar in llama.cpp's notation (grammars/README.md there): rules, alternatives, groups, characters and classes of them
 // with ranges, negation and the escapes \x, \u, \U, repetitions, comments, and tokens such as <think>, <[1000]> and !<think>. The rule root
-// is the whole text. If a rule is defined twice, the last one counts. Errors wrap [ErrSyntax] and give line and column.
+// is the whole text. If a rule is defined twice, the last one counts. Errors wrap [ErrSyntax] and give line and column, or [ErrTooLarge] for more
+// than [MaxText] bytes.
 func ParseGBNF(text string) (*Grammar, error) {
+	if len(text) > MaxText {
+		return nil, fmt.Errorf("%w: its text has %d bytes, and at most %d are read", ErrTooLarge, len(text), MaxText)
+	}
 	p := &gbnf{text: text, rules: map[string]*Rule{}}
 	err := p.parse()
 	if err != nil {
@@ -21,6 +25,9 @@ func ParseGBNF(text string) (*Grammar, error) {
 	}
 	return p.rules["root"].Grammar(), nil
 }
+
+// MaxText bounds the text of a grammar in GBNF, in bytes: what it is read into takes some hundred times as much.
+const MaxText = 1 << 20
 
 type gbnf struct {
 	text  string

@@ -1,8 +1,10 @@
 package grammar
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -33,6 +35,24 @@ func follow(t *testing.T, c *Compiled, n int) {
 	}
 }
 
+// allocated returns how many bytes were allocated so far.
+func allocated() uint64 {
+	var s runtime.MemStats
+	runtime.ReadMemStats(&s)
+	return s.TotalAlloc
+}
+
+// TestCompileEnds: a context that has ended ends the compilation, with its cause.
+func TestCompileEnds(t *testing.T) {
+	gone := errors.New("the client went away")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(gone)
+	g := mustGBNF(t, `root ::= "a"`+strings.Repeat(` | "abcdef"`, 10_000))
+	if _, err := testVocabulary().CompileContext(ctx, g); !errors.Is(err, gone) {
+		t.Error(err)
+	}
+}
+
 func TestHostile(t *testing.T) {
 	v := testVocabulary()
 	for _, test := range []struct {
@@ -59,16 +79,20 @@ s ::= "a" | "(" s ")" | "(" s s ")" | "((" s "))" | "(" s? s? s? s? ")"`, nil},
 			}
 			return g.String()
 		}(), ErrLeftRecursion},
-		{"10 MB of rules", strings.Repeat("r ::= \"abc\" [a-z]* (\"x\" | \"y\"){3}\n", 280_000) + "root ::= r", nil},
-		{"10 MB of literal", `root ::= "` + strings.Repeat("a", 10<<20) + `"`, ErrTooLarge},
-		{"10 MB of choices", `root ::= "a"` + strings.Repeat(` | "abcdef"`, 900_000), ErrTooLarge},
+		{"a megabyte of rules", strings.Repeat("r ::= \"abc\" [a-z]* (\"x\" | \"y\"){3}\n", 28_000) + "root ::= r", nil},
+		{"a megabyte of literal", `root ::= "` + strings.Repeat("a", 1_000_000) + `"`, ErrTooLarge},
+		{"a megabyte of choices", `root ::= "a"` + strings.Repeat(` | "abcdef"`, 90_000), ErrTooLarge},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			g, err := ParseGBNF(test.grammar)
 			if err != nil {
 				t.Fatal(err)
 			}
+			before := allocated()
 			c, err := v.Compile(g)
+			if n := allocated() - before; n > 512<<20 {
+				t.Errorf("compiling it has taken %d MiB", n>>20)
+			}
 			if !errors.Is(err, test.is) {
 				t.Fatalf("%v, want %v", err, test.is)
 			}
@@ -76,6 +100,12 @@ s ::= "a" | "(" s ")" | "(" s s ")" | "((" s "))" | "(" s? s? s? s? ")"`, nil},
 				follow(t, c, 30)
 			}
 		})
+	}
+	if _, err := ParseGBNF(`root ::= "` + strings.Repeat("a", MaxText) + `"`); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("more than MaxText: %v", err)
+	}
+	if _, err := FromRegex(strings.Repeat("a", maxRegex+1)); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("more than maxRegex: %v", err)
 	}
 	if _, err := ParseGBNF(`root ::= ` + strings.Repeat("(", 1_000_000)); !errors.Is(err, ErrSyntax) {
 		t.Errorf("a million groups: %v", err)

@@ -1,10 +1,12 @@
 package grammar
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"math/bits"
 	"sync"
+	"sync/atomic"
 	"unicode/utf8"
 )
 
@@ -15,16 +17,28 @@ type Compiled struct {
 
 	mu    sync.Mutex
 	table *table // what is known so far; another one when it has become large
+
+	size atomic.Int64 // bytes
 }
 
 // Compile prepares a grammar for the vocabulary. The error names what is wrong: see [ErrLeftRecursion], [ErrEmpty], [ErrTooLarge], [ErrToken].
 func (v *Vocabulary) Compile(g *Grammar) (*Compiled, error) {
-	p, err := compile(g, v)
+	return v.CompileContext(context.Background(), g)
+}
+
+// CompileContext is Compile that gives up, with the cause, when ctx ends.
+func (v *Vocabulary) CompileContext(ctx context.Context, g *Grammar) (*Compiled, error) {
+	p, err := compile(ctx, g, v)
 	if err != nil {
 		return nil, err
 	}
-	return &Compiled{vocabulary: v, program: p, table: newTable(p, v)}, nil
+	c := &Compiled{vocabulary: v, program: p, table: newTable(p, v)}
+	c.size.Store(int64(p.bytes() + c.table.size()))
+	return c, nil
 }
+
+// Size returns about how many bytes the grammar takes, with what is known of it so far. It may be called while matchers work.
+func (c *Compiled) Size() int { return int(c.size.Load()) }
 
 // Vocabulary returns the vocabulary that the grammar was compiled for.
 func (c *Compiled) Vocabulary() *Vocabulary { return c.vocabulary }
@@ -68,7 +82,11 @@ func (m *Matcher) lock() *table {
 	return c.table
 }
 
-func (m *Matcher) unlock() { m.compiled.mu.Unlock() }
+func (m *Matcher) unlock() {
+	c := m.compiled
+	c.size.Store(int64(c.program.bytes() + c.table.size()))
+	c.mu.Unlock()
+}
 
 // Allowed returns the tokens that may come next, ends of text included. The set is valid until the next call.
 func (m *Matcher) Allowed() (Bitset, error) {

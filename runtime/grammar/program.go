@@ -17,6 +17,11 @@ type program struct {
 	classSize  []int      // how many bytes it has
 }
 
+// bytes returns what the program takes.
+func (p *program) bytes() int {
+	return 21*len(p.states) + 8*len(p.edges) + 4*len(p.targets) + 32*len(p.rules) + 16*len(p.repeats) + 12*len(p.tokens)
+}
+
 type kind uint8
 
 const (

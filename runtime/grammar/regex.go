@@ -11,6 +11,9 @@ import (
 // FromRegex is the texts that a regular expression matches as a whole, in the syntax of package regexp (RE2). ^ and $ may stand where they
 // change nothing. Word boundaries are not supported. Errors wrap [ErrSyntax].
 func FromRegex(expr string) (*Grammar, error) {
+	if len(expr) > maxRegex {
+		return nil, fmt.Errorf("%w: the expression has %d bytes, and at most %d are read", ErrTooLarge, len(expr), maxRegex)
+	}
 	re, err := syntax.Parse(expr, syntax.Perl)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSyntax, err)
@@ -22,6 +25,9 @@ func FromRegex(expr string) (*Grammar, error) {
 func FromSyntax(re *syntax.Regexp, write func(automaton.Set) *Grammar) (*Grammar, error) {
 	return (&regex{write}).build(re, true, true)
 }
+
+// maxRegex bounds the length of an expression.
+const maxRegex = 1 << 16
 
 type regex struct {
 	write func(automaton.Set) *Grammar

@@ -89,6 +89,12 @@ func newTable(p *program, v *Vocabulary) *table {
 	return a
 }
 
+// size returns about how many bytes the table takes.
+func (a *table) size() int {
+	const config, frame = 300, 150 // with their entries in the indices
+	return len(a.configs)*config + 4*len(a.next) + len(a.frames)*frame + 24*a.items + a.maskBytes + a.localSize
+}
+
 // begin begins the work for a token.
 func (a *table) begin() {
 	a.limit, a.itemLimit, a.err = len(a.configs)+maxNewConfigs, a.items+maxNewItems, nil

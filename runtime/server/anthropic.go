@@ -14,7 +14,7 @@ import (
 // Anthropic's API, as https://docs.anthropic.com/en/api/messages describes it.
 
 func (s *Server) routesAnthropic(mux *http.ServeMux) {
-	mux.HandleFunc("POST /v1/messages", handler(s.anthropicMessages))
+	mux.HandleFunc("POST /v1/messages", s.queued(s.anthropicMessages))
 	mux.HandleFunc("POST /v1/messages/count_tokens", handler(s.anthropicCountTokens))
 }
 

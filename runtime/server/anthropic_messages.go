@@ -26,7 +26,7 @@ type anthropicRequest struct {
 }
 
 // generate returns what the request asks for.
-func (q *anthropicRequest) generate() (g runtime.Generate, err error) {
+func (q *anthropicRequest) generate(read formats) (g runtime.Generate, err error) {
 	switch {
 	case q.MaxTokens == nil:
 		return g, badField("max_tokens", "Field required")
@@ -36,13 +36,13 @@ func (q *anthropicRequest) generate() (g runtime.Generate, err error) {
 		return g, badField("stop_sequences", fmt.Sprintf("it has %d texts and may have %d", len(q.StopSequences), maxStops))
 	}
 	o := openAISampling{MaxTokens: q.MaxTokens, Temperature: q.Temperature, TopP: q.TopP, TopK: q.TopK, Stop: q.StopSequences}
-	if g, err = o.generate(); err != nil {
+	if g, err = o.generate(read); err != nil {
 		return g, err
 	}
-	if g.Grammar, err = oneGrammar(g.Grammar, "output_format", q.OutputFormat.grammar); err != nil {
+	if g.Grammar, err = oneGrammar(g.Grammar, read, "output_format", q.OutputFormat.grammar); err != nil {
 		return g, err
 	}
-	g.Grammar, err = oneGrammar(g.Grammar, "output_config.format", q.OutputConfig.Format.grammar)
+	g.Grammar, err = oneGrammar(g.Grammar, read, "output_config.format", q.OutputConfig.Format.grammar)
 	return g, err
 }
 
@@ -109,7 +109,7 @@ func (s *Server) anthropicMessages(w http.ResponseWriter, r *http.Request, body 
 	if err != nil {
 		return err
 	}
-	g, err := q.generate()
+	g, err := q.generate(s.formatsOf(r.Context()))
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func (s *Server) anthropicMessages(w http.ResponseWriter, r *http.Request, body 
 	defer j.end()
 	prompt, err := q.prompt(r, j.model, messages, prefill, options)
 	if err == nil {
-		g, err = prompt.Options(g)
+		g, err = prompt.OptionsContext(r.Context(), g)
 	}
 	if err != nil {
 		return err

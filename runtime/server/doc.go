@@ -27,7 +27,7 @@
 //	if err != nil {
 //		return err
 //	}
-//	g, err := prompt.Options(runtime.Generate{MaxTokens: 100, Temperature: t}) // with the grammar of calls
+//	g, err := prompt.OptionsContext(r.Context(), runtime.Generate{MaxTokens: 100, Temperature: t}) // with the grammar of calls
 //	if err != nil {
 //		return err
 //	}

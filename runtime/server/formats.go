@@ -1,12 +1,67 @@
 package server
 
 import (
+	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 
 	"st/runtime/grammar"
 	"st/runtime/grammar/jsonschema"
+	"st/runtime/lru"
 )
+
+// formats reads what answers must be like. One schema or grammar is read at a time, while its request has its place in the queue and its client is there:
+// to read one that is large takes a second and some hundred megabytes. Those that were used last are kept.
+type formats struct {
+	ctx  context.Context
+	kept *lru.Cache[answerFormat]
+}
+
+// answerFormat is a grammar, and how many bytes its text has.
+type answerFormat struct {
+	grammar *grammar.Grammar
+	text    int
+}
+
+// keepFormats bounds the grammars that are kept, in bytes, of which one takes about formatSize times as many as its text.
+const (
+	keepFormats = 16 << 20
+	formatSize  = 10
+	formatLeast = 16 << 10 // besides its text
+)
+
+func newFormats() *lru.Cache[answerFormat] {
+	return lru.New(1, keepFormats, func(f answerFormat) int { return formatLeast + formatSize*f.text })
+}
+
+// formatsOf returns what reads the formats of a request.
+func (s *Server) formatsOf(ctx context.Context) formats { return formats{ctx, s.formats} }
+
+// read returns the grammar of a text, of a kind. The error is a field's.
+func (f formats) read(kind, text, field string, read func(ctx context.Context) (*grammar.Grammar, error)) (*grammar.Grammar, error) {
+	made, err := f.kept.Get(f.ctx, sha256.Sum256([]byte(kind+"\x00"+text)), func() (answerFormat, error) {
+		g, err := read(f.ctx)
+		return answerFormat{g, len(text)}, err
+	})
+	switch {
+	case err != nil && f.ctx.Err() != nil:
+		return nil, context.Cause(f.ctx)
+	case err != nil:
+		return nil, badField(field, err.Error())
+	}
+	return made.grammar, nil
+}
+
+// schema returns the grammar of a JSON Schema, which stands in the field of that name.
+func (f formats) schema(schema json.RawMessage, field string) (*grammar.Grammar, error) {
+	return f.read("schema", string(schema), field, func(ctx context.Context) (*grammar.Grammar, error) { return jsonschema.GrammarContext(ctx, schema) })
+}
+
+// gbnf returns the grammar of a text in GBNF.
+func (f formats) gbnf(text, field string) (*grammar.Grammar, error) {
+	return f.read("gbnf", text, field, func(context.Context) (*grammar.Grammar, error) { return grammar.ParseGBNF(text) })
+}
 
 // responseFormat is what an answer must be like, as OpenAI's requests say it: in the field response_format of a chat, or text.format of a response,
 // where the fields of json_schema stand beside the type. llama.cpp takes a schema there with json_object, too.
@@ -19,7 +74,7 @@ type responseFormat struct {
 }
 
 // grammar returns the grammar of answers; nil: any text will do.
-func (f *responseFormat) grammar(path string) (*grammar.Grammar, error) {
+func (f *responseFormat) grammar(read formats, path string) (*grammar.Grammar, error) {
 	schema, at := f.Schema, join(path, "schema")
 	if f.JSONSchema != nil {
 		schema, at = f.JSONSchema.Schema, join(path, "json_schema.schema")
@@ -31,46 +86,34 @@ func (f *responseFormat) grammar(path string) (*grammar.Grammar, error) {
 		if len(schema) == 0 {
 			return jsonschema.Object(), nil
 		}
-		return schemaGrammar(schema, at)
+		return read.schema(schema, at)
 	case "json_schema":
 		if len(schema) == 0 {
 			return nil, badField(at, "it is missing")
 		}
-		return schemaGrammar(schema, at)
+		return read.schema(schema, at)
 	}
 	return nil, badField(join(path, "type"), fmt.Sprintf("it is %q and must be text, json_object or json_schema", f.Type))
 }
 
-// schemaGrammar returns the grammar of a JSON Schema, which stands in the field of that name.
-func schemaGrammar(schema json.RawMessage, field string) (*grammar.Grammar, error) {
-	g, err := jsonschema.Grammar(schema)
-	if err != nil {
-		return nil, badField(field, err.Error())
-	}
-	return g, nil
-}
-
 // grammar returns the grammar of llama.cpp's fields grammar, in GBNF, and json_schema; nil: there is none.
-func (o *openAISampling) grammar() (*grammar.Grammar, error) {
-	var g *grammar.Grammar
+func (o *openAISampling) grammar(read formats) (g *grammar.Grammar, err error) {
 	if o.Grammar != "" {
-		parsed, err := grammar.ParseGBNF(o.Grammar)
-		if err != nil {
-			return nil, badField("grammar", err.Error())
+		if g, err = read.gbnf(o.Grammar, "grammar"); err != nil {
+			return nil, err
 		}
-		g = parsed
 	}
-	return oneGrammar(g, "json_schema", func(field string) (*grammar.Grammar, error) {
+	return oneGrammar(g, read, "json_schema", func(read formats, field string) (*grammar.Grammar, error) {
 		if len(o.JSONSchema) == 0 || string(o.JSONSchema) == "null" {
 			return nil, nil
 		}
-		return schemaGrammar(o.JSONSchema, field)
+		return read.schema(o.JSONSchema, field)
 	})
 }
 
 // oneGrammar returns the grammar of a field, or the one that other fields have asked for: only one may.
-func oneGrammar(other *grammar.Grammar, field string, of func(field string) (*grammar.Grammar, error)) (*grammar.Grammar, error) {
-	g, err := of(field)
+func oneGrammar(other *grammar.Grammar, read formats, field string, of func(read formats, field string) (*grammar.Grammar, error)) (*grammar.Grammar, error) {
+	g, err := of(read, field)
 	switch {
 	case err != nil || other == nil:
 		return g, err
@@ -81,13 +124,13 @@ func oneGrammar(other *grammar.Grammar, field string, of func(field string) (*gr
 }
 
 // formatGrammar returns the grammar of Ollama's field format: "json", or a schema; nil: there is none.
-func formatGrammar(format json.RawMessage) (*grammar.Grammar, error) {
+func formatGrammar(read formats, format json.RawMessage) (*grammar.Grammar, error) {
 	var name string
 	switch {
 	case len(format) == 0:
 		return nil, nil
 	case json.Unmarshal(format, &name) != nil:
-		return schemaGrammar(format, "format")
+		return read.schema(format, "format")
 	case name == "json":
 		return jsonschema.Object(), nil
 	case name == "":

@@ -79,7 +79,7 @@ type job struct {
 	shared *shared // nil: no choices run at the same time
 }
 
-// begin waits for a place among the requests that run, and for the model of that name. keepAlive is how long that stays loaded; nil: as the
+// begin waits for a place among the requests that run, and for the model of that name. The request is in the queue: see [Server.queued]. keepAlive is how long that stays loaded; nil: as the
 // server's options say.
 func (s *Server) begin(ctx context.Context, model string, keepAlive *time.Duration) (_ *job, err error) {
 	sv, err := s.models.find(model)
@@ -90,12 +90,8 @@ func (s *Server) begin(ctx context.Context, model string, keepAlive *time.Durati
 	if keepAlive != nil {
 		j.keepAlive = *keepAlive
 	}
-	if err := s.queue.enter(); err != nil {
-		return nil, err
-	}
 	begin := time.Now()
 	if s.places.Acquire(ctx, 1) != nil {
-		s.queue.leave()
 		return nil, context.Cause(ctx)
 	}
 	s.running.Add(1)
@@ -125,7 +121,6 @@ func (j *job) end() {
 func (s *Server) leave() {
 	s.places.Release(1)
 	s.running.Add(-1)
-	s.queue.leave()
 }
 
 // generate continues a prompt: see [runtime.Sequence.Generate]. What an earlier request left of it in the cache is not run again.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -16,6 +15,7 @@ import (
 	"testing/synctest"
 
 	"st/runtime"
+	"st/runtime/lru"
 )
 
 // What comes when all places and the queue are taken is refused, and told when to try again.
@@ -46,16 +46,58 @@ func TestWaitingClientGone(t *testing.T) {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
-		var waited error
-		go func() { _, waited = s.begin(ctx, "tiny", nil) }()
+		ended := sendAsync(ctx, s, `{"prompt": "x"}`)
 		synctest.Wait()
-		if s.queue.n != 1 || waited != nil {
-			t.Errorf("%d requests are in the queue, %v", s.queue.n, waited)
+		if s.queue.n != 1 {
+			t.Errorf("%d requests are in the queue", s.queue.n)
 		}
 		cancel()
 		synctest.Wait()
-		if s.queue.n != 0 || !errors.Is(waited, context.Canceled) {
-			t.Errorf("%d requests are left in the queue, %v", s.queue.n, waited)
+		if w := <-ended; s.queue.n != 0 || w.Code != statusClosed {
+			t.Errorf("%d requests are left in the queue, status %d", s.queue.n, w.Code)
+		}
+	})
+}
+
+// sendAsync sends a text completion, and returns where the answer comes.
+func sendAsync(ctx context.Context, s *Server, body string) <-chan *httptest.ResponseRecorder {
+	ended := make(chan *httptest.ResponseRecorder, 1)
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "http://localhost/v1/completions", strings.NewReader(body))
+	go func() {
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		ended <- w
+	}()
+	return ended
+}
+
+// One schema is read at a time, by requests that are in the queue. One that waits for that leaves the queue when its client goes away.
+func TestSchemasInQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := New(Options{Models: []string{modelPath}, Parallel: 1, Queue: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		release := make(chan struct{})
+		go func() { // a schema that takes long
+			_, _ = s.formats.Get(context.Background(), lru.Key{}, func() (answerFormat, error) { <-release; return answerFormat{}, nil })
+		}()
+		synctest.Wait()
+		const body = `{"prompt": "x", "max_tokens": 1, "json_schema": {"type": "integer"}}`
+		ctx, cancel := context.WithCancel(t.Context())
+		first, second := sendAsync(ctx, s, body), sendAsync(t.Context(), s, body)
+		synctest.Wait()
+		if w := <-sendAsync(t.Context(), s, body); w.Code != http.StatusTooManyRequests {
+			t.Errorf("a third request has status %d", w.Code)
+		}
+		cancel()
+		if w := <-first; w.Code != statusClosed || s.queue.active() != 1 {
+			t.Errorf("status %d, and %d requests are in the queue", w.Code, s.queue.active())
+		}
+		close(release)
+		if w := <-second; w.Code != http.StatusOK || s.queue.active() != 0 {
+			t.Errorf("status %d, and %d requests are in the queue: %s", w.Code, s.queue.active(), w.Body)
 		}
 	})
 }

@@ -29,8 +29,8 @@ func (s *Server) routesOllama(mux *http.ServeMux) {
 	mux.HandleFunc("DELETE /api/delete", handler(s.ollamaDelete))
 	mux.HandleFunc("POST /api/copy", handler(s.ollamaCopy))
 	mux.HandleFunc("POST /api/pull", handler(s.ollamaPull))
-	mux.HandleFunc("POST /api/generate", handler(s.ollamaGenerate))
-	mux.HandleFunc("POST /api/chat", handler(s.ollamaChat))
+	mux.HandleFunc("POST /api/generate", s.queued(s.ollamaGenerate))
+	mux.HandleFunc("POST /api/chat", s.queued(s.ollamaChat))
 	mux.HandleFunc("POST /api/embed", handler(noEmbeddings))
 	mux.HandleFunc("POST /api/embeddings", handler(noEmbeddings))
 }
@@ -98,7 +98,7 @@ type ollamaOptions struct {
 }
 
 // generate returns what a request asks for.
-func (q *ollamaRequest) generate() (g runtime.Generate, err error) {
+func (q *ollamaRequest) generate(read formats) (g runtime.Generate, err error) {
 	var o ollamaOptions
 	if q.Options != nil {
 		if err := decode(q.Options, &o, "options"); err != nil {
@@ -113,7 +113,7 @@ func (q *ollamaRequest) generate() (g runtime.Generate, err error) {
 	if o.Seed != nil && *o.Seed >= 0 { // -1: a new one
 		sampling.Seed = new(int64(*o.Seed))
 	}
-	if g, err = sampling.generate(); err != nil {
+	if g, err = sampling.generate(read); err != nil {
 		return g, withField(err, func(param string) string { return "options." + param })
 	}
 	if o.NumPredict != nil {
@@ -125,7 +125,7 @@ func (q *ollamaRequest) generate() (g runtime.Generate, err error) {
 	case q.LogProbs:
 		g.LogProbs, g.TopLogProbs = true, q.TopLogProbs
 	}
-	g.Grammar, err = formatGrammar(q.Format)
+	g.Grammar, err = formatGrammar(read, q.Format)
 	return g, err
 }
 

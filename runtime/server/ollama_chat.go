@@ -28,7 +28,7 @@ func (s *Server) ollamaChat(w http.ResponseWriter, r *http.Request, body []byte)
 	if err := decode(body, &q, ""); err != nil {
 		return err
 	}
-	g, err := q.generate()
+	g, err := q.generate(s.formatsOf(r.Context()))
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (s *Server) ollamaChat(w http.ResponseWriter, r *http.Request, body []byte)
 	}
 	prompt, err := j.model.ChatPrompt(r.Context(), messages, think, runtime.Tools(tools...), runtime.ChooseTools(choice))
 	if err == nil {
-		g, err = prompt.Options(g)
+		g, err = prompt.OptionsContext(r.Context(), g)
 	}
 	if err != nil {
 		return err

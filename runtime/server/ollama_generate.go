@@ -69,7 +69,7 @@ func (s *Server) ollamaGenerate(w http.ResponseWriter, r *http.Request, body []b
 	if err := decode(body, &q, ""); err != nil {
 		return err
 	}
-	g, err := q.generate()
+	g, err := q.generate(s.formatsOf(r.Context()))
 	if err == nil {
 		err = q.check()
 	}
@@ -93,7 +93,7 @@ func (s *Server) ollamaGenerate(w http.ResponseWriter, r *http.Request, body []b
 	}
 	prompt, err := q.chat(r, j.model)
 	if err == nil {
-		g, err = prompt.Options(g)
+		g, err = prompt.OptionsContext(r.Context(), g)
 	}
 	if err != nil {
 		return err

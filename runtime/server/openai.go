@@ -18,9 +18,9 @@ import (
 func (s *Server) routesOpenAI(mux *http.ServeMux) {
 	mux.HandleFunc("GET /v1/models", s.openAIModels)
 	mux.HandleFunc("GET /v1/models/{id...}", s.openAIModel)
-	mux.HandleFunc("POST /v1/chat/completions", handler(s.chatCompletions))
-	mux.HandleFunc("POST /v1/completions", handler(s.completions))
-	mux.HandleFunc("POST /v1/responses", handler(s.responses))
+	mux.HandleFunc("POST /v1/chat/completions", s.queued(s.chatCompletions))
+	mux.HandleFunc("POST /v1/completions", s.queued(s.completions))
+	mux.HandleFunc("POST /v1/responses", s.queued(s.responses))
 	mux.HandleFunc("POST /v1/embeddings", handler(noEmbeddings))
 }
 
@@ -143,7 +143,7 @@ const (
 )
 
 // generate returns what the fields ask for, once they are found to be in range.
-func (o *openAISampling) generate() (g runtime.Generate, err error) {
+func (o *openAISampling) generate(read formats) (g runtime.Generate, err error) {
 	for _, f := range []struct {
 		name     string
 		value    *float64
@@ -181,7 +181,7 @@ func (o *openAISampling) generate() (g runtime.Generate, err error) {
 	if g.LogitBias, err = logitBias(o.LogitBias); err != nil {
 		return g, err
 	}
-	if g.Grammar, err = o.grammar(); err != nil {
+	if g.Grammar, err = o.grammar(read); err != nil {
 		return g, err
 	}
 	g.MaxTokens, err = maxTokens("max_tokens", o.MaxTokens, 0)

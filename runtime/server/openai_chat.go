@@ -30,8 +30,8 @@ type chatRequest struct {
 }
 
 // generate returns what the request asks for.
-func (q *chatRequest) generate() (g runtime.Generate, err error) {
-	if g, err = q.openAISampling.generate(); err != nil {
+func (q *chatRequest) generate(read formats) (g runtime.Generate, err error) {
+	if g, err = q.openAISampling.generate(read); err != nil {
 		return g, err
 	}
 	if g.MaxTokens, err = maxTokens("max_completion_tokens", q.MaxCompletionTokens, g.MaxTokens); err != nil {
@@ -50,7 +50,7 @@ func (q *chatRequest) generate() (g runtime.Generate, err error) {
 		g.TopLogProbs = *q.TopLogProbs
 	}
 	g.LogProbs = q.LogProbs
-	g.Grammar, err = oneGrammar(g.Grammar, "response_format", q.ResponseFormat.grammar)
+	g.Grammar, err = oneGrammar(g.Grammar, read, "response_format", q.ResponseFormat.grammar)
 	return g, err
 }
 
@@ -207,7 +207,7 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request, body []
 	if err != nil {
 		return err
 	}
-	g, err := q.generate()
+	g, err := q.generate(s.formatsOf(r.Context()))
 	if err != nil {
 		return err
 	}
@@ -219,7 +219,7 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request, body []
 	j.fresh = q.fresh()
 	prompt, err := j.model.ChatPrompt(r.Context(), messages, options...)
 	if err == nil {
-		g, err = prompt.Options(g)
+		g, err = prompt.OptionsContext(r.Context(), g)
 	}
 	if err != nil {
 		return err

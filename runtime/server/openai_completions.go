@@ -79,8 +79,8 @@ func (p prompt) encode(m *runtime.Model) (tokens []int32, text string, err error
 }
 
 // generate returns what the request asks for.
-func (q *completionRequest) generate() (g runtime.Generate, err error) {
-	if g, err = q.openAISampling.generate(); err != nil {
+func (q *completionRequest) generate(read formats) (g runtime.Generate, err error) {
+	if g, err = q.openAISampling.generate(read); err != nil {
 		return g, err
 	}
 	if q.MaxTokens == nil {
@@ -182,7 +182,7 @@ func (s *Server) completions(w http.ResponseWriter, r *http.Request, body []byte
 	if err := decode(body, &q, ""); err != nil {
 		return err
 	}
-	g, err := q.generate()
+	g, err := q.generate(s.formatsOf(r.Context()))
 	if err != nil {
 		return err
 	}

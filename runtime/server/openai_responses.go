@@ -29,7 +29,7 @@ type responsesRequest struct {
 }
 
 // generate returns what the request asks for.
-func (q *responsesRequest) generate() (g runtime.Generate, err error) {
+func (q *responsesRequest) generate(read formats) (g runtime.Generate, err error) {
 	const stateless = "the server keeps no conversations: send all of it as input"
 	switch {
 	case q.PreviousResponseID != "":
@@ -39,13 +39,13 @@ func (q *responsesRequest) generate() (g runtime.Generate, err error) {
 	case q.Background:
 		return g, badField("background", "it is not supported")
 	}
-	if g, err = q.openAISampling.generate(); err != nil {
+	if g, err = q.openAISampling.generate(read); err != nil {
 		return g, err
 	}
 	if g.MaxTokens, err = maxTokens("max_output_tokens", q.MaxOutputTokens, g.MaxTokens); err != nil {
 		return g, err
 	}
-	g.Grammar, err = oneGrammar(g.Grammar, "text.format", q.Text.Format.grammar)
+	g.Grammar, err = oneGrammar(g.Grammar, read, "text.format", q.Text.Format.grammar)
 	return g, err
 }
 
@@ -173,7 +173,7 @@ func (s *Server) responses(w http.ResponseWriter, r *http.Request, body []byte) 
 	if err != nil {
 		return err
 	}
-	g, err := q.generate()
+	g, err := q.generate(s.formatsOf(r.Context()))
 	if err != nil {
 		return err
 	}
@@ -185,7 +185,7 @@ func (s *Server) responses(w http.ResponseWriter, r *http.Request, body []byte) 
 	j.fresh = q.fresh()
 	prompt, err := j.model.ChatPrompt(r.Context(), messages, options...)
 	if err == nil {
-		g, err = prompt.Options(g)
+		g, err = prompt.OptionsContext(r.Context(), g)
 	}
 	if err != nil {
 		return err

@@ -21,6 +21,17 @@ func handler(h func(w http.ResponseWriter, r *http.Request, body []byte) error) 
 	}
 }
 
+// queued is handler for requests that generate text. They enter the queue before their fields are read, for to read a schema takes time and memory.
+func (s *Server) queued(h func(w http.ResponseWriter, r *http.Request, body []byte) error) http.HandlerFunc {
+	return handler(func(w http.ResponseWriter, r *http.Request, body []byte) error {
+		if err := s.queue.enter(); err != nil {
+			return err
+		}
+		defer s.queue.leave()
+		return h(w, r, body)
+	})
+}
+
 // writeError answers with an error in the form of the protocol that the path belongs to.
 func writeError(w http.ResponseWriter, r *http.Request, err error) {
 	e := asError(err)

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"st/runtime"
+	"st/runtime/lru"
 	store "st/runtime/models"
 	"st/runtime/server/page"
 )
@@ -99,6 +100,7 @@ type Server struct {
 	running atomic.Int64 // requests that have a place
 	handler http.Handler
 	meters  *meters
+	formats *lru.Cache[answerFormat]
 	pulls   pulls
 
 	watchers atomic.Int32 // of experts
@@ -111,7 +113,7 @@ func New(opts Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{opts: opts, log: opts.Logger, models: m, places: semaphore.NewWeighted(int64(opts.Parallel))}
+	s := &Server{opts: opts, log: opts.Logger, models: m, places: semaphore.NewWeighted(int64(opts.Parallel)), formats: newFormats()}
 	s.queue.limit = int64(opts.Parallel + max(0, opts.Queue))
 	s.meters = newMeters(s)
 	s.handler = s.withMiddleware(s.routes())

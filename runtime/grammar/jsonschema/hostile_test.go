@@ -1,9 +1,11 @@
 package jsonschema_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -24,6 +26,37 @@ func list(n int, format string) string {
 	return strings.Join(parts, ", ")
 }
 
+// allocated returns how many bytes were allocated so far.
+func allocated() uint64 {
+	var s runtime.MemStats
+	runtime.ReadMemStats(&s)
+	return s.TotalAlloc
+}
+
+// TestLimits: errors of schemas that are too large name the limit.
+func TestLimits(t *testing.T) {
+	for schema, want := range map[string]string{
+		`{"enum": [` + list(100_000, "%") + `]}`:                              "more than 65536 values",
+		`{"description": "` + strings.Repeat("x", 5<<20) + `"}`:               "at most 4194304 are read",
+		`{"enum": [` + list(20_000, `"a rather long value %"`) + `]}`:         "more than 262144 bytes",
+		`{"type": "string", "pattern": "` + strings.Repeat("a", 1<<17) + `"}`: "longer than 65536 bytes",
+	} {
+		if _, err := jsonschema.Grammar([]byte(schema)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.200v, want %q", err, want)
+		}
+	}
+}
+
+// TestContextEnds: a context that has ended ends the compilation, with its cause.
+func TestContextEnds(t *testing.T) {
+	gone := errors.New("the client went away")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(gone)
+	if _, err := jsonschema.GrammarContext(ctx, []byte(`{"enum": [`+list(1000, `"value %"`)+`]}`)); !errors.Is(err, gone) {
+		t.Error(err)
+	}
+}
+
 // TestHostile compiles schemas that are deep, large or ambiguous, and writes texts of those that are not refused.
 func TestHostile(t *testing.T) {
 	for _, test := range []struct {
@@ -36,7 +69,9 @@ func TestHostile(t *testing.T) {
 		{"nested objects", nested(300, `{"type": "object", "properties": {"a": `, `{"type": "null"}`, `}, "required": ["a"]}`), false},
 		{"nested anyOf", nested(150, `{"anyOf": [{"type": "null"}, `, `{"type": "string"}`, `]}`), false},
 		{"nested allOf", nested(1000, `{"allOf": [`, `{"type": "string"}`, `]}`), true},
-		{"10 MB of description", `{"type": "string", "description": "` + strings.Repeat("x", 10<<20) + `"}`, false},
+		{"3 MB of description", `{"type": "string", "description": "` + strings.Repeat("x", 3<<20) + `"}`, false},
+		{"10 MB of description", `{"type": "string", "description": "` + strings.Repeat("x", 10<<20) + `"}`, true},
+		{"as many values as there may be", `{"enum": [` + list(65_000, `%`) + `]}`, true},
 		{"10 MB of enum", `{"enum": [` + list(500_000, `"value %"`) + `]}`, true},
 		{"10 MB of properties", `{"type": "object", "properties": {` + list(230_000, `"property %": {"type": "null"}`) + `}}`, true},
 		{"enum", `{"enum": [` + list(10_000, `"value %"`) + `]}`, false},
@@ -61,7 +96,11 @@ func TestHostile(t *testing.T) {
 		{"counted properties", `{"type": "object", "properties": {` + list(1000, `"p%": {}`) + `}, "additionalProperties": true, "maxProperties": 900}`, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			before := allocated()
 			c, err := compile(test.schema)
+			if n := allocated() - before; n > 512<<20 {
+				t.Errorf("compiling it has taken %d MiB", n>>20)
+			}
 			if err == nil != !test.refused {
 				t.Fatalf("refused: %v, want %v: %v", err != nil, test.refused, err)
 			}

@@ -1,6 +1,7 @@
 package jsonschema
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,16 +13,25 @@ import (
 // Grammar returns the grammar of a JSON Schema (draft 2020-12, and what pydantic, zod and OpenAPI write of earlier ones). An [Error] names
 // the place of what is not supported.
 func Grammar(schema []byte) (*grammar.Grammar, error) {
-	root, err := parse(schema)
-	if err != nil {
+	return GrammarContext(context.Background(), schema)
+}
+
+// GrammarContext is Grammar that gives up, with the cause, when ctx ends.
+func GrammarContext(ctx context.Context, schema []byte) (*grammar.Grammar, error) {
+	root, err := parse(ctx, schema)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, err
+	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrSchema, err)
 	}
-	c := &compiler{root: root, rules: map[string]*grammar.Rule{}, checked: map[*value]bool{}, patterns: map[*value]*pattern{}, write: canonical()}
+	c := &compiler{ctx: ctx, root: root, rules: map[string]*grammar.Rule{}, checked: map[*value]bool{}, patterns: map[*value]*pattern{}, write: canonical()}
 	return c.compile(all{{root, whole}})
 }
 
 // compiler makes rules of schemas.
 type compiler struct {
+	ctx      context.Context
 	root     *value
 	rules    map[string]*grammar.Rule // by key of all
 	checked  map[*value]bool
@@ -73,6 +83,19 @@ const (
 
 	patternWork = 40 // what a pattern counts as: its automaton takes that much longer than a schema
 )
+
+// spend counts what is looked at, for the schema at a place.
+func (c *compiler) spend(at *value, n int) error {
+	before := c.work
+	c.work += n
+	switch {
+	case c.work > maxWork:
+		return errorf(at, "the schema comes to more than %d parts: it has too many choices within allOf, alternatives of oneOf, or values of an enum", maxWork)
+	case before/pollValues != c.work/pollValues && c.ctx.Err() != nil:
+		return context.Cause(c.ctx)
+	}
+	return nil
+}
 
 // compile returns the grammar of what validates against all of the schemas.
 func (c *compiler) compile(a all) (*grammar.Grammar, error) {
@@ -146,10 +169,10 @@ func (c *compiler) flatten(a all) (f flat, err error) {
 		}
 		seen[e], open[e] = true, true
 		defer delete(open, e)
-		c.work++
+		if err := c.spend(a[0].at, 1); err != nil {
+			return err
+		}
 		switch {
-		case c.work > maxWork:
-			return errorf(a[0].at, "the schema comes to more than %d parts: it has too many choices within allOf, alternatives of oneOf, or values of an enum", maxWork)
 		case depth > maxLevel:
 			return errorf(e.at, "references are nested deeper than %d", maxLevel)
 		case e.at.kind == isTrue:

@@ -184,8 +184,11 @@ func (c *compiler) pattern(v *value) (*pattern, error) {
 	if err != nil {
 		return nil, errorf(v, "the pattern %.100q is not supported: %v", expr, err)
 	}
-	if c.work += patternWork; c.work > maxWork {
+	switch err := c.spend(v, patternWork); {
+	case c.work > maxWork:
 		return nil, errorf(v, "the schema has too many patterns: more than %d", maxWork/patternWork)
+	case err != nil:
+		return nil, err
 	}
 	c.patterns[v] = p
 	return p, nil

@@ -71,15 +71,17 @@ func (c *compiler) validPlain(v *value, at *value, depth int) (bool, error) {
 	if typesOf(at)&typeOf(v) == 0 {
 		return false, nil
 	}
-	if c.work++; c.work > maxWork {
-		return false, errorf(at, "the schema comes to more than %d parts: it has too many values of an enum or alternatives of oneOf", maxWork)
+	if err := c.spend(at, 1); err != nil {
+		return false, err
 	}
 	if e := at.get("const"); e != nil && !equal(e, v) {
 		return false, nil
 	}
 	if e := at.get("enum"); e != nil && (depth > 0 || !c.listed) {
 		found := false
-		c.work += len(e.list)
+		if err := c.spend(at, len(e.list)); err != nil {
+			return false, err
+		}
 		for _, x := range e.list {
 			found = found || equal(x, v)
 		}

@@ -2,6 +2,7 @@ package jsonschema
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,24 +38,32 @@ const (
 	isObject
 )
 
-// Limits of a schema.
+// Limits of a schema. A value takes some hundred bytes in memory.
 const (
 	maxDepth  = 1000
-	maxValues = 1 << 20
+	maxSize   = 4 << 20 // bytes
+	maxValues = 1 << 16
 )
+
+// pollValues is how many values are read, or looked at, between two looks at the context.
+const pollValues = 1 << 8
 
 // parser reads a document.
 type parser struct {
+	ctx   context.Context
 	dec   *json.Decoder
 	count int
 }
 
 // parse reads a document of one value.
-func parse(data []byte) (*value, error) {
+func parse(ctx context.Context, data []byte) (*value, error) {
+	if len(data) > maxSize {
+		return nil, fmt.Errorf("it has %d bytes, and at most %d are read", len(data), maxSize)
+	}
 	if !utf8.Valid(data) {
 		return nil, errors.New("it is not UTF-8 text")
 	}
-	p := &parser{dec: json.NewDecoder(bytes.NewReader(data))}
+	p := &parser{ctx: ctx, dec: json.NewDecoder(bytes.NewReader(data))}
 	p.dec.UseNumber()
 	v, err := p.value(nil, "", 0)
 	if err != nil {
@@ -77,6 +86,9 @@ func (p *parser) value(parent *value, name string, depth int) (*value, error) {
 	v := &value{id: p.count, parent: parent, name: name}
 	if p.count++; p.count > maxValues {
 		return nil, fmt.Errorf("it has more than %d values", maxValues)
+	}
+	if p.count%pollValues == 0 && p.ctx.Err() != nil {
+		return nil, context.Cause(p.ctx)
 	}
 	if depth > maxDepth {
 		return nil, fmt.Errorf("it is nested deeper than %d", maxDepth)
@@ -142,6 +154,9 @@ func (p *parser) object(v *value, depth int) error {
 	return err
 }
 
+// escapePointer escapes a name of a JSON Pointer.
+var escapePointer = strings.NewReplacer("~", "~0", "/", "~1")
+
 // pointer returns the place of a value as a JSON Pointer in a URI fragment, RFC 6901.
 func pointer(v *value) string {
 	var names []string
@@ -151,7 +166,8 @@ func pointer(v *value) string {
 	var p strings.Builder
 	p.WriteByte('#')
 	for i := len(names) - 1; i >= 0; i-- {
-		p.WriteString("/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(names[i]))
+		p.WriteByte('/')
+		p.WriteString(escapePointer.Replace(names[i]))
 	}
 	return p.String()
 }

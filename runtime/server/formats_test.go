@@ -1,0 +1,37 @@
+package server
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// A schema or grammar that is too large is refused with an error that names the field and the limit, before a model is loaded.
+func TestLargeFormats(t *testing.T) {
+	c := start(t, Options{})
+	values := `{"enum": [1` + strings.Repeat(",1", 70_000) + `]}`
+	bytes := `{"description": "` + strings.Repeat("x", 5<<20) + `"}`
+	const messages = `"messages": [{"role": "user", "content": "x"}]`
+	for _, test := range []struct{ path, body, want string }{
+		{"/v1/completions", `{"prompt": "x", "json_schema": ` + values + `}`, "json_schema: the JSON Schema cannot be followed: it has more than 65536 values"},
+		{"/v1/completions", `{"prompt": "x", "grammar": "root ::= \"` + strings.Repeat("x", 1<<20) + `\""}`, "grammar: the grammar is too large: its text has"},
+		{"/v1/chat/completions", `{` + messages + `, "response_format": {"type": "json_schema", "json_schema": {"schema": ` + bytes + `}}}`,
+			"response_format.json_schema.schema: the JSON Schema cannot be followed: it has 5242899 bytes, and at most 4194304 are read"},
+		{"/v1/responses", `{"input": "x", "text": {"format": {"type": "json_schema", "schema": ` + values + `}}}`, "text.format.schema: the JSON Schema cannot be followed: it has more"},
+		{"/api/chat", `{` + messages + `, "format": ` + values + `}`, "format: the JSON Schema cannot be followed: it has more"},
+		{"/v1/messages", `{"max_tokens": 9, ` + messages + `, "output_format": {"type": "json_schema", "schema": ` + values + `}}`, "output_format.schema: the JSON Schema cannot be followed: it has more"},
+	} {
+		r := c.request(t, test.path, test.body)
+		data, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.StatusCode != http.StatusBadRequest || !strings.Contains(string(data), test.want) {
+			t.Errorf("%s: status %d, %.300s, want %s", test.path, r.StatusCode, data, test.want)
+		}
+	}
+	if c.models.served[0].model != nil || c.formats.Len() != 0 {
+		t.Error("a model was loaded, or a format is kept")
+	}
+}
