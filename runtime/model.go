@@ -64,29 +64,64 @@ func New(ctx context.Context, r *format.Reader, opts Options) (m *Model, err err
 	}
 	begin := time.Now()
 	m = &Model{resources: &resources{file: r}, kvType: opts.KVType, relieve: opts.Relieve}
-	if len(r.Tokenizer) > 0 {
-		if m.tok, err = tokenizer.Load(r.Tokenizer); err != nil {
-			return nil, fmt.Errorf("%s: %w", r.Path(), err)
+	// The tokenizer is built while the weights are checked. Within a bound it comes first: what it takes is not left for experts.
+	tokenizer := loadTokenizer(r)
+	other := otherMemory(&opts) + tokenizerMemory(r)
+	if opts.Memory > 0 {
+		if _, err := tokenizer(); err != nil {
+			return nil, err
 		}
+		other = otherMemory(&opts)
 	}
-	m.end = endTokens(r, m.tok)
 	m.template = sync.OnceValues(m.parseTemplate)
 	m.grammars = newGrammars(sync.OnceValue(m.newVocabulary))
 	m.dialect = sync.OnceValue(m.findDialect)
 	o := engine.Options{Threads: opts.Threads, KVType: opts.KVType, Context: opts.Context, Parallel: opts.Parallel, Memory: opts.Memory, Trace: opts.Trace,
-		Other: otherMemory(&opts)}
+		Other: other}
 	allowed, source := engine.AllowedMemory()
 	m.memory = chooseMemory(r, &o, allowed, source)
-	if err = m.memory.checkAddresses(r.Path()); err != nil {
+	if m.memory.Chosen {
+		if _, err := tokenizer(); err != nil {
+			return nil, err
+		}
+		o.Other = otherMemory(&opts)
+	}
+	err = m.memory.checkAddresses(r.Path())
+	if err == nil {
+		m.engine, err = engine.Open(ctx, r, o)
+	}
+	// The tokenizer's error comes first, as it would if nothing ran beside it. A file is not closed while it is read.
+	tok, bad := tokenizer()
+	if bad != nil && m.engine != nil {
+		m.engine.Close()
+	}
+	if err = cmp.Or(bad, err); err != nil {
 		return nil, err
 	}
-	if m.engine, err = engine.Open(ctx, r, o); err != nil {
-		return nil, err
-	}
+	m.tok, m.end = tok, endTokens(r, tok)
 	m.loadTime = time.Since(begin)
 	m.cleanup = goruntime.AddCleanup(m, func(r *resources) { r.close() }, m.resources)
 	return m, nil
 }
+
+// loadTokenizer begins to build the tokenizer of a file and returns a function that waits for it; nil: the file has none.
+func loadTokenizer(r *format.Reader) func() (*tokenizer.Tokenizer, error) {
+	if len(r.Tokenizer) == 0 {
+		return func() (*tokenizer.Tokenizer, error) { return nil, nil }
+	}
+	load := sync.OnceValues(func() (*tokenizer.Tokenizer, error) {
+		tok, err := tokenizer.Load(r.Tokenizer)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", r.Path(), err)
+		}
+		return tok, nil
+	})
+	go load()
+	return load
+}
+
+// tokenizerMemory is about what a tokenizer takes that is not built yet.
+func tokenizerMemory(r *format.Reader) int64 { return 5 * int64(len(r.Tokenizer)) }
 
 // endTokens returns the tokens that end a text: those that the file names, and those that its vocabulary and chat template show to be.
 func endTokens(r *format.Reader, tok *tokenizer.Tokenizer) []int32 {

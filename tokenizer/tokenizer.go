@@ -76,22 +76,22 @@ func newTokenizer(s spec) (*Tokenizer, error) {
 	if err := t.compile(); err != nil {
 		return nil, fmt.Errorf("tokenizer: %w", err)
 	}
-	if err := t.indexTokens(); err != nil {
-		return nil, err
-	}
-	if err := t.indexAdded(); err != nil {
-		return nil, err
-	}
-	prefix := len(t.options.SubwordPrefix)
-	for rank, m := range t.merges {
-		left, right, result := t.modelToken(m.left), t.modelToken(m.right), t.modelToken(m.result)
-		if left == "" || len(right) < max(1, prefix) || len(result) != len(left)+len(right)-prefix ||
-			result[:len(left)] != left || result[len(left):] != right[prefix:] {
-			return nil, fmt.Errorf("tokenizer: merge %d joins tokens %d and %d to %d, whose text is not theirs joined",
-				rank, m.left, m.right, m.result)
+	// The table of merges takes as long as that of tokens, and needs nothing of it.
+	var merging sync.WaitGroup
+	var badMerge error
+	merging.Go(func() {
+		if badMerge = t.checkMerges(); badMerge == nil {
+			t.pairs = newPairTable(t.merges)
 		}
+	})
+	err := t.indexTokens()
+	if err == nil {
+		err = t.indexAdded()
 	}
-	t.pairs = newPairTable(t.merges)
+	merging.Wait()
+	if err = cmp.Or(err, badMerge); err != nil {
+		return nil, err
+	}
 	t.cuts = newCutter(t)
 	check := func(name string, id int32) error {
 		if id < -1 || int(id) >= len(t.tokens) {
@@ -99,7 +99,7 @@ func newTokenizer(s spec) (*Tokenizer, error) {
 		}
 		return nil
 	}
-	err := cmp.Or(check("bos", t.bos), check("eos", t.eos), check("pad", t.pad))
+	err = cmp.Or(check("bos", t.bos), check("eos", t.eos), check("pad", t.pad))
 	for _, id := range slices.Concat(t.before, t.after) {
 		if err == nil && id < 0 {
 			err = fmt.Errorf("tokenizer: the post-processor adds token id %d", id)
@@ -113,6 +113,20 @@ func newTokenizer(s spec) (*Tokenizer, error) {
 		return nil, err
 	}
 	return t, nil
+}
+
+// checkMerges holds each merge against the texts of its tokens.
+func (t *Tokenizer) checkMerges() error {
+	prefix := len(t.options.SubwordPrefix)
+	for rank, m := range t.merges {
+		left, right, result := t.modelToken(m.left), t.modelToken(m.right), t.modelToken(m.result)
+		if left == "" || len(right) < max(1, prefix) || len(result) != len(left)+len(right)-prefix ||
+			result[:len(left)] != left || result[len(left):] != right[prefix:] {
+			return fmt.Errorf("tokenizer: merge %d joins tokens %d and %d to %d, whose text is not theirs joined",
+				rank, m.left, m.right, m.result)
+		}
+	}
+	return nil
 }
 
 // compile makes the normalizer, the pre-tokenizer and the decoder.

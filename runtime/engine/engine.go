@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -243,16 +244,20 @@ func (e *Engine) openStreamed(ctx context.Context, opts *Options) error {
 	return err
 }
 
-// verifyDense checks the dense records. Those that every token reads are checked in the mapping, which brings them into memory; an embedding table
-// of which a token reads one row is read past it, so that the rest of it takes no memory.
+// verifyDense checks the dense records in the mapping, which brings them into memory, the largest first, so that all threads end together. An
+// embedding table of which a token reads one row leaves the page tables again: the rest of it stays the system's, to be given up first.
 func (e *Engine) verifyDense(ctx context.Context) error {
 	resident, tables := denseRecords(e.reader, nil)
 	tables = verifiedTables(e.reader, tables)
-	err := eachError(ctx, e.pool, len(resident)+len(tables), func(i int) error {
-		if i < len(resident) {
-			return e.reader.Check(resident[i], e.dense.record(resident[i]))
+	records := slices.Concat(resident, tables)
+	slices.SortStableFunc(records, func(a, b *format.Record) int { return cmp.Compare(b.Length, a.Length) })
+	err := eachError(ctx, e.pool, len(records), func(i int) error {
+		bytes := e.dense.record(records[i])
+		err := e.reader.Check(records[i], bytes)
+		if slices.Contains(tables, records[i]) {
+			leave(bytes)
 		}
-		return e.reader.VerifyRecord(ctx, nil, tables[i-len(resident)])
+		return err
 	})
 	return e.explain(err)
 }

@@ -4,6 +4,7 @@ package engine
 
 import (
 	"os"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,4 +15,14 @@ func readAhead(mapped []byte, offset, n int64) {
 	page := int64(os.Getpagesize())
 	from := offset / page * page
 	_ = unix.Madvise(mapped[from:offset+n], unix.MADV_WILLNEED)
+}
+
+// leave takes the whole pages within a part of a mapped file out of the page tables: they are not counted as the process's any more, and come back
+// when they are touched.
+func leave(part []byte) {
+	page := os.Getpagesize()
+	skip := -int(uintptr(unsafe.Pointer(unsafe.SliceData(part)))) & (page - 1)
+	if n := (len(part) - skip) / page * page; n > 0 {
+		_ = unix.Madvise(part[skip:][:n], unix.MADV_DONTNEED)
+	}
 }
