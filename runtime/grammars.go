@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"math"
+	goruntime "runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"st/runtime/grammar"
 	"st/runtime/lru"
@@ -30,13 +33,36 @@ func newGrammars(vocabulary func() *grammar.Vocabulary) grammars {
 // newVocabulary returns the bytes of the model's tokens, for grammars. Special tokens have none.
 func (m *Model) newVocabulary() *grammar.Vocabulary {
 	tokens := make([][]byte, min(m.tok.VocabSize(), m.Config().Vocab))
-	for id := range tokens {
-		if !m.tok.IsSpecial(int32(id)) {
-			tokens[id] = []byte(m.tok.Text(int32(id)))
-		}
+	const run = 4096
+	var next atomic.Int64
+	var reading sync.WaitGroup
+	for range min(goruntime.GOMAXPROCS(0), len(tokens)/run+1) {
+		reading.Go(func() {
+			for from := int(next.Add(run)) - run; from < len(tokens); from = int(next.Add(run)) - run {
+				m.tokenTexts(tokens[from:min(from+run, len(tokens))], from)
+			}
+		})
 	}
+	reading.Wait()
 	ends := slices.DeleteFunc(slices.Clone(m.end), func(id int32) bool { return int(id) >= len(tokens) })
 	return grammar.NewVocabulary(tokens, ends, m.tok.ID)
+}
+
+// tokenTexts writes the bytes of the tokens from an id on. They lie in one piece of memory.
+func (m *Model) tokenTexts(tokens [][]byte, from int) {
+	var all []byte
+	ends := make([]int, len(tokens))
+	for i := range tokens {
+		if id := int32(from + i); !m.tok.IsSpecial(id) {
+			all = append(all, m.tok.Text(id)...)
+		}
+		ends[i] = len(all)
+	}
+	begin := 0
+	for i, end := range ends {
+		tokens[i] = all[begin:end:end]
+		begin = end
+	}
 }
 
 // CompileGrammar prepares a grammar for the model's tokens, unless that was done already, and returns it. Generate does it by itself; a

@@ -1,7 +1,6 @@
 package grammar
 
 import (
-	"bytes"
 	"slices"
 	"unicode/utf8"
 )
@@ -44,12 +43,7 @@ func NewVocabulary(tokens [][]byte, ends []int32, find func(text string) (int32,
 			order = append(order, int32(id))
 		}
 	}
-	slices.SortFunc(order, func(a, b int32) int {
-		if c := bytes.Compare(tokens[a], tokens[b]); c != 0 {
-			return c
-		}
-		return int(a - b)
-	})
+	sortTokens(tokens, order)
 	v.build(order)
 	return v
 }
@@ -57,18 +51,24 @@ func NewVocabulary(tokens [][]byte, ends []int32, find func(text string) (int32,
 // build makes the trie of tokens that are sorted by text.
 func (v *Vocabulary) build(order []int32) {
 	v.order = order
-	path := []int32{0} // the nodes of the text before
-	v.add(0, 0, 0)
+	nodes := 1
 	var last []byte
-	for i, id := range order {
+	for _, id := range order {
 		text := v.tokens[id]
 		v.longest = max(v.longest, len(text))
-		shared := 0
-		for shared < min(len(last), len(text)) && last[shared] == text[shared] {
-			shared++
-		}
-		path = v.close(path, shared)
-		for _, b := range text[shared:] {
+		nodes += len(text) - shared(last, text)
+		last = text
+	}
+	v.label, v.depth, v.end = make([]byte, 0, nodes), make([]uint16, 0, nodes), make([]int32, 0, nodes)
+	v.first = make([]int32, 0, nodes+1)
+	path := make([]int32, 1, v.longest+1) // the nodes of the text before
+	v.add(0, 0, 0)
+	last = nil
+	for i, id := range order {
+		text := v.tokens[id]
+		n := shared(last, text)
+		path = v.close(path, n)
+		for _, b := range text[n:] {
 			path = append(path, int32(len(v.label)))
 			v.add(b, len(path)-1, int32(i))
 			v.present[b] = true
@@ -78,6 +78,17 @@ func (v *Vocabulary) build(order []int32) {
 	v.close(path, -1)
 	v.first = append(v.first, int32(len(order)))
 	v.describe()
+}
+
+// shared returns how many bytes two texts begin with alike.
+func shared(a, b []byte) int {
+	n := min(len(a), len(b))
+	for i := range n {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return n
 }
 
 // close ends the nodes of a path that are deeper than depth.
@@ -95,32 +106,63 @@ func (v *Vocabulary) add(label byte, depth int, token int32) {
 // describe finds what is below each node, and the characters of its text.
 func (v *Vocabulary) describe() {
 	v.below, v.chars = make([]groups, len(v.label)), make([]uint16, len(v.label))
+	var labels [256]int
 	utf := make([]utf8State, v.longest+1) // by depth
 	at := make([]int32, v.longest+1)
+	own := make([]groups, v.longest+1) // what is at the nodes of the path and below them, as far as they were visited
+	deepest := 0
+	up := func(depth int) { // the path ends above depth
+		for ; deepest >= depth && deepest > 0; deepest-- {
+			v.below[at[deepest-1]] |= own[deepest] | v.below[at[deepest]]
+		}
+	}
 	for i := 1; i < len(v.label); i++ {
-		d, b := v.depth[i], v.label[i]
+		d, b := int(v.depth[i]), v.label[i]
+		up(d)
+		deepest = d
 		var begins, valid bool
 		utf[d], begins, valid = utf[d-1].next(b)
 		v.chars[i] = v.chars[at[d-1]]
 		if at[d] = int32(i); begins {
 			v.chars[i]++
 		}
-		own := groups(1) << groupOther
+		own[d] = groups(1) << groupOther
 		switch {
 		case b < utf8.RuneSelf:
-			own = 1 << groupOf[b]
+			own[d] = 1 << groupOf[b]
 		case valid:
-			own = 1 << groupUTF8
+			own[d] = 1 << groupUTF8
 		}
-		for _, above := range at[:d] {
-			v.below[above] |= own
-		}
-		v.byLabel[b] = append(v.byLabel[b], int32(i))
+		labels[b]++
+	}
+	up(1)
+	nodes := make([]int32, len(v.label)-1)
+	for b, n := range labels {
+		v.byLabel[b], nodes = nodes[:0:n], nodes[n:]
+	}
+	for i := 1; i < len(v.label); i++ {
+		v.byLabel[v.label[i]] = append(v.byLabel[v.label[i]], int32(i))
+	}
+	v.countChars()
+}
+
+// countChars sorts the tokens by their numbers of characters: those of one number in the order of the trie.
+func (v *Vocabulary) countChars() {
+	place := make([]int, v.longest+2)
+	for i := range v.label {
+		place[v.chars[i]+1] += int(v.first[i+1] - v.first[i])
+	}
+	for n := 1; n < len(place); n++ {
+		place[n] += place[n-1]
+	}
+	v.byChars = make([]tokenChars, len(v.order))
+	for i := range v.label {
+		chars := v.chars[i]
 		for _, id := range v.order[v.first[i]:v.first[i+1]] {
-			v.byChars = append(v.byChars, tokenChars{id, v.chars[i]})
+			v.byChars[place[chars]] = tokenChars{id, chars}
+			place[chars]++
 		}
 	}
-	slices.SortStableFunc(v.byChars, func(a, b tokenChars) int { return int(a.chars) - int(b.chars) })
 }
 
 // Size returns the number of tokens.
