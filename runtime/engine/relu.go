@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"math"
+
 	"st/runtime/kernel"
 )
 
@@ -102,10 +104,8 @@ func (m *reluFFN) runAlone() error {
 			weight, n, at := c.share[k], 0, (c.pair+k)*m.ffn
 			neurons, h := m.neurons[at:][:m.ffn], m.h[at:][:m.ffn]
 			for j, g := range m.gates[at:][:m.ffn] {
-				if g > 0 {
-					neurons[n], h[n] = int32(j), g*weight
-					n++
-				}
+				neurons[n], h[n] = int32(j), g*weight
+				n += positive(g)
 			}
 			m.pairs[c.pair+k].active, m.active[c.at+k] = int32(n), int32(n)
 		}
@@ -119,6 +119,12 @@ func (m *reluFFN) runAlone() error {
 	return pool.each(len(m.work), &m.do.neurons)
 }
 
+// positive returns 1 if g > 0 and 0 otherwise, NaN counted in, without a branch: which gates are positive is as good as random.
+func positive(g float32) int {
+	const inf = 0x7f800000
+	return int((uint64(math.Float32bits(g)-1) - inf) >> 63)
+}
+
 func (m *reluFFN) doGates(thread, from, to int) {
 	m.groups(from, to, neuronGroups(m.ffn), func(c *chosenExpert, a, b int) {
 		first, end := groupUnits(&c.Gate, a, b)
@@ -127,14 +133,27 @@ func (m *reluFFN) doGates(thread, from, to int) {
 }
 
 func (m *reluFFN) doNeurons(thread, from, to int) {
-	for _, w := range m.work[from:to] {
-		pair, part := &m.pairs[w.pair], int(w.part)
-		out := m.slices[(int(pair.row)*m.rows+int(pair.slot)*m.parts+part)*m.hidden:][:m.hidden]
+	for i := from; i < to; i++ {
+		w := m.work[i]
+		pair := &m.pairs[w.pair]
+		out := m.slices[(int(pair.row)*m.rows+int(pair.slot)*m.parts+int(w.part))*m.hidden:][:m.hidden]
 		clear(out)
-		a, b := share(int(pair.active), part, m.parts)
-		a, b = a+int(w.pair)*m.ffn, b+int(w.pair)*m.ffn
-		m.chosen[w.expert].Neurons(out, m.neurons[a:b], m.h[a:b], m.p.normed, int(pair.row), &m.p.threads[thread].Scratch)
+		neurons, h := m.slice(w)
+		// Tasks are taken one by one, so this thread's next is about as many further as there are threads.
+		var next kernel.Next
+		if k := i + m.p.pool.threads; k < len(m.work) {
+			next.Expert = &m.chosen[m.work[k].expert].Expert
+			next.Neurons, _ = m.slice(m.work[k])
+		}
+		m.chosen[w.expert].Neurons(out, neurons, h, m.p.normed, int(pair.row), next, &m.p.threads[thread].Scratch)
 	}
+}
+
+// slice returns the neurons of a slice, and their gates times the expert's weight.
+func (m *reluFFN) slice(w reluSlice) ([]int32, []float32) {
+	a, b := share(int(m.pairs[w.pair].active), int(w.part), m.parts)
+	at := int(w.pair) * m.ffn
+	return m.neurons[at+a : at+b], m.h[at+a : at+b]
 }
 
 func (m *reluFFN) doBatch(thread, from, to int) {

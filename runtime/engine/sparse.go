@@ -112,7 +112,7 @@ func (s *sparseFFN) run(y []float32, thread, t, i, parts int) {
 	a, b := share(int(s.active[t]), i, parts)
 	at := t * s.w.Gate.Rows
 	clear(y)
-	s.w.Neurons(y, s.neurons[at+a:at+b], s.gates[at+a:at+b], s.p.normed, t, &s.p.threads[thread].Scratch)
+	s.w.Neurons(y, s.neurons[at+a:at+b], s.gates[at+a:at+b], s.p.normed, t, kernel.Next{}, &s.p.threads[thread].Scratch)
 }
 
 func (s *sparseFFN) doAlone(thread, from, to int) {

@@ -78,7 +78,7 @@ func BenchmarkKernels(b *testing.B) {
 	for i := range all {
 		all[i] = int32(i)
 	}
-	bench(b, "neurons", len(rows), func() { neuronsQ4(x, all, w[:some], &up, &down, v) })
+	bench(b, "neurons", len(rows), func() { neuronsQ4(x, all, w[:some], &up, &down, v, Next{}) })
 	scores := make([]float32, 6*PositionTile)
 	bench(b, "scores", 4*PositionTile*128, func() { Scores(scores, w[:6*128], w[:PositionTile*128], PositionTile, 128) })
 	bench(b, "addWeighted", 4*PositionTile*128, func() { AddWeighted(w[:6*128], scores, w[1536:][:PositionTile*128], PositionTile, 128) })
@@ -161,7 +161,7 @@ func BenchmarkReGLU(b *testing.B) {
 			for j := int32(0); j < neurons; j += 3 {
 				list, h = append(list, j), append(h, gates[j])
 			}
-			e.Neurons(y, list, h, x, 0, &scratch)
+			e.Neurons(y, list, h, x, 0, Next{}, &scratch)
 		})
 	}
 }

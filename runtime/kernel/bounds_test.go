@@ -42,10 +42,10 @@ func TestShortOperands(t *testing.T) {
 			"axpyQ4 scales":    func() { axpyQ4(floats(cols), 1, bytes(cols/2), bytes(cols/16-1)) },
 			"axpyQ8":           func() { axpyQ8(floats(cols), 1, bytes(cols-1), bytes(cols/16)) },
 			"axpyQ8 scales":    func() { axpyQ8(floats(cols), 1, bytes(cols), bytes(cols/16-1)) },
-			"neurons, of down": func() { neuronsQ4(floats(cols), four, floats(4), matrix(cols), matrix(cols-32), v) },
-			"neurons, of up":   func() { neuronsQ4(floats(cols-32), four, floats(4), matrix(cols-32), matrix(cols-32), v) },
-			"neurons, of h":    func() { neuronsQ4(floats(cols), four, floats(3), matrix(cols), matrix(cols), v) },
-			"neurons, a row":   func() { neuronsQ4(floats(cols), []int32{0, 1, 2, 8}, floats(4), matrix(cols), matrix(cols), v) },
+			"neurons, of down": func() { neuronsQ4(floats(cols), four, floats(4), matrix(cols), matrix(cols-32), v, Next{}) },
+			"neurons, of up":   func() { neuronsQ4(floats(cols-32), four, floats(4), matrix(cols-32), matrix(cols-32), v, Next{}) },
+			"neurons, of h":    func() { neuronsQ4(floats(cols), four, floats(3), matrix(cols), matrix(cols), v, Next{}) },
+			"neurons, a row":   func() { neuronsQ4(floats(cols), []int32{0, 1, 2, 8}, floats(4), matrix(cols), matrix(cols), v, Next{}) },
 			"decodeRowsQ4": func() {
 				decodeRowsQ4(floats(2*tileCols), bytes(2*tileCols/2-1), bytes(cols), tileCols/2, []int32{0, 1})
 			},

@@ -166,8 +166,8 @@ func TestReGLU(t *testing.T) {
 						t.Errorf("%s: %d neurons are active for token %d, want %d", typ, active[i], i, len(list))
 					}
 					one := make([]float32, hidden)
-					e.Neurons(one, list[:len(list)/2], h, x, int(v), scratch)
-					e.Neurons(one, list[len(list)/2:], h[len(list)/2:], x, int(v), scratch)
+					e.Neurons(one, list[:len(list)/2], h, x, int(v), Next{}, scratch)
+					e.Neurons(one, list[len(list)/2:], h[len(list)/2:], x, int(v), Next{}, scratch)
 					for c := range want {
 						for name, got := range map[string]float32{"Batch": y[i*hidden+c], "Neurons": one[c]} {
 							tolerance := 1e-5

@@ -413,7 +413,7 @@ func TestNeurons(t *testing.T) {
 				}
 				got := unaligned(cases(rng, cols)["random"])
 				want := slices.Clone(got)
-				neuronsQ4(got, list, h, &up, &down, x)
+				neuronsQ4(got, list, h, &up, &down, x, Next{})
 				neuronsQ4Generic(want, list, h, &up, &down, x)
 				for i := range want {
 					if math.Abs(float64(got[i]-want[i])) > 2e-4*float64(cols) {

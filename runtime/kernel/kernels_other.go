@@ -53,6 +53,8 @@ func axpy4(dst []float32, f *[4]float32, src *[4][]float32) { axpy4Generic(dst, 
 
 func decodeF32(dst []float32, src []byte) { quant.F32.Decode(dst, src, nil) }
 
+func floats([]byte, int) []float32 { return nil }
+
 func decodeF16(dst []float32, src []byte) { quant.F16.Decode(dst, src, nil) }
 
 func prefetch([]byte) {}
@@ -63,7 +65,7 @@ func dotQ4x4(dots *[4]float32, quants, scales []byte, x *[4]vector) {
 	dotQ4x4Generic(dots, quants, scales, x)
 }
 
-func neuronsQ4(y []float32, neurons []int32, h []float32, up, down *Matrix, x *vector) {
+func neuronsQ4(y []float32, neurons []int32, h []float32, up, down *Matrix, x *vector, _ Next) {
 	neuronsQ4Generic(y, neurons, h, up, down, x)
 }
 

@@ -29,8 +29,7 @@ func Mul(dst []float32, stride int, w *Matrix, from, to int, x *Input, idx []int
 			}
 			continue
 		}
-		row := scratch.row(w.Cols)
-		Decode(w.Type, row, quants, nil)
+		row := decoded(w.Type, quants, w.Cols, scratch)
 		for t, i := range idx {
 			dst[t*stride+u] = dot(row, x.Row(int(i)))
 		}
@@ -40,17 +39,24 @@ func Mul(dst []float32, stride int, w *Matrix, from, to int, x *Input, idx []int
 // mulPairs multiplies the first half of the units [from, to) and the second together, unit by unit: two streams of weights come
 // out of memory faster than one. It returns the unit that may be left over, or to.
 func mulPairs(dst []float32, stride int, w *Matrix, from, to int, x *Input, idx []int32) (left int) {
-	half := (to - from) / 2
+	half, bytes := (to-from)/2, w.Type.GroupBytes(w.Cols)
+	var vectors [2]vector
+	for t, i := range idx {
+		vectors[t] = x.vector(int(i))
+	}
+	var acc [2][quant.GroupRows]float32
 	for u := from; u < from+half; u++ {
-		a, b := w.group(u), w.group(u+half)
+		a, b := w.Data[u*w.Stride:][:bytes], w.Data[(u+half)*w.Stride:][:bytes]
 		first, second := u*quant.GroupRows, (u+half)*quant.GroupRows
 		rows := min(quant.GroupRows, w.Rows-second)
-		for t, i := range idx {
-			var acc [2][quant.GroupRows]float32
-			v := x.vector(int(i))
-			group2(w.Type, &acc, a, b, &v)
-			copy(dst[t*stride+first:][:quant.GroupRows], acc[0][:])
-			copy(dst[t*stride+second:][:rows], acc[1][:rows])
+		for t := range idx {
+			group2(w.Type, &acc, a, b, &vectors[t])
+			*(*[quant.GroupRows]float32)(dst[t*stride+first:]) = acc[0]
+			if rows == quant.GroupRows {
+				*(*[quant.GroupRows]float32)(dst[t*stride+second:]) = acc[1]
+			} else {
+				copy(dst[t*stride+second:][:rows], acc[1][:rows])
+			}
 		}
 	}
 	return from + 2*half

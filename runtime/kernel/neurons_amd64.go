@@ -4,39 +4,42 @@ package kernel
 
 import "unsafe"
 
-// neuronsQ4 takes four neurons at a time. While their up rows are multiplied, the next four are prefetched, up and down.
-func neuronsQ4(y []float32, neurons []int32, h []float32, up, down *Matrix, x *vector) {
+// neuronsAhead is how many neurons ahead memory is asked for them. Four leave a third of the products with up waiting for memory.
+const neuronsAhead = 8
+
+// neuronsQ4 takes four neurons at a time, and meanwhile prefetches four of those to come, up and down.
+func neuronsQ4(y []float32, neurons []int32, h []float32, up, down *Matrix, x *vector, next Next) {
 	if !useAVX2 {
 		neuronsQ4Generic(y, neurons, h, up, down, x)
 		return
 	}
 	x.check()
 	h = h[:len(neurons)]
+	ups, downs := up.rowsQ4(len(x.q)), down.rowsQ4(len(y))
 	wide := useAVX512 && len(x.d)%8 == 0
-	for len(neurons) >= 4 {
+	i := 0
+	for ; i+4 <= len(neurons); i += 4 {
 		var f [4]float32
 		var quants, scales, ahead [4]*byte
-		for i := range ahead {
-			q, s := up.row(int(neurons[i]))
-			quants[i] = unsafe.SliceData(q[:len(x.q)/2])
-			scales[i] = unsafe.SliceData(s[:len(x.q)/16])
-			ahead[i] = quants[i]
-			if i+4 < len(neurons) {
-				ahead[i] = &up.Data[int(neurons[i+4])*up.Stride]
+		for k := range ahead {
+			quants[k], scales[k] = ups.row(neurons[i+k])
+			if a := i + k + neuronsAhead; a < len(neurons) {
+				ahead[k], _ = ups.row(neurons[a])
+			} else {
+				ahead[k] = next.row(a-len(neurons), quants[k])
 			}
 		}
 		if wide {
 			dotQ4Rows4AVX512(&f, &quants, up.ScaleOffset, &ahead, x)
 		} else {
-			for i := range f {
-				f[i] = dotQ4AVX2(unsafe.Slice(quants[i], len(x.q)/2), unsafe.Slice(scales[i], len(x.q)/16), x, ahead[i])
+			for k := range f {
+				f[k] = dotQ4AVX2(unsafe.Slice(quants[k], len(x.q)/2), unsafe.Slice(scales[k], len(x.q)/16), x, ahead[k])
 			}
 		}
-		for i := range f {
-			f[i] *= h[i]
-			ahead[i] = (*byte)(unsafe.Add(unsafe.Pointer(ahead[i]), len(x.q)/2))
-			q, s := down.row(int(neurons[i]))
-			quants[i], scales[i] = unsafe.SliceData(q[:len(y)/2]), unsafe.SliceData(s[:len(y)/16])
+		for k := range f {
+			f[k] *= h[i+k]
+			ahead[k] = (*byte)(unsafe.Add(unsafe.Pointer(ahead[k]), len(x.q)/2))
+			quants[k], scales[k] = downs.row(neurons[i+k])
 		}
 		if useAVX512 {
 			axpyQ4x4AVX512(y, &f, &quants, &scales, &ahead)
@@ -44,17 +47,16 @@ func neuronsQ4(y []float32, neurons []int32, h []float32, up, down *Matrix, x *v
 			axpyQ4x4AVX2(y, &f, &quants, &scales, &ahead)
 		}
 		if done := len(y) &^ 255; done < len(y) {
-			for i := range f {
-				q, s := down.row(int(neurons[i]))
-				axpyQ4(y[done:], f[i], q[done/2:], s[done/16:])
+			for k := range f {
+				q, s := down.row(int(neurons[i+k]))
+				axpyQ4(y[done:], f[k], q[done/2:], s[done/16:])
 			}
 		}
-		neurons, h = neurons[4:], h[4:]
 	}
-	for i, j := range neurons {
-		q, s := up.row(int(j))
+	for ; i < len(neurons); i++ {
+		q, s := up.row(int(neurons[i]))
 		f := h[i] * dotQ4(q, s, x)
-		q, s = down.row(int(j))
+		q, s = down.row(int(neurons[i]))
 		axpyQ4(y, f, q, s)
 	}
 }

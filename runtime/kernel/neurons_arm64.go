@@ -5,7 +5,7 @@ package kernel
 import "unsafe"
 
 // neuronsQ4 takes four neurons at a time. While they are computed, the next four are prefetched.
-func neuronsQ4(y []float32, neurons []int32, h []float32, up, down *Matrix, x *vector) {
+func neuronsQ4(y []float32, neurons []int32, h []float32, up, down *Matrix, x *vector, next Next) {
 	if !useNEON {
 		neuronsQ4Generic(y, neurons, h, up, down, x)
 		return
@@ -17,9 +17,10 @@ func neuronsQ4(y []float32, neurons []int32, h []float32, up, down *Matrix, x *v
 		var quants, scales, ahead [4]*byte
 		for i := range f {
 			q, s := up.row(int(neurons[i]))
-			ahead[i] = unsafe.SliceData(q)
 			if i+4 < len(neurons) {
 				ahead[i] = &up.Data[int(neurons[i+4])*up.Stride]
+			} else {
+				ahead[i] = next.row(i+4-len(neurons), unsafe.SliceData(q))
 			}
 			q, s = q[:len(x.q)/2], s[:len(x.q)/16]
 			if useDotProd {

@@ -48,7 +48,7 @@ func TestNeuronsBits(t *testing.T) {
 					t.Fatal(err)
 				}
 				got := unaligned(start)
-				neuronsQ4(got, list, h, &up, &down, x)
+				neuronsQ4(got, list, h, &up, &down, x, Next{})
 				if want == nil {
 					want = slices.Clone(got)
 				} else if !slices.EqualFunc(got, want, sameBits) {

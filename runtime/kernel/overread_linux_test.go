@@ -53,7 +53,7 @@ func TestOverread(t *testing.T) {
 			neuron := atEnd(t, make([]byte, 2*(len(q)+len(s))))
 			up := Matrix{Type: quant.Q4_0, Rows: 1, Cols: cols, Data: neuron, Stride: len(neuron), ScaleOffset: 2 * len(q)}
 			down := Matrix{Type: quant.Q4_0, Rows: 1, Cols: cols, Data: neuron[len(q):], Stride: len(neuron), ScaleOffset: len(q) + len(s)}
-			neuronsQ4(x, []int32{0}, []float32{1}, &up, &down, v)
+			neuronsQ4(x, []int32{0}, []float32{1}, &up, &down, v, Next{})
 			q, s = row(quant.Q8_0, w[:cols])
 			q, s = atEnd(t, q), atEnd(t, s)
 			dotQ8(q, s, v)

@@ -1,6 +1,10 @@
 package kernel
 
-import "st/quant"
+import (
+	"unsafe"
+
+	"st/quant"
+)
 
 // Expert is one expert's feed-forward: Gate and Up are [neurons, hidden], Down is stored transposed, [neurons, hidden], so
 // that a neuron is one row in each. For a token x with gates g = Gate·x it is
@@ -12,11 +16,11 @@ import "st/quant"
 type Expert struct{ Gate, Up, Down Matrix }
 
 // Neurons adds neurons of one token to y [hidden]: down_j · (up_j·x) · h[i] for every j = neurons[i], in order. x is vector t
-// of the input, and h are the gates times the expert's weight.
-func (e *Expert) Neurons(y []float32, neurons []int32, h []float32, x *Input, t int, scratch *Scratch) {
+// of the input, and h are the gates times the expert's weight. Meanwhile it prefetches the first neurons of next.
+func (e *Expert) Neurons(y []float32, neurons []int32, h []float32, x *Input, t int, next Next, scratch *Scratch) {
 	if e.Up.Type == quant.Q4_0 && e.Down.Type == quant.Q4_0 && e.Up.Stride == e.Down.Stride {
 		v := x.vector(t)
-		neuronsQ4(y[:e.Down.Cols], neurons, h, &e.Up, &e.Down, &v)
+		neuronsQ4(y[:e.Down.Cols], neurons, h, &e.Up, &e.Down, &v, next)
 		return
 	}
 	for i, j := range neurons {
@@ -26,6 +30,45 @@ func (e *Expert) Neurons(y []float32, neurons []int32, h []float32, x *Input, t 
 		}
 		e.neuron(y, int(j), h[i], x, t, scratch)
 	}
+}
+
+// Next are the neurons of an expert that the thread computes next, as far as it is known: they are scattered, so no hardware foresees them. A wrong
+// guess costs time alone. The zero value is none.
+type Next struct {
+	Expert  *Expert
+	Neurons []int32
+}
+
+// row returns where the i-th neuron begins, or other if there are fewer.
+func (n *Next) row(i int, other *byte) *byte {
+	if i >= len(n.Neurons) {
+		return other
+	}
+	return &n.Expert.Up.Data[int(n.Neurons[i])*n.Expert.Up.Stride]
+}
+
+// rowsQ4 are the rows of a Q4_0 matrix that is not Grouped.
+type rowsQ4 struct {
+	data                 unsafe.Pointer
+	rows, stride, scales int
+}
+
+// rowsQ4 panics unless all rows have cols numbers in m.Data: assembly does not check what it reads.
+func (m *Matrix) rowsQ4(cols int) rowsQ4 {
+	if m.Rows > 0 {
+		last := m.Data[(m.Rows-1)*m.Stride:]
+		_, _ = last[:cols/2], last[m.ScaleOffset:][:cols/16]
+	}
+	return rowsQ4{unsafe.Pointer(unsafe.SliceData(m.Data)), m.Rows, m.Stride, m.ScaleOffset}
+}
+
+// row returns where row i has its quants and scales.
+func (r *rowsQ4) row(i int32) (quants, scales *byte) {
+	if uint(i) >= uint(r.rows) {
+		panic("kernel: there is no such neuron")
+	}
+	quants = (*byte)(unsafe.Add(r.data, int(i)*r.stride))
+	return quants, (*byte)(unsafe.Add(unsafe.Pointer(quants), r.scales))
 }
 
 // neuron is Neurons for one.

@@ -27,3 +27,15 @@ func Decode(t quant.Type, dst []float32, quants, scales []byte) {
 		t.Decode(dst, quants, scales)
 	}
 }
+
+// decoded returns the n numbers of a row that has no scales: as they lie in memory, where the CPU can take them so, or decoded into scratch.
+func decoded(t quant.Type, quants []byte, n int, scratch *Scratch) []float32 {
+	if t == quant.F32 {
+		if row := floats(quants, n); row != nil {
+			return row
+		}
+	}
+	row := scratch.row(n)
+	Decode(t, row, quants, nil)
+	return row
+}

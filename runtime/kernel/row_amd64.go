@@ -45,6 +45,15 @@ func decodeF32(dst []float32, src []byte) {
 	copy(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(dst))), 4*len(dst)), src[:4*len(dst)])
 }
 
+// floats returns n numbers of an F32 row where they lie, or nil if they are not aligned.
+func floats(row []byte, n int) []float32 {
+	at := unsafe.Pointer(unsafe.SliceData(row[:4*n]))
+	if uintptr(at)%4 != 0 {
+		return nil
+	}
+	return unsafe.Slice((*float32)(at), n)
+}
+
 func decodeF16(dst []float32, src []byte) {
 	if !useAVX2 {
 		quant.F16.Decode(dst, src, nil)
