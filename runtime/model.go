@@ -77,7 +77,7 @@ func New(ctx context.Context, r *format.Reader, opts Options) (m *Model, err err
 	m.grammars = newGrammars(sync.OnceValue(m.newVocabulary))
 	m.dialect = sync.OnceValue(m.findDialect)
 	o := engine.Options{Threads: opts.Threads, KVType: opts.KVType, Context: opts.Context, Parallel: opts.Parallel, Memory: opts.Memory, Trace: opts.Trace,
-		Other: other}
+		Timeline: opts.Timeline, Other: other}
 	allowed, source := engine.AllowedMemory()
 	m.memory = chooseMemory(r, &o, allowed, source)
 	if m.memory.Chosen {

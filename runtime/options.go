@@ -41,6 +41,9 @@ type Options struct {
 	// that waits for its next use, and reports whether it did: then the sequence goes on, instead of ending with [ErrMemory].
 	Relieve func() bool
 
+	// Timeline, if not nil, records what threads and disk do in the last passes.
+	Timeline *Timeline
+
 	// Trace, if not nil, is told after every batch of n tokens which experts they chose: [layers, n, top-k]. The slice is valid until
 	// it returns. An error ends the run.
 	Trace func(n int, experts []int32) error
@@ -67,6 +70,13 @@ const (
 	maxParallel = 1 << 12
 	maxThreads  = 1 << 12
 )
+
+// Timeline records what threads and disk do: see [NewTimeline].
+type Timeline = engine.Timeline
+
+// NewTimeline returns a timeline of the last passes, for Options.Timeline: a pass is a generated token, or a batch of a prompt's. Its Write method
+// writes the trace-event JSON that Perfetto and Chrome open.
+func NewTimeline(passes int) *Timeline { return engine.NewTimeline(passes) }
 
 // ReadThreads is the number of threads that Options.Memory needs besides those that compute.
 const ReadThreads = engine.Readers + 1

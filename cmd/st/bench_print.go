@@ -39,6 +39,9 @@ func printBench(w io.Writer, name string, r *bench.Report) {
 	}
 	fmt.Fprintf(w, "memory     peak %s\n", size(r.PeakRSSBytes))
 	printResidency(w, &r.Residency)
+	if r.GenTokens > 0 {
+		printReading(w, &r.Residency, &r.Reading)
+	}
 	if r.NeuronDensity > 0 { // a dense activation has none that are not
 		fmt.Fprintf(w, "neurons    %.1f %% active\n", 100*r.NeuronDensity)
 	}

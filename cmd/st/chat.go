@@ -27,6 +27,7 @@ type conversation struct {
 	save    func() error // keeps the conversation
 	options runtime.Generate
 	stats   bool
+	mark    *runtime.Mark // when the last prompt had run
 	in      messages
 	next    *string // a message that was read already; nil: none
 
@@ -141,7 +142,7 @@ func (c *conversation) turn(ctx context.Context, text string) error {
 		}
 	}
 	if c.stats && r != nil {
-		c.app.printStats(c.model, r)
+		c.app.printStats(c.model, r, *c.mark)
 	}
 	return nil
 }
@@ -156,6 +157,7 @@ func (c *conversation) answer(ctx context.Context, text string) (*runtime.Result
 	defer bar.finish()
 	g := c.options
 	g.Progress = bar.update
+	c.mark = markPrompt(c.model, &g)
 	r, err := c.app.printPieces(c.chat.Send(turn, text, g), true)
 	c.interrupted = turn.Err() != nil
 	if !errors.Is(err, runtime.ErrContextFull) {

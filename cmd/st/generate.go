@@ -82,6 +82,7 @@ func (a *app) generate(ctx context.Context, path string, conversation bool, f *g
 	}
 	bar := a.newPromptProgress()
 	g.Progress = bar.update
+	mark := markPrompt(m.Model, &g)
 	pieces, save, err := a.pieces(ctx, m.Model, text, f, g)
 	if err != nil {
 		return err
@@ -95,7 +96,7 @@ func (a *app) generate(ctx context.Context, path string, conversation bool, f *g
 		return err
 	}
 	if f.json {
-		if e := a.printJSON(newGenerateReport(m.Model, r)); err == nil {
+		if e := a.printJSON(newGenerateReport(m.Model, r, *mark)); err == nil {
 			err = e
 		}
 	} else {
@@ -103,7 +104,7 @@ func (a *app) generate(ctx context.Context, path string, conversation bool, f *g
 	}
 	a.noteUnfinished(r)
 	if f.stats {
-		a.printStats(m.Model, r)
+		a.printStats(m.Model, r, *mark)
 	}
 	return err
 }

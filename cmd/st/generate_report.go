@@ -31,21 +31,34 @@ type generateReport struct {
 	KVBytes         int64              `json:"kv_bytes"`
 	PeakRSSBytes    int64              `json:"peak_rss_bytes"`
 	runtime.Residency
+	Reading runtime.Reading `json:"gen_reading"`
 }
 
-func newGenerateReport(m *runtime.Model, r *runtime.Result) generateReport {
+// newGenerateReport reports a text that was generated since a moment, its prompt left out.
+func newGenerateReport(m *runtime.Model, r *runtime.Result, since runtime.Mark) generateReport {
 	stats := m.Stats()
 	return generateReport{
 		Text: r.Text, StopReason: r.Stop, PromptTokens: r.PromptTokens, CachedTokens: r.CachedTokens, GenTokens: len(r.Tokens), ForcedTokens: r.ForcedTokens, Unfinished: r.Unfinished, Tokens: append([]int32{}, r.Tokens...),
 		Context: m.Context(), Seed: r.Seed, Threads: m.Threads(), ISA: runtime.ISA(), LoadSeconds: m.LoadTime().Seconds(),
 		FirstToken: r.FirstToken.Seconds(), PromptPerSecond: r.PromptSpeed(), GenPerSecond: r.DecodeSpeed(), NeuronDensity: stats.NeuronDensity,
 		ModelBytes: stats.ModelBytes, KVBytes: r.KVBytes, PeakRSSBytes: process.PeakRSS(), Residency: m.Residency(runtime.Stats{}),
+		Reading: m.Reading(since),
 	}
 }
 
+// markPrompt returns the moment in which the prompt has run; before that, this one.
+func markPrompt(m *runtime.Model, g *runtime.Generate) *runtime.Mark {
+	mark := m.Mark()
+	g.Prefilled = func() error {
+		mark = m.Mark()
+		return nil
+	}
+	return &mark
+}
+
 // printStats prints speeds and memory for a person.
-func (a *app) printStats(m *runtime.Model, result *runtime.Result) {
-	r := newGenerateReport(m, result)
+func (a *app) printStats(m *runtime.Model, result *runtime.Result, since runtime.Mark) {
+	r := newGenerateReport(m, result, since)
 	w := a.stderr
 	fmt.Fprintf(w, "load       %s, %s of weights, %s, %s\n", m.LoadTime().Round(time.Millisecond), size(r.ModelBytes), plural(r.Threads, "thread"), r.ISA)
 	held := ""
@@ -61,6 +74,9 @@ func (a *app) printStats(m *runtime.Model, result *runtime.Result) {
 	fmt.Fprintf(w, "generated  %s%s, %.1f tokens/s, ended by %s\n", plural(r.GenTokens, "token"), forced, r.GenPerSecond, r.StopReason)
 	fmt.Fprintf(w, "memory     peak %s, KV cache %s\n", size(r.PeakRSSBytes), size(r.KVBytes))
 	printResidency(w, &r.Residency)
+	if r.GenTokens > 1 {
+		printReading(w, &r.Residency, &r.Reading)
+	}
 	if r.NeuronDensity > 0 { // a dense activation has none that are not
 		fmt.Fprintf(w, "neurons    %.1f %% active\n", 100*r.NeuronDensity)
 	}

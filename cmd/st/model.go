@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	goruntime "runtime"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"st/format"
+	"st/format/outfile"
 	"st/runtime"
 	"st/runtime/experts"
 	"st/runtime/process"
@@ -19,6 +21,8 @@ import (
 type engineFlags struct {
 	runtime.Options
 	trace  string                       // file
+	times  string                       // file of the timeline
+	passes int                          // of the timeline
 	record bool                         // which experts are used
 	window int                          // the longest sequence that is needed; 0: that is not known
 	text   int                          // bytes of the text that is run
@@ -30,6 +34,9 @@ func (f *engineFlags) add(flags *pflag.FlagSet) {
 	addMemoryFlag(flags, &f.Memory)
 	addThreadsFlag(flags, &f.Threads, physicalCores)
 	flags.BoolVar(&f.record, "record-experts", false, "count in the model's file which experts are used: what --memory keeps first")
+	f.passes = 1
+	flags.Var(fileFlag{&f.times}, "timeline", "write to `file` what threads and disk do in the last token: trace events for Perfetto and Chrome")
+	flags.Var(intFlag{&f.passes, 1, 1000}, "timeline-tokens", "the last `N` tokens in the --timeline")
 	flags.Var(fileFlag{&f.trace}, "trace", "write to `file` which experts every token chose, for st inspect --cache-plan")
 }
 
@@ -51,6 +58,8 @@ func addMemoryFlag(flags *pflag.FlagSet, bytes *int64) {
 type model struct {
 	*runtime.Model
 	trace  *experts.TraceFile // nil: none is written
+	times  *outfile.File      // nil: no timeline is written
+	line   *runtime.Timeline  // that is
 	record bool               // in the file which experts were used
 	heap   int64              // the bound of Go's memory before this run; 0: it was not changed
 	note   func(format string, args ...any)
@@ -68,6 +77,9 @@ func (a *app) openModel(ctx context.Context, path string, opts engineFlags) (_ *
 		if err != nil && m.trace != nil {
 			m.trace.Abort()
 		}
+		if err != nil && m.times != nil {
+			m.times.Abort()
+		}
 	}()
 	if err := m.prepare(r, &opts); err != nil {
 		r.Close()
@@ -75,6 +87,9 @@ func (a *app) openModel(ctx context.Context, path string, opts engineFlags) (_ *
 	}
 	if m.trace != nil {
 		a.noteLeftovers(m.trace.Leftovers())
+	}
+	if m.times != nil {
+		a.noteLeftovers(m.times.Leftovers())
 	}
 	if opts.Context > c.Context {
 		a.note("note: a context of %d tokens is more than the %d that the model was trained for", opts.Context, c.Context)
@@ -117,7 +132,37 @@ func (m *model) prepare(r *format.Reader, opts *engineFlags) (err error) {
 		}
 		opts.Trace = m.trace.Batch
 	}
+	if opts.times != "" {
+		if sameName(opts.times, opts.trace) {
+			return usagef("--timeline and --trace name the same file")
+		}
+		if m.times, err = outfile.Create(opts.times, outfile.Options{}); err != nil {
+			return timelineError(err)
+		}
+		m.line = runtime.NewTimeline(opts.passes)
+		opts.Timeline = m.line
+	}
 	return nil
+}
+
+// timelineError says what to do about a file that exists: timelines replace nothing.
+func timelineError(err error) error {
+	if errors.Is(err, outfile.ErrExists) {
+		return fmt.Errorf("%v: remove it, or write the timeline to another file", err)
+	}
+	return err
+}
+
+// closeTimeline writes the timeline, if anything has run.
+func (m *model) closeTimeline() error {
+	defer m.times.Abort()
+	if m.line.Passes() == 0 {
+		return nil
+	}
+	if err := m.line.Write(m.times); err != nil {
+		return err
+	}
+	return timelineError(m.times.Commit())
 }
 
 // memoryNote says if a budget was chosen, or is more than the system allows.
@@ -186,6 +231,9 @@ func (m *model) close(err *error) {
 	}
 	if m.trace != nil {
 		keep(m.trace.Close())
+	}
+	if m.times != nil {
+		keep(m.closeTimeline())
 	}
 }
 

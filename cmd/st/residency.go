@@ -35,3 +35,14 @@ func printExperts(w io.Writer, r *runtime.Residency) {
 		fmt.Fprintf(w, "prefetch   %.1f experts a token before their router chose, %.0f %% of them used\n", r.Prefetched, 100*r.Accuracy)
 	}
 }
+
+// printReading prints how computing and the disk went together while tokens were generated.
+func printReading(w io.Writer, r *runtime.Residency, x *runtime.Reading) {
+	if r.MemoryBudget > 0 {
+		fmt.Fprintf(w, "disk       %.0f %% of the time busy, %.1f reads at once; %.1f reads and %s a generated token, %.1f of %.1f ms waiting\n",
+			100*x.Busy, x.QueueDepth, x.Reads, size(int64(x.Bytes)), x.Wait, x.Time)
+	}
+	if x.Voluntary+x.Involuntary > 0 {
+		fmt.Fprintf(w, "switches   %.0f a generated token by waiting, %.0f by other threads\n", x.Voluntary, x.Involuntary)
+	}
+}

@@ -59,7 +59,13 @@ func (a *app) promptCache(ctx context.Context, m *runtime.Model, path string, pr
 		return nil, err
 	}
 	if q.Shared(prompt) < len(prompt)-1 {
-		g.Prefilled = func() error { return q.Save(path, nil) }
+		next := g.Prefilled
+		g.Prefilled = func() error {
+			if err := q.Save(path, nil); err != nil || next == nil {
+				return err
+			}
+			return next()
+		}
 	}
 	return q, nil
 }

@@ -42,6 +42,8 @@ type Report struct {
 	ModelBytes  int64   `json:"model_bytes"`
 	LoadSeconds float64 `json:"load_seconds"`
 	runtime.Residency
+	// Reading is how computing and the disk went together while tokens were generated.
+	Reading runtime.Reading `json:"gen_reading"`
 	// Bandwidth is for the caller to fill in, with MeasureBandwidth.
 	*Bandwidth
 	// Parallel is for the caller to fill in, with MeasureParallel.
@@ -66,10 +68,12 @@ type repetition struct {
 	promptStages, genStages []time.Duration
 	sampling                time.Duration
 	weightBytes             int64
+	reading                 runtime.Reading // of generation
 }
 
 // bench measures one model.
 type bench struct {
+	model    *runtime.Model
 	engine   *engine.Engine
 	session  *engine.Session
 	options  Options
@@ -87,7 +91,7 @@ func Run(ctx context.Context, m *runtime.Model, tokens []int32, opts Options) (*
 		return nil, err
 	}
 	defer session.Close()
-	b := &bench{engine: e, session: session, options: opts}
+	b := &bench{model: m, engine: e, session: session, options: opts}
 	var runs []repetition
 	var warm runtime.Stats
 	for i := range opts.Repeat + 1 {
@@ -143,6 +147,7 @@ func (b *bench) once(ctx context.Context, tokens []int32, depth int) (run repeti
 	run.promptStages = since(before, b.engine)
 
 	before = stageTimes(b.engine)
+	mark := b.model.Mark()
 	weights := b.engine.Stats().DecodeWeightBytes
 	begin = time.Now()
 	next := make([]int32, 1)
@@ -156,6 +161,7 @@ func (b *bench) once(ctx context.Context, tokens []int32, depth int) (run repeti
 	}
 	run.genTime = time.Since(begin)
 	run.genStages = since(before, b.engine)
+	run.reading = b.model.Reading(mark)
 	run.weightBytes = b.engine.Stats().DecodeWeightBytes - weights
 	return run, nil
 }
@@ -192,6 +198,7 @@ func newReport(m *runtime.Model, prompt int, opts *Options, runs []repetition, w
 			r.GenRuns = append(r.GenRuns, float64(opts.Gen)/runs[i].genTime.Seconds())
 		}
 		weights += runs[i].weightBytes
+		addReading(&r.Reading, &runs[i].reading, 1/float64(len(runs)))
 	}
 	r.PromptPerSecond, r.GenPerSecond = median(r.PromptRuns), median(r.GenRuns)
 	r.WeightBytes = float64(weights) / float64(max(1, len(runs)*opts.Gen))
@@ -228,4 +235,14 @@ func median(x []float64) float64 {
 	}
 	x = slices.Sorted(slices.Values(x))
 	return (x[(len(x)-1)/2] + x[len(x)/2]) / 2
+}
+
+// addReading adds a share of one repetition's figures.
+func addReading(to, r *runtime.Reading, share float64) {
+	for _, f := range []struct{ to, from *float64 }{
+		{&to.Time, &r.Time}, {&to.Wait, &r.Wait}, {&to.Busy, &r.Busy}, {&to.QueueDepth, &r.QueueDepth}, {&to.Reads, &r.Reads}, {&to.Bytes, &r.Bytes},
+		{&to.Voluntary, &r.Voluntary}, {&to.Involuntary, &r.Involuntary},
+	} {
+		*f.to += share * *f.from
+	}
 }

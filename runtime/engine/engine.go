@@ -32,6 +32,8 @@ type Options struct {
 	// Trace, if not nil, is told after every pass of n tokens which experts they chose: [layers with experts, n, top-k]. The slice is valid until
 	// it returns.
 	Trace func(n int, experts []int32) error
+	// Timeline, if not nil, records what threads and disk do.
+	Timeline *Timeline
 	// Other is the part of Memory that the process takes besides the engine.
 	Other int64
 }
@@ -107,6 +109,8 @@ func Open(ctx context.Context, r *format.Reader, opts Options) (*Engine, error) 
 	}
 	e := newEngine(r, &opts)
 	e.pool = newPool(e.threads)
+	e.pool.timeline.Store(opts.Timeline)
+	e.clock.timeline, e.stats.timeline = opts.Timeline, opts.Timeline
 	err := e.open(ctx, &opts)
 	if err == nil {
 		err = ctx.Err()

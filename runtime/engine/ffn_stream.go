@@ -119,7 +119,7 @@ func (s *ffnStream) take(ctx context.Context, i int) ([]byte, error) {
 			data := s.memoryOf(i)
 			s.mu.Unlock()
 			if !begin.IsZero() {
-				s.stats.wait.Add(int64(time.Since(begin)))
+				s.stats.waited(int32(s.pieces[i].layer), begin)
 			}
 			return data, nil
 		case p.state == absent && (s.next != i || s.ahead()):
@@ -272,7 +272,9 @@ func (s *ffnStream) fetch(i int, data []byte) error {
 	for j := range s.pieces[i].parts {
 		p := &s.pieces[i].parts[j]
 		from, to := p.pages()
-		if err := s.reader.ReadPart(s.file, p.record, data[p.at:][:to-from], from); err != nil {
+		begin := s.stats.beginRead()
+		err := s.reader.ReadPart(s.file, p.record, data[p.at:][:to-from], from)
+		if s.stats.endRead(begin, p.record, to-from, "next"); err != nil {
 			return err
 		}
 		if xxh3.Hash(p.bytes(data[p.at:])) != p.sum { // this brings it into the cache, from where it is computed with

@@ -183,6 +183,7 @@ func (p *pass) run(leader *request) error {
 		defer done()
 		p.ctx = ctx
 	}
+	p.clock.layer = -1
 	p.clock.start()
 	p.embed()
 	p.clock.lap(StageEmbed)
@@ -197,8 +198,10 @@ func (p *pass) run(leader *request) error {
 		if p.err != nil {
 			return p.err
 		}
+		p.clock.layer = int32(l)
 		p.arch.layer(p, l)
 	}
+	p.clock.layer = -1
 	if p.err != nil {
 		return p.err
 	}

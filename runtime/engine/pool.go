@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"st/runtime/kernel"
@@ -32,6 +33,8 @@ type pool struct {
 	_     [56]byte
 	done  atomic.Int64 // tasks
 	_     [56]byte
+
+	timeline atomic.Pointer[Timeline] // nil: nothing is recorded
 
 	sleepers []sleeper // one a thread
 	closed   atomic.Bool
@@ -129,6 +132,12 @@ func (p *pool) run(tasks, grain int, do *task) error {
 func (p *pool) work(thread int, number uint32) {
 	was := debug.SetPanicOnFault(true)
 	defer debug.SetPanicOnFault(was)
+	if t := p.timeline.Load(); t != nil {
+		begin := time.Now()
+		defer func() {
+			t.add(timeSpan{kind: spanWork, thread: int32(thread), layer: -1, expert: -1, begin: begin, end: time.Now()})
+		}()
+	}
 	for !p.attempt(thread, number) {
 	}
 }

@@ -43,8 +43,10 @@ func Stages() []Stage {
 
 // clock measures the stages of forward passes, as the caller's thread sees them: waiting for other threads counts.
 type clock struct {
-	last  time.Time
-	spent [numStages]atomic.Int64 // nanoseconds
+	timeline *Timeline // nil: nothing is recorded
+	layer    int32     // that runs; −1: none
+	last     time.Time
+	spent    [numStages]atomic.Int64 // nanoseconds
 }
 
 func (c *clock) start() { c.last = time.Now() }
@@ -53,6 +55,9 @@ func (c *clock) start() { c.last = time.Now() }
 func (c *clock) lap(s Stage) {
 	now := time.Now()
 	c.spent[s].Add(int64(now.Sub(c.last)))
+	if c.timeline != nil {
+		c.timeline.add(timeSpan{kind: spanStage, layer: c.layer, expert: -1, n: int64(s), begin: c.last, end: now})
+	}
 	c.last = now
 }
 

@@ -207,8 +207,9 @@ func (e *Engine) runPass(p *pass, x extent, leader *request) {
 	if len(p.segs) == 0 {
 		return
 	}
-	begin := time.Now()
+	begin := e.clock.timeline.beginPass()
 	err := e.explain(p.run(leader))
+	e.clock.timeline.endPass(begin, p.n)
 	if err != nil && e.store != nil {
 		e.store.abandon()
 	}

@@ -3,6 +3,8 @@ package engine
 import (
 	"sync/atomic"
 	"time"
+
+	"st/format"
 )
 
 // counters are what an engine counts while it runs.
@@ -11,6 +13,33 @@ type counters struct {
 	decodeBytes                          atomic.Int64
 	uses, misses, reads, readBytes, wait atomic.Int64 // of experts; wait in nanoseconds
 	early, earlyUsed                     atomic.Int64 // experts that were read because they were expected
+	disk                                 diskMeter
+	timeline                             *Timeline // nil: nothing is recorded
+}
+
+// waited counts the time since begin, which was spent waiting for the disk.
+func (c *counters) waited(layer int32, begin time.Time) {
+	now := time.Now()
+	c.wait.Add(int64(now.Sub(begin)))
+	if c.timeline != nil {
+		c.timeline.add(timeSpan{kind: spanWait, layer: layer, expert: -1, begin: begin, end: now})
+	}
+}
+
+// beginRead counts a read that starts, and endRead one that has brought n bytes.
+func (c *counters) beginRead() time.Time {
+	c.disk.begin(1)
+	if c.timeline == nil {
+		return time.Time{}
+	}
+	return time.Now()
+}
+
+func (c *counters) endRead(begin time.Time, r *format.Record, n int64, why string) {
+	c.disk.end(1)
+	if c.timeline != nil {
+		c.timeline.add(timeSpan{kind: spanRead, layer: int32(r.Layer), expert: int32(r.Expert), n: n, why: why, begin: begin, end: time.Now()})
+	}
 }
 
 // Stats tells what an engine did since it was opened.
@@ -31,6 +60,9 @@ type Stats struct {
 	// ExpertBytesRead and ExpertWait are what these reads brought, and the time that was spent waiting for them.
 	ExpertBytesRead int64
 	ExpertWait      time.Duration
+	// DiskBusy is the time in which at least one of these reads was in flight, and ReadTime what all of them took, one after the other: their
+	// quotient is how many were in flight while some were.
+	DiskBusy, ReadTime time.Duration
 }
 
 // Stats returns the counters.
@@ -41,6 +73,7 @@ func (e *Engine) Stats() Stats {
 		EarlyReads: e.stats.early.Load(), EarlyUsed: e.stats.earlyUsed.Load(),
 		ExpertBytesRead: e.stats.readBytes.Load(), ExpertWait: time.Duration(e.stats.wait.Load()),
 	}
+	s.DiskBusy, s.ReadTime = e.stats.disk.read()
 	if n := e.stats.neurons.Load(); n > 0 {
 		s.NeuronDensity = float64(e.stats.active.Load()) / float64(n)
 	}

@@ -71,7 +71,7 @@ func (s *mappedStore) take(_ context.Context, ready []int) ([]int, error) {
 	begin := time.Now()
 	s.errs = make([]error, len(s.missing))
 	err := s.pool.each(len(s.missing), &s.doVerify)
-	s.stats.wait.Add(int64(time.Since(begin)))
+	s.stats.waited(int32(s.missing[0].Layer), begin)
 	for _, e := range s.errs {
 		if e != nil {
 			return nil, e

@@ -45,6 +45,7 @@ type streamedStore struct {
 	sweep    []int32      // to fill free slots with, in the order of the file
 	expected []int32      // all that are expected, whether in memory or not
 	wanted   []int32      // of the current layer
+	layer    int32        // of what is wanted, counted among all
 	reading  int          // records
 	waiting  int          // workers
 	loaded   atomic.Int64 // experts in memory
@@ -119,6 +120,7 @@ func (s *streamedStore) want(layer, n int, chosen []chosenExpert) {
 	}
 	s.running = true
 	s.scores.Advance(layer, n)
+	s.layer = int32(s.experts[layer*s.perLayer].record.Layer)
 	s.wanted, s.demands = s.wanted[:0], s.demands[:0]
 	for i := range chosen {
 		id := s.id(layer, chosen[i].weights.record.Expert)
@@ -246,7 +248,7 @@ func (s *streamedStore) take(ctx context.Context, ready []int) ([]int, error) {
 		s.mu.Unlock()
 		if len(ready) > 0 || err != nil {
 			if !begin.IsZero() {
-				s.stats.wait.Add(int64(time.Since(begin)))
+				s.stats.waited(s.layer, begin)
 			}
 			if len(ready) > 0 {
 				err = nil
@@ -299,14 +301,19 @@ func (s *streamedStore) read() {
 		}
 		e := &s.experts[id]
 		e.state, e.slot, s.slots[slot] = loading, slot, id
+		why := "wanted"
 		if !e.wanted && e.expected != 0 {
-			e.early = true
+			e.early, why = true, "expected"
 			s.stats.early.Add(1)
+		} else if !e.wanted {
+			why = "to fill the cache"
 		}
 		s.reading++
 		s.mu.Unlock()
 		record := s.slot(slot)[:e.record.Length]
+		begin := s.stats.beginRead()
 		err := s.reader.ReadPart(s.file, e.record, record, e.record.Offset)
+		s.stats.endRead(begin, e.record, e.record.Length, why)
 		if err == nil {
 			err = s.reader.Check(e.record, record) // this brings it into the cache, from where it is computed with
 		}
