@@ -37,6 +37,8 @@ func BenchmarkKernels(b *testing.B) {
 	var acc [4][quant.GroupRows]float32
 	q4, q8 := group(quant.Q4_0, w), group(quant.Q8_0, w)
 	bench(b, "groupQ4", len(q4), func() { groupQ4(&acc[0], q4, v) })
+	var pair [2][quant.GroupRows]float32
+	bench(b, "groupQ4Pair", len(q4), func() { groupQ4Pair(&pair, q4, &[2]vector{*v, *v}) })
 	bench(b, "groupQ4x4", len(q4), func() { groupQ4x4(&acc, q4, &four) })
 	var two [2][quant.GroupRows]float32
 	other4, other8 := slices.Clone(q4), slices.Clone(q8)

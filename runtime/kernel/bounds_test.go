@@ -25,6 +25,12 @@ func TestShortOperands(t *testing.T) {
 			"groupQ4x4": func() {
 				groupQ4x4(new([4][16]float32), bytes(quant.Q4_0.GroupBytes(cols)-1), &[4]vector{*v, *v, *v, *v})
 			},
+			"groupQ4Pair": func() {
+				groupQ4Pair(new([2][16]float32), bytes(quant.Q4_0.GroupBytes(cols)-1), &[2]vector{*v, *v})
+			},
+			"groupEight": func() {
+				groupEight(quant.Q8_0, new([8][16]float32), bytes(quant.Q8_0.GroupBytes(cols)-1), make([]uint64, cols/32*eightWords))
+			},
 			"group2": func() {
 				group2(quant.Q4_0, new([2][16]float32), bytes(quant.Q4_0.GroupBytes(cols)), bytes(quant.Q4_0.GroupBytes(cols)-1), v)
 			},
@@ -37,6 +43,7 @@ func TestShortOperands(t *testing.T) {
 			"dotQ8":            func() { dotQ8(bytes(cols-1), bytes(cols/16), v) },
 			"dotQ8 scales":     func() { dotQ8(bytes(cols), bytes(cols/16-1), v) },
 			"dotQ4x4":          func() { dotQ4x4(new([4]float32), bytes(cols/2-1), bytes(cols/16), &[4]vector{*v, *v, *v, *v}) },
+			"two vectors":      func() { checkPair(&[2]vector{*v, *short}) },
 			"vectors":          func() { checkFour(&[4]vector{*v, *v, *short, *v}) },
 			"axpyQ4":           func() { axpyQ4(floats(cols), 1, bytes(cols/2-1), bytes(cols/16)) },
 			"axpyQ4 scales":    func() { axpyQ4(floats(cols), 1, bytes(cols/2), bytes(cols/16-1)) },

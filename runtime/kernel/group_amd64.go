@@ -68,6 +68,20 @@ func groupQ8(acc *[quant.GroupRows]float32, group []byte, x *vector) {
 	groupQ8AVX2(acc, group, x)
 }
 
+// pairsVectors reports whether groupQ4Pair is faster than two kernels.
+func pairsVectors() bool { return useAVX512 }
+
+// groupQ4Pair is groupQ4 for two vectors, to the bit.
+func groupQ4Pair(acc *[2][quant.GroupRows]float32, group []byte, x *[2]vector) {
+	if !useAVX512 {
+		groupQ4(&acc[0], group, &x[0])
+		groupQ4(&acc[1], group, &x[1])
+		return
+	}
+	checkPair(x)
+	groupQ4PairAVX512(acc, group[:quant.Q4_0.GroupBytes(len(x[0].q))], x)
+}
+
 // hasEights reports whether groupEight is faster than other kernels.
 func hasEights() bool { return false }
 
@@ -138,6 +152,11 @@ func groupQ4x4AVX512(acc *[4][quant.GroupRows]float32, group []byte, x *[4]vecto
 //
 //go:noescape
 func groupQ4x4EachAVX512(acc *[4][quant.GroupRows]float32, group []byte, x *[4]vector)
+
+// groupQ4PairAVX512 is groupQ4AVX512 for two vectors, to the bit. The second is as long as the first.
+//
+//go:noescape
+func groupQ4PairAVX512(acc *[2][quant.GroupRows]float32, group []byte, x *[2]vector)
 
 // groupQ8AVX512 is groupQ8Generic.
 //

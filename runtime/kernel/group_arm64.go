@@ -53,6 +53,20 @@ func groupQ8(acc *[quant.GroupRows]float32, group []byte, x *vector) {
 	}
 }
 
+// pairsVectors reports whether groupQ4Pair is faster than two kernels: without SDOT unpacking weights is a small part of the work.
+func pairsVectors() bool { return useDotProd }
+
+// groupQ4Pair is groupQ4 for two vectors, to the bit.
+func groupQ4Pair(acc *[2][quant.GroupRows]float32, group []byte, x *[2]vector) {
+	if !useDotProd {
+		groupQ4(&acc[0], group, &x[0])
+		groupQ4(&acc[1], group, &x[1])
+		return
+	}
+	checkPair(x)
+	groupQ4PairDotProd(acc, group[:quant.Q4_0.GroupBytes(len(x[0].q))], x)
+}
+
 // hasEights reports whether groupEight is faster than other kernels.
 func hasEights() bool { return useI8MM }
 
@@ -94,6 +108,11 @@ func groupQ4NEON(acc *[quant.GroupRows]float32, group []byte, x *vector)
 //
 //go:noescape
 func groupQ4x4DotProd(acc *[4][quant.GroupRows]float32, group []byte, x *[4]vector)
+
+// groupQ4PairDotProd is groupQ4DotProd for two vectors, to the bit. The second is as long as the first.
+//
+//go:noescape
+func groupQ4PairDotProd(acc *[2][quant.GroupRows]float32, group []byte, x *[2]vector)
 
 // groupQ8DotProd is groupQ8Generic.
 //

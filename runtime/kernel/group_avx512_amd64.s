@@ -239,3 +239,79 @@ done:
 	VMOVUPS Z30, (R8)
 	VZEROUPPER
 	RET
+
+// LINE2 is LINE for two vectors.
+#define LINE2(w, x) \
+	UNPACK512(w, Z8, Z9);               \
+	VPDPBUSD.BCST (x)(DI), Z8, Z0;      \
+	VPDPBUSD.BCST (x)(R8), Z8, Z2;      \
+	VPDPBUSD.BCST (x+16)(DI), Z9, Z1;   \
+	VPDPBUSD.BCST (x+16)(R8), Z9, Z3;   \
+	PREFETCHT0    (w+AHEAD)(SI)
+
+// SUM2 adds the products in a and b of a vector to y: its sums are at sum, its scales at d; Z28 are the weights' scales.
+#define SUM2(k, sum, d, a, b, y) \
+	VPADDD       b, a, a;            \
+	VPBROADCASTD (4*k)(sum), b;      \
+	VPSLLD       $3, b, b;           \
+	VPSUBD       b, a, a;            \
+	VCVTDQ2PS    a, a;               \
+	VMULPS.BCST  (4*k)(d), Z28, b;   \
+	VFMADD231PS  b, a, y
+
+// BLOCK2 is BLOCK for two vectors.
+#define BLOCK2(k, s, w) \
+	VPXORQ    Z0, Z0, Z0;            \
+	VPXORQ    Z1, Z1, Z1;            \
+	VPXORQ    Z2, Z2, Z2;            \
+	VPXORQ    Z3, Z3, Z3;            \
+	LINE2(w+0, 32*k+0);              \
+	LINE2(w+64, 32*k+4);             \
+	LINE2(w+128, 32*k+8);            \
+	LINE2(w+192, 32*k+12);           \
+	VCVTPH2PS (s)(SI), Z28;          \
+	SUM2(k, DX, R13, Z0, Z1, Z30);   \
+	SUM2(k, R9, R10, Z2, Z3, Z29)
+
+// func groupQ4PairAVX512(acc *[2][16]float32, group []byte, x *[2]vector)
+TEXT ·groupQ4PairAVX512(SB), NOSPLIT, $0-40
+	MOVQ         acc+0(FP), R12
+	MOVQ         group_base+8(FP), SI
+	MOVQ         x+32(FP), R11
+	MOVQ         vector_q(R11), DI
+	MOVQ         vector_d(R11), R13
+	MOVQ         (vector_d+8)(R11), AX
+	MOVQ         vector_sum(R11), DX
+	MOVQ         (vector__size+vector_q)(R11), R8
+	MOVQ         (vector__size+vector_d)(R11), R10
+	MOVQ         (vector__size+vector_sum)(R11), R9
+	VPBROADCASTQ nibble<>(SB), Z31
+	VPXORQ       Z30, Z30, Z30
+	VPXORQ       Z29, Z29, Z29
+	SUBQ         $2, AX
+	JLT          last
+
+pair:
+	PREFETCHT0 AHEAD(SI)
+	BLOCK2(0, 0, 64)
+	BLOCK2(1, 32, 320)
+	ADDQ       $576, SI
+	ADDQ       $64, DI
+	ADDQ       $64, R8
+	ADDQ       $8, R13
+	ADDQ       $8, R10
+	ADDQ       $8, DX
+	ADDQ       $8, R9
+	SUBQ       $2, AX
+	JGE        pair
+
+last:
+	ADDQ $2, AX
+	JZ   done
+	BLOCK2(0, 0, 32)
+
+done:
+	VMOVUPS Z30, (R12)
+	VMOVUPS Z29, 64(R12)
+	VZEROUPPER
+	RET

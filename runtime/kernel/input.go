@@ -61,6 +61,15 @@ func (v *vector) check() {
 	}
 }
 
+// checkPair panics if two vectors are not of one length.
+func checkPair(x *[2]vector) {
+	x[0].check()
+	x[1].check()
+	if len(x[0].d) != len(x[1].d) {
+		panic("kernel: vectors differ in length")
+	}
+}
+
 // checkFour panics if four vectors are not of one length.
 func checkFour(x *[4]vector) {
 	for i := range x {

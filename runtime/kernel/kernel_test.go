@@ -140,10 +140,17 @@ func TestGroups(t *testing.T) {
 			if typ != quant.Q4_0 {
 				continue
 			}
-			// Four vectors, which differ, each as by itself, to the bit.
+			// Two and four vectors, which differ, each as by itself, to the bit.
 			four := [4]vector{*v}
 			for i := 1; i < 4; i++ {
 				four[i] = *quantized(append(slices.Clone(x[7*i:]), x[:7*i]...))
+			}
+			pair := [2][quant.GroupRows]float32{1: {3: 1}}
+			groupQ4Pair(&pair, g, &[2]vector{four[0], four[1]})
+			for i := range pair {
+				if k.fast(&got, g, &four[i]); !slices.EqualFunc(pair[i][:], got[:], sameBits) {
+					t.Errorf("vector %d of a pair gives %v, alone %v", i, pair[i], got)
+				}
 			}
 			var sums [4][quant.GroupRows]float32
 			groupQ4x4Each(&sums, g, &four)

@@ -22,6 +22,14 @@ func groupQ8(acc *[quant.GroupRows]float32, group []byte, x *vector) { groupQ8Ge
 // pairsGroups reports whether group2 is faster than two kernels.
 func pairsGroups() bool { return false }
 
+// pairsVectors reports whether groupQ4Pair is faster than two kernels.
+func pairsVectors() bool { return false }
+
+func groupQ4Pair(acc *[2][quant.GroupRows]float32, group []byte, x *[2]vector) {
+	groupQ4Generic(&acc[0], group, &x[0])
+	groupQ4Generic(&acc[1], group, &x[1])
+}
+
 // hasEights reports whether groupEight is faster than other kernels.
 func hasEights() bool { return false }
 

@@ -108,10 +108,18 @@ func mulFours(alone bool, dst []float32, stride int, w *Matrix, u int, x *Input,
 	return min(t, len(idx))
 }
 
-// mulOnes multiplies a group with vectors from the t-th on, one at a time.
+// mulOnes multiplies a group with vectors from the t-th on, each with the bits that it has by itself: two at a time, where they share the work of
+// unpacking the weights, or one.
 func mulOnes(dst []float32, stride int, w *Matrix, u int, x *Input, idx []int32, t int) {
 	first := u * quant.GroupRows
 	rows := min(quant.GroupRows, w.Rows-first)
+	for ; t+2 <= len(idx) && w.Type == quant.Q4_0 && pairsVectors(); t += 2 {
+		var acc [2][quant.GroupRows]float32
+		v := [2]vector{x.vector(int(idx[t])), x.vector(int(idx[t+1]))}
+		groupQ4Pair(&acc, w.group(u), &v)
+		copy(dst[t*stride+first:][:rows], acc[0][:rows])
+		copy(dst[(t+1)*stride+first:][:rows], acc[1][:rows])
+	}
 	for ; t < len(idx); t++ {
 		var acc [quant.GroupRows]float32
 		v := x.vector(int(idx[t]))

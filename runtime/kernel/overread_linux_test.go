@@ -38,6 +38,7 @@ func TestOverread(t *testing.T) {
 			var acc [4][quant.GroupRows]float32
 			groupQ4(&acc[0], atEnd(t, group(quant.Q4_0, w)), v)
 			groupQ4x4(&acc, atEnd(t, group(quant.Q4_0, w)), &[4]vector{*v, *v, *v, *v})
+			groupQ4Pair(new([2][quant.GroupRows]float32), atEnd(t, group(quant.Q4_0, w)), &[2]vector{*v, *v})
 			groupQ8(&acc[0], atEnd(t, group(quant.Q8_0, w)), v)
 			for _, typ := range []quant.Type{quant.Q4_0, quant.Q8_0} {
 				group2(typ, new([2][quant.GroupRows]float32), atEnd(t, group(typ, w)), atEnd(t, group(typ, w)), v)
