@@ -41,9 +41,12 @@ func neuronsQ4(y []float32, neurons []int32, h []float32, up, down *Matrix, x *v
 			ahead[k] = (*byte)(unsafe.Add(unsafe.Pointer(ahead[k]), len(x.q)/2))
 			quants[k], scales[k] = downs.row(neurons[i+k])
 		}
-		if useAVX512 {
+		switch {
+		case useAVX512:
 			axpyQ4x4AVX512(y, &f, &quants, &scales, &ahead)
-		} else {
+		case useVNNI:
+			axpyQ4x4VNNI(y, &f, &quants, &scales, &ahead)
+		default:
 			axpyQ4x4AVX2(y, &f, &quants, &scales, &ahead)
 		}
 		if done := len(y) &^ 255; done < len(y) {
@@ -67,6 +70,11 @@ func neuronsQ4(y []float32, neurons []int32, h []float32, up, down *Matrix, x *v
 //
 //go:noescape
 func axpyQ4x4AVX2(y []float32, f *[4]float32, quants, scales, ahead *[4]*byte)
+
+// axpyQ4x4VNNI is axpyQ4x4AVX2, to the bit.
+//
+//go:noescape
+func axpyQ4x4VNNI(y []float32, f *[4]float32, quants, scales, ahead *[4]*byte)
 
 // axpyQ4x4AVX512 is axpyQ4x4AVX2, to the bit.
 //

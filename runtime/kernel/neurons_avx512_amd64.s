@@ -4,7 +4,7 @@
 #include "textflag.h"
 #include "avx2_amd64.h"
 
-// low: the low nibble of every word; the others: see neurons_amd64.s.
+// low: the low nibble of every word; the others: see neurons_amd64.h.
 DATA low<>+0(SB)/4, $0x000f000f
 GLOBL low<>(SB), RODATA|NOPTR, $4
 DATA magnitude<>+0(SB)/4, $0x7fffffff
