@@ -16,7 +16,11 @@ func printResidency(w io.Writer, r *runtime.Residency) {
 			100*r.HitRate, size(int64(r.BytesRead)), r.Wait, r.All>>20+1)
 	}
 	if r.LargePages != nil {
-		fmt.Fprintf(w, "pages      %.0f %% of the file, as far as it was used, in pages of 2 MiB\n", 100**r.LargePages)
+		copied := ""
+		if r.CopiedPages > 0 {
+			copied = fmt.Sprintf("; %s of it copied to memory in %.1f s in the background, since its file system has small pages", size(r.CopiedPages), r.CopyTime)
+		}
+		fmt.Fprintf(w, "pages      %.0f %% of the file, as far as it was used, in pages of 2 MiB%s\n", 100**r.LargePages, copied)
 	}
 	if r.MemoryBudget == 0 {
 		return

@@ -11,5 +11,8 @@
 //		err = pagecache.Read(ctx, f, 0, size)       // large ones come
 //	}
 //
+// Where a file system has small pieces alone, [Replace] puts a copy in large ones into the place of the mapping. It is the only function that
+// takes memory.
+//
 // All of it is advice. On other systems than Linux the functions do nothing and say so.
 package pagecache

@@ -59,8 +59,23 @@ func Share(mapped []byte) (cached, large float64, ok bool) {
 	return float64(seen) / float64(n), float64(huge) / float64(present), true
 }
 
+// ShareOf is [Share] for n bytes of a file, from offset on, a multiple of [Piece], that are mapped for that alone: what lies in the page tables of
+// another mapping does not count.
+func ShareOf(f *os.File, offset, n int64) (cached, large float64, ok bool) {
+	mapped, err := unix.Mmap(int(f.Fd()), offset, int(n), unix.PROT_READ, unix.MAP_PRIVATE)
+	if err != nil {
+		return 0, 0, false
+	}
+	defer unix.Munmap(mapped)
+	Prefer(mapped)
+	return Share(mapped)
+}
+
 // Mapped returns how many bytes of a mapping the page tables have, and how many of those by entries for large pieces.
 func Mapped(mapped []byte) (present, large int64, err error) { return entries(mapped) }
+
+// largeFields are what smaps calls entries for large pieces: of a file, of one in memory alone, and of a copy (see [Replace]).
+var largeFields = [][]byte{[]byte("FilePmdMapped:"), []byte("ShmemPmdMapped:"), []byte("AnonHugePages:")}
 
 // entries adds up what /proc/self/smaps says of the areas of a mapping.
 func entries(mapped []byte) (present, large int64, err error) {
@@ -86,9 +101,13 @@ func entries(mapped []byte) (present, large int64, err error) {
 		case bytes.HasPrefix(line, []byte("Rss:")):
 			fmt.Sscanf(string(line[4:]), "%d", &kib)
 			present += kib << 10
-		case bytes.HasPrefix(line, []byte("FilePmdMapped:")):
-			fmt.Sscanf(string(line[14:]), "%d", &kib)
-			large += kib << 10
+		default:
+			for _, field := range largeFields {
+				if rest, ok := bytes.CutPrefix(line, field); ok {
+					fmt.Sscanf(string(rest), "%d", &kib)
+					large += kib << 10
+				}
+			}
 		}
 	}
 	return present, large, lines.Err()

@@ -17,6 +17,15 @@ func Prefer([]byte) {}
 // Share knows nothing here: ok is false.
 func Share([]byte) (cached, large float64, ok bool) { return 0, 0, false }
 
+// ShareOf knows nothing here: ok is false.
+func ShareOf(*os.File, int64, int64) (cached, large float64, ok bool) { return 0, 0, false }
+
+// Whole returns nothing here.
+func Whole([]byte) (from, to int) { return 0, 0 }
+
+// Replace does nothing here.
+func Replace(*os.File, int64, []byte) error { return errors.ErrUnsupported }
+
 // Mapped knows nothing here.
 func Mapped([]byte) (present, large int64, err error) { return 0, 0, errors.ErrUnsupported }
 

@@ -188,7 +188,7 @@ func (e *Engine) openMapped(ctx context.Context) error {
 	}
 	e.pool.mapped = data
 	e.dense = denseMemory{data: data}
-	e.pages = readPages(ctx, e.reader.OSFile(), data, tableEnd(e.reader))
+	e.pages = e.readPages(ctx, data, tableEnd(e.reader))
 	if err := e.bind(); err != nil {
 		return err
 	}
@@ -303,6 +303,7 @@ func (e *Engine) Close() error {
 		s.length = 0
 		<-s.turn
 	}
+	e.pages.close() // which waits for passes
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.release()

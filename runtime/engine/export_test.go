@@ -1,5 +1,7 @@
 package engine
 
+import "context"
+
 // Waiting returns how many calls wait for a pass or are in one.
 func (e *Engine) Waiting() int {
 	e.queue.Lock()
@@ -13,3 +15,14 @@ func SetPieceBytes(n int64) (restore func()) {
 	pieceBytes = n
 	return func() { pieceBytes = was }
 }
+
+// MendPages reads the mapped file again and copies it, however its pages lie, and returns how many bytes were copied.
+func (e *Engine) MendPages(ctx context.Context) (copied int64) {
+	p := &pageReader{engine: e, file: e.reader.OSFile(), data: e.pool.mapped}
+	p.readAgain(ctx)
+	p.copy(ctx)
+	return p.copied.Load()
+}
+
+// Plentiful reports whether copies are made when so much is taken besides.
+func (e *Engine) Plentiful(besides int64) bool { return (&pageReader{engine: e}).plentiful(besides) }

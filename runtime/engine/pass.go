@@ -214,6 +214,7 @@ func (p *pass) run(leader *request) error {
 		return p.err
 	}
 	p.stats.tokens.Add(int64(p.n))
+	p.pages.passed()
 	if p.observer != nil {
 		p.observeHead()
 	}
