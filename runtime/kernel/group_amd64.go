@@ -101,9 +101,14 @@ func group2(t quant.Type, acc *[2][quant.GroupRows]float32, a, b []byte, x *vect
 	}
 	x.check()
 	a, b = a[:t.GroupBytes(len(x.q))], b[:t.GroupBytes(len(x.q))]
-	if t == quant.Q4_0 {
+	switch {
+	case useVNNI && t == quant.Q4_0:
+		groupQ4x2VNNI(acc, a, b, x)
+	case useVNNI:
+		groupQ8x2VNNI(acc, a, b, x)
+	case t == quant.Q4_0:
 		groupQ4x2AVX2(acc, a, b, x)
-	} else {
+	default:
 		groupQ8x2AVX2(acc, a, b, x)
 	}
 }
@@ -117,6 +122,16 @@ func groupQ4x2AVX2(acc *[2][quant.GroupRows]float32, a, b []byte, x *vector)
 //
 //go:noescape
 func groupQ8x2AVX2(acc *[2][quant.GroupRows]float32, a, b []byte, x *vector)
+
+// groupQ4x2VNNI is groupQ4x2AVX2, to the bit.
+//
+//go:noescape
+func groupQ4x2VNNI(acc *[2][quant.GroupRows]float32, a, b []byte, x *vector)
+
+// groupQ8x2VNNI is groupQ8x2AVX2, to the bit.
+//
+//go:noescape
+func groupQ8x2VNNI(acc *[2][quant.GroupRows]float32, a, b []byte, x *vector)
 
 // groupQ4AVX2 is groupQ4Generic.
 //
