@@ -221,6 +221,9 @@ func (c *Chat) answer(ctx context.Context, said []Message, g Generate, yield fun
 		reader = p.newReader()
 		yield = reader.wrap(yield)
 	}
+	if err := g.Lookup.check(); err != nil {
+		return nil, err
+	}
 	within, err := m.constrain(ctx, &g)
 	if err != nil {
 		return nil, err

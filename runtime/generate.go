@@ -51,6 +51,9 @@ type Generate struct {
 	// and go on: it does not cut JSON. Text that the grammar leaves no choice about is not computed token by token. nil: any text.
 	Grammar *grammar.Grammar
 
+	// Lookup says how many of the next tokens are guessed from what the text says already, and checked in one pass. The text stays the same.
+	Lookup Lookup
+
 	// LogProbs asks for Piece.LogProb, and TopLogProbs for so many of the likeliest tokens beside it.
 	LogProbs    bool
 	TopLogProbs int

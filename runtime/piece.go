@@ -72,6 +72,8 @@ type Result struct {
 	// ForcedTokens is how many of Tokens were not drawn, because Generate.Grammar allowed no other text. They are run together with the token
 	// before them.
 	ForcedTokens int
+	// Drafted is how many tokens were guessed and checked, and Accepted how many of those were right: see [Lookup].
+	Drafted, Accepted int
 	// Unfinished says that the text is not one of Generate.Grammar's, but the beginning of one: with StopLength for example.
 	Unfinished bool
 

@@ -70,6 +70,7 @@ const maxPenalty = 100
 type Sampler struct {
 	opts   SamplerOptions
 	rng    *rand.Rand
+	source *rand.PCG
 	recent []int32
 	drawn  map[int32]int // how often; nil: no option asks
 	cands  []candidate
@@ -81,7 +82,8 @@ func NewSampler(o SamplerOptions) (*Sampler, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Sampler{opts: o, rng: rand.New(rand.NewPCG(o.Seed, 0))}
+	source := rand.NewPCG(o.Seed, 0)
+	s := &Sampler{opts: o, rng: rand.New(source), source: source}
 	if o.PresencePenalty != 0 || o.FrequencyPenalty != 0 {
 		s.drawn = map[int32]int{}
 	}
@@ -101,6 +103,32 @@ func (s *Sampler) Accept(id int32) {
 func (s *Sampler) Forget() {
 	s.recent = s.recent[:0]
 	clear(s.drawn)
+}
+
+// samplerMark is a sampler's state, to which it can be taken back.
+type samplerMark struct {
+	source rand.PCG
+	recent [repeatWindow]int32
+	n      int // of recent
+}
+
+func (s *Sampler) mark() (m samplerMark) {
+	m.source, m.n = *s.source, copy(m.recent[:], s.recent)
+	return m
+}
+
+// rewind takes the sampler back to where so many tokens had not been drawn.
+func (s *Sampler) rewind(m *samplerMark, drawn []int32) {
+	*s.source = m.source
+	s.recent = append(s.recent[:0], m.recent[:m.n]...)
+	if s.drawn == nil {
+		return
+	}
+	for _, id := range drawn {
+		if s.drawn[id]--; s.drawn[id] <= 0 {
+			delete(s.drawn, id)
+		}
+	}
 }
 
 // Sample draws the next token and accepts it. The steps follow llama.cpp's order: logit bias, penalties, top-k, top-p, min-p,

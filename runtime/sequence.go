@@ -109,6 +109,9 @@ func (q *Sequence) Generate(ctx context.Context, prompt []int32, g Generate) ite
 	}
 	return func(yield func(Piece, error) bool) {
 		sampler, err := m.sampler(g.Sampling(&m.file.Generation))
+		if err == nil {
+			err = g.Lookup.check()
+		}
 		if err == nil && len(prompt) > m.Context() { // what the sequence holds stays
 			err = fmt.Errorf("%w: the prompt has %d tokens and the context %d", ErrContextFull, len(prompt), m.Context())
 		}
@@ -177,6 +180,19 @@ func (q *Sequence) forwardAll(ctx context.Context, tokens []int32, each func(i i
 		first := len(tokens) - len(rest)
 		return q.session.ForwardAll(ctx, rest, func(i int, logits []float32) error { return each(first+i, logits) })
 	})
+}
+
+// verify appends a token and those of a guess that are right: see [engine.Session.Verify].
+func (q *Sequence) verify(ctx context.Context, tokens []int32, next func(i int, logits []float32) bool) (gained, computed int, err error) {
+	if q.closing.Load() {
+		return 0, 0, q.model.named(ErrClosed)
+	}
+	err = q.run(tokens, func([]int32) (err error) {
+		gained, computed, err = q.session.Verify(ctx, tokens, next)
+		return err
+	})
+	q.tokens = q.tokens[:min(len(q.tokens), q.session.Len())]
+	return gained, computed, err
 }
 
 // run has f append tokens, and the rest of them again when memory was given back.

@@ -26,9 +26,11 @@ type writer struct {
 	decoder *tokenizer.StreamDecoder // nil: there is no tokenizer
 	stop    stopMatcher
 	grammar *constraint // nil: there is none
-	fed     int         // how many of the result's tokens are in the sequence
-	left    bool        // the caller left the loop
-	next    Piece       // its probabilities are known already
+	lookup  *lookup     // nil: nothing is guessed
+	drawn   []drawnPiece
+	fed     int   // how many of the result's tokens are in the sequence
+	left    bool  // the caller left the loop
+	next    Piece // its probabilities are known already
 }
 
 // write appends a prompt to the sequence, generates and yields the pieces. It reports whether the prompt was run.
@@ -121,7 +123,7 @@ func (w *writer) promptPieces(ctx context.Context, prompt []int32, first, n int)
 	return logits, err
 }
 
-// decode draws token after token. Those that the grammar forces after one go through the model together with it.
+// decode draws token after token. Those that the grammar forces after one go through the model together with it, and so do those that are guessed.
 func (w *writer) decode(ctx context.Context, logits []float32, begin time.Time) error {
 	m, r := w.sequence.model, &w.result
 	if m.tok != nil {
@@ -134,42 +136,30 @@ func (w *writer) decode(ctx context.Context, logits []float32, begin time.Time) 
 			r.DecodeTime = max(1, time.Since(first))
 		}
 	}()
+	if w.options.Lookup != LookupOff {
+		w.lookup = newLookup(w.options.Lookup)
+	}
+	ids, end, err := w.step(logits)
+	if err == nil {
+		first = time.Now()
+		r.FirstToken = max(1, first.Sub(begin))
+	}
 	for {
-		if logits[0] != logits[0] {
-			return fmt.Errorf("%s: %w", m.file.Path(), ErrNotFinite)
-		}
-		var probabilities *logProbs
-		if w.options.LogProbs {
-			probabilities = newLogProbs(slices.Clone(logits), w.options.TopLogProbs) // sampling changes them
-		}
-		ids, err := w.draw(logits)
-		if err != nil {
+		if !w.flush() || end || err != nil {
 			return err
-		}
-		if first.IsZero() {
-			first = time.Now()
-			r.FirstToken = max(1, first.Sub(begin))
-		}
-		for i, id := range ids {
-			if i > 0 {
-				r.ForcedTokens++
-			}
-			if end, err := w.take(id, probabilities); end || err != nil {
-				return err
-			}
-		}
-		if len(ids) == 0 { // the grammar has no more
-			r.Stop = StopEOS
-			return nil
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		logits, err = w.sequence.forward(ctx, ids)
-		if err != nil { // the sequence is as it was: a conversation can go on
-			return err
+		var guess []int32
+		if len(ids) == 1 {
+			guess = w.guess()
 		}
-		r.Decoded, w.fed = r.Decoded+len(ids), len(r.Tokens)
+		if len(guess) > 0 {
+			ids, end, err = w.check(ctx, ids[0], guess)
+		} else {
+			ids, end, err = w.run(ctx, ids)
+		}
 	}
 }
 
@@ -208,8 +198,8 @@ func (w *writer) force(ids []int32) {
 	}
 }
 
-// take adds a token to the text, and reports whether it ends it.
-func (w *writer) take(id int32, probabilities *logProbs) (end bool, err error) {
+// take adds a token to the text, to be yielded, and reports whether it ends it.
+func (w *writer) take(id int32, forced bool, probabilities *logProbs) (end bool, err error) {
 	m, r := w.sequence.model, &w.result
 	if !w.options.IgnoreEOS && slices.Contains(m.end, id) {
 		r.Stop, r.EndToken = StopEOS, id
@@ -231,10 +221,7 @@ func (w *writer) take(id int32, probabilities *logProbs) (end bool, err error) {
 	var found bool
 	piece.Text, found = w.show(id)
 	w.text.WriteString(piece.Text)
-	if !w.yield(piece, nil) {
-		w.left, r.Stop = true, StopInterrupted
-		return true, nil
-	}
+	w.drawn = append(w.drawn, drawnPiece{piece, forced, len(r.Tokens), w.text.Len(), w.sampler.mark()})
 	switch {
 	case found:
 		r.Stop, r.StopText = StopText, w.stop.found

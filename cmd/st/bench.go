@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"st/runtime"
 	"st/runtime/bench"
 )
 
@@ -19,6 +20,7 @@ const maxBenchTokens = 1 << 20
 type benchFlags struct {
 	prompt, gen, depth, repeat int
 	parallel                   int
+	lookup                     runtime.Lookup
 	text                       string
 	profile, bandwidth, json   bool
 	engine                     engineFlags
@@ -42,7 +44,7 @@ func (a *app) benchCommand() *cobra.Command {
 			case f.prompt+f.depth == 0 && len(args) > 0:
 				return usagef("--prompt or --depth must be more than 0: generation needs a token to go on from")
 			case len(args) == 0:
-				if name := changedFlag(cmd.Flags(), "prompt", "gen", "depth", "repeat", "text", "parallel", "profile", "kv-type", "memory", "record-experts", "trace"); name != "" {
+				if name := changedFlag(cmd.Flags(), "prompt", "gen", "depth", "repeat", "text", "parallel", "lookup", "profile", "kv-type", "memory", "record-experts", "trace"); name != "" {
 					return usagef("--%s needs a model", name)
 				}
 				return a.benchBandwidth(cmd.Context(), &f)
@@ -57,6 +59,8 @@ func (a *app) benchCommand() *cobra.Command {
 	flags.Var(intFlag{&f.depth, 0, maxBenchTokens}, "depth", "`N` tokens of context before the prompt")
 	flags.Var(intFlag{&f.repeat, 1, math.MaxInt32}, "repeat", "`N` repetitions")
 	flags.Var(intFlag{&f.parallel, 1, 256}, "parallel", "also generate 2, 4, … up to `N` sequences at once")
+	f.lookup = runtime.LookupOff
+	flags.Var(parsedFlag[runtime.Lookup]{&f.lookup, runtime.ParseLookup}, "lookup", "also measure guesses of up to `N` tokens, on the text; auto: as many as pay")
 	flags.StringVar(&f.text, "text", "", "`file` with the text of the prompt; -: standard input")
 	f.engine.add(flags)
 	flags.BoolVar(&f.profile, "profile", false, "print the time of every stage of a token")
@@ -114,6 +118,11 @@ func (a *app) bench(ctx context.Context, path string, f *benchFlags) (err error)
 	}
 	if f.parallel > 1 {
 		if r.Parallel, err = bench.MeasureParallel(ctx, m.Model, tokens, f.parallel, f.gen); err != nil {
+			return err
+		}
+	}
+	if f.lookup != runtime.LookupOff {
+		if r.Lookup, err = bench.MeasureLookup(ctx, m.Model, tokens, f.lookup); err != nil {
 			return err
 		}
 	}

@@ -27,6 +27,18 @@ func printBench(w io.Writer, name string, r *bench.Report) {
 	for _, p := range r.Parallel {
 		fmt.Fprintf(w, "%-10s %s at once: %.1f tokens/s together\n", "parallel", plural(p.Sequences, "sequence"), p.PerSecond)
 	}
+	if l := r.Lookup; l != nil {
+		fmt.Fprintf(w, "lookup     passes of")
+		for i, c := range l.Passes {
+			if i > 0 {
+				fmt.Fprint(w, ",")
+			}
+			fmt.Fprintf(w, " %d: %.2f", c.Rows, c.Relative)
+		}
+		fmt.Fprintf(w, " times that of one row (%.1f ms)\n", l.Passes[0].Seconds*1e3)
+		fmt.Fprintf(w, "           the text: %s guessed, %d right (%.0f %%), in %d passes for %s: %.2f times as fast\n", plural(l.Drafted, "token"), l.Accepted,
+			100*float64(l.Accepted)/float64(max(1, l.Drafted)), l.Steps, plural(l.Tokens, "token"), l.Speedup)
+	}
 	if r.GenTokens > 0 {
 		fmt.Fprintf(w, "weights    %.1f MB a generated token, %.1f GB/s\n", r.WeightBytes/1e6, r.WeightSpeed/1e9)
 	}

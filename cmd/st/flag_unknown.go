@@ -36,6 +36,13 @@ var flagsElsewhere = map[string]string{
 	"outfile":          "output",
 	"outtype":          "type",
 	"quantize":         "type",
+	"draft":            "lookup",
+	"draft-max":        "lookup",
+	"draft-n":          "lookup",
+	"spec-draft-n-max": "lookup",
+	"spec-type":        "lookup",
+
+	"prompt-lookup-num-tokens": "lookup",
 }
 
 // explainFlag adds to an error about a flag that a command has not which one may be meant.

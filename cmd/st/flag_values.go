@@ -14,6 +14,7 @@ func completeFlags(cmd *cobra.Command) {
 		"preset":  convert.PresetNames(),
 		"encoder": {"rtn", "search", "gptq"},
 		"kv-type": {"f16", "f32", "q8_0"},
+		"lookup":  {"auto", "off", "4", "8"},
 	}
 	for name, values := range words {
 		if f := cmd.Flags().Lookup(name); f != nil && f.Value.Type() != "bool" {

@@ -16,6 +16,7 @@ type generateFlags struct {
 	limit                int
 	chat, stats, json    bool
 	stops                []string
+	lookup               runtime.Lookup
 	sampling             samplingFlags
 	grammar              grammarFlags
 	engine               engineFlags
@@ -29,6 +30,7 @@ func (f *generateFlags) add(flags *pflag.FlagSet) {
 	f.sampling.add(flags)
 	flags.StringArrayVar(&f.stops, "stop", nil, "end before this `text`; may be repeated")
 	f.grammar.add(flags)
+	addLookupFlag(flags, &f.lookup)
 	flags.Var(intFlag{&f.engine.Context, 0, math.MaxInt32}, "ctx", "context of `N` tokens, prompt and text; 0: the model's")
 	f.engine.add(flags)
 	flags.BoolVar(&f.stats, "stats", false, "print speeds and memory to standard error at the end")
@@ -58,7 +60,7 @@ func (f *generateFlags) check(flags *pflag.FlagSet, given, inTerminal, outTermin
 
 // options returns what the flags say about a text.
 func (f *generateFlags) options() runtime.Generate {
-	g := runtime.Generate{MaxTokens: f.limit, Stop: f.stops}
+	g := runtime.Generate{MaxTokens: f.limit, Stop: f.stops, Lookup: f.lookup}
 	switch f.limit {
 	case -1:
 		g.MaxTokens = 0 // as many as there is room for

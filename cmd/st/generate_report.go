@@ -16,6 +16,8 @@ type generateReport struct {
 	CachedTokens    int                `json:"cached_tokens"`
 	GenTokens       int                `json:"gen_tokens"`
 	ForcedTokens    int                `json:"forced_tokens"`
+	Drafted         int                `json:"drafted"`
+	Accepted        int                `json:"accepted"`
 	Unfinished      bool               `json:"unfinished"`
 	Tokens          []int32            `json:"tokens"`
 	Context         int                `json:"context"`
@@ -38,7 +40,7 @@ type generateReport struct {
 func newGenerateReport(m *runtime.Model, r *runtime.Result, since runtime.Mark) generateReport {
 	stats := m.Stats()
 	return generateReport{
-		Text: r.Text, StopReason: r.Stop, PromptTokens: r.PromptTokens, CachedTokens: r.CachedTokens, GenTokens: len(r.Tokens), ForcedTokens: r.ForcedTokens, Unfinished: r.Unfinished, Tokens: append([]int32{}, r.Tokens...),
+		Text: r.Text, StopReason: r.Stop, PromptTokens: r.PromptTokens, CachedTokens: r.CachedTokens, GenTokens: len(r.Tokens), ForcedTokens: r.ForcedTokens, Drafted: r.Drafted, Accepted: r.Accepted, Unfinished: r.Unfinished, Tokens: append([]int32{}, r.Tokens...),
 		Context: m.Context(), Seed: r.Seed, Threads: m.Threads(), ISA: runtime.ISA(), LoadSeconds: m.LoadTime().Seconds(),
 		FirstToken: r.FirstToken.Seconds(), PromptPerSecond: r.PromptSpeed(), GenPerSecond: r.DecodeSpeed(), NeuronDensity: stats.NeuronDensity,
 		ModelBytes: stats.ModelBytes, KVBytes: r.KVBytes, PeakRSSBytes: process.PeakRSS(), Residency: m.Residency(runtime.Stats{}),
@@ -72,6 +74,9 @@ func (a *app) printStats(m *runtime.Model, result *runtime.Result, since runtime
 		forced = fmt.Sprintf(" (%d forced by the grammar)", r.ForcedTokens)
 	}
 	fmt.Fprintf(w, "generated  %s%s, %.1f tokens/s, ended by %s\n", plural(r.GenTokens, "token"), forced, r.GenPerSecond, r.StopReason)
+	if r.Drafted > 0 {
+		fmt.Fprintf(w, "lookup     %s guessed, %d right (%.0f %%)\n", plural(r.Drafted, "token"), r.Accepted, 100*float64(r.Accepted)/float64(r.Drafted))
+	}
 	fmt.Fprintf(w, "memory     peak %s, KV cache %s\n", size(r.PeakRSSBytes), size(r.KVBytes))
 	printResidency(w, &r.Residency)
 	if r.GenTokens > 1 {

@@ -50,6 +50,10 @@ func addKVTypeFlag(flags *pflag.FlagSet, t *runtime.KVType) {
 	flags.Var(parsedFlag[runtime.KVType]{t, runtime.ParseKVType}, "kv-type", "`type` of the KV cache: f16, f32 or q8_0")
 }
 
+func addLookupFlag(flags *pflag.FlagSet, l *runtime.Lookup) {
+	flags.Var(parsedFlag[runtime.Lookup]{l, runtime.ParseLookup}, "lookup", "guess up to `N` tokens from what the text says already; auto: where it is faster; off: none")
+}
+
 func addMemoryFlag(flags *pflag.FlagSet, bytes *int64) {
 	flags.Var(sizeFlag{bytes}, "memory", "`SIZE` of memory for everything; experts that do not fit are read when needed")
 }

@@ -48,6 +48,7 @@ func (a *app) serveCommand() *cobra.Command {
 	flags.Var(sizeFlag{&f.CacheSize}, "cache-size", "use up to `SIZE` of it")
 	flags.Var(intFlag{&f.Context, 0, math.MaxInt32}, "ctx", "`N` tokens of context for each request; 0: as many as the model was trained for")
 	addKVTypeFlag(flags, &f.KVType)
+	addLookupFlag(flags, &f.Lookup)
 	addThreadsFlag(flags, &f.Threads, physicalCores)
 	flags.StringVar(&f.APIKey, "api-key", "", "`KEY` that clients must send; others on this machine can see it here, unlike in a file")
 	flags.Var(fileFlag{&f.keyFile}, "api-key-file", "`file` with the key")

@@ -48,6 +48,8 @@ type Report struct {
 	*Bandwidth
 	// Parallel is for the caller to fill in, with MeasureParallel.
 	Parallel []Parallel `json:"parallel,omitempty"`
+	// Lookup is for the caller to fill in, with MeasureLookup.
+	Lookup *Lookup `json:"lookup,omitempty"`
 	// Profile is the mean time of each stage over all repetitions, and last that of sampling.
 	Profile []Stage `json:"profile,omitempty"`
 }

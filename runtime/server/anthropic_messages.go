@@ -18,6 +18,7 @@ type anthropicRequest struct {
 	TopP          *float64 `json:"top_p"`
 	TopK          *int     `json:"top_k"`
 	Stream        bool     `json:"stream"`
+	Lookup        lookup   `json:"lookup"`
 
 	OutputFormat responseFormat `json:"output_format"`
 	OutputConfig struct {
@@ -35,7 +36,7 @@ func (q *anthropicRequest) generate(read formats) (g runtime.Generate, err error
 	case len(q.StopSequences) > maxStops:
 		return g, badField("stop_sequences", fmt.Sprintf("it has %d texts and may have %d", len(q.StopSequences), maxStops))
 	}
-	o := openAISampling{MaxTokens: q.MaxTokens, Temperature: q.Temperature, TopP: q.TopP, TopK: q.TopK, Stop: q.StopSequences}
+	o := openAISampling{MaxTokens: q.MaxTokens, Temperature: q.Temperature, TopP: q.TopP, TopK: q.TopK, Stop: q.StopSequences, Lookup: q.Lookup}
 	if g, err = o.generate(read); err != nil {
 		return g, err
 	}

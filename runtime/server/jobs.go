@@ -125,6 +125,9 @@ func (s *Server) leave() {
 
 // generate continues a prompt: see [runtime.Sequence.Generate]. What an earlier request left of it in the cache is not run again.
 func (j *job) generate(ctx context.Context, prompt []int32, g runtime.Generate) iter.Seq2[runtime.Piece, error] {
+	if g.Lookup == runtime.LookupAuto {
+		g.Lookup = j.server.opts.Lookup
+	}
 	return func(yield func(runtime.Piece, error) bool) {
 		// What scores a prompt runs all of it, and nobody goes on from that: it leaves the cache as it is.
 		q := j.shared.take()

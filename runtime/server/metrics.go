@@ -17,6 +17,7 @@ type meters struct {
 	promptTokens, cached, tokens  *metrics.Counter
 	firstToken, perToken, waiting *metrics.PrometheusHistogram
 	interrupted                   *metrics.Counter
+	drafted, accepted             *metrics.Counter
 }
 
 // Bounds of histograms, in seconds.
@@ -32,6 +33,8 @@ func newMeters(s *Server) *meters {
 		promptTokens: set.NewCounter("st_prompt_tokens_total"),
 		cached:       set.NewCounter("st_prompt_tokens_cached_total"),
 		tokens:       set.NewCounter("st_generated_tokens_total"),
+		drafted:      set.NewCounter("st_drafted_tokens_total"),
+		accepted:     set.NewCounter("st_accepted_tokens_total"),
 		interrupted:  set.NewCounter("st_texts_interrupted_total"),
 		firstToken:   set.NewPrometheusHistogramExt("st_time_to_first_token_seconds", firstTokenBounds),
 		perToken:     set.NewPrometheusHistogramExt("st_time_per_token_seconds", perTokenBounds),
@@ -83,6 +86,8 @@ func (m *meters) text(r *runtime.Result, queued time.Duration) {
 	m.promptTokens.Add(r.PromptTokens + r.CachedTokens)
 	m.cached.Add(r.CachedTokens)
 	m.tokens.Add(len(r.Tokens))
+	m.drafted.Add(r.Drafted)
+	m.accepted.Add(r.Accepted)
 	if r.FirstToken > 0 {
 		m.firstToken.Update((queued + r.FirstToken).Seconds())
 	}

@@ -95,6 +95,7 @@ type ollamaOptions struct {
 	Seed             *whole   `json:"seed"`
 	Stop             texts    `json:"stop"`
 	NumCtx           *whole   `json:"num_ctx"`
+	Lookup           lookup   `json:"lookup"`
 }
 
 // generate returns what a request asks for.
@@ -106,7 +107,7 @@ func (q *ollamaRequest) generate(read formats) (g runtime.Generate, err error) {
 		}
 	}
 	sampling := openAISampling{Temperature: o.Temperature, TopP: o.TopP, MinP: o.MinP, RepeatPenalty: o.RepeatPenalty,
-		PresencePenalty: o.PresencePenalty, FrequencyPenalty: o.FrequencyPenalty, Stop: o.Stop}
+		PresencePenalty: o.PresencePenalty, FrequencyPenalty: o.FrequencyPenalty, Stop: o.Stop, Lookup: o.Lookup}
 	if o.TopK != nil {
 		sampling.TopK = new(int(*o.TopK))
 	}

@@ -128,9 +128,27 @@ type openAISampling struct {
 	RepeatPenalty     *float64           `json:"repeat_penalty"`     // llama.cpp's
 	IgnoreEOS         bool               `json:"ignore_eos"`
 	CachePrompt       *bool              `json:"cache_prompt"` // llama.cpp's; as if true
-	Grammar           string             `json:"grammar"`      // llama.cpp's
-	JSONSchema        json.RawMessage    `json:"json_schema"`  // llama.cpp's
+	Lookup            lookup             `json:"lookup"`
+	SpeculativeNMax   *int               `json:"speculative.n_max"` // llama.cpp's name
+	Grammar           string             `json:"grammar"`           // llama.cpp's
+	JSONSchema        json.RawMessage    `json:"json_schema"`       // llama.cpp's
 	User              string             `json:"user"`
+}
+
+// lookup is "auto", "off" or a number of tokens.
+type lookup runtime.Lookup
+
+func (l *lookup) UnmarshalJSON(data []byte) error {
+	var text string
+	if json.Unmarshal(data, &text) != nil {
+		text = string(data) // a number
+	}
+	parsed, err := runtime.ParseLookup(text)
+	if err != nil {
+		return &Error{Status: http.StatusBadRequest, Message: err.Error()}
+	}
+	*l = lookup(parsed)
+	return nil
 }
 
 // Limits of OpenAI's API.
@@ -174,6 +192,16 @@ func (o *openAISampling) generate(read formats) (g runtime.Generate, err error) 
 	g = runtime.Generate{
 		Temperature: o.Temperature, TopK: o.TopK, TopP: o.TopP, MinP: o.MinP, RepeatPenalty: cmp.Or(o.RepetitionPenalty, o.RepeatPenalty),
 		PresencePenalty: o.PresencePenalty, FrequencyPenalty: o.FrequencyPenalty, Stop: o.Stop, IgnoreEOS: o.IgnoreEOS,
+		Lookup: runtime.Lookup(o.Lookup),
+	}
+	if n := o.SpeculativeNMax; n != nil && g.Lookup == runtime.LookupAuto {
+		if *n < 0 {
+			return g, badField("speculative.n_max", fmt.Sprintf("it is %d and must be 0 or more", *n))
+		}
+		g.Lookup = min(runtime.Lookup(*n), runtime.MaxLookup)
+		if *n == 0 {
+			g.Lookup = runtime.LookupOff
+		}
 	}
 	if o.Seed != nil {
 		g.Seed = new(uint64(*o.Seed))

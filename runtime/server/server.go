@@ -50,6 +50,9 @@ type Options struct {
 	Threads int
 	KVType  runtime.KVType
 
+	// Lookup is what requests have that say nothing else, or auto.
+	Lookup runtime.Lookup
+
 	// APIKey is what clients must send, as "Authorization: Bearer" or "x-api-key". Empty: none.
 	APIKey string
 	// Origins are those of web pages that may use the server from a browser, such as "https://chat.example.org", besides pages of this
