@@ -17,7 +17,7 @@ type architecture struct {
 	// around are class and modelType of a larger model, which sees or hears: this one is its text part, and text_config in its config.json.
 	around [2]string
 	parse  func(text []byte) (format.Config, error)
-	// fineAttention makes F16 of attention where other weights are Q8_0, if nobody asks for another type.
+	// fineAttention makes F16 of attention, and of what is multiplied beside it, where other weights are Q8_0, if nobody asks for another type.
 	fineAttention bool
 	// tensors are in the order in which they lie in a file: those of the model and of a layer, which are repeated for every
 	// layer. Those of an expert make a record.

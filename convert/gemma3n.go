@@ -10,7 +10,7 @@ import (
 // gemma3n is the text part of Gemma 3n (Google DeepMind, 2025). Its norms have their weights as they are multiplied.
 var gemma3n = architecture{
 	name: "gemma3n", class: "Gemma3nForCausalLM", modelType: "gemma3n_text", around: [2]string{"Gemma3nForConditionalGeneration", "gemma3n"},
-	parse: parseGemma3n,
+	parse: parseGemma3n, fineAttention: true,
 	stacked: map[format.Role]string{
 		format.RoleAltUpProjection:  "model.altup_projections.%d.weight",
 		format.RoleAltUpUnembedding: "model.altup_unembed_projections.%d.weight",

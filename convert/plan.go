@@ -62,7 +62,8 @@ func newPlan(c *format.Config, w weights, recipe *Recipe) (*plan, error) {
 		default:
 			var src tensor
 			if src, err = p.take(k); err == nil {
-				err = p.dense(k, src, classOf(k.role), classOf(k.role) != Exact)
+				c := classIn(p.config, k)
+				err = p.dense(k, src, c, c != Exact)
 			}
 		}
 		if err != nil {
@@ -173,7 +174,7 @@ func (p *plan) neurons(up key) error {
 		if sources[i], err = p.take(k); err != nil {
 			return err
 		}
-		if tensors[i], err = p.tensor(k, sources[i], Experts, k.role == format.RoleDown); err != nil {
+		if tensors[i], err = p.tensor(k, sources[i], classIn(p.config, k), k.role == format.RoleDown); err != nil {
 			return err
 		}
 	}

@@ -21,11 +21,12 @@ const (
 	Experts         // gate, up and down, of experts and of layers without experts
 	Embed           // the table that token embeddings are looked up in
 	Head            // the language-model head
+	Sparse          // gate, up and down of layers that leave out most neurons by a threshold of the gates
 	numClasses
 )
 
 func (c Class) String() string {
-	return [...]string{"norms and routers", "attention", "experts", "embed", "lm-head"}[c]
+	return [...]string{"norms and routers", "attention", "experts", "embed", "lm-head", "sparse layers"}[c]
 }
 
 // classOf returns the class of tensors of a role.
@@ -46,7 +47,15 @@ func classOf(r format.Role) Class {
 
 // option is what provenance calls the class's type.
 func (c Class) option() string {
-	return [...]string{"", "attn", "experts", "embed", "lm-head"}[c]
+	return [...]string{"", "attn", "experts", "embed", "lm-head", "sparse"}[c]
+}
+
+// classIn returns the class of a layer's tensors of a role.
+func classIn(config *format.Config, k key) Class {
+	if c := classOf(k.role); c != Experts || k.expert >= 0 || !config.SparseFFN(k.layer) {
+		return c
+	}
+	return Sparse
 }
 
 // Recipe gives every class of tensors a type. The zero value is all F32.
@@ -54,7 +63,9 @@ type Recipe struct {
 	// Type is the type of the weight matrices that have no other.
 	Type quant.Type
 	// Of a class of its own; nil: Type, or what goes with it. For Embed that is [EmbedType] of Type. For Attention it is F16 instead of Q8_0 where an
-	// architecture multiplies queries with keys that it has not normalised: their errors go into the exponents of the softmax as they are.
+	// architecture's softmax is sharp (Phi: queries and keys are not normalised; Gemma 3n: their product is not scaled): their errors go into its exponents.
+	// Experts is that of layers with a threshold (Gemma 3n's first ones) too. If it is nil, they are F16 instead of Q8_0: gates decide which neurons are
+	// left out, the few others carry all, and only they are read.
 	Attention, Experts, Embed, Head *quant.Type
 	// Down is the type of the down matrices, of experts and of layers without them; nil: that of the others.
 	Down *quant.Type
@@ -78,10 +89,10 @@ func EmbedType(t quant.Type) quant.Type {
 
 // class returns the type that was named for a class alone, or for the down matrices among it; nil: none.
 func (r *Recipe) class(c Class, down bool) *quant.Type {
-	if c == Experts && down && r.Down != nil {
+	if (c == Experts || c == Sparse) && down && r.Down != nil {
 		return r.Down
 	}
-	return [numClasses]*quant.Type{Attention: r.Attention, Experts: r.Experts, Embed: r.Embed, Head: r.Head}[c]
+	return [numClasses]*quant.Type{Attention: r.Attention, Experts: r.Experts, Embed: r.Embed, Head: r.Head, Sparse: r.Experts}[c]
 }
 
 // asked returns the type that the user named for a class, and whether that was done.
@@ -89,7 +100,8 @@ func (r *Recipe) asked(a *architecture, c Class, down bool) (quant.Type, bool) {
 	if t := r.class(c, down); t != nil {
 		return *t, true
 	}
-	return r.Type, c != Embed && !(c == Attention && a.fineAttention && r.Type == quant.Q8_0)
+	finer := c == Embed || r.Type == quant.Q8_0 && (c == Attention && a.fineAttention || c == Sparse)
+	return r.Type, !finer
 }
 
 func (r *Recipe) types(a *architecture) (types [numClasses]quant.Type) {
@@ -109,7 +121,7 @@ func (r *Recipe) options(a *architecture, kept bool) map[string]string {
 	types := r.types(a)
 	if kept {
 		o := map[string]string{"type": "as in the source"}
-		for c := Attention; c < numClasses; c++ {
+		for c := Attention; c <= Head; c++ {
 			if t := r.class(c, false); t != nil {
 				o[c.option()] = t.String()
 			}
@@ -118,7 +130,7 @@ func (r *Recipe) options(a *architecture, kept bool) map[string]string {
 		return o
 	}
 	o := map[string]string{"type": r.Type.String(), "embed": types[Embed].String()}
-	for c := Attention; c < numClasses; c++ {
+	for c := Attention; c <= Head; c++ {
 		if c != Embed && types[c] != r.Type {
 			o[c.option()] = types[c].String()
 		}
