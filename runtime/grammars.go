@@ -106,6 +106,7 @@ func (m *Model) constrain(ctx context.Context, g *Generate) (*constraint, error)
 	if err != nil {
 		return nil, err
 	}
+	go compiled.Prepare(ctx) // while the prompt runs
 	c := &constraint{model: m, matcher: compiled.NewMatcher(), ahead: !g.LogProbs}
 	if g.IgnoreEOS {
 		c.ends = m.end

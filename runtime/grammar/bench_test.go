@@ -101,7 +101,9 @@ func schemaText(schema string) func() (*grammar.Grammar, error) {
 func TestQwenTexts(t *testing.T) {
 	v, tok := qwenVocabulary(t)
 	rng := rand.New(rand.NewPCG(1, 1))
-	for _, test := range texts {
+	var preparing sync.WaitGroup
+	defer preparing.Wait()
+	for i, test := range texts {
 		g, err := test.grammar()
 		if err != nil {
 			t.Fatal(err)
@@ -109,6 +111,9 @@ func TestQwenTexts(t *testing.T) {
 		c, err := v.Compile(g)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if i%2 == 0 { // others are met unprepared
+			preparing.Go(func() { c.Prepare(t.Context()) })
 		}
 		m := c.NewMatcher()
 		for i, id := range tok.Encode(test.text, false) {
@@ -139,9 +144,15 @@ func TestQwenTexts(t *testing.T) {
 }
 
 // BenchmarkToken is what a token of the Qwen models' vocabulary costs: the mask over all logits, and accepting it. Each text is followed twice
-// after compiling: "first" is the first text of a grammar, "again" the second. The benchmark reports the median, the 99th percentile and the
+// after compiling: "first" is the first text of a grammar, "again" the second; "prepared" after Prepare, whose time is then in that of compiling. The benchmark reports the median, the 99th percentile and the
 // longest time of a token, and what compiling takes: times that the thread computes, on Linux.
 func BenchmarkToken(b *testing.B) {
+	for _, prepared := range []bool{false, true} {
+		b.Run(map[bool]string{false: "cold", true: "prepared"}[prepared], func(b *testing.B) { benchmarkToken(b, prepared) })
+	}
+}
+
+func benchmarkToken(b *testing.B, prepared bool) {
 	v, tok := qwenVocabulary(b)
 	logits := make([]float32, qwenSize)
 	for _, test := range texts {
@@ -160,6 +171,9 @@ func BenchmarkToken(b *testing.B) {
 				c, err := v.Compile(g)
 				if err != nil {
 					b.Fatal(err)
+				}
+				if prepared {
+					c.Prepare(b.Context())
 				}
 				compiling = append(compiling, threadTime()-begin)
 				for again := range times {

@@ -138,6 +138,7 @@ func (a *table) walk(out *collector, node, at int32) {
 	path := a.paths()
 	path[0] = at
 	for i := node + 1; i < end; {
+		a.visit()
 		d := v.depth[i] - base
 		from, class := path[d-1], p.classes[v.label[i]]
 		to := a.next[int(from)*width+int(class)]
@@ -192,6 +193,7 @@ func (a *table) local(id int32) *local {
 	path := a.paths()
 	path[0] = id
 	for i := int32(1); i < int32(len(v.label)); {
+		a.visit()
 		d := v.depth[i]
 		to := a.step(path[d-1], p.classes[v.label[i]])
 		if to == dead {

@@ -15,8 +15,11 @@ type Compiled struct {
 	vocabulary *Vocabulary
 	program    *program
 
-	mu    sync.Mutex
-	table *table // what is known so far; another one when it has become large
+	// Who wants mu holds next until it has it, so nobody takes it twice while another waits.
+	next, mu sync.Mutex
+	waiting  atomic.Int32 // how many want it
+	table    *table       // what is known so far; another one when it has become large
+	prepared atomic.Bool
 
 	size atomic.Int64 // bytes
 }
@@ -45,9 +48,23 @@ func (c *Compiled) Vocabulary() *Vocabulary { return c.vocabulary }
 
 // NewMatcher returns a matcher of the empty text.
 func (c *Compiled) NewMatcher() *Matcher {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.lock()
+	defer c.unlock()
+	c.table.begin()
 	return &Matcher{compiled: c, table: c.table, at: c.table.start()}
+}
+
+func (c *Compiled) lock() {
+	c.waiting.Add(1)
+	c.next.Lock()
+	c.mu.Lock()
+	c.next.Unlock()
+	c.waiting.Add(-1)
+}
+
+func (c *Compiled) unlock() {
+	c.size.Store(int64(c.program.bytes() + c.table.size()))
+	c.mu.Unlock()
 }
 
 // Matcher follows a text, token by token. It belongs to one goroutine.
@@ -69,7 +86,7 @@ func (m *Matcher) Clone() *Matcher {
 // lock begins the work for a token. What is known is forgotten when it has become large; matchers then take along what they need.
 func (m *Matcher) lock() *table {
 	c := m.compiled
-	c.mu.Lock()
+	c.lock()
 	if c.table.full() {
 		c.table = newTable(c.program, c.vocabulary)
 	}
@@ -82,11 +99,7 @@ func (m *Matcher) lock() *table {
 	return c.table
 }
 
-func (m *Matcher) unlock() {
-	c := m.compiled
-	c.size.Store(int64(c.program.bytes() + c.table.size()))
-	c.mu.Unlock()
-}
+func (m *Matcher) unlock() { m.compiled.unlock() }
 
 // Allowed returns the tokens that may come next, ends of text included. The set is valid until the next call.
 func (m *Matcher) Allowed() (Bitset, error) {

@@ -181,6 +181,7 @@ func (a *table) findProfile(repeat int32) *profile {
 	path := a.paths()
 	path[0] = from
 	for i := int32(1); i < int32(len(v.label)); {
+		a.visit()
 		d := v.depth[i]
 		to := a.step(path[d-1], a.program.classes[v.label[i]])
 		if to == dead {

@@ -65,7 +65,10 @@ type table struct {
 	localSize int
 	limit     int   // of configs, for this token
 	itemLimit int   // of items
-	err       error // ErrTooComplex
+	err       error // ErrTooComplex, or errInterrupted
+
+	visits    int         // of nodes of the trie, so far
+	interrupt func() bool // whether a walk is to give way; nil: it is not
 
 	closure closure
 	key     []byte
