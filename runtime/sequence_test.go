@@ -72,7 +72,8 @@ func TestSequence(t *testing.T) {
 	}
 }
 
-// What a model wrote need not be how the tokenizer writes it: where a sliding window, of 64 tokens here, has lost what is before, the text decides.
+// What a model wrote need not be how the tokenizer writes it: where the ring of a sliding window, of
+// 64 tokens here and twice as many slots, has lost what is before, the text decides.
 func TestSequenceReadAsText(t *testing.T) {
 	m := open(t, runtime.Options{})
 	tok := m.Tokenizer()
@@ -101,12 +102,13 @@ func TestSequenceReadAsText(t *testing.T) {
 		held, prompt []int32
 		want         int
 	}{
-		{"the same text", slices.Concat(long, letters), slices.Concat(long, word, []int32{end}), len(long) + len(letters)},
-		{"nothing after it", slices.Concat(long, letters), slices.Concat(long, word), 0},
-		{"another text", slices.Concat(long, letters), slices.Concat(long, encode(t, m, " the queen of"), []int32{end}), 0},
-		{"less text", slices.Concat(long, letters), slices.Concat(long, letters[:3], []int32{end, 1}), 0},
-		{"a special token as text", slices.Concat(long, letters, []int32{end}), slices.Concat(long, word, tok.Encode("<|im_end|>", false), []int32{1}), 0},
-		{"a special token", slices.Concat(long, letters, []int32{end}), slices.Concat(long, word, []int32{end, 1}), len(long) + len(letters) + 1},
+		{"the same text", slices.Concat(long, letters, long), slices.Concat(long, word, long, []int32{end}), 2*len(long) + len(letters)},
+		{"nothing after it", slices.Concat(long, letters, long), slices.Concat(long, word, long), 0},
+		{"another text", slices.Concat(long, letters, long), slices.Concat(long, encode(t, m, " the queen of"), long, []int32{end}), 0},
+		{"less text", slices.Concat(long, letters, long), slices.Concat(long, letters[:3], []int32{end, 1}), 0},
+		{"a special token as text", slices.Concat(long, letters, []int32{end}, long), slices.Concat(long, word, tok.Encode("<|im_end|>", false), long, []int32{1}), 0},
+		{"a special token", slices.Concat(long, letters, []int32{end}, long), slices.Concat(long, word, []int32{end}, long, []int32{1}), 2*len(long) + len(letters) + 1},
+		{"within the ring, the tokens decide", slices.Concat(long, letters), slices.Concat(long, word, []int32{end}), len(long)},
 		{"inside the window, the tokens decide", slices.Concat(long[:20], letters), slices.Concat(long[:20], word, []int32{end}), 20},
 	} {
 		q := run(tt.held)

@@ -12,18 +12,23 @@ const kvPagePositions = 256
 // kvLayout is how the KV cache of a sequence lies in memory: the same for all sequences of an engine.
 //
 // A layer keeps the positions that later tokens can still see, in slots. A layer with a window is a ring: position p is kept in slot p mod
-// window. A layer that attends to another's keys and values has no slots. Slots are cut into pages of 256; a strip is page i of every layer that
+// slots. It has more slots than the window has positions, so that a sequence can be cut to fewer tokens: a prompt is answered once more, or
+// otherwise, without being run again. A layer that attends to another's keys and values has no slots. Slots are cut into pages of 256; a strip is page i of every layer that
 // has so many, in one block of memory.
 type kvLayout struct {
 	typ      quant.Type
 	heads    int // KV heads
 	headDim  int
 	rowBytes int
-	slots    []int // by layer: positions kept, the window or the context
+	slots    []int // by layer: positions kept
+	windows  []int // by layer: positions that a token sees; 0: all
 }
 
+// spareSlots is the most slots that a ring has besides its window: so many tokens of a sequence can be taken back. A ring has twice the window at most.
+const spareSlots = 1024
+
 func newKVLayout(c *format.Config, t KVType, context int) *kvLayout {
-	kv := &kvLayout{typ: t.quant(), heads: c.KVHeads, headDim: c.HeadDim, slots: make([]int, c.Layers)}
+	kv := &kvLayout{typ: t.quant(), heads: c.KVHeads, headDim: c.HeadDim, slots: make([]int, c.Layers), windows: make([]int, c.Layers)}
 	kv.rowBytes = kv.typ.RowBytes(c.HeadDim)
 	for l := range kv.slots {
 		if c.KVLayer(l) != l {
@@ -31,7 +36,7 @@ func newKVLayout(c *format.Config, t KVType, context int) *kvLayout {
 		}
 		kv.slots[l] = context
 		if w := c.Window(l); w > 0 {
-			kv.slots[l] = min(context, w)
+			kv.slots[l], kv.windows[l] = min(context, w+min(w, spareSlots)), min(context, w)
 		}
 	}
 	return kv
@@ -102,6 +107,9 @@ type kvCache struct {
 	pages  [][]kvPage // by layer
 	bytes  int64
 	undo   kvUndo // what the last draft overwrote
+
+	longest int // the most tokens that the sequence had since it was empty
+	loaded  int // tokens of which a snapshot brought what later ones see
 }
 
 func newKVCache(layout *kvLayout, m *memory) *kvCache {
@@ -139,6 +147,7 @@ func (kv *kvCache) copy(from *kvCache) {
 	for i, b := range kv.strips {
 		copy(b.bytes(), from.strips[i].bytes())
 	}
+	kv.longest, kv.loaded = from.longest, from.loaded
 }
 
 // shrink gives back what a sequence of n tokens does not need.
@@ -154,16 +163,19 @@ func (kv *kvCache) shrink(n int) {
 	}
 }
 
-// overwritten reports whether the ring of a window has lost positions that a sequence cut to n of its length tokens needs.
-func (kv *kvLayout) overwritten(n, length int) bool {
-	for _, slots := range kv.slots {
-		// Positions below length − slots are gone; token n needs those from n + 1 − slots on.
-		if slots > 0 && length > slots && n+1 < length {
+// overwritten reports whether the ring of a window lacks positions that a sequence cut to n tokens needs.
+func (kv *kvCache) overwritten(n int) bool {
+	for l, window := range kv.windows {
+		// Token n sees positions from n + 1 − window on, and a snapshot holds one more. Those below longest − slots are gone.
+		if window > 0 && (max(0, n-window) < kv.longest-kv.slots[l] || n+1 < kv.loaded && kv.loaded > window) {
 			return true
 		}
 	}
 	return false
 }
+
+// begin is called when the sequence is empty: what the cache holds means nothing any more.
+func (kv *kvCache) begin() { kv.longest, kv.loaded = 0, 0 }
 
 // kvBatch holds keys and values of the rows of a pass, of the current layer: row t of KV head g is at g·rows + t.
 type kvBatch struct {
@@ -175,6 +187,7 @@ type kvBatch struct {
 // the window only the end is kept.
 func (kv *kvCache) commit(layer int, b *kvBatch, row, start, n int) {
 	slots := kv.slots[layer]
+	kv.longest = max(kv.longest, start+n)
 	for t := max(0, n-slots); t < n; t++ {
 		slot := (start + t) % slots
 		i, r := slot/kvPagePositions, slot%kvPagePositions
@@ -201,7 +214,8 @@ type runRows struct {
 }
 
 // runs calls f with the runs of positions [from, to) of KV head g, in order. Positions below start come from the cache, the others from
-// the batch, in which start is at the given row. Those below own are cut into runs as if they were in the cache.
+// the batch, in which start is at the given row. Those below own are cut into runs as if they were in the cache, and as they were if a ring had no
+// more slots than its window: how sums are rounded does not depend on spareSlots.
 func (kv *kvCache) runs(layer, g, from, to, start, own int, b *kvBatch, row int, f func(run)) {
 	slots := kv.slots[layer]
 	batch := (g*b.rows + row) * kv.rowBytes
@@ -210,6 +224,9 @@ func (kv *kvCache) runs(layer, g, from, to, start, own int, b *kvBatch, row int,
 		i, r := slot/kvPagePositions, slot%kvPagePositions
 		rows := kv.pageRows(layer, i)
 		n := min(rows-r, min(to, own)-p)
+		if w := kv.windows[layer]; w > 0 {
+			n = min(n, w-p%w, kvPagePositions-p%w%kvPagePositions)
+		}
 		at := (g*rows + r) * kv.rowBytes
 		page, cached := &kv.pages[layer][i], min(n, max(0, start-p))
 		ahead := batch + (p+cached-start)*kv.rowBytes

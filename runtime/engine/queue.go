@@ -374,8 +374,9 @@ func (e *Engine) progress(seg *segment, err error) {
 		return
 	}
 	// A single token overwrites only what it cannot see, so it can be tried again; more may have overwritten what the first of them sees.
-	if seg.n > 1 && e.kv.overwritten(s.length, s.length+seg.n) {
+	if seg.n > 1 && s.kv.overwritten(s.length) {
 		s.length = 0
+		s.kv.begin()
 	}
 }
 

@@ -106,6 +106,7 @@ func (s *Session) rerotate(ctx context.Context, n int) error {
 	}
 	tokens := slices.Clone(s.tokens[:s.length])
 	s.length = 0
+	s.kv.begin()
 	return s.append(ctx, tokens, nil)
 }
 
@@ -175,8 +176,11 @@ func (s *Session) Truncate(n int) (kept int) {
 		switch {
 		case s.kv.undoes(n):
 			s.kv.restore(n)
-		case s.kv.overwritten(n, s.length):
+		case s.kv.overwritten(n):
 			n = 0
+		}
+		if n == 0 {
+			s.kv.begin()
 		}
 		s.length, s.expect = n, 0
 		s.engine.shrinkKV(s, n)
@@ -188,7 +192,7 @@ func (s *Session) Truncate(n int) (kept int) {
 func (s *Session) Keeps(n int) int {
 	s.turn <- struct{}{}
 	defer func() { <-s.turn }()
-	if n = max(0, n); n < s.length && !s.kv.undoes(n) && s.kv.overwritten(n, s.length) {
+	if n = max(0, n); n < s.length && !s.kv.undoes(n) && s.kv.overwritten(n) {
 		return 0
 	}
 	return min(n, s.length)

@@ -1,15 +1,16 @@
 package engine_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
-	"testing"
-
 	"strings"
+	"testing"
 
 	"st/convert"
 	"st/convert/modeltest"
@@ -121,7 +122,7 @@ func TestThreads(t *testing.T) {
 // splitAttention is a context that a single token's attention takes in several parts.
 const splitAttention = 1200
 
-// A layer with a window keeps its window, however long the sequence.
+// A layer with a window keeps its window and as many positions more, however long the sequence.
 func TestKVBytes(t *testing.T) {
 	shape := variant(func(s *modeltest.Shape) { s.Sliding, s.Window = []int{0, 1, 1}, 16 })
 	e := open(t, modeltest.New(shape, 1), (*modeltest.Model).Write, quant.F32, engine.Options{Threads: 2})
@@ -129,8 +130,104 @@ func TestKVBytes(t *testing.T) {
 	forward(t, s, prompt(300, 50)...)
 	row := int64(shape.KVHeads * shape.HeadDim * 2 * 2) // keys and values, float16
 	// The layer without a window has two pages of 256 positions.
-	if got, want := s.KVBytes(), (512+16+16)*row; got != want {
+	if got, want := s.KVBytes(), (512+32+32)*row; got != want {
 		t.Errorf("the KV cache has %d bytes, want %d", got, want)
+	}
+}
+
+// A sequence that is longer than its window can be cut to fewer tokens while the ring has what they need, also again and again, after a copy, and
+// after it was saved; what it goes on with has the bits of one that never had others.
+func TestTruncateBeyondWindow(t *testing.T) {
+	const window = 16
+	shape := variant(func(s *modeltest.Shape) { s.Sliding, s.Window = []int{0, 1, 1}, window })
+	e := open(t, modeltest.New(shape, 1), (*modeltest.Model).Write, quant.F32, engine.Options{Threads: 2})
+	tokens := prompt(100, 50)
+	s := session(t, e)
+	forward(t, s, tokens[:99]...)
+	want := slices.Clone(forward(t, s, tokens[99]))
+	for i, answer := range []int{window - 1, 3, window} { // an answer that is longer than the spare slots loses the prompt
+		forward(t, s, prompt(answer, 50)...)
+		kept := 99
+		if answer >= window {
+			kept = 0
+		}
+		if keeps, n := s.Keeps(99), s.Truncate(99); keeps != kept || n != kept {
+			t.Fatalf("after an answer of %d tokens %d and %d are kept, want %d", answer, keeps, n, kept)
+		}
+		if kept == 0 {
+			forward(t, s, tokens[:99]...)
+		}
+		if got := forward(t, s, tokens[99]); !slices.Equal(got, want) {
+			t.Errorf("answer %d, after one of %d tokens, has other bits", i, answer)
+		}
+	}
+
+	rng := rand.New(rand.NewPCG(1, 1))
+	var held []int32
+	var calls []int // lengths after which a call began
+	most := 0.0
+	cut := 0 // how often some were kept of more than the window
+	for range 150 {
+		if n := rng.IntN(len(held) + 1); rng.IntN(2) == 0 && n > 0 {
+			if rng.IntN(4) > 0 {
+				n = max(n, len(held)-rng.IntN(window))
+			}
+			kept := s.Truncate(n)
+			if kept != n && kept != 0 {
+				t.Fatalf("%d tokens are kept, want %d or none", kept, n)
+			}
+			if held = held[:kept]; kept > window {
+				cut++
+			}
+			continue
+		}
+		if held == nil || rng.IntN(8) == 0 {
+			s.Truncate(0)
+			held = held[:0]
+		}
+		calls = append(slices.DeleteFunc(calls, func(n int) bool { return n >= len(held) }), len(held))
+		for range 1 + rng.IntN(2*window) {
+			held = append(held, int32(rng.IntN(50)))
+		}
+		got := slices.Clone(forward(t, s, held[s.Len():]...))
+		fresh := session(t, e)
+		var want []float32
+		for i, from := range calls { // how a prompt is cut changes the last bits
+			to := len(held)
+			if i+1 < len(calls) {
+				to = calls[i+1]
+			}
+			want = forward(t, fresh, held[from:to]...)
+		}
+		fresh.Close()
+		// A part that was cut short was run together with more, which may round otherwise.
+		if d, _ := difference(want, got); d > 2e-3 {
+			t.Fatalf("the logits of %d tokens differ by %g from those of a new sequence", len(held), d)
+		} else {
+			most = max(most, d)
+		}
+		switch rng.IntN(4) {
+		case 0:
+			f, err := s.Fork(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			s = f
+			defer f.Close()
+		case 1:
+			var saved bytes.Buffer
+			if _, err := s.Save(&saved); err != nil {
+				t.Fatal(err)
+			}
+			s = session(t, e)
+			if err := s.Load(t.Context(), held, &saved); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	t.Logf("%d cuts; logits differ by %g at most", cut, most)
+	if cut < 10 {
+		t.Errorf("sequences beyond the window were cut %d times: the test proves little", cut)
 	}
 }
 

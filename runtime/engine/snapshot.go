@@ -10,8 +10,8 @@ import (
 
 // SnapshotBytes returns the size of what Save writes for a sequence of n tokens.
 func (e *Engine) SnapshotBytes(n int) (bytes int64) {
-	for _, slots := range e.kv.slots {
-		bytes += 2 * int64(e.kv.heads) * int64(min(n, slots)) * int64(e.kv.rowBytes)
+	for l := range e.kv.slots {
+		bytes += 2 * int64(e.kv.heads) * int64(n-e.kv.oldest(l, n)) * int64(e.kv.rowBytes)
 	}
 	return bytes + 1
 }
@@ -51,6 +51,7 @@ func (s *Session) Load(ctx context.Context, tokens []int32, r io.Reader) error {
 		return ErrClosed
 	}
 	s.length, s.expect, s.tokens = 0, 0, nil
+	s.kv.begin()
 	s.kv.settleUndo()
 	if err := s.check(tokens); err != nil {
 		return err
@@ -75,6 +76,7 @@ func (s *Session) Load(ctx context.Context, tokens []int32, r io.Reader) error {
 		return fmt.Errorf("the KV cache of %d tokens: %w", len(tokens), err)
 	}
 	s.length = len(tokens)
+	s.kv.longest, s.kv.loaded = s.length, s.length
 	s.long = long[0] == 1
 	if scaling := s.engine.config.RoPEScaling; scaling != nil && scaling.Type == format.LongRoPE {
 		s.tokens = append([]int32(nil), tokens...)
@@ -82,11 +84,19 @@ func (s *Session) Load(ctx context.Context, tokens []int32, r io.Reader) error {
 	return nil
 }
 
+// oldest returns the first position of a layer that tokens after n others, and the last of those, can see; n if the layer has none.
+func (kv *kvLayout) oldest(layer, n int) int {
+	if w := kv.windows[layer]; w > 0 {
+		return max(0, n-w)
+	}
+	return max(0, n-kv.slots[layer])
+}
+
 // eachRun calls f with the keys and the values of every run of positions whose rows lie together, of a sequence of n tokens.
 func (kv *kvCache) eachRun(n int, f func(rows []byte) error) error {
 	for layer, slots := range kv.slots {
 		for g := range kv.heads {
-			for p := max(0, n-slots); p < n; {
+			for p := kv.oldest(layer, n); p < n; {
 				slot := p % slots
 				i, r := slot/kvPagePositions, slot%kvPagePositions
 				rows := kv.pageRows(layer, i)
