@@ -15,6 +15,11 @@ func (m *Model) Logits(ctx context.Context, tokens []int32, each func(i int, log
 
 // LogitsFrom is Logits for the tokens from index first on, which is 0 to len(tokens)−1. Those before are context alone, which takes less time.
 func (m *Model) LogitsFrom(ctx context.Context, tokens []int32, first int, each func(i int, logits []float32) error) error {
+	return m.logits(ctx, tokens, first, len(tokens), each)
+}
+
+// logits runs the tokens from first on in parts of so many.
+func (m *Model) logits(ctx context.Context, tokens []int32, first, part int, each func(i int, logits []float32) error) error {
 	if first < 0 || first > len(tokens) {
 		return as(ErrOption, fmt.Errorf("logits are asked for from token %d on, of %d", first, len(tokens)))
 	}
@@ -32,7 +37,13 @@ func (m *Model) LogitsFrom(ctx context.Context, tokens []int32, first int, each 
 			return err
 		}
 	}
-	return q.forwardAll(ctx, tokens[first:], func(i int, logits []float32) error { return each(first+i, logits) })
+	for ; first < len(tokens); first += part {
+		end := min(len(tokens), first+part)
+		if err := q.forwardAll(ctx, tokens[first:end], func(i int, logits []float32) error { return each(first+i, logits) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Windows returns the windows of a text: each has so many tokens, 1 or more, but for the last, which has the rest. The first token of each
@@ -73,4 +84,10 @@ func (m *Model) Run(ctx context.Context, tokens []int32, window int, progress fu
 		}
 	}
 	return nil
+}
+
+// LogitsOneByOne is LogitsFrom with the tokens from first on run one at a time, as when they are generated: with Options.PreferCached that makes
+// a difference.
+func (m *Model) LogitsOneByOne(ctx context.Context, tokens []int32, first int, each func(i int, logits []float32) error) error {
+	return m.logits(ctx, tokens, first, 1, each)
 }

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/zeebo/xxh3"
+
 	"st/format"
 	"st/runtime/engine"
 	"st/tokenizer"
@@ -24,14 +26,21 @@ type Model struct {
 	dialect  func() *dialect
 	memory   Memory
 	kvType   KVType
+	routing  string      // how the choice of experts differs from the file's; "": it does not
 	relieve  func() bool // nil: nothing can
 	grammars grammars
 	loadTime time.Duration
 	cleanup  goruntime.Cleanup
 }
 
-// Fingerprint identifies the model's file: those of one fingerprint compute the same.
-func (m *Model) Fingerprint() [16]byte { return m.file.Fingerprint() }
+// Fingerprint identifies what the model computes: its file, and the options that change which experts a token uses.
+func (m *Model) Fingerprint() [16]byte {
+	id := m.file.Fingerprint()
+	if m.routing != "" {
+		id = xxh3.Hash128(append(id[:], m.routing...)).Bytes()
+	}
+	return id
+}
 
 // resources are what a model holds that must be given back.
 type resources struct {
@@ -62,6 +71,9 @@ func New(ctx context.Context, r *format.Reader, opts Options) (m *Model, err err
 	if err := opts.check(); err != nil {
 		return nil, err
 	}
+	if err := (&engine.Options{ExpertsPerToken: opts.ExpertsPerToken, PreferCached: opts.PreferCached}).CheckExperts(r); err != nil {
+		return nil, err
+	}
 	begin := time.Now()
 	m = &Model{resources: &resources{file: r}, kvType: opts.KVType, relieve: opts.Relieve}
 	// The tokenizer is built while the weights are checked. Within a bound it comes first: what it takes is not left for experts.
@@ -77,7 +89,10 @@ func New(ctx context.Context, r *format.Reader, opts Options) (m *Model, err err
 	m.grammars = newGrammars(sync.OnceValue(m.newVocabulary))
 	m.dialect = sync.OnceValue(m.findDialect)
 	o := engine.Options{Threads: opts.Threads, KVType: opts.KVType, Context: opts.Context, Parallel: opts.Parallel, Memory: opts.Memory, Trace: opts.Trace,
-		Timeline: opts.Timeline, Other: other}
+		Timeline: opts.Timeline, Other: other, ExpertsPerToken: opts.ExpertsPerToken, PreferCached: opts.PreferCached}
+	if opts.ExpertsPerToken > 0 && opts.ExpertsPerToken != r.Config.TopK() || opts.PreferCached > 0 {
+		m.routing = fmt.Sprintf("%d experts, %g preferred", opts.ExpertsPerToken, opts.PreferCached)
+	}
 	allowed, source := engine.AllowedMemory()
 	m.memory = chooseMemory(r, &o, allowed, source)
 	if m.memory.Chosen {
@@ -151,8 +166,8 @@ func (m *Model) Path() string { return m.file.Path() }
 // File returns the file, which the model closes. Its metadata can be read after that, too.
 func (m *Model) File() *format.Reader { return m.file }
 
-// Config returns the model's architecture.
-func (m *Model) Config() *format.Config { return &m.file.Config }
+// Config returns the architecture that runs: the file's, with Options.ExpertsPerToken.
+func (m *Model) Config() *format.Config { return m.engine.Config() }
 
 // Engine returns what computes, for measurements and observers. It must not be closed.
 func (m *Model) Engine() *engine.Engine { return m.engine }

@@ -37,6 +37,15 @@ type Options struct {
 	// KVType is the number format of the KV cache.
 	KVType KVType
 
+	// ExpertsPerToken is how many experts a token uses in a layer that has experts, 1 to all of the layer's; 0 means as many as the model was
+	// trained with. Their weights are normalised as the architecture does it.
+	ExpertsPerToken int
+
+	// PreferCached, 0 to 1, lets experts that are in memory stand in for others where Memory does not hold all: it is the share of a token's weight
+	// that may move in a layer, from its lightest experts that are missing. It is for tokens that come one at a time; prompts are run as the router
+	// says. The text depends on what is in memory then, and the same seed need not repeat it. 0 means that the router alone chooses.
+	PreferCached float64
+
 	// Relieve, if not nil, is called when Memory has no room for a sequence that grows. It gives some back, such as that of a [Sequence]
 	// that waits for its next use, and reports whether it did: then the sequence goes on, instead of ending with [ErrMemory].
 	Relieve func() bool

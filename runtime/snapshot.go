@@ -36,7 +36,7 @@ const (
 )
 
 type snapshotHeader struct {
-	// Model is the fingerprint of the model file, and KVType the type of the cache's numbers.
+	// Model is the fingerprint of the model, and KVType the type of the cache's numbers.
 	Model  string `json:"model"`
 	KVType string `json:"kv_type"`
 	// Tokens is how many the sequence has.
@@ -95,7 +95,7 @@ func (m *Model) snapshotHead(tokens []int32, note json.RawMessage) ([]byte, erro
 }
 
 func (m *Model) snapshotHeader(tokens int, note json.RawMessage) snapshotHeader {
-	id := m.file.Fingerprint()
+	id := m.Fingerprint()
 	return snapshotHeader{Model: hex.EncodeToString(id[:]), KVType: m.KVType().String(), Tokens: tokens, Note: note}
 }
 

@@ -24,6 +24,7 @@ type evalFlags struct {
 	window           int
 	windowGiven      bool
 	force, json      bool
+	decode           bool
 }
 
 func (a *app) evalCommand() *cobra.Command {
@@ -54,6 +55,7 @@ func (a *app) evalCommand() *cobra.Command {
 	flags.Var(fileFlag{&f.base}, "base", "compare with the logits in this `file`, which --save-logits wrote")
 	flags.Var(fileFlag{&f.save}, "save-logits", "write the logits of all scored positions to this `file`")
 	addForceFlag(flags, &f.force)
+	flags.BoolVar(&f.decode, "decode", false, "run scored tokens one at a time, as they are generated; --prefer-cached implies it")
 	f.engine.add(flags)
 	flags.BoolVar(&f.json, "json", false, "print a JSON object")
 	return completesModels(cmd, 1)
@@ -71,7 +73,7 @@ func (a *app) eval(ctx context.Context, path string, f *evalFlags) (err error) {
 			return err
 		}
 	}
-	var opts eval.Options
+	opts := eval.Options{Decode: f.decode || f.engine.PreferCached > 0}
 	f.engine.window = f.window
 	if f.base != "" {
 		if opts.Base, err = eval.Open(f.base); err != nil {

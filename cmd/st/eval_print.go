@@ -10,6 +10,10 @@ import (
 func printEval(w io.Writer, r *eval.Report) {
 	fmt.Fprintf(w, "perplexity %.4f ± %.4f over %s in %s of %d\n", r.Perplexity, r.StandardError,
 		plural(r.ScoredTokens, "scored token"), plural(r.Windows, "window"), r.Context)
+	if c := r.Decode; c != nil {
+		fmt.Fprintf(w, "decode     %.1f experts a token, %.2f of them missing (%.1f %% found), %s read\n", c.UsesPerToken, c.MissesPerToken, 100*c.HitRate,
+			size(int64(c.BytesReadPerToken)))
+	}
 	d := r.Divergence
 	if d == nil {
 		return

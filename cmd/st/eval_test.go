@@ -67,6 +67,35 @@ func TestEvalMemory(t *testing.T) {
 	}
 }
 
+// Scored tokens that are run one at a time are as likely; within a budget experts are missing, fewer of them where others stand in.
+func TestEvalDecode(t *testing.T) {
+	text := heldout(t, 3000)
+	args := []string{"eval", tiny(t), "--text", text, "--ctx", "128", "--json", "--quiet"}
+	batch := mustJSON[eval.Report](t, args...)
+	one := mustJSON[eval.Report](t, append(args, "--decode")...)
+	if batch.Decode != nil || one.Decode == nil || one.Decode.UsesPerToken != 24 || math.Abs(one.NLLMean-batch.NLLMean) > 0.01 {
+		t.Errorf("%+v, one at a time %+v: %+v", batch, one, one.Decode)
+	}
+	few := mustJSON[eval.Report](t, append(args, "--decode", "--experts-per-token", "2")...)
+	if few.Decode.UsesPerToken != 12 || few.NLLMean == one.NLLMean {
+		t.Errorf("two experts a token: %+v, %+v", few, few.Decode)
+	}
+	const share = "0.3"
+	all := mustJSON[eval.Report](t, append(args, "--prefer-cached", share)...)
+	if all.NLLMean != one.NLLMean {
+		t.Errorf("with all experts in memory --prefer-cached changes the mean: %v, %v", all.NLLMean, one.NLLMean)
+	}
+	if o := st("eval", tiny(t), "--text", text, "--prefer-cached", share); !strings.Contains(o.stderr, "no effect without a --memory") {
+		t.Errorf("%+v", o)
+	}
+	for _, tt := range [][2]string{{"--experts-per-token", "17"}, {"--experts-per-token", "-1"}, {"--prefer-cached", "1.5"}, {"--prefer-cached", "x"}} {
+		if o := st("eval", tiny(t), "--text", text, tt[0], tt[1]); o.code == exitOK || strings.Count(o.stderr, "\n") > 2 ||
+			!strings.Contains(o.stderr, "1 to 16") && o.code != exitUsage {
+			t.Errorf("%v: %+v", tt, o)
+		}
+	}
+}
+
 // saved returns the f32 model and its logits over a text.
 func saved(t *testing.T) (model, text, logits string) {
 	t.Helper()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -95,6 +96,48 @@ func (f sizeFlag) Set(s string) error {
 		return errors.New("it must be a size such as 1GiB, 800MiB or 1.5GB")
 	}
 	*f.value = int64(n)
+	return nil
+}
+
+// rateFlag is a flag that takes bytes a second, such as 800MB.
+type rateFlag struct{ value *float64 }
+
+func (f rateFlag) String() string {
+	if *f.value == 0 {
+		return ""
+	}
+	return humanize.Bytes(uint64(*f.value))
+}
+
+func (f rateFlag) Type() string { return "SIZE" }
+
+func (f rateFlag) Set(s string) error {
+	var n int64
+	err := sizeFlag{&n}.Set(s)
+	if err == nil {
+		*f.value = float64(n)
+	}
+	return err
+}
+
+// delayFlag is a flag that takes a time above 0.
+type delayFlag struct{ value *time.Duration }
+
+func (f delayFlag) String() string {
+	if *f.value == 0 {
+		return ""
+	}
+	return f.value.String()
+}
+
+func (f delayFlag) Type() string { return "TIME" }
+
+func (f delayFlag) Set(s string) error {
+	d, err := time.ParseDuration(s)
+	if err != nil || d <= 0 || d > time.Hour {
+		return errors.New("it must be a time such as 100us or 4ms, up to an hour")
+	}
+	*f.value = d
 	return nil
 }
 

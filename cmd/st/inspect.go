@@ -9,6 +9,7 @@ import (
 
 	"st/cmd/internal/report"
 	"st/format"
+	"st/runtime/experts"
 )
 
 //go:embed help/inspect.txt
@@ -19,9 +20,11 @@ type inspectFlags struct {
 	tensors, layers, experts, verify, json bool
 	layer                                  int // −1: all
 	cachePlan                              bool
-	trace                                  string // for cachePlan
-	html                                   string // file
-	force                                  bool   // for html
+	trace                                  string       // for cachePlan
+	disk                                   experts.Disk // the same
+	memory                                 int64        // the same: of the budget
+	html                                   string       // file
+	force                                  bool         // for html
 }
 
 func (a *app) inspectCommand() *cobra.Command {
@@ -57,6 +60,12 @@ func (a *app) inspectCommand() *cobra.Command {
 			if f.trace != "" && !f.cachePlan && f.html == "" {
 				return usagef("--trace is for --cache-plan")
 			}
+			if name := changedFlag(cmd.Flags(), "disk-bandwidth", "disk-latency", "disk-queue"); name != "" && !f.cachePlan {
+				return usagef("--%s is for --cache-plan", name)
+			}
+			if f.cachePlan && !activity.run {
+				f.memory = activity.engine.Memory
+			}
 			if cmd.Flags().Changed("layer") && !f.tensors && !f.layers && !f.experts {
 				return usagef("--layer restricts --tensors, --layers or --experts: give one of them")
 			}
@@ -90,6 +99,10 @@ func (a *app) inspectCommand() *cobra.Command {
 	flags.BoolVar(&f.verify, "verify", false, "read the whole file and check every record")
 	flags.BoolVar(&f.cachePlan, "cache-plan", false, "predict speed by --memory")
 	flags.Var(fileFlag{&f.trace}, "trace", "`file` with the experts that tokens chose, for --cache-plan")
+	flags.Var(rateFlag{&f.disk.Bandwidth}, "disk-bandwidth", "`SIZE` that the disk reads in a second, for --cache-plan; not given: it is measured")
+	flags.Var(delayFlag{&f.disk.Latency}, "disk-latency", "`TIME` from a read to its first byte, such as 100us; not given: it is measured")
+	flags.Var(intFlag{&f.disk.Queue, 1, 1 << 16}, "disk-queue", "`N` reads in flight, at most; not given: as many as st has")
+	flags.Lookup("disk-queue").DefValue = ""
 	activity.add(flags)
 	flags.BoolVar(&f.json, "json", false, "print a JSON object")
 	flags.Var(fileFlag{&f.html}, "html", "write everything to `file`, a page for a browser")

@@ -31,7 +31,7 @@ func (a *app) inspect(ctx context.Context, r *format.Reader, f inspectFlags) err
 		}
 	}
 	if f.cachePlan {
-		if file.CachePlan, err = planCache(ctx, r, f.trace); err != nil {
+		if file.CachePlan, err = planCache(ctx, r, f); err != nil {
 			return err
 		}
 		if !f.json {
@@ -65,6 +65,6 @@ func (a *app) verify(ctx context.Context, r *format.Reader) (*report.Verificatio
 	return v, err
 }
 
-func planCache(ctx context.Context, r *format.Reader, trace string) (*report.CachePlan, error) {
-	return report.PlanCache(ctx, r, trace, report.Options{Resident: residentBytes})
+func planCache(ctx context.Context, r *format.Reader, f inspectFlags) (*report.CachePlan, error) {
+	return report.PlanCache(ctx, r, f.trace, report.Options{Resident: residentBytes, Disk: f.disk, Memory: f.memory})
 }

@@ -60,7 +60,7 @@ func (f *activityFlags) check(flags *pflag.FlagSet) (err error) {
 			err = usagef("--run and --%s exclude each other", given.Name)
 		case f.compare && !slices.Contains(compareAllows, given.Name):
 			err = usagef("--compare and --%s exclude each other", given.Name)
-		case !f.run && slices.Contains(runFlags, given.Name):
+		case !f.run && slices.Contains(runFlags, given.Name) && !(given.Name == "memory" && flags.Changed("cache-plan")):
 			err = usagef("--%s is for --run", given.Name)
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	goruntime "runtime"
 	"runtime/debug"
@@ -33,6 +34,7 @@ func (f *engineFlags) add(flags *pflag.FlagSet) {
 	addKVTypeFlag(flags, &f.KVType)
 	addMemoryFlag(flags, &f.Memory)
 	addThreadsFlag(flags, &f.Threads, physicalCores)
+	addRoutingFlags(flags, &f.ExpertsPerToken, &f.PreferCached)
 	flags.BoolVar(&f.record, "record-experts", false, "count in the model's file which experts are used: what --memory keeps first")
 	f.passes = 1
 	flags.Var(fileFlag{&f.times}, "timeline", "write to `file` what threads and disk do in the last token: trace events for Perfetto and Chrome")
@@ -52,6 +54,12 @@ func addKVTypeFlag(flags *pflag.FlagSet, t *runtime.KVType) {
 
 func addLookupFlag(flags *pflag.FlagSet, l *runtime.Lookup) {
 	flags.Var(parsedFlag[runtime.Lookup]{l, runtime.ParseLookup}, "lookup", "guess up to `N` tokens from what the text says already; auto: where it is faster; off: none")
+}
+
+// addRoutingFlags adds the flags that change which experts a token uses.
+func addRoutingFlags(flags *pflag.FlagSet, experts *int, prefer *float64) {
+	flags.Var(intFlag{experts, 0, math.MaxInt32}, "experts-per-token", "use `K` experts for a token in a layer; 0: as many as the model was trained with")
+	flags.Var(floatFlag{prefer, 0, 1}, "prefer-cached", "with --memory, let experts in memory stand in for others that carry up to `S` of a token's weight, 0 to 1")
 }
 
 func addMemoryFlag(flags *pflag.FlagSet, bytes *int64) {
@@ -104,6 +112,9 @@ func (a *app) openModel(ctx context.Context, path string, opts engineFlags) (_ *
 	if note := memoryNote(path, m.Memory()); note != "" {
 		a.note("%s", note)
 	}
+	if opts.PreferCached > 0 && m.Memory().Budget == 0 {
+		a.note("note: --prefer-cached has no effect without a --memory that is less than the model needs: all experts are in memory")
+	}
 	letRead(m.Model)
 	m.boundGarbage()
 	if n := m.Context(); opts.Context == 0 && n < c.Context {
@@ -131,7 +142,11 @@ func (m *model) prepare(r *format.Reader, opts *engineFlags) (err error) {
 		if r.Config.MoE == nil {
 			return fmt.Errorf("%s: %w", r.Path(), runtime.ErrNoExperts)
 		}
-		if m.trace, err = experts.CreateTrace(opts.trace, runtime.TraceShape(&r.Config)); err != nil {
+		shape := runtime.TraceShape(&r.Config)
+		if opts.ExpertsPerToken > 0 {
+			shape.TopK = opts.ExpertsPerToken
+		}
+		if m.trace, err = experts.CreateTrace(opts.trace, shape); err != nil {
 			return err
 		}
 		opts.Trace = m.trace.Batch

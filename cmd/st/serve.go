@@ -50,6 +50,7 @@ func (a *app) serveCommand() *cobra.Command {
 	addKVTypeFlag(flags, &f.KVType)
 	addLookupFlag(flags, &f.Lookup)
 	addThreadsFlag(flags, &f.Threads, physicalCores)
+	addRoutingFlags(flags, &f.ExpertsPerToken, &f.PreferCached)
 	flags.StringVar(&f.APIKey, "api-key", "", "`KEY` that clients must send; others on this machine can see it here, unlike in a file")
 	flags.Var(fileFlag{&f.keyFile}, "api-key-file", "`file` with the key")
 	flags.StringSliceVar(&f.Origins, "origins", nil, "`ORIGIN`s of web pages that may use the server, besides those of this machine; *: all")

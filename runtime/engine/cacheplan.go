@@ -1,11 +1,8 @@
 package engine
 
 import (
-	"context"
 	"fmt"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"st/format"
@@ -28,17 +25,38 @@ type CachePlan struct {
 	// TokensPerSecond is about what the disk and the memory allow, as fast as they were when that was measured: the slower of the two,
 	// as if they always worked at the same time.
 	TokensPerSecond float64 `json:"tokens_per_second_at_most"`
+	// Simulated is what a replay of the trace with a clock comes to: see [experts.SimulateTime]. nil: there is no trace.
+	Simulated *SimulatedSpeed `json:"simulated,omitempty"`
+}
+
+// SimulatedSpeed is the speed of generation where reads and computing wait for each other.
+type SimulatedSpeed struct {
+	TokensPerSecond float64 `json:"tokens_per_second"`
+	// Wait is the time a token waits for the disk, in seconds, and DiskBusy the share of the time that the disk transfers.
+	Wait     float64 `json:"wait_seconds_per_token"`
+	DiskBusy float64 `json:"disk_busy"`
+}
+
+// Speed returns the simulated tokens a second or, if there is no trace, at most how many there are.
+func (p *CachePlan) Speed() float64 {
+	if p.Simulated != nil {
+		return p.Simulated.TokensPerSecond
+	}
+	return p.TokensPerSecond
 }
 
 // publishedDensity is the share of neurons that are active, as published for both models.
 const publishedDensity = 0.4
 
+// foreseen is the share of the experts that the guess for the next layer names: see docs/memory.md.
+const foreseen = 0.85
+
 // PlanCache predicts how a model runs within the given budgets, by replaying a trace or, if that is nil, by how often experts were used.
-// disk and memory are bytes a second. A dense model needs neither: its layers run in order.
-func PlanCache(r *format.Reader, opts Options, trace *experts.Trace, usage *format.Usage, budgets []int64, disk, memory float64) ([]CachePlan, error) {
-	c := &r.Config
+// memory is bytes a second. A dense model needs neither: its layers run in order.
+func PlanCache(r *format.Reader, opts Options, trace *experts.Trace, usage *format.Usage, budgets []int64, disk experts.Disk, memory float64) ([]CachePlan, error) {
+	c := opts.Config(&r.Config)
 	if c.MoE == nil {
-		return planDense(r, opts, budgets, disk, memory)
+		return planDense(r, opts, budgets, disk.Bandwidth, memory)
 	}
 	if trace != nil && trace.Shape != TraceShape(c) {
 		return nil, fmt.Errorf("the trace is of another model than %s", r.Path())
@@ -49,6 +67,10 @@ func PlanCache(r *format.Reader, opts Options, trace *experts.Trace, usage *form
 		read = (1 + 2*publishedDensity) / 3 // its gate is a third of it
 	}
 	token := float64(denseBytes(r, nil)) + uses*float64(slot)*read
+	compute := func(bytes float64) time.Duration { return time.Duration(bytes / memory * float64(time.Second)) }
+	head := float64(headBytes(r))
+	timing := experts.Timing{Disk: disk, ExpertBytes: slot, Foreseen: foreseen, Head: compute(head), Expert: compute(float64(slot) * read),
+		Attention: compute((float64(denseBytes(r, nil)) - head) / float64(len(c.MoELayers())))}
 	var plans []CachePlan
 	for _, total := range budgets {
 		opts.Memory = total
@@ -62,13 +84,15 @@ func PlanCache(r *format.Reader, opts Options, trace *experts.Trace, usage *form
 			warm := len(trace.Tokens) / 4
 			ours := experts.Simulate(trace, experts.NewScored(trace.Shape, p.Experts, experts.ShortHalfLife, experts.LongHalfLife), warm)
 			p.HitRate, misses = ours.HitRate(), ours.MissesPerToken()
+			timed := experts.SimulateTime(trace, experts.NewScored(trace.Shape, p.Experts, experts.ShortHalfLife, experts.LongHalfLife), warm, timing)
+			p.Simulated = &SimulatedSpeed{timed.TokensPerSecond(), timed.Wait.Seconds() / float64(max(1, timed.Tokens)), timed.Busy.Seconds() / max(1e-9, timed.Time.Seconds())}
 			p.Bound = experts.Simulate(trace, experts.NewBelady(trace, p.Experts), warm).HitRate()
 		} else {
 			p.HitRate = mostUsed(usage, p.Experts)
 			misses = (1 - p.HitRate) * uses
 		}
 		p.BytesPerToken = misses * float64(slot)
-		p.TokensPerSecond = 1 / max(p.BytesPerToken/disk, token/memory)
+		p.TokensPerSecond = 1 / max(p.BytesPerToken/disk.Bandwidth, token/memory)
 		plans = append(plans, p)
 	}
 	return plans, nil
@@ -148,52 +172,11 @@ func Budgets(r *format.Reader, opts Options) []int64 {
 	return budgets
 }
 
-// DiskSpeed measures the bytes a second at which experts, or the feed-forward networks of a dense model, are read, some of them, the way that
-// streaming reads them.
-func DiskSpeed(ctx context.Context, r *format.Reader) (float64, error) {
-	f, _, err := r.Direct()
-	if err != nil {
-		return 0, err
+// headBytes returns the size of the language-model head.
+func headBytes(r *format.Reader) int64 {
+	if rec, _, ok := r.Role(format.RoleHead, -1); ok {
+		return rec.Length
 	}
-	defer f.Close()
-	type read struct {
-		record   *format.Record
-		from, to int64
-	}
-	var reads []read
-	size := int64(1)
-	for i := range r.Records() {
-		rec := &r.Records()[i]
-		if rec.IsExpert() != (r.Config.MoE != nil) {
-			continue
-		}
-		for from := int64(0); from < rec.Length; from += pieceBytes {
-			a, b := pages(rec.Offset+from, rec.Offset+min(rec.Length, from+pieceBytes))
-			reads = append(reads, read{rec, a, b})
-			size = max(size, b-a)
-		}
-	}
-	// Spread over the file, so that nothing is read twice, up to 256 MiB.
-	n := int(min(int64(len(reads)), max(readers, 256<<20/size)))
-	var next, bytes atomic.Int64
-	var wg sync.WaitGroup
-	errs := make([]error, readers)
-	begin := time.Now()
-	for w := range readers {
-		wg.Go(func() {
-			buf := format.AlignedBytes(size)
-			for i := next.Add(1) - 1; i < int64(n) && errs[w] == nil && ctx.Err() == nil; i = next.Add(1) - 1 {
-				x := reads[int(i)*len(reads)/n]
-				errs[w] = r.ReadPart(f, x.record, buf[:x.to-x.from], x.from)
-				bytes.Add(x.to - x.from)
-			}
-		})
-	}
-	wg.Wait()
-	for _, err := range append(errs, ctx.Err()) {
-		if err != nil {
-			return 0, err
-		}
-	}
-	return float64(bytes.Load()) / time.Since(begin).Seconds(), nil
+	rec, _, _ := embedRecord(r)
+	return rec.Length
 }

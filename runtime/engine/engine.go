@@ -36,6 +36,11 @@ type Options struct {
 	Timeline *Timeline
 	// Other is the part of Memory that the process takes besides the engine.
 	Other int64
+	// ExpertsPerToken is how many experts a token uses in a layer that has experts; 0: as many as the model was trained with.
+	ExpertsPerToken int
+	// PreferCached is the share of a token's weight, 0 to 1, that may move from experts that are missing to others that are in memory, where Memory
+	// does not hold all, and the token comes alone: see preference. What is computed then depends on what is in memory. 0: the router alone chooses.
+	PreferCached float64
 }
 
 // Readers is the number of threads that read experts where there is a memory bound.
@@ -50,15 +55,16 @@ func (o *Options) setDefaults() {
 
 // Engine runs one model, for any number of sessions. All methods may be called by several goroutines. Close it after use.
 type Engine struct {
-	config   *format.Config
-	reader   *format.Reader
-	threads  int
-	context  int
-	batch    int // tokens of a sequence that go through the layers together
-	parallel int // sequences that get a token in one pass
-	kvType   KVType
-	kv       *kvLayout
-	moe      []int // by layer: its number among those that have experts
+	config       *format.Config
+	reader       *format.Reader
+	threads      int
+	context      int
+	batch        int // tokens of a sequence that go through the layers together
+	parallel     int // sequences that get a token in one pass
+	kvType       KVType
+	kv           *kvLayout
+	preferCached float32 // Options.PreferCached
+	moe          []int   // by layer: its number among those that have experts
 
 	memory   memory
 	dense    denseMemory
@@ -107,6 +113,9 @@ func Open(ctx context.Context, r *format.Reader, opts Options) (*Engine, error) 
 	if err := opts.KVType.check(c.HeadDim); err != nil {
 		return nil, err
 	}
+	if err := opts.CheckExperts(r); err != nil {
+		return nil, err
+	}
 	e := newEngine(r, &opts)
 	e.pool = newPool(e.threads)
 	e.pool.timeline.Store(opts.Timeline)
@@ -125,10 +134,10 @@ func Open(ctx context.Context, r *format.Reader, opts Options) (*Engine, error) 
 // newEngine sets what the shape of an engine follows from: it takes no memory to speak of.
 func newEngine(r *format.Reader, opts *Options) *Engine {
 	opts.setDefaults()
-	c := &r.Config
+	c := opts.Config(&r.Config)
 	e := &Engine{
 		config: c, reader: r, threads: opts.Threads, kvType: opts.KVType, trace: opts.Trace, parallel: opts.Parallel, moe: make([]int, c.Layers),
-		sessions: map[*Session]bool{}, uses: make([]atomic.Int64, c.ExpertCount()), closed: make(chan struct{}),
+		sessions: map[*Session]bool{}, uses: make([]atomic.Int64, c.ExpertCount()), closed: make(chan struct{}), preferCached: float32(opts.PreferCached),
 	}
 	for i, l := range c.MoELayers() {
 		e.moe[l] = i

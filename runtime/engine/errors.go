@@ -14,6 +14,8 @@ var (
 	ErrUnsupported = errors.New("the architecture is not supported")
 	// ErrNoExperts is about what only a model with experts has.
 	ErrNoExperts = errors.New("the model is dense: it has no experts")
+	// ErrExpertsPerToken is about a number of experts for a token that the model does not have.
+	ErrExpertsPerToken = errors.New("the number of experts for a token is out of range")
 	// ErrFile is about a model file that cannot be read any more: it was truncated or replaced, or its disk failed, while it was in use.
 	ErrFile = errors.New("the model file cannot be read any more: it was truncated, replaced or its disk failed while it was in use")
 )

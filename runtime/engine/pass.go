@@ -43,31 +43,32 @@ type pass struct {
 	ctx        context.Context
 	err        error
 
-	x      []float32     // [rows, hidden] residual stream
-	raw    *kernel.Input // the same, to be multiplied in float32
-	normed *kernel.Input // [rows, hidden] normalised x
-	mixed  *kernel.Input // [rows, heads·head_dim] output of attention
-	qkv    [3][]float32  // [rows, heads·head_dim] queries; keys and values with KV heads
-	proj   []float32     // [rows, hidden] what add adds to x
-	kvRows kvBatch
-	shared map[int]*kvBatch // by layer, of those whose keys and values later layers attend to: they move into the cache after the last layer
-	rope   *rope
-	local  *rope // of the layers that slide; nil: that of the others
-	attn   *attention
-	head   *kernel.Input // [headBatch, hidden]
-	logits []float32     // [headBatch, vocab]
-	all    []int32       // 0, 1, 2, …: the index of a whole batch
-	tokens []int32       // of the rows
-	ids    []int32       // of the rows: rows of the table of the layers' own embeddings
-	router []float32     // [rows, experts]
-	choice *route
-	guess  *guess
-	ffn    *feedForward
-	altUp  *altUp        // nil: the residual stream is x alone
-	peek   *kernel.Input // [rows, hidden] what a later layer's router is foreseen to see, where that is normalised
-	routes []int32       // [layers, rows, top-k] the experts they chose, if there is a trace
-	active []int32       // [rows, top-k] neurons of the experts they chose, if somebody observes them
-	bytes  int64         // of the weights that a pass of one row was multiplied with
+	x          []float32     // [rows, hidden] residual stream
+	raw        *kernel.Input // the same, to be multiplied in float32
+	normed     *kernel.Input // [rows, hidden] normalised x
+	mixed      *kernel.Input // [rows, heads·head_dim] output of attention
+	qkv        [3][]float32  // [rows, heads·head_dim] queries; keys and values with KV heads
+	proj       []float32     // [rows, hidden] what add adds to x
+	kvRows     kvBatch
+	shared     map[int]*kvBatch // by layer, of those whose keys and values later layers attend to: they move into the cache after the last layer
+	rope       *rope
+	local      *rope // of the layers that slide; nil: that of the others
+	attn       *attention
+	head       *kernel.Input // [headBatch, hidden]
+	logits     []float32     // [headBatch, vocab]
+	all        []int32       // 0, 1, 2, …: the index of a whole batch
+	tokens     []int32       // of the rows
+	ids        []int32       // of the rows: rows of the table of the layers' own embeddings
+	router     []float32     // [rows, experts]
+	choice     *route
+	guess      *guess
+	preference *preference // where experts in memory are preferred
+	ffn        *feedForward
+	altUp      *altUp        // nil: the residual stream is x alone
+	peek       *kernel.Input // [rows, hidden] what a later layer's router is foreseen to see, where that is normalised
+	routes     []int32       // [layers, rows, top-k] the experts they chose, if there is a trace
+	active     []int32       // [rows, top-k] neurons of the experts they chose, if somebody observes them
+	bytes      int64         // of the weights that a pass of one row was multiplied with
 
 	threads []threadScratch
 	now     jobState // what the threads are at

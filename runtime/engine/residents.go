@@ -14,3 +14,13 @@ func (e *Engine) Residents(dst []bool) []bool {
 	}
 	return dst
 }
+
+// present writes to held for each expert of a layer whether it is in memory or being read. Layers that have experts are counted from 0.
+func (s *streamedStore) present(layer int, held []bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range held {
+		state := s.experts[s.id(layer, i)].state
+		held[i] = state == resident || state == loading
+	}
+}

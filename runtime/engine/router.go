@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"math"
 	"slices"
 
 	"st/format"
@@ -17,8 +16,9 @@ type route struct {
 	first       []int32
 	tokens      []int32
 	tokenWeight []float32
-	at          []int32 // [batch, top-k]: where a choice lies in tokens
-	next        []int32 // scratch
+	at          []int32     // [batch, top-k]: where a choice lies in tokens
+	next        []int32     // scratch
+	prefer      *preference // nil: the router alone chooses
 }
 
 func newRoute(rows, experts, topK int, a *arena) *route {
@@ -51,6 +51,9 @@ func (r *route) pick(t int, logits []float32, m *format.MoE) {
 			n = min(n+1, r.topK)
 		}
 	}
+	if r.prefer != nil {
+		r.prefer.move(best, logits, r.weights[t*r.topK:][:r.topK], m)
+	}
 	if m.SoftmaxAll {
 		kernel.Softmax(logits)
 	}
@@ -65,7 +68,7 @@ func (r *route) pick(t int, logits []float32, m *format.MoE) {
 	default:
 		var sum float32
 		for i, v := range w {
-			w[i] = float32(1 / (1 + math.Exp(-float64(v))))
+			w[i] = sigmoid(v)
 			sum += w[i]
 		}
 		for i := range w {
@@ -108,6 +111,7 @@ func (p *pass) route(l int, in *kernel.Input, router *kernel.Matrix) {
 		return
 	}
 	m := p.config.MoE
+	p.choice.prefer = p.prefer(p.moe[l])
 	p.check(p.pool.split(p.n, 16, &p.do.pick))
 	p.cutDraft(l)
 	p.choice.group(p.n)
@@ -150,6 +154,7 @@ func (p *pass) expect(l int, router *kernel.Matrix, norm []float32) {
 	p.multiply(product{p.router, router, in})
 	p.bytes = bytes // what is only foreseen is not counted
 	if p.err == nil {
+		p.guess.route.prefer = p.prefer(p.moe[l])
 		p.streamed.expect(p.moe[l], p.guess.pickMost(p.router, p.n, p.config.MoE))
 	}
 	p.n = n

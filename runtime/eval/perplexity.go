@@ -16,6 +16,7 @@ import (
 type Options struct {
 	Base     *Logits        // what to compare with; nil: nothing
 	Save     io.Writer      // where the logits go; nil: nowhere
+	Decode   bool           // scored positions are run one at a time, as when text is generated
 	Progress func(done int) // is told how many tokens are done; may be nil
 }
 
@@ -31,12 +32,23 @@ func Run(ctx context.Context, m *runtime.Model, text Windows, opts Options) (*Re
 		}
 	}
 	first := text.firstScored()
+	var before runtime.Stats
+	run := m.LogitsFrom
+	if opts.Decode {
+		run = m.LogitsOneByOne
+	}
 	for i := range text.Count() {
 		window := text.At(i)
 		// The token that precedes the last one predicts it.
-		err := m.LogitsFrom(ctx, window[:len(window)-1], first, func(j int, logits []float32) error {
+		err := run(ctx, window[:len(window)-1], first, func(j int, logits []float32) error {
+			if j == first && opts.Decode {
+				before = m.Stats() // of the first one a part is counted
+			}
 			return p.add(logits, window[j+1])
 		})
+		if opts.Decode {
+			p.cache.add(before, m.Stats())
+		}
 		if err == nil {
 			err = p.flush()
 		}
@@ -58,6 +70,7 @@ type scorer struct {
 
 	nll        moments // of the scored tokens
 	divergence divergence
+	cache      cacheUse
 
 	batch  []position // of which filled are in use
 	filled int

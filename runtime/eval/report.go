@@ -1,6 +1,10 @@
 package eval
 
-import "time"
+import (
+	"time"
+
+	"st/runtime"
+)
 
 // Report is what [Run] measures.
 type Report struct {
@@ -18,6 +22,37 @@ type Report struct {
 	TokensPerSecond float64 `json:"tokens_per_second"`
 	// Divergence is there if there was a base.
 	Divergence *Divergence `json:"divergence,omitempty"`
+	// Decode is there if scored positions were run one at a time, of a model with experts.
+	Decode *Decode `json:"decode,omitempty"`
+}
+
+// Decode tells what became of the experts that the scored positions chose.
+type Decode struct {
+	// UsesPerToken is how many experts a token used, MissesPerToken how many of them were not in memory when the router chose them, and
+	// BytesReadPerToken what was read for it.
+	UsesPerToken      float64 `json:"expert_uses_per_token"`
+	MissesPerToken    float64 `json:"expert_misses_per_token"`
+	HitRate           float64 `json:"expert_cache_hit_rate"`
+	BytesReadPerToken float64 `json:"bytes_read_per_token"`
+}
+
+// cacheUse adds up what became of experts.
+type cacheUse struct{ tokens, uses, misses, bytes int64 }
+
+// add counts what happened between two moments.
+func (c *cacheUse) add(from, to runtime.Stats) {
+	c.tokens += to.Tokens - from.Tokens
+	c.uses += to.ExpertUses - from.ExpertUses
+	c.misses += to.ExpertMisses - from.ExpertMisses
+	c.bytes += to.ExpertBytesRead - from.ExpertBytesRead
+}
+
+func (c *cacheUse) report() *Decode {
+	if c.uses == 0 {
+		return nil
+	}
+	n := float64(c.tokens)
+	return &Decode{float64(c.uses) / n, float64(c.misses) / n, 1 - float64(c.misses)/float64(c.uses), float64(c.bytes) / n}
 }
 
 func (p *scorer) report(text Windows, elapsed time.Duration) *Report {
@@ -26,6 +61,7 @@ func (p *scorer) report(text Windows, elapsed time.Duration) *Report {
 		Seconds: elapsed.Seconds(), TokensPerSecond: float64(len(text.Tokens)) / elapsed.Seconds(),
 	}
 	r.Perplexity, r.StandardError = p.nll.exp()
+	r.Decode = p.cache.report()
 	if p.base != nil {
 		r.Divergence = p.divergence.report()
 	}

@@ -264,6 +264,9 @@ func (m *models) open(sv *served, grant int64) (*runtime.Model, *cache, error) {
 	begin := time.Now()
 	c := &cache{}
 	o := runtime.Options{Context: m.opts.Context, Parallel: m.opts.Parallel, Threads: m.opts.Threads, KVType: m.opts.KVType, Relieve: c.dropOldest}
+	if sv.Config.MoE != nil {
+		o.ExpertsPerToken, o.PreferCached = m.opts.ExpertsPerToken, m.opts.PreferCached
+	}
 	if m.opts.Memory > 0 || grant < sv.Needed {
 		o.Memory = max(1, grant) + process.Resident() // which counts the other models
 	}

@@ -49,6 +49,9 @@ type Options struct {
 	Context int
 	Threads int
 	KVType  runtime.KVType
+	// ExpertsPerToken and PreferCached are as in [runtime.Options], for the models that have experts.
+	ExpertsPerToken int
+	PreferCached    float64
 
 	// Lookup is what requests have that say nothing else, or auto.
 	Lookup runtime.Lookup

@@ -179,10 +179,10 @@ func planSection(c *report.CachePlan) Section {
 			{Name: "read a token", Right: true}, {Name: "tokens/s", Right: true}}}}
 	var points []chart.Point
 	for _, p := range c.Plans {
-		points = append(points, chart.Point{X: float64(p.Memory), Y: p.TokensPerSecond, Title: fmt.Sprintf("--memory %s: %d %s kept, %.1f %% found, %.1f tokens/s",
-			terminal.MiB(p.Memory), kept(&p), what, 100*p.HitRate, p.TokensPerSecond)})
+		points = append(points, chart.Point{X: float64(p.Memory), Y: p.Speed(), Title: fmt.Sprintf("--memory %s: %d %s kept, %.1f %% found, %.1f tokens/s",
+			terminal.MiB(p.Memory), kept(&p), what, 100*p.HitRate, p.Speed())})
 		s.Table.Rows = append(s.Table.Rows, []Cell{{Text: terminal.MiB(p.Memory), Sort: float64(p.Memory)}, number(kept(&p)),
-			{Text: terminal.Percent(p.HitRate), Sort: p.HitRate}, {Text: terminal.Size(int64(p.BytesPerToken)), Sort: p.BytesPerToken}, decimal(p.TokensPerSecond)})
+			{Text: terminal.Percent(p.HitRate), Sort: p.HitRate}, {Text: terminal.Size(int64(p.BytesPerToken)), Sort: p.BytesPerToken}, decimal(p.Speed())})
 	}
 	s.Picture = chart.Curve(points, func(v float64) string { return fmt.Sprintf("%.3g GB", v/1e9) }, figure,
 		"tokens a second by memory")

@@ -18,6 +18,8 @@ type CachePlan struct {
 	Tokens      int64              `json:"tokens"`
 	Context     int                `json:"context"`
 	DiskSpeed   float64            `json:"disk_bytes_per_second"`
+	DiskLatency float64            `json:"disk_latency_seconds"`
+	DiskQueue   int                `json:"disk_queue_depth"`
 	MemorySpeed float64            `json:"memory_bytes_per_second"`
 	Plans       []engine.CachePlan `json:"plans"`
 	Experts     int                `json:"experts"` // of all layers
@@ -68,17 +70,48 @@ func PlanCache(ctx context.Context, r *format.Reader, tracePath string, opts Opt
 		}
 		p.Source, p.Tokens = recordedUsage, usage.Tokens
 	}
-	if p.DiskSpeed, err = engine.DiskSpeed(ctx, r); err != nil {
+	disk, err := opts.disk(ctx, r)
+	if err != nil {
 		return nil, err
 	}
+	p.DiskSpeed, p.DiskLatency, p.DiskQueue = disk.Bandwidth, disk.Latency.Seconds(), disk.Queue
 	memory, err := engine.Bandwidth(ctx, engine.PhysicalCores())
 	if err != nil {
 		return nil, err
 	}
 	p.MemorySpeed, p.MemoryRead = memory.BytesPerSecond[0], memory.Buffer
 	engineOpts := engine.Options{Context: p.Context, Other: other}
-	p.Plans, err = engine.PlanCache(r, engineOpts, trace, usage, engine.Budgets(r, engineOpts), p.DiskSpeed, p.MemorySpeed)
+	if trace != nil {
+		engineOpts.ExpertsPerToken = trace.TopK
+	}
+	budgets := []int64{opts.Memory}
+	if opts.Memory == 0 {
+		budgets = engine.Budgets(r, engineOpts)
+	}
+	p.Plans, err = engine.PlanCache(r, engineOpts, trace, usage, budgets, disk, p.MemorySpeed)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", r.Path(), err)
+	}
 	return p, err
+}
+
+// disk returns the disk of the options; what they leave open is measured.
+func (o *Options) disk(ctx context.Context, r *format.Reader) (experts.Disk, error) {
+	d := o.Disk
+	if d.Bandwidth > 0 && d.Latency > 0 && d.Queue > 0 {
+		return d, nil
+	}
+	measured, err := engine.MeasureDisk(ctx, r)
+	if d.Bandwidth == 0 {
+		d.Bandwidth = measured.Bandwidth
+	}
+	if d.Latency == 0 {
+		d.Latency = measured.Latency
+	}
+	if d.Queue == 0 {
+		d.Queue = measured.Queue
+	}
+	return d, err
 }
 
 // otherBytes returns what a program that runs the model takes besides the engine: what this one takes with the tokenizer, and a
@@ -108,7 +141,11 @@ func readTrace(path string, r *format.Reader) (*experts.Trace, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if want := engine.TraceShape(&r.Config); trace.Shape != want {
+	want := engine.TraceShape(&r.Config)
+	if trace.TopK <= want.Experts {
+		want.TopK = trace.TopK // a run may use other than as many experts as the model was trained with
+	}
+	if trace.Shape != want {
 		return nil, fmt.Errorf("%s is of a model with %d layers of %d experts, %d active, and %s has %d of %d, %d active: record it anew with this model",
 			path, trace.Layers, trace.Experts, trace.TopK, r.Path(), want.Layers, want.Experts, want.TopK)
 	}

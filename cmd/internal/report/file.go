@@ -6,6 +6,7 @@ import (
 	"runtime"
 
 	"st/format"
+	"st/runtime/experts"
 	"st/tokenizer"
 )
 
@@ -61,6 +62,10 @@ type Options struct {
 	Resident func() int64
 	// Progress is called while weights are read; nil: nobody watches.
 	Progress func(done, total int64)
+	// Disk is what a cache plan assumes of the disk; what is 0 is measured.
+	Disk experts.Disk
+	// Memory is the budget that a cache plan is for; 0: budgets from the smallest to the largest.
+	Memory int64
 }
 
 func (o *Options) resident() int64 {

@@ -67,8 +67,9 @@ func CachePlan(w io.Writer, s terminal.Screen, p *report.CachePlan) {
 		planOfLayers(w, s, p)
 		return
 	}
-	fmt.Fprintf(w, "by %s of %s; context %d; experts are read at %.0f MB/s here, memory at %.1f GB/s (in %s)\n\n", terminal.Printable(p.Source),
-		terminal.Plural(p.Tokens, "token"), p.Context, p.DiskSpeed/1e6, p.MemorySpeed/1e9, terminal.Size(p.MemoryRead))
+	fmt.Fprintf(w, "by %s of %s; context %d; disk %.0f MB/s, %.0f µs, %s in flight; memory %.1f GB/s (in %s)\n\n", terminal.Printable(p.Source),
+		terminal.Plural(p.Tokens, "token"), p.Context, p.DiskSpeed/1e6, 1e6*p.DiskLatency, terminal.Plural(p.DiskQueue, "read"), p.MemorySpeed/1e9,
+		terminal.Size(p.MemoryRead))
 	t := s.Table(">--memory", ">experts kept", ">of all", ">found", ">at best", ">read a token", ">tokens/s, about")
 	for _, x := range p.Plans {
 		bound := "–"
@@ -76,7 +77,7 @@ func CachePlan(w io.Writer, s terminal.Screen, p *report.CachePlan) {
 			bound = terminal.Percent(x.Bound)
 		}
 		t.Row(terminal.MiB(x.Memory), x.Experts, fmt.Sprintf("%.0f %%", 100*float64(x.Experts)/float64(p.Experts)),
-			terminal.Percent(x.HitRate), bound, terminal.Size(int64(x.BytesPerToken)), fmt.Sprintf("%.1f", x.TokensPerSecond))
+			terminal.Percent(x.HitRate), bound, terminal.Size(int64(x.BytesPerToken)), fmt.Sprintf("%.1f", x.Speed()))
 	}
 	t.Print(w)
 }

@@ -8,11 +8,24 @@ import (
 	"math/rand/v2"
 	"os"
 	"testing"
+	"time"
 
 	"st/runtime/experts"
 )
 
 var traceFile = flag.String("trace", "../../../runtime/experts/testdata/tiny.trace", "the trace that TestPolicies measures, which st generate --trace wrote")
+
+// The machine that tokens a second are told for.
+var (
+	bandwidth   = flag.Float64("bandwidth", 1000, "of the disk, in MB/s")
+	latency     = flag.Duration("latency", 100*time.Microsecond, "of the disk")
+	queue       = flag.Int("queue", 4, "reads in flight")
+	expertBytes = flag.Int64("expert", 2<<20, "bytes of an expert")
+	foreseen    = flag.Float64("foreseen", 0.85, "share of the missing experts that the layer before foresees")
+	attention   = flag.Duration("attention", 150*time.Microsecond, "of a layer")
+	expert      = flag.Duration("compute", 70*time.Microsecond, "of an expert")
+	headTime    = flag.Duration("head", 3*time.Millisecond, "of a token besides its layers")
+)
 
 var policies = []struct {
 	name string
@@ -55,6 +68,11 @@ func TestPolicies(t *testing.T) {
 		head += fmt.Sprintf("%8.1f %%", 100*float64(n)/float64(trace.Len()))
 	}
 	t.Log(head)
+	// A disk as in docs/memory.md, and a token of the 4B shape in memory.
+	timing := experts.Timing{
+		Disk: experts.Disk{Bandwidth: *bandwidth * 1e6, Latency: *latency, Queue: *queue}, ExpertBytes: *expertBytes, Foreseen: *foreseen,
+		Attention: *attention, Expert: *expert, Head: *headTime,
+	}
 	rates := map[string][]float64{}
 	for _, p := range policies {
 		line := fmt.Sprintf("%-42s", p.name)
@@ -62,6 +80,10 @@ func TestPolicies(t *testing.T) {
 			r := experts.Simulate(trace, p.make(trace, n), len(trace.Tokens)/4)
 			rates[p.name] = append(rates[p.name], r.HitRate())
 			line += fmt.Sprintf("%8.1f %%", 100*r.HitRate())
+		}
+		line += "   tokens/s"
+		for _, n := range sizes {
+			line += fmt.Sprintf("%8.1f", experts.SimulateTime(trace, p.make(trace, n), len(trace.Tokens)/4, timing).TokensPerSecond())
 		}
 		t.Log(line)
 	}
