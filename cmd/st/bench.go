@@ -122,7 +122,7 @@ func (a *app) bench(ctx context.Context, path string, f *benchFlags) (err error)
 		}
 	}
 	if f.lookup != runtime.LookupOff {
-		if r.Lookup, err = bench.MeasureLookup(ctx, m.Model, tokens, f.lookup); err != nil {
+		if r.Lookup, err = bench.MeasureLookup(ctx, m.Model, tokens, f.depth, f.lookup); err != nil {
 			return err
 		}
 	}

@@ -24,9 +24,9 @@ type Pass struct {
 // lookupRounds is how often each pass is measured, in turns.
 const lookupRounds = 9
 
-// MeasureLookup measures what passes of up to 1+most tokens cost, or of [runtime.MaxLookup] with auto, after the first half of tokens; and how many
-// guesses would be right if the second half were generated.
-func MeasureLookup(ctx context.Context, m *runtime.Model, tokens []int32, most runtime.Lookup) (*Lookup, error) {
+// MeasureLookup measures what passes of up to 1+most tokens cost, or of [runtime.MaxLookup] with auto, after the first tokens, and how many guesses
+// would be right if the others were generated. 0: the first half of them.
+func MeasureLookup(ctx context.Context, m *runtime.Model, tokens []int32, first int, most runtime.Lookup) (*Lookup, error) {
 	rows := 1 + int(most)
 	if most == runtime.LookupAuto {
 		rows = 1 + int(runtime.MaxLookup)
@@ -36,8 +36,10 @@ func MeasureLookup(ctx context.Context, m *runtime.Model, tokens []int32, most r
 		return nil, err
 	}
 	defer s.Close()
-	half := max(1, len(tokens)/2)
-	if _, err := s.Forward(ctx, tokens[:half]); err != nil {
+	if first < 1 || first >= len(tokens) {
+		first = max(1, len(tokens)/2)
+	}
+	if _, err := s.Forward(ctx, tokens[:first]); err != nil {
 		return nil, err
 	}
 	times := make([][]float64, rows+1)
@@ -45,7 +47,7 @@ func MeasureLookup(ctx context.Context, m *runtime.Model, tokens []int32, most r
 	for round := range lookupRounds + 1 {
 		for n := 1; n <= rows; n++ {
 			if s.Len()+n > m.Context() {
-				s.Truncate(half)
+				s.Truncate(first)
 			}
 			guess = guess[:0]
 			for i := range n {
@@ -71,7 +73,7 @@ func MeasureLookup(ctx context.Context, m *runtime.Model, tokens []int32, most r
 		p.Relative = p.Seconds / max(1e-9, median(times[1]))
 		l.Passes, relative[n] = append(l.Passes, p), p.Relative
 	}
-	l.LookupReplay = runtime.ReplayLookup(tokens[:half], tokens[half:], most, func(rows int) float64 {
+	l.LookupReplay = runtime.ReplayLookup(tokens[:first], tokens[first:], most, func(rows int) float64 {
 		for ; rows > 1 && relative[rows] == 0; rows-- {
 		}
 		return relative[rows]
