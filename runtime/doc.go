@@ -37,7 +37,8 @@
 //
 // [Model.ChatPrompt] does the same for those who keep conversations themselves, such as package runtime/server.
 //
-// [Generate.Grammar] keeps a text within a grammar, and [GenerateInto] fills a value of a Go type.
+// [Generate.Grammar] keeps a text within a grammar, and [GenerateInto] fills a value of a Go type. [Generate.Lookup] guesses tokens that the text says
+// already, and checks them in one pass.
 //
 // What [Generate] leaves open is as the model's file says, and the file as its author published it. [Model.Logits] gives the logits after
 // every token of a text, and [Model.Run] runs a text for the observers of [Model.Engine].
