@@ -146,8 +146,9 @@ func (e *Engine) settleDraft(seg *segment, err error) {
 
 // kvUndo is what the last draft of a sequence overwrote in the rings of layers with a window.
 type kvUndo struct {
-	start  int
-	layers []undoLayer // nil: nothing
+	start   int
+	longest int         // of the cache, before it
+	layers  []undoLayer // nil: nothing
 }
 
 // undoLayer is what a layer's slots held before so many positions from start on came: keys and values [positions, KV heads, 2, row bytes].
@@ -174,6 +175,7 @@ func (kv *kvCache) save(layer, start, n int) {
 
 // restore puts back what the last draft has overwritten from position n on.
 func (kv *kvCache) restore(n int) {
+	kv.longest = max(kv.undo.longest, n)
 	for layer := range kv.undo.layers {
 		l := &kv.undo.layers[layer]
 		from := max(0, n-kv.undo.start)
@@ -210,7 +212,7 @@ func (kv *kvCache) settleUndo() {
 	for i := range kv.undo.layers {
 		kv.undo.layers[i].n = 0
 	}
-	kv.undo.start = maxPosition
+	kv.undo.start, kv.undo.longest = maxPosition, kv.longest
 }
 
 // maxPosition is beyond every sequence.

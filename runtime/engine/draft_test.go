@@ -56,6 +56,9 @@ func drafts(t *testing.T, e *engine.Engine, tokens []int32, first int, want [][]
 			t.Fatalf("%d tokens of %d computed were gained of %d, at %d of %d: %v", gained, computed, len(guess), n, s.Len(), err)
 		}
 		guessed += gained - 1
+		if kept := s.Keeps(n); kept != n && computed <= smallestWindow(e) {
+			t.Fatalf("%d tokens would be kept of the %d before a guess", kept, n)
+		}
 		if gained > 1 && rng.IntN(4) == 0 { // some that were right are taken back
 			gained -= 1 + rng.IntN(gained-1)
 			if kept := s.Truncate(n + gained); kept != n+gained {
@@ -65,6 +68,17 @@ func drafts(t *testing.T, e *engine.Engine, tokens []int32, first int, want [][]
 		n += gained
 	}
 	return guessed
+}
+
+// smallestWindow returns the least positions that a layer of a model sees.
+func smallestWindow(e *engine.Engine) int {
+	least := e.Context()
+	for l := range e.Config().Layers {
+		if w := e.Config().Window(l); w > 0 {
+			least = min(least, w)
+		}
+	}
+	return least
 }
 
 // Tokens that are guessed and right have the bits of single steps: in all types, with windows of any size, beyond pages and parts of the context,
