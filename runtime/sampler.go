@@ -6,6 +6,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+
+	"st/runtime/kernel"
 )
 
 // SamplerOptions say how the next token is drawn. A zero field turns its step off.
@@ -75,6 +77,7 @@ type Sampler struct {
 	drawn  map[int32]int // how often; nil: no option asks
 	cands  []candidate
 	kept   []candidate
+	peaks  []float32 // the largest logit of every run of kernel.PeakRun
 }
 
 // NewSampler returns a sampler, or an error that names the option out of range.
@@ -137,7 +140,7 @@ func (s *Sampler) Sample(logits []float32) int32 {
 	s.penalize(logits)
 	var id int32
 	if s.opts.Temperature == 0 || s.opts.TopK == 1 {
-		id = argmax(logits)
+		id = s.argmax(logits)
 	} else {
 		id = s.draw(s.keep(logits))
 	}
@@ -190,14 +193,31 @@ func first(earlier []int32, id int32) bool {
 	return true
 }
 
-func argmax(logits []float32) int32 {
+// argmax returns the first of the largest logits.
+func (s *Sampler) argmax(logits []float32) int32 {
+	run := argmax(s.findPeaks(logits))
+	first := run * kernel.PeakRun
+	if math.IsInf(float64(s.peaks[run]), -1) { // there may be NaN alone
+		return int32(argmax(logits))
+	}
+	return int32(first + argmax(logits[first:min(first+kernel.PeakRun, len(logits))]))
+}
+
+func argmax(logits []float32) int {
 	best := 0
 	for i, v := range logits {
 		if v > logits[best] || logits[best] != logits[best] {
 			best = i
 		}
 	}
-	return int32(best)
+	return best
+}
+
+// findPeaks finds the runs' largest logits. A vocabulary has more than a hundred thousand, and few of them matter.
+func (s *Sampler) findPeaks(logits []float32) []float32 {
+	s.peaks = slices.Grow(s.peaks[:0], len(logits)/kernel.PeakRun+1)
+	s.peaks = s.peaks[:kernel.Peaks(s.peaks[:cap(s.peaks)], logits)]
+	return s.peaks
 }
 
 // candidate is a token that may be drawn.
@@ -268,23 +288,52 @@ func (s *Sampler) all(logits []float32) {
 	}
 }
 
-// likeliest makes candidates of the k likeliest tokens, or of fewer if the others are NaN. Whenever 2k have been collected, the
-// lesser half is dropped, and from then on only what is likelier than all of that is collected.
+// likeliest makes candidates of the k likeliest tokens, or of fewer if the others are NaN. The k-th largest peak is a bound: k logits reach it, and
+// only the runs whose peaks do are looked at.
 func (s *Sampler) likeliest(logits []float32, k int) {
-	c := s.cands[:0]
-	limit := float32(math.Inf(-1))
-	full := false
-	for id, v := range logits {
-		if !(v > limit) && (full || v != v) { // of equal ones the first, which is there already, wins
-			continue
-		}
-		if c = append(c, candidate{int32(id), v}); len(c) == 2*k {
-			slices.SortFunc(c, likelier)
-			c, limit, full = c[:k], c[k-1].logit, true
+	peaks, floor := s.findPeaks(logits), float32(math.Inf(-1))
+	if k < len(peaks) {
+		best := top{c: s.cands[:0], k: k, limit: floor}
+		best.add(peaks, 0, floor)
+		floor = best.end()[k-1].logit
+		s.cands = best.c
+	}
+	best := top{c: s.cands[:0], k: k, limit: float32(math.Inf(-1))}
+	for run, peak := range peaks {
+		if peak >= floor {
+			first := run * kernel.PeakRun
+			best.add(logits[first:min(first+kernel.PeakRun, len(logits))], first, floor)
 		}
 	}
-	slices.SortFunc(c, likelier)
-	s.cands = c[:min(k, len(c))]
+	s.cands = best.end()
+}
+
+// top collects the k likeliest candidates. Whenever there are 2k, the lesser half is dropped, and from then on only what is likelier than all of
+// that is collected.
+type top struct {
+	c     []candidate
+	k     int
+	limit float32
+	full  bool
+}
+
+// add adds logits of at least floor; that of id first comes first. NaN is left out.
+func (t *top) add(logits []float32, first int, floor float32) {
+	for i, v := range logits {
+		if !(v >= floor) || t.full && !(v > t.limit) { // of equal ones the first, which is there already, wins
+			continue
+		}
+		if t.c = append(t.c, candidate{int32(first + i), v}); len(t.c) == 2*t.k {
+			slices.SortFunc(t.c, likelier)
+			t.c, t.limit, t.full = t.c[:t.k], t.c[t.k-1].logit, true
+		}
+	}
+}
+
+// end returns the k likeliest, or all if there are fewer, the likeliest first.
+func (t *top) end() []candidate {
+	slices.SortFunc(t.c, likelier)
+	return t.c[:min(t.k, len(t.c))]
 }
 
 // heapify makes a heap of candidates: each is no less likely than those at 2i+1 and 2i+2.

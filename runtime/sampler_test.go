@@ -176,7 +176,7 @@ func TestLikeliest(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, k := range []int{1, 2, 7, 40, 999} {
 		for _, distinct := range []int{1, 3, 100000} {
-			logits := make([]float32, 1000)
+			logits := make([]float32, 10007)
 			for i := range logits {
 				logits[i] = float32(rng.IntN(distinct))
 			}
@@ -187,6 +187,27 @@ func TestLikeliest(t *testing.T) {
 			slices.SortStableFunc(want, func(a, b int32) int { return cmp.Compare(logits[b], logits[a]) })
 			if got := kept(t, SamplerOptions{TopK: k}, logits); !slices.Equal(got, want[:k]) {
 				t.Errorf("k = %d, %d distinct logits: keeps %v, want %v", k, distinct, got, want[:k])
+			}
+		}
+	}
+}
+
+// The likeliest token is the first of the largest logits, wherever others are not numbers.
+func TestArgmax(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	inf, nan := float32(math.Inf(1)), float32(math.NaN())
+	for _, n := range []int{1, 63, 64, 65, 1000} {
+		for _, values := range [][]float32{{0, 1, 2}, {nan, 1, 2}, {-inf, 5}, {-inf, nan}, {nan}, {inf, nan, 0}} {
+			logits := make([]float32, n)
+			for i := range logits {
+				logits[i] = values[rng.IntN(len(values))]
+			}
+			s, err := NewSampler(SamplerOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want, got := argmax(logits), int(s.Sample(logits)); got != want {
+				t.Errorf("%d logits of %v: token %d, want %d", n, values, got, want)
 			}
 		}
 	}

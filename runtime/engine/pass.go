@@ -61,6 +61,7 @@ type pass struct {
 	ids        []int32       // of the rows: rows of the table of the layers' own embeddings
 	router     []float32     // [rows, experts]
 	choice     *route
+	early      product // of a router, which is computed with the products of the layer's attention
 	guess      *guess
 	preference *preference // where experts in memory are preferred
 	ffn        *feedForward
@@ -83,7 +84,7 @@ type threadScratch struct {
 
 // jobState is what the pool's threads work on. Tasks are made once, since a closure for every job would be garbage; their arguments are here.
 type jobState struct {
-	products  [3]product
+	products  [4]product
 	quantize  *kernel.Input
 	norm      []float32 // weights of normalize, or nil
 	residual  []float32 // of normalize: what is added to x before, or nil
@@ -151,6 +152,7 @@ func newPass(e *Engine, rows, alone int, a *arena) *pass {
 func (p *pass) reset() {
 	clear(p.segs)
 	p.segs, p.singles, p.n, p.err, p.bytes = p.segs[:0], 0, 0, nil, 0
+	p.early = product{}
 	p.routes = p.routes[:0]
 }
 
@@ -312,7 +314,7 @@ type product struct {
 	x   *kernel.Input
 }
 
-// multiply computes up to three products, which the threads share by the matrices' units.
+// multiply computes up to four products, which the threads share by the matrices' units.
 func (p *pass) multiply(products ...product) {
 	if p.err != nil {
 		return
@@ -378,13 +380,20 @@ func (p *pass) attend(l int, w *attentionWeights) {
 	if p.observer != nil && p.err == nil {
 		p.observer.AttentionInput(l, p.normed.F[:p.n*c.Hidden])
 	}
-	products := []product{{p.qkv[0], &w.q, p.normed}, {p.qkv[1], &w.k, p.normed}, {p.qkv[2], &w.v, p.normed}}
-	own := w.kv == l
-	if !own {
-		products = products[:1]
+	products := [...]product{p.early, {p.qkv[0], &w.q, p.normed}, {p.qkv[1], &w.k, p.normed}, {p.qkv[2], &w.v, p.normed}}
+	first, end, own := 0, len(products), w.kv == l
+	if p.early.w == nil {
+		first = 1
 	}
-	p.multiply(products...)
+	if !own {
+		end = 2
+	}
+	p.multiply(products[first:end]...)
 	p.clock.lap(StageQKV)
+	if p.early.w != nil {
+		p.early = product{}
+		p.choose(l)
+	}
 	if p.err != nil {
 		return
 	}

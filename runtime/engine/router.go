@@ -107,6 +107,21 @@ func (r *route) of(expert int) (tokens []int32, weights []float32) {
 // route chooses a layer's experts by the product of router and in, and asks the store for them: reading starts.
 func (p *pass) route(l int, in *kernel.Input, router *kernel.Matrix) {
 	p.multiply(product{p.router, router, in})
+	p.choose(l)
+}
+
+// routeEarly is route before the layer's attention. Where no expert has to be read, the router's product is computed together with those of the
+// attention: the threads have to meet once less.
+func (p *pass) routeEarly(l int, in *kernel.Input, router *kernel.Matrix) {
+	if p.streamed != nil && !p.streamed.complete() {
+		p.route(l, in, router) // reading starts
+		return
+	}
+	p.early = product{p.router, router, in}
+}
+
+// choose chooses a layer's experts by the router's logits.
+func (p *pass) choose(l int) {
 	if p.err != nil {
 		return
 	}

@@ -33,7 +33,7 @@ func newSmallThinker(b *binder) architecture {
 
 func (m *smallThinker) layer(p *pass, l int) {
 	w := &m.layers[l]
-	p.route(l, p.raw, &w.router) // reading starts
+	p.routeEarly(l, p.raw, &w.router)
 	p.norm(w.attnNorm)
 	p.attend(l, &w.attn)
 	p.addNorm(w.ffnNorm)

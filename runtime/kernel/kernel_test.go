@@ -597,3 +597,39 @@ func TestRead(t *testing.T) {
 		}
 	})
 }
+
+// The peaks of a vector are the largest numbers of its runs, whatever lies between them.
+func TestPeaks(t *testing.T) {
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	forEachISA(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(7, 8))
+		for _, n := range []int{1, PeakRun - 1, PeakRun, PeakRun + 1, 5*PeakRun + 7} {
+			for name, x := range cases(rng, n) {
+				for _, other := range []float32{0, nan, inf, -inf} {
+					if other != 0 {
+						for i := range x {
+							if rng.IntN(8) == 0 || i/PeakRun == 2 {
+								x[i] = other
+							}
+						}
+					}
+					got := make([]float32, n/PeakRun+1)
+					got = got[:Peaks(got, x)]
+					var want []float32
+					for run := range slices.Chunk(x, PeakRun) {
+						top := -inf
+						for _, v := range run {
+							if v > top {
+								top = v
+							}
+						}
+						want = append(want, top)
+					}
+					if !slices.Equal(got, want) {
+						t.Fatalf("%d numbers (%s, %v): peaks %v, want %v", n, name, other, got, want)
+					}
+				}
+			}
+		}
+	})
+}

@@ -1,0 +1,54 @@
+//go:build !noasm
+
+#include "textflag.h"
+
+// lowest: −∞.
+DATA lowest<>+0(SB)/4, $0xff800000
+GLOBL lowest<>(SB), RODATA|NOPTR, $4
+
+// func peaksAVX2(dst, x []float32)
+//
+// VMAXPS gives its second operand, in Intel's order the last, if one of the two is NaN: that is what was found so far.
+TEXT ·peaksAVX2(SB), NOSPLIT, $0-48
+	MOVQ         dst_base+0(FP), DI
+	MOVQ         dst_len+8(FP), CX
+	MOVQ         x_base+24(FP), SI
+	VBROADCASTSS lowest<>(SB), Y15
+	TESTQ        CX, CX
+	JZ           done
+
+run:
+	VMOVUPS      0(SI), Y0
+	VMOVUPS      32(SI), Y1
+	VMOVUPS      64(SI), Y2
+	VMOVUPS      96(SI), Y3
+	VMAXPS       Y15, Y0, Y0
+	VMAXPS       Y15, Y1, Y1
+	VMAXPS       Y15, Y2, Y2
+	VMAXPS       Y15, Y3, Y3
+	VMOVUPS      128(SI), Y4
+	VMOVUPS      160(SI), Y5
+	VMOVUPS      192(SI), Y6
+	VMOVUPS      224(SI), Y7
+	VMAXPS       Y0, Y4, Y0
+	VMAXPS       Y1, Y5, Y1
+	VMAXPS       Y2, Y6, Y2
+	VMAXPS       Y3, Y7, Y3
+	VMAXPS       Y1, Y0, Y0
+	VMAXPS       Y3, Y2, Y2
+	VMAXPS       Y2, Y0, Y0
+	VEXTRACTF128 $1, Y0, X1
+	VMAXPS       X1, X0, X0
+	VPERMILPS    $0x4e, X0, X1
+	VMAXPS       X1, X0, X0
+	VPERMILPS    $0xb1, X0, X1
+	VMAXPS       X1, X0, X0
+	VMOVSS       X0, (DI)
+	ADDQ         $256, SI
+	ADDQ         $4, DI
+	DECQ         CX
+	JNZ          run
+
+done:
+	VZEROUPPER
+	RET
