@@ -43,9 +43,9 @@ type attention struct {
 	do      struct{ attend, merge task }
 }
 
-// attentionJob is one task for KV head g: block i of a segment's rows, or part i of the context of row t, which is computed alone. The parts of a row
-// begin at parts.
-type attentionJob struct{ seg, g, i, t, parts int32 }
+// attentionJob is one task for KV head g: block i of a segment's rows, or, for query heads [from, to) of the group, part i of the context of row t,
+// which is computed alone. The parts of a row begin at parts.
+type attentionJob struct{ seg, g, i, from, to, t, parts int32 }
 
 // attentionMerge puts the parts of one head of a row that is computed alone together.
 type attentionMerge struct{ seg, t, head, parts int32 }
@@ -83,16 +83,19 @@ func newAttention(c *format.Config, threads, rows int, a *arena) *attention {
 func (a *attention) run(p *pool, layer, window int, batch *kvBatch, segs []segment, apart bool) error {
 	a.layer, a.window, a.batch, a.segs, a.apart = layer, window, batch, segs, apart
 	a.jobs, a.merges = a.jobs[:0], a.merges[:0]
-	parts := 0
+	parts, cuts := 0, 1
+	if apart {
+		cuts = a.cuts(p.threads)
+	}
 	for s := range segs {
 		seg := &segs[s]
 		if !apart {
-			a.add(attentionJob{seg: int32(s)}, (seg.n+queryBlock-1)/queryBlock)
+			a.add(attentionJob{seg: int32(s)}, (seg.n+queryBlock-1)/queryBlock, 1)
 			continue
 		}
 		for t := range seg.n {
 			splits := a.splits(seg, t)
-			a.add(attentionJob{seg: int32(s), t: int32(t), parts: int32(parts)}, splits)
+			a.add(attentionJob{seg: int32(s), t: int32(t), parts: int32(parts)}, splits, cuts)
 			if splits == 1 {
 				continue
 			}
@@ -120,14 +123,31 @@ func (a *attention) run(p *pool, layer, window int, batch *kvBatch, segs []segme
 	return p.split(len(a.merges), 4, &a.do.merge)
 }
 
-// add adds the jobs for n blocks or parts.
-func (a *attention) add(job attentionJob, n int) {
+// add adds the jobs for n blocks or parts, each for all query heads of a KV head or for cuts of them: pairs, as kernels take them.
+func (a *attention) add(job attentionJob, n, cuts int) {
+	group := a.heads / a.kvHeads
+	pairs := (group + 1) / 2
 	for i := range n {
 		for g := range a.kvHeads {
-			job.g, job.i = int32(g), int32(i)
-			a.jobs = append(a.jobs, job)
+			for c := range cuts {
+				job.g, job.i = int32(g), int32(i)
+				job.from, job.to = int32(2*(pairs*c/cuts)), int32(min(group, 2*(pairs*(c+1)/cuts)))
+				a.jobs = append(a.jobs, job)
+			}
 		}
 	}
+}
+
+// cuts returns the number of parts that the query heads of a KV head are cut into for rows that are computed alone: enough for every thread to have
+// some, as far as they go. Each decodes the keys and values anew, which is a third of the work. A head's bits do not depend on those beside it.
+func (a *attention) cuts(threads int) int {
+	jobs := 0
+	for s := range a.segs {
+		for t := range a.segs[s].n {
+			jobs += a.splits(&a.segs[s], t) * a.kvHeads
+		}
+	}
+	return max(1, min((threads+jobs-1)/jobs, (a.heads/a.kvHeads+1)/2))
 }
 
 // attendWork is about how many products of a query and a key are computed between two calls of between: some 20 ms of work of two cores.
@@ -158,32 +178,30 @@ func (a *attention) doAttend(thread, from, to int) {
 	for _, job := range a.jobs[a.first:][from:to] {
 		seg, g, i := &a.segs[job.seg], int(job.g), int(job.i)
 		if a.apart {
-			t := int(job.t)
+			t, r0, r1 := int(job.t), int(job.from), int(job.to)
 			first := a.firstVisible(seg, t) + i*splitPositions
-			a.attend(scratch, seg, g, t, t+1, first, min(first+splitPositions, seg.start+t+1))
+			a.attend(scratch, seg, g, t, r0, r1, first, min(first+splitPositions, seg.start+t+1))
 			if a.splits(seg, t) > 1 {
-				a.keep(scratch, g, int(job.parts)+i*a.heads)
+				a.keep(scratch, g, r0, r1, int(job.parts)+i*a.heads)
 				continue
 			}
-			a.finish(scratch, seg, g, t, t+1)
+			a.finish(scratch, seg, g, t, r0, r1)
 			continue
 		}
 		t0 := i * queryBlock
 		t1 := min(seg.n, t0+queryBlock)
-		a.attend(scratch, seg, g, t0, t1, a.firstVisible(seg, t0), seg.start+t1)
-		a.finish(scratch, seg, g, t0, t1)
+		rows := (t1 - t0) * a.heads / a.kvHeads
+		a.attend(scratch, seg, g, t0, 0, rows, a.firstVisible(seg, t0), seg.start+t1)
+		a.finish(scratch, seg, g, t0, 0, rows)
 	}
 }
 
-// attend computes the softmax of the queries of a segment's tokens [t0, t1) that belong to KV head g, over positions [from, to).
-func (a *attention) attend(s *attentionScratch, seg *segment, g, t0, t1, from, to int) {
+// attend computes the softmax of rows [r0, r1) of the task of KV head g whose first token is t0, over positions [from, to).
+func (a *attention) attend(s *attentionScratch, seg *segment, g, t0, r0, r1, from, to int) {
 	d, group := a.headDim, a.heads/a.kvHeads
-	rows := (t1 - t0) * group
+	rows := r1 - r0
 	for r := range rows {
-		src := a.query(a.q, seg.row+t0, g, r)
-		for i, v := range src {
-			s.q[r*d+i] = v * a.scale
-		}
+		kernel.Scale(s.q[r*d:][:d], a.scale, a.query(a.q, seg.row+t0, g, r0+r))
 		s.max[r], s.sum[r] = float32(math.Inf(-1)), 0
 	}
 	even := (rows + 1) &^ 1 // kernels take rows in pairs
@@ -197,15 +215,31 @@ func (a *attention) attend(s *attentionScratch, seg *segment, g, t0, t1, from, t
 		for p := 0; p < seen.n; p += kernel.PositionTile {
 			n := min(kernel.PositionTile, seen.n-p)
 			kv.decodeRun(s.tile, seen.k, p, n)
-			kernel.Scores(s.scores, s.q[:even*d], s.tile, n, d)
+			// What is decoded next is prefetched meanwhile: a tile of values, and then of keys.
+			ahead := kv.ahead(seen.v, p, n)
+			for r := 0; r < even; r += 2 {
+				kernel.Scores(s.scores[r*kernel.PositionTile:], s.q[r*d:][:2*d], s.tile, n, d)
+				ahead = prefetchPart(ahead, (even-r)/2)
+			}
 			for r := range rows {
-				s.weigh(r, d, n, a.visible(seg, t0+r/group, seen.first+p, n))
+				s.weigh(r, d, n, a.visible(seg, t0+(r0+r)/group, seen.first+p, n))
 			}
 			clear(s.scores[rows*kernel.PositionTile : even*kernel.PositionTile])
 			kv.decodeRun(s.tile, seen.v, p, n)
-			kernel.AddWeighted(s.out[:even*d], s.scores, s.tile, n, d)
+			ahead = kv.ahead(seen.k, p+n, min(kernel.PositionTile, seen.n-p-n))
+			for r := 0; r < even; r += 2 {
+				kernel.AddWeighted(s.out[r*d:][:2*d], s.scores[r*kernel.PositionTile:], s.tile, n, d)
+				ahead = prefetchPart(ahead, (even-r)/2)
+			}
 		}
 	})
+}
+
+// prefetchPart prefetches one of so many parts of b, and returns the others.
+func prefetchPart(b []byte, parts int) []byte {
+	n := (len(b) + parts - 1) / parts
+	kernel.Prefetch(b[:n])
+	return b[n:]
 }
 
 // query returns row r of the task of KV head g whose first token is the given row of the pass, in a matrix [rows, heads·head_dim].
@@ -241,36 +275,28 @@ func (s *attentionScratch) weigh(r, d, n int, see span) {
 	clear(scores[:see.from])
 	clear(scores[see.to:])
 	scores = scores[see.from:see.to]
-	top := s.max[r]
-	for _, v := range scores {
-		if v > top { // several times as fast as max, which minds NaN
-			top = v
-		}
-	}
-	if top > s.max[r] {
+	if top := kernel.Max(scores, s.max[r]); top > s.max[r] {
 		shrink := float32(math.Exp(float64(s.max[r] - top)))
 		s.max[r] = top
 		s.sum[r] *= shrink
-		for i, out := 0, s.out[r*d:][:d]; i < d; i++ {
-			out[i] *= shrink
-		}
+		kernel.Scale(s.out[r*d:][:d], shrink, s.out[r*d:][:d])
 	}
-	s.sum[r] += kernel.ExpSum(scores, top)
+	s.sum[r] += kernel.ExpSum(scores, s.max[r])
 }
 
 // finish stores the result of a task.
-func (a *attention) finish(s *attentionScratch, seg *segment, g, t0, t1 int) {
-	d, group := a.headDim, a.heads/a.kvHeads
-	for r := range (t1 - t0) * group {
-		divide(a.query(a.out, seg.row+t0, g, r), s.out[r*d:][:d], s.sum[r])
+func (a *attention) finish(s *attentionScratch, seg *segment, g, t0, r0, r1 int) {
+	d := a.headDim
+	for r := range r1 - r0 {
+		kernel.Scale(a.query(a.out, seg.row+t0, g, r0+r), 1/s.sum[r], s.out[r*d:][:d])
 	}
 }
 
 // keep stores the result of a task as a part of one row's, whose heads begin at parts.
-func (a *attention) keep(s *attentionScratch, g, parts int) {
+func (a *attention) keep(s *attentionScratch, g, r0, r1, parts int) {
 	d, group := a.headDim, a.heads/a.kvHeads
-	for r := range group {
-		part := &a.parts[parts+g*group+r]
+	for r := range r1 - r0 {
+		part := &a.parts[parts+g*group+r0+r]
 		part.max, part.sum = s.max[r], s.sum[r]
 		copy(part.out, s.out[r*d:][:d])
 	}
@@ -295,14 +321,6 @@ func (a *attention) doMerge(_, from, to int) {
 			sum += f * part.sum
 			kernel.Axpy(out, f, part.out)
 		}
-		divide(out, out, sum)
-	}
-}
-
-// divide stores src / by in dst.
-func divide(dst, src []float32, by float32) {
-	f := 1 / by
-	for i, v := range src {
-		dst[i] = v * f
+		kernel.Scale(out, 1/sum, out)
 	}
 }

@@ -242,6 +242,14 @@ func (kv *kvCache) runs(layer, g, from, to, start, own int, b *kvBatch, row int,
 	}
 }
 
+// ahead returns where n rows of a run from row p on lie, as far as they are in the cache.
+func (kv *kvLayout) ahead(rows runRows, p, n int) []byte {
+	if n = min(n, rows.cached-p); n <= 0 {
+		return nil
+	}
+	return rows.cache[p*kv.rowBytes:][:n*kv.rowBytes]
+}
+
 // decodeRun fills dst with n rows of a run from row p on.
 func (kv *kvLayout) decodeRun(dst []float32, rows runRows, p, n int) {
 	cached := min(n, max(0, rows.cached-p))

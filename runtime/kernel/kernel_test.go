@@ -633,3 +633,33 @@ func TestPeaks(t *testing.T) {
 		}
 	})
 }
+
+// Max and Scale are what their twins are, to the bit.
+func TestMaxScale(t *testing.T) {
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	forEachISA(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(9, 10))
+		for n := range 41 {
+			for name, x := range cases(rng, n) {
+				for i := range x {
+					if rng.IntN(5) == 0 {
+						x[i] = []float32{nan, inf, -inf, 0}[rng.IntN(4)]
+					}
+				}
+				for _, f := range []float32{-inf, -1.5, 0, 3, inf} {
+					if got, want := Max(x, f), maxGeneric(x, f); got != want {
+						t.Fatalf("%s: the largest of %v and %v is %v, want %v", name, f, x, got, want)
+					}
+					got, want := make([]float32, n), make([]float32, n)
+					Scale(got, f, x)
+					scaleGeneric(want, f, x)
+					for i := range want {
+						if got[i] != want[i] && (got[i] == got[i] || want[i] == want[i]) {
+							t.Fatalf("%s: %v·%v is %v, want %v", name, f, x[i], got[i], want[i])
+						}
+					}
+				}
+			}
+		}
+	})
+}

@@ -52,3 +52,43 @@ run:
 done:
 	VZEROUPPER
 	RET
+
+// func maxAVX2(x []float32, m float32) float32
+TEXT ·maxAVX2(SB), NOSPLIT, $0-36
+	MOVQ         x_base+0(FP), SI
+	MOVQ         x_len+8(FP), CX
+	VBROADCASTSS m+24(FP), Y0
+
+eight:
+	VMOVUPS (SI), Y1
+	VMAXPS  Y0, Y1, Y0
+	ADDQ    $32, SI
+	SUBQ    $8, CX
+	JGT     eight
+
+	VEXTRACTF128 $1, Y0, X1
+	VMAXPS       X1, X0, X0
+	VPERMILPS    $0x4e, X0, X1
+	VMAXPS       X1, X0, X0
+	VPERMILPS    $0xb1, X0, X1
+	VMAXPS       X1, X0, X0
+	VMOVSS       X0, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func scaleAVX2(dst []float32, f float32, src []float32)
+TEXT ·scaleAVX2(SB), NOSPLIT, $0-56
+	MOVQ         dst_base+0(FP), DI
+	MOVQ         dst_len+8(FP), CX
+	VBROADCASTSS f+24(FP), Y0
+	MOVQ         src_base+32(FP), SI
+
+eight:
+	VMULPS  (SI), Y0, Y1
+	VMOVUPS Y1, (DI)
+	ADDQ    $32, SI
+	ADDQ    $32, DI
+	SUBQ    $8, CX
+	JGT     eight
+	VZEROUPPER
+	RET

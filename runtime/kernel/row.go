@@ -39,3 +39,6 @@ func decoded(t quant.Type, quants []byte, n int, scratch *Scratch) []float32 {
 	Decode(t, row, quants, nil)
 	return row
 }
+
+// Prefetch asks for bytes that are needed soon.
+func Prefetch(b []byte) { prefetch(b) }
