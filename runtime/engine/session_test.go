@@ -119,6 +119,27 @@ func TestThreads(t *testing.T) {
 	}
 }
 
+// Threads that are more than the parts of a short context share out the query heads of a KV head, also an odd number of them: the bits stay.
+func TestThreadsShareHeads(t *testing.T) {
+	m := modeltest.New(variant(func(s *modeltest.Shape) { s.Heads, s.KVHeads = 5, 1 }), 2)
+	tokens := prompt(40, 50)
+	var want []float32
+	for _, threads := range []int{1, 2, 3, 7} {
+		e := open(t, m, (*modeltest.Model).Write, quant.Q4_0, engine.Options{Threads: threads})
+		s := session(t, e)
+		forward(t, s, tokens[:38]...)
+		forward(t, s, tokens[38])
+		got := forward(t, s, tokens[39])
+		if want == nil {
+			want = slices.Clone(got)
+		}
+		if !slices.Equal(got, want) {
+			d, _ := difference(want, got)
+			t.Errorf("%d threads: logits differ from one thread's by up to %g", threads, d)
+		}
+	}
+}
+
 // splitAttention is a context that a single token's attention takes in several parts.
 const splitAttention = 1200
 
