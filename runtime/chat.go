@@ -209,6 +209,9 @@ func (c *Chat) answer(ctx context.Context, said []Message, g Generate, yield fun
 	}
 	talk := c.conversation(said)
 	rendered, err := m.render(ctx, talk)
+	if err == nil {
+		err = m.checkLength(rendered.text)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -222,3 +222,23 @@ func TestSampling(t *testing.T) {
 		t.Errorf("without a seed it is %d twice", a.Seed)
 	}
 }
+
+// A text that has more bytes than the context's tokens can have is refused before it is cut into tokens.
+func TestPromptBytes(t *testing.T) {
+	m := open(t, runtime.Options{})
+	text := strings.Repeat("word ", 4<<20)
+	allocated := testing.AllocsPerRun(1, func() {
+		if _, err := m.EncodePrompt(text); !errors.Is(err, runtime.ErrContextFull) || !strings.Contains(err.Error(), "20971520 bytes") {
+			t.Errorf("a prompt: %v", err)
+		}
+	})
+	if allocated > 100_000 {
+		t.Errorf("%v allocations", allocated)
+	}
+	if _, err := m.ChatPrompt(t.Context(), []runtime.Message{{Role: "user", Content: text}}); !errors.Is(err, runtime.ErrContextFull) {
+		t.Errorf("a chat: %v", err)
+	}
+	if _, err := m.EncodePrompt(text[:60_000]); err != nil { // the caller may cut it
+		t.Errorf("a shorter one: %v", err)
+	}
+}

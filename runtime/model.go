@@ -24,6 +24,7 @@ type Model struct {
 	end      []int32              // tokens that end a text
 	template func() (*tokenizer.Template, error)
 	dialect  func() *dialect
+	longest  func() int // bytes of the longest token
 	memory   Memory
 	kvType   KVType
 	routing  string      // how the choice of experts differs from the file's; "": it does not
@@ -88,6 +89,7 @@ func New(ctx context.Context, r *format.Reader, opts Options) (m *Model, err err
 	m.template = sync.OnceValues(m.parseTemplate)
 	m.grammars = newGrammars(sync.OnceValue(m.newVocabulary))
 	m.dialect = sync.OnceValue(m.findDialect)
+	m.longest = sync.OnceValue(m.longestToken)
 	o := engine.Options{Threads: opts.Threads, KVType: opts.KVType, Context: opts.Context, Parallel: opts.Parallel, Memory: opts.Memory, Trace: opts.Trace,
 		Timeline: opts.Timeline, Other: other, ExpertsPerToken: opts.ExpertsPerToken, PreferCached: opts.PreferCached}
 	if opts.ExpertsPerToken > 0 && opts.ExpertsPerToken != r.Config.TopK() || opts.PreferCached > 0 {
@@ -228,6 +230,9 @@ func (m *Model) Encode(text string) ([]int32, error) { return m.encode(text, tru
 
 // EncodePrompt is Encode for a text that is going to be continued: an empty one is the token that begins a text, if there is one.
 func (m *Model) EncodePrompt(text string) ([]int32, error) {
+	if err := m.checkLength(text); err != nil {
+		return nil, err
+	}
 	ids, err := m.Encode(text)
 	if err == nil && len(ids) == 0 {
 		if id, ok := m.beginning(); ok {
@@ -235,6 +240,29 @@ func (m *Model) EncodePrompt(text string) ([]int32, error) {
 		}
 	}
 	return ids, err
+}
+
+// normalization is by how much a tokenizer may shorten a text before it looks for tokens: Unicode's forms NFC and NFKC make three bytes of nine.
+const normalization = 4
+
+// checkLength returns [ErrContextFull] for a text that has more bytes than all tokens of a context can have. It exists because such a text may have
+// any size, and takes much more memory and time once it is cut into tokens.
+func (m *Model) checkLength(text string) error {
+	if m.tok == nil || len(text) <= 16*normalization*m.Context() { // longer tokens are usual
+		return nil
+	}
+	if most := normalization * m.longest() * m.Context(); len(text) > most {
+		return fmt.Errorf("%w: the prompt has %d bytes, and %d tokens have %d at most", ErrContextFull, len(text), m.Context(), most)
+	}
+	return nil
+}
+
+func (m *Model) longestToken() (most int) {
+	for id := range m.tok.VocabSize() {
+		text, _ := m.tok.Token(int32(id))
+		most = max(most, len(text), len(m.tok.Text(int32(id))))
+	}
+	return most
 }
 
 // EncodePlain is Encode for a text that is nothing but text: names of special tokens in it are text, too.

@@ -33,6 +33,9 @@ func (m *Model) ChatPrompt(ctx context.Context, messages []Message, opts ...Chat
 	if err != nil {
 		return nil, err
 	}
+	if err := m.checkLength(r.text); err != nil {
+		return nil, err
+	}
 	p := m.newChatPrompt(r, &said.tools)
 	p.Tokens = m.encodeChat(r)
 	return p, nil

@@ -54,8 +54,14 @@ type Snapshot struct {
 // Save writes the sequence with its KV cache to a file, which [Model.LoadSequence] reads: a prompt is not run again then. The file is complete or
 // not there, and an older one is replaced. note, which may be nil, is JSON of the caller's.
 func (q *Sequence) Save(path string, note json.RawMessage) error {
+	return q.SaveContext(context.Background(), path, note)
+}
+
+// SaveContext is Save that gives up, with the cause, when ctx ends: then no file is left, or the older one.
+func (q *Sequence) SaveContext(ctx context.Context, path string, note json.RawMessage) error {
 	m := q.model
 	err := outfile.Write(path, outfile.Options{Replace: true}, func(w io.Writer) error {
+		w = untilDone{ctx, w}
 		head, err := m.snapshotHead(q.tokens, note)
 		if err != nil {
 			return err
@@ -75,6 +81,19 @@ func (q *Sequence) Save(path string, note json.RawMessage) error {
 		return err
 	})
 	return m.named(err)
+}
+
+// untilDone is a writer that fails when ctx ends.
+type untilDone struct {
+	ctx context.Context
+	w   io.Writer
+}
+
+func (u untilDone) Write(p []byte) (int, error) {
+	if u.ctx.Err() != nil {
+		return 0, context.Cause(u.ctx)
+	}
+	return u.w.Write(p)
 }
 
 // snapshotHead returns what a file has before the KV cache.

@@ -17,9 +17,11 @@ type cache struct {
 	logits int64 // bytes that a sequence takes besides its KV cache
 	kept   *kept // has those that were dropped; nil: nothing has
 
-	mu     sync.Mutex
-	idle   []idleSequence // used least recently first
-	closed bool
+	mu      sync.Mutex
+	idle    []idleSequence // used least recently first
+	closed  bool
+	writes  []*runtime.Sequence // that are to be kept: the first one is being written
+	written chan struct{}       // is closed when that is done
 }
 
 // idleSequence is a sequence and how many tokens its last prompt had; those after that were generated.
@@ -83,14 +85,16 @@ func (c *cache) put(q *runtime.Sequence, prompt int) {
 	}
 	var dropped []*runtime.Sequence
 	for len(c.idle) > 0 && c.bytes() > c.limit {
-		dropped = append(dropped, c.oldest())
+		if d := c.oldest(); !c.keep(d) {
+			dropped = append(dropped, d)
+		}
 	}
 	c.mu.Unlock()
 	if q != nil {
 		q.Close()
 	}
-	for _, q := range dropped {
-		c.drop(q)
+	for _, d := range dropped {
+		d.Close()
 	}
 }
 
@@ -109,32 +113,78 @@ func (c *cache) oldest() *runtime.Sequence {
 	return q
 }
 
-// drop gives a sequence's memory back. It may be kept on disk.
-func (c *cache) drop(q *runtime.Sequence) {
-	if c.kept != nil {
-		c.kept.put(q)
-	}
-	q.Close()
-}
+// mostWrites is how many sequences may wait to be written, the one that is being written included: they take memory until then.
+const mostWrites = 4
 
-// dropOldest gives the memory of the sequence back that was used least recently. It reports whether there was one.
-func (c *cache) dropOldest() bool {
-	c.mu.Lock()
-	if len(c.idle) == 0 {
-		c.mu.Unlock()
+// keep has a sequence that was dropped written to disk, in the background, and its memory given back then. It reports whether: a sequence may not be
+// worth it, and too many may wait for that already. The caller holds c.mu, and closes a sequence that is not kept.
+func (c *cache) keep(q *runtime.Sequence) bool {
+	if c.kept == nil || !c.closed && len(c.writes) >= mostWrites || !c.kept.wants(q.Tokens()) {
 		return false
 	}
-	q := c.oldest()
-	c.mu.Unlock()
-	c.drop(q)
+	if c.writes = append(c.writes, q); len(c.writes) == 1 {
+		c.written = make(chan struct{})
+		go c.write()
+	}
 	return true
 }
 
-// close gives everything back.
-func (c *cache) close() {
+// write writes sequences until there are no more.
+func (c *cache) write() {
 	c.mu.Lock()
-	c.closed = true
+	defer c.mu.Unlock()
+	for len(c.writes) > 0 {
+		q := c.writes[0]
+		c.mu.Unlock()
+		c.kept.put(q)
+		q.Close()
+		c.mu.Lock()
+		c.writes = c.writes[1:]
+		close(c.written)
+		c.written = make(chan struct{})
+	}
+}
+
+// relieve gives memory back that a request needs: that of the sequence which was used least recently. If it is to be written, or another is, relieve waits
+// for that. It reports whether there was one.
+func (c *cache) relieve() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case len(c.idle) > 0:
+		if q := c.oldest(); !c.keep(q) {
+			q.Close()
+			return true
+		}
+	case len(c.writes) == 0:
+		return false
+	}
+	c.wait()
+	return true
+}
+
+// wait waits until a sequence is written.
+func (c *cache) wait() {
+	written := c.written
 	c.mu.Unlock()
-	for c.dropOldest() {
+	<-written
+	c.mu.Lock()
+}
+
+// close gives everything back, once it is written. What is not when ctx ends is dropped.
+func (c *cache) close(ctx context.Context) {
+	if c.kept != nil {
+		defer c.kept.until(ctx)()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	for len(c.idle) > 0 {
+		if q := c.oldest(); !c.keep(q) {
+			q.Close()
+		}
+	}
+	for len(c.writes) > 0 {
+		c.wait()
 	}
 }

@@ -32,6 +32,9 @@ type kept struct {
 	limit int64 // bytes of all files in the directory
 	log   *slog.Logger
 
+	ctx    context.Context // ends when there is no time to write any more
+	cancel context.CancelCauseFunc
+
 	mu    sync.Mutex
 	files []keptFile
 }
@@ -48,6 +51,7 @@ func openKept(m *runtime.Model, dir string, limit int64, log *slog.Logger) (*kep
 		return nil, err
 	}
 	k := &kept{model: m, dir: dir, limit: limit, log: log}
+	k.ctx, k.cancel = context.WithCancelCause(context.Background())
 	paths, err := k.paths()
 	if err != nil {
 		return nil, err
@@ -107,15 +111,23 @@ func (k *kept) take(ctx context.Context, prompt []int32, have int) *runtime.Sequ
 	return q
 }
 
+// until has what is not written when ctx ends be given up. The function that it returns is called when all is written.
+func (k *kept) until(ctx context.Context) func() bool {
+	return context.AfterFunc(ctx, func() { k.cancel(context.Cause(ctx)) })
+}
+
+// wants reports whether a sequence is worth a file: it is long, and no file begins with it.
+func (k *kept) wants(tokens []int32) bool { return len(tokens) >= keptLeast && !k.has(tokens) }
+
 // put writes a sequence to a file. Those that it begins with are not needed any more; nor is it, if there is one that begins with it.
 func (k *kept) put(q *runtime.Sequence) {
 	tokens := slices.Clone(q.Tokens())
-	if len(tokens) < keptLeast || k.has(tokens) {
+	if !k.wants(tokens) {
 		return
 	}
 	id := k.model.Fingerprint()
 	path := filepath.Join(k.dir, fmt.Sprintf("%x-%016x%s", id[:4], hashTokens(tokens), keptSuffix))
-	if err := q.Save(path, nil); err != nil {
+	if err := q.SaveContext(k.ctx, path, nil); err != nil {
 		k.log.Warn("a prompt was not kept", "file", path, "error", err)
 		return
 	}

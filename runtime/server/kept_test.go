@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -83,5 +84,51 @@ func TestKeptPrompts(t *testing.T) {
 	}
 	if total > 2*one || total == 0 {
 		t.Errorf("the files have %d bytes, the bound is %d", total, 2*one)
+	}
+}
+
+// A sequence that has no room in memory is written in the background. When there is no time to write, nothing is left half-written.
+func TestKeptInBackground(t *testing.T) {
+	prompt, _ := json.Marshal(strings.Repeat("Thou art a man of Israel, and I am the LORD. ", 12))
+	body := `{"max_tokens": 1, "prompt": ` + string(prompt) + `}`
+	for _, ended := range []bool{false, true} {
+		dir := t.TempDir()
+		c := start(t, Options{Models: []string{otherPath}, CacheDir: dir})
+		get[completion](t, c, "/v1/completions", `{"max_tokens": 1, "prompt": "Hi"}`)
+		sv := c.models.served[0]
+		sv.cache.limit = 1 // no sequence has room
+		ctx, cancel := context.WithCancel(t.Context())
+		if ended {
+			cancel()
+			sv.cache.kept.cancel(ErrClosed)
+		}
+		get[completion](t, c, "/v1/completions", body)
+		sv.cache.close(ctx)
+		cancel()
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := map[bool]int{false: 1, true: 0}[ended]; len(entries) != want {
+			t.Errorf("no time to write: %v: there are %d files, want %d", ended, len(entries), want)
+		}
+		if n := sv.model.Engine().KVBytes(); n != 0 {
+			t.Errorf("sequences take %d bytes", n)
+		}
+	}
+}
+
+// A request that needs memory waits until a sequence that is to be kept is written.
+func TestRelieveKeeps(t *testing.T) {
+	dir := t.TempDir()
+	c := start(t, Options{Models: []string{otherPath}, CacheDir: dir})
+	prompt, _ := json.Marshal(strings.Repeat("Thou art a man of Israel, and I am the LORD. ", 12))
+	get[completion](t, c, "/v1/completions", `{"max_tokens": 1, "prompt": `+string(prompt)+`}`)
+	sv := c.models.served[0]
+	if !sv.cache.relieve() || sv.model.Engine().KVBytes() != 0 || sv.cache.relieve() {
+		t.Error("the memory is not given back")
+	}
+	if paths, err := sv.cache.kept.paths(); len(paths) != 1 || err != nil {
+		t.Errorf("%q are kept, %v", paths, err)
 	}
 }

@@ -263,7 +263,7 @@ func (m *models) share(sv *served) int64 {
 func (m *models) open(sv *served, grant int64) (*runtime.Model, *cache, error) {
 	begin := time.Now()
 	c := &cache{}
-	o := runtime.Options{Context: m.opts.Context, Parallel: m.opts.Parallel, Threads: m.opts.Threads, KVType: m.opts.KVType, Relieve: c.dropOldest}
+	o := runtime.Options{Context: m.opts.Context, Parallel: m.opts.Parallel, Threads: m.opts.Threads, KVType: m.opts.KVType, Relieve: c.relieve}
 	if sv.Config.MoE != nil {
 		o.ExpertsPerToken, o.PreferCached = m.opts.ExpertsPerToken, m.opts.PreferCached
 	}
@@ -306,7 +306,7 @@ func (m *models) unload(sv *served, why string) {
 	sv.model, sv.cache, sv.leaving = nil, nil, true
 	m.change()
 	m.mu.Unlock()
-	cache.close()
+	cache.close(context.Background())
 	err := model.Close()
 	m.mu.Lock()
 	sv.leaving, sv.grant = false, 0
@@ -369,8 +369,8 @@ func (m *models) startTimer(sv *served, after time.Duration) {
 	sv.timer, sv.Expires = timer, time.Now().Add(after)
 }
 
-// close unloads all models. What runs ends with an error.
-func (m *models) close() (err error) {
+// close unloads all models. What runs ends with an error. Prompts are written to disk until ctx ends.
+func (m *models) close(ctx context.Context) (err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.closed = true
@@ -378,12 +378,17 @@ func (m *models) close() (err error) {
 	for m.loading != nil || slices.ContainsFunc(m.all(), func(sv *served) bool { return sv.leaving }) {
 		m.wait(context.Background())
 	}
+	var loaded []*served
 	for _, sv := range m.all() {
-		sv.stopTimer()
-		if sv.model != nil {
-			sv.cache.close()
-			err = errors.Join(err, sv.model.Close())
+		if sv.stopTimer(); sv.model != nil {
+			loaded = append(loaded, sv)
 		}
 	}
+	m.mu.Unlock() // nothing is loaded or unloaded any more
+	for _, sv := range loaded {
+		sv.cache.close(ctx)
+		err = errors.Join(err, sv.model.Close())
+	}
+	m.mu.Lock()
 	return err
 }

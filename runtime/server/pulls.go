@@ -13,6 +13,7 @@ import (
 type pulls struct {
 	mu      sync.Mutex
 	running map[string]*download
+	closed  bool // no pull begins any more
 }
 
 // download is a pull, and who waits for it. Guarded by pulls.
@@ -55,7 +56,7 @@ func (p *pulls) follow(ctx context.Context, name string, pull pullFunc, progress
 	}
 }
 
-// join returns the pull of a name, which it begins if there is none.
+// join returns the pull of a name, which it begins if there is none. After close it is one that has failed.
 func (p *pulls) join(key, name string, pull pullFunc) *download {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -66,6 +67,10 @@ func (p *pulls) join(key, name string, pull pullFunc) *download {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	d := &download{cancel: cancel, followers: 1, changed: make(chan struct{}), ended: make(chan struct{})}
+	if p.closed {
+		d.finished, d.err = true, ErrClosed
+		return d
+	}
 	if p.running == nil {
 		p.running = map[string]*download{}
 	}
@@ -116,6 +121,7 @@ func (p *pulls) leave(d *download) {
 // close ends all pulls and waits for that.
 func (p *pulls) close() {
 	p.mu.Lock()
+	p.closed = true
 	all := slices.Collect(maps.Values(p.running))
 	for _, d := range all {
 		d.abandoned = true

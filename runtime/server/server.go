@@ -150,11 +150,13 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 	}{"ok"})
 }
 
-// Close ends what runs, also while Serve waits for it, and unloads all models. Requests that come after it get [ErrClosed]. A second Close does nothing.
+// Close ends what runs, also while Serve waits for it, and unloads all models. Prompts are written to Options.CacheDir for some seconds at most. Requests that come after it get [ErrClosed]. A second Close does nothing.
 func (s *Server) Close() error {
 	s.pulls.close()
 	s.queue.close()
-	return s.models.close()
+	ctx, cancel := context.WithTimeoutCause(context.Background(), drainTimeout, ErrClosed)
+	defer cancel()
+	return s.models.close(ctx)
 }
 
 // Limits of a connection. A body and an answer have limits of their own: see readBody and events.
