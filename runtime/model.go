@@ -45,9 +45,10 @@ func (m *Model) Fingerprint() [16]byte {
 
 // resources are what a model holds that must be given back.
 type resources struct {
-	file   *format.Reader
-	engine *engine.Engine
-	closed atomic.Bool
+	file    *format.Reader
+	engine  *engine.Engine
+	unwatch func() // nil: its memory does not change
+	closed  atomic.Bool
 }
 
 // Open opens a model file and prepares it for running.
@@ -115,6 +116,14 @@ func New(ctx context.Context, r *format.Reader, opts Options) (m *Model, err err
 	if err = cmp.Or(bad, err); err != nil {
 		return nil, err
 	}
+	if m.memory.Budget > 0 && r.Config.MoE != nil {
+		ticker := time.NewTicker(breathInterval)
+		unwatch := watchMemory(m.engine, engine.MemoryPressure, ticker.C)
+		m.unwatch = func() {
+			ticker.Stop()
+			unwatch()
+		}
+	}
 	m.tok, m.end = tok, endTokens(r, tok)
 	m.loadTime = time.Since(begin)
 	m.cleanup = goruntime.AddCleanup(m, func(r *resources) { r.close() }, m.resources)
@@ -158,6 +167,9 @@ func (m *Model) Close() error {
 func (r *resources) close() error {
 	if r.closed.Swap(true) {
 		return r.engine.Close() // which waits for the first one
+	}
+	if r.unwatch != nil {
+		r.unwatch()
 	}
 	return cmp.Or(r.engine.Close(), r.file.Close())
 }

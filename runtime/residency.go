@@ -9,6 +9,8 @@ type Residency struct {
 	All int64 `json:"-"`
 	// MemoryBudget is Options.Memory, or what Open chose, in bytes; 0: there is no bound.
 	MemoryBudget int64 `json:"memory_budget_bytes"`
+	// MemoryNow is what of that the model takes now: less while other programs need memory.
+	MemoryNow int64 `json:"memory_now_bytes"`
 	// DirectReads says that weights are read past the operating system's page cache.
 	DirectReads bool `json:"direct_reads"`
 	// LargePages is the share of the mapped file, as far as it was used, that lies in memory in pages of 2 MiB, 0 to 1: a processor reads these up
@@ -40,6 +42,7 @@ func (m *Model) Residency(since Stats) Residency {
 		Streamed:     b != nil && b.FFN > 0,
 		All:          m.memory.Needed,
 		MemoryBudget: m.memory.Budget,
+		MemoryNow:    m.engine.Memory(),
 		DirectReads:  m.engine.DirectReads(),
 		HitRate:      1 - float64(s.ExpertMisses-since.ExpertMisses)/float64(max(1, s.ExpertUses-since.ExpertUses)),
 		BytesRead:    float64(s.ExpertBytesRead-since.ExpertBytesRead) / tokens,

@@ -25,7 +25,7 @@ func (f *activityFlags) add(flags *pflag.FlagSet) {
 	flags.StringVarP(&f.prompt, "prompt", "p", "", "`text` for --run; -: standard input")
 	flags.Var(intFlag{&f.window, eval.MinWindow, math.MaxInt32}, "ctx", "`N` tokens in a window of --run")
 	addKVTypeFlag(flags, &f.engine.KVType)
-	addMemoryFlag(flags, &f.engine.Memory)
+	addMemoryFlag(flags, &f.engine.Memory, &f.engine.auto)
 	addThreadsFlag(flags, &f.engine.Threads, physicalCores)
 	flags.BoolVar(&f.compare, "compare", false, "compare two reports of --run --json")
 }

@@ -44,18 +44,24 @@ func TestMemoryNote(t *testing.T) {
 	const mebibyte = 1 << 20
 	for _, tt := range []struct {
 		memory runtime.Memory
+		auto   bool
 		want   string
 	}{
-		{runtime.Memory{Needed: 40 * mebibyte}, ""},
-		{runtime.Memory{Needed: 40 * mebibyte, Allowed: 30 * mebibyte, Source: "a test", Budget: 28 * mebibyte, Chosen: true},
+		{runtime.Memory{Needed: 40 * mebibyte}, false, ""},
+		{runtime.Memory{Needed: 40 * mebibyte, Allowed: 30 * mebibyte, Source: "a test", Budget: 28 * mebibyte, Chosen: true}, false,
 			"note: tiny.stm needs 40 MiB, and a test allows 30 MiB: running as with --memory 28MiB"},
-		{runtime.Memory{Needed: 40 * mebibyte, Budget: 41 * mebibyte, Chosen: true, Unmapped: true},
+		{runtime.Memory{Needed: 40 * mebibyte, Budget: 41 * mebibyte, Chosen: true, Unmapped: true}, false,
 			"note: the file system does not map tiny.stm into memory: reading it, as with --memory 41MiB"},
-		{runtime.Memory{Needed: 40 * mebibyte, Allowed: 30 * mebibyte, Source: "a test", Budget: 1 << 30},
+		{runtime.Memory{Needed: 40 * mebibyte, Allowed: 30 * mebibyte, Source: "a test", Budget: 1 << 30}, false,
 			"note: --memory 1.0 GiB is more than a test allows, 30 MiB: the system may end the program"},
-		{runtime.Memory{Needed: 40 * mebibyte, Allowed: 50 * mebibyte, Source: "a test", Budget: 1 << 30}, ""},
+		{runtime.Memory{Needed: 40 * mebibyte, Allowed: 50 * mebibyte, Source: "a test", Budget: 1 << 30}, false, ""},
+		{runtime.Memory{Needed: 40 * mebibyte, Allowed: 30 * mebibyte, Source: "a test", Budget: 28 * mebibyte, Chosen: true}, true,
+			"note: tiny.stm needs 40 MiB, and a test allows 30 MiB: running as with --memory 28MiB, less while other programs need memory"},
+		{runtime.Memory{Needed: 40 * mebibyte, Allowed: 50 * mebibyte, Source: "a test"}, true,
+			"note: tiny.stm needs 40 MiB, and a test allows 50 MiB: no bound, the file is mapped into memory"},
+		{runtime.Memory{Needed: 40 * mebibyte}, true, "note: tiny.stm needs 40 MiB, and how much there is is not known: no bound, the file is mapped into memory"},
 	} {
-		if got := memoryNote("dir/tiny.stm", tt.memory); got != tt.want {
+		if got := memoryNote("dir/tiny.stm", tt.memory, tt.auto); got != tt.want {
 			t.Errorf("%+v: %q, want %q", tt.memory, got, tt.want)
 		}
 	}

@@ -21,6 +21,7 @@ import (
 // engineFlags say how a model is run.
 type engineFlags struct {
 	runtime.Options
+	auto   bool                         // the choice of the memory is told
 	trace  string                       // file
 	times  string                       // file of the timeline
 	passes int                          // of the timeline
@@ -32,7 +33,7 @@ type engineFlags struct {
 
 func (f *engineFlags) add(flags *pflag.FlagSet) {
 	addKVTypeFlag(flags, &f.KVType)
-	addMemoryFlag(flags, &f.Memory)
+	addMemoryFlag(flags, &f.Memory, &f.auto)
 	addThreadsFlag(flags, &f.Threads, physicalCores)
 	addRoutingFlags(flags, &f.ExpertsPerToken, &f.PreferCached)
 	flags.BoolVar(&f.record, "record-experts", false, "count in the model's file which experts are used: what --memory keeps first")
@@ -62,8 +63,28 @@ func addRoutingFlags(flags *pflag.FlagSet, experts *int, prefer *float64) {
 	flags.Var(floatFlag{prefer, 0, 1}, "prefer-cached", "with --memory, let experts in memory stand in for others that carry up to `S` of a token's weight, 0 to 1")
 }
 
-func addMemoryFlag(flags *pflag.FlagSet, bytes *int64) {
-	flags.Var(sizeFlag{bytes}, "memory", "`SIZE` of memory for everything; experts that do not fit are read when needed")
+func addMemoryFlag(flags *pflag.FlagSet, bytes *int64, auto *bool) {
+	flags.Var(memoryFlag{bytes, auto}, "memory", "`SIZE` of memory for everything; experts that do not fit are read when needed. auto: what the system allows, and say how much")
+}
+
+// memoryFlag is a flag that takes a number of bytes, or auto, which is as if it were not given but for a note.
+type memoryFlag struct {
+	value *int64
+	auto  *bool
+}
+
+func (f memoryFlag) String() string { return sizeFlag{f.value}.String() }
+func (f memoryFlag) Type() string   { return "SIZE" }
+
+func (f memoryFlag) Set(s string) error {
+	if *f.auto = s == "auto"; *f.auto {
+		*f.value = 0
+		return nil
+	}
+	if err := (sizeFlag{f.value}).Set(s); err != nil {
+		return errors.New("it must be a size such as 1GiB, 800MiB or 1.5GB, or auto")
+	}
+	return nil
 }
 
 // model is a model that runs, and what a command writes down about it.
@@ -109,7 +130,7 @@ func (a *app) openModel(ctx context.Context, path string, opts engineFlags) (_ *
 	if m.Model, err = runtime.New(ctx, r, opts.Options); err != nil {
 		return nil, err
 	}
-	if note := memoryNote(path, m.Memory()); note != "" {
+	if note := memoryNote(path, m.Memory(), opts.auto); note != "" {
 		a.note("%s", note)
 	}
 	if opts.PreferCached > 0 && m.Memory().Budget == 0 {
@@ -185,13 +206,21 @@ func (m *model) closeTimeline() error {
 }
 
 // memoryNote says if a budget was chosen, or is more than the system allows.
-func memoryNote(path string, m runtime.Memory) string {
+func memoryNote(path string, m runtime.Memory, auto bool) string {
 	switch {
 	case m.Unmapped:
 		return fmt.Sprintf("note: the file system does not map %s into memory: reading it, as with --memory %dMiB", filepath.Base(path), m.Budget>>20)
 	case m.Chosen:
-		return fmt.Sprintf("note: %s needs %s, and %s allows %s: running as with --memory %dMiB", filepath.Base(path), size(m.Needed), m.Source,
+		note := fmt.Sprintf("note: %s needs %s, and %s allows %s: running as with --memory %dMiB", filepath.Base(path), size(m.Needed), m.Source,
 			size(m.Allowed), m.Budget>>20)
+		if auto {
+			note += ", less while other programs need memory"
+		}
+		return note
+	case auto && m.Allowed == 0:
+		return fmt.Sprintf("note: %s needs %s, and how much there is is not known: no bound, the file is mapped into memory", filepath.Base(path), size(m.Needed))
+	case auto:
+		return fmt.Sprintf("note: %s needs %s, and %s allows %s: no bound, the file is mapped into memory", filepath.Base(path), size(m.Needed), m.Source, size(m.Allowed))
 	case m.Exceeds():
 		return fmt.Sprintf("note: --memory %s is more than %s allows, %s: the system may end the program", size(m.Budget), m.Source, size(m.Allowed))
 	}

@@ -29,7 +29,11 @@ func printResidency(w io.Writer, r *runtime.Residency) {
 	if !r.DirectReads {
 		how = "reads through the page cache, which its file system cannot do without"
 	}
-	fmt.Fprintf(w, "budget     %s, %s\n", size(r.MemoryBudget), how)
+	now := ""
+	if r.MemoryNow < r.MemoryBudget {
+		now = fmt.Sprintf(", %s of it while other programs need memory", size(r.MemoryNow))
+	}
+	fmt.Fprintf(w, "budget     %s%s, %s\n", size(r.MemoryBudget), now, how)
 }
 
 // printExperts prints how experts came into memory.

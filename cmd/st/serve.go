@@ -23,6 +23,7 @@ type serveFlags struct {
 	server.Options
 	addr, keyFile string
 	insecure      bool
+	auto          bool // the choice of the memory is told
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -40,7 +41,7 @@ func (a *app) serveCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.addr, "addr", "", "listen on `HOST:PORT` (default: OLLAMA_HOST, or else "+defaultAddress+")")
-	addMemoryFlag(flags, &f.Memory)
+	addMemoryFlag(flags, &f.Memory, &f.auto)
 	flags.Var(intFlag{&f.Parallel, 1, 256}, "parallel", "run `N` requests at the same time")
 	flags.Var(intFlag{&f.Queue, 0, math.MaxInt32}, "queue", "let `N` more wait")
 	flags.DurationVar(&f.KeepAlive, "keep-alive", f.KeepAlive, "unload a model that was idle for a `TIME`; -1s: never")
@@ -78,7 +79,7 @@ func (a *app) serve(ctx context.Context, names []string, f *serveFlags) (err err
 	if a.quiet {
 		log = slog.New(slog.DiscardHandler)
 	}
-	f.Logger, f.Loaded, f.Pull = log, a.modelLoaded, a.pullFor
+	f.Logger, f.Loaded, f.Pull = log, func(m *runtime.Model) { a.modelLoaded(m, f.auto) }, a.pullFor
 	if f.Memory > 0 {
 		// Reads return on threads of their own, besides those that compute.
 		goruntime.GOMAXPROCS(goruntime.GOMAXPROCS(0) + runtime.ReadThreads)
@@ -142,8 +143,8 @@ func (f *serveFlags) complete() (err error) {
 }
 
 // modelLoaded says if a model's memory was chosen, and lets its threads run.
-func (a *app) modelLoaded(m *runtime.Model) {
-	if note := memoryNote(m.Path(), m.Memory()); note != "" && m.Memory().Chosen {
+func (a *app) modelLoaded(m *runtime.Model, auto bool) {
+	if note := memoryNote(m.Path(), m.Memory(), auto); note != "" && (m.Memory().Chosen || auto) {
 		a.note("%s", note)
 	}
 	letRead(m)

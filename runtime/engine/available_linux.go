@@ -6,9 +6,9 @@ import (
 	"math"
 	"os"
 	"path"
-
 	"strconv"
 	"strings"
+	"time"
 )
 
 // AddressSpace is what [AllowedMemory] names where the limit of the process's address space allows least.
@@ -18,6 +18,44 @@ const AddressSpace = "ulimit -v"
 // groups (versions 1 and 2) and that of its address space, and where the number comes from; 0 if it is not known.
 func AllowedMemory() (bytes int64, from string) {
 	return kernelFiles{"/proc", "/sys/fs/cgroup"}.allowed()
+}
+
+// MemoryPressure returns how scarce memory is.
+func MemoryPressure() Pressure { return kernelFiles{"/proc", "/sys/fs/cgroup"}.pressure() }
+
+func (k kernelFiles) pressure() (p Pressure) {
+	meminfo := path.Join(k.proc, "meminfo")
+	if free, ok := field(meminfo, "MemAvailable:"); ok {
+		total, _ := field(meminfo, "MemTotal:")
+		p.Free, p.Limit = free<<10, total<<10
+	}
+	p.Stalled = stalled(path.Join(k.proc, "pressure/memory"))
+	for _, g := range k.controlGroups() {
+		p.Stalled = max(p.Stalled, stalled(path.Join(g.dir, "memory.pressure")))
+		free, limit, ok := g.available()
+		if !ok {
+			continue
+		}
+		if p.Group == 0 || limit < p.Group {
+			p.Group = limit
+		}
+		if p.Limit == 0 || free < p.Free {
+			p.Free, p.Limit = free, limit
+		}
+	}
+	return p
+}
+
+// stalled reads for how long some task has waited: "some avg10=0.00 avg60=0.00 avg300=0.00 total=123", in microseconds. Version 1 has none.
+func stalled(name string) time.Duration {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return 0
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	_, total, _ := strings.Cut(line, "total=")
+	n, _ := strconv.ParseInt(strings.TrimSpace(total), 10, 64)
+	return time.Duration(n) * time.Microsecond
 }
 
 // kernelFiles are the directories in which the kernel tells about memory.
@@ -60,7 +98,7 @@ func (k kernelFiles) addressSpace() (left int64, limited bool) {
 }
 
 // controlGroup is a directory of a memory controller, and the names of its files.
-type controlGroup struct{ dir, limit, usage, active, inactive string }
+type controlGroup struct{ dir, limit, high, usage, active, inactive string }
 
 // controlGroups returns the process's control groups and those that they are in.
 func (k kernelFiles) controlGroups() (all []controlGroup) {
@@ -73,7 +111,7 @@ func (k kernelFiles) controlGroups() (all []controlGroup) {
 		if len(parts) != 3 {
 			continue
 		}
-		g := controlGroup{limit: "memory.max", usage: "memory.current", active: "active_file", inactive: "inactive_file"}
+		g := controlGroup{limit: "memory.max", high: "memory.high", usage: "memory.current", active: "active_file", inactive: "inactive_file"}
 		root := k.groups
 		switch {
 		case parts[1] == "":
@@ -99,6 +137,9 @@ func (k kernelFiles) controlGroups() (all []controlGroup) {
 // available returns what is left below the group's limit, and the limit; cached files, which can be given up, count as left.
 func (g controlGroup) available() (free, limit int64, ok bool) {
 	limit, ok = number(path.Join(g.dir, g.limit))
+	if high, throttles := number(path.Join(g.dir, g.high)); g.high != "" && throttles && (!ok || high < limit) {
+		limit, ok = high, true // beyond it the kernel takes memory back, and slows down those who want more
+	}
 	if !ok || limit > 1<<60 {
 		return 0, 0, false // none
 	}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 // The least that the system and the control groups allow counts, and no group allows more than its limit.
@@ -58,6 +59,50 @@ func TestAllowedMemory(t *testing.T) {
 			k := kernelFiles{filepath.Join(dir, "proc"), filepath.Join(dir, "groups")}
 			if got, from := k.allowed(); got != tt.want || from != tt.from {
 				t.Errorf("%d bytes by %q, want %d by %q", got, from, tt.want, tt.from)
+			}
+		})
+	}
+}
+
+// How much is free is what the system or a group leaves, whichever is less, and tasks wait as long as the worst says.
+func TestMemoryPressure(t *testing.T) {
+	const system = "MemTotal: 9000 kB\nMemAvailable:    4000 kB\n"
+	for _, tt := range []struct {
+		name  string
+		files map[string]string
+		want  Pressure
+	}{
+		{"nothing is known", nil, Pressure{}},
+		{"the system", map[string]string{"proc/meminfo": system, "proc/pressure/memory": "some avg10=0.00 avg60=0.03 avg300=0.00 total=45707283\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=6776734\n"},
+			Pressure{Free: 4000 << 10, Limit: 9000 << 10, Stalled: 45707283 * time.Microsecond}},
+		{"a group, version 2", map[string]string{"proc/meminfo": system, "proc/self/cgroup": "0::/a\n", "proc/pressure/memory": "some avg10=0 total=5\n",
+			"groups/a/memory.max": "1000000\n", "groups/a/memory.high": "max\n", "groups/a/memory.current": "900000\n",
+			"groups/a/memory.stat": "anon 600000\ninactive_file 200000\n", "groups/a/memory.pressure": "some avg10=0 total=77\nfull total=99\n"},
+			Pressure{Free: 300000, Limit: 1000000, Group: 1000000, Stalled: 77 * time.Microsecond}},
+		{"memory.high", map[string]string{"proc/meminfo": system, "proc/self/cgroup": "0::/a\n",
+			"groups/a/memory.max": "max\n", "groups/a/memory.high": "800000\n", "groups/a/memory.current": "900000\n"},
+			Pressure{Free: -100000, Limit: 800000, Group: 800000}},
+		{"version 1, the group around it", map[string]string{"proc/meminfo": system, "proc/self/cgroup": "4:memory:/a/b\n",
+			"groups/memory/a/b/memory.limit_in_bytes": "3000000\n", "groups/memory/a/b/memory.usage_in_bytes": "0\n",
+			"groups/memory/a/memory.limit_in_bytes": "2000000\n", "groups/memory/a/memory.usage_in_bytes": "1500000\n"},
+			Pressure{Free: 500000, Limit: 2000000, Group: 2000000}},
+		{"a group with room in a system that has none", map[string]string{"proc/meminfo": "MemTotal: 9000 kB\nMemAvailable: 1 kB\n", "proc/self/cgroup": "4:memory:/a\n",
+			"groups/memory/a/memory.limit_in_bytes": "3000000\n", "groups/memory/a/memory.usage_in_bytes": "0\n"},
+			Pressure{Free: 1 << 10, Limit: 9000 << 10, Group: 3000000}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			for name, text := range tt.files {
+				path := filepath.Join(dir, name)
+				if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := (kernelFiles{filepath.Join(dir, "proc"), filepath.Join(dir, "groups")}).pressure(); got != tt.want {
+				t.Errorf("%+v, want %+v", got, tt.want)
 			}
 		})
 	}

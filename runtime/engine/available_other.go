@@ -7,3 +7,6 @@ const AddressSpace = ""
 
 // AllowedMemory is not known here.
 func AllowedMemory() (bytes int64, from string) { return 0, "" }
+
+// MemoryPressure is not known here.
+func MemoryPressure() Pressure { return Pressure{} }

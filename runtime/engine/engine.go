@@ -79,7 +79,8 @@ type Engine struct {
 	pieces   *ffnPieces // of the feed-forward networks of a dense model that do not all stay in memory; nil: they do
 	stream   *ffnStream // what brings them
 	budget   *Budget    // nil: none
-	direct   bool       // reads go past the page cache
+	limit    limit
+	direct   bool // reads go past the page cache
 	pool     *pool
 
 	mu       sync.Mutex                         // held by a pass
@@ -361,7 +362,7 @@ func (e *Engine) reserve(ctx context.Context, s *Session, n int) error {
 	defer e.kvMu.Unlock()
 	if b := e.budget; b != nil {
 		kv := e.memory.taken[forKV].Load() + growth
-		left := b.Total - b.fixed() - kv
+		left := e.forExperts(kv)
 		if least := b.SmallestExperts + b.SmallestFFN; left < least {
 			what := "experts"
 			if b.SmallestFFN > 0 {
@@ -383,6 +384,10 @@ func (e *Engine) shrinkKV(s *Session, n int) {
 	defer e.kvMu.Unlock()
 	s.kv.shrink(n)
 	if b := e.budget; b != nil && !e.closing.Load() {
+		if e.limit.total.Load() > 0 { // it may have to shrink, which waits for the end of a layer
+			e.limit.changed.Store(true)
+			return
+		}
 		_ = e.resizeStore(context.Background(), b.Total-b.fixed()-e.memory.taken[forKV].Load()) // it grows, for which it waits for nothing, also while a pass runs
 	}
 }
@@ -446,7 +451,11 @@ type MemoryUse struct {
 // MemoryUse returns what the engine takes now.
 func (e *Engine) MemoryUse() MemoryUse {
 	t := &e.memory.taken
-	return MemoryUse{t[forDense].Load(), t[forExperts].Load(), t[forKV].Load(), t[forWorking].Load()}
+	experts := t[forExperts].Load()
+	if e.streamed != nil {
+		experts = e.streamed.memory()
+	}
+	return MemoryUse{t[forDense].Load(), experts, t[forKV].Load(), t[forWorking].Load()}
 }
 
 // KVBytes returns the memory that the KV caches of all sessions take.

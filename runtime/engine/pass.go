@@ -195,6 +195,9 @@ func (p *pass) run(leader *request) error {
 		if p.err == nil {
 			p.err = p.ctx.Err()
 		}
+		if p.err == nil {
+			p.err = p.breathe(p.ctx)
+		}
 		if p.err == nil && p.closing.Load() {
 			p.err = ErrClosed
 		}

@@ -1,0 +1,103 @@
+package runtime
+
+import (
+	"context"
+	"time"
+
+	"st/runtime/engine"
+)
+
+// A model that keeps experts within a bound gives memory back while other programs need it, and takes it again: about once a second the
+// kernel is asked how scarce memory is. Pages of a mapped file are the kernel's to give up, so there is nothing to do without a bound.
+
+// breathing decides how much memory a model takes.
+type breathing struct {
+	least, most int64 // that it can take
+	now         int64
+	stalled     time.Duration // that was seen last
+	calm        int           // looks in a row at which nothing was scarce
+}
+
+const (
+	breathInterval = time.Second
+	// stallShare is the share of the time that tasks wait for memory from which on it is scarce. The kernel's "some" counts a task that waits
+	// for a page to be read again, which is there in any system that uses all of its memory.
+	stallShare = 10
+	// calmLooks is how long nothing has to be scarce before memory is taken again.
+	calmLooks = 10
+	// breathSteps is in how many steps all that can be given back is.
+	breathSteps = 8
+	// scarceShare is the share of all memory, one of so many parts, that is left to others at least.
+	scarceShare = 128
+)
+
+// next returns what the model is to take from now on.
+func (b *breathing) next(p engine.Pressure, elapsed time.Duration) int64 {
+	step := max(1, (b.most-b.least)/breathSteps)
+	waited := p.Stalled - b.stalled
+	b.stalled = p.Stalled
+	least := p.Limit / scarceShare // that is free
+	want, scarce := b.now, false
+	if p.Group > 0 && p.Group < want { // its limit was lowered
+		want, scarce = p.Group, true
+	}
+	if p.Limit > 0 && p.Free < least {
+		want, scarce = min(want, b.now-(2*least-p.Free)), true
+	}
+	if waited > elapsed/stallShare {
+		want, scarce = min(want, b.now-step), true
+	}
+	b.calm++
+	if scarce {
+		b.calm = 0
+	}
+	if most := b.room(p); b.calm >= calmLooks && b.now < most {
+		if spare := p.Free - 4*least; p.Limit == 0 || spare > 0 {
+			want = min(most, b.now+step)
+			if p.Limit > 0 {
+				want = min(want, b.now+spare)
+			}
+		}
+	}
+	b.now = min(max(want, b.least), b.most)
+	return b.now
+}
+
+// room returns the most that the model may take now.
+func (b *breathing) room(p engine.Pressure) int64 {
+	if p.Group > 0 {
+		return min(b.most, p.Group)
+	}
+	return b.most
+}
+
+// watchMemory has an engine breathe until the function that it returns is called, which waits for the end of that. look asks the kernel, and ticks says
+// when.
+func watchMemory(e *engine.Engine, look func() engine.Pressure, ticks <-chan time.Time) (stop func()) {
+	budget := e.Budget()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		b := breathing{least: budget.Smallest(), most: budget.Total, now: budget.Total, stalled: look().Stalled}
+		last := time.Now()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case now := <-ticks:
+				was := b.now
+				if n := b.next(look(), now.Sub(last)); n != was {
+					if got, err := e.SetMemory(ctx, n); err == nil {
+						b.now = got
+					}
+				}
+				last = now
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}

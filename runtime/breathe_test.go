@@ -1,0 +1,140 @@
+package runtime
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"st/convert"
+	"st/quant"
+	"st/runtime/engine"
+)
+
+const mib = 1 << 20
+
+// looks is what the kernel says n times.
+func looks(n int, p engine.Pressure) []engine.Pressure {
+	all := make([]engine.Pressure, n)
+	for i := range all {
+		all[i] = p
+	}
+	return all
+}
+
+func TestBreathing(t *testing.T) {
+	plenty := engine.Pressure{Free: 900 * mib, Limit: 1024 * mib}
+	short := engine.Pressure{Free: 4 * mib, Limit: 1024 * mib} // 8 MiB are to be left
+	group := engine.Pressure{Free: 100 * mib, Limit: 700 * mib, Group: 700 * mib}
+	for _, tt := range []struct {
+		name    string
+		now     int64
+		looks   []engine.Pressure
+		stalled time.Duration // more of it at every look
+		want    int64
+	}{
+		{"nothing is scarce", 1000 * mib, looks(20, plenty), 0, 1000 * mib},
+		{"nothing is known", 1000 * mib, looks(20, engine.Pressure{}), 0, 1000 * mib},
+		{"little is free: twice what is to be left", 1000 * mib, looks(1, short), 0, 988 * mib},
+		{"it stays so", 1000 * mib, looks(3, short), 0, 964 * mib},
+		{"tasks wait, but little", 1000 * mib, looks(3, plenty), 90 * time.Millisecond, 1000 * mib},
+		{"tasks wait: an eighth of what can be given back", 1000 * mib, looks(1, plenty), 110 * time.Millisecond, 900 * mib},
+		{"for long: all that can be given back", 1000 * mib, looks(30, plenty), time.Second, 200 * mib},
+		{"the group's limit is lowered", 1000 * mib, looks(1, group), 0, 700 * mib},
+		{"below what the model needs", 1000 * mib, looks(1, engine.Pressure{Limit: 100 * mib, Group: 100 * mib}), 0, 200 * mib},
+		{"calm, but not for long", 500 * mib, looks(9, plenty), 0, 500 * mib},
+		{"calm: a step", 500 * mib, looks(10, plenty), 0, 600 * mib},
+		{"calm for longer", 500 * mib, looks(13, plenty), 0, 900 * mib},
+		{"calm for long: as much as before", 500 * mib, looks(30, plenty), 0, 1000 * mib},
+		{"up to the group's limit", 500 * mib, looks(30, group), 0, 700 * mib},
+		{"no more than is free, but for what is to be left", 500 * mib, looks(10, engine.Pressure{Free: 50 * mib, Limit: 1024 * mib}), 0, 518 * mib},
+		{"the calm begins anew", 1000 * mib, append(looks(1, short), looks(9, plenty)...), 0, 988 * mib},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := breathing{least: 200 * mib, most: 1000 * mib, now: tt.now}
+			for i, p := range tt.looks {
+				p.Stalled = time.Duration(i+1) * tt.stalled
+				b.next(p, time.Second)
+			}
+			if b.now != tt.want {
+				t.Errorf("%d MiB, want %d", b.now/mib, tt.want/mib)
+			}
+		})
+	}
+}
+
+// A model gives memory back and takes it again while it writes, and writes the same.
+func TestWatchMemory(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tiny.stm")
+	if _, err := convert.Run(t.Context(), "../testdata/tiny-smallthinker", path, convert.Options{Recipe: convert.Recipe{Type: quant.F32}}); err != nil {
+		t.Fatal(err)
+	}
+	write := func(m *Model, each func(i int)) string {
+		var text strings.Builder
+		i := 0
+		for piece, err := range m.Generate(t.Context(), "Once upon a time", Generate{MaxTokens: 60, Seed: new(uint64(7))}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			text.WriteString(piece.Text)
+			each(i)
+			i++
+		}
+		return text.String()
+	}
+	mapped, err := Open(t.Context(), path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mapped.Close()
+	want := write(mapped, func(int) {})
+	m, err := Open(t.Context(), path, Options{Memory: mapped.Memory().Needed + 64*mib})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	total := m.Residency(Stats{}).MemoryBudget
+	scarce, ticks := true, make(chan time.Time)
+	start := time.Now()
+	stop := watchMemory(m.engine, func() engine.Pressure {
+		if scarce {
+			return engine.Pressure{Limit: 1 << 30, Group: 1}
+		}
+		return engine.Pressure{Free: 1 << 29, Limit: 1 << 30}
+	}, ticks)
+	defer stop()
+	tick := func() { // what the one before led to is done
+		start = start.Add(time.Second)
+		ticks <- start
+	}
+	kept := func() (n int) {
+		for _, in := range m.engine.Residents(nil) {
+			if in {
+				n++
+			}
+		}
+		return n
+	}
+	before := m.engine.MemoryUse().Experts
+	var fewest, most int
+	var least int64
+	got := write(m, func(i int) {
+		switch {
+		case i == 10:
+			tick()
+			tick()
+			fewest, least = kept(), m.Residency(Stats{}).MemoryNow
+			scarce = false
+		case i > 20 && i < 50:
+			tick()
+		case i == 59:
+			most = kept()
+		}
+	})
+	if got != want {
+		t.Errorf("it writes %q, mapped %q", got, want)
+	}
+	if b := m.engine.Budget(); least != b.Smallest() || fewest > 16 || most <= fewest || m.engine.MemoryUse().Experts != before {
+		t.Errorf("%d bytes with %d experts, of %d; then %d experts, %d bytes of %d", least, fewest, total, most, m.engine.MemoryUse().Experts, before)
+	}
+}
