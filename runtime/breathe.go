@@ -7,26 +7,30 @@ import (
 	"st/runtime/engine"
 )
 
-// A model that keeps experts within a bound gives memory back while other programs need it, and takes it again: about once a second the
+// A model that keeps experts within a bound gives memory back while other programs need it, and takes it again: four times a second the
 // kernel is asked how scarce memory is. Pages of a mapped file are the kernel's to give up, so there is nothing to do without a bound.
 
 // breathing decides how much memory a model takes.
 type breathing struct {
 	least, most int64 // that it can take
 	now         int64
-	stalled     time.Duration // that was seen last
-	calm        int           // looks in a row at which nothing was scarce
+	last        engine.Pressure
+	calm        int // looks in a row at which nothing was scarce
 }
 
 const (
-	breathInterval = time.Second
+	breathInterval = time.Second / 4
 	// stallShare is the share of the time that tasks wait for memory from which on it is scarce. The kernel's "some" counts a task that waits
 	// for a page to be read again, which is there in any system that uses all of its memory.
 	stallShare = 10
 	// calmLooks is how long nothing has to be scarce before memory is taken again.
-	calmLooks = 10
+	calmLooks = 40
+	// growLooks are between two steps of taking memory again.
+	growLooks = 4
 	// breathSteps is in how many steps all that can be given back is.
-	breathSteps = 8
+	breathSteps = 16
+	// aheadLooks is how far ahead it is foreseen that others go on to take memory as they do.
+	aheadLooks = 4
 	// scarceShare is the share of all memory, one of so many parts, that is left to others at least.
 	scarceShare = 128
 )
@@ -34,15 +38,20 @@ const (
 // next returns what the model is to take from now on.
 func (b *breathing) next(p engine.Pressure, elapsed time.Duration) int64 {
 	step := max(1, (b.most-b.least)/breathSteps)
-	waited := p.Stalled - b.stalled
-	b.stalled = p.Stalled
+	waited := p.Stalled - b.last.Stalled
+	// What others took since the last look, which they will take again. The model's own growth is no reason to shrink.
+	others := max(0, b.last.Free-p.Free-max(0, p.Own-b.last.Own))
+	if b.last.Limit != p.Limit { // that is of another group
+		others = 0
+	}
+	b.last = p
 	least := p.Limit / scarceShare // that is free
 	want, scarce := b.now, false
 	if p.Group > 0 && p.Group < want { // its limit was lowered
 		want, scarce = p.Group, true
 	}
-	if p.Limit > 0 && p.Free < least {
-		want, scarce = min(want, b.now-(2*least-p.Free)), true
+	if ahead := p.Free - aheadLooks*others; p.Limit > 0 && ahead < least {
+		want, scarce = min(want, b.now-(2*least-ahead)), true
 	}
 	if waited > elapsed/stallShare {
 		want, scarce = min(want, b.now-step), true
@@ -53,6 +62,7 @@ func (b *breathing) next(p engine.Pressure, elapsed time.Duration) int64 {
 	}
 	if most := b.room(p); b.calm >= calmLooks && b.now < most {
 		if spare := p.Free - 4*least; p.Limit == 0 || spare > 0 {
+			b.calm -= growLooks
 			want = min(most, b.now+step)
 			if p.Limit > 0 {
 				want = min(want, b.now+spare)
@@ -79,7 +89,7 @@ func watchMemory(e *engine.Engine, look func() engine.Pressure, ticks <-chan tim
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		b := breathing{least: budget.Smallest(), most: budget.Total, now: budget.Total, stalled: look().Stalled}
+		b := breathing{least: budget.Smallest(), most: budget.Total, now: budget.Total, last: look()}
 		last := time.Now()
 		for {
 			select {

@@ -22,6 +22,11 @@ func looks(n int, p engine.Pressure) []engine.Pressure {
 	return all
 }
 
+// free is what the kernel says if so many MiB are free of a GiB, and the process has so many itself.
+func free(free, own int64) engine.Pressure {
+	return engine.Pressure{Free: free * mib, Limit: 1024 * mib, Own: own * mib}
+}
+
 func TestBreathing(t *testing.T) {
 	plenty := engine.Pressure{Free: 900 * mib, Limit: 1024 * mib}
 	short := engine.Pressure{Free: 4 * mib, Limit: 1024 * mib} // 8 MiB are to be left
@@ -33,28 +38,32 @@ func TestBreathing(t *testing.T) {
 		stalled time.Duration // more of it at every look
 		want    int64
 	}{
-		{"nothing is scarce", 1000 * mib, looks(20, plenty), 0, 1000 * mib},
-		{"nothing is known", 1000 * mib, looks(20, engine.Pressure{}), 0, 1000 * mib},
+		{"nothing is scarce", 1000 * mib, looks(50, plenty), 0, 1000 * mib},
+		{"nothing is known", 1000 * mib, looks(50, engine.Pressure{}), 0, 1000 * mib},
 		{"little is free: twice what is to be left", 1000 * mib, looks(1, short), 0, 988 * mib},
 		{"it stays so", 1000 * mib, looks(3, short), 0, 964 * mib},
-		{"tasks wait, but little", 1000 * mib, looks(3, plenty), 90 * time.Millisecond, 1000 * mib},
-		{"tasks wait: an eighth of what can be given back", 1000 * mib, looks(1, plenty), 110 * time.Millisecond, 900 * mib},
+		{"others take memory, and there is enough", 1000 * mib, []engine.Pressure{free(900, 100), free(800, 100)}, 0, 1000 * mib},
+		{"others will have taken all soon", 1000 * mib, []engine.Pressure{free(60, 100), free(40, 100)}, 0, 944 * mib},
+		{"it is the model itself that grows", 1000 * mib, []engine.Pressure{free(60, 100), free(40, 120)}, 0, 1000 * mib},
+		{"tasks wait, but little", 1000 * mib, looks(3, plenty), 24 * time.Millisecond, 1000 * mib},
+		{"tasks wait: a sixteenth of what can be given back", 1000 * mib, looks(1, plenty), 26 * time.Millisecond, 950 * mib},
 		{"for long: all that can be given back", 1000 * mib, looks(30, plenty), time.Second, 200 * mib},
 		{"the group's limit is lowered", 1000 * mib, looks(1, group), 0, 700 * mib},
 		{"below what the model needs", 1000 * mib, looks(1, engine.Pressure{Limit: 100 * mib, Group: 100 * mib}), 0, 200 * mib},
-		{"calm, but not for long", 500 * mib, looks(9, plenty), 0, 500 * mib},
-		{"calm: a step", 500 * mib, looks(10, plenty), 0, 600 * mib},
-		{"calm for longer", 500 * mib, looks(13, plenty), 0, 900 * mib},
-		{"calm for long: as much as before", 500 * mib, looks(30, plenty), 0, 1000 * mib},
-		{"up to the group's limit", 500 * mib, looks(30, group), 0, 700 * mib},
-		{"no more than is free, but for what is to be left", 500 * mib, looks(10, engine.Pressure{Free: 50 * mib, Limit: 1024 * mib}), 0, 518 * mib},
-		{"the calm begins anew", 1000 * mib, append(looks(1, short), looks(9, plenty)...), 0, 988 * mib},
+		{"calm, but not for long", 500 * mib, looks(39, plenty), 0, 500 * mib},
+		{"calm: a step", 500 * mib, looks(40, plenty), 0, 550 * mib},
+		{"calm for longer: a step a second", 500 * mib, looks(48, plenty), 0, 650 * mib},
+		{"calm for long: as much as before", 500 * mib, looks(100, plenty), 0, 1000 * mib},
+		{"up to the group's limit", 500 * mib, looks(100, group), 0, 700 * mib},
+		{"no more than is free, but for what is to be left", 500 * mib, looks(40, engine.Pressure{Free: 50 * mib, Limit: 1024 * mib}), 0, 518 * mib},
+		{"the calm begins anew", 1000 * mib, append(looks(1, short), looks(39, plenty)...), 0, 988 * mib},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			b := breathing{least: 200 * mib, most: 1000 * mib, now: tt.now}
+			b := breathing{least: 200 * mib, most: 1000 * mib, now: tt.now, last: tt.looks[0]}
+			b.last.Stalled = 0
 			for i, p := range tt.looks {
 				p.Stalled = time.Duration(i+1) * tt.stalled
-				b.next(p, time.Second)
+				b.next(p, breathInterval)
 			}
 			if b.now != tt.want {
 				t.Errorf("%d MiB, want %d", b.now/mib, tt.want/mib)
@@ -104,7 +113,7 @@ func TestWatchMemory(t *testing.T) {
 	}, ticks)
 	defer stop()
 	tick := func() { // what the one before led to is done
-		start = start.Add(time.Second)
+		start = start.Add(breathInterval)
 		ticks <- start
 	}
 	kept := func() (n int) {
@@ -126,7 +135,9 @@ func TestWatchMemory(t *testing.T) {
 			fewest, least = kept(), m.Residency(Stats{}).MemoryNow
 			scarce = false
 		case i > 20 && i < 50:
-			tick()
+			for range 6 {
+				tick()
+			}
 		case i == 59:
 			most = kept()
 		}

@@ -24,6 +24,8 @@ func AllowedMemory() (bytes int64, from string) {
 func MemoryPressure() Pressure { return kernelFiles{"/proc", "/sys/fs/cgroup"}.pressure() }
 
 func (k kernelFiles) pressure() (p Pressure) {
+	own, _ := field(path.Join(k.proc, "self/status"), "RssAnon:")
+	p.Own = own << 10
 	meminfo := path.Join(k.proc, "meminfo")
 	if free, ok := field(meminfo, "MemAvailable:"); ok {
 		total, _ := field(meminfo, "MemTotal:")

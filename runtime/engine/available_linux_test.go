@@ -73,8 +73,8 @@ func TestMemoryPressure(t *testing.T) {
 		want  Pressure
 	}{
 		{"nothing is known", nil, Pressure{}},
-		{"the system", map[string]string{"proc/meminfo": system, "proc/pressure/memory": "some avg10=0.00 avg60=0.03 avg300=0.00 total=45707283\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=6776734\n"},
-			Pressure{Free: 4000 << 10, Limit: 9000 << 10, Stalled: 45707283 * time.Microsecond}},
+		{"the system", map[string]string{"proc/meminfo": system, "proc/self/status": "RssAnon:\t  50 kB\n", "proc/pressure/memory": "some avg10=0.00 avg60=0.03 avg300=0.00 total=45707283\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=6776734\n"},
+			Pressure{Free: 4000 << 10, Limit: 9000 << 10, Own: 50 << 10, Stalled: 45707283 * time.Microsecond}},
 		{"a group, version 2", map[string]string{"proc/meminfo": system, "proc/self/cgroup": "0::/a\n", "proc/pressure/memory": "some avg10=0 total=5\n",
 			"groups/a/memory.max": "1000000\n", "groups/a/memory.high": "max\n", "groups/a/memory.current": "900000\n",
 			"groups/a/memory.stat": "anon 600000\ninactive_file 200000\n", "groups/a/memory.pressure": "some avg10=0 total=77\nfull total=99\n"},
