@@ -34,19 +34,33 @@ func decodeRowsQ4(dst []float32, quants, scales []byte, stride int, rows []int32
 	decodeRowsQ4AVX2(dst, quants, scales, stride, rows)
 }
 
-func addTile(y []float32, stride, cols, tokens int, s *batch) {
-	if !useAVX2 || cols != tileCols {
-		addTileGeneric(y, stride, cols, tokens, s)
+func addTile(y []float32, cols, tokens int, fused bool, s *batch) {
+	if !useAVX2 || !fused {
+		addTileGeneric(y, cols, tokens, s)
 		return
 	}
-	_ = y[(tokens-1)*stride:][:tileCols]
-	_ = s.count[:tokens]
+	_ = y[:tokens*tileCols]
+	_ = s.start[:tokens]
 	if useAVX512 {
-		addTileAVX512(y, stride, tokens, s)
+		addTileAVX512(y, tokens, s)
 		return
 	}
-	addTileAVX2(y, stride, tokens, s)
+	addTileAVX2(y, tokens, s)
 }
+
+func positive(masks *[MaxBlock]uint64, gates []float32) {
+	if !useAVX2 {
+		positiveGeneric(masks, gates)
+		return
+	}
+	_ = masks[:len(gates)/chunkRows]
+	positiveAVX2(masks, gates)
+}
+
+// positiveAVX2 is positiveGeneric.
+//
+//go:noescape
+func positiveAVX2(masks *[MaxBlock]uint64, gates []float32)
 
 // dotQ4x4AVX2 is dotQ4x4Generic.
 //
@@ -66,7 +80,7 @@ func decodeRowsQ4AVX2(dst []float32, quants, scales []byte, stride int, rows []i
 // addTileAVX2 is addTileGeneric, for tileCols columns.
 //
 //go:noescape
-func addTileAVX2(y []float32, stride, tokens int, s *batch)
+func addTileAVX2(y []float32, tokens int, s *batch)
 
 // dotQ4x4AVX512 is dotQ4x4Generic, for a multiple of eight blocks.
 //
@@ -81,4 +95,4 @@ func decodeRowsQ4AVX512(dst []float32, quants, scales []byte, stride int, rows [
 // addTileAVX512 is addTileGeneric, for tileCols columns.
 //
 //go:noescape
-func addTileAVX512(y []float32, stride, tokens int, s *batch)
+func addTileAVX512(y []float32, tokens int, s *batch)

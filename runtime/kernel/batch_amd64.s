@@ -17,57 +17,53 @@
 TEXT ·dotQ4x4AVX2(SB), NOSPLIT, $128-64
 	DOTS
 
-// func addTileAVX2(y []float32, stride, tokens int, s *batch)
+// func addTileAVX2(y []float32, tokens int, s *batch)
 //
-// Half of the columns at a time. R8 is the token, whose rows and h are at BX and CX, and their number in DX.
-TEXT ·addTileAVX2(SB), NOSPLIT, $0-48
-	MOVQ stride+24(FP), R9
-	MOVQ tokens+32(FP), R10
-	MOVQ s+40(FP), R11
-	SHLQ $2, R9
-	LEAQ batch_tile(R11), SI
-	XORQ R14, R14
-
-half:
+// R8 is the token, whose factors are at BX, and end at DX.
+TEXT ·addTileAVX2(SB), NOSPLIT, $0-40
 	MOVQ y_base+0(FP), DI
-	ADDQ R14, DI
-	LEAQ batch_rows(R11), R12
-	LEAQ batch_h(R11), R13
+	MOVQ tokens+24(FP), R10
+	MOVQ s+32(FP), R11
+	LEAQ batch_tile(R11), SI
+	LEAQ batch_factors(R11), R12
 	XORQ R8, R8
 
 token:
-	CMPQ    R8, R10
-	JGE     end
-	MOVQ    R12, BX
-	MOVQ    R13, CX
-	MOVQ    batch_count(R11)(R8*8), DX
-	TESTQ   DX, DX
-	JZ      next
-	VMOVUPS 0(DI), Y0
-	VMOVUPS 32(DI), Y1
-	VMOVUPS 64(DI), Y2
-	VMOVUPS 96(DI), Y3
-	VMOVUPS 128(DI), Y4
-	VMOVUPS 160(DI), Y5
-	VMOVUPS 192(DI), Y6
-	VMOVUPS 224(DI), Y7
+	CMPQ       R8, R10
+	JGE        end
+	MOVLQSX    batch_start(R11)(R8*4), BX
+	MOVLQSX    batch_end(R11)(R8*4), DX
+	LEAQ       (R12)(BX*8), BX
+	LEAQ       (R12)(DX*8), DX
+	CMPQ       BX, DX
+	JEQ        next
+	VMOVUPS    0(DI), Y0
+	VMOVUPS    32(DI), Y1
+	VMOVUPS    64(DI), Y2
+	VMOVUPS    96(DI), Y3
+	VMOVUPS    128(DI), Y4
+	VMOVUPS    160(DI), Y5
+	VMOVUPS    192(DI), Y6
+	VMOVUPS    224(DI), Y7
+	PREFETCHT0 512(DI)
+	PREFETCHT0 576(DI)
+	PREFETCHT0 640(DI)
+	PREFETCHT0 704(DI)
 
 row:
-	MOVL         (BX), AX
-	SHLQ         $9, AX
-	VBROADCASTSS (CX), Y8
-	VFMADD231PS  0(SI)(AX*1), Y8, Y0
-	VFMADD231PS  32(SI)(AX*1), Y8, Y1
-	VFMADD231PS  64(SI)(AX*1), Y8, Y2
-	VFMADD231PS  96(SI)(AX*1), Y8, Y3
-	VFMADD231PS  128(SI)(AX*1), Y8, Y4
-	VFMADD231PS  160(SI)(AX*1), Y8, Y5
-	VFMADD231PS  192(SI)(AX*1), Y8, Y6
-	VFMADD231PS  224(SI)(AX*1), Y8, Y7
-	ADDQ         $4, BX
-	ADDQ         $4, CX
-	DECQ         DX
-	JNZ          row
+	MOVLQSX      factor_at(BX), AX
+	VBROADCASTSS factor_h(BX), Y8
+	VFMADD231PS  0(SI)(AX*4), Y8, Y0
+	VFMADD231PS  32(SI)(AX*4), Y8, Y1
+	VFMADD231PS  64(SI)(AX*4), Y8, Y2
+	VFMADD231PS  96(SI)(AX*4), Y8, Y3
+	VFMADD231PS  128(SI)(AX*4), Y8, Y4
+	VFMADD231PS  160(SI)(AX*4), Y8, Y5
+	VFMADD231PS  192(SI)(AX*4), Y8, Y6
+	VFMADD231PS  224(SI)(AX*4), Y8, Y7
+	ADDQ         $factor__size, BX
+	CMPQ         BX, DX
+	JNE          row
 	VMOVUPS      Y0, 0(DI)
 	VMOVUPS      Y1, 32(DI)
 	VMOVUPS      Y2, 64(DI)
@@ -78,17 +74,47 @@ row:
 	VMOVUPS      Y7, 224(DI)
 
 next:
-	ADDQ $(4*const_chunkRows), R12
-	ADDQ $(4*const_chunkRows), R13
-	ADDQ R9, DI
+	ADDQ $(4*const_tileCols), DI
 	INCQ R8
 	JMP  token
 
 end:
-	ADDQ  $256, SI
-	ADDQ  $256, R14
-	CMPQ  R14, $512
-	JLT   half
+	VZEROUPPER
+	RET
+
+#define EIGHT(k) \
+	VMOVUPS   (32*k)(SI), Y0;   \
+	VCMPPS    $0x1e, Y15, Y0, Y0; \
+	VMOVMSKPS Y0, AX;           \
+	SHLQ      $(8*k), AX;       \
+	ORQ       AX, BX
+
+// func positiveAVX2(masks *[64]uint64, gates []float32)
+TEXT ·positiveAVX2(SB), NOSPLIT, $0-32
+	MOVQ   masks+0(FP), DI
+	MOVQ   gates_base+8(FP), SI
+	MOVQ   gates_len+16(FP), CX
+	VXORPS Y15, Y15, Y15
+	SHRQ   $6, CX
+	JZ     done
+
+token:
+	XORQ BX, BX
+	EIGHT(0)
+	EIGHT(1)
+	EIGHT(2)
+	EIGHT(3)
+	EIGHT(4)
+	EIGHT(5)
+	EIGHT(6)
+	EIGHT(7)
+	MOVQ BX, (DI)
+	ADDQ $8, DI
+	ADDQ $256, SI
+	DECQ CX
+	JNZ  token
+
+done:
 	VZEROUPPER
 	RET
 
@@ -139,9 +165,7 @@ row:
 	ADDQ  BX, R8
 	DECODE(0, 0, 0)
 	DECODE(16, 2, 128)
-	DECODE(32, 4, 256)
-	DECODE(48, 6, 384)
-	ADDQ  $512, DI
+	ADDQ  $256, DI
 	ADDQ  $4, SI
 	DECQ  AX
 	JNZ   row

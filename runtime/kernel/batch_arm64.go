@@ -26,14 +26,14 @@ func decodeRowsQ4(dst []float32, quants, scales []byte, stride int, rows []int32
 	decodeRowsQ4NEON(dst[:len(rows)*tileCols], quants, scales, stride, rows)
 }
 
-func addTile(y []float32, stride, cols, tokens int, s *batch) {
-	if !useNEON || cols != tileCols {
-		addTileGeneric(y, stride, cols, tokens, s)
+func addTile(y []float32, cols, tokens int, fused bool, s *batch) {
+	if !useNEON || !fused {
+		addTileGeneric(y, cols, tokens, s)
 		return
 	}
-	_ = y[(tokens-1)*stride:][:tileCols]
-	_ = s.count[:tokens]
-	addTileNEON(y, stride, tokens, s)
+	_ = y[:tokens*tileCols]
+	_ = s.start[:tokens]
+	addTileNEON(y, tokens, s)
 }
 
 // dotQ4x4DotProd is dotQ4x4Generic.
@@ -49,4 +49,4 @@ func decodeRowsQ4NEON(dst []float32, quants, scales []byte, stride int, rows []i
 // addTileNEON is addTileGeneric, for tileCols columns.
 //
 //go:noescape
-func addTileNEON(y []float32, stride, tokens int, s *batch)
+func addTileNEON(y []float32, tokens int, s *batch)

@@ -136,29 +136,30 @@ done:
 	FMLAE(y, 16, 24, 0);            \
 	FMLAE(y+1, 17, 24, 0)
 
-// func addTileNEON(y []float32, stride, tokens int, s *batch)
+// func addTileNEON(y []float32, tokens int, s *batch)
 //
-// 64 columns at a time. R3-R6 are a token's y, count, rows and h, R7 the tile, R8 a row of it in bytes, R9 the token's rows,
-// R10 the columns left, R11 and R12 those of y and of the tile, R13-R15 a row's number and h, and how many are left.
-TEXT ·addTileNEON(SB), NOSPLIT, $0-48
+// 64 columns at a time. R3 is a token's y, R4 and R0 where its factors start and end, R5 the factors of all, R6 the token's, R9 how many, R7 the
+// tile, R10 the columns left, R11 and R12 those of y and of the tile, R13 a factor, R15 how many are left.
+TEXT ·addTileNEON(SB), NOSPLIT, $0-40
 	MOVD y_base+0(FP), R3
-	MOVD stride+24(FP), R0
-	MOVD tokens+32(FP), R1
-	MOVD s+40(FP), R2
-	LSL  $2, R0
-	ADD  $batch_count, R2, R4
-	MOVD $batch_rows, R5
+	MOVD tokens+24(FP), R1
+	MOVD s+32(FP), R2
+	MOVD $batch_start, R4
+	ADD  R2, R4
+	MOVD $batch_end, R0
+	ADD  R2, R0
+	MOVD $batch_factors, R5
 	ADD  R2, R5
-	MOVD $batch_h, R6
-	ADD  R2, R6
 	MOVD $batch_tile, R7
 	ADD  R2, R7
-	MOVD $(4*const_tileCols), R8
 	CBZ  R1, done
 
 token:
-	MOVD.P 8(R4), R9
-	CBZ    R9, next
+	MOVW.P 4(R4), R6
+	MOVW.P 4(R0), R9
+	SUBS   R6, R9
+	BEQ    next
+	ADD    R6<<3, R5, R6
 	MOVD   $const_tileCols, R10
 	MOVD   R3, R11
 	MOVD   R7, R12
@@ -172,14 +173,13 @@ columns:
 	FLDPQ 160(R11), (F10, F11)
 	FLDPQ 192(R11), (F12, F13)
 	FLDPQ 224(R11), (F14, F15)
-	MOVD  R5, R13
-	MOVD  R6, R14
+	MOVD  R6, R13
 	MOVD  R9, R15
 
 row:
 	MOVW.P  4(R13), R16
-	FMOVS.P 4(R14), F24
-	MADD    R8, R12, R16, R17
+	FMOVS.P 4(R13), F24
+	ADD     R16<<2, R12, R17
 	ADD32(0)
 	ADD32(8)
 	SUBS    $1, R15
@@ -197,9 +197,7 @@ row:
 	BGT     columns
 
 next:
-	ADD  R0, R3
-	ADD  $(4*const_chunkRows), R5
-	ADD  $(4*const_chunkRows), R6
+	ADD  $(4*const_tileCols), R3
 	SUBS $1, R1
 	BNE  token
 

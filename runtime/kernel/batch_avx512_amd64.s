@@ -136,66 +136,52 @@ done:
 	VZEROUPPER
 	RET
 
-// func addTileAVX512(y []float32, stride, tokens int, s *batch)
+// func addTileAVX512(y []float32, tokens int, s *batch)
 //
-// R8 is the token, whose rows and h are at BX and CX, and their number in DX.
-TEXT ·addTileAVX512(SB), NOSPLIT, $0-48
+// R8 is the token, whose factors are at BX, and end at DX.
+TEXT ·addTileAVX512(SB), NOSPLIT, $0-40
 	MOVQ y_base+0(FP), DI
-	MOVQ stride+24(FP), R9
-	MOVQ tokens+32(FP), R10
-	MOVQ s+40(FP), R11
-	SHLQ $2, R9
+	MOVQ tokens+24(FP), R10
+	MOVQ s+32(FP), R11
 	LEAQ batch_tile(R11), SI
-	LEAQ batch_rows(R11), R12
-	LEAQ batch_h(R11), R13
+	LEAQ batch_factors(R11), R12
 	XORQ R8, R8
 
 token:
-	CMPQ    R8, R10
-	JGE     done
-	MOVQ    R12, BX
-	MOVQ    R13, CX
-	MOVQ    batch_count(R11)(R8*8), DX
-	TESTQ   DX, DX
-	JZ      next
-	VMOVUPS 0(DI), Z0
-	VMOVUPS 64(DI), Z1
-	VMOVUPS 128(DI), Z2
-	VMOVUPS 192(DI), Z3
-	VMOVUPS 256(DI), Z4
-	VMOVUPS 320(DI), Z5
-	VMOVUPS 384(DI), Z6
-	VMOVUPS 448(DI), Z7
+	CMPQ       R8, R10
+	JGE        done
+	MOVLQSX    batch_start(R11)(R8*4), BX
+	MOVLQSX    batch_end(R11)(R8*4), DX
+	LEAQ       (R12)(BX*8), BX
+	LEAQ       (R12)(DX*8), DX
+	CMPQ       BX, DX
+	JEQ        next
+	VMOVUPS    0(DI), Z0
+	VMOVUPS    64(DI), Z1
+	VMOVUPS    128(DI), Z2
+	VMOVUPS    192(DI), Z3
+	PREFETCHT0 512(DI)
+	PREFETCHT0 576(DI)
+	PREFETCHT0 640(DI)
+	PREFETCHT0 704(DI)
 
 row:
-	MOVL         (BX), AX
-	SHLQ         $9, AX
-	VBROADCASTSS (CX), Z8
-	VFMADD231PS  0(SI)(AX*1), Z8, Z0
-	VFMADD231PS  64(SI)(AX*1), Z8, Z1
-	VFMADD231PS  128(SI)(AX*1), Z8, Z2
-	VFMADD231PS  192(SI)(AX*1), Z8, Z3
-	VFMADD231PS  256(SI)(AX*1), Z8, Z4
-	VFMADD231PS  320(SI)(AX*1), Z8, Z5
-	VFMADD231PS  384(SI)(AX*1), Z8, Z6
-	VFMADD231PS  448(SI)(AX*1), Z8, Z7
-	ADDQ         $4, BX
-	ADDQ         $4, CX
-	DECQ         DX
-	JNZ          row
+	MOVLQSX      factor_at(BX), AX
+	VBROADCASTSS factor_h(BX), Z8
+	VFMADD231PS  0(SI)(AX*4), Z8, Z0
+	VFMADD231PS  64(SI)(AX*4), Z8, Z1
+	VFMADD231PS  128(SI)(AX*4), Z8, Z2
+	VFMADD231PS  192(SI)(AX*4), Z8, Z3
+	ADDQ         $factor__size, BX
+	CMPQ         BX, DX
+	JNE          row
 	VMOVUPS      Z0, 0(DI)
 	VMOVUPS      Z1, 64(DI)
 	VMOVUPS      Z2, 128(DI)
 	VMOVUPS      Z3, 192(DI)
-	VMOVUPS      Z4, 256(DI)
-	VMOVUPS      Z5, 320(DI)
-	VMOVUPS      Z6, 384(DI)
-	VMOVUPS      Z7, 448(DI)
 
 next:
-	ADDQ $(4*const_chunkRows), R12
-	ADDQ $(4*const_chunkRows), R13
-	ADDQ R9, DI
+	ADDQ $(4*const_tileCols), DI
 	INCQ R8
 	JMP  token
 
@@ -247,9 +233,7 @@ row:
 	ADDQ  BX, R8
 	DECODE(0, 0, 0)
 	DECODE(16, 2, 128)
-	DECODE(32, 4, 256)
-	DECODE(48, 6, 384)
-	ADDQ  $512, DI
+	ADDQ  $256, DI
 	ADDQ  $4, SI
 	DECQ  AX
 	JNZ   row

@@ -62,15 +62,15 @@ func BenchmarkKernels(b *testing.B) {
 	bench(b, "dotQ4x4", len(q)+len(s), func() { dotQ4x4(&dots, q, s, &four) })
 	blk := &batch{}
 	list := make([]int32, chunkRows)
-	for i := range blk.rows {
-		blk.rows[i] = int32(i % (chunkRows / 3) * 3)
+	for i := range blk.factors {
+		blk.factors[i] = factor{int32(i % (chunkRows / 3) * 3 * tileCols), 1e-9}
 		list[i%chunkRows] = int32(i % chunkRows)
 	}
-	for i := range blk.count {
-		blk.count[i] = chunkRows / 3
+	for i := range blk.start {
+		blk.start[i], blk.end[i] = int32(i*chunkRows/3), int32(i*chunkRows/3+chunkRows/3)
 	}
 	bench(b, "decodeRowsQ4", len(list)*tileCols/2, func() { decodeRowsQ4(blk.tile[:], q, s, 0, list) })
-	bench(b, "addTile", 4*MaxBlock*chunkRows/3*tileCols, func() { addTile(w, tileCols, tileCols, MaxBlock, blk) })
+	bench(b, "addTile", 4*MaxBlock*chunkRows/3*tileCols, func() { addTile(w, tileCols, MaxBlock, true, blk) })
 	const some = 64
 	neuron := 2 * (len(q) + len(s))
 	rows := make([]byte, some*neuron)

@@ -58,7 +58,7 @@ func TestShortOperands(t *testing.T) {
 			},
 			"decodeRowsQ4 row": func() { decodeRowsQ4(floats(tileCols), bytes(tileCols/2), bytes(cols), tileCols/2, []int32{-1}) },
 			"decodeRowsQ4 dst": func() { decodeRowsQ4(floats(tileCols), bytes(cols), bytes(cols), tileCols/2, []int32{0, 1}) },
-			"addTile":          func() { addTile(floats(2*tileCols-1), tileCols, tileCols, 2, &batch{count: [MaxBlock]int{1, 1}}) },
+			"addTile":          func() { addTile(floats(2*tileCols-1), tileCols, 2, true, &batch{end: [MaxBlock]int32{1, 1}}) },
 			"scores2":          func() { scores2(floats(PositionTile+3), floats(64), floats(4*32)) },
 			"addWeighted2":     func() { addWeighted2(floats(64), floats(PositionTile+3), floats(4*32)) },
 			"dot":              func() { dot(floats(9), floats(8)) },

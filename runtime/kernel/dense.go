@@ -26,10 +26,14 @@ func (d *Dense) Hidden(h []float32, stride, from, to int, x *Input, idx []int32,
 	if len(idx) == 0 {
 		return
 	}
-	activate := d.Activation
-	if activate == nil {
-		activate = SiLUMul
+	if packable(&d.Gate, len(idx)) && packable(&d.Up, len(idx)) {
+		done := d.hiddenPacked(h, stride, from, to, x, idx, scratch)
+		if done == len(idx) {
+			return
+		}
+		h, idx = h[done*stride:], idx[done:]
 	}
+	activate := d.activation()
 	step := max(1, hiddenUps/len(idx)/quant.GroupRows) // units at a time
 	ups := grow(&scratch.ups, len(idx)*step*quant.GroupRows)
 	for ; from < to; from += step {
@@ -46,3 +50,35 @@ func (d *Dense) Hidden(h []float32, stride, from, to int, x *Input, idx []int32,
 
 // hiddenUps is the number of products with up that Hidden keeps: 16 KB.
 const hiddenUps = 4096
+
+// hiddenPacked is Hidden with vectors that are packed once for both matrices. It returns how many vectors it took.
+func (d *Dense) hiddenPacked(h []float32, stride, from, to int, x *Input, idx []int32, scratch *Scratch) (done int) {
+	activate, p := d.activation(), &scratch.packed
+	const step = 4 // units at a time
+	ups := grow(&scratch.ups, packTile*step*quant.GroupRows)
+	for len(idx)-done >= minPacked {
+		taken := p.pack(x, idx[done:min(done+packTile, len(idx))])
+		out := h[done*stride:]
+		for u := from; u < to; u += step {
+			first, n := u*quant.GroupRows, min(step, to-u)*quant.GroupRows
+			gate, up := d.Gate.rows(first, n), d.Up.rows(first, n)
+			for i := range gate.Units() {
+				p.mul(true, out[first:], stride, &gate, i, nil)
+				p.mul(true, ups, n, &up, i, nil)
+			}
+			for t := range taken {
+				row := out[t*stride+first:][:gate.Rows]
+				activate(row, row, ups[t*n:][:gate.Rows])
+			}
+		}
+		done += taken
+	}
+	return done
+}
+
+func (d *Dense) activation() func(dst, gate, up []float32) {
+	if d.Activation == nil {
+		return SiLUMul
+	}
+	return d.Activation
+}

@@ -453,20 +453,20 @@ func TestTile(t *testing.T) {
 			t.Errorf("decoded rows differ")
 		}
 		// Tokens with none, one, some and all of the rows.
-		const stride2 = tileCols + 5
 		for _, tokens := range []int{1, 4, MaxBlock} {
 			b := &batch{}
 			copy(b.tile[:], tile)
-			for i := range b.h {
-				b.rows[i], b.h[i] = int32(rng.IntN(len(list))), rng.Float32()
+			for i := range b.factors {
+				b.factors[i] = factor{int32(rng.IntN(len(list)) * tileCols), rng.Float32()}
 			}
 			for t := range tokens {
-				b.count[t] = []int{0, 1, 5, chunkRows}[t%4]
+				b.start[t] = int32(t * 7)
+				b.end[t] = b.start[t] + []int32{0, 1, 5, chunkRows}[t%4]
 			}
-			y := cases(rng, tokens*stride2)["random"]
+			y := cases(rng, tokens*tileCols)["random"]
 			wantY := slices.Clone(y)
-			addTile(y, stride2, tileCols, tokens, b)
-			addTileGeneric(wantY, stride2, tileCols, tokens, b)
+			addTile(y, tileCols, tokens, true, b)
+			addTileGeneric(wantY, tileCols, tokens, b)
 			for i := range y {
 				wantClose(t, fmt.Sprintf("%d tokens, y[%d]", tokens, i), y[i], wantY[i], 100)
 			}
@@ -478,20 +478,37 @@ func TestTile(t *testing.T) {
 func TestPositive(t *testing.T) {
 	inf := float32(math.Inf(1))
 	all := []float32{0, 1, float32(math.Copysign(0, -1)), -1, inf, -inf, float32(math.NaN()), -float32(math.NaN()), 1e-45, -1e-45, 3e38}
-	gates := make([]float32, len(all)*chunkRows)
-	for i, v := range all {
-		gates[i*chunkRows] = v
+	forEachISA(t, func(t *testing.T) {
+		gates := make([]float32, 5*chunkRows)
+		want := [MaxBlock]uint64{1: 1<<63 | 2, 5: 7}
+		copy(gates[3*chunkRows:], all)
+		want[3] = 1<<1 | 1<<4 | 1<<8 | 1<<10
+		for i := range chunkRows {
+			gates[4*chunkRows+i] = 1
+		}
+		want[4] = math.MaxUint64
+		gates[chunkRows+1], gates[chunkRows+63] = 1, 1
+		masks := [MaxBlock]uint64{0: 5, 5: 7}
+		if positive(&masks, gates); masks != want {
+			t.Errorf("masks %x, want %x", masks, want)
+		}
+	})
+}
+
+func TestTranspose(t *testing.T) {
+	rng := rand.New(rand.NewPCG(4, 2))
+	var m, got [64]uint64
+	for i := range m {
+		m[i] = rng.Uint64()
 	}
-	var some [MaxBlock]int32
-	if n := positive(&some, gates, len(all)); !slices.Equal(some[:n], []int32{1, 4, 8, 10}) {
-		t.Errorf("gates %v are positive", some[:n])
-	}
-	full := make([]float32, MaxBlock*chunkRows)
-	for i := range full {
-		full[i] = 1
-	}
-	if n := positive(&some, full, MaxBlock); n != MaxBlock || some[0] != 0 || some[MaxBlock-1] != MaxBlock-1 {
-		t.Errorf("of gates that are all positive %d are: %v", n, some)
+	got = m
+	transpose(&got)
+	for i := range m {
+		for j := range m {
+			if got[i]>>j&1 != m[j]>>i&1 {
+				t.Fatalf("bit %d of mask %d is wrong", j, i)
+			}
+		}
 	}
 }
 

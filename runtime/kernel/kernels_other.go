@@ -81,9 +81,7 @@ func decodeRowsQ4(dst []float32, quants, scales []byte, stride int, rows []int32
 	decodeRowsQ4Generic(dst, quants, scales, stride, rows)
 }
 
-func addTile(y []float32, stride, cols, tokens int, s *batch) {
-	addTileGeneric(y, stride, cols, tokens, s)
-}
+func addTile(y []float32, cols, tokens int, _ bool, s *batch) { addTileGeneric(y, cols, tokens, s) }
 
 func scores2(dst, q, k []float32) { scores2Generic(dst, q, k) }
 

@@ -6,6 +6,10 @@ import "st/quant"
 // w.Cols must equal x.Cols, and dst holds whole rows' worth: stride is at least w.Rows. scratch is for the caller's thread
 // alone.
 func Mul(dst []float32, stride int, w *Matrix, from, to int, x *Input, idx []int32, scratch *Scratch) {
+	if packable(w, len(idx)) {
+		mulPacked(false, dst, stride, w, from, to, x, idx, scratch)
+		return
+	}
 	if w.Grouped && hasEights() {
 		done := mulEights(dst, stride, w, from, to, x, idx, scratch)
 		if idx = idx[done:]; len(idx) == 0 {
@@ -65,6 +69,10 @@ func mulPairs(dst []float32, stride int, w *Matrix, from, to int, x *Input, idx 
 // MulEach is [Mul] with every vector multiplied as if it were alone: the bits of a result do not depend on the vectors beside it. The
 // vectors share the reading and the unpacking of the weights.
 func MulEach(dst []float32, stride int, w *Matrix, from, to int, x *Input, idx []int32, scratch *Scratch) {
+	if packable(w, len(idx)) {
+		mulPacked(true, dst, stride, w, from, to, x, idx, scratch)
+		return
+	}
 	if len(idx) < 3 || !w.Grouped || w.Type != quant.Q4_0 || hasEights() {
 		Mul(dst, stride, w, from, to, x, idx, scratch) // these kernels take one vector at a time, or compute the same bits
 		return
@@ -72,6 +80,27 @@ func MulEach(dst []float32, stride int, w *Matrix, from, to int, x *Input, idx [
 	for u := from; u < to; u++ {
 		t := mulFours(true, dst, stride, w, u, x, idx)
 		mulOnes(dst, stride, w, u, x, idx, t)
+	}
+}
+
+// mulPacked is Mul, or MulEach if alone, for vectors that are worth packing.
+func mulPacked(alone bool, dst []float32, stride int, w *Matrix, from, to int, x *Input, idx []int32, scratch *Scratch) {
+	p := &scratch.packed
+	for len(idx) >= minPacked {
+		n := p.pack(x, idx[:min(packTile, len(idx))])
+		for u := from; u < to; u++ {
+			p.mul(alone, dst, stride, w, u, nil)
+		}
+		dst, idx = dst[n*stride:], idx[n:]
+	}
+	switch {
+	case len(idx) == 0:
+	case alone:
+		MulEach(dst, stride, w, from, to, x, idx, scratch)
+	default:
+		for u := from; u < to; u++ {
+			mulGroup(dst, stride, w, u, x, idx)
+		}
 	}
 }
 

@@ -1,6 +1,10 @@
 package kernel
 
-import "st/quant"
+import (
+	"math"
+
+	"st/quant"
+)
 
 // neuronsQ4Generic adds down_j · (up_j·x) · h[i] to y for every j = neurons[i]: rows of Q4_0 matrices with one stride.
 func neuronsQ4Generic(y []float32, neurons []int32, h []float32, up, down *Matrix, x *vector) {
@@ -29,13 +33,24 @@ func decodeRowsQ4Generic(dst []float32, quants, scales []byte, stride int, rows 
 	}
 }
 
-// addTileGeneric adds to cols columns of each token's row of y, which are stride apart, its h times its rows of the tile, in
-// order.
-func addTileGeneric(y []float32, stride, cols, tokens int, s *batch) {
+// addTileGeneric adds to cols columns of each token's row of y [tokens, tileCols] its factors' h times their rows of the tile, in order.
+func addTileGeneric(y []float32, cols, tokens int, s *batch) {
 	for t := range tokens {
-		at := t * chunkRows
-		for i, r := range s.rows[at:][:s.count[t]] {
-			axpyGeneric(y[t*stride:][:cols], s.h[at+i], s.tile[int(r)*cols:][:cols])
+		for _, f := range s.factors[s.start[t]:s.end[t]] {
+			axpyGeneric(y[t*tileCols:][:cols], f.h, s.tile[f.at:][:cols])
 		}
+	}
+}
+
+// positiveGeneric stores in masks which gates of each token, chunkRows of them, are positive. There is no branch on a gate, which nobody can predict.
+func positiveGeneric(masks *[MaxBlock]uint64, gates []float32) {
+	for t := range len(gates) / chunkRows {
+		var m uint64
+		for j, g := range gates[t*chunkRows:][:chunkRows] {
+			// The bits of positive numbers are 1 to those of +Inf; the subtraction wraps around for all others.
+			c := math.Float32bits(g) - 1
+			m |= (uint64(c) - 0x7f800000) >> 63 << j
+		}
+		masks[t] = m
 	}
 }

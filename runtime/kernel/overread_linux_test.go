@@ -62,7 +62,7 @@ func TestOverread(t *testing.T) {
 		}
 		tile := atEnd(t, make([]float32, tileCols))
 		decodeRowsQ4(tile, atEnd(t, make([]byte, tileCols/2)), atEnd(t, make([]byte, tileCols/16)), 0, []int32{0})
-		addTile(atEnd(t, make([]float32, 2*tileCols)), tileCols, tileCols, 2, &batch{count: [MaxBlock]int{1, 1}})
+		addTile(atEnd(t, make([]float32, 2*tileCols)), tileCols, 2, true, &batch{end: [MaxBlock]int32{1, 1}})
 		for _, d := range []int{32, 128} {
 			q, k := atEnd(t, make([]float32, 2*d)), atEnd(t, make([]float32, 4*d))
 			scores2(atEnd(t, make([]float32, PositionTile+4)), q, k)

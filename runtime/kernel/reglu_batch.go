@@ -1,7 +1,7 @@
 package kernel
 
 import (
-	"math"
+	"math/bits"
 
 	"st/quant"
 )
@@ -9,10 +9,12 @@ import (
 const (
 	// chunkRows is the number of neurons that Batch takes at a time, and tileCols the number of their down rows' columns: so
 	// many decoded weights fit in the L1 cache, and a token's columns of y in registers.
-	chunkRows = 32
-	tileCols  = 128
-	// MaxBlock is the largest number of tokens that Batch takes: their rows of y fit in the L2 cache.
-	MaxBlock = 32
+	chunkRows = 64
+	tileCols  = 64
+	// MaxBlock is the largest number of tokens that Batch takes: their outputs fit in the L2 cache.
+	MaxBlock = 64
+	// dotBlock is the number of tokens among which products with an up row are shared out to kernels, so that a token's bits depend on no others.
+	dotBlock = 32
 )
 
 // Batch computes the expert for up to MaxBlock tokens, which share the work of unpacking its weights: row i of y [len(idx),
@@ -22,89 +24,187 @@ func (e *Expert) Batch(y []float32, x *Input, idx []int32, weights []float32, sc
 	if len(idx) == 0 {
 		return nil
 	}
-	y = y[:len(idx)*e.Down.Cols]
-	clear(y)
 	s := scratch.batch()
 	active = s.active[:len(idx)]
 	clear(active)
+	s.begin(x, idx, e.Down.Cols)
+	gatesPacked := packable(&e.Gate, len(idx))
+	if gatesPacked {
+		scratch.packed.pack(x, idx)
+	}
 	n := e.Gate.UnitRows()
-	for from := 0; from < e.Gate.Units(); from += chunkRows / n {
-		units := min(chunkRows/n, e.Gate.Units()-from)
+	step := chunkRows / n
+	for from := 0; from < e.Gate.Units(); from += step {
+		units := min(step, e.Gate.Units()-from)
 		chunk := e.Gate.rows(from*n, units*n) // its rows land at the start of gates
-		Mul(s.gates[:], chunkRows, &chunk, 0, units, x, idx, scratch)
+		if gatesPacked {
+			up := e.Up.rows(from*n, chunk.Rows)
+			scratch.packed.gates(s.gates[:], &chunk, &up, x, idx)
+		} else {
+			Mul(s.gates[:], chunkRows, &chunk, 0, units, x, idx, scratch)
+		}
 		e.products(s, from*n, chunk.Rows, x, idx, weights, scratch)
 		for t := range active {
-			active[t] += int32(s.count[t])
+			active[t] += s.end[t] - s.start[t]
 		}
-		e.addDown(s, y, from*n, len(idx))
+		e.addDown(s, from*n, len(idx))
 	}
+	s.output(y, len(idx), e.Down.Cols)
 	return active
 }
 
-// batch is the working memory of Batch. What is meant for one token is at [token·chunkRows].
+// batch is the working memory of Batch. A token's gates are at [token·chunkRows].
 type batch struct {
+	// Some columns of active neurons' down rows. They come first, where no load crosses a cache line: a loop over them is bound by loads.
+	tile  [chunkRows * tileCols]float32
 	gates [MaxBlock * chunkRows]float32
-	// The active neurons of each token, as rows of tile, and their gates times up products.
-	count [MaxBlock]int
-	rows  [MaxBlock * chunkRows]int32
-	h     [MaxBlock * chunkRows]float32
-	used  []int32                       // neurons that are active for any token, counted from the chunk's first
-	tile  [chunkRows * tileCols]float32 // some columns of their down rows
-	some  [MaxBlock]int32               // tokens for which a neuron is active
+	// The active neurons of each token: factors[start[t]:end[t]].
+	start, end [MaxBlock]int32
+	factors    [MaxBlock * chunkRows]factor
+	masks      [MaxBlock]uint64 // the same as bits: a mask of neurons for every token, then a mask of tokens for every neuron
+	used       []int32          // neurons that are active for any token, counted from the chunk's first: the rows of tile
+	lanes      [MaxBlock]lane
+	meta       []float32 // of lanes: [tokens, blocks/8, 2, 8] the blocks' scales, and eight times their sums
+	y          []float32 // [tiles, tokens, tileCols] outputs: tile by tile, as rows of hidden numbers would share few sets of the L1 cache
 
 	active [MaxBlock]int32 // neurons of the whole expert, for each token
 }
 
-// products finds the active neurons of a chunk, and multiplies their up rows.
-func (e *Expert) products(s *batch, first, rows int, x *Input, idx []int32, weights []float32, scratch *Scratch) {
-	clear(s.count[:len(idx)])
-	s.used = s.used[:0]
-	for j := range rows {
-		some := s.some[:positive(&s.some, s.gates[j:], len(idx))]
-		if len(some) == 0 {
-			continue
-		}
-		row := int32(len(s.used))
-		s.used = append(s.used, int32(j))
-		up := e.upRow(first+j, scratch)
-		put := func(t int32, dot float32) {
-			at := int(t)*chunkRows + s.count[t]
-			s.rows[at] = row
-			s.h[at] = s.gates[int(t)*chunkRows+j] * dot * weights[t]
-			s.count[t]++
-		}
-		if up.typ == quant.Q4_0 {
-			// Four vectors at a time share the work of unpacking the row; two or three are filled up.
-			for len(some) > 1 {
-				var v [4]vector
-				var dots [4]float32
-				n := min(4, len(some))
-				for k := range v {
-					v[k] = x.vector(int(idx[some[min(k, n-1)]]))
-				}
-				dotQ4x4(&dots, up.quants, up.scales, &v)
-				for k, t := range some[:n] {
-					put(t, dots[k])
-				}
-				some = some[n:]
-			}
-		}
-		for _, t := range some {
-			put(t, up.dot(x, int(idx[t])))
+// factor is what a row of tile is multiplied with.
+type factor struct {
+	at int32   // of the row, in numbers from the start of tile
+	h  float32 // gate times up product times the expert's weight
+}
+
+// lane is a vector as kernels for eight vectors take it.
+type lane struct {
+	q    *int8
+	meta *float32
+}
+
+// begin makes the lanes of vectors idx of x, if x has an int8 form, and clears the outputs.
+func (s *batch) begin(x *Input, idx []int32, hidden int) {
+	clear(grow(&s.y, (hidden+tileCols-1)/tileCols*tileCols*len(idx)))
+	if x.q == nil {
+		return
+	}
+	blocks := x.Cols / quant.BlockSize
+	size := (blocks + 7) / 8 * 16
+	meta := grow(&s.meta, size*len(idx))
+	for i, t := range idx {
+		v, m := x.vector(int(t)), meta[i*size:][:size]
+		s.lanes[i] = lane{&v.q[0], &m[0]}
+		for b, d := range v.d {
+			at := b/8*16 + b%8
+			m[at], m[at+8] = d, float32(8*v.sum[b])
 		}
 	}
 }
 
-// positive stores in some which of n gates are positive, at a distance of chunkRows, and returns how many. There is no branch
-// on a gate, which nobody can predict.
-func positive(some *[MaxBlock]int32, gates []float32, n int) (found int) {
-	for t := range n {
-		some[found&(MaxBlock-1)] = int32(t)
-		// The bits of positive numbers are 1 to those of +Inf; the subtraction wraps around for all others.
-		c := math.Float32bits(gates[t*chunkRows]) - 1
-		found += int((uint64(c) - 0x7f800000) >> 63)
+// output stores the outputs of so many tokens in rows of y.
+func (s *batch) output(y []float32, tokens, hidden int) {
+	for t := range tokens {
+		row := y[t*hidden:][:hidden]
+		for from := t * tileCols; len(row) > 0; from += tokens * tileCols {
+			row = row[copy(row, s.y[from:][:tileCols]):]
+		}
 	}
-	return found
+}
+
+// products finds the active neurons of a chunk, and multiplies their up rows.
+func (e *Expert) products(s *batch, first, rows int, x *Input, idx []int32, weights []float32, scratch *Scratch) {
+	tokens := len(idx)
+	if rows < chunkRows {
+		for t := range tokens {
+			clear(s.gates[t*chunkRows+rows:][:chunkRows-rows]) // of the chunk before
+		}
+	}
+	positive(&s.masks, s.gates[:tokens*chunkRows])
+	clear(s.masks[tokens:])
+	total := int32(0)
+	for t := range tokens {
+		s.start[t], s.end[t] = total, total
+		total += int32(bits.OnesCount64(s.masks[t]))
+	}
+	transpose(&s.masks)
+	s.used = s.used[:0]
+	for j := range rows {
+		mask := s.masks[j]
+		if mask == 0 {
+			continue
+		}
+		at := int32(len(s.used) * tileCols)
+		s.used = append(s.used, int32(j))
+		up := e.upRow(first+j, scratch)
+		put := func(t int32, dot float32) {
+			s.factors[s.end[t]] = factor{at, s.gates[int(t)*chunkRows+j] * dot * weights[t]}
+			s.end[t]++
+		}
+		if up.typ != quant.Q4_0 {
+			for ; mask != 0; mask &= mask - 1 {
+				t := int32(bits.TrailingZeros64(mask))
+				put(t, up.dot(x, int(idx[t])))
+			}
+			continue
+		}
+		// Several vectors share the work of unpacking the row. One that is left of its dotBlock is multiplied alone.
+		for block := uint64(1<<dotBlock - 1); block != 0; block <<= dotBlock {
+			if m := mask & block; bits.OnesCount64(m)%4 == 1 {
+				t := int32(bits.Len64(m) - 1)
+				put(t, up.dot(x, int(idx[t])))
+				mask &^= 1 << t
+			}
+		}
+		for mask != 0 {
+			var some [8]int32
+			n := 0
+			for ; n < len(some) && mask != 0; n++ {
+				some[n] = int32(bits.TrailingZeros64(mask))
+				mask &= mask - 1
+			}
+			for k := n; k < len(some); k++ {
+				some[k] = some[n-1]
+			}
+			var dots [8]float32
+			if n > 4 {
+				dotsQ4x8(&dots, up.quants, up.scales, s, x, idx, &some)
+			} else {
+				dotsFour((*[4]float32)(dots[:]), up.quants, up.scales, x, idx, some[:4])
+			}
+			for k, t := range some[:n] {
+				put(t, dots[k])
+			}
+		}
+	}
+}
+
+// dotsFour multiplies a Q4_0 row with the vectors of four tokens.
+func dotsFour(dots *[4]float32, quants, scales []byte, x *Input, idx, tokens []int32) {
+	var v [4]vector
+	for k := range v {
+		v[k] = x.vector(int(idx[tokens[k]]))
+	}
+	dotQ4x4(dots, quants, scales, &v)
+}
+
+// dotsFours is dotsQ4x8 where there is no kernel for eight vectors.
+func dotsFours(dots *[8]float32, quants, scales []byte, x *Input, idx []int32, tokens *[8]int32) {
+	dotsFour((*[4]float32)(dots[:4]), quants, scales, x, idx, tokens[:4])
+	dotsFour((*[4]float32)(dots[4:]), quants, scales, x, idx, tokens[4:])
+}
+
+// transpose makes bit j of mask i bit i of mask j (Warren, Hacker's Delight, section 7-3).
+func transpose(m *[64]uint64) {
+	mask := uint64(1<<32 - 1)
+	for j := 32; j > 0; {
+		for i := 0; i < 64; i = (i + j + 1) &^ j {
+			swap := (m[i]>>j ^ m[i+j]) & mask
+			m[i+j] ^= swap
+			m[i] ^= swap << j
+		}
+		j >>= 1
+		mask ^= mask << j
+	}
 }
 
 // checkRows panics if tileCols columns of a row are beyond what decodeRowsQ4 was given.
@@ -120,17 +220,20 @@ func checkRows(quants, scales []byte, stride int, rows []int32) {
 	_ = scales[int(last)*stride:][:tileCols/16]
 }
 
-// addDown adds the active neurons' down rows to the tokens' rows of y, some columns at a time.
-func (e *Expert) addDown(s *batch, y []float32, first, tokens int) {
+// addDown adds the active neurons' down rows to the tokens' outputs, some columns at a time.
+func (e *Expert) addDown(s *batch, first, tokens int) {
 	hidden := e.Down.Cols
 	for col := 0; col < hidden; col += tileCols {
 		cols := min(tileCols, hidden-col)
 		e.decodeTile(s, first, col, cols)
-		addTile(y[col:], hidden, cols, tokens, s)
+		addTile(s.y[col*tokens:], cols, tokens, col+tileCols <= hidden/fusedCols*fusedCols, s)
 	}
 }
 
-// decodeTile fills row i of tile [used, cols] with columns [col, col + cols) of the down row of neuron used[i].
+// fusedCols is what columns come in that are added with one rounding for a product and its sum. Those after the last such piece have two.
+const fusedCols = 128
+
+// decodeTile fills row i of tile with columns [col, col + cols) of the down row of neuron used[i].
 func (e *Expert) decodeTile(s *batch, first, col, cols int) {
 	d := &e.Down
 	size := d.Type.QuantBytes(cols)
@@ -144,6 +247,6 @@ func (e *Expert) decodeTile(s *batch, first, col, cols int) {
 		if scales != nil {
 			scales = scales[d.Type.ScaleBytes(col):][:d.Type.ScaleBytes(cols)]
 		}
-		Decode(d.Type, s.tile[i*cols:][:cols], quants, scales)
+		Decode(d.Type, s.tile[i*tileCols:][:cols], quants, scales)
 	}
 }

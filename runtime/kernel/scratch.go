@@ -6,6 +6,7 @@ type Scratch struct {
 	down   []float32 // a row of down
 	ups    []float32 // products with up of sixteen neurons
 	eights []uint64  // interleaved vectors
+	packed packed
 	block  *batch
 }
 

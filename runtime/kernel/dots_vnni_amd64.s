@@ -1,0 +1,20 @@
+//go:build !noasm
+
+#include "go_asm.h"
+#include "textflag.h"
+#include "avx2_amd64.h"
+#include "dots_amd64.h"
+#include "vnni_amd64.h"
+
+// VECTOR: see dots_amd64.h.
+#define VECTOR(x, s, acc, t, nt, f, nf) \
+	VMOVDQU      x, f;         \
+	VPXOR        t, t, t;      \
+	DPBUSD(nf, 0, nt);         \
+	VCVTDQ2PS    t, t;         \
+	VBROADCASTSS (s)(SP), f;   \
+	VFMADD231PS  f, t, acc
+
+// func dotsQ4x8VNNI(dots *[8]float32, quants, scales []byte, lanes *lane, tokens *[8]int32, blocks int)
+TEXT ·dotsQ4x8VNNI(SB), NOSPLIT, $320-80
+	DOTS8

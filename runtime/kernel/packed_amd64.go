@@ -1,0 +1,96 @@
+//go:build !noasm
+
+package kernel
+
+import "st/quant"
+
+// packs reports whether there are kernels for packed vectors. (AVX-512 has its own for four.)
+func packs() bool { return useAVX2 && !useAVX512 }
+
+// packQuad packs four vectors, block by block, which are stride bytes apart.
+func packQuad(to []byte, stride int, x *[4]vector) {
+	if !useAVX2 {
+		packQuadGeneric(to, stride, x, false)
+		return
+	}
+	checkFour(x)
+	if n := len(x[0].d); n > 0 {
+		_ = to[(n-1)*stride:][:quadBytes]
+		packQuadAVX2(&to[0], stride, x, !useVNNI)
+	}
+}
+
+// packQuadAVX2 is packQuadGeneric, to the bit.
+//
+//go:noescape
+func packQuadAVX2(to *byte, stride int, x *[4]vector, words bool)
+
+// groupPacked stores the products of a group of so many blocks with packed vectors in p.acc. It prefetches aheadBytes of what lies at ahead for every
+// block, of which it reads nothing, unless ahead is nil.
+func groupPacked(alone bool, p *packed, group []byte, blocks int, ahead *byte) {
+	if !useAVX2 {
+		groupPackedGeneric(p, group, blocks)
+		return
+	}
+	group = group[:quant.Q4_0.GroupBytes(blocks*quant.BlockSize)]
+	data := p.data[:blocks*p.quads*quadBytes]
+	if p.quads == 0 {
+		return
+	}
+	acc, lines := &p.acc[:4*p.quads*quant.GroupRows][0], &p.lines[:lineBytes][0]
+	switch {
+	case useVNNI && alone:
+		groupPackedEachVNNI(acc, lines, group, data, p.quads, blocks, ahead)
+	case useVNNI:
+		groupPackedVNNI(acc, lines, group, data, p.quads, blocks, ahead)
+	case alone:
+		groupPackedEachAVX2(acc, lines, group, data, p.quads, blocks, ahead)
+	default:
+		groupPackedAVX2(acc, lines, group, data, p.quads, blocks, ahead)
+	}
+}
+
+// groupPackedAVX2 is groupQ4x4AVX2 for every quad, to the bit.
+//
+//go:noescape
+func groupPackedAVX2(acc *float32, lines *byte, group, packed []byte, quads, blocks int, ahead *byte)
+
+// groupPackedEachAVX2 is groupQ4AVX2 for every vector, to the bit.
+//
+//go:noescape
+func groupPackedEachAVX2(acc *float32, lines *byte, group, packed []byte, quads, blocks int, ahead *byte)
+
+// groupPackedVNNI is groupPackedAVX2, to the bit.
+//
+//go:noescape
+func groupPackedVNNI(acc *float32, lines *byte, group, packed []byte, quads, blocks int, ahead *byte)
+
+// groupPackedEachVNNI is groupPackedEachAVX2, to the bit.
+//
+//go:noescape
+func groupPackedEachVNNI(acc *float32, lines *byte, group, packed []byte, quads, blocks int, ahead *byte)
+
+// dotsQ4x8 multiplies a Q4_0 row with the vectors of eight tokens of a batch, which have lanes.
+func dotsQ4x8(dots *[8]float32, quants, scales []byte, s *batch, x *Input, idx []int32, tokens *[8]int32) {
+	if !useAVX2 || useAVX512 {
+		dotsFours(dots, quants, scales, x, idx, tokens)
+		return
+	}
+	blocks := x.Cols / quant.BlockSize
+	quants, scales = quants[:blocks*quant.BlockSize/2], scales[:2*blocks]
+	if useVNNI {
+		dotsQ4x8VNNI(dots, quants, scales, &s.lanes[0], tokens, blocks)
+		return
+	}
+	dotsQ4x8AVX2(dots, quants, scales, &s.lanes[0], tokens, blocks)
+}
+
+// dotsQ4x8AVX2 is dotQ4x4AVX2 for every vector, to the bit. The tokens have lanes, of so many blocks.
+//
+//go:noescape
+func dotsQ4x8AVX2(dots *[8]float32, quants, scales []byte, lanes *lane, tokens *[8]int32, blocks int)
+
+// dotsQ4x8VNNI is dotsQ4x8AVX2, to the bit.
+//
+//go:noescape
+func dotsQ4x8VNNI(dots *[8]float32, quants, scales []byte, lanes *lane, tokens *[8]int32, blocks int)

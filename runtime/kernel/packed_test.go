@@ -1,0 +1,132 @@
+package kernel
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"st/quant"
+)
+
+// testTokens is an input of n random vectors, of which some are chosen out of order.
+func testTokens(rng *rand.Rand, n, cols int) (x *Input, idx []int32) {
+	x = NewInput(2*n, cols)
+	all := cases(rng, cols)
+	names := []string{"random", "large", "zero", "equal", "alternating", "ties"}
+	for i := range x.N {
+		copy(x.Row(i), all[names[i%len(names)]])
+		x.Row(i)[i%cols] = float32(rng.NormFloat64())
+		x.Quantize(i)
+	}
+	for _, i := range rng.Perm(x.N)[:n] {
+		idx = append(idx, int32(i))
+	}
+	return x, idx
+}
+
+// Products with packed vectors are those of the kernels for four, or for one where each is alone, to the bit; a vector or two that are left are
+// multiplied one at a time.
+func TestPacked(t *testing.T) {
+	rng := rand.New(rand.NewPCG(16, 1))
+	forEachISA(t, func(t *testing.T) {
+		for _, cols := range testCols {
+			for _, n := range []int{minPacked, 8, 9, 10, 11, packTile, packTile + 2, 2*packTile + 9} {
+				const rows = 2*quant.GroupRows - 3
+				w, _ := testMatrix(rng, quant.Q4_0, true, rows, cols)
+				x, idx := testTokens(rng, n, cols)
+				for _, alone := range []bool{false, true} {
+					got := slices.Repeat([]float32{-1}, n*(rows+1))
+					want := slices.Clone(got)
+					if alone {
+						MulEach(got, rows+1, w, 0, w.Units(), x, idx, new(Scratch))
+					} else {
+						Mul(got, rows+1, w, 0, w.Units(), x, idx, new(Scratch))
+					}
+					for u := range w.Units() {
+						mulOnes(want, rows+1, w, u, x, idx, mulFours(alone, want, rows+1, w, u, x, idx))
+					}
+					if !slices.Equal(got, want) {
+						t.Errorf("%d vectors of %d, alone: %v: products differ", n, cols, alone)
+					}
+				}
+			}
+		}
+	})
+}
+
+// The kernel for packed vectors is its definition, also with activations whose sums are the largest.
+func TestPackedDefinition(t *testing.T) {
+	forEachCase(t, quant.GroupRows, func(t *testing.T, cols int, w, x []float32) {
+		in := NewInput(4, cols)
+		idx := []int32{0, 1, 2, 3}
+		for i := range idx {
+			copy(in.Row(i), x)
+			if i == 3 {
+				copy(in.Row(i), slices.Repeat([]float32{-1}, cols))
+			}
+			in.Quantize(i)
+		}
+		var p packed
+		p.pack(in, idx)
+		g := group(quant.Q4_0, w)
+		groupPacked(false, &p, g, cols/quant.BlockSize, nil)
+		got := slices.Clone(p.acc)
+		groupPackedGeneric(&p, g, cols/quant.BlockSize)
+		decoded := make([]float32, cols)
+		for i := range got {
+			quant.Q4_0.DecodeGroupRow(decoded, g, i%quant.GroupRows)
+			v := in.vector(i / quant.GroupRows)
+			wantClose(t, fmt.Sprintf("product %d", i), got[i], p.acc[i], magnitude(decoded, &v))
+		}
+	})
+}
+
+// Products of a row with eight vectors are those of the kernel for four, to the bit.
+func TestDotsEight(t *testing.T) {
+	rng := rand.New(rand.NewPCG(16, 2))
+	forEachISA(t, func(t *testing.T) {
+		for _, cols := range testCols {
+			for _, w := range cases(rng, cols) {
+				q, s := row(quant.Q4_0, w)
+				x, idx := testTokens(rng, 12, cols)
+				b := new(Scratch).batch()
+				b.begin(x, idx, cols)
+				tokens := [8]int32{0, 11, 3, 5, 6, 7, 10, 10}
+				var got, want [8]float32
+				dotsQ4x8(&got, q, s, b, x, idx, &tokens)
+				for k := range tokens {
+					v := x.vector(int(idx[tokens[k]]))
+					var four [4]float32
+					dotQ4x4(&four, q, s, &[4]vector{v, v, v, v})
+					want[k] = four[0]
+				}
+				if got != want {
+					t.Errorf("%d columns: %v, want %v", cols, got, want)
+				}
+			}
+		}
+	})
+}
+
+// Vectors are packed as the definition says, also where the sums are the largest.
+func TestPackQuad(t *testing.T) {
+	rng := rand.New(rand.NewPCG(16, 3))
+	forEachISA(t, func(t *testing.T) {
+		for _, cols := range testCols {
+			x, idx := testTokens(rng, 4, cols)
+			var v [4]vector
+			for k := range v {
+				v[k] = x.vector(int(idx[k]))
+			}
+			v[2].sum[0], v[3].sum[0] = 32*127, -32*127
+			got := make([]byte, cols/quant.BlockSize*(quadBytes+7))
+			packQuad(got, quadBytes+7, &v)
+			want := make([]byte, len(got))
+			packQuadGeneric(want, quadBytes+7, &v, ISA() == "avx2" || ISA() == "avx512")
+			if !slices.Equal(got, want) {
+				t.Errorf("%d columns are packed otherwise", cols)
+			}
+		}
+	})
+}
