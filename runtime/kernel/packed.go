@@ -101,11 +101,11 @@ func (p *packed) mul(alone bool, dst []float32, stride int, w *Matrix, u int, ah
 }
 
 // gates stores the products of an expert's chunk of gates with vectors idx of x, which were packed, in dst, chunkRows for each. Meanwhile it
-// prefetches the rows of up, and with them those of down: up is the chunk's.
+// prefetches the rows of up, the chunk's, if those of down lie between them.
 func (p *packed) gates(dst []float32, w, up *Matrix, x *Input, idx []int32) {
 	for u := range w.Units() {
 		var ahead *byte
-		if up.Type == quant.Q4_0 {
+		if up.Stride*quant.GroupRows == w.Cols/quant.BlockSize*aheadBytes {
 			ahead = &up.Data[u*quant.GroupRows*up.Stride]
 		}
 		p.mul(false, dst, chunkRows, w, u, ahead)
