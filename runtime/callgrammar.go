@@ -70,7 +70,13 @@ func (p *ChatPrompt) newCallGrammar(ctx context.Context, answer *grammar.Grammar
 		if err != nil {
 			return nil, err
 		}
-		functions = append(functions, toolcall.Function{Name: t.Name, Arguments: arguments})
+		f := toolcall.Function{Name: t.Name, Arguments: arguments}
+		if w.Form.Tagged {
+			if f.Parameters, err = t.parameters(ctx); err != nil {
+				return nil, err
+			}
+		}
+		functions = append(functions, f)
 	}
 	switch {
 	case required:

@@ -125,8 +125,8 @@ func (d *dialect) instruct(messages []Message, tools []json.RawMessage) []Messag
 		b.Write(t)
 		b.WriteByte('\n')
 	}
-	b.WriteString("</tools>\n\nTo call a function, write a JSON object with its name and arguments, and nothing after it:\n" +
-		d.form.First + `{"name": <name>, "` + d.form.Arguments + `": <arguments as a JSON object>}` + d.form.Last + "\n\n" +
+	b.WriteString("</tools>\n\nTo call a function, write its name and arguments in this way, and nothing after it:\n" +
+		d.form.Example() + "\n\n" +
 		"The results come back in <tool_response></tool_response>.")
 	text := b.String()
 	switch {

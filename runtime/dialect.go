@@ -66,7 +66,7 @@ func newDialect(t *tokenizer.Template, opts tokenizer.TemplateOptions) *dialect 
 		if written == "" {
 			written = render(user, call, result)
 		}
-		if d.calls = strings.Contains(squeeze(written), `"key":"`+probeValue+`"`); d.calls {
+		if d.calls = strings.Contains(squeeze(written), `"key":"`+probeValue+`"`) || strings.Contains(squeeze(written), `<parameter=key>`+probeValue); d.calls {
 			break
 		}
 	}

@@ -50,6 +50,9 @@ func (m *Model) newChatPrompt(r rendering, tools *toolset) *ChatPrompt {
 	p.mayThink = known && m.Reasons() && !p.reading.Thinking && !strings.HasSuffix(strings.TrimSpace(r.text), tags.Close)
 	if names := tools.names(); len(names) > 0 {
 		p.reading.Form, p.reading.Functions = m.dialect().form, names
+		if p.reading.Form.Tagged {
+			p.reading.Strings = tools.strings()
+		}
 	}
 	return p
 }
@@ -81,7 +84,7 @@ func (p *ChatPrompt) OptionsContext(ctx context.Context, g Generate) (Generate, 
 	tags, form := p.reading.Reasoning, p.reading.Form
 	texts := []string{tags.Open, tags.Close}
 	if form != nil {
-		texts = append(texts, form.Begin, form.End)
+		texts = append(texts, form.Markers()...)
 	}
 	for _, text := range texts {
 		if id, ok := p.model.tok.ID(text); ok && p.special(text) {

@@ -56,6 +56,10 @@ func TestToolPrompts(t *testing.T) {
 		"{{ (c.function|tojson)[:-1] }}, \"id\": \"{{ c.id }}\"}{% endfor %}]{% elif m.role == 'tool' %}[TOOL_RESULTS]{{ m.content }}{% else %}{{ m.content }}{% if tools %}[{{ tools | tojson }}]{% endif %}{% endif %}{% endfor %}"
 	phi := "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% if 'tools' in m %}<|tool|>{{ m['tools'] }}<|/tool|>{% endif %}<|end|>{% endfor %}"
 	text := "{% for m in messages %}{% for c in m.tool_calls %}<tool_call>{\"name\": \"{{ c.function.name }}\", \"arguments\": {{ '' + c.function.arguments }}}</tool_call>{% endfor %}{{ m.content }}{% endfor %}{% if tools %}{{ tools[0].function.name }}{% endif %}"
+	coder := "{% for m in messages %}({{ m.role }}){{ m.content }}{% for c in m.tool_calls %}\n<tool_call>\n<function={{ c.function.name }}>\n{% for k, v in c.function.arguments|items %}<parameter={{ k }}>\n" +
+		"{{ v if v is string else v | tojson }}\n</parameter>\n{% endfor %}</function>\n</tool_call>{% endfor %}{% endfor %}{% if tools %}{% for t in tools %}<name>{{ t.function.name }}</name>{% endfor %}{% endif %}"
+	deepSeek := "{% for m in messages %}{{ m.content or '' }}{% for c in m.tool_calls %}{% if loop.first %}<｜tool▁calls▁begin｜>{% endif %}<｜tool▁call▁begin｜>{{ c.type + '<｜tool▁sep｜>' + c.function.name + '\\n```json\\n' + c.function.arguments + '\\n```<｜tool▁call▁end｜>' }}" +
+		"{% if loop.last %}<｜tool▁calls▁end｜>{% endif %}{% endfor %}{% endfor %}"
 	unknown := "{% for m in messages %}({{ m.role }}){{ m.content }}{% for c in m.tool_calls %}<call>{{ c.function.arguments | tojson }}</call>{% endfor %}{% endfor %}{{ tools | tojson }}"
 	for _, tt := range []struct {
 		name, template string
@@ -68,6 +72,8 @@ func TestToolPrompts(t *testing.T) {
 		{"Mistral", mistral, []string{`[TOOL_CALLS][{"name": "weather", "arguments": {"city": "Oslo"}, "id": "`, "[TOOL_RESULTS]17 C"}},
 		{"Phi", phi, []string{"<|system|>Be terse.<|tool|>[" + toolText + "]<|/tool|><|end|>", `<|assistant|>I look.` + "\n" + `<|tool_call|>[{"name": "weather", "arguments": {"city": "Oslo"}}, {"name": "clock", "arguments": {}}]<|/tool_call|><|end|>`}},
 		{"arguments as text", text, []string{`<tool_call>{"name": "weather", "arguments": {"city": "Oslo"}}</tool_call>`}},
+		{"Qwen3-Coder", coder, []string{"<name>weather</name>", "<function=weather>\n<parameter=city>\nOslo\n</parameter>\n</function>", "<function=clock>\n</function>"}},
+		{"DeepSeek", deepSeek, []string{"function<｜tool▁sep｜><name>\n```json\n<arguments as a JSON object>", "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>weather\n```json\n{\"city\": \"Oslo\"}\n```<｜tool▁call▁end｜>"}},
 		{"another form", unknown, []string{"(system)Be terse.\n\n# Tools", `<tool_call>` + "\n" + `{"name": "weather"`, "(tool)noonnull"}},
 	} {
 		m := withTemplate(t, tt.template)
@@ -291,7 +297,7 @@ func TestCallGrammars(t *testing.T) {
 			t.Errorf("case %d has the same grammar", i)
 		}
 	}
-	large := json.RawMessage(`{"description": "` + strings.Repeat("x", 100_000) + `"}`)
+	large := json.RawMessage(`{"description": "` + strings.Repeat("x", 60_000) + `"}`)
 	for i := range 20 { // more than are kept
 		of(runtime.Tools(runtime.Tool{Name: fmt.Sprint("tool", i), Parameters: large}))
 	}

@@ -11,6 +11,8 @@
 //	{"name": "weather", "arguments": {"city": "Oslo"}}
 //	</tool_call>
 //
+// Of forms whose calls are no JSON, such as [QwenCoder], the parser makes JSON of the arguments.
+//
 // A parser works byte by byte: the sizes of the pieces do not change the result. No text is lost: what begins like a call but is none is returned as
 // content. Arguments are returned as they are written, once the name of the call is known. The caller checks whether they are JSON, because an
 // answer may end in the middle of them.

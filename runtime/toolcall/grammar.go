@@ -11,6 +11,15 @@ import (
 type Function struct {
 	Name      string
 	Arguments *grammar.Grammar
+	// Parameters are those of a form that is Tagged, in the order in which they are written; nil: any.
+	Parameters []Parameter
+}
+
+// Parameter is a parameter of a function.
+type Parameter struct {
+	Name     string
+	Required bool
+	Value    *grammar.Grammar // of JSON, or of a string without quotes; nil: any text
 }
 
 // Writing says how answers with calls are written.
@@ -31,7 +40,11 @@ func (w *Writing) Calls(functions []Function) *grammar.Grammar {
 func (w *Writing) calls(functions []Function) *grammar.Grammar {
 	call := make([]*grammar.Grammar, len(functions))
 	for i, f := range functions {
-		call[i] = grammar.Sequence(grammar.Literal(w.Form.Head(f.Name)), f.Arguments, grammar.Literal(Tail))
+		arguments := f.Arguments
+		if w.Form.Tagged {
+			arguments = f.tagged()
+		}
+		call[i] = grammar.Sequence(w.text(w.Form.Head(f.Name)), arguments, w.text(w.Form.Tail()))
 	}
 	one := grammar.Choice(call...)
 	more := grammar.Sequence()
@@ -39,6 +52,31 @@ func (w *Writing) calls(functions []Function) *grammar.Grammar {
 		more = grammar.Repeat(grammar.Sequence(w.text(w.Form.Between), one), 0, grammar.Unbounded)
 	}
 	return grammar.Sequence(one, more, w.text(w.Form.Last))
+}
+
+// tagged returns the grammar of parameters in tags.
+func (f *Function) tagged() *grammar.Grammar {
+	const end = "\n" + parameterClose
+	parameter := func(name, value *grammar.Grammar) *grammar.Grammar {
+		rest := grammar.Until(end)
+		if value != nil {
+			rest = grammar.Sequence(value, grammar.Literal(end))
+		}
+		return grammar.Sequence(grammar.Literal(parameterOpen), name, grammar.Literal(">\n"), rest, grammar.Literal("\n"))
+	}
+	if f.Parameters == nil {
+		name := grammar.Class(automaton.NewSet('<', '>', 0, ' ').Negate())
+		return grammar.Repeat(parameter(grammar.Repeat(name, 1, maxName), nil), 0, grammar.Unbounded)
+	}
+	var all []*grammar.Grammar
+	for _, p := range f.Parameters {
+		g := parameter(grammar.Literal(p.Name), p.Value)
+		if !p.Required {
+			g = grammar.Optional(g)
+		}
+		all = append(all, g)
+	}
+	return grammar.Sequence(all...)
 }
 
 // Free returns the grammar of answers that are text, which calls may follow: what begins as a call, must be one, and calls end the answer.
@@ -59,8 +97,8 @@ func (w *Writing) special(marker string) bool { return w.Special != nil && w.Spe
 
 // text returns the grammar of a text in which markers may be special tokens.
 func (w *Writing) text(text string) *grammar.Grammar {
-	for _, marker := range []string{w.Form.Begin, w.Form.End} {
-		if marker == "" || !w.special(marker) {
+	for _, marker := range w.Form.Markers() {
+		if !w.special(marker) {
 			continue
 		}
 		if before, after, ok := strings.Cut(text, marker); ok {

@@ -59,7 +59,12 @@ func functions(t *testing.T) []toolcall.Function {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return []toolcall.Function{{Name: "a", Arguments: schema}, {Name: "b", Arguments: jsonschema.Object()}}
+	integer, err := jsonschema.Grammar([]byte(`{"type": "integer"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []toolcall.Function{{Name: "a", Arguments: schema, Parameters: []toolcall.Parameter{{Name: "x", Required: true, Value: integer}}},
+		{Name: "b", Arguments: jsonschema.Object()}}
 }
 
 // Calls that a form writes are in its grammar, alone and where the model decides. Others are not.
@@ -68,11 +73,7 @@ func TestGrammar(t *testing.T) {
 	for _, f := range toolcall.Forms {
 		var special []string // as the models of the forms have it
 		if f != toolcall.Hermes {
-			for _, marker := range []string{f.Begin, f.End} {
-				if marker != "" {
-					special = append(special, marker)
-				}
-			}
+			special = f.Markers()
 		}
 		isSpecial := func(marker string) bool { return f != toolcall.Hermes }
 		many := toolcall.Writing{Form: f, Special: isSpecial}
@@ -86,7 +87,7 @@ func TestGrammar(t *testing.T) {
 			{f.Write([]call{one, two}), true, false, true},
 			{f.Write([]call{{"c", `{}`}}), false, false, false},
 			{f.Write([]call{{"a", `{}`}}), false, false, false},
-			{f.Write([]call{{"a", `{"x": "1"}`}}), false, false, false},
+			{f.Write([]call{{"a", `{"x": "one"}`}}), false, false, false},
 			{f.Write([]call{{"b", `[]`}}), false, false, false},
 			{"", false, false, true},
 			{"Hello < <tool {x} [TOOL", false, false, true},

@@ -42,6 +42,8 @@ const (
 	afterValue
 )
 
+func (o *object) called() bool { return o.begun }
+
 // next takes a byte.
 func (o *object) next(p *Parser, b byte) status {
 	switch o.at {
@@ -148,8 +150,7 @@ func (o *object) named(p *Parser, name string) bool {
 // begin emits the call.
 func (o *object) begin(p *Parser) {
 	o.begun = true
-	p.calls++
-	p.emit(Begin, o.name)
+	p.beginCall(o.name)
 	p.emit(Arguments, string(o.args))
 	o.args = nil
 }

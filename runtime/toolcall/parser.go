@@ -31,6 +31,8 @@ type Options struct {
 	// Functions are the names of those that may be called. Only a call without a marker needs to be one of them, for other objects of JSON are
 	// content.
 	Functions []string
+	// Strings reports whether a parameter of a function is a string; nil: that is not known. It matters to forms that are Tagged.
+	Strings   func(function, parameter string) bool
 	Reasoning Tags // around reasoning; the zero value: none is looked for
 	// Thinking says that the prompt has opened the reasoning already.
 	Thinking bool
@@ -50,7 +52,7 @@ type Parser struct {
 	raw     []byte // what the section of calls has, from its beginning or the last call on: content, if no call comes
 	any     bool   // the section has a call
 	bare    bool   // the section has no marker
-	object  object
+	reader  reader
 }
 
 // state is where a parser is.
@@ -90,8 +92,8 @@ func (p *Parser) Close() []Delta {
 			p.reason(p.pending)
 		}
 	case inCall:
-		if p.object.begun {
-			p.object.end(p)
+		if p.reader.called() {
+			p.reader.end(p)
 		} else {
 			p.noCall()
 		}

@@ -1,6 +1,8 @@
 package toolcall_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -14,6 +16,9 @@ type call = toolcall.Call
 
 // hermes looks for calls as Qwen3 writes them.
 var hermes = toolcall.Options{Form: toolcall.Hermes, Reasoning: toolcall.Think}
+
+// coder is what is looked for in answers of Qwen3-Coder.
+var coder = toolcall.Options{Form: toolcall.QwenCoder, Strings: func(function, parameter string) bool { return parameter == "city" }}
 
 // cases are answers and what they are told apart into.
 var cases = []struct {
@@ -63,6 +68,25 @@ var cases = []struct {
 	{"Llama, code", toolcall.Options{Form: toolcall.Llama}, `<|python_tag|>print(1)`, toolcall.Answer{Content: `<|python_tag|>print(1)`}},
 	{"Mistral", toolcall.Options{Form: toolcall.Mistral}, `[TOOL_CALLS][{"name": "a", "arguments": {"x": 1}, "id": "123456789"}, {"name": "b", "arguments": {}}] ok`,
 		toolcall.Answer{Content: "ok", Calls: []call{{"a", `{"x": 1}`}, {"b", `{}`}}}},
+	{"Mistral, named", toolcall.Options{Form: toolcall.MistralNamed}, `Now.[TOOL_CALLS]a[CALL_ID]123456789[ARGS]{"x": "]}"}[TOOL_CALLS]b[ARGS]{}`,
+		toolcall.Answer{Content: "Now.", Calls: []call{{"a", `{"x": "]}"}`}, {"b", `{}`}}}},
+	{"DeepSeek", toolcall.Options{Form: toolcall.DeepSeek, Reasoning: toolcall.Think, Thinking: true},
+		"Hm.</think>I look.<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>a\n```json\n{\"x\": 1}\n```<｜tool▁call▁end｜>\n" +
+			"<｜tool▁call▁begin｜>function<｜tool▁sep｜>b\n```json\n{}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
+		toolcall.Answer{Reasoning: "Hm.", Content: "I look.", Calls: []call{{"a", `{"x": 1}`}, {"b", `{}`}}}},
+	{"DeepSeek, named", toolcall.Options{Form: toolcall.DeepSeekNamed},
+		`<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>a<｜tool▁sep｜>{"x": 1}<｜tool▁call▁end｜><｜tool▁call▁begin｜>b<｜tool▁sep｜>{}<｜tool▁call▁end｜><｜tool▁calls▁end｜>`,
+		toolcall.Answer{Calls: []call{{"a", `{"x": 1}`}, {"b", `{}`}}}},
+	{"DeepSeek, no call", toolcall.Options{Form: toolcall.DeepSeek}, "<｜tool▁calls▁begin｜>none", toolcall.Answer{Content: "<｜tool▁calls▁begin｜>none"}},
+	{"Qwen Coder", coder, "I look.\n<tool_call>\n<function=weather>\n<parameter=city>\nOslo \"x\"\nand </b>é\n</parameter>\n<parameter=days>\n3\n</parameter>\n" +
+		"<parameter=more>\n[1, {\"a\": null}]\n</parameter>\n<parameter=deep>\nTrue\n</parameter>\n<parameter=note>\nplain\n</parameter>\n</function>\n</tool_call>\n" +
+		"<tool_call>\n<function=b>\n</function>\n</tool_call>",
+		toolcall.Answer{Content: "I look.", Calls: []call{
+			{"weather", `{"city": "Oslo \"x\"\nand </b>é", "days": 3, "more": [1, {"a": null}], "deep": true, "note": "plain"}`}, {"b", `{}`}}}},
+	{"Qwen Coder, a string that reads as a number", coder, "<tool_call><function=weather><parameter=city>1</parameter></function></tool_call>",
+		toolcall.Answer{Calls: []call{{"weather", `{"city": "1"}`}}}},
+	{"Qwen Coder, cut off", coder, "<tool_call>\n<function=weather>\n<parameter=city>\nOslo\n</para", toolcall.Answer{Calls: []call{{"weather", `{"city": "Oslo\n</para`}}}},
+	{"Qwen Coder, no call", coder, "<tool_call>\n<func>", toolcall.Answer{Content: "<tool_call>\n<func>"}},
 	{"Phi", toolcall.Options{Form: toolcall.Phi}, `<|tool_call|>[{"name": "a", "arguments": {}}]<|/tool_call|>`, toolcall.Answer{Calls: []call{{"a", `{}`}}}},
 }
 
@@ -146,7 +170,9 @@ func checkCuts(o toolcall.Options, text string, r *rand.Rand) error {
 
 // parts are what texts are made of in tests.
 var parts = []string{"<tool_call>", "</tool_call>", "<think>", "</think>", "[TOOL_CALLS]", "<|tool_call|>", "<|/tool_call|>", "<|python_tag|>", `{"name": "a"`, `, "arguments": `,
-	`{"x": "y"}`, "{", "}", "[", "]", `"`, `\`, ",", ";", "\n", " ", "text", "é", "<", `"name": "b"`, `"parameters": "{}"`, "1", ":"}
+	`{"x": "y"}`, "{", "}", "[", "]", `"`, `\`, ",", ";", "\n", " ", "text", "é", "<", `"name": "b"`, `"parameters": "{}"`, "1", ":",
+	"[ARGS]", "[CALL_ID]", "<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>", "<｜tool▁call▁begin｜>", "function<｜tool▁sep｜>", "\n```json\n", "\n```<｜tool▁call▁end｜>",
+	"<function=", ">\n", "<parameter=", "</parameter>", "</function>"}
 
 // options are those of every form, with and without reasoning.
 func options() (all []toolcall.Options) {
@@ -180,6 +206,13 @@ func TestWrite(t *testing.T) {
 		for n := range len(calls) + 1 {
 			o := toolcall.Options{Form: f, Functions: []string{"weather", "é\"x"}}
 			got, _ := read(o, f.Write(calls[:n]), func() int { return 3 })
+			for i := range got.Calls { // white space may be another
+				var b bytes.Buffer
+				if err := json.Compact(&b, []byte(got.Calls[i].Arguments)); err != nil {
+					t.Errorf("%s: %v", f.Name, err)
+				}
+				got.Calls[i].Arguments = b.String()
+			}
 			if len(got.Calls) != n || n > 0 && !reflect.DeepEqual(got.Calls, calls[:n]) || got.Content != "" {
 				t.Errorf("%s: %q: %+v", f.Name, f.Write(calls[:n]), got)
 			}
