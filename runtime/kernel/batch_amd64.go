@@ -9,10 +9,6 @@ func dotQ4x4(dots *[4]float32, quants, scales []byte, x *[4]vector) {
 	}
 	checkFour(x)
 	quants, scales = quants[:len(x[0].q)/2], scales[:len(x[0].q)/16]
-	if useAVX512 && len(x[0].d)%8 == 0 {
-		dotQ4x4AVX512(dots, quants, scales, x)
-		return
-	}
 	if useVNNI {
 		dotQ4x4VNNI(dots, quants, scales, x)
 		return
@@ -81,11 +77,6 @@ func decodeRowsQ4AVX2(dst []float32, quants, scales []byte, stride int, rows []i
 //
 //go:noescape
 func addTileAVX2(y []float32, tokens int, s *batch)
-
-// dotQ4x4AVX512 is dotQ4x4Generic, for a multiple of eight blocks.
-//
-//go:noescape
-func dotQ4x4AVX512(dots *[4]float32, quants, scales []byte, x *[4]vector)
 
 // decodeRowsQ4AVX512 is decodeRowsQ4Generic.
 //

@@ -8,9 +8,9 @@
 //
 // A kernel is four files, by the name of what it works on: group_generic.go is the definition that everything is held
 // against, group_amd64.s and group_arm64.s are the fast ones, group_amd64.go declares them and chooses by the CPU, or by
-// [Select]. group is dense products of sixteen rows (groupx2: two groups, groupx4: four vectors), row products with one row,
-// neurons the active neurons of one token, batch (and reglu_batch.go) those of many, silu (and dense.go) SwiGLU, attend
-// attention, vector and norm float32.
+// [Select]. group is dense products of sixteen rows (groupx2: two groups, pair: two vectors, groupx4 and groupx8: four and eight,
+// packed: many), row products with one row (dots: with many vectors), neurons the active neurons of one token, batch (and
+// reglu_batch.go) those of many, silu (and dense.go) SwiGLU, attend attention, vector and norm float32.
 //
 // A vector's result has the same bits whatever other vectors are beside it, in [Mul], in [Expert.Batch] and in
 // [Dense.Hidden]. They differ between instruction sets, as sums are in another order ([SiLUMul]'s do not), and between

@@ -51,6 +51,16 @@ func TestOverread(t *testing.T) {
 			dotQ4(q, s, v)
 			axpyQ4(x, 1, q, s)
 			dotQ4x4(&[4]float32{}, q, s, &[4]vector{*v, *v, *v, *v})
+			in := &Input{N: 1, Cols: cols, q: v.q, d: v.d, sum: v.sum}
+			var lanes wide
+			lanes.begin(in, []int32{0})
+			dotsQ4(atEnd(t, make([]float32, 1)), q, s, &lanes, atEnd(t, make([]int32, 1)), cols/quant.BlockSize)
+			for _, idx := range [][]int32{{0, 0, 0, 0}, make([]int32, 8)} {
+				var p packed
+				p.pack(in, idx)
+				p.data = atEnd(t, p.data)
+				groupPacked(false, &p, atEnd(t, group(quant.Q4_0, w)), cols/quant.BlockSize, nil)
+			}
 			neuron := atEnd(t, make([]byte, 2*(len(q)+len(s))))
 			up := Matrix{Type: quant.Q4_0, Rows: 1, Cols: cols, Data: neuron, Stride: len(neuron), ScaleOffset: 2 * len(q)}
 			down := Matrix{Type: quant.Q4_0, Rows: 1, Cols: cols, Data: neuron[len(q):], Stride: len(neuron), ScaleOffset: len(q) + len(s)}

@@ -4,8 +4,8 @@ package kernel
 
 import "st/quant"
 
-// packs reports whether there are kernels for packed vectors. (AVX-512 has its own for four.)
-func packs() bool { return useAVX2 && !useAVX512 }
+// packs reports whether there are kernels for packed vectors.
+func packs() bool { return useAVX2 }
 
 // packQuad packs four vectors, block by block, which are stride bytes apart.
 func packQuad(to []byte, stride int, x *[4]vector) {
@@ -16,7 +16,7 @@ func packQuad(to []byte, stride int, x *[4]vector) {
 	checkFour(x)
 	if n := len(x[0].d); n > 0 {
 		_ = to[(n-1)*stride:][:quadBytes]
-		packQuadAVX2(&to[0], stride, x, !useVNNI)
+		packQuadAVX2(&to[0], stride, x, !useVNNI && !useAVX512)
 	}
 }
 
@@ -35,6 +35,15 @@ func groupPacked(alone bool, p *packed, group []byte, blocks int, ahead *byte) {
 	group = group[:quant.Q4_0.GroupBytes(blocks*quant.BlockSize)]
 	data := p.data[:blocks*p.quads*quadBytes]
 	if p.quads == 0 {
+		return
+	}
+	if useAVX512 {
+		acc := &p.acc[:4*p.quads*quant.GroupRows][0]
+		if alone {
+			groupPackedEachAVX512(acc, group, data, p.quads, blocks, ahead)
+		} else {
+			groupPackedAVX512(acc, group, data, p.quads, blocks, ahead)
+		}
 		return
 	}
 	acc, lines := &p.acc[:4*p.quads*quant.GroupRows][0], &p.lines[:lineBytes][0]
@@ -70,13 +79,42 @@ func groupPackedVNNI(acc *float32, lines *byte, group, packed []byte, quads, blo
 //go:noescape
 func groupPackedEachVNNI(acc *float32, lines *byte, group, packed []byte, quads, blocks int, ahead *byte)
 
+// groupPackedAVX512 is groupQ4x4AVX512 for every quad, to the bit.
+//
+//go:noescape
+func groupPackedAVX512(acc *float32, group, packed []byte, quads, blocks int, ahead *byte)
+
+// groupPackedEachAVX512 is groupQ4AVX512 for every vector, to the bit.
+//
+//go:noescape
+func groupPackedEachAVX512(acc *float32, group, packed []byte, quads, blocks int, ahead *byte)
+
+// hasWide reports whether dotsQ4 is the kernel for products of rows of so many blocks in a batch.
+func hasWide(blocks int) bool { return useAVX512 && blocks%8 == 0 }
+
+// dotsQ4 multiplies a Q4_0 row of so many blocks with the vectors of tokens, which lie in wide lanes.
+func dotsQ4(dots []float32, quants, scales []byte, w *wide, tokens []int32, blocks int) {
+	dots, quants, scales = dots[:len(tokens)], quants[:blocks*quant.BlockSize/2], scales[:2*blocks]
+	if !hasWide(blocks) || blocks == 0 || len(tokens) == 0 {
+		dotsQ4Generic(dots, quants, scales, w, tokens, blocks)
+		return
+	}
+	steps := (blocks + wideBlocks - 1) / wideBlocks
+	dotsQ4AVX512(&dots[0], quants, scales, &w.lanes[0], tokens, blocks, &w.lines[:steps*wideLine][0])
+}
+
+// dotsQ4AVX512 is dotsQ4Generic, for a multiple of eight blocks. It unpacks the row to lines.
+//
+//go:noescape
+func dotsQ4AVX512(dots *float32, quants, scales []byte, lanes *wideLane, tokens []int32, blocks int, lines *byte)
+
 // dotsQ4x8 multiplies a Q4_0 row with the vectors of eight tokens of a batch, which have lanes.
 func dotsQ4x8(dots *[8]float32, quants, scales []byte, s *batch, x *Input, idx []int32, tokens *[8]int32) {
-	if !useAVX2 || useAVX512 {
+	blocks := x.Cols / quant.BlockSize
+	if !useAVX2 || hasWide(blocks) {
 		dotsFours(dots, quants, scales, x, idx, tokens)
 		return
 	}
-	blocks := x.Cols / quant.BlockSize
 	quants, scales = quants[:blocks*quant.BlockSize/2], scales[:2*blocks]
 	if useVNNI {
 		dotsQ4x8VNNI(dots, quants, scales, &s.lanes[0], tokens, blocks)

@@ -123,9 +123,55 @@ func TestPackQuad(t *testing.T) {
 			got := make([]byte, cols/quant.BlockSize*(quadBytes+7))
 			packQuad(got, quadBytes+7, &v)
 			want := make([]byte, len(got))
-			packQuadGeneric(want, quadBytes+7, &v, ISA() == "avx2" || ISA() == "avx512")
+			packQuadGeneric(want, quadBytes+7, &v, ISA() == "avx2")
 			if !slices.Equal(got, want) {
 				t.Errorf("%d columns are packed otherwise", cols)
+			}
+		}
+	})
+}
+
+// Products of a row with any number of vectors in wide lanes are their definition, and a vector's does not depend on those beside it.
+func TestDotsWide(t *testing.T) {
+	rng := rand.New(rand.NewPCG(16, 4))
+	forEachISA(t, func(t *testing.T) {
+		var s wide // of other lengths before: what lacks must be zero
+		for _, cols := range []int{1536, 32, 768, 256, 288, 1024} {
+			blocks := cols / quant.BlockSize
+			for name, w := range cases(rng, cols) {
+				q, scales := row(quant.Q4_0, w)
+				decoded := make([]float32, cols)
+				quant.Q4_0.Decode(decoded, q, scales)
+				x, idx := testTokens(rng, 7, cols)
+				s.begin(x, idx)
+				for _, tokens := range [][]int32{nil, {0, 1, 2, 3, 4, 5, 6}, {6}, {2, 5}} {
+					got, want := make([]float32, len(tokens)), make([]float32, len(tokens))
+					dotsQ4(got, q, scales, &s, tokens, blocks)
+					dotsQ4Generic(want, q, scales, &s, tokens, blocks)
+					for k, i := range tokens {
+						v := x.vector(int(idx[i]))
+						wantClose(t, fmt.Sprintf("%s of %d: vector %d", name, cols, i), got[k], dotQ4Generic(q, scales, &v), magnitude(decoded, &v))
+						wantClose(t, fmt.Sprintf("%s of %d: twin's vector %d", name, cols, i), want[k], dotQ4Generic(q, scales, &v), magnitude(decoded, &v))
+						var alone [1]float32
+						dotsQ4(alone[:], q, scales, &s, tokens[k:k+1], blocks)
+						if !sameBits(alone[0], got[k]) {
+							t.Errorf("%s of %d: vector %d is %g, alone %g", name, cols, i, got[k], alone[0])
+						}
+					}
+				}
+			}
+		}
+		// Every sum as large as it gets.
+		const cols = 768
+		for _, w := range []byte{0x00, 0xff, 0x80, 0x7f} {
+			for _, q := range []int8{127, -127} {
+				x := &Input{N: 1, Cols: cols, q: slices.Repeat([]int8{q}, cols), d: slices.Repeat([]float32{1}, cols/32), sum: slices.Repeat([]int32{32 * int32(q)}, cols/32)}
+				s.begin(x, []int32{0})
+				var got [1]float32
+				dotsQ4(got[:], slices.Repeat([]byte{w}, cols/2), slices.Repeat([]byte{0x00, 0x3c}, cols/32), &s, []int32{0}, cols/quant.BlockSize)
+				if want := float32((int(w&15) + int(w>>4) - 16) * int(q) * cols / 2); got[0] != want {
+					t.Errorf("row of %#x times %d is %g, want %g", w, q, got[0], want)
+				}
 			}
 		}
 	})

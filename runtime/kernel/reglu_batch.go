@@ -63,6 +63,7 @@ type batch struct {
 	factors    [MaxBlock * chunkRows]factor
 	masks      [MaxBlock]uint64 // the same as bits: a mask of neurons for every token, then a mask of tokens for every neuron
 	used       []int32          // neurons that are active for any token, counted from the chunk's first: the rows of tile
+	wide       wide             // what kernels for any number of vectors take; others take lanes
 	lanes      [MaxBlock]lane
 	meta       []float32 // of lanes: [tokens, blocks/8, 2, 8] the blocks' scales, and eight times their sums
 	y          []float32 // [tiles, tokens, tileCols] outputs: tile by tile, as rows of hidden numbers would share few sets of the L1 cache
@@ -89,6 +90,10 @@ func (s *batch) begin(x *Input, idx []int32, hidden int) {
 		return
 	}
 	blocks := x.Cols / quant.BlockSize
+	if hasWide(blocks) {
+		s.wide.begin(x, idx)
+		return
+	}
 	size := (blocks + 7) / 8 * 16
 	meta := grow(&s.meta, size*len(idx))
 	for i, t := range idx {
@@ -144,6 +149,19 @@ func (e *Expert) products(s *batch, first, rows int, x *Input, idx []int32, weig
 			for ; mask != 0; mask &= mask - 1 {
 				t := int32(bits.TrailingZeros64(mask))
 				put(t, up.dot(x, int(idx[t])))
+			}
+			continue
+		}
+		if blocks := x.Cols / quant.BlockSize; hasWide(blocks) {
+			var some [MaxBlock]int32
+			n := 0
+			for ; mask != 0; mask &= mask - 1 {
+				some[n&(MaxBlock-1)] = int32(bits.TrailingZeros64(mask))
+				n++
+			}
+			dotsQ4(s.wide.dots[:], up.quants, up.scales, &s.wide, some[:n], blocks)
+			for k, t := range some[:n] {
+				put(t, s.wide.dots[k])
 			}
 			continue
 		}

@@ -1,0 +1,203 @@
+//go:build !noasm
+
+#include "go_asm.h"
+#include "textflag.h"
+#include "avx2_amd64.h"
+
+// A group of Q4_0 rows with packed vectors (see packed.go): a register has one number of each of the sixteen rows. Eight vectors at a time, or the four
+// of a last quad, have their sums in Z0-Z7 and their results in Z8-Z15; Z16-Z19 are a block's low nibbles, Z20-Z23 its high ones, Z24 the
+// weights' scales, Z25 scratch, Z31 the mask of low nibbles.
+
+// AHEAD: see group_amd64.s.
+#define AHEAD 2048
+
+#define LINE(w, lo, hi) \
+	VMOVDQU64  (w)(SI), lo;      \
+	PREFETCHT0 (w+AHEAD)(SI);    \
+	VPSRLW     $4, lo, hi;       \
+	VPANDQ     Z31, lo, lo;      \
+	VPANDQ     Z31, hi, hi
+
+// WEIGHTS unpacks the block whose scales and quants are at s and w.
+#define WEIGHTS(s, w) \
+	LINE(w, Z16, Z20);       \
+	LINE(w+64, Z17, Z21);    \
+	LINE(w+128, Z18, Z22);   \
+	LINE(w+192, Z19, Z23);   \
+	VCVTPH2PS (s)(SI), Z24
+
+// FIRST is what the sums of the quad at q(DI) start from.
+#define FIRST(q, a, b, c, d) \
+	VPBROADCASTD (q+144)(DI), a; \
+	VPBROADCASTD (q+148)(DI), b; \
+	VPBROADCASTD (q+152)(DI), c; \
+	VPBROADCASTD (q+156)(DI), d
+
+// WORD adds the products of numbers i to i+3 and 16+i to 19+i with those of the quad's vectors.
+#define WORD(q, i, lo, hi, a, b, c, d) \
+	VPDPBUSD.BCST (q+i+0)(DI), lo, a;   \
+	VPDPBUSD.BCST (q+i+32)(DI), lo, b;  \
+	VPDPBUSD.BCST (q+i+64)(DI), lo, c;  \
+	VPDPBUSD.BCST (q+i+96)(DI), lo, d;  \
+	VPDPBUSD.BCST (q+i+16)(DI), hi, a;  \
+	VPDPBUSD.BCST (q+i+48)(DI), hi, b;  \
+	VPDPBUSD.BCST (q+i+80)(DI), hi, c;  \
+	VPDPBUSD.BCST (q+i+112)(DI), hi, d
+
+#define FINISH(q, a, b, c, d, ya, yb, yc, yd) \
+	ADD(q+128, a, ya); \
+	ADD(q+132, b, yb); \
+	ADD(q+136, c, yc); \
+	ADD(q+140, d, yd)
+
+// EIGHT multiplies the block whose scales and quants are at s and w with two quads, and moves on to their next block.
+#define EIGHT(s, w) \
+	WEIGHTS(s, w);                          \
+	FIRST(0, Z0, Z1, Z2, Z3);               \
+	FIRST(160, Z4, Z5, Z6, Z7);             \
+	WORD(0, 0, Z16, Z20, Z0, Z1, Z2, Z3);   \
+	WORD(160, 0, Z16, Z20, Z4, Z5, Z6, Z7); \
+	WORD(0, 4, Z17, Z21, Z0, Z1, Z2, Z3);   \
+	WORD(160, 4, Z17, Z21, Z4, Z5, Z6, Z7); \
+	WORD(0, 8, Z18, Z22, Z0, Z1, Z2, Z3);   \
+	WORD(160, 8, Z18, Z22, Z4, Z5, Z6, Z7); \
+	WORD(0, 12, Z19, Z23, Z0, Z1, Z2, Z3);   \
+	WORD(160, 12, Z19, Z23, Z4, Z5, Z6, Z7); \
+	FINISH(0, Z0, Z1, Z2, Z3, Z8, Z9, Z10, Z11); \
+	FINISH(160, Z4, Z5, Z6, Z7, Z12, Z13, Z14, Z15); \
+	ADDQ R9, DI
+
+// FOUR does so with one.
+#define FOUR(s, w) \
+	WEIGHTS(s, w);                        \
+	FIRST(0, Z0, Z1, Z2, Z3);             \
+	WORD(0, 0, Z16, Z20, Z0, Z1, Z2, Z3);  \
+	WORD(0, 4, Z17, Z21, Z0, Z1, Z2, Z3);  \
+	WORD(0, 8, Z18, Z22, Z0, Z1, Z2, Z3);  \
+	WORD(0, 12, Z19, Z23, Z0, Z1, Z2, Z3); \
+	FINISH(0, Z0, Z1, Z2, Z3, Z8, Z9, Z10, Z11); \
+	ADDQ R9, DI
+
+// NEXT prefetches what lies at R13 for a block, in the first pass over the blocks, unless it is nil.
+#define NEXT(on) \
+	TESTQ R13, R13;         \
+	JZ    on;               \
+	PREFETCHT1 0(R13);      \
+	PREFETCHT1 64(R13);     \
+	PREFETCHT1 128(R13);    \
+	PREFETCHT1 192(R13);    \
+	PREFETCHT1 256(R13);    \
+	PREFETCHT1 320(R13);    \
+	PREFETCHT1 384(R13);    \
+	PREFETCHT1 448(R13);    \
+	PREFETCHT1 512(R13);    \
+	ADDQ  $const_aheadBytes, R13; \
+on:
+
+// GROUP is a function of acc *float32, group, packed []byte, quads, blocks int, ahead *byte. While it computes a block, it prefetches aheadBytes of
+// what lies at ahead, if it is not nil. R8 are the quads that are left, R9 the bytes of a block of all, R12 and DI
+// where the current ones begin and go on; CX are the blocks that are left.
+#define GROUP \
+	MOVQ  acc+0(FP), AX;          \
+	MOVQ  packed_base+32(FP), R12; \
+	MOVQ  quads+56(FP), R8;       \
+	MOVQ  ahead+72(FP), R13;      \
+	IMUL3Q $160, R8, R9;          \
+	VPBROADCASTQ nibble<>(SB), Z31; \
+	SUBQ  $2, R8;                 \
+	JLT   four;                   \
+eight: \
+	MOVQ   group_base+8(FP), SI; \
+	MOVQ   blocks+64(FP), CX;    \
+	MOVQ   R12, DI;              \
+	VPXORQ Z8, Z8, Z8;    \
+	VPXORQ Z9, Z9, Z9;    \
+	VPXORQ Z10, Z10, Z10; \
+	VPXORQ Z11, Z11, Z11; \
+	VPXORQ Z12, Z12, Z12; \
+	VPXORQ Z13, Z13, Z13; \
+	VPXORQ Z14, Z14, Z14; \
+	VPXORQ Z15, Z15, Z15; \
+	SUBQ   $2, CX;        \
+	JLT    lastof8;       \
+pairof8: \
+	NEXT(first8)     \
+	EIGHT(0, 64);    \
+	NEXT(second8)    \
+	EIGHT(32, 320);  \
+	ADDQ $576, SI;   \
+	SUBQ $2, CX;     \
+	JGE  pairof8;    \
+lastof8: \
+	ADDQ $2, CX;     \
+	JZ   store8;     \
+	NEXT(third8)     \
+	EIGHT(0, 32);    \
+store8: \
+	XORQ R13, R13;   \
+	VMOVUPS Z8, 0(AX);    \
+	VMOVUPS Z9, 64(AX);   \
+	VMOVUPS Z10, 128(AX); \
+	VMOVUPS Z11, 192(AX); \
+	VMOVUPS Z12, 256(AX); \
+	VMOVUPS Z13, 320(AX); \
+	VMOVUPS Z14, 384(AX); \
+	VMOVUPS Z15, 448(AX); \
+	ADDQ $512, AX;   \
+	ADDQ $320, R12;  \
+	SUBQ $2, R8;     \
+	JGE  eight;      \
+four: \
+	ADDQ $2, R8;     \
+	JZ   done;       \
+	MOVQ   group_base+8(FP), SI; \
+	MOVQ   blocks+64(FP), CX;    \
+	MOVQ   R12, DI;              \
+	VPXORQ Z8, Z8, Z8;    \
+	VPXORQ Z9, Z9, Z9;    \
+	VPXORQ Z10, Z10, Z10; \
+	VPXORQ Z11, Z11, Z11; \
+	SUBQ   $2, CX;        \
+	JLT    lastof4;       \
+pairof4: \
+	NEXT(first4)     \
+	FOUR(0, 64);     \
+	NEXT(second4)    \
+	FOUR(32, 320);   \
+	ADDQ $576, SI;   \
+	SUBQ $2, CX;     \
+	JGE  pairof4;    \
+lastof4: \
+	ADDQ $2, CX;     \
+	JZ   store4;     \
+	NEXT(third4)     \
+	FOUR(0, 32);     \
+store4: \
+	VMOVUPS Z8, 0(AX);    \
+	VMOVUPS Z9, 64(AX);   \
+	VMOVUPS Z10, 128(AX); \
+	VMOVUPS Z11, 192(AX); \
+done: \
+	VZEROUPPER; \
+	RET
+
+// ADD adds the sums in v, times the scale at d(DI) and the weights' scales, to y. This is for the tokens of one batch: see group_avx512_amd64.s.
+#define ADD(d, v, y) \
+	VCVTDQ2PS   v, v;            \
+	VMULPS.BCST (d)(DI), v, v;   \
+	VFMADD231PS Z24, v, y
+
+// func groupPackedAVX512(acc *float32, group, packed []byte, quads, blocks int, ahead *byte)
+TEXT ·groupPackedAVX512(SB), NOSPLIT, $0-80
+	GROUP
+
+#undef ADD
+// ADD is for vectors that are multiplied each as if it were alone.
+#define ADD(d, v, y) \
+	VCVTDQ2PS   v, v;            \
+	VMULPS.BCST (d)(DI), Z24, Z25; \
+	VFMADD231PS Z25, v, y
+
+// func groupPackedEachAVX512(acc *float32, group, packed []byte, quads, blocks int, ahead *byte)
+TEXT ·groupPackedEachAVX512(SB), NOSPLIT, $0-80
+	GROUP
