@@ -38,6 +38,10 @@ func TestLookupSameText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	seeds, lookups := uint64(2), []runtime.Lookup{runtime.LookupOff, runtime.LookupAuto, 4, runtime.MaxLookup}
+	if testing.Short() {
+		seeds, lookups = 1, []runtime.Lookup{runtime.LookupOff, runtime.MaxLookup}
+	}
 	for where, opts := range map[string]runtime.Options{"in memory": {Threads: 2}, "within a budget": {Threads: 2, Memory: 72 << 20, Context: 600}} {
 		m := open(t, opts)
 		for name, g := range map[string]runtime.Generate{
@@ -61,10 +65,10 @@ func TestLookupSameText(t *testing.T) {
 					g.MaxTokens = 80
 				}
 				accepted := 0
-				for seed := range uint64(2) {
+				for seed := range seeds {
 					var want *runtime.Result
 					var pieces []runtime.Piece
-					for _, lookup := range []runtime.Lookup{runtime.LookupOff, runtime.LookupAuto, 4, runtime.MaxLookup} {
+					for _, lookup := range lookups {
 						g.Seed, g.Lookup = &seed, lookup
 						var all []runtime.Piece
 						var done *runtime.Result
@@ -176,7 +180,11 @@ func TestLookupLeave(t *testing.T) {
 		}
 		return second + say(t, c, "Who?", g).Text
 	}
-	for leave := 1; leave <= 41; leave += 4 {
+	step := 4
+	if testing.Short() {
+		step = 13
+	}
+	for leave := 1; leave <= 41; leave += step {
 		if want, got := talk(runtime.LookupOff, leave), talk(runtime.MaxLookup, leave); got != want {
 			t.Fatalf("after leaving at piece %d the chat is\n%q, want\n%q", leave, got, want)
 		}

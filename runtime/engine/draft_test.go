@@ -100,6 +100,9 @@ func TestVerify(t *testing.T) {
 		n := min(600, shape.Context-1)
 		tokens := prompt(n, shape.Vocab)
 		for _, typ := range []quant.Type{quant.F32, quant.Q8_0, quant.Q4_0} {
+			if testing.Short() && typ != quant.Q4_0 {
+				continue
+			}
 			path := write(t, shape, typ)
 			e := openReader(t, reader(t, path), engine.Options{Threads: 2})
 			first := 40
