@@ -77,6 +77,7 @@ func New(ctx context.Context, r *format.Reader, opts Options) (m *Model, err err
 		return nil, err
 	}
 	begin := time.Now()
+	threads := chooseThreads(r, &opts)
 	m = &Model{resources: &resources{file: r}, kvType: opts.KVType, relieve: opts.Relieve}
 	// The tokenizer is built while the weights are checked. Within a bound it comes first: what it takes is not left for experts.
 	tokenizer := loadTokenizer(r)
@@ -125,6 +126,10 @@ func New(ctx context.Context, r *format.Reader, opts Options) (m *Model, err err
 		}
 	}
 	m.tok, m.end = tok, endTokens(r, tok)
+	if err := threads.run(ctx, m); err != nil {
+		m.engine.Close()
+		return nil, err
+	}
 	m.loadTime = time.Since(begin)
 	m.cleanup = goruntime.AddCleanup(m, func(r *resources) { r.close() }, m.resources)
 	return m, nil

@@ -31,8 +31,13 @@ type Options struct {
 	// working memory. Any number of texts may be generated at the same time: more than that take turns.
 	Parallel int
 
-	// Threads is the number of threads that compute. 0 means one per physical core.
+	// Threads is the number of threads that compute. 0 means one per physical core, fast ones where there are two kinds, and no more than a quota of
+	// processor time allows. [AutoThreads] measures which number is fastest.
 	Threads int
+
+	// ThreadCache is a directory in which the number that AutoThreads measured is remembered, for the model, the machine, and the processors that the
+	// process may use. Empty: it is measured each time.
+	ThreadCache string
 
 	// KVType is the number format of the KV cache.
 	KVType KVType

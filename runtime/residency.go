@@ -16,8 +16,8 @@ type Residency struct {
 	// LargePages is the share of the mapped file, as far as it was used, that lies in memory in pages of 2 MiB, 0 to 1: a processor reads these up
 	// to twice as fast. nil: the file is small or not mapped, or the system does not tell.
 	LargePages *float64 `json:"large_page_share,omitempty"`
-	// CopiedPages is how much of the mapped file was copied to memory in such pages, in bytes, because its file system has small ones alone and memory
-	// is plentiful, and CopyTime how long that took in the background, in seconds.
+	// CopiedPages is how much of the mapped file was copied to memory in such pages, in bytes, because reading the file again does not make them large or is
+	// slow, and memory is plentiful, and CopyTime how long that took in the background, in seconds.
 	CopiedPages int64   `json:"copied_pages_bytes,omitempty"`
 	CopyTime    float64 `json:"copied_pages_seconds,omitempty"`
 	// HitRate is the share of uses of experts, or parts of layers, that found them in memory, 0 to 1; of experts when the router chose them.

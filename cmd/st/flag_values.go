@@ -15,6 +15,7 @@ func completeFlags(cmd *cobra.Command) {
 		"encoder": {"rtn", "search", "gptq"},
 		"kv-type": {"f16", "f32", "q8_0"},
 		"lookup":  {"auto", "off", "4", "8"},
+		"threads": {autoThreads},
 	}
 	for name, values := range words {
 		if f := cmd.Flags().Lookup(name); f != nil && f.Value.Type() != "bool" {

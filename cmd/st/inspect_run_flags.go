@@ -26,7 +26,7 @@ func (f *activityFlags) add(flags *pflag.FlagSet) {
 	flags.Var(intFlag{&f.window, eval.MinWindow, math.MaxInt32}, "ctx", "`N` tokens in a window of --run")
 	addKVTypeFlag(flags, &f.engine.KVType)
 	addMemoryFlag(flags, &f.engine.Memory, &f.engine.auto)
-	addThreadsFlag(flags, &f.engine.Threads, physicalCores)
+	addAutoThreadsFlag(flags, &f.engine.Threads)
 	flags.BoolVar(&f.compare, "compare", false, "compare two reports of --run --json")
 }
 

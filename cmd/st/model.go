@@ -34,19 +34,13 @@ type engineFlags struct {
 func (f *engineFlags) add(flags *pflag.FlagSet) {
 	addKVTypeFlag(flags, &f.KVType)
 	addMemoryFlag(flags, &f.Memory, &f.auto)
-	addThreadsFlag(flags, &f.Threads, physicalCores)
+	addAutoThreadsFlag(flags, &f.Threads)
 	addRoutingFlags(flags, &f.ExpertsPerToken, &f.PreferCached)
 	flags.BoolVar(&f.record, "record-experts", false, "count in the model's file which experts are used: what --memory keeps first")
 	f.passes = 1
 	flags.Var(fileFlag{&f.times}, "timeline", "write to `file` what threads and disk do in the last token: trace events for Perfetto and Chrome")
 	flags.Var(intFlag{&f.passes, 1, 1000}, "timeline-tokens", "the last `N` tokens in the --timeline")
 	flags.Var(fileFlag{&f.trace}, "trace", "write to `file` which experts every token chose, for st inspect --cache-plan")
-}
-
-const physicalCores = "one per physical core"
-
-func addThreadsFlag(flags *pflag.FlagSet, threads *int, none string) {
-	flags.Var(intFlag{threads, 0, 1024}, "threads", "`N` threads that compute; 0: "+none)
 }
 
 func addKVTypeFlag(flags *pflag.FlagSet, t *runtime.KVType) {
@@ -151,6 +145,7 @@ func (m *model) prepare(r *format.Reader, opts *engineFlags) (err error) {
 		opts.Context = min(opts.window, r.Config.Context)
 	}
 	opts.Other = runtime.TextMemory(opts.text)
+	opts.ThreadCache = threadCache()
 	if opts.other != nil {
 		opts.Other += opts.other(&r.Config)
 	}

@@ -18,7 +18,7 @@ func printResidency(w io.Writer, r *runtime.Residency) {
 	if r.LargePages != nil {
 		copied := ""
 		if r.CopiedPages > 0 {
-			copied = fmt.Sprintf("; %s of it copied to memory in %.1f s in the background, since its file system has small pages", size(r.CopiedPages), r.CopyTime)
+			copied = fmt.Sprintf("; %s of it copied to memory in %.1f s in the background, since reading the file again does not help or is slow", size(r.CopiedPages), r.CopyTime)
 		}
 		fmt.Fprintf(w, "pages      %.0f %% of the file, as far as it was used, in pages of 2 MiB%s\n", 100**r.LargePages, copied)
 	}

@@ -19,9 +19,9 @@ type Speed struct {
 	BytesPerSecond float64 `json:"bytes_per_second"`
 }
 
-// MeasureBandwidth measures how fast memory is read with 1, 2, 4, … threads up to the given number; 0 means one per physical core.
+// MeasureBandwidth measures how fast memory is read with 1, 2, 4, … threads up to the given number; 0 or less means one per physical core.
 func MeasureBandwidth(ctx context.Context, threads int) (*Bandwidth, error) {
-	if threads == 0 {
+	if threads <= 0 {
 		threads = engine.PhysicalCores()
 	}
 	var numbers []int

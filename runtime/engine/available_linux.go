@@ -102,8 +102,27 @@ func (k kernelFiles) addressSpace() (left int64, limited bool) {
 // controlGroup is a directory of a memory controller, and the names of its files.
 type controlGroup struct{ dir, limit, high, usage, active, inactive string }
 
-// controlGroups returns the process's control groups and those that they are in.
+// controlGroups returns the process's control groups of memory and those that they are in.
 func (k kernelFiles) controlGroups() (all []controlGroup) {
+	for _, g := range k.groupsOf("memory") {
+		names := controlGroup{limit: "memory.limit_in_bytes", usage: "memory.usage_in_bytes", active: "total_active_file", inactive: "total_inactive_file"}
+		if g.unified {
+			names = controlGroup{limit: "memory.max", high: "memory.high", usage: "memory.current", active: "active_file", inactive: "inactive_file"}
+		}
+		names.dir = g.dir
+		all = append(all, names)
+	}
+	return all
+}
+
+// group is the directory of a control group; unified: of version 2.
+type group struct {
+	dir     string
+	unified bool
+}
+
+// groupsOf returns the process's control groups of a controller and those that they are in.
+func (k kernelFiles) groupsOf(controller string) (all []group) {
 	text, err := os.ReadFile(path.Join(k.proc, "self/cgroup"))
 	if err != nil {
 		return nil
@@ -113,14 +132,12 @@ func (k kernelFiles) controlGroups() (all []controlGroup) {
 		if len(parts) != 3 {
 			continue
 		}
-		g := controlGroup{limit: "memory.max", high: "memory.high", usage: "memory.current", active: "active_file", inactive: "inactive_file"}
-		root := k.groups
+		g, root := group{unified: true}, k.groups
 		switch {
 		case parts[1] == "":
-		case strings.Contains(","+parts[1]+",", ",memory,"):
-			g = controlGroup{limit: "memory.limit_in_bytes", usage: "memory.usage_in_bytes",
-				active: "total_active_file", inactive: "total_inactive_file"}
-			root += "/memory"
+		case strings.Contains(","+parts[1]+",", ","+controller+","):
+			g.unified = false
+			root += "/" + controller
 		default:
 			continue
 		}

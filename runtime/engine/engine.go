@@ -83,15 +83,16 @@ type Engine struct {
 	direct   bool // reads go past the page cache
 	pool     *pool
 
-	mu       sync.Mutex                         // held by a pass
-	trace    func(n int, experts []int32) error // nil: none
-	observer Observer                           // nil: none
-	activity ExpertObserver                     // nil: none
-	pass     *pass                              // of segments of several tokens
-	quick    *pass                              // of single tokens, which may run between two layers of the other; with one sequence at a time the same pass
-	clock    clock
-	stats    counters
-	uses     []atomic.Int64 // by expert: how many tokens chose it
+	mu        sync.Mutex                         // held by a pass
+	measuring bool                               // a pass is for measuring: it is no reason to mend pages
+	trace     func(n int, experts []int32) error // nil: none
+	observer  Observer                           // nil: none
+	activity  ExpertObserver                     // nil: none
+	pass      *pass                              // of segments of several tokens
+	quick     *pass                              // of single tokens, which may run between two layers of the other; with one sequence at a time the same pass
+	clock     clock
+	stats     counters
+	uses      []atomic.Int64 // by expert: how many tokens chose it
 
 	queue    queue
 	sessions map[*Session]bool // guarded by queue

@@ -111,18 +111,20 @@ func (p *pageReader) passed() {
 
 func (p *pageReader) start() { p.once.Do(func() { close(p.begin) }) }
 
-// again lets a part of the file leave memory and reads it. No pass runs while it leaves: what is in use stays.
-func (p *pageReader) again(offset, n int64) error {
+// again lets a part of the file leave memory and reads it, and returns how long that took. No pass runs while it leaves: what is in use stays.
+func (p *pageReader) again(offset, n int64) (took time.Duration, err error) {
 	e := p.engine
 	e.mu.Lock()
+	begin := time.Now()
 	pagecache.Unmap(p.data[offset:][:n])
-	err := pagecache.Forget(p.file, offset, n)
+	err = pagecache.Forget(p.file, offset, n)
 	e.mu.Unlock()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	// What has left memory comes back, also when the engine closes: the next run finds it.
-	return pagecache.Read(context.Background(), p.file, offset, n)
+	err = pagecache.Read(context.Background(), p.file, offset, n)
+	return time.Since(begin), err
 }
 
 // pagesGrow reads the end of the file again, which is used least, and reports whether it lies in large pages now, and came fast.
@@ -131,13 +133,15 @@ func (p *pageReader) pagesGrow(ctx context.Context) bool {
 	if offset < p.from {
 		return false
 	}
-	begin := time.Now()
+	var took time.Duration
 	for at := offset; at < offset+trial; at += pagesStep {
-		if ctx.Err() != nil || p.again(at, pagesStep) != nil {
+		t, err := p.again(at, pagesStep)
+		if err != nil || ctx.Err() != nil {
 			return false
 		}
+		took += t
 	}
-	if trial/time.Since(begin).Seconds() < trialRate {
+	if trial/took.Seconds() < trialRate {
 		return false
 	}
 	_, large, ok := pagecache.ShareOf(p.file, offset, trial)
@@ -153,7 +157,10 @@ func (p *pageReader) readAgain(ctx context.Context) {
 			continue
 		}
 		for at := run; at < run+n; at += pagesStep {
-			if ctx.Err() != nil || p.again(at, min(pagesStep, run+n-at)) != nil {
+			if ctx.Err() != nil {
+				return
+			}
+			if _, err := p.again(at, min(pagesStep, run+n-at)); err != nil {
 				return
 			}
 		}

@@ -220,7 +220,9 @@ func (p *pass) run(leader *request) error {
 		return p.err
 	}
 	p.stats.tokens.Add(int64(p.n))
-	p.pages.passed()
+	if !p.measuring {
+		p.pages.passed()
+	}
 	if p.observer != nil {
 		p.observeHead()
 	}

@@ -59,7 +59,20 @@ const maxSpins = 4000
 const noTask = 1 << 31
 
 func newPool(threads int) *pool {
-	p := &pool{threads: threads, sleepers: make([]sleeper, threads)}
+	p := &pool{}
+	p.begin(threads)
+	return p
+}
+
+// resize ends the threads and begins others. No job may run.
+func (p *pool) resize(threads int) {
+	p.close()
+	p.closed.Store(false)
+	p.begin(threads)
+}
+
+func (p *pool) begin(threads int) {
+	p.threads, p.sleepers, p.spins = threads, make([]sleeper, threads), 0
 	// Where threads have to share processors, one that spins keeps another from working.
 	if threads <= goruntime.GOMAXPROCS(0) {
 		p.spins = maxSpins
@@ -70,7 +83,6 @@ func newPool(threads int) *pool {
 	for i := 1; i < threads; i++ {
 		p.ended.Go(func() { p.help(i) })
 	}
-	return p
 }
 
 // job returns the number of the present job.

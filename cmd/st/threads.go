@@ -1,0 +1,68 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/spf13/pflag"
+
+	"st/runtime"
+)
+
+const (
+	autoThreads = "auto"
+	maxThreads  = 1024
+)
+
+// addAutoThreadsFlag adds the flag of commands that run a model.
+func addAutoThreadsFlag(flags *pflag.FlagSet, threads *int) {
+	flags.Var(threadsFlag{threads, runtime.AutoThreads}, "threads",
+		"`N` threads that compute; 0: one per physical core that is fast; auto: measure for a second which number generates fastest, and remember it")
+}
+
+// addThreadsFlag adds the flag of commands that encode weights: all processors are fastest for that, and nothing need be measured.
+func addThreadsFlag(flags *pflag.FlagSet, threads *int, none string) {
+	flags.Var(threadsFlag{threads, 0}, "threads", "`N` threads that compute; 0 or auto: "+none)
+}
+
+// threadsFlag is a flag that takes a number of threads, or auto.
+type threadsFlag struct {
+	value *int
+	auto  int // what auto stands for
+}
+
+func (f threadsFlag) Type() string { return "N" }
+
+func (f threadsFlag) String() string {
+	if *f.value == runtime.AutoThreads {
+		return autoThreads
+	}
+	return strconv.Itoa(*f.value)
+}
+
+func (f threadsFlag) Set(s string) error {
+	if s == autoThreads {
+		*f.value = f.auto
+		return nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return errors.New("it must be a whole number, or auto")
+	}
+	if n < 0 || n > maxThreads {
+		return outOfRange(0, maxThreads, false)
+	}
+	*f.value = n
+	return nil
+}
+
+// threadCache returns the directory in which numbers of threads are remembered; "" if the user has none.
+func threadCache() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "st", "threads")
+}

@@ -1,0 +1,64 @@
+package runtime_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"st/runtime"
+	"st/runtime/engine"
+)
+
+// What was measured is remembered for the model and the machine, and a damaged memory is measured again.
+func TestAutoThreads(t *testing.T) {
+	if len(engine.ThreadCandidates()) < 2 {
+		t.Skip("one processor: there is nothing to choose")
+	}
+	dir := filepath.Join(t.TempDir(), "threads")
+	threads := func(dir string) int {
+		t.Helper()
+		m, err := runtime.Open(t.Context(), modelPath, runtime.Options{Threads: runtime.AutoThreads, ThreadCache: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		if s := m.Stats(); s.Tokens != 0 {
+			t.Errorf("what was measured is counted: %d tokens", s.Tokens)
+		}
+		return m.Threads()
+	}
+	n := threads(dir)
+	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("the directory has %v (%v), want one file", files, err)
+	}
+	kept, err := os.Stat(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again := threads(dir); again != n {
+		t.Errorf("%d threads, and %d were remembered", again, n)
+	}
+	if now, err := os.Stat(files[0]); err != nil || !now.ModTime().Equal(kept.ModTime()) {
+		t.Errorf("what is remembered was measured again (%v)", err)
+	}
+	if err := os.WriteFile(files[0], []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	threads(dir)
+	if data, err := os.ReadFile(files[0]); err != nil || string(data) == "{" {
+		t.Errorf("what is damaged was not measured again (%v)", err)
+	}
+	threads("") // nothing is kept
+	threads(filepath.Join(files[0], "below a file"))
+}
+
+func TestAutoThreadsEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := runtime.Open(ctx, modelPath, runtime.Options{Threads: runtime.AutoThreads}); !errors.Is(err, context.Canceled) {
+		t.Errorf("error is %v, want %v", err, context.Canceled)
+	}
+}
