@@ -22,6 +22,7 @@
 // over kvcache.go with the angles of rope.go. draft.go checks tokens that are guessed in one pass, and takes wrong ones back. ffn.go runs feed-forward networks: those of ReLU, whose inactive neurons are skipped (relu.go), and
 // those of dense activations (gated.go), and those of layers that leave out most neurons (sparse.go). altup.go and perlayer.go hold what only Gemma
 // 3n has. predict.go computes logits. All of them hand their work to the threads of pool.go, in parts whose results
-// do not depend on which thread computes them. profile.go counts the time by stage, and observe.go passes activations to observers. memory.go counts
+// do not depend on which thread computes them; threads.go and measure.go find how many there are. pages.go looks after the
+// pages of the mapped file. profile.go counts the time by stage, and observe.go passes activations to observers. memory.go counts
 // what is taken outside Go's heap. The loops that take the time are in package kernel; which experts stay in memory is decided by package experts.
 package engine
