@@ -15,6 +15,8 @@ const (
 	pagesFrom = 64 << 20
 	// largeEnough is the share of large pages that is left as it is.
 	largeEnough = 0.9
+	// copyBelow is the share of large pages below which a file is copied: where most are large, copies gain less than they take.
+	copyBelow = 0.5
 	// trial is what is read again first: it tells whether reading makes pages large here, and how fast it is.
 	trial = 64 << 20
 	// trialRate is the rate in bytes a second from which on the rest of the file is read again.
@@ -62,31 +64,37 @@ func (e *Engine) readPages(ctx context.Context, data []byte, from int64) *pageRe
 	p := &pageReader{engine: e, file: f, data: data, from: from, stop: stop, begin: make(chan struct{}), done: make(chan struct{})}
 	go func() {
 		defer close(p.done)
-		p.mend(ctx, cached > 0 && large < largeEnough)
+		p.mend(ctx, cached, large)
 	}()
 	return p
 }
 
-// mend reads what is not in memory, and reads again or copies what lies there in small pages.
-func (p *pageReader) mend(ctx context.Context, small bool) {
-	size := int64(len(p.data))
-	if small {
-		if !p.wait(ctx) {
-			return
-		}
-		if p.pagesGrow(ctx) {
+// mend reads what is not in memory, and reads again or copies what lies there in small pages. The shares are those of the file that are in memory, and
+// of these that are in large pages.
+func (p *pageReader) mend(ctx context.Context, cached, large float64) {
+	if cached > 0 && large < largeEnough {
+		switch {
+		case !p.wait(ctx):
+		case p.pagesGrow(ctx):
 			p.readAgain(ctx)
-		} else {
+		case large < copyBelow:
 			p.copy(ctx)
 		}
 		return
 	}
-	if pagecache.Read(ctx, p.file, p.from, size-p.from) != nil {
+	begin, rest := time.Now(), int64(len(p.data))-p.from
+	if pagecache.Read(ctx, p.file, p.from, rest) != nil {
 		return
 	}
-	begin := p.from / pagecache.Piece * pagecache.Piece
-	if cached, large, ok := pagecache.ShareOf(p.file, begin, size-begin); ok && cached == 1 && large < largeEnough {
+	fast := float64(rest)*(1-cached)/time.Since(begin).Seconds() >= trialRate
+	from := p.from / pagecache.Piece * pagecache.Piece
+	cached, large, ok := pagecache.ShareOf(p.file, from, int64(len(p.data))-from)
+	switch {
+	case !ok || cached < 1 || large >= largeEnough:
+	case large < copyBelow: // the file system has small pages
 		p.copy(ctx)
+	case fast: // what threads waited for while it was read has come in small pages
+		p.readAgain(ctx)
 	}
 }
 
