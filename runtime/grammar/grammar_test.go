@@ -142,7 +142,7 @@ a ::= b
 b ::= "x" a`, ErrEmpty},
 		{`root ::= <nothing>`, ErrToken},
 		{`root ::= <[100000]>`, ErrToken},
-		{`root ::= "` + strings.Repeat("x", 1<<21) + `"`, ErrTooLarge},
+		{`root ::= "` + strings.Repeat("x", maxStates+1) + `"`, ErrTooLarge},
 	} {
 		if _, err := v.Compile(mustGBNF(t, test.grammar)); !errors.Is(err, test.is) {
 			t.Errorf("%.80s: %v, want %v", test.grammar, err, test.is)
