@@ -20,7 +20,7 @@ const (
 	// trial is what is read again first: it tells whether reading makes pages large here, and how fast it is.
 	trial = 64 << 20
 	// trialRate is the rate in bytes a second from which on the rest of the file is read again.
-	trialRate = 300e6
+	trialRate = 150e6
 	// pagesRun is how much is looked at before it is read again, and pagesStep how much leaves memory at a time.
 	pagesRun, pagesStep = 256 << 20, 16 << 20
 	// pagesPasses is the number of passes after which reading again begins, and pagesIdle the time after which it does without: the first tokens
@@ -82,19 +82,12 @@ func (p *pageReader) mend(ctx context.Context, cached, large float64) {
 		}
 		return
 	}
-	begin, rest := time.Now(), int64(len(p.data))-p.from
-	if pagecache.Read(ctx, p.file, p.from, rest) != nil {
+	if pagecache.Read(ctx, p.file, p.from, int64(len(p.data))-p.from) != nil {
 		return
 	}
-	fast := float64(rest)*(1-cached)/time.Since(begin).Seconds() >= trialRate
 	from := p.from / pagecache.Piece * pagecache.Piece
-	cached, large, ok := pagecache.ShareOf(p.file, from, int64(len(p.data))-from)
-	switch {
-	case !ok || cached < 1 || large >= largeEnough:
-	case large < copyBelow: // the file system has small pages
-		p.copy(ctx)
-	case fast: // what threads waited for while it was read has come in small pages
-		p.readAgain(ctx)
+	if cached, large, ok := pagecache.ShareOf(p.file, from, int64(len(p.data))-from); ok && cached == 1 && large < copyBelow {
+		p.copy(ctx) // the file system has small pages
 	}
 }
 
