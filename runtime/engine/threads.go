@@ -35,9 +35,7 @@ func ThreadCandidates() []int {
 	return candidates(goruntime.GOMAXPROCS(0), physicalCores(), cpuQuota())
 }
 
-// maxCandidates bounds how many numbers are tried: each takes its part of the time.
-const maxCandidates = 5
-
+// candidates returns five numbers at most: each takes its part of the time.
 func candidates(processors, cores int, quota float64) []int {
 	most := processors
 	if quota > 0 {
