@@ -16,8 +16,14 @@ const (
 
 // MeasureThreads generates tokens with each of some numbers of threads in turn, for about a second, and goes on with the number that was fastest: the
 // smallest of those that are about as fast. It returns the median speeds, in tokens per second. No number may be larger than that with which the engine
-// was opened, and no session may be in use. What is measured is in no statistics, and no observer is shown it.
+// was opened, and no session may be in use. What is measured is in no statistics, and no observer is shown it. After an error the engine goes on with
+// the default number.
 func (e *Engine) MeasureThreads(ctx context.Context, numbers []int) (best int, speeds []float64, err error) {
+	defer func() {
+		if err != nil && !e.closing.Load() {
+			e.setThreads(min(PhysicalCores(), slices.Max(numbers)))
+		}
+	}()
 	s, err := e.NewSession()
 	if err != nil {
 		return 0, nil, err
