@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -14,16 +16,20 @@ func TestTimeline(t *testing.T) {
 		name   string
 		args   []string
 		passes int
-		reads  bool
+		budget bool
 	}{
 		{"generate", []string{"generate", tiny(t), "-p", "And", "-n", "6", "--threads", "2"}, 1, false},
-		{"within a budget", []string{"generate", tiny(t), "-p", "And", "-n", "6", "--memory", "60MiB", "--timeline-tokens", "100"}, 6, true},
+		{"within a budget", []string{"generate", tiny(t), "-p", "And", "-n", "6", "--timeline-tokens", "100"}, 6, true},
 		{"bench", []string{"bench", tiny(t), "--prompt", "5", "--gen", "4", "--repeat", "1", "--timeline-tokens", "3"}, 3, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "line.json")
 			args := append(tt.args, "--timeline", path)
-			must(t, args...)
+			if tt.budget {
+				args = withSmallestMemory(t, args)
+			} else {
+				must(t, args...)
+			}
 			text, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
@@ -48,7 +54,7 @@ func TestTimeline(t *testing.T) {
 					layers[e.Args["layer"]] = true
 				}
 			}
-			if seen["pass"] != tt.passes || seen["read"] > 0 != tt.reads || len(layers) != 6 {
+			if seen["pass"] != tt.passes || seen["read"] > 0 != tt.budget || len(layers) != 6 {
 				t.Errorf("%d passes, %d reads, layers %v; want %d passes", seen["pass"], seen["read"], layers, tt.passes)
 			}
 			if o := st(args...); o.code != exitFailure || !strings.Contains(o.stderr, "line.json exists: remove it") {
@@ -58,9 +64,32 @@ func TestTimeline(t *testing.T) {
 	}
 }
 
+// needed is what an error says of a budget that is too small.
+var needed = regexp.MustCompile(`this model needs (\d+MiB)`)
+
+// withSmallestMemory runs a command with the smallest --memory that works, and returns its arguments. What the program takes besides the model grows
+// from test to test, so it asks until the answer holds.
+func withSmallestMemory(t *testing.T, args []string) []string {
+	t.Helper()
+	var o outcome
+	for size, tries := "1MiB", 0; tries < 20; tries++ {
+		all := append(slices.Clone(args), "--memory", size)
+		if o = st(all...); o.code == exitOK {
+			return all
+		}
+		found := needed.FindStringSubmatch(o.stderr)
+		if found == nil {
+			break
+		}
+		size = found[1]
+	}
+	t.Fatalf("%v: %+v", args, o)
+	return nil
+}
+
 // Generating tells how computing and reading went together.
 func TestReadingReport(t *testing.T) {
-	r := mustJSON[generateReport](t, "generate", tiny(t), "-p", "And", "-n", "20", "--memory", "60MiB", "--json").Reading
+	r := mustJSON[generateReport](t, "generate", tiny(t), "-p", "And", "-n", "20", "--memory", "1GiB", "--json").Reading
 	if r.Time <= 0 || r.Wait < 0 || r.Wait > r.Time || r.Busy < 0 || r.Busy > 1 || r.Reads > 0 != (r.Bytes > 0) {
 		t.Errorf("reading is %+v", r)
 	}
