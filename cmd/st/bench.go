@@ -44,7 +44,8 @@ func (a *app) benchCommand() *cobra.Command {
 			case f.prompt+f.depth == 0 && len(args) > 0:
 				return usagef("--prompt or --depth must be more than 0: generation needs a token to go on from")
 			case len(args) == 0:
-				if name := changedFlag(cmd.Flags(), "prompt", "gen", "depth", "repeat", "text", "parallel", "lookup", "profile", "kv-type", "memory", "record-experts", "trace", "experts-per-token", "prefer-cached"); name != "" {
+				if name := changedFlag(cmd.Flags(), "prompt", "gen", "depth", "repeat", "text", "parallel", "lookup", "profile", "kv-type", "memory", "record-experts", "trace",
+					"timeline", "timeline-tokens", "experts-per-token", "prefer-cached"); name != "" {
 					return usagef("--%s needs a model", name)
 				}
 				return a.benchBandwidth(cmd.Context(), &f)
