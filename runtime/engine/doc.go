@@ -14,15 +14,18 @@
 //
 // An [Engine] holds the weights, a pool of threads and all scratch; a [Session] is one sequence and holds its KV cache. Calls of Forward that come
 // together share a pass: it reads the weights, and experts from the disk, once for all of them. A sequence's bits do not depend on what runs
-// beside it, nor on the number of threads, nor on the memory budget.
+// beside it, nor on the number of threads, nor on the memory budget, unless Options.PreferCached is set.
 //
 // The files follow one token. session.go takes the call and queue.go finds the pass in which it runs. pass.go has the operations of a layer and
-// owns the activations; an architecture, such as smallthinker.go, writes its layer in them. router.go picks experts, store.go brings them: out of
-// the mapped file (store_mapped.go) or, within a memory budget (budget.go), into slots that they share (store_streamed.go). attention.go attends
-// over kvcache.go with the angles of rope.go. draft.go checks tokens that are guessed in one pass, and takes wrong ones back. ffn.go runs feed-forward networks: those of ReLU, whose inactive neurons are skipped (relu.go), and
-// those of dense activations (gated.go), and those of layers that leave out most neurons (sparse.go). altup.go and perlayer.go hold what only Gemma
-// 3n has. predict.go computes logits. All of them hand their work to the threads of pool.go, in parts whose results
-// do not depend on which thread computes them; threads.go and measure.go find how many there are. pages.go looks after the
-// pages of the mapped file. profile.go counts the time by stage, and observe.go passes activations to observers. memory.go counts
-// what is taken outside Go's heap. The loops that take the time are in package kernel; which experts stay in memory is decided by package experts.
+// owns the activations; an architecture, such as smallthinker.go, writes its layer in them. router.go picks experts (prefer.go: in favour of those in
+// memory), store.go brings them: out of the mapped file (store_mapped.go) or, within a memory budget (budget.go), into slots that they share
+// (store_streamed.go); breathe.go changes how many slots there are. attention.go attends over kvcache.go with the angles of rope.go. ffn.go runs
+// feed-forward networks: those of ReLU, whose inactive neurons are skipped (relu.go), those of dense activations (gated.go), and those of layers
+// that leave out most neurons (sparse.go). altup.go and perlayer.go hold what only Gemma 3n has. predict.go computes logits. draft.go checks several
+// tokens that are guessed in one pass, and kvundo.go takes back what wrong ones wrote.
+//
+// All of them hand their work to the threads of pool.go, in parts whose results do not depend on which thread computes them; threads.go and
+// measure.go find how many there are. pages.go looks after the pages of the mapped file, and pressure.go tells how scarce memory is. profile.go
+// counts the time by stage, timeline.go records when things happen, and observe.go passes activations to observers. memory.go counts what is taken
+// outside Go's heap. The loops that take the time are in package kernel; which experts stay in memory is decided by package experts.
 package engine
