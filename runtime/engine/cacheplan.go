@@ -52,7 +52,7 @@ const publishedDensity = 0.4
 const foreseen = 0.85
 
 // PlanCache predicts how a model runs within the given budgets, by replaying a trace or, if that is nil, by how often experts were used.
-// memory is bytes a second. A dense model needs neither: its layers run in order.
+// memory is the bandwidth of memory in bytes a second. A dense model needs neither a trace nor usage: its layers run in order.
 func PlanCache(r *format.Reader, opts Options, trace *experts.Trace, usage *format.Usage, budgets []int64, disk experts.Disk, memory float64) ([]CachePlan, error) {
 	c := opts.Config(&r.Config)
 	if c.MoE == nil {

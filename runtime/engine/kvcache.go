@@ -13,8 +13,8 @@ const kvPagePositions = 256
 //
 // A layer keeps the positions that later tokens can still see, in slots. A layer with a window is a ring: position p is kept in slot p mod
 // slots. It has more slots than the window has positions, so that a sequence can be cut to fewer tokens: a prompt is answered once more, or
-// otherwise, without being run again. A layer that attends to another's keys and values has no slots. Slots are cut into pages of 256; a strip is page i of every layer that
-// has so many, in one block of memory.
+// otherwise, without being run again. A layer that attends to another's keys and values has no slots. Slots are cut into pages of 256; a strip
+// is page i of every layer that has so many, in one block of memory.
 type kvLayout struct {
 	typ      quant.Type
 	heads    int // KV heads

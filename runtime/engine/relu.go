@@ -119,7 +119,7 @@ func (m *reluFFN) runAlone() error {
 	return pool.each(len(m.work), &m.do.neurons)
 }
 
-// positive returns 1 if g > 0 and 0 otherwise, NaN counted in, without a branch: which gates are positive is as good as random.
+// positive returns 1 if g > 0, and 0 otherwise or if g is NaN. It has no branch, since no processor predicts which gates are positive.
 func positive(g float32) int {
 	const inf = 0x7f800000
 	return int((uint64(math.Float32bits(g)-1) - inf) >> 63)

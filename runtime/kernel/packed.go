@@ -82,9 +82,8 @@ func packQuadGeneric(to []byte, stride int, x *[4]vector, words bool) {
 	}
 }
 
-// mul multiplies unit u of w, which is packable, with the vectors: dst[t·stride + r] is row r times vector t. If alone, each has the bits that it has
-// by itself.
-// Meanwhile what lies at ahead is prefetched, as groupPacked does.
+// mul multiplies unit u of w, which is packable, with the vectors: dst[t·stride + r] is row r times vector t. If alone, each has the bits that it
+// has by itself. Meanwhile what lies at ahead is prefetched, as groupPacked does.
 func (p *packed) mul(alone bool, dst []float32, stride int, w *Matrix, u int, ahead *byte) {
 	groupPacked(alone, p, w.group(u), w.Cols/quant.BlockSize, ahead)
 	first := u * quant.GroupRows
