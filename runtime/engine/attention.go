@@ -17,8 +17,9 @@ const (
 	splitPositions = 512
 )
 
-// attention computes softmax(q·kᵀ·scale)·v of the rows of a pass, where scale is 1/√head_dim or what the config says, causal and within the layer's window. One task takes a KV head, whose
-// keys and values all query heads of its group share, a block of a segment's rows and, for a segment of one row, a part of the context.
+// attention computes softmax(q·kᵀ·scale)·v of the rows of a pass, where scale is 1/√head_dim or what the config says, causal and within the layer's
+// window. One task takes a KV head, whose keys and values all query heads of its group share, and a block of a segment's rows. Of a row that is
+// computed alone it takes a part of the context and some of the group's query heads.
 // Scores are never stored: the softmax is kept up as tiles of positions go by (Milakov and Gimelshein, arXiv 1805.02867; tiles as in
 // FlashAttention, arXiv 2205.14135), and parts are put together at the end.
 type attention struct {

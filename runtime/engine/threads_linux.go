@@ -48,8 +48,8 @@ func (s sysfs) cpu(cpu int, file string) string {
 }
 
 // fast returns those of some CPUs that are not efficiency cores, unless all are. Intel's hybrid processors have a performance monitor of
-// each kind: cpu_core, cpu_atom and, for the slowest, cpu_lowpower. Others tell the capacity of a CPU, or its highest frequency: a fast one has at least three quarters of the best, so that the
-// large cores beside a phone's largest one count, and its small ones do not.
+// each kind: cpu_core, cpu_atom and, for the slowest, cpu_lowpower. Others tell the capacity of a CPU, or its highest frequency: a fast one has at
+// least three quarters of the best, so that the large cores beside a phone's largest one count, and its small ones do not.
 func (s sysfs) fast(cpus []int) []int {
 	efficient := slices.Concat(s.list("devices/cpu_atom/cpus"), s.list("devices/cpu_lowpower/cpus"))
 	performance := s.list("devices/cpu_core/cpus")

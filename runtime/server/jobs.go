@@ -79,8 +79,8 @@ type job struct {
 	shared *shared // nil: no choices run at the same time
 }
 
-// begin waits for a place among the requests that run, and for the model of that name. The request is in the queue: see [Server.queued]. keepAlive is how long that stays loaded; nil: as the
-// server's options say.
+// begin waits for a place among the requests that run, and for the model of that name. The request is in the queue: see [Server.queued]. keepAlive is
+// how long the model stays loaded; nil: as the server's options say.
 func (s *Server) begin(ctx context.Context, model string, keepAlive *time.Duration) (_ *job, err error) {
 	sv, err := s.models.find(model)
 	if err != nil {

@@ -151,7 +151,8 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 	}{"ok"})
 }
 
-// Close ends what runs, also while Serve waits for it, and unloads all models. Prompts are written to Options.CacheDir for some seconds at most. Requests that come after it get [ErrClosed]. A second Close does nothing.
+// Close ends what runs, also while Serve waits for it, and unloads all models. Prompts are written to Options.CacheDir for ten seconds at most.
+// Requests that come after it get [ErrClosed]. A second Close does nothing.
 func (s *Server) Close() error {
 	s.pulls.close()
 	s.queue.close()
