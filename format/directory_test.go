@@ -45,6 +45,7 @@ func TestRefused(t *testing.T) {
 		text string
 	}{
 		{"empty", nil, ErrNotModel, "m.stm"},
+		{"gguf", []byte("GGUF\x03\x00\x00\x00 and so on"), ErrGGUF, "m.stm"},
 		{"text", []byte("hello, this is not a model at all"), ErrNotModel, ""},
 		{"newer version", edit(func(b []byte) []byte { b[8] = 9; return b }), ErrVersion, "version 9"},
 		{"unknown required section", withSections(func(s []Section) []Section {

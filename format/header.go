@@ -15,6 +15,7 @@ import (
 // Sentinel errors, wrapped with the file's name and what was found.
 var (
 	ErrNotModel  = errors.New("not an .stm model file")
+	ErrGGUF      = fmt.Errorf("%w but a GGUF file", ErrNotModel)
 	ErrVersion   = errors.New("unsupported format version")
 	ErrTruncated = errors.New("file is truncated")
 	ErrCorrupt   = errors.New("file is corrupt")
@@ -152,6 +153,9 @@ func headerVersion(h []byte) (uint32, error) {
 	if !bytes.HasPrefix(h, []byte(magic)) {
 		if len(h) < len(magic) && bytes.HasPrefix([]byte(magic), h) && len(h) > 0 {
 			return 0, fmt.Errorf("%w: it has only %d bytes; copy or convert it again", ErrTruncated, len(h))
+		}
+		if bytes.HasPrefix(h, []byte("GGUF")) {
+			return 0, ErrGGUF
 		}
 		return 0, ErrNotModel
 	}

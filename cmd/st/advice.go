@@ -24,6 +24,7 @@ var advice = []struct {
 }{
 	{experts.ErrTraceExists, "remove it, or write the trace to another file"},
 	{format.ErrExists, "use --force to replace it"},
+	{format.ErrGGUF, "st convert FILE.gguf -o FILE.stm makes one of it, or with --name NAME a model that st list shows"},
 	{format.ErrNotModel, "make one with st convert"},
 	{format.ErrIsDirectory, "name an .stm file (st convert makes one from a checkpoint directory)"},
 	{format.ErrUsage, "--record-experts replaces it"},

@@ -15,9 +15,10 @@ func (a *app) convertCommand() *cobra.Command {
 	var target, name string
 	var keep, asJSON bool
 	cmd := &cobra.Command{
-		Use:   "convert SRC -o model.stm",
-		Short: "Convert a checkpoint or a GGUF file to an .stm file",
-		Long:  help("convert"),
+		Use:        "convert SRC -o model.stm",
+		SuggestFor: []string{"import", "create"},
+		Short:      "Convert a checkpoint or a GGUF file to an .stm file",
+		Long:       help("convert"),
 		Example: `  st convert SmallThinker-4BA0.6B-Instruct -o small.stm
   st convert checkpoint/model.safetensors -o precise.stm --preset precise
   st convert SmallThinker-4B-A0.6B-Instruct-QAT.Q4_0.gguf -o small.stm

@@ -30,9 +30,10 @@ type evalFlags struct {
 func (a *app) evalCommand() *cobra.Command {
 	f := evalFlags{engine: engineFlags{Options: runtime.Options{KVType: runtime.KVF32}}, window: defaultWindow}
 	cmd := &cobra.Command{
-		Use:   "eval MODEL --text FILE",
-		Short: "Measure perplexity over a text, and divergence from another model",
-		Long:  help("eval"),
+		Use:        "eval MODEL --text FILE",
+		SuggestFor: []string{"perplexity"},
+		Short:      "Measure perplexity over a text, and divergence from another model",
+		Long:       help("eval"),
 		Example: `  st eval small.stm --text wiki.test.raw
   st eval small.stm --text wiki.test.raw --ctx 2048 --json
   st eval small-f16.stm --text wiki.test.raw --save-logits f16.logits

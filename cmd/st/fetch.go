@@ -44,6 +44,9 @@ func (a *app) locateOrFetch(ctx context.Context, arg string) (string, error) {
 		name = keptName(ref).String()
 	}
 	path, notKept := a.locate(name)
+	if errors.Is(notKept, models.ErrName) && strings.ContainsAny(arg, " \n") {
+		return "", usagef("%v: the model comes first, then the prompt", notKept)
+	}
 	if !errors.Is(notKept, models.ErrNotFound) && !errors.Is(notKept, models.ErrPartial) {
 		return path, notKept
 	}

@@ -58,6 +58,9 @@ func explainFlag(cmd *cobra.Command, err error) error {
 	if (typed == "p" || typed == "prompt") && cmd.Name() == "run" {
 		return fmt.Errorf("%w: the prompt is the argument after the model", err)
 	}
+	if (typed == "o" || typed == "output" || typed == "outfile") && cmd.Name() == "quantize" {
+		return fmt.Errorf("%w: the output is the argument after the model", err)
+	}
 	if to := cmd.Flags().Lookup(flagsElsewhere[typed]); to != nil {
 		return fmt.Errorf("%w: did you mean --%s?", err, to.Name)
 	}

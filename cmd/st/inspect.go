@@ -31,10 +31,11 @@ func (a *app) inspectCommand() *cobra.Command {
 	f := inspectFlags{layer: -1}
 	var activity activityFlags
 	cmd := &cobra.Command{
-		Use:     "inspect MODEL",
-		Aliases: []string{"show"},
-		Short:   "Show what is in a model",
-		Long:    strings.TrimSpace(inspectHelp),
+		Use:        "inspect MODEL",
+		Aliases:    []string{"show"},
+		SuggestFor: []string{"info"},
+		Short:      "Show what is in a model",
+		Long:       strings.TrimSpace(inspectHelp),
 		Example: `  st inspect small.stm
   st inspect small.stm --experts --layer 3
   st inspect small.stm --verify

@@ -167,6 +167,9 @@ func (m *model) prepare(r *format.Reader, opts *engineFlags) (err error) {
 		}
 		opts.Trace = m.trace.Batch
 	}
+	if opts.times == "" && opts.passes > 1 {
+		return usagef("--timeline-tokens needs a --timeline FILE to write to")
+	}
 	if opts.times != "" {
 		if sameName(opts.times, opts.trace) {
 			return usagef("--timeline and --trace name the same file")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"st/cmd/internal/report"
 )
@@ -42,6 +43,9 @@ func printPublished(w io.Writer, p *report.Published) {
 	}
 	printTable(w, t)
 	fmt.Fprintf(w, "\nmemory %s available, read at %.1f GB/s; tokens/s are that over the bytes that a token reads, an estimate\n", size(p.Available), p.Bandwidth/1e9)
+	if slices.ContainsFunc(p.Models, func(m report.PublishedModel) bool { return m.Gated }) {
+		fmt.Fprintln(w, "google's models are gated: accept the terms on the model's page first, and set HF_TOKEN or run hf auth login")
+	}
 	if i := p.Best(); i >= 0 {
 		fmt.Fprintf(w, "a good choice here: st run %s\n", p.Models[i].Name)
 	}

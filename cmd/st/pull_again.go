@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -38,8 +39,11 @@ func (p *pulling) keptAlready(ctx context.Context, exists error) error {
 	config := hub.FromEnvironment()
 	config.UserAgent = p.opts.Tool
 	client := hub.New(config)
-	if commit == "" || client.Offline() {
+	if commit == "" {
 		return p.explain(ctx, exists)
+	}
+	if client.Offline() {
+		return p.keptOffline(ctx, client, exists, from, commit)
 	}
 	repo, err := client.Open(ctx, p.ref)
 	switch {
@@ -51,8 +55,30 @@ func (p *pulling) keptAlready(ctx context.Context, exists error) error {
 		return fmt.Errorf("%w, made of %s at commit %.12s, and the repository is at %.12s now", exists, from, commit, repo.Commit)
 	}
 	p.note("nothing to do: it is there already, at the repository's present commit %.12s", commit)
+	return p.printKept(from, commit)
+}
+
+// keptOffline is keptAlready without requests: what is there will do, unless the Hub's cache has another commit, or the reference names one.
+func (p *pulling) keptOffline(ctx context.Context, client *hub.Client, exists error, from, commit string) error {
+	if !strings.EqualFold(from, p.ref.Service.String()+"://"+p.ref.ID()) {
+		return p.explain(ctx, exists)
+	}
+	if cached, _, err := client.OpenCached(p.ref); err == nil {
+		if cached.Commit != commit {
+			return fmt.Errorf("%w, made of %s at commit %.12s, and the Hub's cache has %.12s", exists, from, commit, cached.Commit)
+		}
+	} else if p.ref.Revision != "" && p.ref.Revision != commit {
+		return p.explain(ctx, exists)
+	}
+	p.note("nothing to do: it is there already, at commit %.12s; whether there is a newer one was not asked, because requests are switched off", commit)
+	return p.printKept(from, commit)
+}
+
+// printKept ends st pull --json.
+func (p *pulling) printKept(from, commit string) error {
 	if !p.json {
 		return nil
 	}
-	return p.printJSON(upToDate{Stage: pull.Done, Repository: repo.ID, Commit: commit, Output: p.target, UpToDate: true})
+	_, id, _ := strings.Cut(from, "://")
+	return p.printJSON(upToDate{Stage: pull.Done, Repository: id, Commit: commit, Output: p.target, UpToDate: true})
 }

@@ -57,6 +57,18 @@ func TestPull(t *testing.T) {
 	must(t, "convert", "hf://Tiiny/Shakespeare@main", "-o", out, "--encoder", "rtn")
 	must(t, "inspect", out, "--verify")
 
+	t.Setenv("HF_HUB_OFFLINE", "1")
+	if o = st("pull", "Tiiny/Shakespeare"); o.code != exitOK || !strings.Contains(o.stderr, "nothing to do: it is there already") || !strings.Contains(o.stderr, "requests are switched off") {
+		t.Errorf("offline: %+v", o)
+	}
+	if text := must(t, "pull", "Tiiny/Shakespeare", "--json"); !strings.Contains(text, `"repository":"Tiiny/Shakespeare"`) || !strings.Contains(text, `"up_to_date":true`) {
+		t.Errorf("offline: %s", text)
+	}
+	if o = st("pull", "Tiiny/Shakespeare@v7"); o.code != exitFailure || !strings.Contains(o.stderr, "exists, made of hf://Tiiny/Shakespeare at commit") {
+		t.Errorf("offline, another revision: %+v", o)
+	}
+	t.Setenv("HF_HUB_OFFLINE", "")
+
 	repo.Commit(map[string]hubtest.Content{"config.json": hubtest.Bytes("{}")})
 	if o = st("pull", "Tiiny/Shakespeare"); o.code != exitFailure || !strings.Contains(o.stderr, "and the repository is at") || !strings.Contains(o.stderr, "--force") {
 		t.Errorf("of a newer commit: %+v", o)

@@ -105,6 +105,9 @@ func TestWrongUsage(t *testing.T) {
 		{"convrt", "did you mean convert?", "st"},
 		{"chat small.stm", "did you mean run?", "st"},
 		{"run x --temperature 1", "unknown flag: --temperature: did you mean --temp?", "st run"},
+		{"perplexity small.stm", "did you mean eval?", "st"},
+		{"create small -f x", "did you mean convert?", "st"},
+		{"quantize x -o y", "the output is the argument after the model", "st quantize"},
 		{"run -m x", "a model is an argument", "st run"},
 		{"run x -p y", "the prompt is the argument after the model", "st run"},
 		{"run x -c 512", "did you mean --ctx?", "st run"},
@@ -165,6 +168,21 @@ func TestWrongUsage(t *testing.T) {
 	}
 }
 
+// What is wrong although every flag and argument by itself is right.
+func TestWrongTogether(t *testing.T) {
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"run", "Why is the sky blue?"}, "the model comes first, then the prompt"},
+		{[]string{"generate", tiny(t), "-p", "x", "--timeline-tokens", "3"}, "--timeline-tokens needs a --timeline FILE"},
+	} {
+		if o := st(tt.args...); o.code != exitUsage || o.stdout != "" || !strings.Contains(o.stderr, tt.want) {
+			t.Errorf("st %s: %+v", strings.Join(tt.args, " "), o)
+		}
+	}
+}
+
 func TestFailures(t *testing.T) {
 	model := tiny(t)
 	dir := t.TempDir()
@@ -173,10 +191,14 @@ func TestFailures(t *testing.T) {
 		t.Fatal(err)
 	}
 	weights := filepath.Join(checkpoint, "model-00001-of-00002.safetensors")
+	gguf := filepath.Join(t.TempDir(), "x.gguf")
+	must(t, "export", model, "-o", gguf)
 	for _, tt := range []struct {
 		args []string
 		want string
 	}{
+		{[]string{"run", gguf, "x"}, "x.gguf: not an .stm model file but a GGUF file: st convert FILE.gguf -o FILE.stm"},
+		{[]string{"serve", gguf}, "st convert FILE.gguf"},
 		{[]string{"convert", "nowhere", "-o", filepath.Join(dir, "x")}, "open nowhere: no such file"},
 		{[]string{"convert", checkpoint, "-o", filepath.Join(dir, "no", "x")}, "no such file"},
 		{[]string{"convert", checkpoint, "-o", text}, "exists: use --force"},

@@ -21,5 +21,8 @@ func ReadInterrupted(out string) (i Interrupted, ok bool) {
 		return i, false
 	}
 	_, position, _, _ := j.last()
+	if _, err := os.Stat(out + Suffix); err != nil { // somebody removed it
+		position = 0
+	}
 	return Interrupted{j.header.Ref, j.header.Commit, position, j.header.Total}, true
 }

@@ -3,6 +3,7 @@ package pull_test
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -35,5 +36,11 @@ func TestReadInterrupted(t *testing.T) {
 	i, ok := pull.ReadInterrupted(out)
 	if !ok || i.Ref != ref.String() || i.Total != total || i.Done <= 0 || i.Done > total || i.Commit == "" {
 		t.Errorf("%+v, %t; the source has %d bytes", i, ok, total)
+	}
+	if err := os.Remove(out + pull.Suffix); err != nil {
+		t.Fatal(err)
+	}
+	if i, ok := pull.ReadInterrupted(out); !ok || i.Ref != ref.String() || i.Done != 0 {
+		t.Errorf("of a file that was removed: %+v, %t", i, ok)
 	}
 }

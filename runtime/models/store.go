@@ -18,6 +18,8 @@ const (
 	extension = ".stm"
 	// PartSuffix ends the name of a download that is not complete, which begins with the model's file's.
 	PartSuffix = ".part"
+	// journalSuffix ends the name of the journal that lies beside it.
+	journalSuffix = PartSuffix + ".journal"
 )
 
 // tagMark stands for the colon of a name, which no file on Windows can have.
@@ -79,7 +81,7 @@ type Entry struct {
 	Path     string // of the model, also while it is not there
 	Size     int64  // in bytes, of the file that is there
 	Modified time.Time
-	// Partial says that there is a download that is not complete, and no model.
+	// Partial says that there is a download that is not complete, or only its journal, and no model.
 	Partial bool
 }
 
@@ -112,7 +114,7 @@ func (s *Store) list() (all []Entry, err error) {
 			add(e.Name(), b)
 		}
 	}
-	slices.SortFunc(all, func(a, b Entry) int {
+	slices.SortStableFunc(all, func(a, b Entry) int {
 		return cmp.Or(cmp.Compare(strings.ToLower(a.Name.String()), strings.ToLower(b.Name.String())), cmp.Compare(a.Name.String(), b.Name.String()),
 			compareBool(a.Partial, b.Partial))
 	})
@@ -132,7 +134,11 @@ func compareBool(a, b bool) int {
 
 // entry returns what a file below an organisation's directory is.
 func (s *Store) entry(org, file string) (e Entry, ok bool) {
-	base, partial := strings.CutSuffix(file, PartSuffix)
+	base, journal := strings.CutSuffix(file, journalSuffix)
+	partial := journal
+	if !journal {
+		base, partial = strings.CutSuffix(file, PartSuffix)
+	}
 	name, ok := strings.CutSuffix(base, extension)
 	if !ok {
 		return e, false
@@ -146,7 +152,11 @@ func (s *Store) entry(org, file string) (e Entry, ok bool) {
 	if err != nil || !info.Mode().IsRegular() {
 		return e, false
 	}
-	return Entry{n, s.file(n), info.Size(), info.ModTime(), partial}, true
+	size := info.Size()
+	if journal { // it tells of a download whose file is not there any more
+		size = 0
+	}
+	return Entry{n, s.file(n), size, info.ModTime(), partial}, true
 }
 
 // file returns the path of a model's file.

@@ -167,6 +167,24 @@ func TestPath(t *testing.T) {
 	}
 }
 
+// A journal alone, whose download somebody removed, is listed and can be removed.
+func TestJournalAlone(t *testing.T) {
+	s := newStore(t, "Org/begun.stm.part.journal", "b.stm", "b.stm.part.journal", "c.stm.part.part.journal")
+	all, err := s.List()
+	if err != nil || len(all) != 2 || all[1].Name.String() != "Org/begun" || !all[1].Partial || all[1].Size != 0 || all[0].Partial {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	if _, err := s.Resolve("begun"); !errors.Is(err, models.ErrPartial) {
+		t.Error(err)
+	}
+	if _, err := s.Remove("begun"); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join(s.Dir(), "Org")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("something is left: %v", err)
+	}
+}
+
 func TestRemove(t *testing.T) {
 	s := newStore(t, "Org/A.stm", "Org/A.stm.experts", "Org/A.stm.part", "Org/A.stm.part.journal", "Org/A.stm.1-1.tmp", "Org/AB.stm", "Org/A.stmx", "Org/begun.stm.part", "b.stm")
 	lockedPath := filepath.Join(s.Dir(), "Org", "A.stm.part")

@@ -2,6 +2,7 @@ package report
 
 import (
 	"context"
+	"strings"
 
 	"st/format"
 	"st/quant"
@@ -18,10 +19,12 @@ type Published struct {
 
 // PublishedModel is a model that st can pull.
 type PublishedModel struct {
-	Name       string        `json:"name"`
-	Parameters int64         `json:"parameters"`
-	Active     int64         `json:"active_per_token"` // with the head
-	Types      []Expectation `json:"types"`
+	Name       string `json:"name"`
+	Parameters int64  `json:"parameters"`
+	Active     int64  `json:"active_per_token"` // with the head
+	// Gated says that the terms on the model's page have to be accepted before it can be pulled.
+	Gated bool          `json:"gated"`
+	Types []Expectation `json:"types"`
 }
 
 // Expectation is how a model of some type would run.
@@ -48,8 +51,23 @@ var published = []struct {
 		Activation: format.SiLU, MoE: &format.MoE{Experts: 128, ExpertsPerToken: 8, ExpertFFN: 768}}},
 	{"Qwen/Qwen3-4B-Instruct-2507", format.Config{Layers: 36, Hidden: 2560, Heads: 32, KVHeads: 8, HeadDim: 128, Vocab: 151936, TiedEmbeddings: true,
 		Activation: format.SiLU, FFN: 9728}},
+	{"microsoft/phi-4", format.Config{Architecture: "phi3", Layers: 40, Hidden: 5120, Heads: 40, KVHeads: 10, HeadDim: 128, Vocab: 100352, Activation: format.SiLU, FFN: 17920}},
+	{"microsoft/Phi-4-mini-instruct", format.Config{Architecture: "phi3", Layers: 32, Hidden: 3072, Heads: 24, KVHeads: 8, HeadDim: 128, Vocab: 200064, TiedEmbeddings: true,
+		Activation: format.SiLU, FFN: 8192}},
+	{"google/gemma-3-12b-it", gemma3(format.Config{Layers: 48, Hidden: 3840, Heads: 16, KVHeads: 8, HeadDim: 256, Vocab: 262208, FFN: 15360, SlidingWindow: 1024})},
+	{"google/gemma-3-4b-it", gemma3(format.Config{Layers: 34, Hidden: 2560, Heads: 8, KVHeads: 4, HeadDim: 256, Vocab: 262208, FFN: 10240, SlidingWindow: 1024})},
+	{"google/gemma-3-1b-it", gemma3(format.Config{Layers: 26, Hidden: 1152, Heads: 4, KVHeads: 1, HeadDim: 256, Vocab: 262144, FFN: 6912, SlidingWindow: 512})},
 	{"Qwen/Qwen3-0.6B", format.Config{Layers: 28, Hidden: 1024, Heads: 16, KVHeads: 8, HeadDim: 128, Vocab: 151936, TiedEmbeddings: true,
 		Activation: format.SiLU, FFN: 3072}},
+}
+
+// gemma3 adds what all Gemma 3 models have: every sixth layer attends to all positions, the others slide.
+func gemma3(c format.Config) format.Config {
+	c.Architecture, c.TiedEmbeddings, c.QKNorm, c.Activation = "gemma3", true, true, format.GELU
+	for l := range c.Layers {
+		c.SlidingLayout = append(c.SlidingLayout, l%6 != 5)
+	}
+	return c
 }
 
 // What the shapes do not tell.
@@ -70,7 +88,7 @@ func ReadPublished(ctx context.Context) (*Published, error) {
 	p.Available, _ = AvailableMemory()
 	for _, m := range published {
 		s := newShape(&m.shape)
-		pm := PublishedModel{Name: m.name, Parameters: s.total(), Active: s.active()}
+		pm := PublishedModel{Name: m.name, Parameters: s.total(), Active: s.active(), Gated: strings.HasPrefix(m.name, "google/")}
 		for _, typ := range []quant.Type{quant.Q4_0, quant.Q8_0} {
 			e := s.expect(typ)
 			e.Fits = p.Available >= e.Needed
@@ -82,13 +100,13 @@ func ReadPublished(ctx context.Context) (*Published, error) {
 	return p, nil
 }
 
-// Best returns the index of the largest model that fits in memory and reads fast, with its first type; −1: none fits.
+// Best returns the index of the largest model that fits in memory and reads fast, with its first type, and that anyone may pull; −1: none is.
 func (p *Published) Best() int {
 	best := -1
 	for i, m := range p.Models {
 		t := m.Types[0]
 		fast := t.Speed >= fastEnough
-		if t.Fits && fast && (best < 0 || m.Parameters > p.Models[best].Parameters) {
+		if t.Fits && fast && !m.Gated && (best < 0 || m.Parameters > p.Models[best].Parameters) {
 			best = i
 		}
 	}
@@ -108,6 +126,9 @@ type shape struct {
 func newShape(c *format.Config) shape {
 	layers, hidden := int64(c.Layers), int64(c.Hidden)
 	s := shape{c: c, table: int64(c.Vocab) * hidden, attention: layers * hidden * int64(c.HeadDim) * 2 * int64(c.Heads+c.KVHeads), norms: (2*layers + 1) * hidden}
+	if c.Architecture == "gemma3" { // behind attention and the feed-forward network, too
+		s.norms += 2 * layers * hidden
+	}
 	if c.QKNorm {
 		s.norms += 2 * layers * int64(c.HeadDim)
 	}
@@ -131,6 +152,18 @@ func (s *shape) total() int64 {
 	return n
 }
 
+// positions returns how many positions the KV caches of all layers hold at a context.
+func (s *shape) positions(context int) (n int) {
+	for l := range s.c.Layers {
+		if s.c.SlidingLayout != nil && s.c.SlidingLayout[l] {
+			n += min(s.c.SlidingWindow, context)
+		} else {
+			n += context
+		}
+	}
+	return n
+}
+
 // active returns the weights that a token uses.
 func (s *shape) active() int64 {
 	return s.table + s.attention + s.routers + s.ffn + s.norms + chosen(s.c, s.experts)
@@ -150,13 +183,17 @@ func (s *shape) expect(typ quant.Type) Expectation {
 	if s.c.TiedEmbeddings && embed == typ {
 		lookup = 0
 	}
-	dense := of(s.attention+s.ffn+s.table, typ) + of(s.routers+s.norms, quant.F32)
+	attention := typ
+	if s.c.Architecture == "phi3" && typ == quant.Q8_0 {
+		attention = quant.F16
+	}
+	dense := of(s.attention, attention) + of(s.ffn+s.table, typ) + of(s.routers+s.norms, quant.F32)
 	experts := of(s.experts, typ)
 	read := float64(chosen(s.c, experts))
 	if s.c.Activation == format.ReLU {
 		read *= (1 + 2*activeNeurons) / 3 // the gates are computed, of up and down what is active
 	}
-	kv := int64(s.c.Layers) * int64(s.c.KVHeads) * int64(s.c.HeadDim) * 2 * 2 * planContext // f16
+	kv := int64(s.positions(planContext)) * int64(s.c.KVHeads) * int64(s.c.HeadDim) * 2 * 2 // f16
 	return Expectation{
 		Type: typ.String(), File: lookup + dense + experts + metadataBytes, Needed: dense + experts + kv + processBytes, Read: dense + int64(read),
 	}
