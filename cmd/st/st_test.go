@@ -106,7 +106,7 @@ func TestWrongUsage(t *testing.T) {
 		{"chat small.stm", "did you mean run?", "st"},
 		{"run x --temperature 1", "unknown flag: --temperature: did you mean --temp?", "st run"},
 		{"perplexity small.stm", "did you mean eval?", "st"},
-		{"create small -f x", "did you mean convert?", "st"},
+		{"create small", "did you mean convert?", "st"},
 		{"quantize x -o y", "the output is the argument after the model", "st quantize"},
 		{"run -m x", "a model is an argument", "st run"},
 		{"run x -p y", "the prompt is the argument after the model", "st run"},
