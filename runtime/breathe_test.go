@@ -3,6 +3,7 @@ package runtime
 import (
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -105,10 +106,12 @@ func TestWatchMemory(t *testing.T) {
 	m.unwatch() // the machine that runs this may be short of memory
 	m.unwatch = nil
 	total := m.Residency(Stats{}).MemoryBudget
-	scarce, ticks := true, make(chan time.Time)
+	var scarce atomic.Bool
+	scarce.Store(true)
+	ticks := make(chan time.Time)
 	start := time.Now()
 	stop := watchMemory(m.engine, func() engine.Pressure {
-		if scarce {
+		if scarce.Load() {
 			return engine.Pressure{Limit: 1 << 30, Group: 1}
 		}
 		return engine.Pressure{Free: 1 << 29, Limit: 1 << 30}
@@ -135,7 +138,7 @@ func TestWatchMemory(t *testing.T) {
 			tick()
 			tick()
 			fewest, least = kept(), m.Residency(Stats{}).MemoryNow
-			scarce = false
+			scarce.Store(false)
 		case i > 20 && i < 50:
 			for range 6 {
 				tick()

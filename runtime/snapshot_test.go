@@ -33,7 +33,7 @@ func TestSnapshot(t *testing.T) {
 		if err != nil || want.CachedTokens != len(prompt) {
 			t.Fatalf("%d tokens were cached, error %v", want.CachedTokens, err)
 		}
-		for _, opts := range []runtime.Options{{KVType: kv}, {KVType: kv, Context: 1000}, {KVType: kv, Memory: 200 << 20}} {
+		for _, opts := range []runtime.Options{{KVType: kv}, {KVType: kv, Context: 1000}, {KVType: kv, Memory: 1 << 30}} {
 			m := open(t, opts)
 			loaded, snapshot, err := m.LoadSequence(t.Context(), path)
 			if err != nil {
