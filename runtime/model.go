@@ -81,11 +81,13 @@ func New(ctx context.Context, r *format.Reader, opts Options) (m *Model, err err
 	m = &Model{resources: &resources{file: r}, kvType: opts.KVType, relieve: opts.Relieve}
 	// The tokenizer is built while the weights are checked. Within a bound it comes first: what it takes is not left for experts.
 	tokenizer := loadTokenizer(r)
+	speeds := learnDisk(ctx, r, &opts, opts.Memory)
 	other := otherMemory(&opts) + tokenizerMemory(r)
 	if opts.Memory > 0 {
 		if _, err := tokenizer(); err != nil {
 			return nil, err
 		}
+		speeds() // what it takes it has given back
 		other = otherMemory(&opts)
 	}
 	m.template = sync.OnceValues(m.parseTemplate)
@@ -103,8 +105,11 @@ func New(ctx context.Context, r *format.Reader, opts Options) (m *Model, err err
 		if _, err := tokenizer(); err != nil {
 			return nil, err
 		}
+		speeds = learnDisk(ctx, r, &opts, m.memory.Budget)
+		speeds()
 		o.Other = otherMemory(&opts)
 	}
+	o.Disk = speeds()
 	err = m.memory.checkAddresses(r.Path())
 	if err == nil {
 		m.engine, err = engine.Open(ctx, r, o)

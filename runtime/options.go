@@ -39,6 +39,10 @@ type Options struct {
 	// process may use. Empty: it is measured each time.
 	ThreadCache string
 
+	// DiskCache is a directory in which Open remembers how the disk of a file that is larger than Memory wants to be read, which it measures for half a
+	// second at most when it sees a disk for the first time. Empty: nothing is measured, and four reads are in flight.
+	DiskCache string
+
 	// KVType is the number format of the KV cache.
 	KVType KVType
 

@@ -13,6 +13,8 @@ type Residency struct {
 	MemoryNow int64 `json:"memory_now_bytes"`
 	// DirectReads says that weights are read past the operating system's page cache.
 	DirectReads bool `json:"direct_reads"`
+	// Reads is how what is not in memory is read. nil: there is no bound.
+	Reads *Reads `json:"disk_reads,omitempty"`
 	// LargePages is the share of the mapped file, as far as it was used, that lies in memory in pages of 2 MiB, 0 to 1: a processor reads these up
 	// to twice as fast. nil: the file is small or not mapped, or the system does not tell.
 	LargePages *float64 `json:"large_page_share,omitempty"`
@@ -49,6 +51,9 @@ func (m *Model) Residency(since Stats) Residency {
 		Wait:         (s.ExpertWait - since.ExpertWait).Seconds(),
 		Prefetched:   float64(early) / tokens,
 		Accuracy:     min(1, float64(s.EarlyUsed-since.EarlyUsed)/float64(max(1, early))),
+	}
+	if reads := m.engine.Reads(); reads.Depth > 0 {
+		r.Reads = &reads
 	}
 	if share, ok := m.engine.LargePages(); ok {
 		r.LargePages = &share

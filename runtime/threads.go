@@ -12,7 +12,7 @@ import (
 	"st/runtime/engine"
 	"st/runtime/kernel"
 	"st/runtime/process"
-	"st/runtime/threadcache"
+	"st/runtime/remembered"
 )
 
 // AutoThreads as Options.Threads has Open measure for about a second which number of threads generates fastest, and remember it in
@@ -22,7 +22,7 @@ const AutoThreads = -1
 // threadChoice is how AutoThreads is found.
 type threadChoice struct {
 	numbers []int
-	cache   threadcache.Cache
+	cache   remembered.Cache[int]
 	measure bool
 }
 
@@ -32,9 +32,10 @@ func chooseThreads(r *format.Reader, opts *Options) *threadChoice {
 		return nil
 	}
 	c := &threadChoice{numbers: engine.ThreadCandidates()}
-	c.cache = threadcache.Cache{Dir: opts.ThreadCache, Key: threadKey(r, opts, c.numbers)}
-	var known bool
-	if opts.Threads, known = c.cache.Load(c.numbers); !known {
+	c.cache = remembered.Cache[int]{Dir: opts.ThreadCache, Key: threadKey(r, opts, c.numbers)}
+	if n, ok := c.cache.Load(); ok && slices.Contains(c.numbers, n) {
+		opts.Threads = n
+	} else {
 		opts.Threads = slices.Max(c.numbers)
 		c.measure = len(c.numbers) > 1
 	}

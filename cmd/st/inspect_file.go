@@ -66,5 +66,5 @@ func (a *app) verify(ctx context.Context, r *format.Reader) (*report.Verificatio
 }
 
 func planCache(ctx context.Context, r *format.Reader, f inspectFlags) (*report.CachePlan, error) {
-	return report.PlanCache(ctx, r, f.trace, report.Options{Resident: residentBytes, Disk: f.disk, Memory: f.memory})
+	return report.PlanCache(ctx, r, f.trace, report.Options{Resident: residentBytes, Disk: f.disk, DiskCache: diskCache(), Memory: f.memory})
 }

@@ -145,7 +145,7 @@ func (m *model) prepare(r *format.Reader, opts *engineFlags) (err error) {
 		opts.Context = min(opts.window, r.Config.Context)
 	}
 	opts.Other = runtime.TextMemory(opts.text)
-	opts.ThreadCache = threadCache()
+	opts.ThreadCache, opts.DiskCache = threadCache(), diskCache()
 	if opts.other != nil {
 		opts.Other += opts.other(&r.Config)
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"st/runtime"
+	"st/runtime/disk"
 )
 
 func printResidency(w io.Writer, r *runtime.Residency) {
@@ -33,7 +34,19 @@ func printResidency(w io.Writer, r *runtime.Residency) {
 	if r.MemoryNow < r.MemoryBudget {
 		now = fmt.Sprintf(", %s of it while other programs need memory", size(r.MemoryNow))
 	}
-	fmt.Fprintf(w, "budget     %s%s, %s\n", size(r.MemoryBudget), now, how)
+	fmt.Fprintf(w, "budget     %s%s, %s%s\n", size(r.MemoryBudget), now, how, readsNote(r.Reads))
+}
+
+// readsNote tells how many reads are in flight, and why.
+func readsNote(r *runtime.Reads) string {
+	if r == nil {
+		return ""
+	}
+	of, why := "", map[disk.Source]string{disk.Default: "the default", disk.Measured: "measured now", disk.Remembered: "as measured before"}
+	if r.Size > 0 {
+		of = " of " + size(r.Size)
+	}
+	return fmt.Sprintf(", up to %d%s at once (%s)", r.Depth, of, why[r.Source])
 }
 
 // printExperts prints how experts came into memory.

@@ -51,7 +51,7 @@ func (a *app) serveCommand() *cobra.Command {
 	addKVTypeFlag(flags, &f.KVType)
 	addLookupFlag(flags, &f.Lookup)
 	addAutoThreadsFlag(flags, &f.Threads)
-	f.ThreadCache = threadCache()
+	f.ThreadCache, f.DiskCache = threadCache(), diskCache()
 	addRoutingFlags(flags, &f.ExpertsPerToken, &f.PreferCached)
 	flags.StringVar(&f.APIKey, "api-key", "", "`KEY` that clients must send; others on this machine can see it here, unlike in a file")
 	flags.Var(fileFlag{&f.keyFile}, "api-key-file", "`file` with the key")

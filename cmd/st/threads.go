@@ -59,10 +59,15 @@ func (f threadsFlag) Set(s string) error {
 }
 
 // threadCache returns the directory in which numbers of threads are remembered; "" if the user has none.
-func threadCache() string {
+func threadCache() string { return cacheDir("threads") }
+
+// diskCache returns the directory in which it is remembered how disks want to be read.
+func diskCache() string { return cacheDir("disks") }
+
+func cacheDir(name string) string {
 	dir, err := os.UserCacheDir()
 	if err != nil {
 		return ""
 	}
-	return filepath.Join(dir, "st", "threads")
+	return filepath.Join(dir, "st", name)
 }

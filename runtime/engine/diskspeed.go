@@ -11,16 +11,18 @@ import (
 	"st/runtime/experts"
 )
 
-// MeasureDisk measures how fast experts, or the feed-forward networks of a dense model, are read, some of them, the way that streaming reads them:
-// with as many reads in flight. The latency is that of single reads of a page, their median.
-func MeasureDisk(ctx context.Context, r *format.Reader) (d experts.Disk, err error) {
+// MeasureDisk measures how fast experts, or the feed-forward networks of a dense model, are read, some of them, with so many reads in flight; 0: as
+// many as streaming has where nothing is known of the disk. The latency is that of single reads of a page, their median.
+func MeasureDisk(ctx context.Context, r *format.Reader, depth int) (d experts.Disk, err error) {
 	f, _, err := r.Direct()
 	if err != nil {
 		return d, err
 	}
 	defer f.Close()
-	d.Queue = readers
-	if d.Bandwidth, err = diskBandwidth(ctx, r, f); err != nil {
+	if d.Queue = depth; depth <= 0 {
+		d.Queue = readers
+	}
+	if d.Bandwidth, err = diskBandwidth(ctx, r, f, d.Queue); err != nil {
 		return d, err
 	}
 	d.Latency, err = diskLatency(ctx, r, f)
@@ -56,7 +58,7 @@ func diskLatency(ctx context.Context, r *format.Reader, f format.File) (time.Dur
 	return times[len(times)/2], nil
 }
 
-func diskBandwidth(ctx context.Context, r *format.Reader, f format.File) (float64, error) {
+func diskBandwidth(ctx context.Context, r *format.Reader, f format.File, depth int) (float64, error) {
 	type read struct {
 		record   *format.Record
 		from, to int64
@@ -75,12 +77,12 @@ func diskBandwidth(ctx context.Context, r *format.Reader, f format.File) (float6
 		}
 	}
 	// Spread over the file, so that nothing is read twice, up to 256 MiB.
-	n := int(min(int64(len(reads)), max(readers, 256<<20/size)))
+	n := int(min(int64(len(reads)), max(int64(depth), 256<<20/size)))
 	var next, bytes atomic.Int64
 	var wg sync.WaitGroup
-	errs := make([]error, readers)
+	errs := make([]error, depth)
 	begin := time.Now()
-	for w := range readers {
+	for w := range depth {
 		wg.Go(func() {
 			buf := format.AlignedBytes(size)
 			for i := next.Add(1) - 1; i < int64(n) && errs[w] == nil && ctx.Err() == nil; i = next.Add(1) - 1 {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"st/format"
+	"st/runtime/disk"
 	"st/runtime/kernel"
 )
 
@@ -34,6 +35,8 @@ type Options struct {
 	Trace func(n int, experts []int32) error
 	// Timeline, if not nil, records what threads and disk do.
 	Timeline *Timeline
+	// Disk is what is known of the disk that the file lies on: within a Memory bound, as many reads are in flight as it wants. nil: as many as suit most.
+	Disk *disk.Speeds
 	// Other is the part of Memory that the process takes besides the engine.
 	Other int64
 	// ExpertsPerToken is how many experts a token uses in a layer that has experts; 0: as many as the model was trained with.
@@ -43,7 +46,7 @@ type Options struct {
 	PreferCached float64
 }
 
-// Readers is the number of threads that read experts where there is a memory bound.
+// Readers is the number of threads that read experts where there is a memory bound and nothing is known of the disk.
 const Readers = readers
 
 func (o *Options) setDefaults() {
@@ -81,6 +84,7 @@ type Engine struct {
 	budget   *Budget    // nil: none
 	limit    limit
 	direct   bool // reads go past the page cache
+	reads    disk.Reads
 	pool     *pool
 
 	mu        sync.Mutex                         // held by a pass
@@ -228,15 +232,15 @@ func (e *Engine) openStreamed(ctx context.Context, opts *Options) error {
 	if err != nil {
 		return err
 	}
-	e.direct = direct
+	e.direct, e.reads = direct, e.chooseReads(opts.Disk)
 	if e.dense, err = loadDense(ctx, r, f, e.pieces, e.pool, &e.memory); err == nil {
 		err = e.bind()
 	}
 	if err == nil && e.config.MoE != nil {
-		e.streamed, err = newStreamedStore(r, f, e.weights.experts, int(e.budget.Experts/largestExpert(r)), &e.stats, &e.memory)
+		e.streamed, err = newStreamedStore(r, f, e.weights.experts, int(e.budget.Experts/largestExpert(r)), e.reads.Depth, &e.stats, &e.memory)
 	}
 	if err == nil && e.pieces != nil {
-		e.stream, err = newFFNStream(ctx, r, f, e.pieces, e.budget.FFN, e.pool, &e.stats, &e.memory)
+		e.stream, err = newFFNStream(ctx, r, f, e.pieces, e.budget.FFN, e.reads.Depth, e.pool, &e.stats, &e.memory)
 	}
 	if err != nil {
 		f.Close()
@@ -427,6 +431,9 @@ func (e *Engine) Context() int { return e.context }
 
 // Budget returns what the memory is for, or nil if it is not bounded.
 func (e *Engine) Budget() *Budget { return e.budget }
+
+// Reads tells how what is not in memory is read. The zero value: there is no bound, the file is mapped.
+func (e *Engine) Reads() disk.Reads { return e.reads }
 
 // DirectReads reports whether experts are read past the operating system's page cache, or dropped from it afterwards.
 func (e *Engine) DirectReads() bool { return e.direct }

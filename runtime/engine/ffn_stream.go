@@ -55,7 +55,7 @@ func (s *ffnStream) has(layer int) bool {
 }
 
 // newFFNStream takes memory and reads the pieces that stay.
-func newFFNStream(ctx context.Context, r *format.Reader, f format.File, pieces *ffnPieces, bytes int64, p *pool, stats *counters, m *memory) (*ffnStream, error) {
+func newFFNStream(ctx context.Context, r *format.Reader, f format.File, pieces *ffnPieces, bytes int64, depth int, p *pool, stats *counters, m *memory) (*ffnStream, error) {
 	s := &ffnStream{ffnPieces: pieces, reader: r, file: f, stats: stats, arrived: make(chan struct{}, 1), stopped: make(chan struct{}),
 		state: make([]pieceState, len(pieces.pieces))}
 	s.work, s.idle = sync.NewCond(&s.mu), sync.NewCond(&s.mu)
@@ -75,7 +75,7 @@ func newFFNStream(ctx context.Context, r *format.Reader, f format.File, pieces *
 		s.block.free()
 		return nil, err
 	}
-	for range readers {
+	for range min(depth, readers) { // the ring has room for no more
 		s.workers.Go(s.read)
 	}
 	return s, nil

@@ -26,6 +26,7 @@ type streamedStore struct {
 
 	slotSize int64
 	block    *block
+	depth    int // reads in flight
 
 	mu       sync.Mutex
 	work     *sync.Cond // workers wait for something to read, or for a slot to read it into
@@ -79,12 +80,12 @@ const (
 	resident
 )
 
-// readers is the number of reads in flight. See docs/memory.md.
+// readers is the number of reads in flight where nothing is known of the disk. See docs/memory.md.
 const readers = 4
 
-func newStreamedStore(r *format.Reader, f format.File, all [][]expertWeights, slots int, stats *counters, m *memory) (*streamedStore, error) {
+func newStreamedStore(r *format.Reader, f format.File, all [][]expertWeights, slots, depth int, stats *counters, m *memory) (*streamedStore, error) {
 	c := &r.Config
-	s := &streamedStore{reader: r, file: f, stats: stats, arrived: make(chan struct{}, 1), stopped: make(chan struct{}), perLayer: c.MoE.Experts}
+	s := &streamedStore{reader: r, file: f, stats: stats, arrived: make(chan struct{}, 1), stopped: make(chan struct{}), perLayer: c.MoE.Experts, depth: depth}
 	s.work, s.idle = sync.NewCond(&s.mu), sync.NewCond(&s.mu)
 	for l := range all {
 		for x := range all[l] {
@@ -102,7 +103,7 @@ func newStreamedStore(r *format.Reader, f format.File, all [][]expertWeights, sl
 	if s.block, err = m.newBlock(forExperts, int64(slots)*s.slotSize); err != nil {
 		return nil, err
 	}
-	for range readers {
+	for range depth {
 		s.workers.Go(s.read)
 	}
 	return s, nil
@@ -333,7 +334,7 @@ func (s *streamedStore) rouse(n int) {
 func (s *streamedStore) next() (id, slot int32) {
 	for _, queue := range []*[]int32{&s.demand, &s.ahead, &s.sweep} {
 		// What is wanted must not wait for much else to be read.
-		if queue == &s.ahead && s.reading >= readers/2 || queue == &s.sweep && s.running && s.reading > 0 {
+		if queue == &s.ahead && s.reading >= max(1, s.depth/2) || queue == &s.sweep && s.running && s.reading > 0 {
 			break
 		}
 		for i, id := range *queue {

@@ -8,6 +8,7 @@ import (
 	"runtime"
 
 	"st/format"
+	runner "st/runtime"
 	"st/runtime/engine"
 	"st/runtime/experts"
 )
@@ -95,13 +96,17 @@ func PlanCache(ctx context.Context, r *format.Reader, tracePath string, opts Opt
 	return p, err
 }
 
-// disk returns the disk of the options; what they leave open is measured.
+// disk returns the disk of the options; what they leave open is measured, with as many reads in flight as are known to suit it.
 func (o *Options) disk(ctx context.Context, r *format.Reader) (experts.Disk, error) {
 	d := o.Disk
 	if d.Bandwidth > 0 && d.Latency > 0 && d.Queue > 0 {
 		return d, nil
 	}
-	measured, err := engine.MeasureDisk(ctx, r)
+	depth := d.Queue
+	if known, ok := runner.RememberedDisk(r, o.DiskCache); ok && depth == 0 {
+		depth = known.Depth
+	}
+	measured, err := engine.MeasureDisk(ctx, r, depth)
 	if d.Bandwidth == 0 {
 		d.Bandwidth = measured.Bandwidth
 	}

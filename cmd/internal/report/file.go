@@ -64,6 +64,8 @@ type Options struct {
 	Progress func(done, total int64)
 	// Disk is what a cache plan assumes of the disk; what is 0 is measured.
 	Disk experts.Disk
+	// DiskCache is the directory in which it is remembered how disks are to be read: see [st/runtime.Options].
+	DiskCache string
 	// Memory is the budget that a cache plan is for; 0: budgets from the smallest to the largest.
 	Memory int64
 }
