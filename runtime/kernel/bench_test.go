@@ -3,6 +3,7 @@ package kernel
 import (
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 
 	"st/quant"
@@ -164,6 +165,77 @@ func BenchmarkReGLU(b *testing.B) {
 				list, h = append(list, j), append(h, gates[j])
 			}
 			e.Neurons(y, list, h, x, 0, Next{}, &scratch)
+		})
+	}
+}
+
+// BenchmarkNeurons runs the active neurons of the 4B model's experts for one token, in slices as decoding cuts them: of experts that lie in the L2 cache,
+// and of more than any cache holds, by one thread and by two at once.
+func BenchmarkNeurons(b *testing.B) {
+	const neurons, slice = 768, 44
+	rng := rand.New(rand.NewPCG(7, 8))
+	stride := 2 * quant.Q4_0.RowBytes(benchCols)
+	up, upScales := row(quant.Q4_0, cases(rng, benchCols)["random"])
+	down, downScales := row(quant.Q4_0, cases(rng, benchCols)["random"])
+	neuron := slices.Concat(up, down, upScales, downScales)
+	x := quantized(cases(rng, benchCols)["random"])
+	for _, c := range []struct {
+		name             string
+		experts, threads int
+	}{{"L2", 1, 1}, {"memory", 256, 1}, {"memory2", 256, 2}} {
+		data := make([]byte, 0, c.experts*neurons*stride)
+		all := make([]Expert, c.experts)
+		var lists [][]int32
+		var h []float32
+		for i := range all {
+			from := len(data)
+			for range neurons {
+				data = append(data, neuron...)
+			}
+			rows := data[from:]
+			all[i] = Expert{
+				Up:   Matrix{Type: quant.Q4_0, Rows: neurons, Cols: benchCols, Data: rows, Stride: stride, ScaleOffset: 2 * len(up)},
+				Down: Matrix{Type: quant.Q4_0, Rows: neurons, Cols: benchCols, Data: rows[len(up):], Stride: stride, ScaleOffset: len(up) + len(upScales)},
+			}
+			var list []int32
+			for j := range int32(neurons) {
+				if rng.IntN(3) == 0 {
+					list = append(list, j)
+				}
+			}
+			lists = append(lists, list)
+		}
+		for range neurons {
+			h = append(h, float32(rng.NormFloat64()))
+		}
+		done := 0
+		for _, list := range lists {
+			done += len(list)
+		}
+		bench(b, c.name, done*2*quant.Q4_0.RowBytes(benchCols), func() {
+			var wg sync.WaitGroup
+			for t := range c.threads {
+				run := func() {
+					y := make([]float32, benchCols)
+					var next Next
+					for i := t; i < c.experts; i += c.threads {
+						for list := lists[i]; len(list) > 0; {
+							n := min(slice, len(list))
+							if next = (Next{&all[i], list[n:]}); len(next.Neurons) == 0 && i+c.threads < c.experts {
+								next = Next{&all[i+c.threads], lists[i+c.threads]}
+							}
+							neuronsQ4(y, list[:n], h, &all[i].Up, &all[i].Down, x, next)
+							list = list[n:]
+						}
+					}
+				}
+				if t+1 < c.threads {
+					wg.Go(run)
+				} else {
+					run()
+				}
+			}
+			wg.Wait()
 		})
 	}
 }

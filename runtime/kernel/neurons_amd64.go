@@ -16,38 +16,44 @@ func neuronsQ4(y []float32, neurons []int32, h []float32, up, down *Matrix, x *v
 	x.check()
 	h = h[:len(neurons)]
 	ups, downs := up.rowsQ4(len(x.q)), down.rowsQ4(len(y))
-	wide := useAVX512 && len(x.d)%8 == 0
+	eights := len(x.d)%8 == 0
 	i := 0
 	for ; i+4 <= len(neurons); i += 4 {
 		var f [4]float32
-		var quants, scales, ahead [4]*byte
+		var quants, ahead [4]*byte
 		for k := range ahead {
-			quants[k], scales[k] = ups.row(neurons[i+k])
+			quants[k] = ups.row(neurons[i+k])
 			if a := i + k + neuronsAhead; a < len(neurons) {
-				ahead[k], _ = ups.row(neurons[a])
+				ahead[k] = ups.row(neurons[a])
 			} else {
 				ahead[k] = next.row(a-len(neurons), quants[k])
 			}
 		}
-		if wide {
+		switch {
+		case eights && useAVX512:
 			dotQ4Rows4AVX512(&f, &quants, up.ScaleOffset, &ahead, x)
-		} else {
+		case eights && useVNNI:
+			dotQ4Rows4VNNI(&f, &quants, up.ScaleOffset, &ahead, x)
+		case eights:
+			dotQ4Rows4AVX2(&f, &quants, up.ScaleOffset, &ahead, x)
+		default:
 			for k := range f {
-				f[k] = dotQ4AVX2(unsafe.Slice(quants[k], len(x.q)/2), unsafe.Slice(scales[k], len(x.q)/16), x, ahead[k])
+				q, s := up.row(int(neurons[i+k]))
+				f[k] = dotQ4AVX2(q[:len(x.q)/2], s[:len(x.q)/16], x, ahead[k])
 			}
 		}
 		for k := range f {
 			f[k] *= h[i+k]
 			ahead[k] = (*byte)(unsafe.Add(unsafe.Pointer(ahead[k]), len(x.q)/2))
-			quants[k], scales[k] = downs.row(neurons[i+k])
+			quants[k] = downs.row(neurons[i+k])
 		}
 		switch {
 		case useAVX512:
-			axpyQ4x4AVX512(y, &f, &quants, &scales, &ahead)
+			axpyQ4x4AVX512(y, &f, &quants, down.ScaleOffset, &ahead)
 		case useVNNI:
-			axpyQ4x4VNNI(y, &f, &quants, &scales, &ahead)
+			axpyQ4x4VNNI(y, &f, &quants, down.ScaleOffset, &ahead)
 		default:
-			axpyQ4x4AVX2(y, &f, &quants, &scales, &ahead)
+			axpyQ4x4AVX2(y, &f, &quants, down.ScaleOffset, &ahead)
 		}
 		if done := len(y) &^ 255; done < len(y) {
 			for k := range f {
@@ -64,25 +70,35 @@ func neuronsQ4(y []float32, neurons []int32, h []float32, up, down *Matrix, x *v
 	}
 }
 
-// axpyQ4x4AVX2 adds f[i] times the Q4_0 row at quants[i] and scales[i] to y, for four rows of whole 256 columns; what is left
-// of y stays. A row's factors are rounded by up to 2⁻¹⁶ of the largest of the four. Meanwhile it prefetches what lies at
+// axpyQ4x4AVX2 adds f[i] times the Q4_0 row at quants[i], whose scales are scales bytes further, to y, for four rows of whole 256 columns; what is
+// left of y stays. A row's factors are rounded by up to 2⁻¹⁶ of the largest of the four. Meanwhile it prefetches what lies at
 // ahead, of which it reads nothing.
 //
 //go:noescape
-func axpyQ4x4AVX2(y []float32, f *[4]float32, quants, scales, ahead *[4]*byte)
+func axpyQ4x4AVX2(y []float32, f *[4]float32, quants *[4]*byte, scales int, ahead *[4]*byte)
 
 // axpyQ4x4VNNI is axpyQ4x4AVX2, to the bit.
 //
 //go:noescape
-func axpyQ4x4VNNI(y []float32, f *[4]float32, quants, scales, ahead *[4]*byte)
+func axpyQ4x4VNNI(y []float32, f *[4]float32, quants *[4]*byte, scales int, ahead *[4]*byte)
 
 // axpyQ4x4AVX512 is axpyQ4x4AVX2, to the bit.
 //
 //go:noescape
-func axpyQ4x4AVX512(y []float32, f *[4]float32, quants, scales, ahead *[4]*byte)
+func axpyQ4x4AVX512(y []float32, f *[4]float32, quants *[4]*byte, scales int, ahead *[4]*byte)
 
-// dotQ4Rows4AVX512 is dotQ4AVX2 for four rows, to the bit, of a multiple of eight blocks. A row's scales are scales bytes behind its quants.
+// dotQ4Rows4AVX2 is dotQ4AVX2 for four rows, to the bit, of a multiple of eight blocks. A row's scales are scales bytes behind its quants.
 // Meanwhile it prefetches what lies at ahead, of which it reads nothing.
+//
+//go:noescape
+func dotQ4Rows4AVX2(dots *[4]float32, quants *[4]*byte, scales int, ahead *[4]*byte, x *vector)
+
+// dotQ4Rows4VNNI is dotQ4Rows4AVX2, to the bit.
+//
+//go:noescape
+func dotQ4Rows4VNNI(dots *[4]float32, quants *[4]*byte, scales int, ahead *[4]*byte, x *vector)
+
+// dotQ4Rows4AVX512 is dotQ4Rows4AVX2, to the bit.
 //
 //go:noescape
 func dotQ4Rows4AVX512(dots *[4]float32, quants *[4]*byte, scales int, ahead *[4]*byte, x *vector)

@@ -64,7 +64,7 @@ GLOBL word<>(SB), RODATA|NOPTR, $4
 	PREFETCHT0 64(BX);            \
 	PREFETCHT0 128(BX)
 
-// func axpyQ4x4AVX512(y []float32, f *[4]float32, quants, scales, ahead *[4]*byte)
+// func axpyQ4x4AVX512(y []float32, f *[4]float32, quants *[4]*byte, scales int, ahead *[4]*byte)
 //
 // It is axpyQ4x4AVX2, to the bit: VPDPWSSD adds two rows' products to sums that begin at −8·Σ k.
 TEXT ·axpyQ4x4AVX512(SB), NOSPLIT, $136-56
@@ -76,10 +76,10 @@ TEXT ·axpyQ4x4AVX512(SB), NOSPLIT, $136-56
 	MOVQ         16(BX), R10
 	MOVQ         24(BX), R11
 	MOVQ         scales+40(FP), BX
-	MOVQ         0(BX), R12
-	MOVQ         8(BX), R13
-	MOVQ         16(BX), DX
-	MOVQ         24(BX), SI
+	LEAQ         (R8)(BX*1), R12
+	LEAQ         (R9)(BX*1), R13
+	LEAQ         (R10)(BX*1), DX
+	LEAQ         (R11)(BX*1), SI
 	VPBROADCASTD low<>(SB), Z15
 	VPBROADCASTD word<>(SB), Y14
 	VBROADCASTSS magnitude<>(SB), Y13

@@ -1,27 +1,32 @@
 //go:build !noasm
 
+#include "go_asm.h"
 #include "textflag.h"
+#include "avx2_amd64.h"
 #include "neurons_amd64.h"
 #include "vnni_amd64.h"
 
-// SUMS: see neurons_amd64.h. The sums begin at −8·Σ k, and one instruction multiplies and adds.
-#define SUMS(k) \
-	VMOVDQA Y12, Y10;   \
-	DPWSSD(8, 0, 10);   \
-	DPWSSD(9, 1, 10);   \
-	VMOVDQA Y12, Y0;    \
-	DPWSSD(8, 2, 0);    \
-	DPWSSD(9, 3, 0);    \
-	VMOVDQA Y12, Y1;    \
-	DPWSSD(8, 4, 1);    \
-	DPWSSD(9, 6, 1);    \
-	DPWSSD(8, 5, 12);   \
-	DPWSSD(9, 7, 12);   \
-	OUT(Y10, 128*k+0);  \
-	OUT(Y0, 128*k+32);  \
-	OUT(Y1, 128*k+64);  \
-	OUT(Y12, 128*k+96)
+// PRODUCTS and SUMS: see neurons_amd64.h. One instruction multiplies and adds; the sums of SUMS begin at −8·Σ k.
+#define PRODUCTS(lo, hi, nlo, nhi) \
+	VPXOR    Y9, Y9, Y9;   \
+	DPBUSD(10, nlo, 9);    \
+	DPBUSD(11, nhi, 9);    \
+	VMOVDQA  Y9, lo
 
-// func axpyQ4x4VNNI(y []float32, f *[4]float32, quants, scales, ahead *[4]*byte)
-TEXT ·axpyQ4x4VNNI(SB), NOSPLIT, $136-56
-	AXPY
+#define SUMS(y, q, nq) \
+	VMOVDQA Y12, q;       \
+	DPWSSD(8, 4, nq);     \
+	DPWSSD(9, 5, nq);     \
+	VMOVDQA Y13, Y4;      \
+	DPWSSD(8, 6, 4);      \
+	DPWSSD(9, 7, 4);      \
+	OUT(q, Y10, y);       \
+	OUT(Y4, Y11, y+64)
+
+// func dotQ4Rows4VNNI(dots *[4]float32, quants *[4]*byte, scales int, ahead *[4]*byte, x *vector)
+TEXT ·dotQ4Rows4VNNI(SB), NOSPLIT, $128-40
+	DOTS4
+
+// func axpyQ4x4VNNI(y []float32, f *[4]float32, quants *[4]*byte, scales int, ahead *[4]*byte)
+TEXT ·axpyQ4x4VNNI(SB), NOSPLIT, $384-56
+	AXPY4

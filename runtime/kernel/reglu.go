@@ -49,8 +49,8 @@ func (n *Next) row(i int, other *byte) *byte {
 
 // rowsQ4 are the rows of a Q4_0 matrix that is not Grouped.
 type rowsQ4 struct {
-	data                 unsafe.Pointer
-	rows, stride, scales int
+	data         unsafe.Pointer
+	rows, stride int
 }
 
 // rowsQ4 panics unless all rows have cols numbers in m.Data: assembly does not check what it reads.
@@ -59,16 +59,15 @@ func (m *Matrix) rowsQ4(cols int) rowsQ4 {
 		last := m.Data[(m.Rows-1)*m.Stride:]
 		_, _ = last[:cols/2], last[m.ScaleOffset:][:cols/16]
 	}
-	return rowsQ4{unsafe.Pointer(unsafe.SliceData(m.Data)), m.Rows, m.Stride, m.ScaleOffset}
+	return rowsQ4{unsafe.Pointer(unsafe.SliceData(m.Data)), m.Rows, m.Stride}
 }
 
-// row returns where row i has its quants and scales.
-func (r *rowsQ4) row(i int32) (quants, scales *byte) {
+// row returns where row i has its quants.
+func (r *rowsQ4) row(i int32) *byte {
 	if uint(i) >= uint(r.rows) {
 		panic("kernel: there is no such neuron")
 	}
-	quants = (*byte)(unsafe.Add(r.data, int(i)*r.stride))
-	return quants, (*byte)(unsafe.Add(unsafe.Pointer(quants), r.scales))
+	return (*byte)(unsafe.Add(r.data, int(i)*r.stride))
 }
 
 // neuron is Neurons for one.
