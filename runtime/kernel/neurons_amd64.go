@@ -17,6 +17,10 @@ func neuronsQ4(y []float32, neurons []int32, h []float32, up, down *Matrix, x *v
 	h = h[:len(neurons)]
 	ups, downs := up.rowsQ4(len(x.q)), down.rowsQ4(len(y))
 	eights := len(x.d)%8 == 0
+	skip := len(x.q) / 4 // bytes of a neuron that the product with up prefetches
+	if useAVX512 {
+		skip = len(x.q) / 2
+	}
 	i := 0
 	for ; i+4 <= len(neurons); i += 4 {
 		var f [4]float32
@@ -44,7 +48,7 @@ func neuronsQ4(y []float32, neurons []int32, h []float32, up, down *Matrix, x *v
 		}
 		for k := range f {
 			f[k] *= h[i+k]
-			ahead[k] = (*byte)(unsafe.Add(unsafe.Pointer(ahead[k]), len(x.q)/2))
+			ahead[k] = (*byte)(unsafe.Add(unsafe.Pointer(ahead[k]), skip))
 			quants[k] = downs.row(neurons[i+k])
 		}
 		switch {

@@ -12,16 +12,28 @@ DATA low<>+0(SB)/4, $0x000f000f
 GLOBL low<>(SB), RODATA|NOPTR, $4
 DATA high<>+0(SB)/4, $0x00f000f0
 GLOBL high<>(SB), RODATA|NOPTR, $4
-DATA magnitude<>+0(SB)/4, $0x7fffffff
-GLOBL magnitude<>(SB), RODATA|NOPTR, $4
-DATA most<>+0(SB)/4, $0x46fffe00  // 32767
-GLOBL most<>(SB), RODATA|NOPTR, $4
-DATA least<>+0(SB)/4, $0x0da24260 // 1e-30: what stands for a largest factor of 0
-GLOBL least<>(SB), RODATA|NOPTR, $4
-DATA sixteenth<>+0(SB)/4, $0x3d800000
-GLOBL sixteenth<>(SB), RODATA|NOPTR, $4
-DATA word<>+0(SB)/4, $0x0000ffff
-GLOBL word<>(SB), RODATA|NOPTR, $4
+
+// Eight floats or longs each: a float without its sign, 32767, 1e-30, which stands for a largest factor of 0, and 1/16.
+DATA magnitude<>+0(SB)/8, $0x7fffffff7fffffff
+DATA magnitude<>+8(SB)/8, $0x7fffffff7fffffff
+DATA magnitude<>+16(SB)/8, $0x7fffffff7fffffff
+DATA magnitude<>+24(SB)/8, $0x7fffffff7fffffff
+GLOBL magnitude<>(SB), RODATA|NOPTR, $32
+DATA most<>+0(SB)/8, $0x46fffe0046fffe00
+DATA most<>+8(SB)/8, $0x46fffe0046fffe00
+DATA most<>+16(SB)/8, $0x46fffe0046fffe00
+DATA most<>+24(SB)/8, $0x46fffe0046fffe00
+GLOBL most<>(SB), RODATA|NOPTR, $32
+DATA least<>+0(SB)/8, $0x0da242600da24260
+DATA least<>+8(SB)/8, $0x0da242600da24260
+DATA least<>+16(SB)/8, $0x0da242600da24260
+DATA least<>+24(SB)/8, $0x0da242600da24260
+GLOBL least<>(SB), RODATA|NOPTR, $32
+DATA sixteenth<>+0(SB)/8, $0x3d8000003d800000
+DATA sixteenth<>+8(SB)/8, $0x3d8000003d800000
+DATA sixteenth<>+16(SB)/8, $0x3d8000003d800000
+DATA sixteenth<>+24(SB)/8, $0x3d8000003d800000
+GLOBL sixteenth<>(SB), RODATA|NOPTR, $32
 
 // order: where the sums of blocks 0-7 lie that DOT8 leaves.
 DATA order<>+0(SB)/8, $0x0000000400000000
@@ -55,8 +67,7 @@ GLOBL order<>(SB), RODATA|NOPTR, $32
 	PREFETCHT0 (ahead);             \
 	DOT2(R10, 32*i, c, Y8, nc, 8);  \
 	DOT2(R11, 32*i, d, Y8, nd, 8);  \
-	PREFETCHT0 64(ahead);           \
-	ADDQ       $128, ahead
+	ADDQ       $64, ahead
 
 // FOLD2x4 does so with the next two blocks, and adds up pairs of longs in a, b, c and d: in each lane two of a block and two of the other.
 #define FOLD2x4(i, a, b, c, d, ahead) \
@@ -70,8 +81,7 @@ GLOBL order<>(SB), RODATA|NOPTR, $32
 	FOLD(c, Y12);                     \
 	DOT2(R11, 32*i, Y12, Y8, 12, 8);  \
 	FOLD(d, Y12);                     \
-	PREFETCHT0 64(ahead);             \
-	ADDQ       $128, ahead
+	ADDQ       $64, ahead
 
 // DOT8 adds the sums of eight blocks of a row, from those of DOT2x4 in a (blocks 0-3) and b, to the floats at acc(SP). Y10 has the offsets, Y11
 // the activations' scales.
@@ -91,7 +101,7 @@ GLOBL order<>(SB), RODATA|NOPTR, $32
 	HSUM(y0, x0, x1)
 
 // DOTS4 is a function of dots *[4]float32, quants *[4]*byte, scales int, ahead *[4]*byte, x *vector, with 128 bytes of stack. R8-R11 are the rows'
-// quants, whose scales are CX bytes further; R12, R13, BX and R15 what is prefetched: 128 bytes for every eight blocks.
+// quants, whose scales are CX bytes further; R12, R13, BX and R15 what is prefetched: 64 bytes for every eight blocks.
 #define DOTS4 \
 	MOVQ         quants+8(FP), BX;       \
 	MOVQ         0(BX), R8;              \
@@ -154,67 +164,65 @@ done: \
 	VZEROUPPER;                  \
 	RET
 
-// FACTORS leaves f times eight scales of the row at r, in y.
-#define FACTORS(r, f, y, t) \
-	VCVTPH2PS    (r)(CX*1), y; \
-	VBROADCASTSS f, t;         \
-	VMULPS       t, y, y
+// FACTORS leaves f[i] times eight scales of the row at r in y. Eight times f[i] is in the stack, at 384+32·i.
+#define FACTORS(r, i, y) \
+	VCVTPH2PS (r)(CX*1), y; \
+	VMULPS    (384+32*i)(SP), y, y
+
+// SPLAT puts eight times f[i] there.
+#define SPLAT(i) \
+	VBROADCASTSS (4*i)(AX), Y0; \
+	VMOVUPS      Y0, (384+32*i)(SP)
 
 // EIGHT prepares eight blocks, whose scales are CX bytes after R8-R11, at 0(b) to 191(b): the words of the factors k of rows 0 and 1, and of 2 and 3,
 // s, −8·Σ k, and s/16 and −128·Σ k.
 #define EIGHT(b) \
-	MOVQ         f+24(FP), AX;          \
-	FACTORS(R8, 0(AX), Y0, Y4);         \
-	FACTORS(R9, 4(AX), Y1, Y4);         \
-	FACTORS(R10, 8(AX), Y2, Y4);        \
-	FACTORS(R11, 12(AX), Y3, Y4);       \
-	VBROADCASTSS magnitude<>(SB), Y13;  \
-	VPBROADCASTD word<>(SB), Y12;       \
-	VANDPS       Y13, Y0, Y4;           \
-	VANDPS       Y13, Y1, Y5;           \
-	VANDPS       Y13, Y2, Y6;           \
-	VANDPS       Y13, Y3, Y7;           \
-	VADDPS       Y5, Y4, Y8;            \
-	VADDPS       Y7, Y6, Y9;            \
-	VADDPS       Y9, Y8, Y8;            \
-	VSUBPS       Y8, Y8, Y8;            \
-	VMAXPS       Y5, Y4, Y4;            \
-	VMAXPS       Y7, Y6, Y6;            \
-	VMAXPS       Y6, Y4, Y4;            \
-	VBROADCASTSS least<>(SB), Y5;       \
-	VMAXPS       Y5, Y4, Y4;            \
-	VBROADCASTSS most<>(SB), Y5;        \
-	VDIVPS       Y5, Y4, Y6;            \
-	VDIVPS       Y4, Y5, Y7;            \
-	VADDPS       Y8, Y6, Y6;            \
-	VMOVUPS      Y6, 64(b);             \
-	VBROADCASTSS sixteenth<>(SB), Y5;   \
-	VMULPS       Y5, Y6, Y6;            \
-	VMOVUPS      Y6, 128(b);            \
-	VMULPS       Y7, Y0, Y0;            \
-	VMULPS       Y7, Y1, Y1;            \
-	VMULPS       Y7, Y2, Y2;            \
-	VMULPS       Y7, Y3, Y3;            \
-	VCVTPS2DQ    Y0, Y0;                \
-	VCVTPS2DQ    Y1, Y1;                \
-	VCVTPS2DQ    Y2, Y2;                \
-	VCVTPS2DQ    Y3, Y3;                \
-	VPADDD       Y1, Y0, Y4;            \
-	VPADDD       Y3, Y2, Y5;            \
-	VPADDD       Y5, Y4, Y4;            \
-	VPSLLD       $3, Y4, Y4;            \
-	VPXOR        Y5, Y5, Y5;            \
-	VPSUBD       Y4, Y5, Y4;            \
-	VMOVDQU      Y4, 96(b);             \
-	VPSLLD       $4, Y4, Y4;            \
-	VMOVDQU      Y4, 160(b);            \
-	VPSLLD       $16, Y1, Y1;           \
-	VPSLLD       $16, Y3, Y3;           \
-	VPAND        Y12, Y0, Y0;           \
-	VPAND        Y12, Y2, Y2;           \
-	VPOR         Y1, Y0, Y0;            \
-	VPOR         Y3, Y2, Y2;            \
-	VMOVDQU      Y0, 0(b);              \
+	FACTORS(R8, 0, Y0);                \
+	FACTORS(R9, 1, Y1);                \
+	FACTORS(R10, 2, Y2);               \
+	FACTORS(R11, 3, Y3);               \
+	VMOVUPS      magnitude<>(SB), Y13; \
+	VANDPS       Y13, Y0, Y4;          \
+	VANDPS       Y13, Y1, Y5;          \
+	VANDPS       Y13, Y2, Y6;          \
+	VANDPS       Y13, Y3, Y7;          \
+	VADDPS       Y5, Y4, Y8;           \
+	VADDPS       Y7, Y6, Y9;           \
+	VADDPS       Y9, Y8, Y8;           \
+	VSUBPS       Y8, Y8, Y8;           \
+	VMAXPS       Y5, Y4, Y4;           \
+	VMAXPS       Y7, Y6, Y6;           \
+	VMAXPS       Y6, Y4, Y4;           \
+	VMAXPS       least<>(SB), Y4, Y4;  \
+	VMOVUPS      most<>(SB), Y5;       \
+	VDIVPS       Y4, Y5, Y7;           \
+	VDIVPS       Y5, Y4, Y6;           \
+	VADDPS       Y8, Y6, Y6;           \
+	VMOVUPS      Y6, 64(b);            \
+	VMULPS       sixteenth<>(SB), Y6, Y6; \
+	VMOVUPS      Y6, 128(b);           \
+	VMULPS       Y7, Y0, Y0;           \
+	VMULPS       Y7, Y1, Y1;           \
+	VMULPS       Y7, Y2, Y2;           \
+	VMULPS       Y7, Y3, Y3;           \
+	VCVTPS2DQ    Y0, Y0;               \
+	VCVTPS2DQ    Y1, Y1;               \
+	VCVTPS2DQ    Y2, Y2;               \
+	VCVTPS2DQ    Y3, Y3;               \
+	VPADDD       Y1, Y0, Y4;           \
+	VPADDD       Y3, Y2, Y5;           \
+	VPADDD       Y5, Y4, Y4;           \
+	VPSLLD       $3, Y4, Y4;           \
+	VPXOR        Y5, Y5, Y5;           \
+	VPSUBD       Y4, Y5, Y4;           \
+	VMOVDQU      Y4, 96(b);            \
+	VPSLLD       $4, Y4, Y4;           \
+	VMOVDQU      Y4, 160(b);           \
+	VPSLLD       $16, Y1, Y1;          \
+	VPSLLD       $16, Y3, Y3;          \
+	VPBLENDW     $0xaa, Y1, Y0, Y0;    \
+	VPBLENDW     $0xaa, Y3, Y2, Y2;    \
+	VMOVDQU      Y0, 0(b);             \
 	VMOVDQU      Y2, 32(b)
 
 // OUT adds the longs in d, times s, to y(DI).
@@ -232,18 +240,20 @@ done: \
 	VPAND  Y14, Y7, Y7;   \
 	SUMS(y, q, nq)
 
-// BLOCK takes block k of eight, in qa and qb.
-#define BLOCK(k, qa, nqa, qb, nqb) \
+// BLOCK takes block k of eight, in qa and qb. Meanwhile it prefetches the line at line(ahead).
+#define BLOCK(k, qa, nqa, qb, nqb, line, ahead) \
 	VPBROADCASTD (4*k+0)(BX), Y8;    \
 	VPBROADCASTD (4*k+32)(BX), Y9;   \
 	VPBROADCASTD (4*k+96)(BX), Y12;  \
 	VPBROADCASTD (4*k+160)(BX), Y13; \
 	VBROADCASTSS (4*k+64)(BX), Y10;  \
 	VBROADCASTSS (4*k+128)(BX), Y11; \
-	COLUMNS(qa, nqa, 128*k);              \
+	COLUMNS(qa, nqa, 128*k);         \
+	PREFETCHT0 (line)(ahead);        \
 	COLUMNS(qb, nqb, 128*k+32)
 
-// BLOCKS takes blocks 2i and 2i+1 of eight. Meanwhile it prefetches 160 bytes at ahead.
+// BLOCKS takes blocks 2i and 2i+1 of eight. Meanwhile it prefetches 224 bytes at ahead. With the 64 of DOTS4 that is a neuron. Both ask for lines one by
+// one, at the pace at which they compute: a core waits when it has asked for some 24 at once.
 #define BLOCKS(i, ahead) \
 	VMOVDQU    (32*i)(R8), Y0;      \
 	VMOVDQU    (32*i)(R9), Y1;      \
@@ -262,13 +272,12 @@ done: \
 	VPERM2I128 $0x20, Y11, Y10, Y1; \
 	VPERM2I128 $0x31, Y11, Y10, Y3; \
 	PREFETCHT0 (ahead);             \
-	BLOCK((2*i), Y0, 0, Y1, 1);           \
-	PREFETCHT0 64(ahead);           \
-	BLOCK((2*i+1), Y2, 2, Y3, 3);         \
+	BLOCK((2*i), Y0, 0, Y1, 1, 64, ahead);    \
 	PREFETCHT0 128(ahead);          \
-	ADDQ       $160, ahead
+	BLOCK((2*i+1), Y2, 2, Y3, 3, 192, ahead); \
+	ADDQ       $224, ahead
 
-// AXPY4 is a function of y []float32, f *[4]float32, quants *[4]*byte, scales int, ahead *[4]*byte, with 384 bytes of stack.
+// AXPY4 is a function of y []float32, f *[4]float32, quants *[4]*byte, scales int, ahead *[4]*byte, with 512 bytes of stack.
 //
 // In a block, row i's factor is c = f[i] times its scale. The four are rounded to words k, c ≈ s·k with the largest magnitude at 32767, so that two
 // rows' products come of one instruction; then y += s·(Σ k·q − 8·Σ k). A factor that is not a number makes s none. R8-R11 are the quants, whose scales
@@ -293,6 +302,11 @@ done: \
 	LEAQ         192(SP), R15;      \
 	CMPQ         y_len+8(FP), $256; \
 	JLT          done;              \
+	MOVQ         f+24(FP), AX;      \
+	SPLAT(0);                       \
+	SPLAT(1);                       \
+	SPLAT(2);                       \
+	SPLAT(3);                       \
 	EIGHT(BX);                      \
 eight: \
 	CMPQ         y_len+8(FP), $512; \

@@ -29,5 +29,5 @@ TEXT ·dotQ4Rows4AVX2(SB), NOSPLIT, $128-40
 	DOTS4
 
 // func axpyQ4x4AVX2(y []float32, f *[4]float32, quants *[4]*byte, scales int, ahead *[4]*byte)
-TEXT ·axpyQ4x4AVX2(SB), NOSPLIT, $384-56
+TEXT ·axpyQ4x4AVX2(SB), NOSPLIT, $512-56
 	AXPY4
