@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"st/runtime/engine"
@@ -81,27 +82,33 @@ func (b *breathing) room(p engine.Pressure) int64 {
 	return b.most
 }
 
-// watchMemory has an engine breathe until the function that it returns is called, which waits for the end of that. look asks the kernel, and ticks says
+// breath has an engine breathe.
+type breath struct {
+	engine *engine.Engine
+	mu     sync.Mutex
+	breathing
+}
+
+func newBreath(e *engine.Engine) *breath {
+	b := e.Budget()
+	return &breath{engine: e, breathing: breathing{least: b.Smallest(), most: e.Memory(), now: e.Memory()}}
+}
+
+// watch has the engine breathe until the function that it returns is called, which waits for the end of that. look asks the kernel, and ticks says
 // when.
-func watchMemory(e *engine.Engine, look func() engine.Pressure, ticks <-chan time.Time) (stop func()) {
-	budget := e.Budget()
+func (b *breath) watch(look func() engine.Pressure, ticks <-chan time.Time) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
+	b.last = look()
 	go func() {
 		defer close(done)
-		b := breathing{least: budget.Smallest(), most: budget.Total, now: budget.Total, last: look()}
 		last := time.Now()
 		for {
 			select {
 			case <-ctx.Done():
 				return
 			case now := <-ticks:
-				was := b.now
-				if n := b.next(look(), now.Sub(last)); n != was {
-					if got, err := e.SetMemory(ctx, n); err == nil {
-						b.now = got
-					}
-				}
+				b.look(ctx, look(), now.Sub(last))
 				last = now
 			}
 		}
@@ -110,4 +117,31 @@ func watchMemory(e *engine.Engine, look func() engine.Pressure, ticks <-chan tim
 		cancel()
 		<-done
 	}
+}
+
+// look does what a look at the memory leads to.
+func (b *breath) look(ctx context.Context, p engine.Pressure, elapsed time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	was := b.now
+	if n := b.next(p, elapsed); n != was {
+		if got, err := b.engine.SetMemory(ctx, n); err == nil {
+			b.now = got
+		}
+	}
+}
+
+// setShare changes what may be taken. More of it is taken at once, unless other programs need memory now.
+func (b *breath) setShare(ctx context.Context, total int64) (int64, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	got, err := b.engine.SetShare(ctx, total)
+	if err != nil {
+		return got, err
+	}
+	was := b.most
+	b.most = got
+	b.now = min(got, max(b.least, b.now+max(0, got-was)))
+	_, err = b.engine.SetMemory(ctx, b.now)
+	return got, err
 }

@@ -110,7 +110,7 @@ func TestWatchMemory(t *testing.T) {
 	scarce.Store(true)
 	ticks := make(chan time.Time)
 	start := time.Now()
-	stop := watchMemory(m.engine, func() engine.Pressure {
+	stop := newBreath(m.engine).watch(func() engine.Pressure {
 		if scarce.Load() {
 			return engine.Pressure{Limit: 1 << 30, Group: 1}
 		}

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -60,6 +61,17 @@ func chooseMemory(r *format.Reader, opts *engine.Options, allowed int64, source 
 	}
 	m.Chosen, opts.Memory = m.Budget > 0, m.Budget
 	return m
+}
+
+// SetShare makes bytes what the model may take, in place of Options.Memory, as far as it has experts that can be read when they are needed: between what it
+// needs at least and Options.Memory. A program that runs several models moves memory between them with it. It returns what the model may take then, which is
+// more if sequences hold more, and when the memory is given back. 0: the model has no bound, or no experts, and keeps what it has.
+func (m *Model) SetShare(ctx context.Context, bytes int64) (int64, error) {
+	if m.breath == nil {
+		return 0, nil
+	}
+	n, err := m.breath.setShare(ctx, bytes)
+	return n, m.named(err)
 }
 
 // TextMemory returns the most memory that running a text of so many bytes takes besides the text itself: its tokens, of a byte each at

@@ -47,7 +47,8 @@ func (m *Model) Fingerprint() [16]byte {
 type resources struct {
 	file    *format.Reader
 	engine  *engine.Engine
-	unwatch func() // nil: its memory does not change
+	breath  *breath // nil: its memory does not change
+	unwatch func()  // ends what changes it; nil: nothing does
 	closed  atomic.Bool
 }
 
@@ -82,7 +83,7 @@ func New(ctx context.Context, r *format.Reader, opts Options) (m *Model, err err
 	// The tokenizer is built while the weights are checked. Within a bound it comes first: what it takes is not left for experts.
 	tokenizer := loadTokenizer(r)
 	speeds := learnDisk(ctx, r, &opts, opts.Memory)
-	other := otherMemory(&opts) + tokenizerMemory(r)
+	other := otherMemory(&opts) + TokenizerMemory(r)
 	if opts.Memory > 0 {
 		if _, err := tokenizer(); err != nil {
 			return nil, err
@@ -94,7 +95,7 @@ func New(ctx context.Context, r *format.Reader, opts Options) (m *Model, err err
 	m.grammars = newGrammars(sync.OnceValue(m.newVocabulary))
 	m.dialect = sync.OnceValue(m.findDialect)
 	m.longest = sync.OnceValue(m.longestToken)
-	o := engine.Options{Threads: opts.Threads, KVType: opts.KVType, Context: opts.Context, Parallel: opts.Parallel, Memory: opts.Memory, Trace: opts.Trace,
+	o := engine.Options{Threads: opts.Threads, KVType: opts.KVType, Context: opts.Context, Parallel: opts.Parallel, Memory: opts.Memory, Share: opts.Share, Trace: opts.Trace,
 		Timeline: opts.Timeline, Other: other, ExpertsPerToken: opts.ExpertsPerToken, PreferCached: opts.PreferCached}
 	if opts.ExpertsPerToken > 0 && opts.ExpertsPerToken != r.Config.TopK() || opts.PreferCached > 0 {
 		m.routing = fmt.Sprintf("%d experts, %g preferred", opts.ExpertsPerToken, opts.PreferCached)
@@ -124,7 +125,8 @@ func New(ctx context.Context, r *format.Reader, opts Options) (m *Model, err err
 	}
 	if m.memory.Budget > 0 && r.Config.MoE != nil {
 		ticker := time.NewTicker(breathInterval)
-		unwatch := watchMemory(m.engine, engine.MemoryPressure, ticker.C)
+		m.breath = newBreath(m.engine)
+		unwatch := m.breath.watch(engine.MemoryPressure, ticker.C)
 		m.unwatch = func() {
 			ticker.Stop()
 			unwatch()
@@ -156,8 +158,8 @@ func loadTokenizer(r *format.Reader) func() (*tokenizer.Tokenizer, error) {
 	return load
 }
 
-// tokenizerMemory is about what a tokenizer takes that is not built yet.
-func tokenizerMemory(r *format.Reader) int64 { return 5 * int64(len(r.Tokenizer)) }
+// TokenizerMemory is about what the tokenizer of a file takes in memory.
+func TokenizerMemory(r *format.Reader) int64 { return 5 * int64(len(r.Tokenizer)) }
 
 // endTokens returns the tokens that end a text: those that the file names, and those that its vocabulary and chat template show to be.
 func endTokens(r *format.Reader, tok *tokenizer.Tokenizer) []int32 {

@@ -80,7 +80,7 @@ func (a *app) serve(ctx context.Context, names []string, f *serveFlags) (err err
 	if a.quiet {
 		log = slog.New(slog.DiscardHandler)
 	}
-	f.Logger, f.Loaded, f.Pull = log, func(m *runtime.Model) { a.modelLoaded(m, f.auto) }, a.pullFor
+	f.Logger, f.Loaded, f.Pull = log, letRead, a.pullFor
 	if f.Memory > 0 {
 		// Reads return on threads of their own, besides those that compute.
 		goruntime.GOMAXPROCS(goruntime.GOMAXPROCS(0) + runtime.ReadThreads)
@@ -93,6 +93,9 @@ func (a *app) serve(ctx context.Context, names []string, f *serveFlags) (err err
 	l, err := net.Listen("tcp", f.addr)
 	if err != nil {
 		return fmt.Errorf("%w: if another server is there already, which may be Ollama's, end it or choose another address with --addr HOST:PORT", err)
+	}
+	if f.auto {
+		a.note("%s", sharedMemoryNote(s.Memory()))
 	}
 	all := s.Models()
 	if len(all) == 0 {
@@ -143,10 +146,11 @@ func (f *serveFlags) complete() (err error) {
 	return nil
 }
 
-// modelLoaded says if a model's memory was chosen, and lets its threads run.
-func (a *app) modelLoaded(m *runtime.Model, auto bool) {
-	if note := memoryNote(m.Path(), m.Memory(), auto); note != "" && (m.Memory().Chosen || auto) {
-		a.note("%s", note)
+// sharedMemoryNote says what the models may take and why.
+func sharedMemoryNote(m server.Memory) string {
+	if m.Total == 0 {
+		return "note: how much memory there is is not known: models are mapped into memory"
 	}
-	letRead(m)
+	return fmt.Sprintf("note: %s allows %s: all models together take up to %s, as with --memory %dMiB; those that do not fit read experts when they are needed, "+
+		"and give memory to others that are used more", m.Source, size(m.Allowed), size(m.Total), m.Total>>20)
 }

@@ -7,12 +7,41 @@ import (
 
 // limit is the bound of the memory that is in force, which may be below that of the budget.
 type limit struct {
-	total   atomic.Int64 // 0: that of the budget
+	share   atomic.Int64 // what the model may take at most, sequences that grow included; 0: the budget
+	total   atomic.Int64 // what it takes; 0: all of its share
 	changed atomic.Bool  // and the store has not been told
 }
 
+// most returns what the model may take.
+func (e *Engine) most() int64 {
+	if n := e.limit.share.Load(); n > 0 {
+		return n
+	}
+	return e.budget.Total
+}
+
+// SetShare makes total the bound in place of Options.Memory, from Budget.Smallest to Budget.Total, and returns what it is then: more than total if
+// the KV caches of sequences hold more. Unlike what [Engine.SetMemory] names it holds for sequences that grow, too. It returns when the memory is given
+// back, which waits for a pass that runs. Without a bound, and of a dense model, it changes nothing and returns 0.
+func (e *Engine) SetShare(ctx context.Context, total int64) (int64, error) {
+	b := e.budget
+	if b == nil || e.streamed == nil {
+		return 0, nil
+	}
+	e.kvMu.Lock()
+	least := b.fixed() + e.memory.taken[forKV].Load() + b.SmallestExperts
+	total = min(max(total, b.Smallest(), least), b.Total)
+	e.limit.share.Store(total)
+	if e.limit.total.Load() > total {
+		e.limit.total.Store(total)
+	}
+	e.limit.changed.Store(true)
+	e.kvMu.Unlock()
+	return total, e.obey(ctx)
+}
+
 // SetMemory makes the process take less than Options.Memory says, or as much again: experts give their memory back to the system, or take it. total
-// is cut to what the model works with, between Budget.Smallest and Budget.Total, and returned. What is computed stays the same to the bit. A pass
+// is cut to what the model works with, from Budget.Smallest to Budget.Total or what [Engine.SetShare] named, and returned. What is computed stays the same to the bit. A pass
 // that runs obeys between two layers; SetMemory returns when the memory is given back. Without a bound, and of a dense model, it changes nothing
 // and returns 0.
 func (e *Engine) SetMemory(ctx context.Context, total int64) (int64, error) {
@@ -20,15 +49,20 @@ func (e *Engine) SetMemory(ctx context.Context, total int64) (int64, error) {
 	if b == nil || e.streamed == nil {
 		return 0, nil
 	}
-	total = min(max(total, b.Smallest()), b.Total)
+	total = min(max(total, b.Smallest()), e.most())
 	e.limit.total.Store(total)
 	e.limit.changed.Store(true)
+	return total, e.obey(ctx)
+}
+
+// obey returns when the bound that is in force is.
+func (e *Engine) obey(ctx context.Context) error {
 	e.mu.Lock() // the pass that runs has obeyed, or there is none
 	defer e.mu.Unlock()
 	if e.closing.Load() {
-		return 0, ErrClosed
+		return ErrClosed
 	}
-	return total, e.breathe(ctx)
+	return e.breathe(ctx)
 }
 
 // Memory returns the bound that is in force; 0: there is none.
@@ -39,7 +73,7 @@ func (e *Engine) Memory() int64 {
 	if n := e.limit.total.Load(); n > 0 {
 		return n
 	}
-	return e.budget.Total
+	return e.most()
 }
 
 // breathe gives the experts the memory that is in force. It is called between two layers, or while no pass runs.
@@ -58,12 +92,12 @@ func (e *Engine) breathe(ctx context.Context) error {
 }
 
 // forExperts returns what is left for experts, or feed-forward layers, beside KV caches of so many bytes. Less than what they need it is only if the
-// budget has no more: a sequence that grows does not end because others need memory.
+// share has no more: a sequence that grows does not end because other programs need memory.
 func (e *Engine) forExperts(kv int64) int64 {
-	b := e.budget
-	left := b.Total - b.fixed() - kv
+	b, most := e.budget, e.most()
+	left := most - b.fixed() - kv
 	if n := e.limit.total.Load(); n > 0 {
-		left = min(left, max(left-(b.Total-n), b.SmallestExperts+b.SmallestFFN))
+		left = min(left, max(left-(most-n), b.SmallestExperts+b.SmallestFFN))
 	}
 	return left
 }

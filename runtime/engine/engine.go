@@ -30,6 +30,8 @@ type Options struct {
 	// file is mapped into memory. Reads return on threads of their own, which must not wait for one that computes: a process that names a bound
 	// should have GOMAXPROCS at Threads + Readers + 1 or more.
 	Memory int64
+	// Share, if not 0, is what of Memory the model may take at first: see [Engine.SetShare].
+	Share int64
 	// Trace, if not nil, is told after every pass of n tokens which experts they chose: [layers with experts, n, top-k]. The slice is valid until
 	// it returns.
 	Trace func(n int, experts []int32) error
@@ -255,6 +257,11 @@ func (e *Engine) openStreamed(ctx context.Context, opts *Options) error {
 	if e.streamed == nil {
 		return nil
 	}
+	if opts.Share > 0 {
+		if _, err := e.SetShare(ctx, opts.Share); err != nil {
+			return err
+		}
+	}
 	e.store = e.streamed
 	usage, err := r.Usage()
 	if err == nil {
@@ -389,7 +396,7 @@ func (e *Engine) shrinkKV(s *Session, n int) {
 	defer e.kvMu.Unlock()
 	s.kv.shrink(n)
 	if b := e.budget; b != nil && !e.closing.Load() {
-		if e.limit.total.Load() > 0 { // it may have to shrink, which waits for the end of a layer
+		if e.limit.total.Load() > 0 || e.limit.share.Load() > 0 { // it may have to shrink, which waits for the end of a layer
 			e.limit.changed.Store(true)
 			return
 		}

@@ -166,7 +166,7 @@ func (s *streamedStore) warm(u *format.Usage) {
 		slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(u.Uses[b], u.Uses[a]) })
 		s.known = true
 	}
-	s.sweep = order[:min(len(order), len(s.slots))]
+	s.sweep = order[:min(len(order), s.usable)]
 	slices.Sort(s.sweep)
 	for _, id := range s.sweep {
 		s.experts[id].state = queued

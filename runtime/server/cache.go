@@ -83,12 +83,7 @@ func (c *cache) put(q *runtime.Sequence, prompt int) {
 		c.idle = append(c.idle, idleSequence{q, min(prompt, q.Len())})
 		q = nil
 	}
-	var dropped []*runtime.Sequence
-	for len(c.idle) > 0 && c.bytes() > c.limit {
-		if d := c.oldest(); !c.keep(d) {
-			dropped = append(dropped, d)
-		}
-	}
+	dropped := c.trim()
 	c.mu.Unlock()
 	if q != nil {
 		q.Close()
@@ -96,6 +91,27 @@ func (c *cache) put(q *runtime.Sequence, prompt int) {
 	for _, d := range dropped {
 		d.Close()
 	}
+}
+
+// bound changes the limit, and drops sequences until the others keep to it.
+func (c *cache) bound(limit int64) {
+	c.mu.Lock()
+	c.limit = limit
+	dropped := c.trim()
+	c.mu.Unlock()
+	for _, d := range dropped {
+		d.Close()
+	}
+}
+
+// trim takes the sequences used least recently out until the others keep to the limit, and returns those that are to be closed.
+func (c *cache) trim() (dropped []*runtime.Sequence) {
+	for len(c.idle) > 0 && c.bytes() > c.limit {
+		if d := c.oldest(); !c.keep(d) {
+			dropped = append(dropped, d)
+		}
+	}
+	return dropped
 }
 
 // bytes returns what the sequences take.

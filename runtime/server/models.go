@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,10 +38,23 @@ type ModelInfo struct {
 // Models tells of the models that are served, in the order in which they were given, or by name if they are those of the store.
 func (s *Server) Models() []ModelInfo { return s.models.list() }
 
+// Memory tells what the models of a server may take together.
+type Memory struct {
+	// Total is the bound of the process in bytes; 0: that is not known.
+	Total int64
+	// Allowed is what the process can have without pushing others out, and Source who says so, if that is where Total comes from.
+	Allowed int64
+	Source  string
+}
+
+// Memory tells what all models may take together.
+func (s *Server) Memory() Memory { return s.models.from }
+
 // models holds the models of a server, and loads and unloads them.
 type models struct {
 	opts  *Options
 	total int64 // memory for all models; 0: that is not known
+	from  Memory
 	base  int64 // what the process takes without them
 
 	store *store.Store     // whose models are served; nil: those of the options are, and no others
@@ -54,6 +68,9 @@ type models struct {
 	claim   *served       // for it room is made: no other model is taken meanwhile
 	loading *served       // one at a time
 	closed  bool
+
+	sharing, again bool // memory is being shared out in the background, and has to be once more
+	settling       bool // models are being told what they may take
 }
 
 // served is a model that is served.
@@ -66,6 +83,11 @@ type served struct {
 	model    *runtime.Model // nil: it is not loaded
 	cache    *cache
 	grant    int64 // memory that it may take
+	most     int64 // that it can ever take
+	least    int64 // that it cannot do without
+	besides  int64 // what the process took besides when it was loaded
+	flexible bool  // what it may take can change
+	lull     time.Duration
 	users    int
 	lastUsed time.Time
 	timer    *time.Timer // unloads it
@@ -83,9 +105,10 @@ type load struct {
 func newModels(opts *Options) (*models, error) {
 	m := &models{opts: opts, bad: map[string]int64{}, changed: make(chan struct{}), base: process.Resident()}
 	if m.total = opts.Memory; m.total == 0 {
-		allowed, _ := engine.AllowedMemory()
-		m.total = allowed / 20 * 19 // some is left to others
+		m.from.Allowed, m.from.Source = engine.AllowedMemory()
+		m.total = m.from.Allowed / 20 * 19 // some is left to others
 	}
+	m.from.Total = m.total
 	if len(opts.Models) == 0 {
 		m.store = opts.Store
 		return m, m.refresh()
@@ -122,7 +145,9 @@ func (m *models) acquire(ctx context.Context, sv *served) (loaded bool, err erro
 		case m.claim != nil && m.claim != sv:
 			m.wait(ctx)
 		case sv.model != nil:
-			sv.users++
+			if sv.users++; sv.users == 1 {
+				m.rebalance()
+			}
 			sv.stopTimer()
 			return false, nil
 		default:
@@ -189,6 +214,7 @@ func (m *models) loadFor(sv *served, l *load) {
 		close(l.done)
 		m.change()
 	}()
+	crowded := false
 	for {
 		switch {
 		case m.closed:
@@ -199,28 +225,37 @@ func (m *models) loadFor(sv *served, l *load) {
 			return
 		case m.loading != nil, m.claim != nil && m.claim != sv:
 			m.wait(context.Background())
-		case m.room(sv):
+		case !crowded && m.room(sv):
 			m.loading = sv
 			grant := m.share(sv)
+			if _, n := m.others(); n > 0 && grant < sv.Smallest && m.total > 0 { // somebody's sequences hold more than that
+				m.loading, crowded = nil, true
+				continue
+			}
+			sv.grant = grant
 			m.mu.Unlock()
 			model, c, err := m.open(sv, grant)
 			m.mu.Lock()
 			switch {
 			case err != nil:
-				l.err = err
+				sv.grant, l.err = 0, err
 			case m.closed:
 				model.Close()
-				l.err = ErrClosed
+				sv.grant, l.err = 0, ErrClosed
 			default:
 				// It is taken for those who wait: another model that needs the room must not drive it out before they come.
-				sv.model, sv.cache, sv.grant, sv.lastUsed, sv.users = model, c, grant, time.Now(), l.waiting
+				sv.model, sv.cache, sv.lastUsed, sv.users = model, c, time.Now(), l.waiting
+				sv.loaded()
 				if sv.load = nil; sv.users == 0 { // nobody may join any more
 					m.idle(sv, m.opts.KeepAlive)
 				}
+				m.loading = nil
+				m.rebalance()
 			}
 			return
 		default:
 			m.claim = sv
+			crowded = false
 			if victim := m.leastUsed(); victim != nil {
 				m.unload(victim, "its memory is needed")
 			} else {
@@ -230,33 +265,44 @@ func (m *models) loadFor(sv *served, l *load) {
 	}
 }
 
-// others returns the memory that the loaded models may take, those that are being unloaded included, and how many they are.
+// others returns the memory that the loaded models may take, those that are being loaded or unloaded included, and how many they are.
 func (m *models) others() (bytes int64, n int) {
 	for _, sv := range m.all() {
-		if sv.model != nil || sv.leaving {
+		if sv.grant > 0 {
 			bytes, n = bytes+sv.grant, n+1
 		}
 	}
 	return bytes, n
 }
 
-// room reports whether a model can be loaded beside those that are. Alone it always can: with less memory than it needs it reads experts
-// when they are used.
+// room reports whether a model can be loaded beside those that are, which may do with less for it. Alone it always can: with less memory than it needs it
+// reads experts when they are used. An idle model that cannot do with less leaves first.
 func (m *models) room(sv *served) bool {
 	used, n := m.others()
-	return n == 0 || m.total == 0 || used+sv.Needed <= m.total-m.base
+	switch {
+	case n == 0 || m.total == 0 || used+sv.Needed <= m.total-m.base:
+		return true
+	case slices.ContainsFunc(m.all(), func(other *served) bool { return other.model != nil && !other.flexible && other.users == 0 }):
+		return false
+	}
+	return m.fits(sv)
 }
 
-// share returns the memory that a model gets.
+// share returns the memory that a model gets that is to be loaded, once the others have made room for it.
 func (m *models) share(sv *served) int64 {
-	used, _ := m.others()
 	switch {
 	case m.total == 0:
 		return sv.Needed
 	case len(m.served)+len(m.dropped) == 1:
-		return m.total - m.base
+		sv.most = m.total - m.base
+		return sv.most
 	}
-	return min(sv.Needed, m.total-m.base-used)
+	sv.most = max(sv.Smallest, min(sv.Needed, m.total-m.base))
+	if used, _ := m.others(); used+sv.most > m.total-m.base {
+		m.settle(sv)
+	}
+	used, _ := m.others()
+	return min(m.shares(sv)[sv], m.total-m.base-used)
 }
 
 // open loads a model that may take so much memory.
@@ -267,9 +313,8 @@ func (m *models) open(sv *served, grant int64) (*runtime.Model, *cache, error) {
 	if sv.Config.MoE != nil {
 		o.ExpertsPerToken, o.PreferCached = m.opts.ExpertsPerToken, m.opts.PreferCached
 	}
-	if m.opts.Memory > 0 || grant < sv.Needed {
-		o.Memory = max(1, grant) + process.Resident() // which counts the other models
-	}
+	sv.besides = process.Resident() // which counts the other models
+	sv.flexible = m.memoryOf(sv, grant, sv.besides, &o)
 	model, err := runtime.Open(context.Background(), sv.Path, o)
 	if err != nil {
 		m.opts.Logger.Error("a model was not loaded", "model", sv.Name, "error", err)
@@ -285,7 +330,7 @@ func (m *models) open(sv *served, grant int64) (*runtime.Model, *cache, error) {
 	if m.opts.Loaded != nil {
 		m.opts.Loaded(model)
 	}
-	m.opts.Logger.Info("loaded a model", "model", sv.Name, "seconds", time.Since(begin).Seconds(), "context", model.Context(), "memory", o.Memory)
+	m.opts.Logger.Info("loaded a model", "model", sv.Name, "seconds", time.Since(begin).Seconds(), "context", model.Context(), "memory", cmp.Or(o.Share, o.Memory))
 	return model, c, nil
 }
 
@@ -318,6 +363,7 @@ func (m *models) unload(sv *served, why string) {
 	}
 	m.opts.Logger.Info("unloaded a model", "model", sv.Name, "because", why)
 	m.change()
+	m.rebalance()
 }
 
 // release ends a use of a model. keepAlive is how long it stays if that was the last; 0: not at all; less than 0: until its memory is needed.
@@ -338,6 +384,7 @@ func (m *models) idle(sv *served, keepAlive time.Duration) {
 		m.unload(sv, "it was removed")
 		return
 	}
+	m.startLull(sv)
 	m.startTimer(sv, keepAlive)
 }
 

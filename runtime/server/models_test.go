@@ -157,7 +157,7 @@ func TestUnloadBesideOthers(t *testing.T) {
 	again.Wait()
 }
 
-// Models that do not fit in the memory together take turns: each request is answered, and never are two of them loaded.
+// Models that do not fit in the memory together, even with as little as they need, take turns: each request is answered, and never are two of them loaded.
 func TestModelsTakeTurns(t *testing.T) {
 	var c *client
 	c = start(t, Options{Models: []string{modelPath, otherPath}, Parallel: 2, Loaded: func(*runtime.Model) {
@@ -167,7 +167,7 @@ func TestModelsTakeTurns(t *testing.T) {
 			}
 		}
 	}})
-	c.models.total = c.models.base + c.models.served[0].Needed + c.models.served[1].Needed/2
+	c.models.total = c.models.base + c.models.served[0].Smallest + c.models.served[1].Smallest - 1<<20
 	var wg sync.WaitGroup
 	for i := range 12 {
 		wg.Go(func() {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"st/format"
+	"st/runtime"
 	"st/runtime/engine"
 	store "st/runtime/models"
 )
@@ -31,7 +32,7 @@ func (m *models) inspect(path string) (*served, error) {
 		return nil, err
 	}
 	defer r.Close()
-	sv := &served{created: info.ModTime()}
+	sv := &served{created: info.ModTime(), lull: lull}
 	sv.Name, sv.Path, sv.Size, sv.Modified, sv.Config = m.nameOf(path), path, info.Size(), info.ModTime(), r.Config
 	sv.Parameters, sv.Quantization = weights(r)
 	o := engine.Options{Threads: m.opts.Threads, KVType: m.opts.KVType, Context: m.opts.Context, Parallel: m.opts.Parallel}
@@ -42,6 +43,7 @@ func (m *models) inspect(path string) (*served, error) {
 		}
 		sv.Config = *o.Config(&r.Config)
 	}
+	o.Other = runtime.TokenizerMemory(r)
 	sv.Smallest, _ = engine.SmallestMemory(r, o)
 	one := o
 	one.Context = min(r.Config.Context, 4096)

@@ -1,0 +1,200 @@
+package server
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"st/runtime"
+)
+
+// The models that are loaded share the memory that the server may take. One that reads experts from its file when they are needed can do with less, so
+// that others get more: what it may take follows who is used.
+
+// lull is how long a model counts as used after its last request: one that goes on after a pause finds its experts where they were.
+const lull = 10 * time.Second
+
+// claimant is a model that shares the memory with others.
+type claimant struct {
+	// least is what it cannot do without, and most what it can use.
+	least, most int64
+	used        bool
+	lastUsed    time.Time
+}
+
+// shareOut divides memory among models: each gets what it cannot do without; of the rest those that are used get up to what they can use, in
+// proportion to what they lack, and what they leave the others, the one used last first.
+func shareOut(memory int64, all []claimant) []int64 {
+	shares := make([]int64, len(all))
+	var order []int // of those that are not used
+	lacking := 0.
+	for i, c := range all {
+		shares[i] = c.least
+		memory -= c.least
+		if c.used {
+			lacking += float64(max(0, c.most-c.least))
+		} else {
+			order = append(order, i)
+		}
+	}
+	part := 0.
+	if lacking > 0 {
+		part = min(1, max(0, float64(memory))/lacking)
+	}
+	for i, c := range all {
+		if c.used {
+			more := int64(part * float64(max(0, c.most-c.least)))
+			shares[i] += more
+			memory -= more
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return all[b].lastUsed.Compare(all[a].lastUsed) })
+	for _, i := range order {
+		more := min(max(0, all[i].most-all[i].least), max(0, memory))
+		shares[i] += more
+		memory -= more
+	}
+	return shares
+}
+
+// claimant tells what a model needs of the memory, now or if it is loaded.
+func (sv *served) claimant(now time.Time) claimant {
+	c := claimant{least: max(sv.Smallest, sv.least), most: sv.most, used: sv.users > 0 || sv.load != nil || now.Sub(sv.lastUsed) < sv.lull, lastUsed: sv.lastUsed}
+	if sv.grant > 0 && (sv.model == nil || !sv.flexible) { // that cannot change, or not now
+		c.least, c.most = sv.grant, sv.grant
+	}
+	return c
+}
+
+// loaded notes what a model that was loaded takes at least, and what it was given: its tokenizer's memory is known only now.
+func (sv *served) loaded() {
+	sv.least = 0
+	if b := sv.model.Engine().Budget(); b != nil && sv.flexible {
+		sv.least = b.Smallest() - sv.besides
+		sv.grant = max(sv.grant, sv.model.Engine().Memory()-sv.besides)
+	}
+}
+
+// shares returns what each loaded model is to take, and the one that is to be loaded; nil: there is none.
+func (m *models) shares(next *served) map[*served]int64 {
+	now := time.Now()
+	var who []*served
+	var all []claimant
+	for _, sv := range m.all() {
+		if sv == next || sv.grant > 0 {
+			who, all = append(who, sv), append(all, sv.claimant(now))
+		}
+	}
+	shares := map[*served]int64{}
+	for i, n := range shareOut(m.total-m.base, all) {
+		shares[who[i]] = n
+	}
+	return shares
+}
+
+// fits reports whether the loaded models can do with so little that there is room for another one.
+func (m *models) fits(next *served) bool {
+	sum := next.Smallest
+	for _, sv := range m.all() {
+		if sv != next && sv.grant > 0 {
+			sum += sv.claimant(time.Now()).least
+		}
+	}
+	return sum <= m.total-m.base
+}
+
+// rebalance has the memory shared out anew, in the background.
+func (m *models) rebalance() {
+	if m.total == 0 || m.closed {
+		return
+	}
+	if m.again = true; m.sharing {
+		return
+	}
+	m.sharing = true
+	go func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		for m.again && !m.closed {
+			m.again = false
+			m.settle(m.loading)
+		}
+		m.sharing = false
+		m.change()
+	}()
+}
+
+// settle has the loaded models take what they are to, and leave what a model that is to be loaded is to get: first those that give, then those that
+// get. m.mu is released while they do.
+func (m *models) settle(next *served) {
+	for m.settling {
+		m.wait(context.Background())
+	}
+	m.settling = true
+	defer func() {
+		m.settling = false
+		m.change()
+	}()
+	for _, gives := range []bool{true, false} {
+		for _, sv := range m.all() {
+			if sv.model == nil || !sv.flexible {
+				continue
+			}
+			target := m.shares(next)[sv]
+			switch used, _ := m.others(); {
+			case gives && target < sv.grant:
+				m.setShare(sv, target)
+			case !gives && target > sv.grant:
+				if next != nil && next.grant == 0 { // which gets the first of it
+					used += m.shares(next)[next]
+				}
+				if target = min(target, sv.grant+m.total-m.base-used); target > sv.grant {
+					m.setShare(sv, target)
+				}
+			}
+		}
+	}
+}
+
+// setShare changes what a model may take.
+func (m *models) setShare(sv *served, share int64) {
+	model, cache, besides := sv.model, sv.cache, sv.besides
+	sv.grant = max(sv.grant, share) // until it has given back what it gives
+	was := sv.grant
+	m.mu.Unlock()
+	cache.bound(share / cacheShare)
+	got, err := model.SetShare(context.Background(), share+besides)
+	m.mu.Lock()
+	if sv.model != model || err != nil || got == 0 {
+		return // it is closed, or is going to be
+	}
+	sv.grant = got - besides
+	m.opts.Logger.Debug("shared out memory", "model", sv.Name, "bytes", sv.grant, "before", was)
+}
+
+// startLull has the memory shared out when a model that nobody uses any more does not count as used any more either.
+func (m *models) startLull(sv *served) {
+	if sv.flexible && len(m.all()) > 1 {
+		time.AfterFunc(sv.lull, func() {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			if sv.users == 0 {
+				m.rebalance()
+			}
+		})
+	}
+}
+
+// memoryOf bounds the memory of a model that is to be loaded and may take so much, besides what the process takes. It reports whether
+// that can change.
+func (m *models) memoryOf(sv *served, grant, besides int64, o *runtime.Options) (flexible bool) {
+	if m.opts.Memory == 0 && grant >= sv.Needed {
+		return false // its file is mapped
+	}
+	flexible = sv.Config.MoE != nil
+	o.Memory = max(1, grant) + besides
+	if flexible && sv.most > grant {
+		o.Memory, o.Share = sv.most+besides, o.Memory
+	}
+	return flexible
+}
