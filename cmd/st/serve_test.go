@@ -12,6 +12,8 @@ import (
 	goruntime "runtime"
 	"strings"
 	"testing"
+
+	"st/runtime/server"
 )
 
 func TestListenAddress(t *testing.T) {
@@ -209,6 +211,22 @@ func TestServeRefuses(t *testing.T) {
 	} {
 		if o := st(append([]string{"serve"}, tt.args...)...); o.code != tt.code || !strings.Contains(o.stderr, tt.want) {
 			t.Errorf("st serve %v: %+v, want code %d and %q", tt.args, o, tt.code, tt.want)
+		}
+	}
+}
+
+// A server says what its models may take, and by whose word.
+func TestSharedMemoryNote(t *testing.T) {
+	const gibibyte = 1 << 30
+	for _, tt := range []struct {
+		memory server.Memory
+		want   string
+	}{
+		{server.Memory{Total: 19 * gibibyte, Allowed: 20 * gibibyte, Source: "a test"}, "note: a test allows 20 GiB: all models together take up to 19 GiB, as with --memory 19456MiB; "},
+		{server.Memory{}, "note: how much memory there is is not known: models are mapped into memory"},
+	} {
+		if got := sharedMemoryNote(tt.memory); !strings.HasPrefix(got, tt.want) || strings.Contains(got, "\n") {
+			t.Errorf("%+v: %q, want %q", tt.memory, got, tt.want)
 		}
 	}
 }

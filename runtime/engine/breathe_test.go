@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"errors"
 	"slices"
 	"sync"
 	"testing"
@@ -64,5 +65,59 @@ func TestSetMemory(t *testing.T) {
 	e.Close()
 	if _, err := e.SetMemory(t.Context(), 1); err != engine.ErrClosed {
 		t.Errorf("closed: %v", err)
+	}
+}
+
+// A share is a bound of sequences that grow, too: what one model may take another one has not. It is what experts leave at first, and grows later.
+func TestSetShare(t *testing.T) {
+	r := reader(t, write(t, manyExperts(), quant.Q4_0))
+	opts := engine.Options{Threads: 2}
+	b, _ := engine.NewBudget(r, opts)
+	opts.Memory, opts.Share = b.Smallest()+8<<20, 1
+	e, err := engine.Open(t.Context(), r, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { e.Close() })
+	b = e.Budget()
+	if n := e.Memory(); n != b.Smallest() || e.MemoryUse().Experts > n {
+		t.Errorf("it begins with %d, and %d for experts; the least is %d", n, e.MemoryUse().Experts, b.Smallest())
+	}
+	if n, err := e.SetMemory(t.Context(), b.Total); err != nil || n != b.Smallest() {
+		t.Errorf("it may take %d of its share of %d: %v", n, b.Smallest(), err)
+	}
+	tokens := prompt(1000, 50)
+	// The least is for one sequence of the whole context: a few that are shorter fill it as well.
+	var full error
+	var sessions []*engine.Session
+	for range 40 {
+		s := session(t, e)
+		sessions = append(sessions, s)
+		if _, full = s.Forward(t.Context(), tokens[:e.Context()/2]); full != nil {
+			break
+		}
+	}
+	if !errors.Is(full, engine.ErrMemory) {
+		t.Fatalf("%d sequences grow: %v", len(sessions), full)
+	}
+	// What sequences hold is not taken from them.
+	held := e.MemoryUse().KV
+	n, err := e.SetShare(t.Context(), 1)
+	if err != nil || n < b.Smallest() || e.MemoryUse().KV != held {
+		t.Errorf("a share of %d: %v, and %d of %d for sequences", n, err, e.MemoryUse().KV, held)
+	}
+	if n, err := e.SetShare(t.Context(), 1<<50); err != nil || n != b.Total {
+		t.Errorf("all is %d of %d: %v", n, b.Total, err)
+	}
+	last := sessions[len(sessions)-1]
+	last.Truncate(0)
+	if _, err := last.Forward(t.Context(), tokens[:e.Context()/2]); err != nil {
+		t.Errorf("with a larger share: %v", err)
+	}
+	for _, s := range sessions {
+		s.Close()
+	}
+	if n, err := e.SetShare(t.Context(), 1); err != nil || n != b.Smallest() || e.Memory() != n {
+		t.Errorf("without sequences it is %d, %v, and the least is %d", n, err, b.Smallest())
 	}
 }
