@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"st/format"
+	"st/quant"
 	"st/runtime/kernel"
 )
 
@@ -212,25 +213,34 @@ func (a *attention) attend(s *attentionScratch, seg *segment, g, t0, r0, r1, fro
 	if a.apart {
 		own += t0 // as if the rows before it had been committed
 	}
+	f16 := a.apart && kv.typ == quant.F16 && kernel.AttendsF16(even, d)
 	kv.runs(a.layer, g, from, to, seg.start, own, a.batch, seg.row, func(seen run) {
 		for p := 0; p < seen.n; p += kernel.PositionTile {
 			n := min(kernel.PositionTile, seen.n-p)
+			// What is needed next is prefetched meanwhile: a tile of values, and then of keys.
+			values, keys := kv.ahead(seen.v, p, n), kv.ahead(seen.k, p+n, min(kernel.PositionTile, seen.n-p-n))
+			if k, v := kv.together(seen.k, p, n), kv.together(seen.v, p, n); k != nil && f16 {
+				kernel.ScoresF16(s.scores, s.q[:even*d], k, n, d, values)
+				for r := range rows {
+					s.weigh(r, d, n, a.visible(seg, t0+(r0+r)/group, seen.first+p, n))
+				}
+				clear(s.scores[rows*kernel.PositionTile : even*kernel.PositionTile])
+				kernel.AddWeightedF16(s.out[:even*d], s.scores, v, n, d, keys)
+				continue
+			}
 			kv.decodeRun(s.tile, seen.k, p, n)
-			// What is decoded next is prefetched meanwhile: a tile of values, and then of keys.
-			ahead := kv.ahead(seen.v, p, n)
 			for r := 0; r < even; r += 2 {
 				kernel.Scores(s.scores[r*kernel.PositionTile:], s.q[r*d:][:2*d], s.tile, n, d)
-				ahead = prefetchPart(ahead, (even-r)/2)
+				values = prefetchPart(values, (even-r)/2)
 			}
 			for r := range rows {
 				s.weigh(r, d, n, a.visible(seg, t0+(r0+r)/group, seen.first+p, n))
 			}
 			clear(s.scores[rows*kernel.PositionTile : even*kernel.PositionTile])
 			kv.decodeRun(s.tile, seen.v, p, n)
-			ahead = kv.ahead(seen.k, p+n, min(kernel.PositionTile, seen.n-p-n))
 			for r := 0; r < even; r += 2 {
 				kernel.AddWeighted(s.out[r*d:][:2*d], s.scores[r*kernel.PositionTile:], s.tile, n, d)
-				ahead = prefetchPart(ahead, (even-r)/2)
+				keys = prefetchPart(keys, (even-r)/2)
 			}
 		}
 	})

@@ -260,3 +260,14 @@ func (kv *kvLayout) decodeRun(dst []float32, rows runRows, p, n int) {
 		kv.decode(dst[cached*kv.headDim:], rows.batch[(p+cached-rows.cached)*kv.rowBytes:], n-cached)
 	}
 }
+
+// together returns rows [p, p+n) of a run where they lie, or nil if some are in the cache and some in the batch.
+func (kv *kvLayout) together(rows runRows, p, n int) []byte {
+	switch {
+	case p+n <= rows.cached:
+		return rows.cache[p*kv.rowBytes:][:n*kv.rowBytes]
+	case p >= rows.cached:
+		return rows.batch[(p-rows.cached)*kv.rowBytes:][:n*kv.rowBytes]
+	}
+	return nil
+}

@@ -64,7 +64,7 @@ func TestOverread(t *testing.T) {
 			neuron := atEnd(t, make([]byte, 2*(len(q)+len(s))))
 			up := Matrix{Type: quant.Q4_0, Rows: 1, Cols: cols, Data: neuron, Stride: len(neuron), ScaleOffset: 2 * len(q)}
 			down := Matrix{Type: quant.Q4_0, Rows: 1, Cols: cols, Data: neuron[len(q):], Stride: len(neuron), ScaleOffset: len(q) + len(s)}
-			neuronsQ4(x, []int32{0}, []float32{1}, &up, &down, v, Next{})
+			neuronsQ4(x, []int32{0, 0, 0, 0, 0}, []float32{1, 1, 1, 1, 1}, &up, &down, v, Next{})
 			q, s = row(quant.Q8_0, w[:cols])
 			q, s = atEnd(t, q), atEnd(t, s)
 			dotQ8(q, s, v)
@@ -77,6 +77,13 @@ func TestOverread(t *testing.T) {
 			q, k := atEnd(t, make([]float32, 2*d)), atEnd(t, make([]float32, 4*d))
 			scores2(atEnd(t, make([]float32, PositionTile+4)), q, k)
 			addWeighted2(q, atEnd(t, make([]float32, PositionTile+4)), k)
+			for _, rows := range []int{4, 6} {
+				for _, n := range []int{1, 4, PositionTile - 1, PositionTile} {
+					q, k, p := atEnd(t, make([]float32, rows*d)), atEnd(t, make([]byte, 2*n*d)), atEnd(t, make([]float32, rows*PositionTile))
+					ScoresF16(p, q, k, n, d, k)
+					AddWeightedF16(q, p, k, n, d, k)
+				}
+			}
 		}
 		for n := 1; n < 70; n++ {
 			x, y := atEnd(t, make([]float32, n)), atEnd(t, make([]float32, n))
