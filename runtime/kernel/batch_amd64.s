@@ -19,7 +19,8 @@ TEXT ·dotQ4x4AVX2(SB), NOSPLIT, $128-64
 
 // func addTileAVX2(y []float32, tokens int, s *batch)
 //
-// R8 is the token, whose factors are at BX, and end at DX.
+// R8 is the token, whose factors are at BX, and end at DX. Where a row is, which is AX, is known one row ahead: its loads need not wait for that. What
+// follows the last factor is loaded, but not used.
 TEXT ·addTileAVX2(SB), NOSPLIT, $0-40
 	MOVQ y_base+0(FP), DI
 	MOVQ tokens+24(FP), R10
@@ -49,9 +50,10 @@ token:
 	PREFETCHT0 576(DI)
 	PREFETCHT0 640(DI)
 	PREFETCHT0 704(DI)
+	MOVLQSX    factor_at(BX), AX
 
 row:
-	MOVLQSX      factor_at(BX), AX
+	MOVLQSX      (factor__size+factor_at)(BX), CX
 	VBROADCASTSS factor_h(BX), Y8
 	VFMADD231PS  0(SI)(AX*4), Y8, Y0
 	VFMADD231PS  32(SI)(AX*4), Y8, Y1
@@ -61,6 +63,7 @@ row:
 	VFMADD231PS  160(SI)(AX*4), Y8, Y5
 	VFMADD231PS  192(SI)(AX*4), Y8, Y6
 	VFMADD231PS  224(SI)(AX*4), Y8, Y7
+	MOVQ         CX, AX
 	ADDQ         $factor__size, BX
 	CMPQ         BX, DX
 	JNE          row
@@ -118,32 +121,50 @@ done:
 	VZEROUPPER
 	RET
 
-// eight: what the quants of Q4_0 are offset by.
-DATA offset<>+0(SB)/4, $8
-GLOBL offset<>(SB), RODATA|NOPTR, $4
+// tops: the upper bytes of the bfloat16 numbers -8 to 7, and nexts: the lower ones. A bfloat16 is the upper half of a float32.
+DATA tops<>+0(SB)/8, $0xbfc0c0c0c0c0c0c1
+DATA tops<>+8(SB)/8, $0x4040404040403f00
+GLOBL tops<>(SB), RODATA|NOPTR, $16
+DATA nexts<>+0(SB)/8, $0x80004080a0c0e000
+DATA nexts<>+8(SB)/8, $0xe0c0a08040008000
+GLOBL nexts<>(SB), RODATA|NOPTR, $16
 
-// WIDEN stores the eight bytes of x, less 8 and times Y8, at y(DI).
-#define WIDEN(x, y, t) \
-	VPMOVZXBD x, t;         \
-	VPSUBD    Y13, t, t;    \
-	VCVTDQ2PS t, t;         \
-	VMULPS    Y8, t, t;     \
-	VMOVUPS   t, (y)(DI)
+// fours: the order of a block's bytes in which pairs of unpacked ones end up in the order of columns.
+DATA fours<>+0(SB)/8, $0x0b0a090803020100
+DATA fours<>+8(SB)/8, $0x0b0a090803020100
+DATA fours<>+16(SB)/8, $0x0f0e0d0c07060504
+DATA fours<>+24(SB)/8, $0x0f0e0d0c07060504
+GLOBL fours<>(SB), RODATA|NOPTR, $32
 
-// DECODE decodes the block at w(R8), whose scale is at s(R9), to y(DI).
-#define DECODE(w, s, y) \
-	VPBROADCASTW (s)(R9), X8;  \
-	VCVTPH2PS    X8, Y8;       \
-	VMOVDQU      (w)(R8), X0;  \
-	VPSRLW       $4, X0, X1;   \
-	VPAND        X15, X0, X0;  \
-	VPAND        X15, X1, X1;  \
-	VPSRLDQ      $8, X0, X2;   \
-	VPSRLDQ      $8, X1, X3;   \
-	WIDEN(X0, y+0, Y4);        \
-	WIDEN(X2, y+32, Y5);       \
-	WIDEN(X1, y+64, Y6);       \
-	WIDEN(X3, y+96, Y7)
+// uppers: the shifts that leave a block's high nibbles in every second word of 64 bits.
+DATA uppers<>+0(SB)/8, $0
+DATA uppers<>+8(SB)/8, $4
+DATA uppers<>+16(SB)/8, $0
+DATA uppers<>+24(SB)/8, $4
+GLOBL uppers<>(SB), RODATA|NOPTR, $32
+
+// DECODE decodes the block at w(R8), whose scale is in d, to y(DI): it looks up the upper bytes of the floats -8 to 7, whose lower ones are 0.
+#define DECODE(w, d, y) \
+	VBROADCASTI128 (w)(R8), Y0;    \
+	VPSHUFB        Y11, Y0, Y0;    \
+	VPSRLVQ        Y10, Y0, Y0;    \
+	VPAND          Y15, Y0, Y0;    \
+	VPSHUFB        Y0, Y13, Y1;    \
+	VPSHUFB        Y0, Y12, Y2;    \
+	VPUNPCKLBW     Y1, Y2, Y3;     \
+	VPUNPCKHBW     Y1, Y2, Y4;     \
+	VPUNPCKLWD     Y3, Y14, Y5;    \
+	VPUNPCKHWD     Y3, Y14, Y6;    \
+	VPUNPCKLWD     Y4, Y14, Y7;    \
+	VPUNPCKHWD     Y4, Y14, Y0;    \
+	VMULPS         d, Y5, Y5;      \
+	VMULPS         d, Y6, Y6;      \
+	VMULPS         d, Y7, Y7;      \
+	VMULPS         d, Y0, Y0;      \
+	VMOVUPS        Y5, (y)(DI);    \
+	VMOVUPS        Y6, (y+32)(DI); \
+	VMOVUPS        Y7, (y+64)(DI); \
+	VMOVUPS        Y0, (y+96)(DI)
 
 // func decodeRowsQ4AVX2(dst []float32, quants, scales []byte, stride int, rows []int32)
 TEXT ·decodeRowsQ4AVX2(SB), NOSPLIT, $0-104
@@ -154,7 +175,11 @@ TEXT ·decodeRowsQ4AVX2(SB), NOSPLIT, $0-104
 	MOVQ         rows_base+80(FP), SI
 	MOVQ         rows_len+88(FP), AX
 	VPBROADCASTQ nibble<>(SB), Y15
-	VPBROADCASTD offset<>(SB), Y13
+	VPXOR        Y14, Y14, Y14
+	VBROADCASTI128 tops<>(SB), Y13
+	VBROADCASTI128 nexts<>(SB), Y12
+	VMOVDQU      fours<>(SB), Y11
+	VMOVDQU      uppers<>(SB), Y10
 	TESTQ        AX, AX
 	JZ           done
 
@@ -163,8 +188,12 @@ row:
 	IMULQ DX, R8
 	LEAQ  (CX)(R8*1), R9
 	ADDQ  BX, R8
-	DECODE(0, 0, 0)
-	DECODE(16, 2, 128)
+	VPBROADCASTD (R9), X8       // the scales of two blocks, in turn
+	VCVTPH2PS X8, Y8
+	VMOVSHDUP Y8, Y9
+	VMOVSLDUP Y8, Y8
+	DECODE(0, Y8, 0)
+	DECODE(16, Y9, 128)
 	ADDQ  $256, DI
 	ADDQ  $4, SI
 	DECQ  AX

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -45,6 +46,18 @@ func BenchmarkKernels(b *testing.B) {
 	other4, other8 := slices.Clone(q4), slices.Clone(q8)
 	bench(b, "group2 of q4_0", 2*len(q4), func() { group2(quant.Q4_0, &two, q4, other4, v) })
 	bench(b, "group2 of q8_0", 2*len(q8), func() { group2(quant.Q8_0, &two, q8, other8, v) })
+	in, idx := NewInput(packTile, benchCols), make([]int32, packTile)
+	for i := range idx {
+		copy(in.Row(i), x)
+		in.Quantize(i)
+		idx[i] = int32(i)
+	}
+	var packs packed
+	bench(b, "pack", len(idx)*benchCols, func() { packs.pack(in, idx) })
+	for _, alone := range []bool{false, true} {
+		// Bytes of weights times vectors: a multiply-add is half a byte.
+		bench(b, fmt.Sprintf("groupPacked alone %t", alone), len(q4)*len(idx), func() { groupPacked(alone, &packs, q4, benchCols/quant.BlockSize, nil) })
+	}
 	bench(b, "groupQ8", len(q8), func() { groupQ8(&acc[0], q8, v) })
 
 	q, s := row(quant.Q4_0, w[:benchCols])
