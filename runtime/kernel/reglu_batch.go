@@ -230,12 +230,19 @@ func checkRows(quants, scales []byte, stride int, rows []int32) {
 	if len(rows) == 0 {
 		return
 	}
-	var last uint32 // no row is negative
-	for _, r := range rows {
-		last = max(last, uint32(r))
+	// No row is negative. Four maxima do not wait for each other.
+	var last [4]uint32
+	for ; len(rows) >= len(last); rows = rows[len(last):] {
+		for k := range last {
+			last[k] = max(last[k], uint32(rows[k]))
+		}
 	}
-	_ = quants[int(last)*stride:][:tileCols/2]
-	_ = scales[int(last)*stride:][:tileCols/16]
+	for _, r := range rows {
+		last[0] = max(last[0], uint32(r))
+	}
+	row := int(max(last[0], last[1], last[2], last[3]))
+	_ = quants[row*stride:][:tileCols/2]
+	_ = scales[row*stride:][:tileCols/16]
 }
 
 // addDown adds the active neurons' down rows to the tokens' outputs, some columns at a time.
