@@ -1,4 +1,4 @@
-// The frame of the kernels that multiply a Q4_0 row with eight vectors in registers of 256 bits. A file that includes it defines
+// The frame of the kernels that multiply a Q4_0 row with four, six or eight vectors in registers of 256 bits. A file that includes it defines
 // VECTOR(x, s, acc, t, nt, f, nf), which adds the products of the block in Y0 with the activations at x, times the scale at s(SP), to acc; t and
 // f are scratch, the registers Y(nt) and Y(nf). Y6 is ones, Y7 nibble.
 
@@ -13,17 +13,26 @@ GLOBL halves<>(SB), RODATA|NOPTR, $32
 DATA eighth<>+0(SB)/4, $0x3e000000
 GLOBL eighth<>(SB), RODATA|NOPTR, $4
 
-// BLOCK takes block k of eight.
-#define BLOCK(k) \
-	VBROADCASTI128 (16*k)(BX), Y0;                  \
-	VPSRLVQ        Y5, Y0, Y0;                      \
-	VPAND          Y7, Y0, Y0;                      \
+// BLOCK takes block k of eight, with the vectors that VECTORS names.
+#define BLOCK(k, VECTORS) \
+	VBROADCASTI128 (16*k)(BX), Y0; \
+	VPSRLVQ        Y5, Y0, Y0;     \
+	VPAND          Y7, Y0, Y0;     \
+	VECTORS(k)
+
+#define VECTORS4(k) \
 	VECTOR(32*k(R8), 4*k+64, Y8, Y1, 1, Y2, 2);     \
 	VECTOR(32*k(R9), 4*k+96, Y9, Y3, 3, Y4, 4);     \
 	VECTOR(32*k(R10), 4*k+128, Y10, Y1, 1, Y2, 2);  \
-	VECTOR(32*k(R11), 4*k+160, Y11, Y3, 3, Y4, 4);  \
+	VECTOR(32*k(R11), 4*k+160, Y11, Y3, 3, Y4, 4)
+
+#define VECTORS6(k) \
+	VECTORS4(k);                                    \
 	VECTOR(32*k(R12), 4*k+192, Y12, Y1, 1, Y2, 2);  \
-	VECTOR(32*k(R13), 4*k+224, Y13, Y3, 3, Y4, 4);  \
+	VECTOR(32*k(R13), 4*k+224, Y13, Y3, 3, Y4, 4)
+
+#define VECTORS8(k) \
+	VECTORS6(k);                                    \
 	VECTOR(32*k(R14), 4*k+256, Y14, Y1, 1, Y2, 2);  \
 	VECTOR(32*k(R15), 4*k+288, Y15, Y3, 3, Y4, 4)
 
@@ -71,21 +80,50 @@ GLOBL eighth<>(SB), RODATA|NOPTR, $4
 	VADDPS       X0, xa, xa;    \
 	VMOVUPS      xa, to
 
-// DOTS8 is a function of dots *[8]float32, quants, scales []byte, lanes *lane, tokens *[8]int32, blocks int, with 320 bytes of stack: where the vectors'
-// scales are, and eight of these for each. R8-R15 are the vectors' quants, SI where their scales go on.
-#define DOTS8 \
+// EACH4, EACH6 and EACH8 are F for every vector and its sum.
+#define EACH4(F) F(0, Y8); F(1, Y9); F(2, Y10); F(3, Y11)
+#define EACH6(F) EACH4(F); F(4, Y12); F(5, Y13)
+#define EACH8(F) EACH6(F); F(6, Y14); F(7, Y15)
+
+// LANES4, LANES6 and LANES8 find the vectors.
+#define LANES4 \
+	LANE(0, R8, Y8);   \
+	LANE(1, R9, Y9);   \
+	LANE(2, R10, Y10); \
+	LANE(3, R11, Y11)
+
+#define LANES6 \
+	LANES4;            \
+	LANE(4, R12, Y12); \
+	LANE(5, R13, Y13)
+
+#define LANES8 \
+	LANES6;            \
+	LANE(6, R14, Y14); \
+	LANE(7, R15, Y15)
+
+// SUMS4, SUMS6 and SUMS8 store the products. Six are followed by two zeros.
+#define SUMS4 SUM4(Y8, Y9, Y10, Y11, X8, 0(DI))
+
+#define SUMS6 \
+	SUMS4;              \
+	VPXOR Y14, Y14, Y14; \
+	VPXOR Y15, Y15, Y15; \
+	SUM4(Y12, Y13, Y14, Y15, X12, 16(DI))
+
+#define SUMS8 \
+	SUMS4; \
+	SUM4(Y12, Y13, Y14, Y15, X12, 16(DI))
+
+// DOTS is a function of dots *[8]float32, quants, scales []byte, lanes *lane, tokens *[8]int32, blocks int, with 320 bytes of stack: where the vectors'
+// scales are, and eight of these for each. It takes the first four, six or eight tokens, as the macros say that it is given. R8-R15 are the vectors'
+// quants, as far as there are any, SI where their scales go on.
+#define DOTS(LANES, EACH, VECTORS, SUMS) \
 	MOVQ quants_base+8(FP), BX; \
 	MOVQ scales_base+32(FP), CX; \
 	MOVQ lanes+56(FP), DI; \
 	MOVQ tokens+64(FP), R15; \
-	LANE(0, R8, Y8); \
-	LANE(1, R9, Y9); \
-	LANE(2, R10, Y10); \
-	LANE(3, R11, Y11); \
-	LANE(4, R12, Y12); \
-	LANE(5, R13, Y13); \
-	LANE(6, R14, Y14); \
-	LANE(7, R15, Y15); \
+	LANES; \
 	MOVQ dots+0(FP), DI; \
 	MOVQ blocks+72(FP), DX; \
 	XORQ SI, SI; \
@@ -96,22 +134,15 @@ GLOBL eighth<>(SB), RODATA|NOPTR, $4
 	JLT rest; \
 eight: \
 	VCVTPH2PS (CX), Y0; \
-	SCALES8(0, Y8); \
-	SCALES8(1, Y9); \
-	SCALES8(2, Y10); \
-	SCALES8(3, Y11); \
-	SCALES8(4, Y12); \
-	SCALES8(5, Y13); \
-	SCALES8(6, Y14); \
-	SCALES8(7, Y15); \
-	BLOCK(0); \
-	BLOCK(1); \
-	BLOCK(2); \
-	BLOCK(3); \
-	BLOCK(4); \
-	BLOCK(5); \
-	BLOCK(6); \
-	BLOCK(7); \
+	EACH(SCALES8); \
+	BLOCK(0, VECTORS); \
+	BLOCK(1, VECTORS); \
+	BLOCK(2, VECTORS); \
+	BLOCK(3, VECTORS); \
+	BLOCK(4, VECTORS); \
+	BLOCK(5, VECTORS); \
+	BLOCK(6, VECTORS); \
+	BLOCK(7, VECTORS); \
 	ADDQ $128, BX; \
 	ADDQ $16, CX; \
 	ADDQ $64, SI; \
@@ -125,15 +156,8 @@ one: \
 	VBROADCASTSS eighth<>(SB), Y4; \
 	VPBROADCASTW (CX), X0; \
 	VCVTPH2PS X0, Y0; \
-	SCALE1(0, Y8); \
-	SCALE1(1, Y9); \
-	SCALE1(2, Y10); \
-	SCALE1(3, Y11); \
-	SCALE1(4, Y12); \
-	SCALE1(5, Y13); \
-	SCALE1(6, Y14); \
-	SCALE1(7, Y15); \
-	BLOCK(0); \
+	EACH(SCALE1); \
+	BLOCK(0, VECTORS); \
 	ADDQ $16, BX; \
 	ADDQ $2, CX; \
 	ADDQ $4, SI; \
@@ -141,7 +165,6 @@ one: \
 	DECQ DX; \
 	JNZ one; \
 done: \
-	SUM4(Y8, Y9, Y10, Y11, X8, 0(DI)); \
-	SUM4(Y12, Y13, Y14, Y15, X12, 16(DI)); \
+	SUMS; \
 	VZEROUPPER; \
 	RET

@@ -108,20 +108,50 @@ func dotsQ4(dots []float32, quants, scales []byte, w *wide, tokens []int32, bloc
 //go:noescape
 func dotsQ4AVX512(dots *float32, quants, scales []byte, lanes *wideLane, tokens []int32, blocks int, lines *byte)
 
-// dotsQ4x8 multiplies a Q4_0 row with the vectors of eight tokens of a batch, which have lanes.
-func dotsQ4x8(dots *[8]float32, quants, scales []byte, s *batch, x *Input, idx []int32, tokens *[8]int32) {
+// dotsQ4x8 multiplies a Q4_0 row with the vectors of the first n of eight tokens of a batch, which have lanes.
+func dotsQ4x8(dots *[8]float32, quants, scales []byte, s *batch, x *Input, idx []int32, tokens *[8]int32, n int) {
 	blocks := x.Cols / quant.BlockSize
 	if !useAVX2 || hasWide(blocks) {
-		dotsFours(dots, quants, scales, x, idx, tokens)
+		dotsFours(dots, quants, scales, x, idx, tokens, n)
 		return
 	}
 	quants, scales = quants[:blocks*quant.BlockSize/2], scales[:2*blocks]
-	if useVNNI {
-		dotsQ4x8VNNI(dots, quants, scales, &s.lanes[0], tokens, blocks)
-		return
+	lanes := &s.lanes[0]
+	switch {
+	case n <= 4 && useVNNI:
+		dotsQ4x4VNNI(dots, quants, scales, lanes, tokens, blocks)
+	case n <= 6 && useVNNI:
+		dotsQ4x6VNNI(dots, quants, scales, lanes, tokens, blocks)
+	case useVNNI:
+		dotsQ4x8VNNI(dots, quants, scales, lanes, tokens, blocks)
+	case n <= 4:
+		dotsQ4x4AVX2(dots, quants, scales, lanes, tokens, blocks)
+	case n <= 6:
+		dotsQ4x6AVX2(dots, quants, scales, lanes, tokens, blocks)
+	default:
+		dotsQ4x8AVX2(dots, quants, scales, lanes, tokens, blocks)
 	}
-	dotsQ4x8AVX2(dots, quants, scales, &s.lanes[0], tokens, blocks)
 }
+
+// dotsQ4x4AVX2 is dotQ4x4AVX2 for every vector, to the bit. The tokens have lanes, of so many blocks.
+//
+//go:noescape
+func dotsQ4x4AVX2(dots *[8]float32, quants, scales []byte, lanes *lane, tokens *[8]int32, blocks int)
+
+// dotsQ4x4VNNI is dotsQ4x4AVX2, to the bit.
+//
+//go:noescape
+func dotsQ4x4VNNI(dots *[8]float32, quants, scales []byte, lanes *lane, tokens *[8]int32, blocks int)
+
+// dotsQ4x6AVX2 is dotQ4x4AVX2 for every vector, to the bit. The tokens have lanes, of so many blocks.
+//
+//go:noescape
+func dotsQ4x6AVX2(dots *[8]float32, quants, scales []byte, lanes *lane, tokens *[8]int32, blocks int)
+
+// dotsQ4x6VNNI is dotsQ4x6AVX2, to the bit.
+//
+//go:noescape
+func dotsQ4x6VNNI(dots *[8]float32, quants, scales []byte, lanes *lane, tokens *[8]int32, blocks int)
 
 // dotsQ4x8AVX2 is dotQ4x4AVX2 for every vector, to the bit. The tokens have lanes, of so many blocks.
 //

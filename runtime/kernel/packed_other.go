@@ -12,8 +12,8 @@ func groupPacked(_ bool, p *packed, group []byte, blocks int, _ *byte) {
 
 func packQuad(to []byte, stride int, x *[4]vector) { packQuadGeneric(to, stride, x, false) }
 
-func dotsQ4x8(dots *[8]float32, quants, scales []byte, _ *batch, x *Input, idx []int32, tokens *[8]int32) {
-	dotsFours(dots, quants, scales, x, idx, tokens)
+func dotsQ4x8(dots *[8]float32, quants, scales []byte, _ *batch, x *Input, idx []int32, tokens *[8]int32, n int) {
+	dotsFours(dots, quants, scales, x, idx, tokens, n)
 }
 
 func positive(masks *[MaxBlock]uint64, gates []float32) { positiveGeneric(masks, gates) }

@@ -77,7 +77,7 @@ type factor struct {
 	h  float32 // gate times up product times the expert's weight
 }
 
-// lane is a vector as kernels for eight vectors take it.
+// lane is a vector as kernels for up to eight vectors take it.
 type lane struct {
 	q    *int8
 	meta *float32
@@ -184,11 +184,7 @@ func (e *Expert) products(s *batch, first, rows int, x *Input, idx []int32, weig
 				some[k] = some[n-1]
 			}
 			var dots [8]float32
-			if n > 4 {
-				dotsQ4x8(&dots, up.quants, up.scales, s, x, idx, &some)
-			} else {
-				dotsFour((*[4]float32)(dots[:]), up.quants, up.scales, x, idx, some[:4])
-			}
+			dotsQ4x8(&dots, up.quants, up.scales, s, x, idx, &some, n)
 			for k, t := range some[:n] {
 				put(t, dots[k])
 			}
@@ -205,10 +201,12 @@ func dotsFour(dots *[4]float32, quants, scales []byte, x *Input, idx, tokens []i
 	dotQ4x4(dots, quants, scales, &v)
 }
 
-// dotsFours is dotsQ4x8 where there is no kernel for eight vectors.
-func dotsFours(dots *[8]float32, quants, scales []byte, x *Input, idx []int32, tokens *[8]int32) {
+// dotsFours is dotsQ4x8 where there is no kernel for so many vectors.
+func dotsFours(dots *[8]float32, quants, scales []byte, x *Input, idx []int32, tokens *[8]int32, n int) {
 	dotsFour((*[4]float32)(dots[:4]), quants, scales, x, idx, tokens[:4])
-	dotsFour((*[4]float32)(dots[4:]), quants, scales, x, idx, tokens[4:])
+	if n > 4 {
+		dotsFour((*[4]float32)(dots[4:]), quants, scales, x, idx, tokens[4:])
+	}
 }
 
 // transpose makes bit j of mask i bit i of mask j (Warren, Hacker's Delight, section 7-3).
