@@ -1,10 +1,6 @@
 package engine
 
-import (
-	"math"
-
-	"st/runtime/kernel"
-)
+import "st/runtime/kernel"
 
 // reluFFN runs ReGLU experts, whose neurons are skipped where the gate is not positive.
 //
@@ -101,12 +97,8 @@ func (m *reluFFN) runAlone() error {
 	for _, i := range m.ready {
 		c := &m.chosen[i]
 		for k := range c.singles {
-			weight, n, at := c.share[k], 0, (c.pair+k)*m.ffn
-			neurons, h := m.neurons[at:][:m.ffn], m.h[at:][:m.ffn]
-			for j, g := range m.gates[at:][:m.ffn] {
-				neurons[n], h[n] = int32(j), g*weight
-				n += positive(g)
-			}
+			at := (c.pair + k) * m.ffn
+			n := kernel.ListActive(m.neurons[at:][:m.ffn], m.h[at:][:m.ffn], m.gates[at:][:m.ffn], c.share[k])
 			m.pairs[c.pair+k].active, m.active[c.at+k] = int32(n), int32(n)
 		}
 		// Rows that share an expert read the same part of it one after the other.
@@ -117,12 +109,6 @@ func (m *reluFFN) runAlone() error {
 		}
 	}
 	return pool.each(len(m.work), &m.do.neurons)
-}
-
-// positive returns 1 if g > 0, and 0 otherwise or if g is NaN. It has no branch, since no processor predicts which gates are positive.
-func positive(g float32) int {
-	const inf = 0x7f800000
-	return int((uint64(math.Float32bits(g)-1) - inf) >> 63)
 }
 
 func (m *reluFFN) doGates(thread, from, to int) {

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -57,4 +58,32 @@ func TestNeuronsBits(t *testing.T) {
 			}
 		}
 	}
+}
+
+// The neurons that are listed are those whose gate is positive: neither 0, nor -0, nor NaN.
+func TestListActive(t *testing.T) {
+	rng := rand.New(rand.NewPCG(13, 1))
+	special := []float32{0, float32(math.Copysign(0, -1)), float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1)), 1e-45, -1e-45}
+	forEachISA(t, func(t *testing.T) {
+		for _, n := range []int{0, 1, 63, 64, 65, 768, MaxBlock*chunkRows - 1, MaxBlock * chunkRows, MaxBlock*chunkRows + 65} {
+			gates := make([]float32, n)
+			for i := range gates {
+				if gates[i] = float32(rng.NormFloat64()); rng.IntN(4) == 0 {
+					gates[i] = special[rng.IntN(len(special))]
+				}
+			}
+			var neurons []int32
+			var h []float32
+			for i, g := range gates {
+				if g > 0 {
+					neurons, h = append(neurons, int32(i)), append(h, g*0.3)
+				}
+			}
+			gotNeurons, gotH := make([]int32, n), make([]float32, n)
+			k := ListActive(gotNeurons, gotH, gates, 0.3)
+			if !slices.Equal(gotNeurons[:k], neurons) || !slices.EqualFunc(gotH[:k], h, sameBits) {
+				t.Fatalf("%d gates: %d neurons are listed, want %d", n, k, len(neurons))
+			}
+		}
+	})
 }

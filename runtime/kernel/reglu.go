@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"math/bits"
 	"unsafe"
 
 	"st/quant"
@@ -30,6 +31,33 @@ func (e *Expert) Neurons(y []float32, neurons []int32, h []float32, x *Input, t 
 		}
 		e.neuron(y, int(j), h[i], x, t, scratch)
 	}
+}
+
+// ListActive lists the neurons whose gate is positive, in order, in neurons, and their gates times weight in h, and returns how many they are. Both have
+// room for all of gates. It has no branch on a gate, since no processor predicts which gates are positive.
+func ListActive(neurons []int32, h, gates []float32, weight float32) (n int) {
+	neurons, h = neurons[:len(gates)], h[:len(gates)]
+	var masks [MaxBlock]uint64
+	for at := 0; at < len(gates); {
+		chunk := gates[at:min(len(gates), at+MaxBlock*chunkRows)]
+		whole := len(chunk) / chunkRows
+		positive(&masks, chunk[:whole*chunkRows])
+		if rest := chunk[whole*chunkRows:]; whole == 0 {
+			var last [chunkRows]float32
+			copy(last[:], rest)
+			positive(&masks, last[:])
+			whole, chunk = 1, rest
+		}
+		for i, m := range masks[:whole] {
+			for first := at + i*chunkRows; m != 0; m &= m - 1 {
+				j := first + bits.TrailingZeros64(m)
+				neurons[n], h[n] = int32(j), gates[j]*weight
+				n++
+			}
+		}
+		at += min(len(chunk), whole*chunkRows)
+	}
+	return n
 }
 
 // Next are the neurons of an expert that the thread computes next, as far as it is known: they are scattered, so no hardware foresees them. A wrong
