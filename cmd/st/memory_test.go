@@ -24,6 +24,9 @@ func TestMemory(t *testing.T) {
 	if free.MemoryBudget != 0 || bound.MemoryBudget != 1<<30 || bound.HitRate <= 0 || bound.HitRate > 1 || bound.BytesRead <= 0 {
 		t.Errorf("%+v", bound.Residency)
 	}
+	if free.Reads != nil || bound.Reads == nil || *bound.Reads != (runtime.Reads{Depth: 4, Source: "default"}) {
+		t.Errorf("a file that is too short to measure its disk with is read by %+v, and %+v without a budget", bound.Reads, free.Reads)
+	}
 	if short := mustJSON[generateReport](t, append(args, "--ctx", "99")...); free.Context != 1024 || short.Context != 99 {
 		t.Errorf("context is %d, and %d with --ctx 99", free.Context, short.Context)
 	}
@@ -34,7 +37,7 @@ func TestMemory(t *testing.T) {
 	if o := st("generate", tiny(t), "-p", "x", "--memory", "much"); o.code != exitUsage || !strings.Contains(o.stderr, "1GiB") {
 		t.Errorf("a size that is none: %+v", o)
 	}
-	if o := st("bench", tiny(t), "--memory", "1GiB", "--prompt", "8", "--gen", "4", "--repeat", "1"); o.code != exitOK || !strings.Contains(o.stdout, "budget     1.0 GiB") {
+	if o := st("bench", tiny(t), "--memory", "1GiB", "--prompt", "8", "--gen", "4", "--repeat", "1"); o.code != exitOK || !strings.Contains(o.stdout, "budget     1.0 GiB") || !strings.Contains(o.stdout, "up to 4 at once (the default)") {
 		t.Errorf("bench: %+v", o)
 	}
 }
