@@ -79,6 +79,9 @@ func (a *architecture) tensorName(k key) string {
 		}
 		return t.pattern
 	}
+	if k.role.HeadPredictor() {
+		return predictorNames[k.role]
+	}
 	return k.role.String()
 }
 
@@ -122,6 +125,9 @@ func (a *architecture) keys(c *format.Config) (dense []key, experts [][]key) {
 		if !t.role.PerLayer() {
 			dense = append(dense, key{t.role, -1, -1})
 		}
+	}
+	if c.HeadPredictorRank > 0 {
+		dense = append(dense, key{format.RoleHeadPredictorIn, -1, -1}, key{format.RoleHeadPredictorOut, -1, -1})
 	}
 	for _, l := range c.MoELayers() {
 		for x := range c.MoE.Experts {

@@ -31,6 +31,8 @@ type Options struct {
 	Force bool
 	// AllowNonfinite goes on when a weight is NaN or infinite.
 	AllowNonfinite bool
+	// NoHeadPredictor leaves out the predictor of the language-model head, where the source has one.
+	NoHeadPredictor bool
 	// Report asks for the result's Losses.
 	Report bool
 	// Tool is recorded as the program that wrote the file.
@@ -117,11 +119,11 @@ type material struct {
 	weights weights
 }
 
-func openInput(path string) (input, error) {
+func openInput(path string, opts *Options) (input, error) {
 	if promisesGGUF(path) {
-		return openGGUF(path)
+		return openGGUF(path, opts)
 	}
-	return openSource(path)
+	return openSource(path, opts)
 }
 
 // Run converts a model into the file dst. src is a checkpoint, a directory or a weights file beside its config.json; or a GGUF file, any one of a
@@ -137,7 +139,7 @@ func Run(ctx context.Context, src, dst string, opts Options) (*Result, error) {
 
 func run(ctx context.Context, src, dst string, opts Options) (*Result, error) {
 	begin := time.Now()
-	in, err := openInput(src)
+	in, err := openInput(src, &opts)
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +175,7 @@ func Quantize(ctx context.Context, src, dst string, opts Options) (*Result, erro
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", src, err)
 	}
-	m := &material{meta: r.Meta, notes: keptNotes(r.Provenance.Notes), general: r.Provenance.General, weights: weights}
+	m := &material{meta: withoutPredictor(r.Meta, &opts), notes: keptNotes(r.Provenance.Notes), general: r.Provenance.General, weights: weights}
 	return produce(ctx, begin, dst, m, opts, func(ctx context.Context) ([]format.SourceFile, error) {
 		// Experts are verified as they are read, dense records here: they are read in pieces.
 		for i := range r.Records() {
@@ -185,6 +187,14 @@ func Quantize(ctx context.Context, src, dst string, opts Options) (*Result, erro
 		}
 		return r.Provenance.Sources, nil
 	})
+}
+
+// withoutPredictor returns what there is besides the weights, without a predictor if it is to be left out.
+func withoutPredictor(m format.Meta, opts *Options) format.Meta {
+	if opts.NoHeadPredictor {
+		m.Config.HeadPredictorRank = 0
+	}
+	return m
 }
 
 // produce plans, quantizes and writes. check goes over the sources in the meantime, and names them.
@@ -289,6 +299,9 @@ func (o *Options) provenance(a *architecture, kept bool) map[string]string {
 	options["encoder"] = o.Encoder.String()
 	if o.Calibration != nil {
 		options["calibration"] = o.Calibration.Name
+	}
+	if o.NoHeadPredictor {
+		options["head-predictor"] = "none"
 	}
 	return options
 }

@@ -55,6 +55,9 @@ func Export(ctx context.Context, src, dst string, opts ExportOptions) (*ExportRe
 	if err := e.plan(); err != nil {
 		return nil, fmt.Errorf("%s: %w", src, err)
 	}
+	if r.Config.HeadPredictorRank > 0 {
+		e.note("the predictor of the head is left out: llama.cpp refuses tensors that it does not know")
+	}
 	metadata, err := e.metadata(dst)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", src, err)

@@ -22,11 +22,12 @@ const (
 	Embed           // the table that token embeddings are looked up in
 	Head            // the language-model head
 	Sparse          // gate, up and down of layers that leave out most neurons by a threshold of the gates
+	Predictor       // of the rows of the head that matter: always Q8_0, or what it comes in if that is less
 	numClasses
 )
 
 func (c Class) String() string {
-	return [...]string{"norms and routers", "attention", "experts", "embed", "lm-head", "sparse layers"}[c]
+	return [...]string{"norms and routers", "attention", "experts", "embed", "lm-head", "sparse layers", "the predictor of the head"}[c]
 }
 
 // classOf returns the class of tensors of a role.
@@ -36,6 +37,8 @@ func classOf(r format.Role) Class {
 		return Embed
 	case format.RoleHead:
 		return Head
+	case format.RoleHeadPredictorIn, format.RoleHeadPredictorOut:
+		return Predictor
 	case format.RoleQuery, format.RoleKey, format.RoleValue, format.RoleAttnOutput, format.RolePerLayerModel, format.RoleAltUpProjection,
 		format.RoleAltUpUnembedding, format.RolePerLayerGate, format.RolePerLayerProjection, format.RoleLaurelLeft, format.RoleLaurelRight:
 		return Attention
@@ -47,7 +50,7 @@ func classOf(r format.Role) Class {
 
 // option is what provenance calls the class's type.
 func (c Class) option() string {
-	return [...]string{"", "attn", "experts", "embed", "lm-head", "sparse"}[c]
+	return [...]string{"", "attn", "experts", "embed", "lm-head", "sparse", "predictor"}[c]
 }
 
 // classIn returns the class of a layer's tensors of a role.
@@ -168,6 +171,9 @@ func stored(asked quant.Type, cols int) quant.Type {
 
 // want returns the type that a class's tensor should have, and whether the user named it. down tells that it is a down matrix.
 func (p *plan) want(c Class, down bool, src tensor) (t quant.Type, asked bool) {
+	if c == Predictor {
+		return quant.Q8_0, false
+	}
 	named := p.recipe.class(c, down)
 	if q, ok := src.(ggufTensor); ok && p.keep && named == nil {
 		return q.nearest(c), false

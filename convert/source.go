@@ -17,9 +17,11 @@ type source struct {
 	place   checkpoint.Files
 	dir     string
 	weights *checkpoint.Checkpoint
-	model   format.Config
-	small   []string // paths of the small files that were read
-	notes   []string
+	// predictor of the head; nil: there is none, or it is left out
+	predictor *checkpoint.Checkpoint
+	model     format.Config
+	small     []string // paths of the small files that were read
+	notes     []string
 
 	config, generation, template, templateJSON []byte
 
@@ -31,16 +33,16 @@ type source struct {
 }
 
 // openSource opens a checkpoint directory, a weights file beside its config.json, or what leads to one.
-func openSource(path string) (*source, error) {
+func openSource(path string, opts *Options) (*source, error) {
 	found, notes, err := locate(path)
 	if err != nil {
 		return nil, err
 	}
-	return openSourceFrom(checkpoint.Disk, found, notes)
+	return openSourceFrom(checkpoint.Disk, found, notes, opts)
 }
 
 // openSourceFrom opens a checkpoint directory, or a weights file beside its config.json.
-func openSourceFrom(files checkpoint.Files, path string, notes []string) (*source, error) {
+func openSourceFrom(files checkpoint.Files, path string, notes []string, opts *Options) (*source, error) {
 	s := &source{place: files, dir: path, notes: notes, same: equalTensors}
 	if info, err := files.Stat(path); err != nil || !info.IsDir() {
 		s.dir = filepath.Dir(path)
@@ -59,6 +61,12 @@ func openSourceFrom(files checkpoint.Files, path string, notes []string) (*sourc
 		return nil, err
 	}
 	s.notes = append(s.notes, s.weights.Notes()...)
+	if !opts.NoHeadPredictor {
+		if err := s.openPredictor(); err != nil {
+			s.weights.Close()
+			return nil, err
+		}
+	}
 	return s, nil
 }
 
@@ -138,9 +146,16 @@ func cause(err error) error {
 }
 
 // files returns the paths of everything that the model is made from.
-func (s *source) files() []string       { return slices.Concat(s.small, s.weights.Files()) }
-func (s *source) smallFiles() []string  { return s.small }
-func (s *source) weightFiles() []string { return s.weights.Files() }
+func (s *source) files() []string      { return slices.Concat(s.small, s.weightFiles()) }
+func (s *source) smallFiles() []string { return s.small }
+
+func (s *source) weightFiles() []string {
+	all := s.weights.Files()
+	if s.predictor != nil {
+		all = append(all, s.predictor.Files()...)
+	}
+	return all
+}
 
 // meta reads the small files.
 func (s *source) meta() (*format.Meta, []string, error) {
@@ -216,7 +231,13 @@ func settleHead(w *checkpointWeights, m *format.Meta, notes *[]string, equal sam
 	return nil
 }
 
-func (s *source) close() error { return s.weights.Close() }
+func (s *source) close() error {
+	err := s.weights.Close()
+	if s.predictor != nil {
+		err = errors.Join(err, s.predictor.Close())
+	}
+	return err
+}
 
 func (s *source) read() (*material, error) {
 	meta, notes, err := s.meta()
@@ -229,6 +250,9 @@ func (s *source) read() (*material, error) {
 		return nil, err
 	}
 	m.weights, m.notes = weights, append(notes, more...)
+	if err := s.takePredictor(weights, &m.meta.Config); err != nil {
+		return nil, err
+	}
 	return m, settleHead(weights, &m.meta, &m.notes, s.same)
 }
 

@@ -20,13 +20,14 @@ func promisesGGUF(path string) bool {
 
 // ggufSource is a model in a GGUF file, or in a set of them.
 type ggufSource struct {
-	file *gguf.File
-	same sameFunc
+	file        *gguf.File
+	same        sameFunc
+	noPredictor bool // that of the head is left out
 }
 
-func openGGUF(path string) (*ggufSource, error) {
+func openGGUF(path string, opts *Options) (*ggufSource, error) {
 	f, err := gguf.Open(path)
-	return &ggufSource{f, equalTensors}, err
+	return &ggufSource{f, equalTensors, opts.NoHeadPredictor}, err
 }
 
 func (s *ggufSource) files() []string       { return s.file.Paths() }
@@ -49,8 +50,8 @@ func (s *ggufSource) read() (*material, error) {
 	if m.meta.Generation, err = s.sampling(); err != nil {
 		return nil, err
 	}
-	if _, ok := s.file.Lookup(gguf.HeadPredictor); ok {
-		m.note("%s, which predicts the rows of the head that matter, is not used", gguf.HeadPredictor)
+	if err := s.takePredictor(m); err != nil {
+		return nil, err
 	}
 	return m, s.text(m)
 }

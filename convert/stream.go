@@ -89,9 +89,9 @@ func (s *Stream) open(path string, differ bool) error {
 		if err != nil {
 			return err
 		}
-		s.in = &ggufSource{f, same}
+		s.in = &ggufSource{f, same, s.opts.NoHeadPredictor}
 	} else {
-		src, err := openSourceFrom(s.files, path, nil)
+		src, err := openSourceFrom(s.files, path, nil, &s.opts)
 		if err != nil {
 			return err
 		}

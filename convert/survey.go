@@ -25,7 +25,7 @@ func SurveyRun(src, dst string, opts Options) (*Survey, error) {
 }
 
 func surveyRun(src, dst string, opts Options) (*Survey, error) {
-	in, err := openInput(src)
+	in, err := openInput(src, &opts)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +56,8 @@ func SurveyQuantize(src, dst string, opts Options) (*Survey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return survey(&r.Meta, weights, &opts)
+	meta := withoutPredictor(r.Meta, &opts)
+	return survey(&meta, weights, &opts)
 }
 
 func survey(meta *format.Meta, w weights, opts *Options) (*Survey, error) {
@@ -79,7 +80,7 @@ func survey(meta *format.Meta, w weights, opts *Options) (*Survey, error) {
 
 // SourceFiles returns the paths of the files that [Run] reads.
 func SourceFiles(src string) ([]string, error) {
-	in, err := openInput(src)
+	in, err := openInput(src, &Options{})
 	if err != nil {
 		return nil, Diagnose(src, err)
 	}

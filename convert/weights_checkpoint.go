@@ -20,7 +20,8 @@ type checkpointWeights struct {
 	dir, configPath string
 	quantization    quantization
 	asked           map[*checkpoint.Tensor]bool
-	fp8             int // tensors with scales
+	fp8             int                              // tensors with scales
+	predictor       map[format.Role]checkpointTensor // nil: there is none
 }
 
 // tensors returns the source's weights as those of a model, and notes about how they are read.
@@ -102,6 +103,10 @@ func (w *checkpointWeights) nameOf(k key) string {
 }
 
 func (w *checkpointWeights) lookup(k key) (tensor, bool) {
+	if k.role.HeadPredictor() {
+		t, ok := w.predictor[k.role]
+		return t, ok
+	}
 	if t, ok := w.take(w.arch.tensorName(k)); ok {
 		if w.arch.unitNorms && isNorm(k.role) {
 			t.plus = 1

@@ -48,6 +48,9 @@ func (w *ggufWeights) place(role format.Role, layer int, experts bool) (name str
 }
 
 func (w *ggufWeights) lookup(k key) (tensor, bool) {
+	if k.role.HeadPredictor() {
+		return w.predictor(k.role)
+	}
 	name, fused := w.place(k.role, k.layer, k.expert >= 0)
 	t, ok := w.Lookup(name)
 	if !ok {

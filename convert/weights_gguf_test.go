@@ -334,9 +334,6 @@ func TestGGUFNotes(t *testing.T) {
 			*m = set(*m, "smallthinker.expert_gating_func", nil)
 		}, "smallthinker.expert_gating_func is missing", true},
 		"a template's syntax": {set(vocabulary(), "tokenizer.chat_template", "{% if %}"), nil, "the chat template cannot be used", true},
-		"a head predictor": {vocabulary(), func(_ *gguf.Metadata, tensors *[]modeltest.GGUFTensor) {
-			*tensors = append(*tensors, modeltest.GGUFTensor{Info: gguf.Info{Name: gguf.HeadPredictor, Shape: []int{4}, Type: gguf.F32}, Data: make([]byte, 16)})
-		}, "is not used", true},
 		"a head that repeats the embeddings": {vocabulary(), func(_ *gguf.Metadata, tensors *[]modeltest.GGUFTensor) {
 			for _, x := range *tensors {
 				if x.Name == "token_embd.weight" {

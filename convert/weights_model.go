@@ -40,7 +40,7 @@ func (w *modelWeights) unknown(c *format.Config) tensor {
 	for i := range w.Records() {
 		r := &w.Records()[i]
 		for j := range r.Tensors {
-			if t := &r.Tensors[j]; !w.asked[t] && !(c.TiedEmbeddings && t.Role == format.RoleHead) {
+			if t := &r.Tensors[j]; !w.asked[t] && !(c.TiedEmbeddings && t.Role == format.RoleHead) && !(c.HeadPredictorRank == 0 && t.Role.HeadPredictor()) {
 				return modelTensor{w.Reader, r, t}
 			}
 		}

@@ -61,6 +61,8 @@ type Config struct {
 	LaurelRank int `json:"laurel_rank,omitempty"`
 	// PerLayerInput describes the embeddings that every layer gets of its own; nil: there are none.
 	PerLayerInput *PerLayerInput `json:"per_layer_input,omitempty"`
+	// HeadPredictorRank is the rank of the factors that predict which rows of the language-model head matter; 0: the file has none.
+	HeadPredictorRank int `json:"head_predictor_rank,omitempty"`
 	// MoE describes the experts; nil: the model is dense, and no layer has any.
 	MoE *MoE `json:"-"`
 }
@@ -229,6 +231,9 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("sliding_window_layout has %d entries for %d layers", len(c.SlidingLayout), c.Layers)
 	case !(c.RMSNormEps >= 0 && c.RMSNormEps < 1):
 		return fmt.Errorf("rms_norm_eps is %v: it must be 0 or more and less than 1", c.RMSNormEps)
+	}
+	if c.HeadPredictorRank < 0 || c.HeadPredictorRank > maxWidth {
+		return fmt.Errorf("head_predictor_rank is %d: it must be at most %d", c.HeadPredictorRank, maxWidth)
 	}
 	if c.RotaryDim < 0 || c.RotaryDim > c.HeadDim {
 		return fmt.Errorf("rotary_dim is %d: it must be 0 to head_dim, %d", c.RotaryDim, c.HeadDim)

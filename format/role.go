@@ -45,6 +45,8 @@ const (
 	RoleLaurelLeft                     // [rank, hidden]
 	RoleLaurelRight                    // [hidden, rank]
 	RoleLaurelNorm                     // [hidden] of the learned augmented residual
+	RoleHeadPredictorIn                // [rank, hidden] from the head's input to the input of RoleHeadPredictorOut
+	RoleHeadPredictorOut               // [vocab, rank] scores that tell which rows of the head are worth computing
 	numRoles
 )
 
@@ -54,6 +56,7 @@ var roleNames = [numRoles]string{
 	"ffn_norm", "ffn_gate_inp", "ffn_gate", "ffn_up", "ffn_down", "post_attention_norm", "post_ffw_norm", "per_layer_token_embd",
 	"per_layer_model_proj", "per_layer_proj_norm", "altup_proj", "altup_unembd_proj", "inp_gate", "proj", "post_norm", "altup_router",
 	"altup_router_norm", "altup_predict_coef", "altup_correct_coef", "altup_correct_scale", "laurel_l", "laurel_r", "laurel_post_norm",
+	"head_predictor_in", "head_predictor_out",
 }
 
 // Roles returns all roles but RoleNone.
@@ -65,7 +68,8 @@ func Roles() []Role {
 	return all
 }
 
-// String returns the name that GGUF gives a tensor of the role, without layer and ".weight": attn_q, ffn_gate_inp.
+// String returns the name that GGUF gives a tensor of the role, without layer and ".weight": attn_q, ffn_gate_inp. It has none for those of
+// [Role.HeadPredictor].
 func (r Role) String() string {
 	if r < numRoles {
 		return roleNames[r]
@@ -75,8 +79,11 @@ func (r Role) String() string {
 
 // PerLayer reports whether tensors of the role belong to a layer.
 func (r Role) PerLayer() bool {
-	return r >= RoleAttnNorm && (r < RolePerLayerEmbedding || r > RoleAltUpUnembedding)
+	return r >= RoleAttnNorm && (r < RolePerLayerEmbedding || r > RoleAltUpUnembedding) && !r.HeadPredictor()
 }
+
+// HeadPredictor reports whether tensors of the role predict which rows of the head matter: a model runs without them.
+func (r Role) HeadPredictor() bool { return r == RoleHeadPredictorIn || r == RoleHeadPredictorOut }
 
 // PerExpert reports whether tensors of the role belong to an expert, in layers that have experts.
 func (r Role) PerExpert() bool { return r == RoleGate || r == RoleUp || r == RoleDown }
@@ -111,6 +118,10 @@ func (c *Config) Shape(role Role, layer int, expert bool) []int {
 		return []int{ffn, c.Hidden}
 	case RoleDown:
 		return []int{c.Hidden, ffn}
+	case RoleHeadPredictorIn:
+		return []int{c.HeadPredictorRank, c.Hidden}
+	case RoleHeadPredictorOut:
+		return []int{c.Vocab, c.HeadPredictorRank}
 	case RoleLaurelLeft:
 		return []int{c.LaurelRank, c.Hidden}
 	case RoleLaurelRight:

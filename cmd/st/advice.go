@@ -81,6 +81,10 @@ func advise(err error) string {
 			return err.Error() + ": " + a.text
 		}
 	}
+	var predictor *convert.PredictorError
+	if errors.As(err, &predictor) {
+		return err.Error() + ": fetch it again, or leave it out with --no-head-predictor"
+	}
 	if text := convert.Advice(err); text != "" {
 		return err.Error() + ": " + text
 	}

@@ -14,7 +14,7 @@ import (
 
 // changesRecipe reports whether flags say what the model is to be made like, or that it is to be made anew.
 func changesRecipe(flags *pflag.FlagSet) bool {
-	return changedFlag(flags, "type", "attn", "experts", "down", "embed", "lm-head", "preset", "encoder", "calibration", "memory", "force", "keep") != ""
+	return changedFlag(flags, "type", "attn", "experts", "down", "embed", "lm-head", "no-head-predictor", "preset", "encoder", "calibration", "memory", "force", "keep") != ""
 }
 
 // upToDate is the last line of st pull --json about a model that was there.

@@ -20,6 +20,7 @@ type recipeFlags struct {
 	encoder                         convert.Encoder
 	calibration                     string // file
 	memory                          int64  // for a model that calibrates itself
+	noPredictor                     bool
 }
 
 // selfCalibrated reports whether the model is to write the text that it is calibrated with.
@@ -38,6 +39,7 @@ func (f *recipeFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.preset, "preset", "", "`name` of a recipe of types: "+strings.Join(convert.PresetNames(), ", "))
 	flags.Var(parsedFlag[convert.Encoder]{&f.encoder, convert.ParseEncoder}, "encoder", "`name` of the way to q4_0: rtn, search or gptq")
 	flags.Var(fileFlag{&f.calibration}, "calibration", "`file` of st calibrate, for search and gptq; without one gptq has the model write a text")
+	flags.BoolVar(&f.noPredictor, "no-head-predictor", false, "leave out the predictor of the language-model head, which --sparse-head of other commands needs")
 	f.memory = selfcal.DefaultMemory
 	flags.Var(sizeFlag{&f.memory}, "memory", "`SIZE` of memory for everything, for gptq that has the model write a text")
 }
@@ -76,7 +78,7 @@ func (f *recipeFlags) set(opts *convert.Options, flags *pflag.FlagSet) error {
 			*c.in(&opts.Recipe) = c.value
 		}
 	}
-	opts.Encoder = f.encoder
+	opts.Encoder, opts.NoHeadPredictor = f.encoder, f.noPredictor
 	switch {
 	case flags.Changed("memory") && !f.selfCalibrated():
 		return usagef("--memory is for --encoder gptq without --calibration, which runs the model")

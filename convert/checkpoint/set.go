@@ -207,7 +207,7 @@ func shardsLike(name string) []string {
 }
 
 // notWeights are files beside weights that are named as weights are.
-var notWeights = regexp.MustCompile(`(?i)^(adapter_model|optimizer|scheduler|scaler|training_args|rng_state|random_states|consolidated\.safetensors\.index|quantize_config|value_head|tokenizer)`)
+var notWeights = regexp.MustCompile(`(?i)^(adapter_model|optimizer|scheduler|scaler|training_args|rng_state|random_states|consolidated\.safetensors\.index|quantize_config|value_head|tokenizer|model_lm_head\.)`)
 
 // weightNames returns the names of the weight files in a directory.
 func weightNames(files Files, dir string) ([]string, error) {

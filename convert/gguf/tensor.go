@@ -60,6 +60,15 @@ func (t *Tensor) Part(row, n int) *Tensor {
 	return &part
 }
 
+// View returns the matrix [rows, cols] that begins at weight first of a tensor, row by row. What lies before it and its rows are whole blocks.
+func (t *Tensor) View(first, rows, cols int) *Tensor {
+	part := *t
+	part.Shape, part.rows, part.cols = []int{rows, cols}, rows, cols
+	part.offset = t.offset + int64(t.Type.RowBytes(first))
+	part.size = int64(rows) * int64(part.RowBytes())
+	return &part
+}
+
 // pieceBytes is how much is read at once: enough to make the cost of a call small, and little enough for the second-level cache of a core, from
 // which the piece is then decoded.
 const pieceBytes = 256 << 10

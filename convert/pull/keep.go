@@ -48,7 +48,7 @@ func (p *pull) needed(ctx context.Context, repo *hub.Repository, file string) ([
 // smallFile are those that a conversion reads besides weights, and torchFile the names of torch weights.
 var (
 	smallFile = regexp.MustCompile(`^[^/]+\.(json|jinja|txt)$`)
-	torchFile = regexp.MustCompile(`\.(bin|pth)$`)
+	torchFile = regexp.MustCompile(`\.(bin|pth)$|^model_lm_head\.pt$`)
 )
 
 // withoutGPTQ has nothing that needs a calibration, which changes no file that is read.

@@ -77,8 +77,8 @@ func weights(r *format.Reader) (n int64, most quant.Type) {
 	byType := map[quant.Type]int64{}
 	for i := range r.Records() {
 		for _, t := range r.Records()[i].Tensors {
-			if t.Role == format.RoleHead && r.Config.TiedEmbeddings {
-				continue // it is the embedding once more
+			if t.Role == format.RoleHead && r.Config.TiedEmbeddings || t.Role.HeadPredictor() {
+				continue // it is the embedding once more, or no part of the model
 			}
 			n += t.Params()
 			byType[t.Type] += t.Params()

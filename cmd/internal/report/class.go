@@ -23,13 +23,14 @@ const (
 	Experts   Class = "experts"
 	DenseFFN  Class = "dense ffn" // the feed-forward networks of layers without experts
 	Head      Class = "lm_head"
+	Predictor Class = "lm_head predictor" // of the rows of the head that matter
 	Other     Class = "other"
 	Metadata  Class = "metadata" // header, directory, tokenizer, provenance, …
 	Padding   Class = "padding"
 )
 
 // Classes are all classes, in the order in which reports list them.
-var Classes = []Class{Embedding, PerLayer, Attention, Residual, Norms, Routers, Experts, DenseFFN, Head, Other, Metadata, Padding}
+var Classes = []Class{Embedding, PerLayer, Attention, Residual, Norms, Routers, Experts, DenseFFN, Head, Predictor, Other, Metadata, Padding}
 
 // classOf returns the class of a tensor of an .stm file; expert: it belongs to one.
 func classOf(role format.Role, expert bool) Class {
@@ -40,6 +41,8 @@ func classOf(role format.Role, expert bool) Class {
 		return PerLayer
 	case format.RoleHead:
 		return Head
+	case format.RoleHeadPredictorIn, format.RoleHeadPredictorOut:
+		return Predictor
 	case format.RoleQuery, format.RoleKey, format.RoleValue, format.RoleAttnOutput:
 		return Attention
 	case format.RolePerLayerModel, format.RoleAltUpProjection, format.RoleAltUpUnembedding, format.RolePerLayerGate, format.RolePerLayerProjection,
@@ -71,6 +74,7 @@ func ClassOfName(name string) Class {
 		part  string
 		class Class
 	}{
+		{"lm_head_profiler.", Predictor},
 		{".experts.", Experts}, {"_exps.", Experts},
 		{"router.", Routers}, {"ffn_gate_inp", Routers}, {"mlp.gate.weight", Routers},
 		{"norm", Norms}, {"altup_correct_scale", Norms}, {"correct_output_scale", Norms},
