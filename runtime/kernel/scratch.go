@@ -2,12 +2,14 @@ package kernel
 
 // Scratch is working memory for one thread.
 type Scratch struct {
-	up     []float32 // a row of up, or of another matrix
-	down   []float32 // a row of down
-	ups    []float32 // products with up of sixteen neurons
-	eights []uint64  // interleaved vectors
-	packed packed
-	block  *batch
+	up       []float32 // a row of up, or of another matrix
+	down     []float32 // a row of down
+	ups      []float32 // products with up of sixteen neurons
+	eights   []uint64  // interleaved vectors
+	packed   packed
+	block    *batch
+	tile     []byte    // two groups of scattered rows
+	products []float32 // with scattered rows
 }
 
 func (s *Scratch) row(n int) []float32 { return grow(&s.up, n) }
