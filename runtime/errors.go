@@ -17,6 +17,8 @@ var (
 
 	// ErrNoExperts is the error of what only models with experts have.
 	ErrNoExperts = engine.ErrNoExperts
+	// ErrNoPredictor is about a model that has no predictor of its language-model head.
+	ErrNoPredictor = engine.ErrNoPredictor
 
 	// ErrFile says that the model's file cannot be read any more: it was truncated or replaced, or its disk failed.
 	ErrFile = engine.ErrFile

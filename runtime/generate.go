@@ -114,6 +114,21 @@ func (g *Generate) Sampling(model *format.Generation) SamplerOptions {
 // RandomSeed returns a seed of 53 bits: exact also for readers of JSON that hold numbers in floats.
 func RandomSeed() uint64 { return rand.Uint64() >> 11 }
 
+// sparse reports whether rows of the language-model head may be left out: nothing is told of the probabilities, and no token that the model does not
+// favour by itself is to be drawn.
+func (g *Generate) sparse(s *Sampler) bool {
+	if g.LogProbs || g.PromptLogProbs || g.Grammar != nil || s.opts.PresencePenalty < 0 || s.opts.FrequencyPenalty < 0 ||
+		s.opts.RepeatPenalty > 0 && s.opts.RepeatPenalty < 1 {
+		return false
+	}
+	for _, bias := range s.opts.LogitBias {
+		if bias > 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // sampler returns a new sampler.
 func (m *Model) sampler(o SamplerOptions) (*Sampler, error) {
 	s, err := NewSampler(o)

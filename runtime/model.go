@@ -77,6 +77,9 @@ func New(ctx context.Context, r *format.Reader, opts Options) (m *Model, err err
 	if err := (&engine.Options{ExpertsPerToken: opts.ExpertsPerToken, PreferCached: opts.PreferCached}).CheckExperts(r); err != nil {
 		return nil, err
 	}
+	if err := (&engine.Options{SparseHead: opts.SparseHead}).CheckPredictor(r); err != nil {
+		return nil, err
+	}
 	begin := time.Now()
 	threads := chooseThreads(r, &opts)
 	m = &Model{resources: &resources{file: r}, kvType: opts.KVType, relieve: opts.Relieve}
@@ -96,7 +99,7 @@ func New(ctx context.Context, r *format.Reader, opts Options) (m *Model, err err
 	m.dialect = sync.OnceValue(m.findDialect)
 	m.longest = sync.OnceValue(m.longestToken)
 	o := engine.Options{Threads: opts.Threads, KVType: opts.KVType, Context: opts.Context, Parallel: opts.Parallel, Memory: opts.Memory, Share: opts.Share, Trace: opts.Trace,
-		Timeline: opts.Timeline, Other: other, ExpertsPerToken: opts.ExpertsPerToken, PreferCached: opts.PreferCached}
+		Timeline: opts.Timeline, Other: other, ExpertsPerToken: opts.ExpertsPerToken, PreferCached: opts.PreferCached, SparseHead: opts.SparseHead}
 	if opts.ExpertsPerToken > 0 && opts.ExpertsPerToken != r.Config.TopK() || opts.PreferCached > 0 {
 		m.routing = fmt.Sprintf("%d experts, %g preferred", opts.ExpertsPerToken, opts.PreferCached)
 	}

@@ -371,15 +371,20 @@ func weight(logit, best float32) float64 {
 // draw picks one of the candidates, after temperature.
 func (s *Sampler) draw(kept []candidate) int32 {
 	best := kept[0].logit
+	last := kept[0].id
 	var total float64
 	for _, c := range kept {
 		total += math.Pow(weight(c.logit, best), 1/s.opts.Temperature)
 	}
 	at := s.rng.Float64() * total
 	for _, c := range kept {
-		if at -= math.Pow(weight(c.logit, best), 1/s.opts.Temperature); at < 0 {
+		w := math.Pow(weight(c.logit, best), 1/s.opts.Temperature)
+		if at -= w; at < 0 {
 			return c.id
 		}
+		if w > 0 { // rounding must not lead to one that cannot be drawn
+			last = c.id
+		}
 	}
-	return kept[len(kept)-1].id
+	return last
 }

@@ -64,6 +64,7 @@ func (a *app) benchCommand() *cobra.Command {
 	flags.Var(parsedFlag[runtime.Lookup]{&f.lookup, runtime.ParseLookup}, "lookup", "also measure guesses of up to `N` tokens, on the text; auto: as many as pay")
 	flags.StringVar(&f.text, "text", "", "`file` with the text of the prompt; -: standard input")
 	f.engine.add(flags)
+	addSparseHeadFlag(flags, &f.engine.SparseHead)
 	flags.BoolVar(&f.profile, "profile", false, "print the time of every stage of a token")
 	flags.BoolVar(&f.bandwidth, "bandwidth", false, "measure how fast memory is read")
 	flags.BoolVar(&f.json, "json", false, "print a JSON object")

@@ -54,6 +54,9 @@ func printBench(w io.Writer, name string, r *bench.Report) {
 	if r.GenTokens > 0 {
 		printReading(w, &r.Residency, &r.Reading)
 	}
+	if r.HeadRows > 0 {
+		fmt.Fprintf(w, "head       %.1f %% of the rows computed\n", 100*r.HeadRows)
+	}
 	if r.NeuronDensity > 0 { // a dense activation has none that are not
 		fmt.Fprintf(w, "neurons    %.1f %% active\n", 100*r.NeuronDensity)
 	}

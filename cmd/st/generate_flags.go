@@ -33,6 +33,7 @@ func (f *generateFlags) add(flags *pflag.FlagSet) {
 	addLookupFlag(flags, &f.lookup)
 	flags.Var(intFlag{&f.engine.Context, 0, math.MaxInt32}, "ctx", "context of `N` tokens, prompt and text; 0: the model's")
 	f.engine.add(flags)
+	addSparseHeadFlag(flags, &f.engine.SparseHead)
 	flags.BoolVar(&f.stats, "stats", false, "print speeds and memory to standard error at the end")
 	flags.BoolVar(&f.json, "json", false, "print a JSON object instead of the text")
 }

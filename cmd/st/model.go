@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	goruntime "runtime"
 	"runtime/debug"
+	"strconv"
 
 	"github.com/spf13/pflag"
 
@@ -55,6 +56,32 @@ func addLookupFlag(flags *pflag.FlagSet, l *runtime.Lookup) {
 func addRoutingFlags(flags *pflag.FlagSet, experts *int, prefer *float64) {
 	flags.Var(intFlag{experts, 0, math.MaxInt32}, "experts-per-token", "use `K` experts for a token in a layer; 0: as many as the model was trained with")
 	flags.Var(floatFlag{prefer, 0, 1}, "prefer-cached", "with --memory, let experts in memory stand in for others that carry up to `S` of a token's weight, 0 to 1")
+}
+
+func addSparseHeadFlag(flags *pflag.FlagSet, threshold **float64) {
+	flags.Var(thresholdFlag{threshold}, "sparse-head", "compute the rows of the language-model head that the model's predictor gives more than `T` (-2 without T; -inf: all rows)")
+	flags.Lookup("sparse-head").NoOptDefVal = strconv.Itoa(runtime.DefaultSparseHead)
+}
+
+// thresholdFlag is a flag that takes a number, or −∞.
+type thresholdFlag struct{ value **float64 }
+
+func (f thresholdFlag) String() string {
+	if f.value == nil || *f.value == nil {
+		return ""
+	}
+	return strconv.FormatFloat(**f.value, 'g', -1, 64)
+}
+
+func (f thresholdFlag) Type() string { return "T" }
+
+func (f thresholdFlag) Set(s string) error {
+	v, err := strconv.ParseFloat(s, 64)
+	if err != nil || math.IsNaN(v) {
+		return fmt.Errorf("%q is no number", s)
+	}
+	*f.value = &v
+	return nil
 }
 
 func addMemoryFlag(flags *pflag.FlagSet, bytes *int64, auto *bool) {

@@ -53,6 +53,7 @@ func (a *app) serveCommand() *cobra.Command {
 	addAutoThreadsFlag(flags, &f.Threads)
 	f.ThreadCache, f.DiskCache = threadCache(), diskCache()
 	addRoutingFlags(flags, &f.ExpertsPerToken, &f.PreferCached)
+	addSparseHeadFlag(flags, &f.SparseHead)
 	flags.StringVar(&f.APIKey, "api-key", "", "`KEY` that clients must send; others on this machine can see it here, unlike in a file")
 	flags.Var(fileFlag{&f.keyFile}, "api-key-file", "`file` with the key")
 	flags.StringSliceVar(&f.Origins, "origins", nil, "`ORIGIN`s of web pages that may use the server, besides those of this machine; *: all")

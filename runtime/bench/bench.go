@@ -40,6 +40,8 @@ type Report struct {
 	WeightBytes float64 `json:"weight_bytes_per_gen_token"`
 	WeightSpeed float64 `json:"weight_bytes_per_second"`
 	ModelBytes  int64   `json:"model_bytes"`
+	// HeadRows is the share of the rows of the language-model head that were computed for a token, where they are predicted.
+	HeadRows float64 `json:"head_rows,omitempty"`
 	LoadSeconds float64 `json:"load_seconds"`
 	runtime.Residency
 	// Reading is how computing and the disk went together while tokens were generated.
@@ -93,6 +95,7 @@ func Run(ctx context.Context, m *runtime.Model, tokens []int32, opts Options) (*
 		return nil, err
 	}
 	defer session.Close()
+	session.SetSparseHead(true) // where the model was opened for that
 	b := &bench{model: m, engine: e, session: session, options: opts}
 	var runs []repetition
 	var warm runtime.Stats
@@ -201,6 +204,9 @@ func newReport(m *runtime.Model, prompt int, opts *Options, runs []repetition, w
 		}
 		weights += runs[i].weightBytes
 		addReading(&r.Reading, &runs[i].reading, 1/float64(len(runs)))
+	}
+	if n := stats.HeadTokens - warm.HeadTokens; n > 0 {
+		r.HeadRows = float64(stats.HeadRows-warm.HeadRows) / float64(n) / float64(m.Config().Vocab)
 	}
 	r.PromptPerSecond, r.GenPerSecond = median(r.PromptRuns), median(r.GenRuns)
 	r.WeightBytes = float64(weights) / float64(max(1, len(runs)*opts.Gen))

@@ -36,6 +36,7 @@ func MeasureLookup(ctx context.Context, m *runtime.Model, tokens []int32, first 
 		return nil, err
 	}
 	defer s.Close()
+	s.SetSparseHead(true)
 	if first < 1 || first >= len(tokens) {
 		first = max(1, len(tokens)/2)
 	}

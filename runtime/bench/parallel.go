@@ -68,6 +68,7 @@ func generateOne(ctx context.Context, m *runtime.Model, tokens []int32, i, gen i
 		return err
 	}
 	defer s.Close()
+	s.SetSparseHead(true)
 	from := i * startTokens % max(1, len(tokens)-startTokens)
 	logits, err := s.Forward(ctx, tokens[from:min(from+startTokens, len(tokens))])
 	if err != nil {

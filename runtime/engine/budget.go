@@ -78,7 +78,7 @@ func NewBudget(r *format.Reader, opts Options) (*Budget, error) {
 func (e *Engine) share(opts *Options) (*Budget, error) {
 	r, c := e.reader, e.config
 	slot := largestExpert(r)
-	b := &Budget{Total: opts.Memory, Other: opts.Other, Dense: denseBytes(r, nil), Reserve: reserveBytes + opts.Memory/reserveShare}
+	b := &Budget{Total: opts.Memory, Other: opts.Other, Dense: denseBytes(r, nil) + e.sparseBytes, Reserve: reserveBytes + opts.Memory/reserveShare}
 	if c.MoE != nil {
 		b.SmallestExperts = int64(min(2*c.MoE.ExpertsPerToken, c.ExpertCount())) * slot
 	}
@@ -86,7 +86,7 @@ func (e *Engine) share(opts *Options) (*Budget, error) {
 	b.measure(e)
 	if !b.fits() {
 		if e.pieces = newFFNPieces(r); e.pieces != nil {
-			b.Dense, b.SmallestFFN = denseBytes(r, e.pieces), e.pieces.ring()
+			b.Dense, b.SmallestFFN = denseBytes(r, e.pieces)+e.sparseBytes, e.pieces.ring()
 		}
 	}
 	if opts.Context <= 0 && e.context > minContext && !b.fits() {
@@ -161,7 +161,7 @@ func NeededMemory(r *format.Reader, opts Options) int64 {
 	e.setContext(min(e.context, 4096))
 	var b Budget
 	b.measure(e)
-	n := opts.Other + denseBytes(r, nil) + b.KV + b.Working
+	n := opts.Other + denseBytes(r, nil) + e.sparseBytes + b.KV + b.Working
 	for i := range r.Records() {
 		if rec := &r.Records()[i]; rec.IsExpert() {
 			n += rec.Length

@@ -46,6 +46,9 @@ type Options struct {
 	// PreferCached is the share of a token's weight, 0 to 1, that may move from experts that are missing to others that are in memory, where Memory
 	// does not hold all, and the token comes alone: see preference. What is computed then depends on what is in memory. 0: the router alone chooses.
 	PreferCached float64
+	// SparseHead, if not nil, is the threshold above which the predicted score of a row of the language-model head lets it be computed, for sessions
+	// that ask for it: see [Session.SetSparseHead]. −∞ computes all rows. A model without a predictor is refused with [ErrNoPredictor].
+	SparseHead *float64
 }
 
 // Readers is the number of threads that read experts where there is a memory bound and nothing is known of the disk.
@@ -68,8 +71,10 @@ type Engine struct {
 	parallel     int // sequences that get a token in one pass
 	kvType       KVType
 	kv           *kvLayout
-	preferCached float32 // Options.PreferCached
-	moe          []int   // by layer: its number among those that have experts
+	preferCached float32     // Options.PreferCached
+	sparseBytes  int64       // that sparse takes
+	sparseHead   *sparseHead // nil: all rows of the head are computed
+	moe          []int       // by layer: its number among those that have experts
 
 	memory   memory
 	dense    denseMemory
@@ -124,6 +129,9 @@ func Open(ctx context.Context, r *format.Reader, opts Options) (*Engine, error) 
 	if err := opts.CheckExperts(r); err != nil {
 		return nil, err
 	}
+	if err := opts.CheckPredictor(r); err != nil {
+		return nil, err
+	}
 	e := newEngine(r, &opts)
 	e.pool = newPool(e.threads)
 	e.pool.timeline.Store(opts.Timeline)
@@ -146,6 +154,7 @@ func newEngine(r *format.Reader, opts *Options) *Engine {
 	e := &Engine{
 		config: c, reader: r, threads: opts.Threads, kvType: opts.KVType, trace: opts.Trace, parallel: opts.Parallel, moe: make([]int, c.Layers),
 		sessions: map[*Session]bool{}, uses: make([]atomic.Int64, c.ExpertCount()), closed: make(chan struct{}), preferCached: float32(opts.PreferCached),
+		sparseBytes: sparseHeadBytes(r, opts),
 	}
 	for i, l := range c.MoELayers() {
 		e.moe[l] = i
@@ -173,6 +182,9 @@ func (e *Engine) open(ctx context.Context, opts *Options) (err error) {
 	}
 	if err != nil {
 		return err
+	}
+	if err := e.openSparseHead(opts); err != nil {
+		return e.explain(err)
 	}
 	if e.working, err = e.memory.newBlock(forWorking, e.placePasses(nil)); err != nil {
 		return err
@@ -361,6 +373,9 @@ func (e *Engine) release() {
 		e.stream.close()
 	}
 	e.dense.block.free()
+	if e.sparseHead != nil {
+		e.sparseHead.block.free()
+	}
 	e.working.free()
 }
 

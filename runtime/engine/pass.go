@@ -55,6 +55,7 @@ type pass struct {
 	local      *rope // of the layers that slide; nil: that of the others
 	attn       *attention
 	head       *kernel.Input // [headBatch, hidden]
+	sparsePass *sparsePass   // nil: all rows of the head are computed
 	logits     []float32     // [headBatch, vocab]
 	all        []int32       // 0, 1, 2, …: the index of a whole batch
 	tokens     []int32       // of the rows
@@ -139,6 +140,9 @@ func newPass(e *Engine, rows, alone int, a *arena) *pass {
 			p.guess = newGuess(rows, m.Experts, m.ExpertsPerToken, a)
 			p.peek = input(rows, c.Hidden)
 		}
+	}
+	if e.sparseBytes > 0 {
+		p.sparsePass = newSparsePass(p, a)
 	}
 	p.ffn = newFeedForward(p, a)
 	if c.AltUp != nil {

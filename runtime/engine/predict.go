@@ -9,11 +9,24 @@ import (
 // predict computes the logits that the requests ask for: of their last tokens, each as if it were alone, or of every token.
 func (p *pass) predict(leader *request) {
 	p.clock.start()
+	p.predictLasts(false)
+	if p.sparsePass != nil {
+		p.predictLasts(true)
+	}
+	for i := range p.segs {
+		if seg := &p.segs[i]; seg.request.each != nil {
+			p.predictAll(seg, leader)
+		}
+	}
+}
+
+// predictLasts computes the logits of last tokens, of the sessions that ask for predicted rows of the head, or of the others.
+func (p *pass) predictLasts(sparse bool) {
 	var last [headBatch]*segment
 	n := 0
 	for i := range p.segs {
 		seg := &p.segs[i]
-		if seg.request.each != nil || seg.n < len(seg.request.tokens) {
+		if seg.request.each != nil || seg.n < len(seg.request.tokens) || seg.session.sparse != sparse {
 			continue
 		}
 		p.headInput(n, seg.row+seg.n-1)
@@ -25,11 +38,6 @@ func (p *pass) predict(leader *request) {
 	}
 	if n > 0 {
 		p.predictLast(last[:n])
-	}
-	for i := range p.segs {
-		if seg := &p.segs[i]; seg.request.each != nil {
-			p.predictAll(seg, leader)
-		}
 	}
 }
 
@@ -50,7 +58,7 @@ func (p *pass) predictLast(segs []*segment) {
 	if len(segs) == 1 {
 		dst = segs[0].session.logits
 	}
-	p.headProduct(dst, len(segs), true)
+	p.headProduct(dst, len(segs), true, segs[0].session.sparse)
 	if len(segs) > 1 {
 		for i, seg := range segs {
 			copy(seg.session.logits, p.logits[i*vocab:][:vocab])
@@ -69,7 +77,7 @@ func (p *pass) predictAll(seg *segment, leader *request) {
 		for t := range n {
 			p.headInput(t, seg.row+at+t)
 		}
-		p.headProduct(p.logits, n, r.draft)
+		p.headProduct(p.logits, n, r.draft, seg.session.sparse)
 		p.clock.lap(StageHead)
 		for t := 0; t < n && p.err == nil && seg.err == nil; t++ {
 			i, logits := r.done+at+t, p.logits[t*vocab:][:vocab]
@@ -84,9 +92,13 @@ func (p *pass) predictAll(seg *segment, leader *request) {
 	}
 }
 
-// headProduct multiplies the head's first n inputs with its matrix.
-func (p *pass) headProduct(dst []float32, n int, alone bool) {
+// headProduct multiplies the head's first n inputs with its matrix, or with the rows of it that are predicted.
+func (p *pass) headProduct(dst []float32, n int, alone, sparse bool) {
 	if p.err != nil {
+		return
+	}
+	if sparse {
+		p.sparseProduct(dst, n)
 		return
 	}
 	p.now.head, p.now.headRows, p.now.headAlone = dst, n, alone

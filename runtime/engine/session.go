@@ -20,6 +20,7 @@ type Session struct {
 	tokens []int32   // of the sequence, where that may change
 	logits []float32 // [vocab] of the last Forward
 	closed bool
+	sparse bool // logits are those of the rows of the head that are predicted
 
 	request   request
 	returning bool // it was in the last pass and is likely to be in the next

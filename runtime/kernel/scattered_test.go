@@ -70,7 +70,7 @@ func randomGroups(rng *rand.Rand, typ quant.Type, rows, cols int) Matrix {
 		for i := range values {
 			values[i] = float32(rng.NormFloat64())
 		}
-		e.EncodeGroup(typ, w.Data[u*size:][:size], values)
+		e.EncodeGroup(typ, w.Data[u*size:][:size], values, make([]byte, 4*len(values)))
 	}
 	return w
 }

@@ -313,6 +313,9 @@ func (m *models) open(sv *served, grant int64) (*runtime.Model, *cache, error) {
 	if sv.Config.MoE != nil {
 		o.ExpertsPerToken, o.PreferCached = m.opts.ExpertsPerToken, m.opts.PreferCached
 	}
+	if sv.Config.HeadPredictorRank > 0 {
+		o.SparseHead = m.opts.SparseHead
+	}
 	sv.besides = process.Resident() // which counts the other models
 	sv.flexible = m.memoryOf(sv, grant, sv.besides, &o)
 	model, err := runtime.Open(context.Background(), sv.Path, o)

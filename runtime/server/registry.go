@@ -36,6 +36,9 @@ func (m *models) inspect(path string) (*served, error) {
 	sv.Name, sv.Path, sv.Size, sv.Modified, sv.Config = m.nameOf(path), path, info.Size(), info.ModTime(), r.Config
 	sv.Parameters, sv.Quantization = weights(r)
 	o := engine.Options{Threads: m.opts.Threads, KVType: m.opts.KVType, Context: m.opts.Context, Parallel: m.opts.Parallel}
+	if r.Config.HeadPredictorRank > 0 {
+		o.SparseHead = m.opts.SparseHead
+	}
 	if r.Config.MoE != nil {
 		o.ExpertsPerToken, o.PreferCached = m.opts.ExpertsPerToken, m.opts.PreferCached
 		if err := o.CheckExperts(r); err != nil {

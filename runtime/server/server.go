@@ -54,6 +54,8 @@ type Options struct {
 	// ExpertsPerToken and PreferCached are as in [runtime.Options], for the models that have experts.
 	ExpertsPerToken int
 	PreferCached    float64
+	// SparseHead is as in [runtime.Options], for the models that have a predictor.
+	SparseHead *float64
 
 	// Lookup is what requests have that say nothing else, or auto.
 	Lookup runtime.Lookup

@@ -1,0 +1,138 @@
+package engine_test
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"st/convert/checkpoint/ckpttest"
+	"st/convert/modeltest"
+	"st/quant"
+	"st/runtime/engine"
+)
+
+const sparseVocab = 1500
+
+// withPredictor writes a model and a random predictor of its head.
+func withPredictor(m *modeltest.Model, dir string) error {
+	rng := rand.New(rand.NewPCG(3, 9))
+	random := func(name string, rows, cols int) ckpttest.Tensor {
+		t := ckpttest.Tensor{Name: name, DType: "F32", Shape: []int{rows, cols}, Data: make([]float32, rows*cols)}
+		for i := range t.Data {
+			t.Data[i] = float32(rng.NormFloat64() / math.Sqrt(float64(cols)))
+		}
+		return t
+	}
+	tensors := []ckpttest.Tensor{random("fc1.weight", 32, m.Shape.Hidden), random("fc2.weight", sparseVocab, 32)}
+	return errors.Join(m.Write(dir), ckpttest.WriteTorch(filepath.Join(dir, "model_lm_head.pt"), tensors, nil))
+}
+
+func sparseModel() *modeltest.Model {
+	return modeltest.New(modeltest.Shape{
+		Layers: 2, Hidden: 64, Heads: 2, KVHeads: 1, HeadDim: 32, Experts: 3, TopK: 2, FFN: 32, Vocab: sparseVocab, Context: 64, Sliding: []int{0, 1}, Window: 8,
+	}, 1)
+}
+
+// Rows that are predicted have the bits of the whole head and the others −∞, the same ones whatever the number of threads, with and without a
+// memory bound, alone or in a draft. There are enough of them, and a threshold of −∞ leaves none out.
+func TestSparseHead(t *testing.T) {
+	tokens := []int32{5, 900, 31, 7, 1400, 12, 5}
+	for _, typ := range []quant.Type{quant.Q4_0, quant.Q8_0, quant.F16} {
+		full := open(t, sparseModel(), withPredictor, typ, engine.Options{Threads: 1})
+		whole := logitsOneByOne(t, full, tokens, false)
+		for _, threshold := range []float64{math.Inf(-1), 0.2, 0.6, math.Inf(1)} {
+			var first [][]float32
+			for _, opts := range []engine.Options{{Threads: 1}, {Threads: 3}, {Threads: 2, Memory: 256 << 20}, {Threads: 2, Parallel: 2}} {
+				name := fmt.Sprintf("%s, threshold %v, %d threads, memory %d", typ, threshold, opts.Threads, opts.Memory)
+				opts.SparseHead = &threshold
+				e := open(t, sparseModel(), withPredictor, typ, opts)
+				got := logitsOneByOne(t, e, tokens, true)
+				for i := range got {
+					rows := 0
+					for r, v := range got[i] {
+						if math.IsInf(float64(v), -1) {
+							continue
+						}
+						if rows++; math.Float32bits(v) != math.Float32bits(whole[i][r]) {
+							t.Fatalf("%s: logit %d of token %d is %v, want %v", name, r, i, v, whole[i][r])
+						}
+					}
+					switch {
+					case rows < 256 || math.IsInf(threshold, 1) && rows != 256:
+						t.Errorf("%s: %d rows", name, rows)
+					case math.IsInf(threshold, -1) && rows != sparseVocab, threshold == 0.2 && rows == sparseVocab:
+						t.Errorf("%s: %d rows", name, rows)
+					}
+					if first != nil && !slices.Equal(got[i], first[i]) {
+						t.Errorf("%s: other rows than with other options", name)
+					}
+				}
+				if first == nil {
+					first = got
+				}
+				if s := e.Stats(); s.HeadTokens != int64(len(tokens)) || s.HeadRows < 256*s.HeadTokens {
+					t.Errorf("%s: %d rows of %d tokens are counted", name, s.HeadRows, s.HeadTokens)
+				}
+				// A draft, and a session that asks for the whole head.
+				checkDraft(t, e, tokens, first, name)
+				if all := logitsOneByOne(t, e, tokens[:2], false); !slices.Equal(all[1], whole[1]) {
+					t.Errorf("%s: the whole head gives other logits", name)
+				}
+			}
+		}
+	}
+}
+
+func logitsOneByOne(t *testing.T, e *engine.Engine, tokens []int32, sparse bool) (all [][]float32) {
+	t.Helper()
+	s, err := e.NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	s.SetSparseHead(sparse)
+	for i := range tokens {
+		logits, err := s.Forward(t.Context(), tokens[i:i+1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, slices.Clone(logits))
+	}
+	return all
+}
+
+func checkDraft(t *testing.T, e *engine.Engine, tokens []int32, want [][]float32, name string) {
+	t.Helper()
+	s, err := e.NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	s.SetSparseHead(true)
+	checked := 0
+	for checked < len(tokens) {
+		from := checked
+		if _, _, err := s.Verify(t.Context(), tokens[from:], func(i int, logits []float32) bool {
+			if !slices.Equal(logits, want[from+i]) {
+				t.Fatalf("%s: token %d of a draft has other logits", name, from+i)
+			}
+			checked++
+			return true
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A model without a predictor is refused.
+func TestNoPredictor(t *testing.T) {
+	e := open(t, sparseModel(), (*modeltest.Model).Write, quant.Q4_0, engine.Options{Threads: 1})
+	threshold := 0.
+	if _, err := engine.Open(t.Context(), e.Reader(), engine.Options{SparseHead: &threshold}); !errors.Is(err, engine.ErrNoPredictor) {
+		t.Error(err)
+	}
+}
