@@ -41,7 +41,7 @@ type Report struct {
 	WeightSpeed float64 `json:"weight_bytes_per_second"`
 	ModelBytes  int64   `json:"model_bytes"`
 	// HeadRows is the share of the rows of the language-model head that were computed for a token, where they are predicted.
-	HeadRows float64 `json:"head_rows,omitempty"`
+	HeadRows    float64 `json:"head_rows,omitempty"`
 	LoadSeconds float64 `json:"load_seconds"`
 	runtime.Residency
 	// Reading is how computing and the disk went together while tokens were generated.
