@@ -308,9 +308,5 @@ func (b *builder) head() error {
 	for _, d := range deviations(logits, sampled) {
 		sum += float64(d)
 	}
-	norm = b.norm("model.norm.weight", b.Hidden, float32(logitStd*sampled/sum))
-	if err := b.store("model.norm.weight", norm); err != nil || !b.writePredictor {
-		return err
-	}
-	return b.predictor(name, rmsNorm(b.sample(b.x), norm, b.NormEps))
+	return b.store("model.norm.weight", b.norm("model.norm.weight", b.Hidden, float32(logitStd*sampled/sum)))
 }

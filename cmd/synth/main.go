@@ -102,9 +102,6 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if c.gemma() {
 		o.calibrate = false
 	}
-	if c.writePredictor && (c.arch != smallThinker || !o.calibrate) {
-		return errors.New("-head-predictor is for smallthinker, with -calibrate")
-	}
 	switch {
 	case fs.NArg() > 0:
 		return fmt.Errorf("unexpected argument %q", fs.Arg(0))

@@ -39,9 +39,8 @@ type config struct {
 	TokenizerClass  string   `json:"tokenizer_class"`
 	ropeBits, wBits string   // the layouts as flags: digits repeated over the layers
 
-	arch           string // smallthinker, qwen3moe, qwen3, gemma3 or gemma3n
-	writePredictor bool   // model_lm_head.pt, a predictor of the head
-	writeHead      bool   // lm_head.weight is written although tied
+	arch      string // smallthinker, qwen3moe, qwen3, gemma3 or gemma3n
+	writeHead bool   // lm_head.weight is written although tied
 }
 
 // The architectures.
@@ -132,7 +131,6 @@ func (c *config) register(fs *flag.FlagSet) {
 	fs.BoolVar(&c.Softmax, "softmax", false, "router weights by softmax instead of sigmoid")
 	fs.BoolVar(&c.Tied, "tied", false, "no lm_head: the embedding is used")
 	fs.BoolVar(&c.writeHead, "write-head", false, "write lm_head.weight, a copy of the embedding, although tied: some published files have it")
-	fs.BoolVar(&c.writePredictor, "head-predictor", false, "write model_lm_head.pt, a predictor of the head")
 	fs.StringVar(&c.DType, "dtype", "bf16", "bf16, f16 or f32")
 }
 
