@@ -15,11 +15,13 @@ func (m *Model) Logits(ctx context.Context, tokens []int32, each func(i int, log
 
 // LogitsFrom is Logits for the tokens from index first on, which is 0 to len(tokens)−1. Those before are context alone, which takes less time.
 func (m *Model) LogitsFrom(ctx context.Context, tokens []int32, first int, each func(i int, logits []float32) error) error {
-	return m.logits(ctx, tokens, first, len(tokens), each)
+	return m.logits(ctx, tokens, first, len(tokens), func(q *Sequence, part []int32, at int) error {
+		return q.forwardAll(ctx, part, func(i int, logits []float32) error { return each(at+i, logits) })
+	})
 }
 
-// logits runs the tokens from first on in parts of so many.
-func (m *Model) logits(ctx context.Context, tokens []int32, first, part int, each func(i int, logits []float32) error) error {
+// logits runs the tokens from first on in parts of so many: run is given each part and the index of its first token.
+func (m *Model) logits(ctx context.Context, tokens []int32, first, part int, run func(q *Sequence, part []int32, at int) error) error {
 	if first < 0 || first > len(tokens) {
 		return as(ErrOption, fmt.Errorf("logits are asked for from token %d on, of %d", first, len(tokens)))
 	}
@@ -39,7 +41,7 @@ func (m *Model) logits(ctx context.Context, tokens []int32, first, part int, eac
 	}
 	for ; first < len(tokens); first += part {
 		end := min(len(tokens), first+part)
-		if err := q.forwardAll(ctx, tokens[first:end], func(i int, logits []float32) error { return each(first+i, logits) }); err != nil {
+		if err := run(q, tokens[first:end], first); err != nil {
 			return err
 		}
 	}
@@ -89,5 +91,22 @@ func (m *Model) Run(ctx context.Context, tokens []int32, window int, progress fu
 // LogitsOneByOne is LogitsFrom with the tokens from first on run one at a time, as when they are generated: with Options.PreferCached that makes
 // a difference.
 func (m *Model) LogitsOneByOne(ctx context.Context, tokens []int32, first int, each func(i int, logits []float32) error) error {
-	return m.logits(ctx, tokens, first, 1, each)
+	return m.logits(ctx, tokens, first, 1, func(q *Sequence, part []int32, at int) error {
+		return q.forwardAll(ctx, part, func(i int, logits []float32) error { return each(at+i, logits) })
+	})
+}
+
+// LogitsBoth is LogitsFrom, or LogitsOneByOne, with a second row of logits [vocab]: those that a text is written with under Options.SparseHead, which
+// are −∞ where a row of the language-model head is left out. A model that was opened without that option returns [ErrNoPredictor].
+func (m *Model) LogitsBoth(ctx context.Context, tokens []int32, first int, oneByOne bool, each func(i int, logits, predicted []float32) error) error {
+	n := len(tokens)
+	if oneByOne {
+		n = 1
+	}
+	return m.logits(ctx, tokens, first, n, func(q *Sequence, part []int32, at int) error {
+		return q.run(part, func(rest []int32) error {
+			begin := at + len(part) - len(rest)
+			return q.session.ForwardBoth(ctx, rest, func(i int, logits, predicted []float32) error { return each(begin+i, logits, predicted) })
+		})
+	})
 }

@@ -37,7 +37,8 @@ func (a *app) evalCommand() *cobra.Command {
 		Example: `  st eval small.stm --text wiki.test.raw
   st eval small.stm --text wiki.test.raw --ctx 2048 --json
   st eval small-f16.stm --text wiki.test.raw --save-logits f16.logits
-  st eval small-q4_0.stm --base f16.logits`,
+  st eval small-q4_0.stm --base f16.logits
+  st eval small.stm --text wiki.test.raw --sparse-head=-1`,
 		Args: arguments("MODEL"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.windowGiven = cmd.Flags().Changed("ctx")
@@ -58,6 +59,8 @@ func (a *app) evalCommand() *cobra.Command {
 	addForceFlag(flags, &f.force)
 	flags.BoolVar(&f.decode, "decode", false, "run scored tokens one at a time, as they are generated; --prefer-cached implies it")
 	f.engine.add(flags)
+	addSparseHeadFlag(flags, &f.engine.SparseHead)
+	flags.Lookup("sparse-head").Usage = "tell what leaving out the rows of the language-model head would do that the model's predictor gives no more than `T` (-2 without T)"
 	flags.BoolVar(&f.json, "json", false, "print a JSON object")
 	return completesModels(cmd, 1)
 }
@@ -74,7 +77,7 @@ func (a *app) eval(ctx context.Context, path string, f *evalFlags) (err error) {
 			return err
 		}
 	}
-	opts := eval.Options{Decode: f.decode || f.engine.PreferCached > 0}
+	opts := eval.Options{Decode: f.decode || f.engine.PreferCached > 0, Head: f.engine.SparseHead != nil}
 	f.engine.window = f.window
 	if f.base != "" {
 		if opts.Base, err = eval.Open(f.base); err != nil {
@@ -92,7 +95,7 @@ func (a *app) eval(ctx context.Context, path string, f *evalFlags) (err error) {
 			return err
 		}
 	}
-	f.engine.other = func(c *format.Config) int64 { return eval.MemoryBytes(c, f.base != "", f.save != "") }
+	f.engine.other = func(c *format.Config) int64 { return eval.MemoryBytes(c, f.base != "", f.save != "", opts.Head) }
 	m, err := a.openTextModel(ctx, path, f.engine)
 	if err != nil {
 		return err

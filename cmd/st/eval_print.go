@@ -14,6 +14,11 @@ func printEval(w io.Writer, r *eval.Report) {
 		fmt.Fprintf(w, "decode     %.1f experts a token, %.2f of them missing (%.1f %% found), %s read\n", c.UsesPerToken, c.MissesPerToken, 100*c.HitRate,
 			size(int64(c.BytesReadPerToken)))
 	}
+	if h := r.Head; h != nil {
+		fmt.Fprintf(w, "rows       %.2f %% of the head; without the likeliest token %.3f ± %.3f %%, without the text's %.3f ± %.3f %%\n",
+			h.Rows, h.TopMissed, h.TopMissedError, h.NextMissed, h.NextMissedError)
+		fmt.Fprintf(w, "KL(rows)   mean %.4g ± %.2g; median %.4g, 90 %% %.4g, 99 %% %.4g, max %.4g\n", h.KLMean, h.KLStandardError, h.KLMedian, h.KL90, h.KL99, h.KLMax)
+	}
 	d := r.Divergence
 	if d == nil {
 		return

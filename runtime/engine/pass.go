@@ -57,6 +57,7 @@ type pass struct {
 	head       *kernel.Input // [headBatch, hidden]
 	sparsePass *sparsePass   // nil: all rows of the head are computed
 	logits     []float32     // [headBatch, vocab]
+	compared   []float32     // [headBatch, vocab] of predicted rows, beside logits; nil: nobody has compared
 	all        []int32       // 0, 1, 2, …: the index of a whole batch
 	tokens     []int32       // of the rows
 	ids        []int32       // of the rows: rows of the table of the layers' own embeddings

@@ -78,10 +78,16 @@ func (p *pass) predictAll(seg *segment, leader *request) {
 			p.headInput(t, seg.row+at+t)
 		}
 		p.headProduct(p.logits, n, r.draft, seg.session.sparse)
+		if seg.session.both {
+			p.comparison(n)
+		}
 		p.clock.lap(StageHead)
 		for t := 0; t < n && p.err == nil && seg.err == nil; t++ {
 			i, logits := r.done+at+t, p.logits[t*vocab:][:vocab]
 			seg.kept++
+			if seg.session.both {
+				seg.session.predicted = p.compared[t*vocab:][:vocab]
+			}
 			if r == leader {
 				seg.err = r.each(i, logits)
 				continue

@@ -22,6 +22,9 @@ type Session struct {
 	closed bool
 	sparse bool // logits are those of the rows of the head that are predicted
 
+	both      bool      // ForwardAll has those, too
+	predicted []float32 // which are here while its function is called
+
 	request   request
 	returning bool // it was in the last pass and is likely to be in the next
 }

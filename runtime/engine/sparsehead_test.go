@@ -79,6 +79,7 @@ func TestSparseHead(t *testing.T) {
 				}
 				// A draft, and a session that asks for the whole head.
 				checkDraft(t, e, tokens, first, name)
+				checkBoth(t, e, tokens, first, whole, name)
 				if all := logitsOneByOne(t, e, tokens[:2], false); !slices.Equal(all[1], whole[1]) {
 					t.Errorf("%s: the whole head gives other logits", name)
 				}
@@ -128,9 +129,37 @@ func checkDraft(t *testing.T, e *engine.Engine, tokens []int32, want [][]float32
 	}
 }
 
+// Both rows of logits are those of sessions that ask for one of them.
+func checkBoth(t *testing.T, e *engine.Engine, tokens []int32, predicted, whole [][]float32, name string) {
+	t.Helper()
+	s, err := e.NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for n := range tokens {
+		if err := s.ForwardBoth(t.Context(), tokens[n:n+1], func(_ int, logits, some []float32) error {
+			if !slices.Equal(logits, whole[n]) || !slices.Equal(some, predicted[n]) {
+				t.Errorf("%s: token %d has other logits where both are asked for", name, n)
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // A model without a predictor is refused.
 func TestNoPredictor(t *testing.T) {
 	e := open(t, sparseModel(), (*modeltest.Model).Write, quant.Q4_0, engine.Options{Threads: 1})
+	s, err := e.NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.ForwardBoth(t.Context(), []int32{1}, nil); !errors.Is(err, engine.ErrNoPredictor) {
+		t.Error(err)
+	}
 	threshold := 0.
 	if _, err := engine.Open(t.Context(), e.Reader(), engine.Options{SparseHead: &threshold}); !errors.Is(err, engine.ErrNoPredictor) {
 		t.Error(err)

@@ -8,5 +8,6 @@
 //	fmt.Println(report.Perplexity)
 //
 // With Options.Save the logits of all scored positions are written down (saved.go describes the file), and with Options.Base another
-// model is compared with them: the report then has the Kullback-Leibler divergence and more (divergence.go defines it).
+// model is compared with them: the report then has the Kullback-Leibler divergence and more (divergence.go defines it). With Options.Head a model is
+// compared with itself where rows of its language-model head are left out (head.go).
 package eval

@@ -64,7 +64,7 @@ func TestSaveFails(t *testing.T) {
 	p := &scorer{save: &failingWriter{left: 100}}
 	p.batch = []position{{logits: make([]float32, 10), save: make(record, recordSize(10))}}
 	for i := range 3 {
-		err := p.add(make([]float32, 10), 1)
+		err := p.add(make([]float32, 10), nil, 1)
 		if i < 2 && err != nil || i == 2 && (err == nil || err.Error() != "write logits: no space left on device") {
 			t.Errorf("record %d: %v", i, err)
 		}

@@ -17,6 +17,7 @@ type Options struct {
 	Base     *Logits        // what to compare with; nil: nothing
 	Save     io.Writer      // where the logits go; nil: nowhere
 	Decode   bool           // scored positions are run one at a time, as when text is generated
+	Head     bool           // what leaving rows of the language-model head out would do is measured: the model has runtime.Options.SparseHead
 	Progress func(done int) // is told how many tokens are done; may be nil
 }
 
@@ -33,18 +34,14 @@ func Run(ctx context.Context, m *runtime.Model, text Windows, opts Options) (*Re
 	}
 	first := text.firstScored()
 	var before runtime.Stats
-	run := m.LogitsFrom
-	if opts.Decode {
-		run = m.LogitsOneByOne
-	}
 	for i := range text.Count() {
 		window := text.At(i)
 		// The token that precedes the last one predicts it.
-		err := run(ctx, window[:len(window)-1], first, func(j int, logits []float32) error {
+		err := run(ctx, m, window[:len(window)-1], first, &opts, func(j int, logits, predicted []float32) error {
 			if j == first && opts.Decode {
 				before = m.Stats() // of the first one a part is counted
 			}
-			return p.add(logits, window[j+1])
+			return p.add(logits, predicted, window[j+1])
 		})
 		if opts.Decode {
 			p.cache.add(before, m.Stats())
@@ -62,6 +59,18 @@ func Run(ctx context.Context, m *runtime.Model, text Windows, opts Options) (*Re
 	return p.report(text, time.Since(begin)), nil
 }
 
+// run calls each with the logits of the tokens from first on, and with those of predicted rows of the head, if that is asked for.
+func run(ctx context.Context, m *runtime.Model, tokens []int32, first int, opts *Options, each func(i int, logits, predicted []float32) error) error {
+	one := func(i int, logits []float32) error { return each(i, logits, nil) }
+	switch {
+	case opts.Head:
+		return m.LogitsBoth(ctx, tokens, first, opts.Decode, each)
+	case opts.Decode:
+		return m.LogitsOneByOne(ctx, tokens, first, one)
+	}
+	return m.LogitsFrom(ctx, tokens, first, one)
+}
+
 // scorer scores positions as they come.
 type scorer struct {
 	path string    // of the model
@@ -70,6 +79,7 @@ type scorer struct {
 
 	nll        moments // of the scored tokens
 	divergence divergence
+	head       headRows
 	cache      cacheUse
 
 	batch  []position // of which filled are in use
@@ -77,13 +87,16 @@ type scorer struct {
 }
 
 // maxPositions bounds the positions that are scored at a time: with a vocabulary of 151,936 one takes 0.6 MB, and 0.3 MB more each to be
-// compared and saved.
+// compared and saved, and 0.6 MB for the logits of predicted rows.
 const maxPositions = 8
 
 // MemoryBytes returns the memory that Run takes besides the model: to be counted in runtime.Options.Other. compares says
-// whether there is a base, and saves whether logits are saved.
-func MemoryBytes(c *format.Config, compares, saves bool) int64 {
+// whether there is a base, saves whether logits are saved, and head is Options.Head.
+func MemoryBytes(c *format.Config, compares, saves, head bool) int64 {
 	n := 4 * c.Vocab
+	if head {
+		n += 2 * 4 * c.Vocab // here, and in the engine
+	}
 	for _, has := range []bool{compares, saves} {
 		if has {
 			n += recordSize(c.Vocab)
@@ -103,14 +116,18 @@ func newScorer(m *runtime.Model, text Windows, opts *Options) *scorer {
 		if p.save != nil {
 			p.batch[i].save = make(record, recordSize(vocab))
 		}
+		if opts.Head {
+			p.batch[i].predicted = make([]float32, vocab)
+		}
 	}
 	return p
 }
 
-// add takes the prediction of one token.
-func (p *scorer) add(logits []float32, next int32) error {
+// add takes the prediction of one token. predicted is nil without Options.Head.
+func (p *scorer) add(logits, predicted []float32, next int32) error {
 	q := &p.batch[p.filled]
 	copy(q.logits, logits)
+	copy(q.predicted, predicted)
 	q.next = next
 	if p.base != nil {
 		if err := p.base.next(q.base); err != nil {
@@ -141,12 +158,15 @@ func (p *scorer) flush() error {
 		switch {
 		case q.damaged:
 			return errorf(ErrDamaged, "%s is damaged: the checksum of record %d differs", p.base.path, p.base.record-len(batch)+i+1)
-		case !finite(q.nll) || !finite(q.kl):
+		case !finite(q.nll) || !finite(q.kl) || !finite(q.rows.kl):
 			return fmt.Errorf("%s: %w", p.path, runtime.ErrNotFinite)
 		}
 		p.nll.add(q.nll)
 		if q.base != nil {
 			p.divergence.add(q)
+		}
+		if q.predicted != nil {
+			p.head.add(&q.rows)
 		}
 		if q.save != nil {
 			if _, err := p.save.Write(q.save); err != nil {
@@ -161,16 +181,18 @@ func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 
 // position is what there is to know of one scored position.
 type position struct {
-	logits []float32
-	next   int32  // the token that follows
-	base   record // the base's; nil: none
-	save   record // to be filled in; nil: none
+	logits    []float32
+	predicted []float32 // those of predicted rows of the head, −∞ of the others; nil: none
+	next      int32     // the token that follows
+	base      record    // the base's; nil: none
+	save      record    // to be filled in; nil: none
 
 	nll     float64 // negative log-likelihood of next, in nats
 	damaged bool    // base
 	baseNLL float64
 	kl      float64 // divergence from base
 	sameTop bool    // as base
+	rows    leftOut
 }
 
 // score fills in the results.
@@ -183,6 +205,9 @@ func (q *position) score() {
 	q.nll = lse - float64(q.logits[q.next])
 	if q.save != nil {
 		q.save.seal(q.nll, top)
+	}
+	if q.predicted != nil {
+		q.rows = leaveOut(q.logits, q.predicted, lse, top, int(q.next))
 	}
 	if q.base != nil {
 		baseCodes, baseNLL, baseTop, ok := q.base.open()

@@ -24,6 +24,8 @@ type Report struct {
 	Divergence *Divergence `json:"divergence,omitempty"`
 	// Decode is there if scored positions were run one at a time, of a model with experts.
 	Decode *Decode `json:"decode,omitempty"`
+	// Head is there with Options.Head.
+	Head *Head `json:"head,omitempty"`
 }
 
 // Decode tells what became of the experts that the scored positions chose.
@@ -62,6 +64,7 @@ func (p *scorer) report(text Windows, elapsed time.Duration) *Report {
 	}
 	r.Perplexity, r.StandardError = p.nll.exp()
 	r.Decode = p.cache.report()
+	r.Head = p.head.report()
 	if p.base != nil {
 		r.Divergence = p.divergence.report()
 	}

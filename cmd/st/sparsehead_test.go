@@ -1,0 +1,71 @@
+package main
+
+import (
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"st/convert/checkpoint/ckpttest"
+	"st/runtime/eval"
+)
+
+// withPredictor converts the trained model with a random predictor of its head.
+func withPredictor(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(checkpoint)); err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(3, 9))
+	random := func(name string, rows, cols int) ckpttest.Tensor {
+		x := ckpttest.Tensor{Name: name, DType: "F32", Shape: []int{rows, cols}, Data: make([]float32, rows*cols)}
+		for i := range x.Data {
+			x.Data[i] = float32(rng.NormFloat64())
+		}
+		return x
+	}
+	if err := ckpttest.WriteTorch(filepath.Join(dir, "model_lm_head.pt"), []ckpttest.Tensor{random("fc1.weight", 32, 192), random("fc2.weight", 4096, 32)}, nil); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "sparse.stm")
+	must(t, "convert", dir, "-o", path, "--quiet")
+	return path
+}
+
+// What the head's rows cost is told beside a perplexity of all rows.
+func TestEvalSparseHead(t *testing.T) {
+	model, text := withPredictor(t), heldout(t, 3000)
+	args := []string{"eval", model, "--text", text, "--ctx", "128", "--json", "--quiet"}
+	plain := mustJSON[eval.Report](t, args...)
+	all := mustJSON[eval.Report](t, append(args, "--sparse-head=-inf")...)
+	some := mustJSON[eval.Report](t, append(args, "--sparse-head")...)
+	few := mustJSON[eval.Report](t, append(args, "--sparse-head=1e9")...)
+	one := mustJSON[eval.Report](t, append(args, "--sparse-head=1e9", "--decode")...)
+	if plain.Head != nil || all.Perplexity != plain.Perplexity || few.Perplexity != plain.Perplexity {
+		t.Errorf("%+v, with all rows %+v, with few %+v", plain, all, few)
+	}
+	if h := all.Head; h.Rows != 100 || h.TopMissed != 0 || h.NextMissed != 0 || h.KLMax != 0 {
+		t.Errorf("all rows: %+v", h)
+	}
+	if h := few.Head; h.Rows != 100*256./4096 || h.TopMissed < 10 || h.NextMissed < h.TopMissed || h.KLMean <= 0.1 || h.KLMax < h.KL99 {
+		t.Errorf("the fewest rows: %+v", h)
+	}
+	if h := some.Head; h.Rows <= few.Head.Rows || h.Rows >= 100 || h.KLMean >= few.Head.KLMean {
+		t.Errorf("rows above -2: %+v", h)
+	}
+	if h := one.Head; h.Rows != few.Head.Rows || h.TopMissed > few.Head.TopMissed+3 || h.TopMissed < few.Head.TopMissed-3 {
+		t.Errorf("one at a time %+v, together %+v", h, few.Head)
+	}
+	if o := st("eval", model, "--text", text, "--ctx", "128", "--sparse-head"); o.code != exitOK || !strings.Contains(o.stdout, "\nrows ") ||
+		!strings.Contains(o.stdout, "\nKL(rows) ") {
+		t.Errorf("%+v", o)
+	}
+	if o := st("eval", tiny(t), "--text", text, "--sparse-head"); o.code != exitFailure || !strings.Contains(o.stderr, "has no predictor") {
+		t.Errorf("%+v", o)
+	}
+	if o := st("eval", model, "--text", text, "--sparse-head=nan"); o.code != exitUsage {
+		t.Errorf("%+v", o)
+	}
+}
