@@ -1,6 +1,10 @@
 package engine
 
-import "context"
+import (
+	"context"
+
+	"st/runtime/kernel"
+)
 
 // Waiting returns how many calls wait for a pass or are in one.
 func (e *Engine) Waiting() int {
@@ -26,3 +30,13 @@ func (e *Engine) MendPages(ctx context.Context) (copied int64) {
 
 // Plentiful reports whether copies are made when so much is taken besides.
 func (e *Engine) Plentiful(besides int64) bool { return (&pageReader{engine: e}).plentiful(besides) }
+
+// Largest returns the k-th largest number.
+func Largest(x []float32, k int) float32 { return largest(x, k) }
+
+// LikeliestRows returns which rows are the likeliest of such scores.
+func LikeliestRows(scores []float32) []int32 {
+	s := &sparsePass{scores: scores, peaks: make([]float32, peakRuns(len(scores))), copied: make([]float32, peakRuns(len(scores)))}
+	kernel.Peaks(s.peaks, scores)
+	return s.likeliest(nil, 0, len(scores))
+}

@@ -31,6 +31,8 @@ type sparseHead struct {
 type sparsePass struct {
 	rank    *kernel.Input // [headBatch, rank]
 	scores  []float32     // [headBatch, vocab]
+	peaks   []float32     // [headBatch, runs]: of every kernel.PeakRun scores
+	copied  []float32     // [runs]
 	picked  [][]int32     // by thread: rows of a part
 	counts  [headBatch]atomic.Int64
 	do, pre task
@@ -111,7 +113,8 @@ func (e *Engine) openSparseHead(opts *Options) error {
 
 func newSparsePass(p *pass, a *arena) *sparsePass {
 	c, n := p.config, min(headBatch, p.rows)
-	s := &sparsePass{scores: take[float32](a, n*c.Vocab), picked: make([][]int32, p.Engine.threads)}
+	runs := peakRuns(c.Vocab)
+	s := &sparsePass{scores: take[float32](a, n*c.Vocab), peaks: take[float32](a, n*runs), copied: take[float32](a, runs), picked: make([][]int32, p.Engine.threads)}
 	rank := c.HeadPredictorRank
 	s.rank = kernel.PlaceInput(take[float32](a, n*rank), take[int8](a, n*rank), take[float32](a, n*rank/32), take[int32](a, n*rank/32), n, rank)
 	s.pre, s.do = p.doPredictor, p.doSparseHead
@@ -132,7 +135,7 @@ func (p *pass) sparseProduct(dst []float32, n int) {
 	for t := range n {
 		s.rank.Quantize(t)
 	}
-	p.check(p.pool.split(h.out.Units(), sparseGrain/h.out.UnitRows(), &s.do))
+	p.check(p.pool.split(peakRuns(p.config.Vocab), sparseGrain/kernel.PeakRun, &s.do))
 	for t := range n {
 		if p.err == nil && s.counts[t].Load() < int64(min(minHeadRows, p.config.Vocab)) {
 			p.check(p.pool.guard(0, 1, func(int, int, int) { p.likeliestRows(t) }))
@@ -155,19 +158,19 @@ func (p *pass) doPredictor(thread, from, to int) {
 	kernel.MulEach(p.sparsePass.rank.F, h.in.Rows, &h.in, from, to, p.head, p.all[:p.now.headRows], &p.threads[thread].Scratch)
 }
 
+// peakRuns returns how many runs of kernel.PeakRun scores there are; the last may be short.
+func peakRuns(vocab int) int { return (vocab + kernel.PeakRun - 1) / kernel.PeakRun }
+
+// doSparseHead computes the rows that are picked in runs [from, to) of scores.
 func (p *pass) doSparseHead(thread, from, to int) {
 	h, s, vocab, n := p.Engine.sparseHead, p.sparsePass, p.config.Vocab, p.now.headRows
-	kernel.MulEach(s.scores, vocab, &h.out, from, to, s.rank, p.all[:n], &p.threads[thread].Scratch)
-	first, end := from*h.out.UnitRows(), min(to*h.out.UnitRows(), vocab)
-	picked := s.picked[thread][:0]
-	for r := first; r < end; r++ {
-		for t := range n {
-			if !(s.scores[t*vocab+r] <= h.threshold) { // also if it is NaN
-				picked = append(picked, int32(r))
-				break
-			}
-		}
+	first, end, unit := from*kernel.PeakRun, min(to*kernel.PeakRun, vocab), h.out.UnitRows()
+	kernel.MulEach(s.scores, vocab, &h.out, first/unit, (end+unit-1)/unit, s.rank, p.all[:n], &p.threads[thread].Scratch)
+	for t := range n {
+		kernel.Peaks(s.peaks[t*peakRuns(vocab)+from:], s.scores[t*vocab+first:t*vocab+end])
 	}
+	picked := slices.Grow(s.picked[thread][:0], end-first)[:end-first]
+	picked = picked[:kernel.ListAbove(picked, s.scores, n, vocab, first, end, h.threshold)]
 	s.picked[thread] = picked
 	for t := range n {
 		fillInf(p.now.head[t*vocab+first : t*vocab+end])
@@ -202,10 +205,19 @@ func (p *pass) rowsOf(dst []float32, rows, idx []int32, thread int) {
 	}
 }
 
-// likeliestRows computes the minHeadRows rows of input t whose scores are the highest; of equal scores the first.
+// likeliestRows computes the minHeadRows rows of input t whose scores are the highest.
 func (p *pass) likeliestRows(t int) {
 	s, vocab := p.sparsePass, p.config.Vocab
-	scores := s.scores[t*vocab:][:vocab]
+	rows := s.likeliest(s.picked[0][:0], t, vocab)
+	s.picked[0] = rows
+	p.rowsOf(p.now.head[t*vocab:], rows, p.all[t:t+1], 0)
+	s.counts[t].Store(max(s.counts[t].Load(), int64(len(rows))))
+}
+
+// likeliest appends the minHeadRows rows of input t whose scores are the highest to rows, which is empty; of equal scores the first.
+func (s *sparsePass) likeliest(rows []int32, t, vocab int) []int32 {
+	runs := peakRuns(vocab)
+	scores, peaks := s.scores[t*vocab:][:vocab], s.peaks[t*runs:][:runs]
 	better := func(a, b int32) int {
 		switch {
 		case scores[a] > scores[b]:
@@ -215,31 +227,67 @@ func (p *pass) likeliestRows(t int) {
 		}
 		return int(a - b)
 	}
-	rows := s.picked[0][:0]
-	limit := negInf
-	for r, v := range scores {
-		if v != v || len(rows) >= minHeadRows && !(v > limit) {
+	// As many runs have a peak that is not less than this, so the rows that are looked for are not less either, and lie in such runs.
+	least := negInf
+	if runs >= minHeadRows {
+		copy(s.copied, peaks)
+		least = largest(s.copied, minHeadRows)
+	}
+	for run, peak := range peaks {
+		if peak < least {
 			continue
 		}
-		if rows = append(rows, int32(r)); len(rows) == 2*minHeadRows {
-			slices.SortFunc(rows, better)
-			rows, limit = rows[:minHeadRows], scores[rows[minHeadRows-1]]
+		first := run * kernel.PeakRun
+		for i, v := range scores[first:min(first+kernel.PeakRun, vocab)] {
+			if !(v >= least) { // or NaN
+				continue
+			}
+			if rows = append(rows, int32(first+i)); len(rows) == 2*minHeadRows {
+				slices.SortFunc(rows, better)
+				rows = rows[:minHeadRows]
+				least = math.Nextafter32(scores[rows[minHeadRows-1]], posInf) // of equal scores, the first are there
+			}
 		}
 	}
 	slices.SortFunc(rows, better)
 	rows = rows[:min(len(rows), minHeadRows)]
 	slices.Sort(rows)
-	s.picked[0] = rows
-	p.rowsOf(p.now.head[t*vocab:], rows, p.all[t:t+1], 0)
-	s.counts[t].Store(max(s.counts[t].Load(), int64(len(rows))))
+	return rows
 }
 
-var negInf = float32(math.Inf(-1))
+var negInf, posInf = float32(math.Inf(-1)), float32(math.Inf(1))
 
 func fillInf(x []float32) {
-	for i := range x {
-		x[i] = negInf
+	x[0] = negInf
+	for n := 1; n < len(x); n *= 2 { // several times as fast as one by one
+		copy(x[n:], x[:n])
 	}
+}
+
+// largest returns the k-th largest of the numbers of x, which it reorders. None is NaN. (Hoare, Algorithm 65: Find, 1961.)
+func largest(x []float32, k int) float32 {
+	for low, high := 0, len(x)-1; low < high; {
+		pivot, i, j := x[k-1], low, high
+		for i <= j {
+			for x[i] > pivot {
+				i++
+			}
+			for x[j] < pivot {
+				j--
+			}
+			if i <= j {
+				x[i], x[j] = x[j], x[i]
+				i, j = i+1, j-1
+			}
+		}
+		if j < k-1 {
+			low = i
+		}
+		if k-1 < i {
+			high = j
+		}
+	}
+	return x[k-1]
 }
 
 // SetSparseHead says whether the logits of calls to come are those of the rows of the head that are predicted alone, and −∞ of the others, where the

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -163,5 +164,45 @@ func TestNoPredictor(t *testing.T) {
 	threshold := 0.
 	if _, err := engine.Open(t.Context(), e.Reader(), engine.Options{SparseHead: &threshold}); !errors.Is(err, engine.ErrNoPredictor) {
 		t.Error(err)
+	}
+}
+
+// The rows of the highest scores are found, of equal ones the first, and none whose score is not a number.
+func TestLikeliestRows(t *testing.T) {
+	rng := rand.New(rand.NewPCG(4, 4))
+	inf, nan := float32(math.Inf(1)), float32(math.NaN())
+	kinds := map[string]func() float32{
+		"random":  func() float32 { return float32(rng.NormFloat64()) },
+		"few":     func() float32 { return float32(rng.IntN(3)) },
+		"equal":   func() float32 { return -1.5 },
+		"lowest":  func() float32 { return -inf },
+		"highest": func() float32 { return inf },
+		"no":      func() float32 { return nan },
+		"edges":   func() float32 { return []float32{inf, -inf, nan, 0, 1}[rng.IntN(5)] },
+	}
+	for kind, number := range kinds {
+		for _, n := range []int{1, 100, 256, 1000, 64 * 255, 64 * 256, 64*300 + 17} {
+			scores := make([]float32, n)
+			var want []int32
+			for i := range scores {
+				if scores[i] = number(); scores[i] == scores[i] {
+					want = append(want, int32(i))
+				}
+			}
+			slices.SortStableFunc(want, func(a, b int32) int { return cmp.Compare(scores[b], scores[a]) })
+			want = want[:min(len(want), 256)]
+			slices.Sort(want)
+			if got := engine.LikeliestRows(scores); !slices.Equal(got, want) {
+				t.Errorf("%s, %d scores: %d rows, not those of the highest scores", kind, n, len(got))
+			}
+			numbers := slices.DeleteFunc(slices.Clone(scores), func(v float32) bool { return v != v })
+			sorted := slices.Sorted(slices.Values(numbers))
+			for range min(3, len(numbers)) {
+				k := 1 + rng.IntN(len(numbers))
+				if got := engine.Largest(numbers, k); got != sorted[len(sorted)-k] {
+					t.Errorf("%s: number %d of %d is %v, want %v", kind, k, n, got, sorted[len(sorted)-k])
+				}
+			}
+		}
 	}
 }

@@ -66,18 +66,17 @@ func (s *Scattered) Mul(dst []float32, stride int, rows []int32, x *Input, idx [
 	size := s.w.Type.GroupBytes(s.w.Cols)
 	tile := Matrix{Type: s.w.Type, Grouped: true, Rows: scatteredRows, Cols: s.w.Cols, Data: grow(&scratch.tile, 2*size), Stride: size}
 	out := grow(&scratch.products, len(idx)*scatteredRows)
-	var from [quant.GroupRows][]byte
+	var from, ahead [quant.GroupRows]*byte
 	for len(rows) > 0 {
 		n := min(scatteredRows, len(rows))
-		for _, r := range rows[n:min(2*n, len(rows))] {
-			prefetch(s.row(r))
-		}
 		groups := (n + quant.GroupRows - 1) / quant.GroupRows
 		for g := range groups {
 			for i := range from { // those that are missing in the last group repeat its last one
-				from[i] = s.row(rows[min(g*quant.GroupRows+i, n-1)])
+				at := g*quant.GroupRows + i
+				from[i] = s.row(rows[min(at, n-1)])
+				ahead[i] = s.row(rows[min(at+scatteredRows, len(rows)-1)])
 			}
-			interleave(tile.Data[g*size:][:size], &from, s.w.Type, s.w.Cols)
+			interleave(tile.Data[g*size:][:size], &from, &ahead, s.w.Type, s.w.Cols)
 		}
 		MulEach(out, scatteredRows, &tile, 0, groups, x, idx, scratch)
 		for t := range idx {
@@ -89,27 +88,25 @@ func (s *Scattered) Mul(dst []float32, stride int, rows []int32, x *Input, idx [
 	}
 }
 
-func (s *Scattered) row(r int32) []byte { return s.data[int(r)*s.stride:][:s.stride] }
+// row returns where row r begins. All of its bytes are there.
+func (s *Scattered) row(r int32) *byte { return &s.data[int(r)*s.stride:][:s.stride][0] }
 
-// interleave makes a group of sixteen rows, which have their scales after their quants: see [quant.Encoder.EncodeGroup].
-func interleave(group []byte, rows *[quant.GroupRows][]byte, t quant.Type, cols int) {
+// interleaveGeneric makes a group of sixteen rows, which have their scales after their quants: see [quant.Encoder.EncodeGroup]. The blocks before
+// the first are there already.
+func interleaveGeneric(group []byte, rows *[quant.GroupRows]*byte, t quant.Type, cols, first int) {
 	blocks, quants, bytes := cols/quant.BlockSize, t.QuantBytes(cols), t.QuantBytes(quant.BlockSize)
-	var at [quant.GroupRows]unsafe.Pointer
-	for r, row := range rows {
-		at[r] = unsafe.Pointer(unsafe.SliceData(row[:quants+2*blocks]))
-	}
-	for b := range blocks {
+	for b := first; b < blocks; b++ {
 		scales, tile := t.GroupBlock(group, b, blocks)
 		scales = scales[:2*quant.GroupRows]
-		for r, p := range &at {
-			le.PutUint16(scales[2*r:], *(*uint16)(unsafe.Add(p, quants+2*b)))
+		for r, row := range rows {
+			le.PutUint16(scales[2*r:], *(*uint16)(unsafe.Add(unsafe.Pointer(row), quants+2*b)))
 		}
 		for g := range bytes / 4 {
 			line := (*[quant.GroupRows / 2]uint64)(unsafe.Pointer(unsafe.SliceData(tile[g*64:][:64])))
 			from := b*bytes + 4*g
 			for r := range line {
-				low, high := *(*uint32)(unsafe.Add(at[2*r], from)), *(*uint32)(unsafe.Add(at[2*r+1], from))
-				line[r] = uint64(low) | uint64(high)<<32
+				low, high := unsafe.Add(unsafe.Pointer(rows[2*r]), from), unsafe.Add(unsafe.Pointer(rows[2*r+1]), from)
+				line[r] = uint64(*(*uint32)(low)) | uint64(*(*uint32)(high))<<32
 			}
 		}
 	}

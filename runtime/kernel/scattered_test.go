@@ -1,18 +1,22 @@
 package kernel
 
 import (
+	"bytes"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"st/quant"
 )
 
 // Rows that are picked have the bits that they have in the product of the whole matrix, and others are not written.
-func TestScattered(t *testing.T) {
+func TestScattered(t *testing.T) { forEachISA(t, testScattered) }
+
+func testScattered(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, typ := range []quant.Type{quant.Q4_0, quant.Q8_0} {
-		for _, cols := range []int{32, 96, 192, 1536} {
+		for _, cols := range []int{32, 96, 192, 256, 544, 1536} {
 			const rows = 203
 			w := randomGroups(rng, typ, rows, cols)
 			s := NewScattered(&w, make([]byte, ScatteredBytes(&w)))
@@ -57,6 +61,72 @@ func TestScattered(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Every instruction set puts the same group together, of rows of any bytes, and writes nothing behind it.
+func TestInterleave(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 2))
+	for _, typ := range []quant.Type{quant.Q4_0, quant.Q8_0} {
+		for _, cols := range []int{32, 224, 256, 288, 512, 800, 2560} {
+			size := typ.GroupBytes(cols)
+			var rows [quant.GroupRows]*byte
+			quants, scales := make([]byte, 0, size), make([]byte, 0, size)
+			for i := range rows {
+				row := make([]byte, typ.RowBytes(cols))
+				for j := range row {
+					row[j] = byte(rng.Uint32())
+				}
+				rows[i] = &row[0]
+				quants, scales = append(quants, row[:typ.QuantBytes(cols)]...), append(scales, row[typ.QuantBytes(cols):]...)
+			}
+			want := slices.Repeat([]byte{0x5a}, size+64)
+			typ.PackGroup(want[:size], quants, scales, cols)
+			forEachISA(t, func(t *testing.T) {
+				got := slices.Repeat([]byte{0x5a}, size+64)
+				interleave(got[:size], &rows, &rows, typ, cols)
+				if !bytes.Equal(got, want) {
+					t.Errorf("%s, %d columns: another group", typ, cols)
+				}
+			})
+		}
+	}
+}
+
+// What is listed are the places of numbers above the threshold, or NaN, in one of the rows.
+func TestListAbove(t *testing.T) {
+	rng := rand.New(rand.NewPCG(8, 1))
+	inf, nan := float32(math.Inf(1)), float32(math.NaN())
+	special := []float32{0, float32(math.Copysign(0, -1)), nan, -nan, inf, -inf, 0.5, 1e-45}
+	const stride = 64*64 + 200
+	forEachISA(t, func(t *testing.T) {
+		for _, rows := range []int{1, 2, 8} {
+			x := make([]float32, rows*stride)
+			for i := range x {
+				if x[i] = float32(rng.NormFloat64()); rng.IntN(8) == 0 {
+					x[i] = special[rng.IntN(len(special))]
+				}
+			}
+			for _, part := range [][2]int{{0, 0}, {0, 1}, {64, 127}, {64, 128}, {128, 193}, {0, 64 * 64}, {0, stride}, {64, stride - 8}, {4096, stride}} {
+				for _, threshold := range []float32{0, 0.5, 2, inf, -inf} {
+					var want []int32
+					for i := part[0]; i < part[1]; i++ {
+						above := false
+						for r := range rows {
+							v := x[r*stride+i]
+							above = above || v > threshold || v != v
+						}
+						if above {
+							want = append(want, int32(i))
+						}
+					}
+					got := make([]int32, part[1]-part[0])
+					if got = got[:ListAbove(got, x, rows, stride, part[0], part[1], threshold)]; !slices.Equal(got, want) {
+						t.Fatalf("%d rows, [%d, %d), threshold %v: %d are listed, want %d", rows, part[0], part[1], threshold, len(got), len(want))
+					}
+				}
+			}
+		}
+	})
 }
 
 // randomGroups returns a matrix of random weights in groups.
