@@ -308,5 +308,9 @@ func (b *builder) head() error {
 	for _, d := range deviations(logits, sampled) {
 		sum += float64(d)
 	}
-	return b.store("model.norm.weight", b.norm("model.norm.weight", b.Hidden, float32(logitStd*sampled/sum)))
+	norm = b.norm("model.norm.weight", b.Hidden, float32(logitStd*sampled/sum))
+	if err := b.store("model.norm.weight", norm); err != nil || !b.headPredictor {
+		return err
+	}
+	return b.predictor(name, norm)
 }

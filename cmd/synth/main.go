@@ -29,6 +29,12 @@
 // Qwen3-MoE gets the same popularity and locality of experts; its router reads the normalised stream after attention, and all neurons
 // act. The weights of its query and key norms bring queries and keys back to the size that they had before.
 //
+// A predictor of the language-model head (-head-predictor) foretells little of random rows: it is for measuring speed. One for a model that was
+// trained, such as the one in testdata, is fitted on a text:
+//
+//	st convert testdata/tiny-smallthinker -o tiny-f32.stm --type f32
+//	go run ./cmd/synth -fit-predictor tiny-f32.stm -predictor-rank 64 -text FILE -o DIR
+//
 // Those of Gemma 3 and Gemma 3n are plain random weights (-calibrate has no effect): their sparse layers find the share of neurons that they leave out by
 // themselves.
 //
@@ -53,6 +59,7 @@ import (
 // options are the flags that are no dimension.
 type options struct {
 	out, shape, tokenizer string
+	model, text           string // to fit a predictor
 	seed                  uint64
 	shardSize             int64
 	targets
@@ -84,12 +91,20 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	fs.BoolVar(&o.calibrate, "calibrate", true, "fit the statistics; false writes plain random weights, fast")
 	fs.BoolVar(&o.force, "force", false, "replace an existing output directory")
 	fs.BoolVar(&o.jsonOut, "json", false, "print the statistics as JSON")
+	fs.StringVar(&o.model, "fit-predictor", "", "write nothing but "+predictorFile+" to the directory -o: the predictor of this model's head, fitted on -text")
+	fs.StringVar(&o.text, "text", "", "text for -fit-predictor")
 	c.register(fs)
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
 	set := map[string]bool{}
 	fs.Visit(func(f *flag.Flag) { set[f.Name] = true })
+	if o.model != "" {
+		if o.text == "" || o.out == "" {
+			return errors.New("-fit-predictor needs -text and -o")
+		}
+		return fitModel(ctx, o.model, o.text, o.out, c.predictorRank)
+	}
 	dt := dtypes[c.DType]
 	if err := c.complete(o.shape, set); err != nil {
 		return err
@@ -101,6 +116,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 	if c.gemma() {
 		o.calibrate = false
+	}
+	if c.headPredictor && (c.arch != smallThinker || !o.calibrate) {
+		return errors.New("-head-predictor is for smallthinker, with -calibrate")
 	}
 	switch {
 	case fs.NArg() > 0:

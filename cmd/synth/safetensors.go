@@ -74,6 +74,7 @@ type place struct {
 // checkpoint writes tensors into safetensors shards whose layout is fixed up front, so that they may come in any order
 // and from any goroutine.
 type checkpoint struct {
+	dir     string
 	dtype   dtype
 	places  map[string]place
 	files   []*os.File
@@ -83,7 +84,7 @@ type checkpoint struct {
 
 // createCheckpoint lays the tensors out in dir and writes the headers and the index.
 func createCheckpoint(dir string, ts []tensor, d dtype, shardSize int64) (*checkpoint, error) {
-	c := &checkpoint{dtype: d, places: map[string]place{}}
+	c := &checkpoint{dir: dir, dtype: d, places: map[string]place{}}
 	var shards [][]tensor
 	room := int64(0)
 	for _, t := range ts {

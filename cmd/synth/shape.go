@@ -41,6 +41,9 @@ type config struct {
 
 	arch      string // smallthinker, qwen3moe, qwen3, gemma3 or gemma3n
 	writeHead bool   // lm_head.weight is written although tied
+
+	headPredictor bool // model_lm_head.pt is written, a predictor of the head
+	predictorRank int
 }
 
 // The architectures.
@@ -131,6 +134,8 @@ func (c *config) register(fs *flag.FlagSet) {
 	fs.BoolVar(&c.Softmax, "softmax", false, "router weights by softmax instead of sigmoid")
 	fs.BoolVar(&c.Tied, "tied", false, "no lm_head: the embedding is used")
 	fs.BoolVar(&c.writeHead, "write-head", false, "write lm_head.weight, a copy of the embedding, although tied: some published files have it")
+	fs.BoolVar(&c.headPredictor, "head-predictor", false, "write "+predictorFile+", a predictor of the head, fitted by least squares")
+	fs.IntVar(&c.predictorRank, "predictor-rank", 128, "rank of the predictor of the head")
 	fs.StringVar(&c.DType, "dtype", "bf16", "bf16, f16 or f32")
 }
 
