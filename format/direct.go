@@ -26,6 +26,19 @@ func (r *Reader) Direct() (f File, direct bool, err error) {
 	return f, direct, nil
 }
 
+// Descriptor returns the descriptor of a file that [Reader.Direct] opened for direct reads, which other means of reading take; ok is false for every
+// other file.
+func Descriptor(f File) (fd int, ok bool) {
+	d, ok := f.(pastCache)
+	if !ok {
+		return 0, false
+	}
+	return int(d.Fd()), true
+}
+
+// pastCache is a file whose reads go past the page cache.
+type pastCache struct{ osFile }
+
 // unclosed is a File whose owner is somebody else.
 type unclosed struct{ File }
 

@@ -11,7 +11,7 @@ import (
 func (f osFile) openDirect() (File, bool, error) {
 	if direct, err := reopen(f.File, unix.O_DIRECT); err == nil {
 		if _, err := direct.ReadAt(AlignedBytes(Alignment), 0); err == nil && !inMemory(direct) {
-			return osFile{direct}, true, nil
+			return pastCache{osFile{direct}}, true, nil
 		}
 		direct.Close()
 	}

@@ -216,6 +216,16 @@ func (m *Model) KVType() KVType { return m.kvType }
 // Memory tells how the model's memory was chosen.
 func (m *Model) Memory() Memory { return m.memory }
 
+// The values of ReadMethod.
+const (
+	ReadByThreads = engine.ReadByThreads
+	ReadByUring   = engine.ReadByUring
+)
+
+// ReadMethod tells how what is not in memory is read: [ReadByThreads] or [ReadByUring]; empty: the file is mapped. The environment variable ST_IO
+// chooses it.
+func (m *Model) ReadMethod() string { return m.engine.ReadMethod() }
+
 // LoadTime returns how long opening took.
 func (m *Model) LoadTime() time.Duration { return m.loadTime }
 

@@ -15,8 +15,8 @@ type Options struct {
 	// much as there is: the file is mapped into memory, unless the model needs more than the system or a control group allows; then
 	// Open chooses a bound below that. [Model.Memory] tells what was chosen.
 	//
-	// With a bound, reads return on threads of their own, which must not wait for one that computes. A program that names one should let
-	// GOMAXPROCS be [ReadThreads] more than Threads: the package changes nothing of the process.
+	// With a bound, reads may return on threads of their own, which must not wait for one that computes. A program that names one should let
+	// GOMAXPROCS be [ReadThreads] more than Threads if [Model.ReadMethod] is [ReadByThreads]: the package changes nothing of the process.
 	Memory int64
 
 	// Share, if not 0, is what of Memory the model may take at first, if it has experts: see [Model.SetShare].
@@ -109,7 +109,7 @@ type Timeline = engine.Timeline
 // writes the trace-event JSON that Perfetto and Chrome open.
 func NewTimeline(passes int) *Timeline { return engine.NewTimeline(passes) }
 
-// ReadThreads is the number of threads that Options.Memory needs besides those that compute.
+// ReadThreads is the number of threads that Options.Memory needs besides those that compute, where experts are read by threads.
 const ReadThreads = engine.Readers + 1
 
 // TraceShape returns the shape of what Options.Trace is told: the layers that have experts, counted from 0. A dense model has none.

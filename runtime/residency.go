@@ -15,6 +15,8 @@ type Residency struct {
 	DirectReads bool `json:"direct_reads"`
 	// Reads is how what is not in memory is read. nil: there is no bound.
 	Reads *Reads `json:"disk_reads,omitempty"`
+	// ReadMethod is how they are read: [ReadByThreads] or [ReadByUring]; empty without a budget.
+	ReadMethod string `json:"read_method,omitempty"`
 	// LargePages is the share of the mapped file, as far as it was used, that lies in memory in pages of 2 MiB, 0 to 1: a processor reads these up
 	// to twice as fast. nil: the file is small or not mapped, or the system does not tell.
 	LargePages *float64 `json:"large_page_share,omitempty"`
@@ -46,6 +48,7 @@ func (m *Model) Residency(since Stats) Residency {
 		MemoryBudget: m.memory.Budget,
 		MemoryNow:    m.engine.Memory(),
 		DirectReads:  m.engine.DirectReads(),
+		ReadMethod:   m.engine.ReadMethod(),
 		HitRate:      1 - float64(s.ExpertMisses-since.ExpertMisses)/float64(max(1, s.ExpertUses-since.ExpertUses)),
 		BytesRead:    float64(s.ExpertBytesRead-since.ExpertBytesRead) / tokens,
 		Wait:         (s.ExpertWait - since.ExpertWait).Seconds(),

@@ -254,7 +254,7 @@ func memoryNote(path string, m runtime.Memory, auto bool) string {
 
 // letRead lets the threads on which reads return have processors besides those that compute.
 func letRead(m *runtime.Model) {
-	if m.Memory().Budget > 0 {
+	if m.Memory().Budget > 0 && m.ReadMethod() == runtime.ReadByThreads {
 		goruntime.GOMAXPROCS(max(goruntime.GOMAXPROCS(0), m.Threads()+runtime.ReadThreads))
 	}
 }

@@ -34,7 +34,7 @@ func printResidency(w io.Writer, r *runtime.Residency) {
 	if r.MemoryNow < r.MemoryBudget {
 		now = fmt.Sprintf(", %s of it while other programs need memory", size(r.MemoryNow))
 	}
-	fmt.Fprintf(w, "budget     %s%s, %s%s\n", size(r.MemoryBudget), now, how, readsNote(r.Reads))
+	fmt.Fprintf(w, "budget     %s%s, %s by %s%s\n", size(r.MemoryBudget), now, how, r.ReadMethod, readsNote(r.Reads))
 }
 
 // readsNote tells how many reads are in flight, and why.

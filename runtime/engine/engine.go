@@ -27,8 +27,8 @@ type Options struct {
 	// working memory.
 	Parallel int
 	// Memory bounds what the process takes, in bytes: experts that do not fit are read from the file when they are needed. 0 means no bound: the
-	// file is mapped into memory. Reads return on threads of their own, which must not wait for one that computes: a process that names a bound
-	// should have GOMAXPROCS at Threads + Readers + 1 or more.
+	// file is mapped into memory. Where [Engine.ReadMethod] is ReadByThreads, reads return on threads of their own, which must not wait for one that
+	// computes: a process that names a bound should then have GOMAXPROCS at Threads + Readers + 1 or more.
 	Memory int64
 	// Share, if not 0, is what of Memory the model may take at first: see [Engine.SetShare].
 	Share int64
@@ -251,7 +251,7 @@ func (e *Engine) openStreamed(ctx context.Context, opts *Options) error {
 		err = e.bind()
 	}
 	if err == nil && e.config.MoE != nil {
-		e.streamed, err = newStreamedStore(r, f, e.weights.experts, int(e.budget.Experts/largestExpert(r)), e.reads.Depth, &e.stats, &e.memory)
+		err = e.openStore(f)
 	}
 	if err == nil && e.pieces != nil {
 		e.stream, err = newFFNStream(ctx, r, f, e.pieces, e.budget.FFN, e.reads.Depth, e.pool, &e.stats, &e.memory)
@@ -278,6 +278,19 @@ func (e *Engine) openStreamed(ctx context.Context, opts *Options) error {
 	usage, err := r.Usage()
 	if err == nil {
 		e.streamed.warm(usage)
+	}
+	return err
+}
+
+// openStore makes the store that reads experts.
+func (e *Engine) openStore(f format.File) error {
+	ring, err := openRing(f, e.reads.Depth)
+	if err != nil {
+		return err
+	}
+	e.streamed, err = newStreamedStore(e.reader, f, e.weights.experts, int(e.budget.Experts/largestExpert(e.reader)), e.reads.Depth, ring, e.pool, &e.stats, &e.memory)
+	if err != nil && ring != nil {
+		ring.queue.Close()
 	}
 	return err
 }
@@ -459,6 +472,24 @@ func (e *Engine) Reads() disk.Reads { return e.reads }
 
 // DirectReads reports whether experts are read past the operating system's page cache, or dropped from it afterwards.
 func (e *Engine) DirectReads() bool { return e.direct }
+
+// The values of ReadMethod.
+const (
+	ReadByThreads = "threads"
+	ReadByUring   = "io_uring"
+)
+
+// ReadMethod tells how what is not in memory is read: [ReadByThreads], which take processors besides those that compute, or [ReadByUring]; empty: the
+// file is mapped.
+func (e *Engine) ReadMethod() string {
+	switch {
+	case e.budget == nil:
+		return ""
+	case e.streamed != nil && e.streamed.ring != nil:
+		return ReadByUring
+	}
+	return ReadByThreads
+}
 
 // Usage returns how often experts were used since the engine was opened, by expert in the order of the file.
 func (e *Engine) Usage() *format.Usage {

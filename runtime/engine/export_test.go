@@ -40,3 +40,42 @@ func LikeliestRows(scores []float32) []int32 {
 	kernel.Peaks(s.peaks, scores)
 	return s.likeliest(nil, 0, len(scores))
 }
+
+// CompletionQueue is what experts are read with where there is an io_uring.
+type CompletionQueue = completionQueue
+
+// WrapQueue puts something before the io_urings that are made from now on, and returns what takes that back.
+func WrapQueue(wrap func(CompletionQueue) CompletionQueue) (restore func()) {
+	was := newQueue
+	newQueue = func(entries int) (completionQueue, error) {
+		q, err := was(entries)
+		if err != nil {
+			return nil, err
+		}
+		return wrap(q), nil
+	}
+	return func() { newQueue = was }
+}
+
+// RefuseQueues makes the io_urings that are asked for from now on fail, and returns what takes that back.
+func RefuseQueues(err error) (restore func()) {
+	was := newQueue
+	newQueue = func(int) (completionQueue, error) { return nil, err }
+	return func() { newQueue = was }
+}
+
+// Guess is a layer's guesses of which logits are known.
+type Guess struct{ layer guessedLayer }
+
+// NewGuess returns the guesses of a layer of so many experts.
+func NewGuess(experts int) *Guess {
+	g := &Guess{}
+	for f := range foresights {
+		g.layer.logits[f], g.layer.missing[f] = make([]float32, experts), make([]float32, experts)
+	}
+	return g
+}
+
+// Amend adds to the logits of a far guess what it probably lacks, and Chosen notes what the router's were.
+func (g *Guess) Amend(logits []float32)  { g.layer.amend(logits, far) }
+func (g *Guess) Chosen(logits []float32) { g.layer.chosen(logits) }

@@ -138,7 +138,7 @@ func newPass(e *Engine, rows, alone int, a *arena) *pass {
 		p.router = take[float32](a, rows*m.Experts)
 		p.choice = newRoute(rows, m.Experts, m.ExpertsPerToken, a)
 		if e.budget != nil {
-			p.guess = newGuess(rows, m.Experts, m.ExpertsPerToken, a)
+			p.guess = newGuess(rows, len(c.MoELayers()), m, a)
 			p.peek = input(rows, c.Hidden)
 		}
 	}

@@ -21,8 +21,8 @@ type task func(thread, from, to int)
 // system gave no processor meanwhile is not waited for.
 type pool struct {
 	threads int
-	spins   int     // how often a thread looks before it sleeps
-	mapped  mapping // faults in it are errors
+	spins   atomic.Int64 // how often a thread looks before it sleeps
+	mapped  mapping      // faults in it are errors
 
 	// The job. A thread that comes late may still read it while the next one is written: hence the atomics.
 	do    atomic.Pointer[task]
@@ -35,6 +35,7 @@ type pool struct {
 	_     [56]byte
 
 	timeline atomic.Pointer[Timeline] // nil: nothing is recorded
+	between  atomic.Pointer[func()]   // what thread 0 does between two parts of a job; nil: nothing
 
 	sleepers []sleeper // one a thread
 	closed   atomic.Bool
@@ -55,6 +56,18 @@ type sleeper struct {
 // maxSpins is about a tenth of a millisecond: much longer than the caller needs between two jobs of a token.
 const maxSpins = 4000
 
+// readSpins is about as long as the caller waits for an expert between two jobs, where it waits for the disk: a thread that went to sleep meanwhile would
+// begin the next job late, and every token would wake it some twenty times.
+const readSpins = 80_000
+
+// meanwhile makes thread 0 call do between two parts of a job, and the others wait longer before they sleep. No job may run.
+func (p *pool) meanwhile(do func()) {
+	p.between.Store(&do)
+	if p.spins.Load() > 0 {
+		p.spins.Store(readSpins)
+	}
+}
+
 // noTask is more than the number of any task.
 const noTask = 1 << 31
 
@@ -72,10 +85,14 @@ func (p *pool) resize(threads int) {
 }
 
 func (p *pool) begin(threads int) {
-	p.threads, p.sleepers, p.spins = threads, make([]sleeper, threads), 0
+	p.threads, p.sleepers = threads, make([]sleeper, threads)
+	p.spins.Store(0)
 	// Where threads have to share processors, one that spins keeps another from working.
 	if threads <= goruntime.GOMAXPROCS(0) {
-		p.spins = maxSpins
+		p.spins.Store(maxSpins)
+		if p.between.Load() != nil {
+			p.spins.Store(readSpins)
+		}
 	}
 	for i := range p.sleepers {
 		p.sleepers[i].wake = make(chan struct{}, 1)
@@ -91,7 +108,7 @@ func (p *pool) job() uint32 { return uint32(p.next.Load() >> 32) }
 // help is what threads other than the caller do until the pool is closed.
 func (p *pool) help(thread int) {
 	for seen := uint32(0); ; {
-		p.sleepers[thread].wait(p.spins, func() bool { return p.job() != seen })
+		p.sleepers[thread].wait(p.spins.Load(), func() bool { return p.job() != seen })
 		// The number first: close raises it after it has said that the pool is closed, so who sees the last number sees that too.
 		seen = p.job()
 		if p.closed.Load() {
@@ -131,7 +148,7 @@ func (p *pool) run(tasks, grain int, do *task) error {
 		p.sleepers[i].rouse()
 	}
 	p.work(0, number)
-	p.sleepers[0].wait(p.spins, func() bool { return p.done.Load() == int64(tasks) })
+	p.sleepers[0].wait(min(p.spins.Load(), maxSpins), func() bool { return p.done.Load() == int64(tasks) })
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.panicked != nil {
@@ -185,7 +202,17 @@ func (p *pool) attempt(thread int, number uint32) (over bool) {
 			(*p.do.Load())(thread, int(from), int(from+n))
 			held = 0
 			p.finish(n)
+			if thread == 0 {
+				p.pause()
+			}
 		}
+	}
+}
+
+// pause does what thread 0 does between two parts of a job.
+func (p *pool) pause() {
+	if between := p.between.Load(); between != nil {
+		(*between)()
 	}
 }
 
@@ -219,11 +246,12 @@ func (p *pool) guard(from, to int, do task) (err error) {
 		}
 	}()
 	do(0, from, to)
+	p.pause()
 	return nil
 }
 
 // wait returns when ready does, which must become true before rouse is called.
-func (s *sleeper) wait(spins int, ready func() bool) {
+func (s *sleeper) wait(spins int64, ready func() bool) {
 	for range spins {
 		if ready() {
 			return

@@ -42,8 +42,10 @@ func (m *qwen3) layer(p *pass, l int) {
 		return
 	}
 	p.route(l, p.normed, &w.router)
-	if next := l + 1; next < len(m.layers) && p.config.HasExperts(next) {
-		p.expect(next, &m.layers[next].router, m.layers[next].ffnNorm)
+	for i := range foresights {
+		if next := l + 1 + int(i); next < len(m.layers) && p.config.HasExperts(next) {
+			p.expect(next, near-i, &m.layers[next].router, m.layers[next].ffnNorm)
+		}
 	}
 	p.experts(l)
 }

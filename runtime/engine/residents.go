@@ -21,6 +21,6 @@ func (s *streamedStore) present(layer int, held []bool) {
 	defer s.mu.Unlock()
 	for i := range held {
 		state := s.experts[s.id(layer, i)].state
-		held[i] = state == resident || state == loading
+		held[i] = state == resident || state == arrived || state == loading
 	}
 }

@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"slices"
-
 	"st/format"
 	"st/runtime/kernel"
 )
@@ -111,13 +109,23 @@ func (p *pass) route(l int, in *kernel.Input, router *kernel.Matrix) {
 }
 
 // routeEarly is route before the layer's attention. Where no expert has to be read, the router's product is computed together with those of the
-// attention: the threads have to meet once less.
-func (p *pass) routeEarly(l int, in *kernel.Input, router *kernel.Matrix) {
-	if p.streamed != nil && !p.streamed.complete() {
+// attention: the threads have to meet once less. Where experts are read, those of the layer after the next one are foreseen with its router; nil: there
+// is no such layer.
+func (p *pass) routeEarly(l int, in *kernel.Input, router, afterNext *kernel.Matrix) {
+	if p.streamed == nil || p.streamed.complete() {
+		p.early = product{p.router, router, in}
+		return
+	}
+	if afterNext == nil || !p.foresees(far) {
 		p.route(l, in, router) // reading starts
 		return
 	}
-	p.early = product{p.router, router, in}
+	bytes := p.bytes
+	p.multiply(product{p.router, router, in}, product{p.guess.logits, afterNext, in})
+	p.bytes = bytes + router.Bytes() // what is only foreseen is not counted
+	p.choose(l)
+	p.expected(l+2, far)
+	p.clock.lap(StageRouter)
 }
 
 // choose chooses a layer's experts by the router's logits.
@@ -126,6 +134,9 @@ func (p *pass) choose(l int) {
 		return
 	}
 	m := p.config.MoE
+	if p.guess != nil && p.n == 1 {
+		p.guess.layers[p.moe[l]].chosen(p.router[:m.Experts])
+	}
 	p.choice.prefer = p.prefer(p.moe[l])
 	p.check(p.pool.split(p.n, 16, &p.do.pick))
 	p.cutDraft(l)
@@ -148,59 +159,4 @@ func (p *pass) doPick(_, from, to int) {
 	for t := from; t < to; t++ {
 		p.choice.pick(t, p.router[t*m.Experts:][:m.Experts], m)
 	}
-}
-
-// expect tells the store which experts a later layer will probably choose: those that its router chooses now, from the residual stream without
-// the experts of the layers between (compare Fate, arXiv 2502.12224). Where the router sees normalised input, norm has its weights; nil: it sees
-// the residual stream.
-func (p *pass) expect(l int, router *kernel.Matrix, norm []float32) {
-	if p.err != nil || p.streamed == nil || p.streamed.complete() {
-		return
-	}
-	in, bytes, n := p.raw, p.bytes, p.n
-	p.n -= p.drafted() // nothing is read for what is only a guess
-	if norm != nil {
-		in = p.peek
-		for t := range p.n {
-			kernel.RMSNorm(in.Row(t), p.raw.Row(t), norm, p.config.RMSNormEps)
-			in.Quantize(t)
-		}
-	}
-	p.multiply(product{p.router, router, in})
-	p.bytes = bytes // what is only foreseen is not counted
-	if p.err == nil {
-		p.guess.route.prefer = p.prefer(p.moe[l])
-		p.streamed.expect(p.moe[l], p.guess.pickMost(p.router, p.n, p.config.MoE))
-	}
-	p.n = n
-	p.clock.lap(StageRouter)
-}
-
-// guess is a batch's choice of experts in a layer that it has not reached.
-type guess struct {
-	route *route
-	order []int32 // the experts that were chosen, by the number of tokens that did
-}
-
-func newGuess(rows, experts, topK int, a *arena) *guess {
-	return &guess{route: newRoute(rows, experts, topK, a), order: make([]int32, 0, experts)}
-}
-
-// pickMost returns the experts that the router logits [n, experts] choose, those of most tokens first.
-func (g *guess) pickMost(logits []float32, n int, m *format.MoE) []int32 {
-	r, experts := g.route, len(g.route.next)
-	for t := range n {
-		r.pick(t, logits[t*experts:][:experts], m)
-	}
-	r.group(n)
-	g.order = g.order[:0]
-	for x := range experts {
-		if r.first[x+1] > r.first[x] {
-			g.order = append(g.order, int32(x))
-		}
-	}
-	slices.SortStableFunc(g.order, func(a, b int32) int {
-		return int(r.first[b+1]-r.first[b]) - int(r.first[a+1]-r.first[a])
-	})
-	return g.order
 }

@@ -1,0 +1,287 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	goruntime "runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"st/format"
+	"st/format/uring"
+	"st/quant"
+	"st/runtime/engine"
+)
+
+// needsUring makes engines read experts with an io_uring. It skips the test where there is none.
+func needsUring(t *testing.T) {
+	t.Helper()
+	q, err := uring.New(1)
+	if err != nil {
+		t.Skip(err)
+	}
+	q.Close()
+	f, _, err := reader(t, write(t, manyExperts(), quant.Q4_0)).Direct()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, ok := format.Descriptor(f); !ok {
+		t.Skip("the file system has no direct reads")
+	}
+	t.Setenv(engine.ReadMethodVariable, "uring")
+}
+
+// Experts are read with an io_uring or by threads: the bits are the same, and those of the mapped file.
+func TestReadMethods(t *testing.T) {
+	needsUring(t)
+	r := reader(t, write(t, manyExperts(), quant.Q4_0))
+	lengths := []int{30, 1, 1, 280, 1, 1, 1}
+	want := steps(t, session(t, openReader(t, r, engine.Options{Threads: 2})), lengths...)
+	for _, tt := range []struct{ variable, method string }{{"", engine.ReadByUring}, {"uring", engine.ReadByUring}, {"threads", engine.ReadByThreads}} {
+		t.Setenv(engine.ReadMethodVariable, tt.variable)
+		for _, threads := range []int{1, 2} {
+			e := stream(t, r, engine.Options{Threads: threads}, 0)
+			if got := e.ReadMethod(); got != tt.method {
+				t.Fatalf("%q reads by %s, want %s", tt.variable, got, tt.method)
+			}
+			for i, got := range steps(t, session(t, e), lengths...) {
+				if !slices.Equal(got, want[i]) {
+					t.Errorf("by %s, %d threads: step %d differs", tt.method, threads, i)
+				}
+			}
+		}
+	}
+
+	// A kernel or a container without io_uring: by threads, unless it was asked for.
+	restore := engine.RefuseQueues(uring.ErrUnsupported)
+	t.Setenv(engine.ReadMethodVariable, "")
+	e := stream(t, r, engine.Options{Threads: 2}, 0)
+	if got := e.ReadMethod(); got != engine.ReadByThreads {
+		t.Errorf("without an io_uring it reads by %s", got)
+	}
+	if got := steps(t, session(t, e), lengths...); !slices.EqualFunc(got, want, slices.Equal) {
+		t.Error("without an io_uring: other logits")
+	}
+	t.Setenv(engine.ReadMethodVariable, "uring")
+	if _, err := engine.Open(t.Context(), r, engine.Options{Memory: 1 << 40}); !errors.Is(err, uring.ErrUnsupported) {
+		t.Errorf("an io_uring that is not there: %v", err)
+	}
+	restore()
+
+	t.Setenv(engine.ReadMethodVariable, "carrier-pigeon")
+	opts := engine.Options{Memory: 1 << 40}
+	if _, err := engine.Open(t.Context(), r, opts); err == nil || !strings.Contains(err.Error(), "ST_IO=carrier-pigeon is unknown: uring or threads") {
+		t.Errorf("an unknown method: %v", err)
+	}
+	t.Setenv(engine.ReadMethodVariable, "uring")
+	_, faulty := openFaulty(t, write(t, manyExperts(), quant.Q4_0))
+	if _, err := engine.Open(t.Context(), faulty, opts); err == nil || !strings.Contains(err.Error(), "past the page cache") {
+		t.Errorf("a file that is none of the system's: %v", err)
+	}
+}
+
+// queue is an io_uring whose completions and submissions change.
+type queue struct {
+	engine.CompletionQueue
+	change func(n int, err error) (int, error) // nil: nothing
+	refuse *atomic.Int64                       // so many submissions fail; nil: none
+}
+
+func (q *queue) Completions(done func(id uint64, n int, err error)) int {
+	return q.CompletionQueue.Completions(func(id uint64, n int, err error) {
+		if q.change != nil {
+			n, err = q.change(n, err)
+		}
+		done(id, n, err)
+	})
+}
+
+func (q *queue) Submit() error {
+	if q.refuse != nil && q.refuse.Add(-1) >= 0 {
+		return syscall.EAGAIN
+	}
+	return q.CompletionQueue.Submit()
+}
+
+// What is read in part, interrupted or refused for now is read again: the bits are the same.
+func TestRingReadsAgain(t *testing.T) {
+	needsUring(t)
+	r := reader(t, write(t, manyExperts(), quant.Q4_0))
+	want := steps(t, session(t, openReader(t, r, engine.Options{Threads: 2})), 40, 1, 1)
+	for name, change := range map[string]func(n int, err error) (int, error){
+		"in part":     func(n int, err error) (int, error) { return n / 2, err },
+		"nothing":     func(n int, err error) (int, error) { return 0, err },
+		"interrupted": func(int, error) (int, error) { return 0, syscall.EINTR },
+		"refused":     nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			q := &queue{change: change}
+			if change == nil {
+				q.refuse = new(atomic.Int64)
+				q.refuse.Store(20)
+			}
+			defer engine.WrapQueue(func(inner engine.CompletionQueue) engine.CompletionQueue {
+				q.CompletionQueue = inner
+				return q
+			})()
+			e := stream(t, r, engine.Options{Threads: 2}, 0)
+			for i, got := range steps(t, session(t, e), 40, 1, 1) {
+				if !slices.Equal(got, want[i]) {
+					t.Errorf("step %d differs", i)
+				}
+			}
+			e.Close()
+		})
+	}
+}
+
+// A file that was damaged or cut is an error that names file, layer and expert; when it is whole again, so is the engine.
+func TestRingFaults(t *testing.T) {
+	needsUring(t)
+	path := write(t, manyExperts(), quant.Q4_0)
+	r := reader(t, path)
+	last, _ := r.Expert(2, 11)
+	want := steps(t, session(t, openReader(t, r, engine.Options{Threads: 2})), 200)
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name   string
+		damage func(f *os.File) error
+		is     error
+	}{
+		{"cut", func(f *os.File) error { return f.Truncate(last.Offset + 100) }, format.ErrTruncated},
+		{"other bytes", func(f *os.File) error {
+			_, err := f.WriteAt([]byte("other"), last.Offset+20)
+			return err
+		}, format.ErrCorrupt},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f, err := os.OpenFile(path, os.O_RDWR, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			e := stream(t, r, engine.Options{Threads: 2}, 0) // whose memory has no room for the last expert yet
+			s := session(t, e)
+			if err := tt.damage(f); err != nil {
+				t.Fatal(err)
+			}
+			_, err = s.Forward(t.Context(), prompt(200, 50))
+			if !errors.Is(err, tt.is) || !strings.Contains(err.Error(), "layer 2 expert 11") || !strings.Contains(err.Error(), path) {
+				t.Errorf("error is %v, want one that names the file and layer 2 expert 11 and is %v", err, tt.is)
+			}
+			if _, err := f.WriteAt(content, 0); err != nil {
+				t.Fatal(err)
+			}
+			if got := steps(t, s, 200); !slices.Equal(got[0], want[0]) {
+				t.Error("other logits after the file was mended")
+			}
+		})
+	}
+}
+
+// stalledQueue is an io_uring of a disk that stalls: nothing comes until release is closed.
+type stalledQueue struct {
+	engine.CompletionQueue
+	stalled atomic.Bool
+	asleep  chan struct{} // a Wait that waits
+	release chan struct{}
+	wake    chan struct{}
+	once    sync.Once
+}
+
+func (q *stalledQueue) Ready() bool { return !q.stalled.Load() && q.CompletionQueue.Ready() }
+
+func (q *stalledQueue) Completions(done func(id uint64, n int, err error)) int {
+	if q.stalled.Load() {
+		return 0
+	}
+	return q.CompletionQueue.Completions(done)
+}
+
+func (q *stalledQueue) Wait() error {
+	if q.stalled.Load() {
+		q.once.Do(func() { close(q.asleep) })
+		select {
+		case <-q.release:
+		case <-q.wake:
+			return nil
+		}
+	}
+	return q.CompletionQueue.Wait()
+}
+
+func (q *stalledQueue) Wake() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+	q.CompletionQueue.Wake()
+}
+
+// A disk that stalls keeps neither a pass that is cancelled nor Close; descriptors are given back when it goes on.
+func TestRingStall(t *testing.T) {
+	needsUring(t)
+	r := reader(t, write(t, manyExperts(), quant.Q4_0))
+	before := descriptors(t)
+	q := &stalledQueue{asleep: make(chan struct{}), release: make(chan struct{}), wake: make(chan struct{}, 1)}
+	defer engine.WrapQueue(func(inner engine.CompletionQueue) engine.CompletionQueue {
+		q.CompletionQueue = inner
+		return q
+	})()
+	e := stream(t, r, engine.Options{Threads: 2}, 0)
+	s := session(t, e)
+	first := forward(t, s, prompt(40, 50)...)
+
+	q.stalled.Store(true)
+	ctx, cancel := context.WithCancel(t.Context())
+	result := make(chan error)
+	go func() {
+		_, err := s.Forward(ctx, prompt(100, 50)[40:])
+		result <- err
+	}()
+	<-q.asleep
+	cancel()
+	if err := <-result; !errors.Is(err, context.Canceled) {
+		t.Errorf("error is %v, want context.Canceled", err)
+	}
+	q.stalled.Store(false)
+	s.Truncate(0)
+	if again := forward(t, s, prompt(40, 50)...); !slices.Equal(first, again) {
+		t.Error("other logits after the stall")
+	}
+
+	q.asleep, q.once = make(chan struct{}), sync.Once{}
+	q.stalled.Store(true)
+	go func() {
+		_, err := s.Forward(context.Background(), prompt(60, 50))
+		result <- err
+	}()
+	<-q.asleep
+	e.Close()
+	if err := <-result; !errors.Is(err, engine.ErrClosed) {
+		t.Errorf("error is %v, want ErrClosed", err)
+	}
+	q.stalled.Store(false)
+	close(q.release)
+	for descriptors(t) > before { // they are given back by a goroutine
+		goruntime.Gosched()
+	}
+}
+
+func descriptors(t *testing.T) int {
+	t.Helper()
+	names, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip(err)
+	}
+	return len(names)
+}

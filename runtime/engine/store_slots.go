@@ -1,0 +1,115 @@
+package engine
+
+import (
+	"context"
+	"math"
+)
+
+// vacate returns a free slot, after giving up the expert with the lowest score if there is none. It is −1 if all are in use.
+// What is expected is given up for what is wanted only, and only if there is nothing else.
+func (s *streamedStore) vacate(wanted bool) int32 {
+	victim, least, spare := int32(-1), math.Inf(1), false
+	for i, id := range s.slots {
+		if id == slotFree {
+			return int32(i)
+		}
+		if id == slotGone {
+			continue
+		}
+		e := &s.experts[id]
+		if e.state != resident && e.state != arrived || e.wanted {
+			continue
+		}
+		if e.expected != 0 && !wanted {
+			continue
+		}
+		if score, expected := s.scores.Value(int(id)), e.expected != 0; victim < 0 || spare && !expected || spare == expected && score < least {
+			victim, least, spare = int32(i), score, expected
+		}
+	}
+	if victim >= 0 {
+		s.evict(victim)
+	} else if id := s.idleRead(); id >= 0 && wanted {
+		victim = s.experts[id].slot
+		s.giveUp(id)
+	}
+	return victim
+}
+
+func (s *streamedStore) evict(slot int32) {
+	e := &s.experts[s.slots[slot]]
+	switch e.state {
+	case resident:
+		s.loaded.Add(-1)
+	case arrived:
+		s.shut(s.slots[slot])
+	}
+	e.state, e.slot, e.early = absent, -1, false
+	s.slots[slot] = slotFree
+}
+
+// resize makes n the number of slots, of those that the store began with: it gives up experts, or takes slots back into use. It waits for
+// reads into the slots that have to go, until ctx is cancelled. No pass may run meanwhile if there are to be fewer: slots are moved.
+func (s *streamedStore) resize(ctx context.Context, n int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n = min(max(0, n), len(s.slots))
+	for ; s.usable < n; s.usable++ {
+		s.slots[s.usable] = slotFree
+	}
+	was := s.usable
+	defer func() {
+		if s.usable < was {
+			discard(s.block.bytes()[int64(s.usable)*s.slotSize : int64(was)*s.slotSize])
+		}
+	}()
+	stop := context.AfterFunc(ctx, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.idle.Broadcast()
+	})
+	defer stop()
+	for s.usable > n {
+		for !s.closed && !s.clear(int32(s.usable-1)) {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := s.rest(ctx); err != nil && err != ErrClosed {
+				return err
+			}
+		}
+		if s.closed {
+			return ErrClosed
+		}
+		s.usable--
+		s.slots[s.usable] = slotGone
+	}
+	s.rouse(len(s.demand) + len(s.ahead) + len(s.sweep))
+	return nil
+}
+
+// clear empties the last slot: the expert in it moves to the slot of the one with the lowest score. It reports false while something is
+// read into it. The last slots go, and not those of the lowest scores, because what is given back lies together then: a page of 2 MiB
+// with a hole is not given back, and the system may fill it again.
+func (s *streamedStore) clear(slot int32) bool {
+	id := s.slots[slot]
+	if id == slotFree {
+		return true
+	}
+	e := &s.experts[id]
+	if e.state == loading {
+		if s.ring == nil || e.left > 0 {
+			return false
+		}
+		e.wanted = false
+		s.giveUp(id)
+		return true
+	}
+	e.wanted, e.taken = false, false // by a batch that failed
+	to := s.vacate(true)
+	if to != slot {
+		copy(s.slot(to), s.slot(slot)[:e.record.Length])
+		e.slot, s.slots[to] = to, id
+	}
+	return true
+}
