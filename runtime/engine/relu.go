@@ -50,6 +50,11 @@ func newReLUFFN(f *feedForward, a *arena) *reluFFN {
 	m.slices = take[float32](a, alone*m.rows*f.hidden)
 	m.active = take[int32](a, f.p.rows*f.topK)
 	m.do.gates, m.do.neurons, m.do.sum, m.do.batch, m.do.batchSum = m.doGates, m.doNeurons, m.doSum, m.doBatch, m.doBatchSum
+	if a.data != nil && f.p.rows > 1 { // now, and not when a thread first gets a task of a batch: the heap does not grow while tokens are generated
+		for i := range f.p.threads {
+			f.p.threads[i].ReserveBatch()
+		}
+	}
 	return m
 }
 
