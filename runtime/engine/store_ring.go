@@ -95,7 +95,7 @@ func openRing(f format.File, depth int) (*ringReads, error) {
 		}
 		return nil, fmt.Errorf("%s=%s: %w", ReadMethodVariable, method, err)
 	}
-	return newRingReads(q, fd, wanted, max(1, depth/2)), nil
+	return newRingReads(q, fd, wanted, max(2, depth/2)), nil // two pieces are one record of usual length
 }
 
 // newQueue returns an io_uring. Tests put one that fails in its place.
