@@ -42,11 +42,8 @@ func readsNote(r *runtime.Reads) string {
 	if r == nil {
 		return ""
 	}
-	of, why := "", map[disk.Source]string{disk.Default: "the default", disk.Measured: "measured now", disk.Remembered: "as measured before"}
-	if r.Size > 0 {
-		of = " of " + size(r.Size)
-	}
-	return fmt.Sprintf(", up to %d%s at once (%s)", r.Depth, of, why[r.Source])
+	why := map[disk.Source]string{disk.Default: "the default", disk.Measured: "measured now", disk.Remembered: "as measured before"}
+	return fmt.Sprintf(", up to %d at once (%s)", r.Depth, why[r.Source])
 }
 
 // printExperts prints how experts came into memory.

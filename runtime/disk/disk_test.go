@@ -154,6 +154,16 @@ func TestMeasureFails(t *testing.T) {
 		if _, err := Measure(t.Context(), f, fakeSize, 2<<20); !errors.Is(err, errRead) {
 			t.Errorf("a read that fails: %v", err)
 		}
+		f = newFake(4, time.Millisecond, 1e9, 1e9)
+		f.failAt = 1
+		if _, err := Measure(t.Context(), f, fakeSize, 2<<20); !errors.Is(err, errRead) {
+			t.Errorf("the first read fails: %v", err)
+		}
+		gone, giveUp := context.WithCancel(t.Context())
+		giveUp()
+		if _, err := Measure(gone, newFake(4, time.Millisecond, 1e9, 1e9), fakeSize, 2<<20); !errors.Is(err, context.Canceled) {
+			t.Errorf("a caller who gave up before: %v", err)
+		}
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
 		begin := time.Now()

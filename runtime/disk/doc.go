@@ -2,8 +2,8 @@
 // reads of 512 KiB at once, a hard disk with one of several MiB.
 //
 //	key, err := disk.Key(path)           // which disk is it?
-//	s, err := disk.Measure(ctx, file, size) // what does it give?
-//	r := s.Reads(record)                 // how are records of that length read from it?
+//	s, err := disk.Measure(ctx, file, size, record) // what does it give?
+//	r := s.WholeReads(record)            // how are records of that length read from it?
 //
 // Nothing is written, and the file is to be one whose reads go past the page cache, as [st/format.Reader.Direct] opens it.
 package disk

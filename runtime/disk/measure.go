@@ -1,7 +1,6 @@
 package disk
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -60,12 +59,7 @@ func Measure(ctx context.Context, f io.ReaderAt, size, record int64) (*Speeds, e
 	}
 	defer memory.Unmap()
 	m := &meter{ctx: ctx, file: f, size: size, memory: memory, begin: time.Now(), random: rand.New(rand.NewPCG(1, 2))}
-	if Small(record) {
-		err = cmp.Or(m.climb(smallSize), m.climb(mediumSize))
-	} else if err = cmp.Or(m.climb(largeSize), m.climb(mediumSize)); err == nil && gain*m.best(m.of(mediumSize)) < m.best(m.of(largeSize)) {
-		err = m.climb(hugeSize) // the larger the better
-	}
-	if err = cmp.Or(err, m.repeat()); err != nil {
+	if err := m.measure(record); err != nil {
 		return nil, err
 	}
 	s := &Speeds{Source: Measured}
@@ -73,6 +67,25 @@ func Measure(ctx context.Context, f io.ReaderAt, size, record int64) (*Speeds, e
 		s.Speeds = append(s.Speeds, Speed{p.size, p.depth, p.speed(), p.standardError()})
 	}
 	return s, nil
+}
+
+// measure makes the probes that tell most about reads of records of a length. It ends with the first error.
+func (m *meter) measure(record int64) error {
+	first := int64(largeSize)
+	if Small(record) {
+		first = smallSize
+	}
+	for _, size := range []int64{first, mediumSize} {
+		if err := m.climb(size); err != nil {
+			return err
+		}
+	}
+	if first == largeSize && gain*m.best(m.of(mediumSize)) < m.best(m.of(largeSize)) { // the larger the better
+		if err := m.climb(hugeSize); err != nil {
+			return err
+		}
+	}
+	return m.repeat()
 }
 
 // meter measures one disk.

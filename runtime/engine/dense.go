@@ -38,7 +38,7 @@ func denseRecords(r *format.Reader, pieces *ffnPieces) (resident, tables []*form
 	perLayer, _, _ := r.Role(format.RolePerLayerEmbedding, -1)
 	for i := range r.Records() {
 		switch rec := &r.Records()[i]; {
-		case rec.Tensors[0].Role.HeadPredictor(): // which few read: see headRows
+		case !slices.ContainsFunc(rec.Tensors, func(t format.Tensor) bool { return !t.Role.HeadPredictor() }): // which few read: see sparseHead
 		case rec.IsExpert() || pieces.has(rec):
 		case rec == table && !isHead || rec == perLayer:
 			tables = append(tables, rec)

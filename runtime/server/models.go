@@ -211,6 +211,9 @@ func (m *models) loadFor(sv *served, l *load) {
 		if sv.dropped && sv.model == nil {
 			m.forget(sv)
 		}
+		if l.err != nil && !m.closed { // others may have made room for it
+			m.rebalance()
+		}
 		close(l.done)
 		m.change()
 	}()
@@ -337,10 +340,13 @@ func (m *models) open(sv *served, grant int64) (*runtime.Model, *cache, error) {
 	return model, c, nil
 }
 
-// leastUsed returns the idle model that was used least recently; nil if there is none.
+// leastUsed returns the idle model that was used least recently, of those that cannot do with less if there are any; nil if none is idle.
 func (m *models) leastUsed() (least *served) {
 	for _, sv := range m.served {
-		if sv.model != nil && sv.users == 0 && (least == nil || sv.lastUsed.Before(least.lastUsed)) {
+		if sv.model == nil || sv.users > 0 {
+			continue
+		}
+		if least == nil || least.flexible && !sv.flexible || least.flexible == sv.flexible && sv.lastUsed.Before(least.lastUsed) {
 			least = sv
 		}
 	}
