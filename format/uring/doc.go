@@ -15,12 +15,12 @@
 //	}
 //	ring.Completions(func(id uint64, n int, err error) { … }) // 7, the bytes that were read
 //
-// [Ring.Ready] and [Ring.Wake] may be called by any goroutine at any time; the other methods by one at a time. Only one of them may be in [Ring.Wait],
-// during which others may queue and submit reads.
+// [Ring.Wake] may be called by any goroutine at any time, [Ring.Ready], [Ring.Read] and [Ring.Submit] by any until Close, [Ring.Completions] and
+// [Ring.Wait] by one at a time.
 //
 // Buffers must be memory outside Go's heap, or stay alive and in place, until their read has ended, also when the ring is closed: [Ring.InFlight] tells
 // how many have not. Reads of a file on disk cannot be called back.
 //
-// Kernels before 5.6 and systems other than Linux on amd64 and arm64 have no io_uring that is used here; containers often refuse it (seccomp), and so
+// Kernels before 5.11 and systems other than Linux on amd64 and arm64 have no io_uring that is used here; containers often refuse it (seccomp), and so
 // does the setting kernel.io_uring_disabled. Then [New] returns [ErrUnsupported] with the reason.
 package uring

@@ -24,7 +24,7 @@ const (
 	featNoDrop     = 1 << 1 // completions are never dropped
 	featRWCurPos   = 1 << 3 // as old as opRead
 	featExtArg     = 1 << 8 // a wait can have a timeout
-	featsNeeded    = featSingleMmap | featNoDrop | featRWCurPos
+	featsNeeded    = featSingleMmap | featNoDrop | featRWCurPos | featExtArg
 
 	offsetRings   = 0
 	offsetEntries = 0x10000000
@@ -87,7 +87,6 @@ var (
 // Ring is an io_uring.
 type Ring struct {
 	fd             int
-	timed          bool // waits can have a timeout
 	short, long    waitArg
 	rings, entries []byte // mappings
 
@@ -118,7 +117,6 @@ func New(entries int) (*Ring, error) {
 		r.Close()
 		return nil, fmt.Errorf("%w: the kernel is too old", ErrUnsupported)
 	}
-	r.timed = p.features&featExtArg != 0
 	r.short.timeout, r.long.timeout = uint64(uintptr(unsafe.Pointer(&shortWait))), uint64(uintptr(unsafe.Pointer(&longWait)))
 	unix.CloseOnExec(r.fd)
 	if err := r.mapQueues(&p); err != nil {
@@ -223,15 +221,12 @@ func (r *Ring) Completions(done func(id uint64, n int, err error)) int {
 	return count
 }
 
-// Wait returns when Ready is true, or earlier: a signal ends it, and so does a tenth of a second, on kernels from 5.11 on.
+// Wait returns when Ready is true, or earlier: a signal ends it, and so does a tenth of a second.
 func (r *Ring) Wait() error {
 	if r.Ready() {
 		return nil
 	}
-	errno := unix.ETIME
-	if r.timed {
-		errno = r.wait(unix.RawSyscall6, &r.short)
-	}
+	errno := r.wait(unix.RawSyscall6, &r.short)
 	if errno == unix.ETIME && !r.Ready() {
 		errno = r.wait(unix.Syscall6, &r.long)
 	}
@@ -243,11 +238,8 @@ func (r *Ring) Wait() error {
 }
 
 func (r *Ring) wait(call func(trap, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2 uintptr, err syscall.Errno), arg *waitArg) syscall.Errno {
-	flags, at, size := uintptr(enterGetEvents), uintptr(0), uintptr(0)
-	if r.timed { // arg is a part of the ring, which does not move
-		flags, at, size = flags|enterExtArg, uintptr(unsafe.Pointer(arg)), unsafe.Sizeof(*arg)
-	}
-	_, _, errno := call(unix.SYS_IO_URING_ENTER, uintptr(r.fd), 0, 1, flags, at, size)
+	at := uintptr(unsafe.Pointer(arg)) // it is a part of the ring, which does not move
+	_, _, errno := call(unix.SYS_IO_URING_ENTER, uintptr(r.fd), 0, 1, enterGetEvents|enterExtArg, at, unsafe.Sizeof(*arg))
 	return errno
 }
 
@@ -256,7 +248,7 @@ func (r *Ring) Wake() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.closed && r.queue(submission{op: opNop, fd: -1, id: wakeID}) {
-		_ = r.submit() // where that fails there is nothing to wait for
+		_ = r.submit() // where that fails, the wait ends by its time
 	}
 }
 

@@ -16,8 +16,8 @@ import (
 type task func(thread, from, to int)
 
 // pool is a fixed set of threads that work through numbered tasks together. The caller's goroutine is thread 0. A job is handed over by a
-// number that the other threads watch, so it starts within a microsecond while jobs follow each other; a thread that has waited 100 µs
-// sleeps, so an idle pool takes no CPU time. A job ends when its tasks are done, whichever thread did them: a thread that the operating
+// number that the other threads watch, so it starts within a microsecond while jobs follow each other; a thread that has waited 100 µs,
+// or 2 ms where a ring reads, sleeps, so an idle pool takes no CPU time. A job ends when its tasks are done, whichever thread did them: a thread that the operating
 // system gave no processor meanwhile is not waited for.
 type pool struct {
 	threads int

@@ -57,11 +57,17 @@ func (s *Session) Load(ctx context.Context, tokens []int32, r io.Reader) error {
 		return err
 	}
 	s.engine.shrinkKV(s, 0)
-	if err := s.engine.reserve(ctx, s, len(tokens)); err != nil {
+	e, err := s.engine, ErrClosed
+	e.mu.Lock() // between two passes: the memory may come from the experts
+	if !e.closing.Load() {
+		err = e.reserve(ctx, s, len(tokens))
+	}
+	e.mu.Unlock()
+	if err != nil {
 		return err
 	}
 	var long [1]byte
-	_, err := io.ReadFull(r, long[:])
+	_, err = io.ReadFull(r, long[:])
 	if err == nil {
 		err = s.kv.eachRun(len(tokens), func(rows []byte) error {
 			if err := ctx.Err(); err != nil {

@@ -78,6 +78,11 @@ func (s *streamedStore) compareAll() error {
 	s.mu.Unlock()
 	s.faults = append(s.faults[:0], make([]error, len(s.unchecked))...)
 	if err := s.pool.each(len(s.unchecked), &s.doCheck); err != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, id := range s.unchecked {
+			s.experts[id].compared = 0
+		}
 		return err
 	}
 	s.mu.Lock()

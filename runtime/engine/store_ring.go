@@ -30,7 +30,7 @@ type completionQueue interface {
 // ringReads is how a streamedStore reads with an io_uring, without threads that read. Records are read in pieces, so that what is wanted waits for a
 // piece of what is only expected, and not for all of it, and so that of what is not expected any more the rest is not read.
 //
-// The goroutine of a pass looks for what has come, between the parts of jobs and when it has nothing to compute; nobody else does. It compares what
+// The goroutine of a pass looks for what has come, between the parts of jobs and when it has nothing to compute; beside it only resize, while no pass runs, and drain do. It compares what
 // has come with its checksum a little at a time, also between parts, so that the other threads take more of them meanwhile. Where nothing is left to
 // do it waits in the kernel.
 //
@@ -191,8 +191,10 @@ func (s *streamedStore) beginPiece(id int32) {
 	i := r.free[len(r.free)-1]
 	r.free = r.free[:len(r.free)-1]
 	r.pieces[i] = piece{id: id, at: e.read, n: int32(n), begin: s.stats.beginRead()}
-	// There is room in the queue for as many as there are pieces.
-	r.queue.Read(r.fd, s.slot(e.slot)[e.read:][:n], e.record.Offset+e.read, uint64(i))
+	// There is room in the queue for more than there are pieces.
+	if !r.queue.Read(r.fd, s.slot(e.slot)[e.read:][:n], e.record.Offset+e.read, uint64(i)) && r.err == nil {
+		r.err = fmt.Errorf("%s: read experts: the queue is full", s.reader.Path())
+	}
 	e.read += n
 	e.left++
 	if e.read == e.record.Length {

@@ -69,6 +69,8 @@ func (s *streamedStore) resize(ctx context.Context, n int) error {
 		s.idle.Broadcast()
 	})
 	defer stop()
+	s.shrinking = s.usable > n
+	defer func() { s.shrinking = false }()
 	for s.usable > n {
 		for !s.closed && !s.clear(int32(s.usable-1)) {
 			if err := ctx.Err(); err != nil {

@@ -35,31 +35,32 @@ type streamedStore struct {
 	faults    []error
 	doCheck   task
 
-	mu       sync.Mutex
-	work     *sync.Cond // workers wait for something to read, or for a slot to read it into
-	idle     *sync.Cond // shrink waits for reads to end
-	arrived  chan struct{}
-	stopped  chan struct{}
-	experts  []residence // by id: layer · experts of a layer + expert
-	perLayer int
-	slots    []int32 // the expert in each, or slotFree or slotGone
-	usable   int     // slots that are not gone: the first ones
-	scores   *experts.Scores
-	known    bool         // how often experts are used was recorded
-	running  bool         // something was wanted
-	demand   []int32      // wanted, to be read
-	demands  []int32      // the array behind it
-	ahead    []int32      // expected, to be read
-	sweep    []int32      // to fill free slots with, in the order of the file
-	expected []int32      // all that are expected, whether in memory or not
-	wanted   []int32      // of the current layer
-	layer    int32        // of what is wanted, counted among all
-	enough   int          // experts in memory with which to begin
-	reading  int          // records
-	waiting  int          // workers
-	loaded   atomic.Int64 // experts in memory
-	closed   bool
-	workers  sync.WaitGroup
+	mu        sync.Mutex
+	work      *sync.Cond // workers wait for something to read, or for a slot to read it into
+	idle      *sync.Cond // shrink waits for reads to end, where workers read
+	arrived   chan struct{}
+	stopped   chan struct{}
+	experts   []residence // by id: layer · experts of a layer + expert
+	perLayer  int
+	slots     []int32 // the expert in each, or slotFree or slotGone
+	usable    int     // slots that are not gone: the first ones
+	shrinking bool    // resize waits for slots
+	scores    *experts.Scores
+	known     bool         // how often experts are used was recorded
+	running   bool         // something was wanted
+	demand    []int32      // wanted, to be read
+	demands   []int32      // the array behind it
+	ahead     []int32      // expected, to be read
+	sweep     []int32      // to fill free slots with, in the order of the file
+	expected  []int32      // all that are expected, whether in memory or not
+	wanted    []int32      // of the current layer
+	layer     int32        // of what is wanted, counted among all
+	enough    int          // experts in memory with which to begin
+	reading   int          // records
+	waiting   int          // workers
+	loaded    atomic.Int64 // experts in memory
+	closed    bool
+	workers   sync.WaitGroup
 }
 
 const (

@@ -61,8 +61,11 @@ func (s *streamedStore) drain() error {
 		s.mu.Lock()
 		all := s.submit()
 		s.reap()
+		err := r.err
 		s.mu.Unlock()
 		switch {
+		case err != nil: // what is in flight may never end: its memory stays
+			return err
 		case !all:
 			time.Sleep(time.Millisecond)
 		case r.queue.InFlight() > 0:
