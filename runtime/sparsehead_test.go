@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -21,18 +19,7 @@ import (
 func sparsePath(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS("../testdata/tiny-smallthinker")); err != nil {
-		t.Fatal(err)
-	}
-	rng := rand.New(rand.NewPCG(3, 9))
-	random := func(name string, rows, cols int) ckpttest.Tensor {
-		x := ckpttest.Tensor{Name: name, DType: "F32", Shape: []int{rows, cols}, Data: make([]float32, rows*cols)}
-		for i := range x.Data {
-			x.Data[i] = float32(rng.NormFloat64())
-		}
-		return x
-	}
-	if err := ckpttest.WriteTorch(filepath.Join(dir, "model_lm_head.pt"), []ckpttest.Tensor{random("fc1.weight", 64, 192), random("fc2.weight", 4096, 64)}, nil); err != nil {
+	if err := ckpttest.CopyWithPredictor(dir, "../testdata/tiny-smallthinker", 4096, 192, 64); err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "sparse.stm")

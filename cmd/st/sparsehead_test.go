@@ -1,8 +1,6 @@
 package main
 
 import (
-	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,18 +13,7 @@ import (
 func withPredictor(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS(checkpoint)); err != nil {
-		t.Fatal(err)
-	}
-	rng := rand.New(rand.NewPCG(3, 9))
-	random := func(name string, rows, cols int) ckpttest.Tensor {
-		x := ckpttest.Tensor{Name: name, DType: "F32", Shape: []int{rows, cols}, Data: make([]float32, rows*cols)}
-		for i := range x.Data {
-			x.Data[i] = float32(rng.NormFloat64())
-		}
-		return x
-	}
-	if err := ckpttest.WriteTorch(filepath.Join(dir, "model_lm_head.pt"), []ckpttest.Tensor{random("fc1.weight", 32, 192), random("fc2.weight", 4096, 32)}, nil); err != nil {
+	if err := ckpttest.CopyWithPredictor(dir, checkpoint, 4096, 192, 32); err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "sparse.stm")
