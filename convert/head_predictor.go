@@ -98,7 +98,7 @@ func (s *source) takePredictor(w *checkpointWeights, c *format.Config) error {
 	return nil
 }
 
-// takePredictor adds the rank of a GGUF file's predictor to the config; without says that it is to be left out.
+// takePredictor adds the rank of a GGUF file's predictor to the config, unless the predictor is to be left out.
 func (s *ggufSource) takePredictor(m *material) error {
 	t, ok := s.file.Lookup(gguf.HeadPredictor)
 	c := &m.meta.Config

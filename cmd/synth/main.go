@@ -52,6 +52,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -89,7 +90,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	fs.Float64Var(&o.coverage, "coverage", 0.67, "share of the uses covered by the most popular quarter of the experts")
 	fs.Float64Var(&o.locality, "locality", 0.8, "size of attention's output: the larger, the more experts are reused by the next token")
 	fs.BoolVar(&o.calibrate, "calibrate", true, "fit the statistics; false writes plain random weights, fast")
-	fs.BoolVar(&o.force, "force", false, "replace an existing output directory")
+	fs.BoolVar(&o.force, "force", false, "replace an existing output directory, or with -fit-predictor the file in it")
 	fs.BoolVar(&o.jsonOut, "json", false, "print the statistics as JSON")
 	fs.StringVar(&o.model, "fit-predictor", "", "write nothing but "+predictorFile+" to the directory -o: the predictor of this model's head, fitted on -text")
 	fs.StringVar(&o.text, "text", "", "text for -fit-predictor")
@@ -100,8 +101,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	set := map[string]bool{}
 	fs.Visit(func(f *flag.Flag) { set[f.Name] = true })
 	if o.model != "" {
-		if o.text == "" || o.out == "" {
-			return errors.New("-fit-predictor needs -text and -o")
+		if err := o.checkFit(fs, set); err != nil {
+			return err
 		}
 		return fitModel(ctx, o.model, o.text, o.out, c.predictorRank)
 	}
@@ -141,6 +142,26 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return err
 	}
 	return report(stdout, stats, o.jsonOut)
+}
+
+// checkFit checks the command line of -fit-predictor: nothing that would be ignored, and no file that is there already.
+func (o *options) checkFit(fs *flag.FlagSet, set map[string]bool) error {
+	for name := range set {
+		if !slices.Contains([]string{"fit-predictor", "text", "o", "predictor-rank", "force"}, name) {
+			return fmt.Errorf("-%s has no effect with -fit-predictor", name)
+		}
+	}
+	switch path := filepath.Join(o.out, predictorFile); {
+	case fs.NArg() > 0:
+		return fmt.Errorf("unexpected argument %q", fs.Arg(0))
+	case o.text == "" || o.out == "":
+		return errors.New("-fit-predictor needs -text and -o")
+	case !exists(o.out):
+		return fmt.Errorf("%s does not exist", o.out)
+	case !o.force && exists(path):
+		return fmt.Errorf("%s exists; -force replaces it", path)
+	}
+	return nil
 }
 
 // write makes the checkpoint in a directory beside the output's, then renames it.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -148,12 +149,21 @@ func (h *lmHead) scores(fc1, factor, x, rows, mean []float32, rank int) []float3
 	return fc2
 }
 
-// writePredictor writes the file of a predictor to a directory.
+// writePredictor writes the file of a predictor to a directory, all of it or nothing: it may replace another one.
 func writePredictor(dir string, fc1, fc2 []float32, rank int) error {
-	return ckpttest.WriteTorch(filepath.Join(dir, predictorFile), []ckpttest.Tensor{
+	path := filepath.Join(dir, predictorFile)
+	tmp := path + ".tmp"
+	err := ckpttest.WriteTorch(tmp, []ckpttest.Tensor{
 		{Name: "fc1.weight", DType: "BF16", Shape: []int{rank, len(fc1) / rank}, Data: fc1},
 		{Name: "fc2.weight", DType: "BF16", Shape: []int{len(fc2) / rank, rank}, Data: fc2},
 	}, nil)
+	if err == nil {
+		err = os.Rename(tmp, path)
+	}
+	if err != nil {
+		os.Remove(tmp)
+	}
+	return err
 }
 
 // predictor fits a predictor to the head just made, on all tokens of the stream. norm is the head's.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"st/convert"
@@ -87,14 +88,40 @@ func TestFitModel(t *testing.T) {
 		t.Fatal(err)
 	}
 	heldout(t, text, 1500)
-	if err := run(t.Context(), []string{"-fit-predictor", path, "-text", text, "-predictor-rank", "32", "-o", dir}, nil); err != nil {
+	fit := func(args ...string) error {
+		return run(t.Context(), append([]string{"-fit-predictor", path, "-predictor-rank", "32", "-o", dir}, args...), nil)
+	}
+	file := filepath.Join(dir, predictorFile)
+	for _, tt := range []struct {
+		args []string
+		want string // a part of the error
+	}{
+		{nil, "-fit-predictor needs -text and -o"},
+		{[]string{"-text", text, "stray"}, `unexpected argument "stray"`},
+		{[]string{"-text", text, "-shape", "4b"}, "-shape has no effect"},
+		{[]string{"-text", text, "-o", filepath.Join(dir, "none")}, "does not exist"},
+	} {
+		if err := fit(tt.args...); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%q: error is %v, want one with %q", tt.args, err, tt.want)
+		}
+	}
+	if exists(file) {
+		t.Fatal("a predictor is written in spite of errors")
+	}
+	if err := os.WriteFile(file, []byte("another"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if !exists(filepath.Join(dir, predictorFile)) {
-		t.Error("no predictor is written")
+	if err := fit("-text", text); err == nil || !strings.Contains(err.Error(), predictorFile+" exists; -force replaces it") {
+		t.Errorf("a predictor that is there: %v", err)
 	}
-	if err := run(t.Context(), []string{"-fit-predictor", path, "-o", dir}, nil); err == nil {
-		t.Error("no text is taken")
+	if data, err := os.ReadFile(file); err != nil || string(data) != "another" {
+		t.Errorf("the other predictor is %q (%v)", data, err)
+	}
+	if err := fit("-text", text, "-force"); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := os.ReadFile(file); err != nil || string(data) == "another" {
+		t.Errorf("no predictor is written (%v)", err)
 	}
 }
 

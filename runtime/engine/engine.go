@@ -72,7 +72,7 @@ type Engine struct {
 	kvType       KVType
 	kv           *kvLayout
 	preferCached float32     // Options.PreferCached
-	sparseBytes  int64       // that sparse takes
+	sparseBytes  int64       // that sparseHead takes
 	sparseHead   *sparseHead // nil: all rows of the head are computed
 	moe          []int       // by layer: its number among those that have experts
 
