@@ -126,6 +126,11 @@ func New(ctx context.Context, r *format.Reader, opts Options) (m *Model, err err
 	if err = cmp.Or(bad, err); err != nil {
 		return nil, err
 	}
+	m.tok, m.end = tok, endTokens(r, tok)
+	if err := threads.run(ctx, m); err != nil {
+		m.engine.Close()
+		return nil, err
+	}
 	if m.memory.Budget > 0 && r.Config.MoE != nil {
 		ticker := time.NewTicker(breathInterval)
 		m.breath = newBreath(m.engine)
@@ -134,11 +139,6 @@ func New(ctx context.Context, r *format.Reader, opts Options) (m *Model, err err
 			ticker.Stop()
 			unwatch()
 		}
-	}
-	m.tok, m.end = tok, endTokens(r, tok)
-	if err := threads.run(ctx, m); err != nil {
-		m.engine.Close()
-		return nil, err
 	}
 	m.loadTime = time.Since(begin)
 	m.cleanup = goruntime.AddCleanup(m, func(r *resources) { r.close() }, m.resources)

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime/pprof"
+	"strings"
+	"sync/atomic"
 	"testing"
 
 	"st/runtime"
@@ -60,5 +63,50 @@ func TestAutoThreadsEndsWithItsContext(t *testing.T) {
 	cancel()
 	if _, err := runtime.Open(ctx, modelPath, runtime.Options{Threads: runtime.AutoThreads}); !errors.Is(err, context.Canceled) {
 		t.Errorf("error is %v, want %v", err, context.Canceled)
+	}
+}
+
+// ending is a context that is cancelled when it was asked so many times whether it is.
+type ending struct {
+	context.Context
+	cancel context.CancelFunc
+	left   atomic.Int64
+}
+
+func (c *ending) Err() error {
+	if c.left.Add(-1) == 0 {
+		c.cancel()
+	}
+	return c.Context.Err()
+}
+
+// Whenever opening a model ends early, also while threads are measured, nothing goes on in the background.
+func TestOpeningThatEndsLeavesNothing(t *testing.T) {
+	if len(engine.ThreadCandidates()) < 2 {
+		t.Skip("one processor: there is nothing to measure")
+	}
+	measured := false // it ended while threads were measured
+	for n := int64(4); !measured; n = n*3/2 + 1 {
+		inner, cancel := context.WithCancel(t.Context())
+		ctx := &ending{Context: inner, cancel: cancel}
+		ctx.left.Store(n)
+		passes := runtime.NewTimeline(1)
+		m, err := runtime.Open(ctx, modelPath, runtime.Options{Threads: runtime.AutoThreads, Memory: 1 << 30, Timeline: passes})
+		cancel()
+		if err == nil {
+			m.Close()
+			t.Fatal("opening never ended while threads were measured")
+		}
+		if !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		var dump strings.Builder
+		if err := pprof.Lookup("goroutine").WriteTo(&dump, 2); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(dump.String(), "(*breath).watch") {
+			t.Fatalf("after %d looks at its context, the model that was not opened still watches the memory", n)
+		}
+		measured = passes.Passes() > 0
 	}
 }
