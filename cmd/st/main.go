@@ -1,4 +1,3 @@
-// Command st converts SmallThinker mixture-of-experts models to .stm files and runs them on small machines.
 package main
 
 import "os"

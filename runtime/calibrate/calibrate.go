@@ -1,9 +1,3 @@
-// Package calibrate runs a text through a model and measures which weights count most: what quantization needs to know of the model's
-// inputs. Package convert/calibration says what is measured, and reads and writes it.
-//
-//	tokens, err := m.Encode(text)
-//	stats, err := calibrate.Run(ctx, m, tokens, calibrate.Options{Window: 512, Covariance: true})
-//	err = stats.Write(file)
 package calibrate
 
 import (

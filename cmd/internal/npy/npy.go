@@ -1,5 +1,3 @@
-// Package npy writes NumPy's .npy files (format version 1.0, numpy.org/doc/stable/reference/generated/numpy.lib.format.html) of float32
-// matrices, row by row.
 package npy
 
 import (

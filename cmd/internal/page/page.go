@@ -1,5 +1,3 @@
-// Package page writes a report as one HTML page that needs nothing else: no network, no other file. It is light or dark as the
-// reader's system is. What a page says is up to the caller; see package chart for its pictures.
 package page
 
 import (

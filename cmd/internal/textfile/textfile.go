@@ -1,7 +1,3 @@
-// Package textfile reads texts that people give to a program: files in the encodings that editors and shells write.
-//
-// A byte order mark says which encoding a text has: UTF-8, UTF-16 or UTF-32. Without one it is UTF-8. The text that comes out is UTF-8
-// without a mark.
 package textfile
 
 import (

@@ -1,5 +1,3 @@
-// Package schematest makes random JSON Schemas of the keywords that package jsonschema follows, for property tests: what is written for a
-// schema must validate against it.
 package schematest
 
 import (
