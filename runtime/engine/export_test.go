@@ -13,6 +13,9 @@ func (e *Engine) Waiting() int {
 	return len(e.queue.waiting)
 }
 
+// CheckedReads is one more than how many reads of an expert are not compared with its checksum.
+const CheckedReads = checkedReads
+
 // SetPieceBytes makes n the size of the pieces that feed-forward networks are cut into, and returns what takes that back.
 func SetPieceBytes(n int64) (restore func()) {
 	was := pieceBytes

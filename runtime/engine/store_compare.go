@@ -52,7 +52,7 @@ func (s *streamedStore) toCompare() (int32, []byte) {
 	var data []byte
 	for _, id := range s.ring.open {
 		e := &s.experts[id]
-		if found >= 0 && !e.wanted {
+		if !e.check || found >= 0 && !e.wanted {
 			continue
 		}
 		come := min(int64(bits.TrailingZeros64(^e.came))*partBytes(e.record), e.record.Length)

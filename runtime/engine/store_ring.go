@@ -259,8 +259,11 @@ func (s *streamedStore) pieceEnded(p piece, err error) {
 		s.ended()
 		s.checked(e, e.failed)
 	case e.read == e.record.Length:
-		e.state = arrived
 		s.ended()
+		if e.state = arrived; !e.check {
+			s.shut(p.id)
+			s.checked(e, nil)
+		}
 	case !slices.Contains(r.begun, p.id):
 		s.giveUp(p.id)
 	}

@@ -77,9 +77,12 @@ type residence struct {
 	taken    bool  // since take
 	expected int32 // the layer that it was expected for + 1; 0: none
 	early    bool  // it is or was read because it was expected, and not wanted since
+	intact   bool  // what was read was compared with the checksum before, and right
+	check    bool  // what is read is to be compared
+
+	turn uint32 // how often its reading was begun
 
 	// Of a read in pieces.
-	turn     uint32       // how often its reading was begun
 	read     int64        // bytes of the record whose reading was begun
 	left     int32        // pieces in flight, or being read again
 	came     uint64       // a bit for each piece that has come

@@ -9,6 +9,7 @@ import (
 	goruntime "runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -290,6 +291,55 @@ func TestStreamedFaults(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A disk that gives other bytes for an expert that came intact before is found after some more reads: not all of them are compared with the checksum.
+func TestStreamedDecay(t *testing.T) {
+	path := write(t, manyExperts(), quant.Q4_0)
+	f, r := openFaulty(t, path)
+	expert, _ := r.Expert(1, 7)
+	d := &decay{}
+	f.set(func(at int64, b []byte) (int, error, bool) {
+		if at != expert.Offset || !d.read() {
+			return 0, nil, false
+		}
+		clear(b)
+		return len(b), nil, true
+	})
+	d.test(t, stream(t, r, engine.Options{Threads: 2}, 0))
+}
+
+// decay is a disk that begins to give other bytes for an expert.
+type decay struct{ good, bad, began atomic.Int64 }
+
+// read counts a read of the expert, and reports whether it gives other bytes.
+func (d *decay) read() bool {
+	if d.began.Load() == 0 {
+		d.good.Add(1)
+		return false
+	}
+	d.bad.Add(1)
+	return true
+}
+
+// test runs passes, each of which needs all experts, until the other bytes of layer 1 expert 7 are found.
+func (d *decay) test(t *testing.T, e *engine.Engine) {
+	s := session(t, e)
+	var err error
+	for passes := 0; err == nil; passes++ {
+		if passes == 20*engine.CheckedReads {
+			t.Fatalf("%d reads of other bytes are no error", d.bad.Load())
+		}
+		d.began.Store(min(1, d.good.Load()*int64(passes)))
+		s.Truncate(0)
+		_, err = s.Forward(t.Context(), prompt(40, 50))
+	}
+	if !errors.Is(err, format.ErrCorrupt) || !strings.Contains(err.Error(), "layer 1 expert 7") {
+		t.Errorf("error is %v, want ErrCorrupt that names layer 1 expert 7", err)
+	}
+	if n := d.good.Load() + d.bad.Load(); n < engine.CheckedReads || d.bad.Load() > engine.CheckedReads {
+		t.Errorf("found by read %d, the %dth of other bytes, want by number %d", n, d.bad.Load(), engine.CheckedReads)
 	}
 }
 
