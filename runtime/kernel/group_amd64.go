@@ -89,8 +89,8 @@ func groupEight(t quant.Type, acc *[8][quant.GroupRows]float32, group []byte, x 
 	groupEightGeneric(t, acc, group, x)
 }
 
-// pairsGroups reports whether group2 is faster than two kernels. (For AVX-512 there is none.)
-func pairsGroups() bool { return useAVX2 && !useAVX512 }
+// pairsGroups reports whether group2 is faster than two kernels.
+func pairsGroups() bool { return useAVX2 }
 
 // group2 multiplies two groups of a block type with one vector.
 func group2(t quant.Type, acc *[2][quant.GroupRows]float32, a, b []byte, x *vector) {
@@ -102,6 +102,10 @@ func group2(t quant.Type, acc *[2][quant.GroupRows]float32, a, b []byte, x *vect
 	x.check()
 	a, b = a[:t.GroupBytes(len(x.q))], b[:t.GroupBytes(len(x.q))]
 	switch {
+	case useAVX512 && t == quant.Q4_0:
+		groupQ4x2AVX512(acc, a, b, x)
+	case useAVX512:
+		groupQ8x2AVX512(acc, a, b, x)
 	case useVNNI && t == quant.Q4_0:
 		groupQ4x2VNNI(acc, a, b, x)
 	case useVNNI:
@@ -132,6 +136,16 @@ func groupQ4x2VNNI(acc *[2][quant.GroupRows]float32, a, b []byte, x *vector)
 //
 //go:noescape
 func groupQ8x2VNNI(acc *[2][quant.GroupRows]float32, a, b []byte, x *vector)
+
+// groupQ4x2AVX512 is groupQ4AVX512 for two groups, to the bit.
+//
+//go:noescape
+func groupQ4x2AVX512(acc *[2][quant.GroupRows]float32, a, b []byte, x *vector)
+
+// groupQ8x2AVX512 is groupQ8AVX512 for two groups, to the bit.
+//
+//go:noescape
+func groupQ8x2AVX512(acc *[2][quant.GroupRows]float32, a, b []byte, x *vector)
 
 // groupQ4AVX2 is groupQ4Generic.
 //

@@ -17,7 +17,7 @@ func Mul(dst []float32, stride int, w *Matrix, from, to int, x *Input, idx []int
 		}
 		dst = dst[done*stride:]
 	}
-	if w.Grouped && len(idx) < 3 && pairsGroups() {
+	if w.Grouped && pairsGroups() && (len(idx) == 1 || len(idx) == 2 && !(w.Type == quant.Q4_0 && pairsVectors())) {
 		from = mulPairs(dst, stride, w, from, to, x, idx)
 	}
 	for u := from; u < to; u++ {
