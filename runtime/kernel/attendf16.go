@@ -1,7 +1,7 @@
 package kernel
 
 // ScoresF16 is [Scores] with float16 keys as they lie in the KV cache, [n, d], to the bit. It is for few queries, an even number of four or more, where
-// [AttendsF16]: a tile of keys that many queries share is better widened once. Of dst, one entry after the last position may be overwritten.
+// [AttendsF16]: a tile of keys that many queries share is better widened once. Of dst, up to three entries after the last position may be overwritten.
 // Meanwhile it prefetches as many bytes as k has at ahead, of which it reads nothing; nil: it does not.
 func ScoresF16(dst, q []float32, k []byte, n, d int, ahead []byte) {
 	if n == 0 {
