@@ -17,27 +17,27 @@ type task func(thread, from, to int)
 
 // pool is a fixed set of threads that work through numbered tasks together. The caller's goroutine is thread 0. A job is handed over by a
 // number that the other threads watch, so it starts within a microsecond while jobs follow each other; a thread that has waited 100 µs,
-// or 2 ms where a ring reads, sleeps, so an idle pool takes no CPU time. A job ends when its tasks are done, whichever thread did them: a thread that the operating
+// or 2 ms where a ring reads, sleeps, so an idle pool takes no CPU time.
+//
+// Every thread has a share of a job's tasks, and takes them from its own word, in a cache line that no other thread touches as long as it has
+// some left. Then it takes the last ones of others. So a job ends when its tasks are done, whichever thread did them: a thread that the operating
 // system gave no processor meanwhile is not waited for.
 type pool struct {
 	threads int
 	spins   atomic.Int64 // how often a thread looks before it sleeps
 	mapped  mapping      // faults in it are errors
+	done    uint64       // tasks of all jobs before the present one, in chunks
 
-	// The job. A thread that comes late may still read it while the next one is written: hence the atomics.
-	do    atomic.Pointer[task]
-	tasks atomic.Int64
-	grain atomic.Int64  // fewest tasks that are taken at a time; 0: always one
-	_     [64]byte      // what threads write lies in cache lines of its own
-	next  atomic.Uint64 // the job's number, and in the lower half the first task that nobody has
-	_     [56]byte
-	done  atomic.Int64 // tasks
-	_     [56]byte
+	_      [lines]byte   // what threads wait for lies in lines of its own
+	number atomic.Uint32 // the present job's
+	_      [lines]byte
+	jobs   [2]job // job i is jobs[i%2]: who comes late may still read the last one while the next one is written
 
 	timeline atomic.Pointer[Timeline] // nil: nothing is recorded
 	between  atomic.Pointer[func()]   // what thread 0 does between two parts of a job; nil: nothing
 
 	sleepers []sleeper // one a thread
+	portions []portion // one a thread
 	closed   atomic.Bool
 	ended    sync.WaitGroup
 
@@ -46,11 +46,35 @@ type pool struct {
 	panicked any // what a task panicked with, and where
 }
 
+// lines is two cache lines: processors fetch them in pairs.
+const lines = 128
+
+// job is what threads do. Its tasks come in chunks of grain each, of which a thread's share is contiguous; or, if alternate, one by one, and a thread's
+// are so many apart as there are threads.
+type job struct {
+	do        atomic.Pointer[task]
+	tasks     atomic.Int64
+	grain     atomic.Int64
+	alternate atomic.Bool
+	_         [lines - 32]byte
+}
+
+// portion is one thread's share of the present job.
+type portion struct {
+	left atomic.Uint64 // the number of a job, and the first and the end of the share's chunks that nobody has: 32, 16 and 16 bits
+	_    [lines - 8]byte
+	done atomic.Uint64 // chunks that the thread has done since the pool began, its own and others'
+	_    [lines - 8]byte
+}
+
+// maxChunks is the most chunks of a job.
+const maxChunks = 1<<16 - 1
+
 // sleeper is where one thread waits.
 type sleeper struct {
 	asleep atomic.Bool
 	wake   chan struct{}
-	_      [48]byte
+	_      [lines - 16]byte
 }
 
 // maxSpins is about a tenth of a millisecond: much longer than the caller needs between two jobs of a token.
@@ -68,9 +92,6 @@ func (p *pool) meanwhile(do func()) {
 	}
 }
 
-// noTask is more than the number of any task.
-const noTask = 1 << 31
-
 func newPool(threads int) *pool {
 	p := &pool{}
 	p.begin(threads)
@@ -85,7 +106,7 @@ func (p *pool) resize(threads int) {
 }
 
 func (p *pool) begin(threads int) {
-	p.threads, p.sleepers = threads, make([]sleeper, threads)
+	p.threads, p.sleepers, p.portions, p.done = threads, make([]sleeper, threads), make([]portion, threads), 0
 	p.spins.Store(0)
 	// Where threads have to share processors, one that spins keeps another from working.
 	if threads <= goruntime.GOMAXPROCS(0) {
@@ -94,23 +115,23 @@ func (p *pool) begin(threads int) {
 			p.spins.Store(readSpins)
 		}
 	}
+	number := p.number.Load()
 	for i := range p.sleepers {
 		p.sleepers[i].wake = make(chan struct{}, 1)
+		p.portions[i].left.Store(uint64(number) << 32) // which is over
 	}
 	for i := 1; i < threads; i++ {
-		p.ended.Go(func() { p.help(i) })
+		p.ended.Go(func() { p.help(i, number) })
 	}
 }
 
-// job returns the number of the present job.
-func (p *pool) job() uint32 { return uint32(p.next.Load() >> 32) }
-
-// help is what threads other than the caller do until the pool is closed.
-func (p *pool) help(thread int) {
-	for seen := uint32(0); ; {
-		p.sleepers[thread].wait(p.spins.Load(), func() bool { return p.job() != seen })
+// help is what threads other than the caller do until the pool is closed. They have seen the jobs up to the one of the given number.
+func (p *pool) help(thread int, seen uint32) {
+	debug.SetPanicOnFault(true)
+	for {
+		p.sleepers[thread].wait(p.spins.Load(), func() bool { return p.number.Load() != seen })
 		// The number first: close raises it after it has said that the pool is closed, so who sees the last number sees that too.
-		seen = p.job()
+		seen = p.number.Load()
 		if p.closed.Load() {
 			return
 		}
@@ -120,7 +141,7 @@ func (p *pool) help(thread int) {
 
 // each calls do(thread, i, i+1) for every i in [0, tasks), on all threads, and returns when all are done: for few tasks of different
 // length. A fault in the mapped file is returned as an error that wraps ErrFile; any other panic of a task is the caller's.
-func (p *pool) each(tasks int, do *task) error { return p.run(tasks, 0, do) }
+func (p *pool) each(tasks int, do *task) error { return p.run(tasks, 1, true, do) }
 
 // split calls do with parts [from, to) of [0, tasks), of grain tasks or more, on all threads, and returns when all are done: for many
 // tasks of equal length. The parts become smaller towards the end, so that all threads finish together.
@@ -128,39 +149,49 @@ func (p *pool) split(tasks, grain int, do *task) error {
 	if tasks <= grain {
 		return p.guard(0, tasks, *do)
 	}
-	return p.run(tasks, grain, do)
+	return p.run(tasks, max(1, grain), false, do)
 }
 
-func (p *pool) run(tasks, grain int, do *task) error {
+func (p *pool) run(tasks, grain int, alternate bool, do *task) error {
 	if p.threads == 1 || tasks <= 1 {
 		return p.guard(0, tasks, *do)
 	}
-	// First the last job is closed: a thread that is late must not take from it what is written for this one.
-	number := p.job() + 1
-	p.next.Store(uint64(number-1)<<32 | noTask)
-	p.do.Store(do)
-	p.tasks.Store(int64(tasks))
-	p.grain.Store(int64(grain))
-	p.done.Store(0)
+	for tasks > grain*maxChunks {
+		grain, alternate = 2*grain, false
+	}
+	number := p.number.Load() + 1
+	j := &p.jobs[number%2]
+	j.do.Store(do)
+	j.tasks.Store(int64(tasks))
+	j.grain.Store(int64(grain))
+	j.alternate.Store(alternate)
 	p.err, p.panicked = nil, nil
-	p.next.Store(uint64(number) << 32)
+	p.number.Store(number)
 	for i := 1; i < p.threads; i++ {
 		p.sleepers[i].rouse()
 	}
+	was := debug.SetPanicOnFault(true)
 	p.work(0, number)
-	p.sleepers[0].wait(min(p.spins.Load(), maxSpins), func() bool { return p.done.Load() == int64(tasks) })
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	debug.SetPanicOnFault(was)
+	p.done += uint64((tasks + grain - 1) / grain)
+	p.sleepers[0].wait(min(p.spins.Load(), maxSpins), p.over)
 	if p.panicked != nil {
 		panic(p.panicked)
 	}
 	return p.err
 }
 
+// over reports whether the present job is.
+func (p *pool) over() bool {
+	done := uint64(0)
+	for i := range p.portions {
+		done += p.portions[i].done.Load()
+	}
+	return done == p.done
+}
+
 // work does tasks of a job until none is left.
 func (p *pool) work(thread int, number uint32) {
-	was := debug.SetPanicOnFault(true)
-	defer debug.SetPanicOnFault(was)
 	if t := p.timeline.Load(); t != nil {
 		begin := time.Now()
 		defer func() {
@@ -173,7 +204,12 @@ func (p *pool) work(thread int, number uint32) {
 
 // attempt does tasks of a job until none is left, which it reports, or one ends in a panic.
 func (p *pool) attempt(thread int, number uint32) (over bool) {
-	held := int64(0) // tasks that this thread took and did not finish
+	j := &p.jobs[number%2]
+	do, tasks, grain, alternate := j.do.Load(), int(j.tasks.Load()), int(j.grain.Load()), j.alternate.Load()
+	if p.number.Load() != number { // the thread is late, and what it read may be of another job
+		return true
+	}
+	held := 0 // chunks that this thread took and that are not counted yet
 	defer func() {
 		if r := recover(); r != nil {
 			p.mu.Lock()
@@ -183,29 +219,87 @@ func (p *pool) attempt(thread int, number uint32) (over bool) {
 				p.panicked = fmt.Sprintf("%v\n\n%s", r, debug.Stack())
 			}
 			p.mu.Unlock()
-			p.finish(held)
+			p.finish(thread, held)
 		}
 	}()
-	for {
-		// What is read of another job does no harm: then the exchange fails.
-		v, tasks, n := p.next.Load(), p.tasks.Load(), int64(1)
-		from := int64(uint32(v))
-		if uint32(v>>32) != number || from >= tasks {
-			return true
-		}
-		if grain := p.grain.Load(); grain > 0 {
-			n = max(grain, (tasks-from)/int64(2*p.threads))
-		}
-		n = min(n, tasks-from)
-		if p.next.CompareAndSwap(v, v+uint64(n)) {
-			held = n
-			(*p.do.Load())(thread, int(from), int(from+n))
-			held = 0
-			p.finish(n)
-			if thread == 0 {
-				p.pause()
+	chunks := (tasks + grain - 1) / grain
+	for of := thread; ; {
+		first, n := p.share(of, chunks, alternate)
+		from, to := p.portions[of].take(number, n, alternate, of != thread)
+		if from == to { // on to the next thread's
+			if p.finish(thread, held); p.number.Load() != number {
+				return true
 			}
+			held = 0
+			if of = (of + 1) % p.threads; of == thread {
+				return true
+			}
+			continue
 		}
+		held += to - from
+		if alternate {
+			i := first + from*p.threads
+			(*do)(thread, i, i+1)
+		} else {
+			(*do)(thread, (first+from)*grain, min((first+to)*grain, tasks))
+		}
+		if thread == 0 {
+			p.pause()
+		}
+	}
+}
+
+// share returns where a thread's share of so many chunks begins, and how many it has.
+func (p *pool) share(thread, chunks int, alternate bool) (first, n int) {
+	if alternate {
+		return thread, max(0, (chunks-thread+p.threads-1)/p.threads)
+	}
+	first = (chunks*thread + p.threads - 1) / p.threads
+	return first, (chunks*(thread+1)+p.threads-1)/p.threads - first
+}
+
+// take takes chunks of the share of n chunks that a job of the given number has: some of the first, or if last, of the last. They are half of what is
+// left, or one at a time. It returns none if none is left, or the job is over.
+func (s *portion) take(number uint32, n int, single, last bool) (from, to int) {
+	for {
+		v := s.left.Load()
+		from, to = int(v>>16&maxChunks), int(v&maxChunks)
+		if job := uint32(v >> 32); job != number {
+			// Nobody took any of this job's, unless it is over.
+			if int32(number-job) < 0 {
+				return 0, 0
+			}
+			from, to = 0, n
+		}
+		if from == to {
+			return 0, 0
+		}
+		some := 1
+		if !single {
+			some = max(1, (to-from)/2)
+		}
+		a, b := from+some, to
+		if last {
+			a, b = from, to-some
+		}
+		if s.left.CompareAndSwap(v, uint64(number)<<32|uint64(a)<<16|uint64(b)) {
+			if last {
+				return b, to
+			}
+			return from, a
+		}
+	}
+}
+
+// finish counts chunks that a thread has done.
+func (p *pool) finish(thread, chunks int) {
+	if chunks == 0 {
+		return
+	}
+	done := &p.portions[thread].done
+	done.Store(done.Load() + uint64(chunks))
+	if thread != 0 {
+		p.sleepers[0].rouse()
 	}
 }
 
@@ -216,18 +310,11 @@ func (p *pool) pause() {
 	}
 }
 
-// finish counts tasks that are done.
-func (p *pool) finish(n int64) {
-	if p.done.Add(n) == p.tasks.Load() {
-		p.sleepers[0].rouse()
-	}
-}
-
 func (p *pool) close() {
 	if p.closed.Swap(true) {
 		return
 	}
-	p.next.Store(uint64(p.job()+1)<<32 | noTask)
+	p.number.Add(1)
 	for i := range p.sleepers {
 		p.sleepers[i].rouse()
 	}
