@@ -15,7 +15,7 @@
 //	}
 //	ring.Completions(func(id uint64, n int, err error) { … }) // 7, the bytes that were read
 //
-// [Ring.Wake] may be called by any goroutine at any time, [Ring.Ready], [Ring.Read] and [Ring.Submit] by any until Close, [Ring.Completions] and
+// [Ring.Wake] may be called by any goroutine at any time, [Ring.Ready], [Ring.Read], [Ring.Submit] and [Ring.Stop] by any until Close, [Ring.Completions] and
 // [Ring.Wait] by one at a time.
 //
 // Buffers must be memory outside Go's heap, or stay alive and in place, until their read has ended, also when the ring is closed: [Ring.InFlight] tells

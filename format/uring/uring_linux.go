@@ -92,6 +92,7 @@ type Ring struct {
 
 	mu          sync.Mutex // held while the submission queue is written
 	closed      bool
+	stopped     bool // nothing is queued any more
 	submissions []submission
 	sqHead      *atomic.Uint32
 	sqTail      *atomic.Uint32
@@ -150,7 +151,7 @@ func (r *Ring) mapQueues(p *params) (err error) {
 // queue puts an entry into the submission queue; false: it is full. The mutex is held.
 func (r *Ring) queue(s submission) bool {
 	tail := r.sqTail.Load()
-	if tail-r.sqHead.Load() >= uint32(len(r.submissions)) {
+	if r.stopped || tail-r.sqHead.Load() >= uint32(len(r.submissions)) {
 		return false
 	}
 	r.submissions[tail&r.sqMask] = s
@@ -195,6 +196,23 @@ func (r *Ring) submit() error {
 		}
 	}
 	return nil
+}
+
+// Stop begins nothing any more: it takes back what is queued and was not begun, and calls dropped for the reads among that. It is for a ring whose Submit
+// or Wait fails. Completions goes on to tell which of the others have ended.
+func (r *Ring) Stop(dropped func(id uint64)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stopped = true
+	tail := r.sqTail.Load()
+	for i := tail - r.queued; i != tail; i++ {
+		if s := r.submissions[i&r.sqMask]; s.id != wakeID {
+			r.inFlight.Add(-1)
+			dropped(s.id)
+		}
+	}
+	r.sqTail.Store(tail - r.queued) // which the kernel looks at when something is submitted
+	r.queued = 0
 }
 
 // Ready reports whether Completions has something.
@@ -252,7 +270,7 @@ func (r *Ring) Wake() {
 	}
 }
 
-// InFlight returns how many reads were queued whose completions were not seen.
+// InFlight returns how many reads were queued and not dropped whose completions were not seen.
 func (r *Ring) InFlight() int { return int(r.inFlight.Load()) }
 
 // Close gives the ring back. No method but Wake may be called any more.

@@ -12,6 +12,7 @@ func New(int) (*Ring, error) { return nil, ErrUnsupported }
 
 func (r *Ring) Read(int, []byte, int64, uint64) bool              { return false }
 func (r *Ring) Submit() error                                     { return ErrUnsupported }
+func (r *Ring) Stop(func(id uint64))                              {}
 func (r *Ring) Ready() bool                                       { return false }
 func (r *Ring) Completions(func(id uint64, n int, err error)) int { return 0 }
 func (r *Ring) Wait() error                                       { return ErrUnsupported }

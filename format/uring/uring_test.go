@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	goruntime "runtime"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -156,6 +157,39 @@ func TestFull(t *testing.T) {
 	}
 	if got := all(t, r); len(got) != n {
 		t.Errorf("%d of %d reads ended", len(got), n)
+	}
+}
+
+// A ring that was stopped takes back what did not begin, tells what did, and takes nothing more.
+func TestStop(t *testing.T) {
+	f, content := file(t, 1<<16)
+	r := ring(t, 8)
+	defer r.Close()
+	buf := memory(t, 1<<16)
+	read := func(id uint64) bool { return r.Read(int(f.Fd()), buf[id<<12:][:1<<12], int64(id)<<12, id) }
+	for _, id := range []uint64{0, 1} {
+		read(id)
+	}
+	if err := r.Submit(); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []uint64{2, 3} {
+		read(id)
+	}
+	var dropped []uint64
+	r.Stop(func(id uint64) { dropped = append(dropped, id) })
+	if !slices.Equal(dropped, []uint64{2, 3}) || r.InFlight() != 2 {
+		t.Errorf("%v are taken back, and %d are in flight", dropped, r.InFlight())
+	}
+	if read(4) {
+		t.Error("a stopped ring takes a read")
+	}
+	r.Wake() // which begins nothing
+	if got := all(t, r); len(got) != 2 || !bytes.Equal(buf[:2<<12], content[:2<<12]) {
+		t.Errorf("what was begun gives %v, or other bytes", got)
+	}
+	if !bytes.Equal(buf[2<<12:], make([]byte, len(buf)-2<<12)) {
+		t.Error("what was taken back was read")
 	}
 }
 

@@ -480,12 +480,12 @@ const (
 )
 
 // ReadMethod tells how what is not in memory is read: [ReadByThreads], which take processors besides those that compute, or [ReadByUring]; empty: the
-// file is mapped.
+// file is mapped. Threads replace an io_uring that fails.
 func (e *Engine) ReadMethod() string {
 	switch {
 	case e.budget == nil:
 		return ""
-	case e.streamed != nil && e.streamed.ring != nil:
+	case e.streamed != nil && e.streamed.hasRing():
 		return ReadByUring
 	}
 	return ReadByThreads

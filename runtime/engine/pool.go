@@ -84,11 +84,17 @@ const maxSpins = 4000
 // begin the next job late, and every token would wake it some twenty times.
 const readSpins = 80_000
 
-// meanwhile makes thread 0 call do between two parts of a job, and the others wait longer before they sleep. No job may run.
+// meanwhile makes thread 0 call do between two parts of a job, and the others wait longer before they sleep; nil ends that. No job may run.
 func (p *pool) meanwhile(do func()) {
-	p.between.Store(&do)
+	spins := int64(readSpins)
+	if do == nil {
+		spins = maxSpins
+		p.between.Store(nil)
+	} else {
+		p.between.Store(&do)
+	}
 	if p.spins.Load() > 0 {
-		p.spins.Store(readSpins)
+		p.spins.Store(spins)
 	}
 }
 

@@ -41,7 +41,7 @@ func (s *streamedStore) fill() {
 		e.left = 0
 		s.ended()
 		s.checked(e, err)
-		if s.running || s.shrinking { // a pass may wait for the expert or for its slot, and resize for the slot
+		if s.ring != nil && (s.running || s.shrinking) { // a pass may wait for the expert or for its slot, and resize for the slot
 			s.ring.queue.Wake()
 		}
 	}

@@ -19,6 +19,7 @@ import (
 type completionQueue interface {
 	Read(fd int, buf []byte, offset int64, id uint64) bool
 	Submit() error
+	Stop(dropped func(id uint64))
 	Ready() bool
 	Completions(done func(id uint64, n int, err error)) int
 	Wait() error
@@ -46,7 +47,8 @@ type ringReads struct {
 	open     []int32 // experts that are being read, or were and are not compared with their checksums yet
 	sums     []*xxh3.Hasher
 	news     atomic.Bool // something of open may have come that is to be compared
-	err      error       // the ring does not work any more
+	err      error       // the ring does not work any more: threads replace it
+	stopped  bool        // it begins nothing any more
 }
 
 // piece is a part of a record that is in flight.
@@ -98,6 +100,8 @@ func openRing(f format.File, depth int) (*ringReads, error) {
 	return newRingReads(q, fd, wanted, max(2, depth/2)), nil // two pieces are one record of usual length
 }
 
+var errQueueFull = errors.New("the queue of the io_uring is full")
+
 // newQueue returns an io_uring. Tests put one that fails in its place.
 var newQueue = func(entries int) (completionQueue, error) { return uring.New(entries) }
 
@@ -107,6 +111,13 @@ func newRingReads(q completionQueue, fd, wanted, expected int) *ringReads {
 		r.free = append(r.free, int32(i))
 	}
 	return r
+}
+
+// hasRing reports whether an io_uring reads.
+func (s *streamedStore) hasRing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ring != nil
 }
 
 // inFlight returns the number of pieces.
@@ -142,7 +153,7 @@ func (s *streamedStore) pump() {
 func (s *streamedStore) submit() (all bool) {
 	err := s.ring.queue.Submit()
 	if err != nil && !errors.Is(err, syscall.EAGAIN) && !errors.Is(err, syscall.EBUSY) {
-		s.ring.err = fmt.Errorf("%s: read experts: %w", s.reader.Path(), err)
+		s.ring.err = err
 	}
 	return err == nil
 }
@@ -193,7 +204,7 @@ func (s *streamedStore) beginPiece(id int32) {
 	r.pieces[i] = piece{id: id, at: e.read, n: int32(n), begin: s.stats.beginRead()}
 	// There is room in the queue for more than there are pieces.
 	if !r.queue.Read(r.fd, s.slot(e.slot)[e.read:][:n], e.record.Offset+e.read, uint64(i)) && r.err == nil {
-		r.err = fmt.Errorf("%s: read experts: the queue is full", s.reader.Path())
+		r.err = errQueueFull
 	}
 	e.read += n
 	e.left++
@@ -324,6 +335,9 @@ func (s *streamedStore) idleRead() int32 {
 // poll notes what has come, begins other reads, and compares a little of what has come with its checksum. A pass calls it while it computes.
 func (s *streamedStore) poll() {
 	r := s.ring
+	if r == nil { // it has failed
+		return
+	}
 	if r.queue.Ready() {
 		s.mu.Lock()
 		s.reap()

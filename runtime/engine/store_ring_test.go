@@ -141,6 +141,85 @@ func TestRingReadsAgain(t *testing.T) {
 	}
 }
 
+// brokenQueue is an io_uring that fails for good: when so many submissions have succeeded, or so many waits.
+type brokenQueue struct {
+	engine.CompletionQueue
+	submissions, waits int64
+}
+
+func (q *brokenQueue) Submit() error {
+	if q.submissions--; q.submissions < 0 {
+		return syscall.ENXIO
+	}
+	return q.CompletionQueue.Submit()
+}
+
+func (q *brokenQueue) Wait() error {
+	if q.waits--; q.waits < 0 {
+		return syscall.EBADF
+	}
+	return q.CompletionQueue.Wait()
+}
+
+// Threads replace an io_uring that fails, in the middle of a pass: the bits are the same.
+func TestRingIsReplaced(t *testing.T) {
+	needsUring(t)
+	r := reader(t, write(t, manyExperts(), quant.Q4_0))
+	lengths := []int{40, 1, 1, 200, 1}
+	want := steps(t, session(t, openReader(t, r, engine.Options{Threads: 2})), lengths...)
+	const never = 1 << 40
+	for _, tt := range []struct {
+		name               string
+		submissions, waits int64
+	}{
+		{"the first submission fails", 0, never}, {"a submission fails", 3, never}, {"a later submission fails", 12, never},
+		{"the first wait fails", never, 0}, {"all fails", 5, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			before := descriptors(t)
+			restore := engine.WrapQueue(func(inner engine.CompletionQueue) engine.CompletionQueue {
+				return &brokenQueue{inner, tt.submissions, tt.waits}
+			})
+			defer restore()
+			e := stream(t, r, engine.Options{Threads: 2}, 0)
+			s := session(t, e)
+			for i, got := range steps(t, s, lengths...) {
+				if !slices.Equal(got, want[i]) {
+					t.Errorf("step %d differs", i)
+				}
+			}
+			for tt.waits < never && e.ReadMethod() == engine.ReadByUring { // it did not have to wait yet
+				steps(t, s, lengths...)
+			}
+			if got := e.ReadMethod(); got != engine.ReadByThreads {
+				t.Errorf("it reads by %s", got)
+			}
+			e.Close()
+			for descriptors(t) > before {
+				goruntime.Gosched()
+			}
+		})
+	}
+
+	// One that fails while memory is given back, or just before the end, keeps neither.
+	q := &brokenQueue{submissions: never, waits: never}
+	defer engine.WrapQueue(func(inner engine.CompletionQueue) engine.CompletionQueue {
+		q.CompletionQueue = inner
+		return q
+	})()
+	before := descriptors(t)
+	e := stream(t, r, engine.Options{Threads: 2}, 300<<10)
+	steps(t, session(t, e), 40, 1)
+	q.submissions, q.waits = 0, 0
+	if _, err := e.SetMemory(t.Context(), 1); err != nil {
+		t.Errorf("memory is not given back: %v", err)
+	}
+	e.Close()
+	for descriptors(t) > before {
+		goruntime.Gosched()
+	}
+}
+
 // A file that was damaged or cut is an error that names file, layer and expert; when it is whole again, so is the engine.
 func TestRingFaults(t *testing.T) {
 	needsUring(t)

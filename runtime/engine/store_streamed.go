@@ -237,6 +237,9 @@ func (s *streamedStore) look(ready []int) ([]int, error) {
 	if s.ring != nil {
 		s.reap()
 		s.pump()
+		if s.ring.err != nil {
+			s.replaceRing()
+		}
 	}
 	var err error
 	coming := false
@@ -308,8 +311,8 @@ func (s *streamedStore) stop() {
 func (s *streamedStore) close() {
 	go func() {
 		s.workers.Wait()
-		if s.ring != nil && s.drain() != nil {
-			return // what is in flight would be written to memory that is somebody else's
+		if s.ring != nil {
+			s.drain() // what is in flight would be written to memory that is somebody else's
 		}
 		s.block.free()
 		s.file.Close()

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"st/runtime/kernel"
@@ -24,9 +23,7 @@ func (s *streamedStore) await(ctx context.Context) error {
 	switch {
 	case closed:
 		return ErrClosed
-	case err != nil:
-		return err
-	case !all: // nothing may be in flight that would end a wait, and there is no signal for the kernel's having room again
+	case err != nil, !all: // nothing may be in flight that would end a wait, and there is no signal for the kernel's having room again
 		time.Sleep(time.Millisecond)
 		return ctx.Err()
 	}
@@ -35,7 +32,7 @@ func (s *streamedStore) await(ctx context.Context) error {
 	}
 	if err := r.queue.Wait(); err != nil {
 		s.mu.Lock()
-		r.err = fmt.Errorf("%s: read experts: %w", s.reader.Path(), err)
+		r.err = err
 		s.mu.Unlock()
 	}
 	return ctx.Err()
@@ -51,28 +48,27 @@ func (s *streamedStore) rest(ctx context.Context) error {
 	err := s.await(ctx)
 	s.mu.Lock()
 	s.reap()
+	if s.ring.err != nil {
+		s.stopRing()
+	}
 	return err
 }
 
-// drain gives the ring back when nothing is in flight any more, after stop.
-func (s *streamedStore) drain() error {
+// drain gives the ring back when nothing is in flight any more, after stop. What is in flight of a ring that has failed may never end: then its memory
+// stays.
+func (s *streamedStore) drain() {
 	r := s.ring
 	for r.queue.InFlight() > 0 {
 		s.mu.Lock()
 		all := s.submit()
 		s.reap()
-		err := r.err
+		if r.err != nil {
+			s.stopRing()
+		}
 		s.mu.Unlock()
-		switch {
-		case err != nil: // what is in flight may never end: its memory stays
-			return err
-		case !all:
+		if !all || r.err != nil || r.queue.InFlight() > 0 && r.queue.Wait() != nil {
 			time.Sleep(time.Millisecond)
-		case r.queue.InFlight() > 0:
-			if err := r.queue.Wait(); err != nil {
-				return err
-			}
 		}
 	}
-	return r.queue.Close()
+	_ = r.queue.Close()
 }
