@@ -12,6 +12,7 @@ type diskMeter struct {
 	changed  time.Time     // when inFlight did
 	busy     time.Duration // with inFlight above 0
 	total    time.Duration // of all reads
+	ended    int64         // reads
 }
 
 // begin and end count n reads that start and n that have ended.
@@ -21,13 +22,36 @@ func (m *diskMeter) end(n int)   { m.count(-n) }
 func (m *diskMeter) count(n int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.advance()
+	m.advance(time.Now())
 	m.inFlight += n
+	m.ended += int64(max(0, -n))
 }
 
-// advance counts the time since inFlight changed.
-func (m *diskMeter) advance() {
+// skip leaves out the time since nobody looked whether reads had ended, but for as long as a read usually takes.
+func (m *diskMeter) skip(since time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	now := time.Now()
+	if m.ended > 0 {
+		since = since.Add(m.total / time.Duration(m.ended))
+	}
+	if since.Before(now) {
+		if since.After(m.changed) {
+			m.advance(since)
+		}
+		m.changed = now
+	}
+}
+
+// forget makes all times 0.
+func (m *diskMeter) forget() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.busy, m.total, m.ended, m.changed = 0, 0, 0, time.Now()
+}
+
+// advance counts the time from the last change until now.
+func (m *diskMeter) advance(now time.Time) {
 	if m.inFlight > 0 {
 		d := now.Sub(m.changed)
 		m.busy += d
@@ -40,6 +64,6 @@ func (m *diskMeter) advance() {
 func (m *diskMeter) read() (busy, total time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.advance()
+	m.advance(time.Now())
 	return m.busy, m.total
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 
 	"st/runtime/kernel"
 )
@@ -82,3 +83,27 @@ func NewGuess(experts int) *Guess {
 // Amend adds to the logits of a far guess what it probably lacks, and Chosen notes what the router's were.
 func (g *Guess) Amend(logits []float32)  { g.layer.amend(logits, far) }
 func (g *Guess) Chosen(logits []float32) { g.layer.chosen(logits) }
+
+// Unfill gives up the experts that are in memory, as if the cache had not been filled with them yet, and returns how many.
+func (e *Engine) Unfill() (n int) {
+	s := e.streamed
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for slot, id := range s.slots {
+		if id >= 0 && s.experts[id].state == resident {
+			s.evict(int32(slot))
+			s.experts[id].state, s.sweep = queued, append(s.sweep, id)
+			n++
+		}
+	}
+	slices.Sort(s.sweep)
+	return n
+}
+
+// Filled reports whether there is nothing to fill the cache with any more, or no room for it.
+func (e *Engine) Filled() bool {
+	s := e.streamed
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !slices.Contains(s.slots, slotFree) || !slices.ContainsFunc(s.sweep, func(id int32) bool { return s.experts[id].state == queued })
+}

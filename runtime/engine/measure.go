@@ -102,6 +102,7 @@ func (e *Engine) forgetStats() {
 	for _, n := range []interface{ Store(int64) }{&s.tokens, &s.neurons, &s.active, &s.decodeBytes, &s.uses, &s.misses, &s.reads, &s.readBytes, &s.wait, &s.early, &s.earlyUsed} {
 		n.Store(0)
 	}
+	s.disk.forget()
 	for i := range e.uses {
 		e.uses[i].Store(0)
 	}

@@ -183,6 +183,9 @@ func (e *Engine) handOver(r *request) {
 	}
 	q.leader = nil
 	if len(q.waiting) == 0 {
+		if e.streamed != nil {
+			e.streamed.passEnded()
+		}
 		return
 	}
 	// The longest: others need not wait for it, but their callers would if they led.
@@ -206,6 +209,9 @@ func (e *Engine) runPass(p *pass, x extent, leader *request) {
 	e.admit(p, x)
 	if len(p.segs) == 0 {
 		return
+	}
+	if e.streamed != nil {
+		e.streamed.passBegins()
 	}
 	begin := e.clock.timeline.beginPass()
 	err := e.explain(p.run(leader))

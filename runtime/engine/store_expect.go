@@ -23,19 +23,12 @@ func (s *streamedStore) warm(u *format.Usage) {
 		slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(u.Uses[b], u.Uses[a]) })
 		s.known = true
 	}
-	defer func() {
-		if s.ring != nil {
-			for range s.depth {
-				s.workers.Go(s.fill)
-			}
-		}
-	}()
 	s.sweep = order[:min(len(order), s.usable)]
 	slices.Sort(s.sweep)
 	for _, id := range s.sweep {
 		s.experts[id].state = queued
 	}
-	s.rouse(len(s.sweep))
+	s.fillFree()
 }
 
 // expect names experts that a later layer will probably want, the likeliest first. They are read when nothing is to be read that

@@ -28,6 +28,7 @@ func (s *streamedStore) readAll() {
 func (s *streamedStore) fill() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	defer func() { s.lull.fillers-- }()
 	for !s.closed && !s.running {
 		id, slot := s.nextOf(&s.sweep)
 		if id < 0 {

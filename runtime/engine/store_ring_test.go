@@ -402,3 +402,31 @@ func descriptors(t *testing.T) int {
 	}
 	return len(names)
 }
+
+// The cache is filled while no pass runs, also after one has interrupted that.
+func TestFillBetweenPasses(t *testing.T) {
+	needsUring(t)
+	for _, method := range []string{"uring", "threads"} {
+		t.Run(method, func(t *testing.T) {
+			t.Setenv(engine.ReadMethodVariable, method)
+			path := write(t, manyExperts(), quant.Q4_0)
+			r := reader(t, path)
+			e := stream(t, r, engine.Options{Threads: 2}, 0)
+			forward(t, session(t, e), prompt(10, 50)...)
+			if _, err := r.RecordUsage(e.Usage()); err != nil {
+				t.Fatal(err)
+			}
+			r = reader(t, path)
+			e = stream(t, r, engine.Options{Threads: 2}, 200<<10)
+			s := session(t, e)
+			forward(t, s, prompt(10, 50)...)
+			if n := e.Unfill(); n < 8 {
+				t.Fatalf("%d experts are in memory", n)
+			}
+			forward(t, s, 1)
+			for !e.Filled() {
+				goruntime.Gosched()
+			}
+		})
+	}
+}

@@ -87,6 +87,9 @@ func (s *streamedStore) resize(ctx context.Context, n int) error {
 		s.slots[s.usable] = slotGone
 	}
 	s.rouse(len(s.demand) + len(s.ahead) + len(s.sweep))
+	if !s.running {
+		s.fillFree()
+	}
 	return nil
 }
 

@@ -59,6 +59,7 @@ type streamedStore struct {
 	reading   int          // records
 	waiting   int          // workers
 	loaded    atomic.Int64 // experts in memory
+	lull      lull
 	closed    bool
 	workers   sync.WaitGroup
 }
@@ -301,6 +302,9 @@ func (s *streamedStore) stop() {
 		close(s.stopped)
 		s.work.Broadcast()
 		s.idle.Broadcast()
+		if s.lull.timer != nil {
+			s.lull.timer.Stop()
+		}
 		if s.ring != nil {
 			s.ring.queue.Wake()
 		}
