@@ -53,6 +53,20 @@ func positive(masks *[MaxBlock]uint64, gates []float32) {
 	positiveAVX2(masks, gates)
 }
 
+// listActive is ListActive for the first of gates. It returns how many these are.
+func listActive(neurons []int32, h, gates []float32, weight float32) (taken, n int) {
+	taken = len(gates) &^ 15
+	if !useAVX512 || taken == 0 {
+		return 0, 0
+	}
+	return taken, listActiveAVX512(neurons[:taken], h[:taken], gates[:taken], weight)
+}
+
+// listActiveAVX512 is ListActive for a multiple of sixteen gates. What lies behind the last active neuron is overwritten.
+//
+//go:noescape
+func listActiveAVX512(neurons []int32, h, gates []float32, weight float32) int
+
 // positiveAVX2 is positiveGeneric.
 //
 //go:noescape

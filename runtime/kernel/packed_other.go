@@ -23,3 +23,6 @@ func hasWide(int) bool { return false }
 func dotsQ4(dots []float32, quants, scales []byte, w *wide, tokens []int32, blocks int) {
 	dotsQ4Generic(dots, quants, scales, w, tokens, blocks)
 }
+
+// listActive is ListActive for the first of gates. It returns how many these are.
+func listActive(neurons []int32, h, gates []float32, weight float32) (taken, n int) { return 0, 0 }

@@ -37,8 +37,9 @@ func (e *Expert) Neurons(y []float32, neurons []int32, h []float32, x *Input, t 
 // room for all of gates. It has no branch on a gate, since no processor predicts which gates are positive.
 func ListActive(neurons []int32, h, gates []float32, weight float32) (n int) {
 	neurons, h = neurons[:len(gates)], h[:len(gates)]
+	at, n := listActive(neurons, h, gates, weight)
 	var masks [MaxBlock]uint64
-	for at := 0; at < len(gates); {
+	for at < len(gates) {
 		chunk := gates[at:min(len(gates), at+MaxBlock*chunkRows)]
 		whole := len(chunk) / chunkRows
 		positive(&masks, chunk[:whole*chunkRows])
