@@ -82,9 +82,9 @@ func PlanCache(r *format.Reader, opts Options, trace *experts.Trace, usage *form
 		misses := 0.0
 		if trace != nil {
 			warm := len(trace.Tokens) / 4
-			ours := experts.Simulate(trace, experts.NewScored(trace.Shape, p.Experts, experts.ShortHalfLife, experts.LongHalfLife), warm)
+			ours := experts.Simulate(trace, experts.NewScored(trace.Shape, p.Experts, experts.OfUses...), warm)
 			p.HitRate, misses = ours.HitRate(), ours.MissesPerToken()
-			timed := experts.SimulateTime(trace, experts.NewScored(trace.Shape, p.Experts, experts.ShortHalfLife, experts.LongHalfLife), warm, timing)
+			timed := experts.SimulateTime(trace, experts.NewScored(trace.Shape, p.Experts, experts.OfUses...), warm, timing)
 			p.Simulated = &SimulatedSpeed{timed.TokensPerSecond(), timed.Wait.Seconds() / float64(max(1, timed.Tokens)), timed.Busy.Seconds() / max(1e-9, timed.Time.Seconds())}
 			p.Bound = experts.Simulate(trace, experts.NewBelady(trace, p.Experts), warm).HitRate()
 		} else {

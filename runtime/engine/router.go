@@ -137,6 +137,7 @@ func (p *pass) choose(l int) {
 	if p.guess != nil && p.n == 1 {
 		p.guess.layers[p.moe[l]].chosen(p.router[:m.Experts])
 	}
+	p.rate(p.moe[l])
 	p.choice.prefer = p.prefer(p.moe[l])
 	p.check(p.pool.split(p.n, 16, &p.do.pick))
 	p.cutDraft(l)
@@ -152,6 +153,15 @@ func (p *pass) choose(l int) {
 	}
 	p.store.want(p.moe[l], p.n, p.ffn.chosen)
 	p.clock.lap(StageRouter)
+}
+
+// rate tells the store what the router's logits say of a layer's experts, also of those that are not chosen. Layers that have experts are counted from 0.
+func (p *pass) rate(layer int) {
+	if p.streamed == nil || p.measuring {
+		return
+	}
+	m := p.config.MoE
+	p.streamed.rate(layer, p.router[:(p.n-p.drafted())*m.Experts], p.singles, m.ExpertsPerToken)
 }
 
 func (p *pass) doPick(_, from, to int) {

@@ -267,27 +267,28 @@ func TestRingFaults(t *testing.T) {
 	}
 }
 
-// decayedQueue is an io_uring of a disk that begins to give other bytes for a piece of an expert.
+// decayedQueue is an io_uring of a disk that begins to give other bytes.
 type decayedQueue struct {
 	engine.CompletionQueue
-	decay
+	*decay
+	pieces map[uint64]piece // in flight
+}
+
+type piece struct {
+	buf    []byte
 	offset int64
-	pieces map[uint64][]byte // of the expert, in flight
 }
 
 func (q *decayedQueue) Read(fd int, buf []byte, offset int64, id uint64) bool {
-	if offset == q.offset {
-		q.pieces[id] = buf
-	}
+	q.pieces[id] = piece{buf, offset}
 	return q.CompletionQueue.Read(fd, buf, offset, id)
 }
 
 func (q *decayedQueue) Completions(done func(id uint64, n int, err error)) int {
 	return q.CompletionQueue.Completions(func(id uint64, n int, err error) {
-		if buf := q.pieces[id]; buf != nil && q.read() {
-			clear(buf)
+		if p := q.pieces[id]; q.read(p.offset) {
+			clear(p.buf)
 		}
-		delete(q.pieces, id)
 		done(id, n, err)
 	})
 }
@@ -296,8 +297,7 @@ func (q *decayedQueue) Completions(done func(id uint64, n int, err error)) int {
 func TestRingDecay(t *testing.T) {
 	needsUring(t)
 	r := reader(t, write(t, manyExperts(), quant.Q4_0))
-	expert, _ := r.Expert(1, 7)
-	q := &decayedQueue{offset: expert.Offset, pieces: map[uint64][]byte{}}
+	q := &decayedQueue{decay: newDecay(r), pieces: map[uint64]piece{}}
 	defer engine.WrapQueue(func(inner engine.CompletionQueue) engine.CompletionQueue {
 		q.CompletionQueue = inner
 		return q

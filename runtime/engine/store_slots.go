@@ -3,7 +3,24 @@ package engine
 import (
 	"context"
 	"math"
+
+	"st/runtime/experts"
 )
+
+// rate counts in the scores of a layer's experts how near each came to being chosen, by the router logits [n, experts]. The first tokens, so many,
+// are of several sequences, or guesses of one: they are one step for the averages. The others follow each other.
+func (s *streamedStore) rate(layer int, logits []float32, beside, topK int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for t := range len(logits) / s.perLayer {
+		if t == 0 || t >= beside {
+			s.scores.Advance(layer, 1)
+		}
+		for x, chance := range experts.Chances(s.chances, s.sorted, logits[t*s.perLayer:][:s.perLayer], topK) {
+			s.scores.Use(int(s.id(layer, x)), float64(chance))
+		}
+	}
+}
 
 // vacate returns a free slot, after giving up the expert with the lowest score if there is none. It is −1 if all are in use.
 // What is expected is given up for what is wanted only, and only if there is nothing else.

@@ -46,6 +46,8 @@ type streamedStore struct {
 	usable    int     // slots that are not gone: the first ones
 	shrinking bool    // resize waits for slots
 	scores    *experts.Scores
+	chances   []float32 // [experts] scratch of rate, and so is sorted
+	sorted    []float32
 	known     bool         // how often experts are used was recorded
 	running   bool         // something was wanted
 	demand    []int32      // wanted, to be read
@@ -119,7 +121,8 @@ func newStreamedStore(r *format.Reader, f format.File, all [][]expertWeights, sl
 			s.slotSize = max(s.slotSize, rec.Length)
 		}
 	}
-	s.scores = experts.NewScores(len(c.MoELayers()), s.perLayer, experts.ShortHalfLife, experts.LongHalfLife)
+	s.scores = experts.NewScores(len(c.MoELayers()), s.perLayer, experts.OfChances...)
+	s.chances, s.sorted = make([]float32, s.perLayer), make([]float32, s.perLayer)
 	s.slots, s.usable = make([]int32, slots), slots
 	for i := range s.slots {
 		s.slots[i] = slotFree
@@ -150,7 +153,6 @@ func (s *streamedStore) want(layer, n int, chosen []chosenExpert) {
 		s.sweep = nil
 	}
 	s.running = true
-	s.scores.Advance(layer, n)
 	s.enough = 1
 	if s.ring != nil && n > 1 { // the threads share experts of several tokens, each of which is computed by one of them
 		s.enough = s.pool.threads
@@ -160,7 +162,6 @@ func (s *streamedStore) want(layer, n int, chosen []chosenExpert) {
 	for i := range chosen {
 		id := s.id(layer, chosen[i].weights.record.Expert)
 		s.wanted = append(s.wanted, id)
-		s.scores.Use(int(id), len(chosen[i].tokens))
 		e := &s.experts[id]
 		e.wanted, e.taken, e.err = true, false, nil
 		if e.state == absent || e.state == queued {

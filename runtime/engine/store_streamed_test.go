@@ -20,7 +20,7 @@ func TestShrinkStore(t *testing.T) {
 	}
 	defer block.free()
 	s := &streamedStore{slotSize: slotSize, block: block, slots: make([]int32, count), usable: count, perLayer: count,
-		experts: make([]residence, count), scores: experts.NewScores(1, count, experts.ShortHalfLife, experts.LongHalfLife)}
+		experts: make([]residence, count), scores: experts.NewScores(1, count, experts.OfChances...)}
 	s.work, s.idle = sync.NewCond(&s.mu), sync.NewCond(&s.mu)
 	content := func(id int) []byte { return bytes.Repeat([]byte{byte('a' + id)}, slotSize) }
 	for id := range count { // in the slot of its number; the higher the number, the higher the score

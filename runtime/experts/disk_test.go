@@ -97,7 +97,7 @@ func TestSimulateTimeOrder(t *testing.T) {
 		}).TokensPerSecond()
 	}
 	ours := func() experts.Policy {
-		return experts.NewScored(trace.Shape, size, experts.ShortHalfLife, experts.LongHalfLife)
+		return experts.NewScored(trace.Shape, size, experts.OfUses...)
 	}
 	slow, fast, alone := speed(ours(), 5e8, 4), speed(ours(), 2e9, 4), speed(ours(), 2e9, 1)
 	simple, bound := speed(&lru{size: size}, 5e8, 4), speed(experts.NewBelady(trace, size), 5e8, 4)

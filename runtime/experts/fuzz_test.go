@@ -49,7 +49,7 @@ func FuzzReadTrace(f *testing.F) {
 		}
 		for _, size := range []int{1, 1 + trace.Len()/2} {
 			bound := experts.Simulate(trace, experts.NewBelady(trace, size), 0)
-			ours := experts.Simulate(trace, experts.NewScored(trace.Shape, size, experts.ShortHalfLife, experts.LongHalfLife), 0)
+			ours := experts.Simulate(trace, experts.NewScored(trace.Shape, size, experts.OfUses...), 0)
 			if ours.Uses != bound.Uses || ours.Misses > ours.Uses || bound.Misses > ours.Misses || ours.Tokens != len(trace.Tokens) {
 				t.Errorf("with %d slots %+v, Belady's %+v", size, ours, bound)
 			}

@@ -2,40 +2,45 @@ package experts
 
 import "math"
 
-// The half-lives in tokens of the two averages that the runtime ranks experts by. See docs/memory.md for how they were chosen.
-const (
-	ShortHalfLife = 16
-	LongHalfLife  = 512
+// Average is one of the averages that make a score: in it the weight of a use halves after a half-life in tokens, and it counts for so much.
+type Average struct{ HalfLife, Weight float64 }
+
+// The averages that experts are ranked by: of what router logits tell ([Chances]), as the runtime does, and of which experts were used, which is all that
+// a trace knows. See docs/memory.md for how they were chosen.
+var (
+	OfChances = []Average{{3, 1}, {512, 4}}
+	OfUses    = []Average{{16, 1}, {512, 1}}
 )
 
-// Scores ranks experts by how often they were used, lately and in the long run: by the mean of two estimates of the share of tokens that
-// use them. In each the weight of a use halves after a half-life, counted in tokens, as in LRFU (Lee et al., IEEE Transactions on
-// Computers 50, 2001). The short half-life follows the text, the long one the model.
+// Scores ranks experts by how often they were used, or nearly so, lately and in the long run: by a sum of estimates of the share of tokens that
+// use them. In each the weight of a use decays, as in LRFU (Lee et al., IEEE Transactions on
+// Computers 50, 2001). Short half-lives follow the text, long ones the model.
 //
 // Every layer has its own clock, so a batch does not age the experts of the layers that it has not reached.
 type Scores struct {
 	perLayer int
-	averages [2]average
+	averages []average
 }
 
 // average is an exponentially decaying average for every expert. Sums are relative to a moment in the past, so an unused expert's sum
 // does not change.
 type average struct {
-	halfLife float64
-	sum      []float64 // by expert: Σ uses · 2^(age when they happened)
-	age      []float64 // by layer: of that moment, in half-lives
-	weight   []float64 // by layer: what makes a sum a share of tokens, now
-	use      []float64 // by layer: what a use by one token of the present batch adds to a sum
+	Average
+	sum    []float64 // by expert: Σ uses · 2^(age when they happened)
+	age    []float64 // by layer: of that moment, in half-lives
+	weight []float64 // by layer: what makes a sum a share of tokens, now
+	use    []float64 // by layer: what a use by one token of the present batch adds to a sum
 }
 
-// NewScores returns the scores of experts that were never used. The half-lives are in tokens.
-func NewScores(layers, experts int, short, long float64) *Scores {
+// NewScores returns the scores of experts that were never used.
+func NewScores(layers, experts int, averages ...Average) *Scores {
 	s := &Scores{perLayer: experts}
-	for i, halfLife := range []float64{short, long} {
-		s.averages[i] = average{halfLife, make([]float64, layers*experts), make([]float64, layers), make([]float64, layers), make([]float64, layers)}
+	for _, of := range averages {
+		a := average{of, make([]float64, layers*experts), make([]float64, layers), make([]float64, layers), make([]float64, layers)}
 		for l := range layers {
-			s.averages[i].advance(l, 0, nil)
+			a.advance(l, 0, nil)
 		}
+		s.averages = append(s.averages, a)
 	}
 	return s
 }
@@ -58,7 +63,7 @@ func (s *Scores) Advance(layer, n int) {
 
 func (a *average) advance(layer, n int, sums []float64) {
 	const far = 500 // 2^far is well within the range of float64
-	age := a.age[layer] + float64(n)/a.halfLife
+	age := a.age[layer] + float64(n)/a.HalfLife
 	if age > far {
 		for i := range sums {
 			sums[i] *= math.Exp2(-age)
@@ -66,26 +71,29 @@ func (a *average) advance(layer, n int, sums []float64) {
 		age = 0
 	}
 	a.age[layer] = age
-	now, step := math.Exp2(age), math.Exp2(-1/a.halfLife)
+	now, step := math.Exp2(age), math.Exp2(-1/a.HalfLife)
 	a.weight[layer] = (1 - step) / now
 	// The uses of a batch are spread evenly over its tokens: the mean of 2^(−i/half-life) for i below n.
 	a.use[layer] = now
 	if n > 1 {
-		a.use[layer] *= (1 - math.Exp2(-float64(n)/a.halfLife)) / (1 - step) / float64(n)
+		a.use[layer] *= (1 - math.Exp2(-float64(n)/a.HalfLife)) / (1 - step) / float64(n)
 	}
 }
 
-// Use counts a use by some tokens of the batch that the expert's layer was advanced by last.
-func (s *Scores) Use(id, tokens int) {
+// Use counts a use by some tokens of the batch that the expert's layer was advanced by last; a part of one, if it was nearly used.
+func (s *Scores) Use(id int, tokens float64) {
 	for i := range s.averages {
 		a := &s.averages[i]
-		a.sum[id] += float64(tokens) * a.use[id/s.perLayer]
+		a.sum[id] += tokens * a.use[id/s.perLayer]
 	}
 }
 
 // Value returns an expert's score. The expert with the lowest is evicted first.
 func (s *Scores) Value(id int) float64 {
-	l := id / s.perLayer
-	a, b := &s.averages[0], &s.averages[1]
-	return a.sum[id]*a.weight[l] + b.sum[id]*b.weight[l]
+	v := 0.
+	for i := range s.averages {
+		a := &s.averages[i]
+		v += a.Weight * a.sum[id] * a.weight[id/s.perLayer]
+	}
+	return v
 }

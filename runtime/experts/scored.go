@@ -12,9 +12,10 @@ type scored struct {
 	size   int
 }
 
-// NewScored returns the policy that the engine uses, with room for size experts. The half-lives are in tokens.
-func NewScored(s Shape, size int, short, long float64) Policy {
-	return &scored{scores: NewScores(s.Layers, s.Experts, short, long), cached: make([]bool, s.Len()), size: size}
+// NewScored returns the engine's policy as far as a trace lets it know, with room for size experts: a trace has no router logits, so that an
+// expert that was nearly chosen counts for nothing.
+func NewScored(s Shape, size int, averages ...Average) Policy {
+	return &scored{scores: NewScores(s.Layers, s.Experts, averages...), cached: make([]bool, s.Len()), size: size}
 }
 
 func (p *scored) Advance(n int) { p.batch, p.layer = n, -1 }
@@ -24,7 +25,7 @@ func (p *scored) Access(id int32, tokens int) bool {
 		p.scores.Advance(l, p.batch)
 		p.layer = l
 	}
-	p.scores.Use(int(id), tokens)
+	p.scores.Use(int(id), float64(tokens))
 	if p.cached[id] {
 		return true
 	}

@@ -47,7 +47,7 @@ func TestPolicy(t *testing.T) {
 	}
 	for _, n := range []int{trace.Len() / 8, trace.Len() / 4, trace.Len() / 2, trace.Len() * 3 / 4} {
 		rate := func(p experts.Policy) float64 { return experts.Simulate(trace, p, len(trace.Tokens)/4).HitRate() }
-		ours := rate(experts.NewScored(trace.Shape, n, experts.ShortHalfLife, experts.LongHalfLife))
+		ours := rate(experts.NewScored(trace.Shape, n, experts.OfUses...))
 		if simple, bound := rate(&lru{size: n}), rate(experts.NewBelady(trace, n)); ours <= simple || ours > bound {
 			t.Errorf("%d slots: hit rate %.3f, of LRU %.3f, of Belady's %.3f", n, ours, simple, bound)
 		}
@@ -101,7 +101,7 @@ func TestTrace(t *testing.T) {
 
 // A use counts half after a half-life, in either average; scores do not change their order when nothing happens for long.
 func TestScores(t *testing.T) {
-	s := experts.NewScores(2, 3, 16, 512)
+	s := experts.NewScores(2, 3, experts.Average{HalfLife: 16, Weight: 1}, experts.Average{HalfLife: 512, Weight: 1})
 	share := func(halfLife float64) float64 { return 1 - math.Exp2(-1/halfLife) } // of one use, now
 	check := func(what string, id int, want float64) {
 		t.Helper()
@@ -125,8 +125,40 @@ func TestScores(t *testing.T) {
 	check("a batch of 100 tokens", 4, s.Value(1))
 	s.Seed(5, 0.25)
 	check("used by a quarter of all tokens", 5, 2*0.25)
+	s.Use(2, 0.5)
+	check("nearly used", 2, 0.5*(share(16)+share(512)))
 	s.Advance(0, 20000) // far past what 2^x holds
 	s.Advance(0, 1)
 	s.Use(1, 1)
 	check("a use long after", 1, share(16)+share(512))
+}
+
+// An expert that was nearly chosen counts for a quarter; how far the logits are spread does not matter.
+func TestChances(t *testing.T) {
+	near := []float32{3, 1, 2.1, 2, -5, 0}
+	wide := make([]float32, len(near))
+	for i, v := range near {
+		wide[i] = 100*v - 7
+	}
+	dst, scratch := make([]float32, len(near)), make([]float32, len(near))
+	got := slices.Clone(experts.Chances(dst, scratch, near, 2))
+	for i, want := range []float32{0.88, 0.11, 0.76, 0.24, 0.03, 0.07} { // the border is 2.05
+		if d := got[i] - want; d < -0.02 || d > 0.02 {
+			t.Errorf("logit %v has the chance %.3f, want about %v", near[i], got[i], want)
+		}
+	}
+	for i, v := range experts.Chances(dst, scratch, wide, 2) {
+		if d := v - got[i]; d < -1e-4 || d > 1e-4 {
+			t.Errorf("the same logits, a hundred times as far apart: %v, not %v", v, got[i])
+		}
+	}
+	if all := experts.Chances(dst, scratch, near, len(near)); slices.Min(all) != 0.75 {
+		t.Errorf("all are chosen: %v, want at least 3/4", all)
+	}
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	for _, logits := range [][]float32{{1, 1, 1}, {1, nan, 2}, {inf, 1, 2}, {1, 2, -inf}, {nan, nan, nan}} {
+		if got := experts.Chances(dst, scratch, logits, 1); got != nil {
+			t.Errorf("%v have the chances %v, want none", logits, got)
+		}
+	}
 }

@@ -47,7 +47,9 @@ var policies = []struct {
 }
 
 func scored(short, long float64) func(*experts.Trace, int) experts.Policy {
-	return func(t *experts.Trace, size int) experts.Policy { return experts.NewScored(t.Shape, size, short, long) }
+	return func(t *experts.Trace, size int) experts.Policy {
+		return experts.NewScored(t.Shape, size, experts.Average{HalfLife: short, Weight: 1}, experts.Average{HalfLife: long, Weight: 1})
+	}
 }
 
 // TestPolicies prints the hit rates of all policies, of which none may beat the bound, and checks that the one that is used is no
@@ -133,7 +135,7 @@ func (p *lru) Access(id int32, _ int) bool {
 
 // lfu gives up what was used least often, ever.
 func newLFU(t *experts.Trace, size int) experts.Policy {
-	return experts.NewScored(t.Shape, size, 1e12, 1e12)
+	return experts.NewScored(t.Shape, size, experts.Average{HalfLife: 1e12, Weight: 1})
 }
 
 // perLayer gives every layer an equal share of a policy.
@@ -145,7 +147,7 @@ type perLayer struct {
 func newPerLayer(t *experts.Trace, size int) experts.Policy {
 	p := &perLayer{experts: t.Experts}
 	for l := range t.Layers {
-		p.layers = append(p.layers, experts.NewScored(t.Shape, max(1, size*(l+1)/t.Layers-size*l/t.Layers), experts.ShortHalfLife, experts.LongHalfLife))
+		p.layers = append(p.layers, experts.NewScored(t.Shape, max(1, size*(l+1)/t.Layers-size*l/t.Layers), experts.OfUses...))
 	}
 	return p
 }
