@@ -60,7 +60,7 @@ func TestDiskIsNotBusyInPauses(t *testing.T) {
 		defer block.free()
 		q := &timedQueue{took: took}
 		s := &streamedStore{slotSize: 4096, block: block, slots: make([]int32, count), usable: count, perLayer: count, depth: 2, ring: newRingReads(q, 0, 4, 2),
-			experts: make([]residence, count), scores: experts.NewScores(1, count, experts.ShortHalfLife, experts.LongHalfLife), stats: &counters{}, stopped: make(chan struct{})}
+			experts: make([]residence, count), scores: experts.NewScores(1, count, experts.OfChances...), stats: &counters{}, stopped: make(chan struct{})}
 		s.work, s.idle = sync.NewCond(&s.mu), sync.NewCond(&s.mu)
 		for id := range count {
 			s.experts[id] = residence{record: &format.Record{Length: 4096, Checksum: xxh3.Hash(make([]byte, 4096))}, slot: -1}
