@@ -95,6 +95,9 @@ func BenchmarkKernels(b *testing.B) {
 		all[i] = int32(i)
 	}
 	bench(b, "neurons", len(rows), func() { neuronsQ4(x, all, w[:some], &up, &down, v, Next{}) })
+	h := make([]float32, quant.GroupRows*benchCols)
+	neurons := make([]int32, len(h))
+	bench(b, "listActive", 4*768, func() { ListActive(neurons, h, w[:768], 0.3) })
 	scores := make([]float32, 6*PositionTile)
 	bench(b, "scores", 4*PositionTile*128, func() { Scores(scores, w[:6*128], w[:PositionTile*128], PositionTile, 128) })
 	bench(b, "addWeighted", 4*PositionTile*128, func() { AddWeighted(w[:6*128], scores, w[1536:][:PositionTile*128], PositionTile, 128) })
@@ -107,22 +110,35 @@ func BenchmarkKernels(b *testing.B) {
 	bench(b, "decodeF16", len(half), func() { Decode(quant.F16, x, half, nil) })
 }
 
-// BenchmarkMatrix multiplies a matrix far above any cache with one vector, as decoding does. Beside it, the same bytes are
-// only read, in one stream: products on AVX2 take two, and are faster.
+// BenchmarkMatrix multiplies matrices far above any cache with one vector, as decoding does, by one thread and by two, and with two vectors. Beside it,
+// the same bytes are only read, in one stream: products with one vector take two on amd64, and may be faster.
 func BenchmarkMatrix(b *testing.B) {
 	rng := rand.New(rand.NewPCG(3, 4))
-	g := group(quant.Q4_0, cases(rng, quant.GroupRows*benchCols)["random"])
-	const units = 128 << 20 / (quant.GroupRows * benchCols / 2)
-	m := Matrix{Type: quant.Q4_0, Grouped: true, Rows: units * quant.GroupRows, Cols: benchCols, Stride: len(g)}
-	for range units {
-		m.Data = append(m.Data, g...)
+	x, idx := NewInput(2, benchCols), []int32{0, 1}
+	for i := range idx {
+		copy(x.Row(i), cases(rng, benchCols)["random"])
+		x.Quantize(i)
 	}
-	x := NewInput(1, benchCols)
-	copy(x.F, cases(rng, benchCols)["random"])
-	x.Quantize(0)
-	dst := make([]float32, m.Rows)
-	bench(b, "read", len(m.Data), func() { Read(m.Data) })
-	bench(b, "q4_0", len(m.Data), func() { Mul(dst, m.Rows, &m, 0, units, x, []int32{0}, nil) })
+	for _, typ := range []quant.Type{quant.Q4_0, quant.Q8_0} {
+		g := group(typ, cases(rng, quant.GroupRows*benchCols)["random"])
+		units := 128 << 20 / len(g)
+		m := Matrix{Type: typ, Grouped: true, Rows: units * quant.GroupRows, Cols: benchCols, Stride: len(g)}
+		for range units {
+			m.Data = append(m.Data, g...)
+		}
+		dst := make([]float32, 2*m.Rows)
+		if typ == quant.Q4_0 {
+			bench(b, "read", len(m.Data), func() { Read(m.Data) })
+		}
+		bench(b, typ.String(), len(m.Data), func() { Mul(dst, m.Rows, &m, 0, units, x, idx[:1], nil) })
+		bench(b, typ.String()+" by 2 threads", len(m.Data), func() {
+			var wg sync.WaitGroup
+			wg.Go(func() { Mul(dst, m.Rows, &m, 0, units/2, x, idx[:1], nil) })
+			Mul(dst, m.Rows, &m, units/2, units, x, idx[:1], nil)
+			wg.Wait()
+		})
+		bench(b, typ.String()+" with 2 vectors", len(m.Data), func() { Mul(dst, m.Rows, &m, 0, units, x, idx, nil) })
+	}
 }
 
 // BenchmarkReGLU runs experts of the 4B model's shape, a third of whose neurons are active: for one token with every
