@@ -1,6 +1,6 @@
 package kernel
 
-// ScoresF16 is [Scores] with float16 keys as they lie in the KV cache, [n, d], to the bit. It is for few queries, an even number of four or more, where
+// ScoresF16 is [Scores] with float16 keys as they lie in the KV cache, [n, d], to the bit. It is for few queries, an even number, where
 // [AttendsF16]: a tile of keys that many queries share is better widened once. Of dst, up to three entries after the last position may be overwritten.
 // Meanwhile it prefetches as many bytes as k has at ahead, of which it reads nothing; nil: it does not.
 func ScoresF16(dst, q []float32, k []byte, n, d int, ahead []byte) {
@@ -32,7 +32,7 @@ func AddWeightedF16(out, p []float32, v []byte, n, d int, ahead []byte) {
 	}
 }
 
-// someRows returns how many of so many rows a kernel takes: six or four, or what there is.
+// someRows returns how many of so many rows a kernel takes: six or four, or the two that there are.
 func someRows(rows int) int {
 	switch {
 	case rows < 4 || rows == 6 || rows > 8:

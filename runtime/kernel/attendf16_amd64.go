@@ -5,7 +5,12 @@ package kernel
 import "unsafe"
 
 // AttendsF16 reports whether [ScoresF16] and [AddWeightedF16] are faster for that many queries of d numbers than widening keys and values before.
-func AttendsF16(rows, d int) bool { return useAVX2 && d%32 == 0 && rows >= 4 }
+func AttendsF16(rows, d int) bool {
+	if useAVX512 {
+		return d%64 == 0 && rows >= 2 || d%32 == 0 && rows >= 4
+	}
+	return useAVX2 && d%32 == 0 && rows >= 4
+}
 
 func scoresF16(dst, q []float32, k []byte, n int, ahead []byte) {
 	rows := len(dst) / PositionTile
@@ -22,6 +27,8 @@ func scoresF16(dst, q []float32, k []byte, n int, ahead []byte) {
 	switch {
 	case useAVX512 && rows == 6:
 		scoresF16x6AVX512(&dst[0], &q[0], &k[0], n, d, at)
+	case useAVX512 && rows == 2:
+		scoresF16x2AVX512(&dst[0], &q[0], &k[0], n, d, at)
 	case useAVX512:
 		scoresF16x4AVX512(&dst[0], &q[0], &k[0], n, d, at)
 	case rows == 6:
@@ -46,6 +53,8 @@ func addWeightedF16(out, p []float32, v []byte, n int, ahead []byte) {
 	switch {
 	case useAVX512 && d%64 == 0 && rows == 6:
 		addWeightedF16x6AVX512(&out[0], &p[0], &v[0], n, d, at)
+	case useAVX512 && d%64 == 0 && rows == 2:
+		addWeightedF16x2AVX512(&out[0], &p[0], &v[0], n, d, at)
 	case useAVX512 && d%64 == 0:
 		addWeightedF16x4AVX512(&out[0], &p[0], &v[0], n, d, at)
 	case rows == 6:
@@ -75,6 +84,11 @@ func addWeightedF16x4AVX2(out, p *float32, v *byte, n, d int, ahead *byte)
 //go:noescape
 func addWeightedF16x6AVX2(out, p *float32, v *byte, n, d int, ahead *byte)
 
+// scoresF16x2AVX512 is ScoresF16 for two queries, in the order of scores2AVX512.
+//
+//go:noescape
+func scoresF16x2AVX512(dst, q *float32, k *byte, n, d int, ahead *byte)
+
 // scoresF16x4AVX512 is ScoresF16 for four queries, in the order of scores2AVX512.
 //
 //go:noescape
@@ -84,6 +98,11 @@ func scoresF16x4AVX512(dst, q *float32, k *byte, n, d int, ahead *byte)
 //
 //go:noescape
 func scoresF16x6AVX512(dst, q *float32, k *byte, n, d int, ahead *byte)
+
+// addWeightedF16x2AVX512 is AddWeightedF16 for two rows of a multiple of 64 numbers.
+//
+//go:noescape
+func addWeightedF16x2AVX512(out, p *float32, v *byte, n, d int, ahead *byte)
 
 // addWeightedF16x4AVX512 is AddWeightedF16 for four rows of a multiple of 64 numbers.
 //

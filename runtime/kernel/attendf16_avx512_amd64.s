@@ -2,8 +2,8 @@
 
 #include "textflag.h"
 
-// Attention of one token to a tile of float16 keys and values, as in attendf16_amd64.h, with four or six queries at once, four positions or 64 columns
-// of each. Sums are added in the order of scores2AVX512 and addWeighted2AVX512.
+// Attention of one token to a tile of float16 keys and values, as in attendf16_amd64.h, with two, four or six queries at once, four positions or 64
+// columns of each. Sums are added in the order of scores2AVX512 and addWeighted2AVX512.
 
 // QUERY adds the products of sixteen numbers of a query at q with those of four keys in Z24 to Z27 to a, b, c and d.
 #define QUERY(q, a, b, c, d) \
@@ -13,14 +13,17 @@
 	VFMADD231PS Z26, Z28, c; \
 	VFMADD231PS Z27, Z28, d
 
-// QUERIES4 and QUERIES6 do so for sixteen numbers of queries at R11 and, three rows further, at R15. A row has R8 bytes. CX is the byte in the keys.
-#define QUERIES4 \
+// QUERIES2 to QUERIES6 do so for sixteen numbers of queries at R11 and, three rows further, at R15. A row has R8 bytes. CX is the byte in the keys.
+#define QUERIES2 \
 	VCVTPH2PS (SI)(CX*1), Z24;              \
 	VCVTPH2PS (R9)(CX*1), Z25;              \
 	VCVTPH2PS (R13)(CX*1), Z26;             \
 	VCVTPH2PS (AX)(CX*1), Z27;              \
 	QUERY((R11), Z0, Z1, Z2, Z3);           \
-	QUERY((R11)(R8*1), Z4, Z5, Z6, Z7);     \
+	QUERY((R11)(R8*1), Z4, Z5, Z6, Z7)
+
+#define QUERIES4 \
+	QUERIES2;                               \
 	QUERY((R11)(R8*2), Z8, Z9, Z10, Z11);   \
 	QUERY((R15), Z12, Z13, Z14, Z15)
 
@@ -66,9 +69,12 @@
 	VPXORQ c, c, c; \
 	VPXORQ d, d, d
 
-#define ZERO4 \
+#define ZERO2 \
 	ZERO(Z0, Z1, Z2, Z3);     \
-	ZERO(Z4, Z5, Z6, Z7);     \
+	ZERO(Z4, Z5, Z6, Z7)
+
+#define ZERO4 \
+	ZERO2;                    \
 	ZERO(Z8, Z9, Z10, Z11);   \
 	ZERO(Z12, Z13, Z14, Z15)
 
@@ -77,8 +83,11 @@
 	ZERO(Z16, Z17, Z18, Z19); \
 	ZERO(Z20, Z21, Z22, Z23)
 
+#define SUMS2 \
+	SUMS(Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7, 0)
+
 #define SUMS4 \
-	SUMS(Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7, 0);            \
+	SUMS2;                                              \
 	SUMS(Z8, Z9, Z10, Z11, Z12, Z13, Z14, Z15, 256)
 
 #define SUMS6 \
@@ -136,14 +145,17 @@ sixteen: \
 	VFMADD231PS  Z28, Z26, c; \
 	VFMADD231PS  Z28, Z27, d
 
-// WEIGHTS4 and WEIGHTS6 do so for the value at R9, whose weights are at R11 and, PositionTile floats further, each.
-#define WEIGHTS4 \
+// WEIGHTS2 to WEIGHTS6 do so for the value at R9, whose weights are at R11 and, PositionTile floats further, each.
+#define WEIGHTS2 \
 	VCVTPH2PS 0(R9), Z24;                     \
 	VCVTPH2PS 32(R9), Z25;                    \
 	VCVTPH2PS 64(R9), Z26;                    \
 	VCVTPH2PS 96(R9), Z27;                    \
 	WEIGHT(0(R11), Z0, Z1, Z2, Z3);           \
-	WEIGHT(128(R11), Z4, Z5, Z6, Z7);         \
+	WEIGHT(128(R11), Z4, Z5, Z6, Z7)
+
+#define WEIGHTS4 \
+	WEIGHTS2;                                 \
 	WEIGHT(256(R11), Z8, Z9, Z10, Z11);       \
 	WEIGHT(384(R11), Z12, Z13, Z14, Z15)
 
@@ -161,9 +173,12 @@ sixteen: \
 #define LOAD(row, o, z) VMOVUPS o row, z
 #define STORE(row, o, z) VMOVUPS z, o row
 
-#define ROWS4(MOVE) \
+#define ROWS2(MOVE) \
 	ROW(MOVE, (DI), Z0, Z1, Z2, Z3);            \
-	ROW(MOVE, (DI)(R8*1), Z4, Z5, Z6, Z7);      \
+	ROW(MOVE, (DI)(R8*1), Z4, Z5, Z6, Z7)
+
+#define ROWS4(MOVE) \
+	ROWS2(MOVE);                                \
 	ROW(MOVE, (DI)(R8*2), Z8, Z9, Z10, Z11);    \
 	ROW(MOVE, (R15), Z12, Z13, Z14, Z15)
 
@@ -208,6 +223,10 @@ position: \
 	VZEROUPPER;        \
 	RET
 
+// func scoresF16x2AVX512(dst, q *float32, k *byte, n, d int, ahead *byte)
+TEXT ·scoresF16x2AVX512(SB), NOSPLIT, $0-48
+	SCORES(ZERO2, QUERIES2, SUMS2)
+
 // func scoresF16x4AVX512(dst, q *float32, k *byte, n, d int, ahead *byte)
 TEXT ·scoresF16x4AVX512(SB), NOSPLIT, $0-48
 	SCORES(ZERO4, QUERIES4, SUMS4)
@@ -215,6 +234,10 @@ TEXT ·scoresF16x4AVX512(SB), NOSPLIT, $0-48
 // func scoresF16x6AVX512(dst, q *float32, k *byte, n, d int, ahead *byte)
 TEXT ·scoresF16x6AVX512(SB), NOSPLIT, $0-48
 	SCORES(ZERO6, QUERIES6, SUMS6)
+
+// func addWeightedF16x2AVX512(out, p *float32, v *byte, n, d int, ahead *byte)
+TEXT ·addWeightedF16x2AVX512(SB), NOSPLIT, $0-48
+	ADD(ROWS2, WEIGHTS2)
 
 // func addWeightedF16x4AVX512(out, p *float32, v *byte, n, d int, ahead *byte)
 TEXT ·addWeightedF16x4AVX512(SB), NOSPLIT, $0-48
