@@ -7,13 +7,11 @@ import (
 	"math"
 	"net"
 	"os"
-	goruntime "runtime"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"st/runtime"
 	"st/runtime/models"
 	"st/runtime/server"
 )
@@ -82,10 +80,6 @@ func (a *app) serve(ctx context.Context, names []string, f *serveFlags) (err err
 		log = slog.New(slog.DiscardHandler)
 	}
 	f.Logger, f.Loaded, f.Pull = log, letRead, a.pullFor
-	if f.Memory > 0 {
-		// Reads return on threads of their own, besides those that compute.
-		goruntime.GOMAXPROCS(goruntime.GOMAXPROCS(0) + runtime.ReadThreads)
-	}
 	s, err := server.New(f.Options)
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"st/runtime"
 	"st/runtime/server"
 )
 
@@ -66,6 +67,40 @@ func startServer(t *testing.T, args ...string) (url, printed string, stop func()
 			t.Errorf("it ends with code %d: %s", c, &log)
 		}
 		return log.String()
+	}
+}
+
+// The process gets processors for threads that read when a model is loaded whose experts are read by threads, and not otherwise.
+func TestServeReadThreads(t *testing.T) {
+	was := goruntime.GOMAXPROCS(0)
+	defer goruntime.GOMAXPROCS(was)
+	for _, method := range []string{"uring", "threads"} {
+		t.Setenv("ST_IO", method)
+		goruntime.GOMAXPROCS(was)
+		url, _, stop := startServer(t, tiny(t), "--memory", "1GiB", "--threads", "2")
+		if n := goruntime.GOMAXPROCS(0); n != was {
+			t.Errorf("%s: before a model is loaded, %d processors instead of %d", method, n, was)
+		}
+		r, err := http.Post(url+"/v1/completions", "application/json", strings.NewReader(`{"model": "tiny", "prompt": "Once", "max_tokens": 1}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(r.Body)
+		r.Body.Close()
+		stop()
+		if method == "uring" && bytes.Contains(body, []byte("ST_IO=uring")) {
+			continue // there is none here
+		}
+		if r.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %s", method, body)
+		}
+		want := was
+		if method == "threads" {
+			want = max(was, 2+runtime.ReadThreads)
+		}
+		if n := goruntime.GOMAXPROCS(0); n != want {
+			t.Errorf("%s: %d processors, want %d", method, n, want)
+		}
 	}
 }
 
