@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"math"
+	"sync/atomic"
 
 	"st/format"
 	"st/quant"
@@ -34,23 +35,24 @@ type attention struct {
 	layer  int
 	window int // 0: none
 	jobs   []attentionJob
-	merges []attentionMerge
 
 	q       []float32       // [rows, heads·head_dim]
-	out     []float32       // [rows, heads·head_dim]
+	out     *kernel.Input   // [rows, heads·head_dim]
 	parts   []attentionPart // results of the tasks of a row that is computed alone, where there are several a head
+	there   []atomic.Int32  // by row and head: how many of them are there
 	scratch []attentionScratch
 	first   int    // the job that the tasks of attend begin with
 	between func() // is called now and then while a long segment is computed
-	do      struct{ attend, merge task }
+	beside  func() // is called once, by one of the threads, beside the tasks; nil: there is nothing
+	do      task
 }
 
 // attentionJob is one task for KV head g: block i of a segment's rows, or, for query heads [from, to) of the group, part i of the context of row t,
 // which is computed alone. The parts of a row begin at parts.
 type attentionJob struct{ seg, g, i, from, to, t, parts int32 }
 
-// attentionMerge puts the parts of one head of a row that is computed alone together.
-type attentionMerge struct{ seg, t, head, parts int32 }
+// beside stands for a segment: the job is what attention.beside does.
+const beside = -1
 
 // attentionPart is the softmax of one query over some positions: the largest score, the sum of exponentials relative to it, and the sum of
 // values weighted by them.
@@ -77,14 +79,17 @@ func newAttention(c *format.Config, threads, rows int, a *arena) *attention {
 			scores: take[float32](a, n*kernel.PositionTile), tile: take[float32](a, kernel.PositionTile*d),
 		}
 	}
-	at.do.attend, at.do.merge = at.doAttend, at.doMerge
+	at.do = at.doAttend
 	return at
 }
 
 // run computes attention to a layer's keys and values for the rows of all segments, whose own are in batch.
 func (a *attention) run(p *pool, layer, window int, batch *kvBatch, segs []segment, apart bool) error {
 	a.layer, a.window, a.batch, a.segs, a.apart = layer, window, batch, segs, apart
-	a.jobs, a.merges = a.jobs[:0], a.merges[:0]
+	a.jobs = a.jobs[:0]
+	if a.beside != nil {
+		a.jobs = append(a.jobs, attentionJob{seg: beside})
+	}
 	parts, cuts := 0, 1
 	if apart {
 		cuts = a.cuts(p.threads)
@@ -98,31 +103,34 @@ func (a *attention) run(p *pool, layer, window int, batch *kvBatch, segs []segme
 		for t := range seg.n {
 			splits := a.splits(seg, t)
 			a.add(attentionJob{seg: int32(s), t: int32(t), parts: int32(parts)}, splits, cuts)
-			if splits == 1 {
-				continue
+			if splits > 1 {
+				parts += splits * a.heads
 			}
-			for h := range a.heads {
-				a.merges = append(a.merges, attentionMerge{int32(s), int32(t), int32(h), int32(parts)})
-			}
-			parts += splits * a.heads
 		}
 	}
 	for len(a.parts) < parts {
 		a.parts = append(a.parts, attentionPart{out: make([]float32, a.headDim)})
 	}
+	if n := (segs[len(segs)-1].row + segs[len(segs)-1].n) * a.heads; parts > 0 && len(a.there) < n {
+		a.there = make([]atomic.Int32, n)
+	}
 	for a.first = 0; a.first < len(a.jobs); {
 		n := a.some(len(a.jobs) - a.first)
-		if err := p.each(n, &a.do.attend); err != nil {
+		if err := p.each(n, &a.do); err != nil {
 			return err
 		}
 		if a.first += n; a.first < len(a.jobs) {
 			a.between()
 		}
 	}
-	if len(a.merges) == 0 {
-		return nil
+	return nil
+}
+
+// reset forgets what a job that failed has left.
+func (a *attention) reset() {
+	for i := range a.there {
+		a.there[i].Store(0)
 	}
-	return p.split(len(a.merges), 4, &a.do.merge)
 }
 
 // add adds the jobs for n blocks or parts, each for all query heads of a KV head or for cuts of them: pairs, as kernels take them.
@@ -159,10 +167,10 @@ const attendWork = 4 << 20
 func (a *attention) some(n int) int {
 	work := 0
 	for i, job := range a.jobs[a.first:][:n] {
-		seg := &a.segs[job.seg]
-		if a.apart {
+		if a.apart || job.seg == beside {
 			continue
 		}
+		seg := &a.segs[job.seg]
 		if work += min(seg.n, queryBlock) * a.heads / a.kvHeads * (seg.start + seg.n - a.firstVisible(seg, 0)); work >= attendWork {
 			return i + 1
 		}
@@ -178,13 +186,18 @@ func (a *attention) splits(seg *segment, t int) int {
 func (a *attention) doAttend(thread, from, to int) {
 	scratch := &a.scratch[thread]
 	for _, job := range a.jobs[a.first:][from:to] {
+		if job.seg == beside {
+			a.beside()
+			continue
+		}
 		seg, g, i := &a.segs[job.seg], int(job.g), int(job.i)
 		if a.apart {
 			t, r0, r1 := int(job.t), int(job.from), int(job.to)
 			first := a.firstVisible(seg, t) + i*splitPositions
 			a.attend(scratch, seg, g, t, r0, r1, first, min(first+splitPositions, seg.start+t+1))
-			if a.splits(seg, t) > 1 {
+			if splits := a.splits(seg, t); splits > 1 {
 				a.keep(scratch, g, r0, r1, int(job.parts)+i*a.heads)
+				a.merge(seg.row+t, g*a.heads/a.kvHeads, r0, r1, splits, a.parts[job.parts:])
 				continue
 			}
 			a.finish(scratch, seg, g, t, r0, r1)
@@ -295,11 +308,20 @@ func (s *attentionScratch) weigh(r, d, n int, see span) {
 	s.sum[r] += kernel.ExpSum(scores, s.max[r])
 }
 
-// finish stores the result of a task.
+// finish stores the result of a task, ready to be multiplied.
 func (a *attention) finish(s *attentionScratch, seg *segment, g, t0, r0, r1 int) {
-	d := a.headDim
+	d, group := a.headDim, a.heads/a.kvHeads
 	for r := range r1 - r0 {
-		kernel.Scale(a.query(a.out, seg.row+t0, g, r0+r), 1/s.sum[r], s.out[r*d:][:d])
+		row, head := seg.row+t0+(r0+r)/group, g*group+(r0+r)%group
+		kernel.Scale(a.out.Row(row)[head*d:][:d], 1/s.sum[r], s.out[r*d:][:d])
+		a.quantize(row, head)
+	}
+}
+
+// quantize makes a head's output ready to be multiplied, if it is made of whole blocks.
+func (a *attention) quantize(row, head int) {
+	if a.headDim%quant.BlockSize == 0 {
+		a.out.QuantizePart(row, head*a.headDim, (head+1)*a.headDim)
 	}
 }
 
@@ -313,17 +335,19 @@ func (a *attention) keep(s *attentionScratch, g, r0, r1, parts int) {
 	}
 }
 
-// doMerge puts parts together.
-func (a *attention) doMerge(_, from, to int) {
-	for _, m := range a.merges[from:to] {
-		seg, t, h := &a.segs[m.seg], int(m.t), int(m.head)
-		splits := a.splits(seg, t)
-		parts := a.parts[m.parts:]
+// merge puts the parts of heads [h0+r0, h0+r1) of a row together that have all come with the ones that were kept last.
+func (a *attention) merge(row, h0, r0, r1, splits int, parts []attentionPart) {
+	for h := h0 + r0; h < h0+r1; h++ {
+		there := &a.there[row*a.heads+h]
+		if int(there.Add(1)) < splits {
+			continue
+		}
+		there.Store(0)
 		top := float32(math.Inf(-1))
 		for i := range splits {
 			top = max(top, parts[i*a.heads+h].max)
 		}
-		out := a.out[((seg.row+t)*a.heads+h)*a.headDim:][:a.headDim]
+		out := a.out.Row(row)[h*a.headDim:][:a.headDim]
 		clear(out)
 		var sum float32
 		for i := range splits {
@@ -333,5 +357,6 @@ func (a *attention) doMerge(_, from, to int) {
 			kernel.Axpy(out, f, part.out)
 		}
 		kernel.Scale(out, 1/sum, out)
+		a.quantize(row, h)
 	}
 }

@@ -183,6 +183,9 @@ type kvBatch struct {
 	rows int
 }
 
+// row returns row t of KV head g of keys or values.
+func (b *kvBatch) row(rows []byte, g, t, bytes int) []byte { return rows[(g*b.rows+t)*bytes:][:bytes] }
+
 // commit moves a layer's rows [row, row+n) of a batch, which are the sequence's positions from start on, into the cache. Of more rows than
 // the window only the end is kept.
 func (kv *kvCache) commit(layer int, b *kvBatch, row, start, n int) {

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 
+	"st/quant"
 	"st/runtime/kernel"
 )
 
@@ -48,6 +49,7 @@ type pass struct {
 	normed     *kernel.Input // [rows, hidden] normalised x
 	mixed      *kernel.Input // [rows, heads·head_dim] output of attention
 	qkv        [3][]float32  // [rows, heads·head_dim] queries; keys and values with KV heads
+	heads      [3]*blocks    // of these
 	proj       []float32     // [rows, hidden] what add adds to x
 	kvRows     kvBatch
 	shared     map[int]*kvBatch // by layer, of those whose keys and values later layers attend to: they move into the cache after the last layer
@@ -75,7 +77,10 @@ type pass struct {
 
 	threads []threadScratch
 	now     jobState // what the threads are at
-	do      struct{ multiply, normalize, put, quantize, pick, lookup, head task }
+	do      struct {
+		multiply, normalize, put, quantize, pick, lookup, head task
+		choose                                                 func()
+	}
 }
 
 // threadScratch is what one thread keeps.
@@ -87,12 +92,14 @@ type threadScratch struct {
 // jobState is what the pool's threads work on. Tasks are made once, since a closure for every job would be garbage; their arguments are here.
 type jobState struct {
 	products  [4]product
+	then      [4]*blocks // of the products' rows
 	quantize  *kernel.Input
 	norm      []float32 // weights of normalize, or nil
 	residual  []float32 // of normalize: what is added to x before, or nil
 	post      []float32 // of normalize: weights of the norm of the residual, or nil
+	layer     int
 	attn      *attentionWeights
-	batch     *kvBatch  // that doPut fills; nil: none
+	batch     *kvBatch  // that keys and values are put in
 	head      []float32 // [headRows, vocab]
 	headRows  int
 	headAlone bool // every row as if it were alone
@@ -116,6 +123,7 @@ func newPass(e *Engine, rows, alone int, a *arena) *pass {
 	for i, n := range []int{c.Heads, c.KVHeads, c.KVHeads} {
 		p.qkv[i] = take[float32](a, rows*n*c.HeadDim)
 	}
+	p.heads = [3]*blocks{p.newHeads(c.Heads, p.putQuery), p.newHeads(c.KVHeads, p.putKey), p.newHeads(c.KVHeads, p.putValue)}
 	for i := range p.all {
 		p.all[i] = int32(i)
 	}
@@ -133,7 +141,7 @@ func newPass(e *Engine, rows, alone int, a *arena) *pass {
 			e.interject(p)
 		}
 	}
-	p.attn.q, p.attn.out = p.qkv[0], p.mixed.F
+	p.attn.q, p.attn.out = p.qkv[0], p.mixed
 	if m := c.MoE; m != nil {
 		p.router = take[float32](a, rows*m.Experts)
 		p.choice = newRoute(rows, m.Experts, m.ExpertsPerToken, a)
@@ -150,6 +158,7 @@ func newPass(e *Engine, rows, alone int, a *arena) *pass {
 		p.altUp = newAltUp(p, a)
 	}
 	p.do.multiply, p.do.normalize, p.do.put = p.doMultiply, p.doNormalize, p.doPut
+	p.do.choose = p.chooseBeside
 	p.do.quantize, p.do.pick, p.do.lookup, p.do.head = p.doQuantize, p.doPick, p.doLookup, p.doHead
 	return p
 }
@@ -158,6 +167,10 @@ func (p *pass) reset() {
 	clear(p.segs)
 	p.segs, p.singles, p.n, p.err, p.bytes = p.segs[:0], 0, 0, nil, 0
 	p.early = product{}
+	for _, b := range p.heads {
+		b.reset()
+	}
+	p.attn.reset()
 	p.routes = p.routes[:0]
 }
 
@@ -325,10 +338,14 @@ type product struct {
 }
 
 // multiply computes up to four products, which the threads share by the matrices' units.
-func (p *pass) multiply(products ...product) {
+func (p *pass) multiply(products ...product) { p.multiplyThen(nil, products...) }
+
+// multiplyThen is multiply with what follows from blocks of a product's rows; nil: nothing does.
+func (p *pass) multiplyThen(then []*blocks, products ...product) {
 	if p.err != nil {
 		return
 	}
+	clear(p.now.then[copy(p.now.then[:], then):])
 	clear(p.now.products[copy(p.now.products[:], products):])
 	units := 0
 	for i := range products {
@@ -348,6 +365,9 @@ func (p *pass) doMultiply(thread, from, to int) {
 		units := m.w.Units()
 		if a, b := max(from-first, 0), min(to-first, units); a < b {
 			p.multiplyUnits(thread, m, a, b)
+			if then := p.now.then[i]; then != nil {
+				then.add(a*m.w.UnitRows(), min(b*m.w.UnitRows(), m.w.Rows))
+			}
 		}
 		first += units
 	}
@@ -390,34 +410,42 @@ func (p *pass) attend(l int, w *attentionWeights) {
 	if p.observer != nil && p.err == nil {
 		p.observer.AttentionInput(l, p.normed.F[:p.n*c.Hidden])
 	}
-	products := [...]product{p.early, {p.qkv[0], &w.q, p.normed}, {p.qkv[1], &w.k, p.normed}, {p.qkv[2], &w.v, p.normed}}
-	first, end, own := 0, len(products), w.kv == l
-	if p.early.w == nil {
-		first = 1
-	}
-	if !own {
-		end = 2
-	}
-	p.multiply(products[first:end]...)
-	p.clock.lap(StageQKV)
-	if p.early.w != nil {
-		p.early = product{}
-		p.choose(l)
-	}
-	if p.err != nil {
-		return
-	}
 	batch := p.shared[w.kv]
 	later := batch != nil // it moves into the cache later: other layers attend to what the cache has now
 	if !later {
 		batch = &p.kvRows
 	}
 	p.now.attn, p.now.batch = w, batch
-	if !own {
-		p.now.batch = nil
+	products := [...]product{p.early, {p.qkv[0], &w.q, p.normed}, {p.qkv[1], &w.k, p.normed}, {p.qkv[2], &w.v, p.normed}}
+	var then [len(products)]*blocks
+	if p.singles > 0 {
+		copy(then[1:], p.heads[:])
 	}
-	p.check(p.pool.split(p.n, 4, &p.do.put))
-	p.clock.lap(StageKV)
+	first, end := 0, len(products)
+	if p.early.w == nil {
+		first = 1
+	}
+	if w.kv != l {
+		end = 2
+	}
+	p.multiplyThen(then[first:end], products[first:end]...)
+	p.clock.lap(StageQKV)
+	p.now.layer, p.attn.beside = l, nil
+	if p.early.w != nil {
+		p.early = product{}
+		if p.singles > 0 && p.streamed == nil {
+			p.attn.beside = p.do.choose
+		} else {
+			p.choose(l)
+		}
+	}
+	if p.err != nil {
+		return
+	}
+	if p.singles == 0 {
+		p.check(p.pool.split(p.n, 4, &p.do.put))
+		p.clock.lap(StageKV)
+	}
 	if p.err == nil {
 		p.check(p.attn.run(p.pool, w.kv, w.window, batch, p.segs, p.singles > 0))
 	}
@@ -427,7 +455,9 @@ func (p *pass) attend(l int, w *attentionWeights) {
 	if !later {
 		p.commit(l, batch)
 	}
-	p.quantize(p.mixed)
+	if p.config.HeadDim%quant.BlockSize != 0 { // its blocks are not of one head each
+		p.quantize(p.mixed)
+	}
 	if p.observer != nil {
 		p.observer.AttentionOutput(l, p.mixed.F[:p.n*c.Heads*c.HeadDim])
 	}
@@ -449,27 +479,51 @@ func (p *pass) commit(l int, batch *kvBatch) {
 
 // doPut normalises and rotates rows' queries and keys, and stores keys and values in the type of the cache.
 func (p *pass) doPut(_, from, to int) {
-	c, w := p.config, p.now.attn
-	d := c.HeadDim
 	for t := from; t < to; t++ {
-		q, k, v := p.qkv[0][t*c.Heads*d:], p.qkv[1][t*c.KVHeads*d:], p.qkv[2][t*c.KVHeads*d:]
-		for h := range c.Heads {
-			p.turn(q[h*d:][:d], w.qNorm, t)
+		for h := range p.config.Heads {
+			p.putQuery(h, t)
 		}
-		batch := p.now.batch
-		if batch == nil {
+		if p.now.attn.k.Rows == 0 {
 			continue
 		}
-		for h := range c.KVHeads {
-			p.turn(k[h*d:][:d], w.kNorm, t)
-			if w.vNorm != nil {
-				kernel.RMSNorm(v[h*d:][:d], v[h*d:][:d], w.vNorm, c.RMSNormEps)
-			}
-			at := (h*batch.rows + t) * p.kv.rowBytes
-			p.kv.encode(batch.k[at:][:p.kv.rowBytes], k[h*d:][:d])
-			p.kv.encode(batch.v[at:][:p.kv.rowBytes], v[h*d:][:d])
+		for h := range p.config.KVHeads {
+			p.putKey(h, t)
+			p.putValue(h, t)
 		}
 	}
+}
+
+// newHeads makes blocks of a product: the heads of queries, keys or values. The thread that computes the last number of one puts it. So do rows
+// that are computed alone; those of a batch are shared out.
+func (p *pass) newHeads(heads int, put func(h, t int)) *blocks {
+	b := newBlocks(heads, func(h int) {
+		for t := range p.n {
+			put(h, t)
+		}
+	})
+	b.size = p.config.HeadDim
+	return b
+}
+
+func (p *pass) putQuery(h, t int) {
+	c := p.config
+	p.turn(p.qkv[0][(t*c.Heads+h)*c.HeadDim:][:c.HeadDim], p.now.attn.qNorm, t)
+}
+
+func (p *pass) putKey(h, t int) {
+	c := p.config
+	k := p.qkv[1][(t*c.KVHeads+h)*c.HeadDim:][:c.HeadDim]
+	p.turn(k, p.now.attn.kNorm, t)
+	p.kv.encode(p.now.batch.row(p.now.batch.k, h, t, p.kv.rowBytes), k)
+}
+
+func (p *pass) putValue(h, t int) {
+	c := p.config
+	v := p.qkv[2][(t*c.KVHeads+h)*c.HeadDim:][:c.HeadDim]
+	if norm := p.now.attn.vNorm; norm != nil {
+		kernel.RMSNorm(v, v, norm, c.RMSNormEps)
+	}
+	p.kv.encode(p.now.batch.row(p.now.batch.v, h, t, p.kv.rowBytes), v)
 }
 
 // turn normalises and rotates a head's query or key of a row, as the layer does.

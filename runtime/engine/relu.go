@@ -22,6 +22,7 @@ type reluFFN struct {
 	slices  []float32   // [singles, sliceRows, hidden] outputs; rows that no slice has stay zero
 	rows    int         // of slices: top-k · parts, rounded up to a multiple of 4
 	work    []reluSlice // tasks of doNeurons
+	listed  *blocks     // the gates of a ready expert, in groups, from which its active neurons are listed
 
 	active []int32 // [choices] how many neurons are active, in the order of route.tokens
 	tasks  []expertTask
@@ -49,6 +50,8 @@ func newReLUFFN(f *feedForward, a *arena) *reluFFN {
 	m.pairs, m.filled = make([]reluPair, 0, pairs), make([]int32, alone)
 	m.slices = take[float32](a, alone*m.rows*f.hidden)
 	m.active = take[int32](a, f.p.rows*f.topK)
+	m.listed = newBlocks(f.p.config.MoE.Experts, m.list)
+	m.listed.size = neuronGroups(ffn)
 	m.do.gates, m.do.neurons, m.do.sum, m.do.batch, m.do.batchSum = m.doGates, m.doNeurons, m.doSum, m.doBatch, m.doBatchSum
 	if a.data != nil && f.p.rows > 1 { // now, and not when a thread first gets a task of a batch: the heap does not grow while tokens are generated
 		for i := range f.p.threads {
@@ -62,6 +65,7 @@ func newReLUFFN(f *feedForward, a *arena) *reluFFN {
 func (m *reluFFN) begin() {
 	m.pairs = m.pairs[:0]
 	clear(m.filled)
+	m.listed.reset()
 	for i := range m.chosen {
 		for _, t := range m.chosen[i].tokens[:m.chosen[i].singles] {
 			m.pairs = append(m.pairs, reluPair{row: t, slot: m.filled[t]})
@@ -101,11 +105,6 @@ func (m *reluFFN) runAlone() error {
 	m.work = m.work[:0]
 	for _, i := range m.ready {
 		c := &m.chosen[i]
-		for k := range c.singles {
-			at := (c.pair + k) * m.ffn
-			n := kernel.ListActive(m.neurons[at:][:m.ffn], m.h[at:][:m.ffn], m.gates[at:][:m.ffn], c.share[k])
-			m.pairs[c.pair+k].active, m.active[c.at+k] = int32(n), int32(n)
-		}
 		// Rows that share an expert read the same part of it one after the other.
 		for part := range m.parts {
 			for k := range c.singles {
@@ -121,6 +120,17 @@ func (m *reluFFN) doGates(thread, from, to int) {
 		first, end := groupUnits(&c.Gate, a, b)
 		kernel.MulEach(m.gates[c.pair*m.ffn:], m.ffn, &c.Gate, first, end, m.p.normed, c.tokens[:c.singles], &m.p.threads[thread].Scratch)
 	})
+	m.listed.add(from, to)
+}
+
+// list lists the active neurons of the ready expert i.
+func (m *reluFFN) list(i int) {
+	c := &m.chosen[m.ready[i]]
+	for k := range c.singles {
+		at := (c.pair + k) * m.ffn
+		n := kernel.ListActive(m.neurons[at:][:m.ffn], m.h[at:][:m.ffn], m.gates[at:][:m.ffn], c.share[k])
+		m.pairs[c.pair+k].active, m.active[c.at+k] = int32(n), int32(n)
+	}
 }
 
 func (m *reluFFN) doNeurons(thread, from, to int) {
@@ -169,7 +179,7 @@ func (m *reluFFN) total() (active int64) {
 func (m *reluFFN) add() error {
 	p := m.p
 	if p.singles > 0 {
-		if err := p.pool.split(p.singles*m.colParts(), 4, &m.do.sum); err != nil {
+		if err := p.pool.split(p.singles*m.colParts(), m.colGrain(p.singles), &m.do.sum); err != nil {
 			return err
 		}
 	}

@@ -141,6 +141,20 @@ func (p *pass) choose(l int) {
 	p.choice.prefer = p.prefer(p.moe[l])
 	p.check(p.pool.split(p.n, 16, &p.do.pick))
 	p.cutDraft(l)
+	p.chosen(l)
+	p.clock.lap(StageRouter)
+}
+
+// chooseBeside is choose for the present layer as a task of a job, where no expert has to be read.
+func (p *pass) chooseBeside() {
+	p.choice.prefer = nil
+	p.doPick(0, 0, p.n)
+	p.chosen(p.now.layer)
+}
+
+// chosen lists the experts that the rows chose, and asks the store for them.
+func (p *pass) chosen(l int) {
+	m := p.config.MoE
 	p.choice.group(p.n)
 	if p.trace != nil {
 		p.routes = append(p.routes, p.choice.experts[:p.n*m.ExpertsPerToken]...)
@@ -152,7 +166,6 @@ func (p *pass) choose(l int) {
 		p.uses[first+c.weights.record.Expert].Add(int64(len(c.tokens)))
 	}
 	p.store.want(p.moe[l], p.n, p.ffn.chosen)
-	p.clock.lap(StageRouter)
 }
 
 // rate tells the store what the router's logits say of a layer's experts, also of those that are not chosen. Layers that have experts are counted from 0.

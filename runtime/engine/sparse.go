@@ -59,7 +59,7 @@ func (p *pass) sparse(l int, w *kernel.Expert, cutoff float64) {
 	for _, step := range []struct {
 		tasks, grain int
 		do           *task
-	}{{p.n, 1, &s.do.pick}, {p.singles * sparseSlices, 0, &s.do.alone}, {p.singles * s.colParts(), 4, &s.do.sum}, {p.n - p.singles, 0, &s.do.batch}} {
+	}{{p.n, 1, &s.do.pick}, {p.singles * sparseSlices, 0, &s.do.alone}, {p.singles * s.colParts(), s.colGrain(p.singles), &s.do.sum}, {p.n - p.singles, 0, &s.do.batch}} {
 		switch {
 		case p.err != nil || step.tasks == 0:
 		case step.grain == 0:

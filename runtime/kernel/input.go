@@ -82,10 +82,13 @@ func checkFour(x *[4]vector) {
 
 // Quantize fills the int8 form of vector i from its float32 form: call it after the vector was written and before it is
 // multiplied. The rounding is that of ggml's Q8_0, with the scale kept in float32.
-func (x *Input) Quantize(i int) {
+func (x *Input) Quantize(i int) { x.QuantizePart(i, 0, x.Cols) }
+
+// QuantizePart is [Input.Quantize] of numbers [from, to) of vector i, which are whole blocks of 32 if x has an int8 form.
+func (x *Input) QuantizePart(i, from, to int) {
 	if x.q == nil {
 		return
 	}
-	nb := x.Cols / quant.BlockSize
-	quantize(x.q[i*x.Cols:(i+1)*x.Cols], x.d[i*nb:(i+1)*nb], x.sum[i*nb:(i+1)*nb], x.Row(i))
+	first, a, b := i*x.Cols, i*x.Cols/quant.BlockSize+from/quant.BlockSize, i*x.Cols/quant.BlockSize+to/quant.BlockSize
+	quantize(x.q[first+from:first+to], x.d[a:b], x.sum[a:b], x.F[first+from:first+to])
 }
