@@ -187,8 +187,13 @@ const sumCols = 64
 // colParts returns the number of such parts of a row.
 func (f *feedForward) colParts() int { return (f.hidden + sumCols - 1) / sumCols }
 
-// colGrain returns the fewest parts of so many rows that a thread takes together: all threads have one piece, or none.
-func (f *feedForward) colGrain(rows int) int { return (rows*f.colParts() + f.p.pool.threads - 1) / f.p.pool.threads }
+// colGrain returns the fewest parts of rows that a thread takes together: of a single row, all threads have one piece, or none.
+func (f *feedForward) colGrain(rows int) int {
+	if rows > 1 {
+		return 4
+	}
+	return (f.colParts() + f.p.pool.threads - 1) / f.p.pool.threads
+}
 
 // neuronGroups returns the number of parts of n neurons: sixteen neurons each, whatever the layout, so that all types are shared out alike.
 func neuronGroups(n int) int { return (n + quant.GroupRows - 1) / quant.GroupRows }
