@@ -41,15 +41,19 @@ type attention struct {
 	parts   []attentionPart // results of the tasks of a row that is computed alone, where there are several a head
 	there   []atomic.Int32  // by row and head: how many of them are there
 	scratch []attentionScratch
-	first   int    // the job that the tasks of attend begin with
-	between func() // is called now and then while a long segment is computed
-	beside  func() // is called once, by one of the threads, beside the tasks; nil: there is nothing
-	do      task
+	first   int              // the job that the tasks of attend begin with
+	between func()           // is called now and then while a long segment is computed
+	beside  func()           // is called once, by one of the threads, beside the tasks; nil: there is nothing
+	shared  []attentionShare // tasks of the parts that threads share
+	scores  []float32        // [tiles, query heads of a KV head, PositionTile] of these parts
+	slices  int              // that the dimensions of these parts are cut into
+	do      struct{ attend, scores, values task }
 }
 
 // attentionJob is one task for KV head g: block i of a segment's rows, or, for query heads [from, to) of the group, part i of the context of row t,
-// which is computed alone. The parts of a row begin at parts.
-type attentionJob struct{ seg, g, i, from, to, t, parts int32 }
+// which is computed alone. The parts of a row begin at parts, and the
+// tiles of a job that threads share at tile.
+type attentionJob struct{ seg, g, i, from, to, t, parts, tile int32 }
 
 // beside stands for a segment: the job is what attention.beside does.
 const beside = -1
@@ -79,7 +83,7 @@ func newAttention(c *format.Config, threads, rows int, a *arena) *attention {
 			scores: take[float32](a, n*kernel.PositionTile), tile: take[float32](a, kernel.PositionTile*d),
 		}
 	}
-	at.do = at.doAttend
+	at.do.attend, at.do.scores, at.do.values = at.doAttend, at.doScores, at.doValues
 	return at
 }
 
@@ -91,7 +95,8 @@ func (a *attention) run(p *pool, layer, window int, batch *kvBatch, segs []segme
 		a.jobs = append(a.jobs, attentionJob{seg: beside})
 	}
 	parts, cuts := 0, 1
-	if apart {
+	shared := apart && a.isShared(p.threads)
+	if apart && !shared {
 		cuts = a.cuts(p.threads)
 	}
 	for s := range segs {
@@ -114,9 +119,12 @@ func (a *attention) run(p *pool, layer, window int, batch *kvBatch, segs []segme
 	if n := (segs[len(segs)-1].row + segs[len(segs)-1].n) * a.heads; parts > 0 && len(a.there) < n {
 		a.there = make([]atomic.Int32, n)
 	}
+	if shared {
+		return a.runShared(p)
+	}
 	for a.first = 0; a.first < len(a.jobs); {
 		n := a.some(len(a.jobs) - a.first)
-		if err := p.each(n, &a.do); err != nil {
+		if err := p.each(n, &a.do.attend); err != nil {
 			return err
 		}
 		if a.first += n; a.first < len(a.jobs) {
@@ -193,11 +201,13 @@ func (a *attention) doAttend(thread, from, to int) {
 		seg, g, i := &a.segs[job.seg], int(job.g), int(job.i)
 		if a.apart {
 			t, r0, r1 := int(job.t), int(job.from), int(job.to)
-			first := a.firstVisible(seg, t) + i*splitPositions
-			a.attend(scratch, seg, g, t, r0, r1, first, min(first+splitPositions, seg.start+t+1))
+			first, end := a.positions(&job)
+			a.attend(scratch, seg, g, t, r0, r1, first, end)
 			if splits := a.splits(seg, t); splits > 1 {
 				a.keep(scratch, g, r0, r1, int(job.parts)+i*a.heads)
-				a.merge(seg.row+t, g*a.heads/a.kvHeads, r0, r1, splits, a.parts[job.parts:])
+				for h := g*a.heads/a.kvHeads + r0; h < g*a.heads/a.kvHeads+r1; h++ {
+					a.merge(seg.row+t, h, splits, 1, a.parts[job.parts:])
+				}
 				continue
 			}
 			a.finish(scratch, seg, g, t, r0, r1)
@@ -314,14 +324,14 @@ func (a *attention) finish(s *attentionScratch, seg *segment, g, t0, r0, r1 int)
 	for r := range r1 - r0 {
 		row, head := seg.row+t0+(r0+r)/group, g*group+(r0+r)%group
 		kernel.Scale(a.out.Row(row)[head*d:][:d], 1/s.sum[r], s.out[r*d:][:d])
-		a.quantize(row, head)
+		a.quantize(row, head, 0, d)
 	}
 }
 
-// quantize makes a head's output ready to be multiplied, if it is made of whole blocks.
-func (a *attention) quantize(row, head int) {
+// quantize makes dimensions [from, to) of a head's output ready to be multiplied, if a head is made of whole blocks.
+func (a *attention) quantize(row, head, from, to int) {
 	if a.headDim%quant.BlockSize == 0 {
-		a.out.QuantizePart(row, head*a.headDim, (head+1)*a.headDim)
+		a.out.QuantizePart(row, head*a.headDim+from, head*a.headDim+to)
 	}
 }
 
@@ -335,28 +345,26 @@ func (a *attention) keep(s *attentionScratch, g, r0, r1, parts int) {
 	}
 }
 
-// merge puts the parts of heads [h0+r0, h0+r1) of a row together that have all come with the ones that were kept last.
-func (a *attention) merge(row, h0, r0, r1, splits int, parts []attentionPart) {
-	for h := h0 + r0; h < h0+r1; h++ {
-		there := &a.there[row*a.heads+h]
-		if int(there.Add(1)) < splits {
-			continue
-		}
-		there.Store(0)
-		top := float32(math.Inf(-1))
-		for i := range splits {
-			top = max(top, parts[i*a.heads+h].max)
-		}
-		out := a.out.Row(row)[h*a.headDim:][:a.headDim]
-		clear(out)
-		var sum float32
-		for i := range splits {
-			part := &parts[i*a.heads+h]
-			f := float32(math.Exp(float64(part.max - top)))
-			sum += f * part.sum
-			kernel.Axpy(out, f, part.out)
-		}
-		kernel.Scale(out, 1/sum, out)
-		a.quantize(row, h)
+// merge puts the parts of head h of a row together if all are there with one that was kept, or a slice of it.
+func (a *attention) merge(row, h, splits, slices int, parts []attentionPart) {
+	there := &a.there[row*a.heads+h]
+	if int(there.Add(1)) < splits*slices {
+		return
 	}
+	there.Store(0)
+	top := float32(math.Inf(-1))
+	for i := range splits {
+		top = max(top, parts[i*a.heads+h].max)
+	}
+	out := a.out.Row(row)[h*a.headDim:][:a.headDim]
+	clear(out)
+	var sum float32
+	for i := range splits {
+		part := &parts[i*a.heads+h]
+		f := float32(math.Exp(float64(part.max - top)))
+		sum += f * part.sum
+		kernel.Axpy(out, f, part.out)
+	}
+	kernel.Scale(out, 1/sum, out)
+	a.quantize(row, h, 0, a.headDim)
 }

@@ -143,7 +143,9 @@ func (g *gatedFFN) observe(l int) {
 }
 
 // add adds the outputs to x, those of experts times the weights that a row gives them.
-func (g *gatedFFN) add() error { return g.p.pool.split(g.p.n*g.colParts(), g.colGrain(g.p.n), &g.do.sum) }
+func (g *gatedFFN) add() error {
+	return g.p.pool.split(g.p.n*g.colParts(), g.colGrain(g.p.n), &g.do.sum)
+}
 
 func (g *gatedFFN) doSum(_, from, to int) {
 	parts := g.colParts()
