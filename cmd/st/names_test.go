@@ -61,7 +61,7 @@ func TestNames(t *testing.T) {
 			t.Errorf("%s generates %q, its file %q", name, got, byFile)
 		}
 	}
-	text, out := filepath.Join(checkpoint, "heldout.txt"), t.TempDir()
+	text, out := heldout(t, 9000), t.TempDir()
 	for _, args := range []string{
 		"run other Hi -n 1", "show other", "inspect model", "inspect other --run -p x", "tokenize other x", "bench other --prompt 4 --gen 1 --repeat 1", "diff model other --exit-code",
 		"eval other --text " + text + " --ctx 1024", "logits other --tokens 1 -o " + filepath.Join(out, "x.npy"), "export other -o " + filepath.Join(out, "x.gguf"),

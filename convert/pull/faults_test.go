@@ -72,7 +72,7 @@ func TestFaults(t *testing.T) {
 	_, want := pulled(t, h, ref, options(h))
 	var group sync.WaitGroup
 	places := make(chan bool, 16) // they mostly wait
-	schedules := uint64(200)
+	schedules := uint64(100)
 	if testing.Short() {
 		schedules = 30
 	}

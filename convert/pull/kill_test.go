@@ -55,7 +55,7 @@ func TestKilled(t *testing.T) {
 	}
 	rng := rand.New(rand.NewPCG(1, 9))
 	killed := 0
-	rounds := 50
+	rounds := 25
 	if testing.Short() {
 		rounds = 10
 	}

@@ -76,11 +76,9 @@ func PlanCache(ctx context.Context, r *format.Reader, tracePath string, opts Opt
 		return nil, err
 	}
 	p.DiskSpeed, p.DiskLatency, p.DiskQueue = disk.Bandwidth, disk.Latency.Seconds(), disk.Queue
-	memory, err := engine.Bandwidth(ctx, engine.PhysicalCores())
-	if err != nil {
+	if p.MemorySpeed, p.MemoryRead, err = memorySpeed(ctx); err != nil {
 		return nil, err
 	}
-	p.MemorySpeed, p.MemoryRead = memory.BytesPerSecond[0], memory.Buffer
 	engineOpts := engine.Options{Context: p.Context, Other: other}
 	if trace != nil {
 		engineOpts.ExpertsPerToken = trace.TopK

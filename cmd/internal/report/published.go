@@ -6,7 +6,6 @@ import (
 
 	"st/format"
 	"st/quant"
-	"st/runtime/engine"
 )
 
 // Published tells how published models would run here. Available and Bandwidth are what this machine has: bytes of memory, 0 if not known, and bytes
@@ -80,11 +79,11 @@ const (
 
 // ReadPublished measures the machine and tells how models would run on it.
 func ReadPublished(ctx context.Context) (*Published, error) {
-	speed, err := engine.Bandwidth(ctx, engine.PhysicalCores())
+	speed, _, err := memorySpeed(ctx)
 	if err != nil {
 		return nil, err
 	}
-	p := &Published{Bandwidth: speed.BytesPerSecond[0]}
+	p := &Published{Bandwidth: speed}
 	p.Available, _ = AvailableMemory()
 	for _, m := range published {
 		s := newShape(&m.shape)
