@@ -78,6 +78,10 @@ type Sampler struct {
 	cands  []candidate
 	kept   []candidate
 	peaks  []float32 // the largest logit of every run of kernel.PeakRun
+	given  []float32 // the same by the caller; nil: the sampler finds them
+	least  []float32 // memory of kth
+
+	weights []float64 // of the tokens that may be drawn
 }
 
 // NewSampler returns a sampler, or an error that names the option out of range.
@@ -136,7 +140,12 @@ func (s *Sampler) rewind(m *samplerMark, drawn []int32) {
 
 // Sample draws the next token and accepts it. The steps follow llama.cpp's order: logit bias, penalties, top-k, top-p, min-p,
 // temperature. It may change logits. Logits that are NaN are never drawn.
-func (s *Sampler) Sample(logits []float32) int32 {
+func (s *Sampler) Sample(logits []float32) int32 { return s.SamplePeaks(logits, nil) }
+
+// SamplePeaks is Sample with the largest of every [kernel.PeakRun] logits, which are changed as the logits are: see [engine.Session.Peaks]. The sampler
+// finds them itself if peaks is nil.
+func (s *Sampler) SamplePeaks(logits, peaks []float32) int32 {
+	s.given = peaks
 	s.penalize(logits)
 	var id int32
 	if s.opts.Temperature == 0 || s.opts.TopK == 1 {
@@ -144,6 +153,7 @@ func (s *Sampler) Sample(logits []float32) int32 {
 	} else {
 		id = s.draw(s.keep(logits))
 	}
+	s.given = nil
 	s.Accept(id)
 	if s.drawn != nil {
 		s.drawn[id]++
@@ -156,12 +166,14 @@ func (s *Sampler) penalize(logits []float32) {
 	for id, bias := range s.opts.LogitBias {
 		if id >= 0 && int(id) < len(logits) {
 			logits[id] += float32(bias)
+			s.changed(logits, id)
 		}
 	}
 	s.penalizeRecent(logits)
 	for id, n := range s.drawn {
 		if int(id) < len(logits) {
 			logits[id] -= float32(float64(n)*s.opts.FrequencyPenalty + s.opts.PresencePenalty)
+			s.changed(logits, id)
 		}
 	}
 }
@@ -180,6 +192,15 @@ func (s *Sampler) penalizeRecent(logits []float32) {
 		} else {
 			logits[id] *= p
 		}
+		s.changed(logits, id)
+	}
+}
+
+// changed brings the peak of a token's run up to date, if it was given.
+func (s *Sampler) changed(logits []float32, id int32) {
+	if s.given != nil {
+		run := int(id) / kernel.PeakRun
+		kernel.Peaks(s.given[run:], logits[run*kernel.PeakRun:min((run+1)*kernel.PeakRun, len(logits))])
 	}
 }
 
@@ -195,9 +216,10 @@ func first(earlier []int32, id int32) bool {
 
 // argmax returns the first of the largest logits.
 func (s *Sampler) argmax(logits []float32) int32 {
-	run := argmax(s.findPeaks(logits))
+	peaks := s.findPeaks(logits)
+	run := argmax(peaks)
 	first := run * kernel.PeakRun
-	if math.IsInf(float64(s.peaks[run]), -1) { // there may be NaN alone
+	if math.IsInf(float64(peaks[run]), -1) { // there may be NaN alone
 		return int32(argmax(logits))
 	}
 	return int32(first + argmax(logits[first:min(first+kernel.PeakRun, len(logits))]))
@@ -213,8 +235,11 @@ func argmax(logits []float32) int {
 	return best
 }
 
-// findPeaks finds the runs' largest logits. A vocabulary has more than a hundred thousand, and few of them matter.
+// findPeaks returns the runs' largest logits. A vocabulary has more than a hundred thousand, and few of them matter.
 func (s *Sampler) findPeaks(logits []float32) []float32 {
+	if s.given != nil {
+		return s.given
+	}
 	s.peaks = slices.Grow(s.peaks[:0], len(logits)/kernel.PeakRun+1)
 	s.peaks = s.peaks[:kernel.Peaks(s.peaks[:cap(s.peaks)], logits)]
 	return s.peaks
@@ -293,10 +318,7 @@ func (s *Sampler) all(logits []float32) {
 func (s *Sampler) likeliest(logits []float32, k int) {
 	peaks, floor := s.findPeaks(logits), float32(math.Inf(-1))
 	if k < len(peaks) {
-		best := top{c: s.cands[:0], k: k, limit: floor}
-		best.add(peaks, 0, floor)
-		floor = best.end()[k-1].logit
-		s.cands = best.c
+		floor = s.kth(peaks, k)
 	}
 	best := top{c: s.cands[:0], k: k, limit: float32(math.Inf(-1))}
 	for run, peak := range peaks {
@@ -306,6 +328,38 @@ func (s *Sampler) likeliest(logits []float32, k int) {
 		}
 	}
 	s.cands = best.end()
+}
+
+// kth returns the k-th largest of the numbers of x, of which there are k or more and none is NaN: the root of a heap of the k largest, the least of which
+// is on top.
+func (s *Sampler) kth(x []float32, k int) float32 {
+	h := append(s.least[:0], x[:k]...)
+	down := func(i int) {
+		for {
+			least := i
+			for child := 2*i + 1; child <= 2*i+2 && child < k; child++ {
+				if h[child] < h[least] {
+					least = child
+				}
+			}
+			if least == i {
+				return
+			}
+			h[i], h[least] = h[least], h[i]
+			i = least
+		}
+	}
+	for i := k/2 - 1; i >= 0; i-- {
+		down(i)
+	}
+	for _, v := range x[k:] {
+		if v > h[0] {
+			h[0] = v
+			down(0)
+		}
+	}
+	s.least = h
+	return h[0]
 }
 
 // top collects the k likeliest candidates. Whenever there are 2k, the lesser half is dropped, and from then on only what is likelier than all of
@@ -373,17 +427,19 @@ func (s *Sampler) draw(kept []candidate) int32 {
 	best := kept[0].logit
 	last := kept[0].id
 	var total float64
-	for _, c := range kept {
-		total += math.Pow(weight(c.logit, best), 1/s.opts.Temperature)
-	}
-	at := s.rng.Float64() * total
+	s.weights = s.weights[:0]
 	for _, c := range kept {
 		w := math.Pow(weight(c.logit, best), 1/s.opts.Temperature)
+		s.weights = append(s.weights, w)
+		total += w
+	}
+	at := s.rng.Float64() * total
+	for i, w := range s.weights {
 		if at -= w; at < 0 {
-			return c.id
+			return kept[i].id
 		}
 		if w > 0 { // rounding must not lead to one that cannot be drawn
-			last = c.id
+			last = kept[i].id
 		}
 	}
 	return last

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"st/runtime/kernel"
 )
 
 // kept returns which tokens may be drawn, most likely first.
@@ -210,5 +212,40 @@ func TestArgmax(t *testing.T) {
 				t.Errorf("%d logits of %v: token %d, want %d", n, values, got, want)
 			}
 		}
+	}
+}
+
+// With the peaks that somebody else found the same tokens are drawn, whatever changes logits before.
+func TestSamplePeaks(t *testing.T) {
+	for name, o := range map[string]SamplerOptions{
+		"greedy":    {RepeatPenalty: 1.5},
+		"top-k":     {Temperature: 1, TopK: 20, RepeatPenalty: 1.3},
+		"penalties": {Temperature: 0.7, TopK: 5, PresencePenalty: 1, FrequencyPenalty: 0.5},
+		"bias":      {Temperature: 1, TopK: 3, LogitBias: map[int32]float64{1: 30, 70: -30, 1000: 29, 4000: 9}},
+		"top-p":     {Temperature: 1, TopP: 0.5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var samplers [2]*Sampler
+			for i := range samplers {
+				var err error
+				if samplers[i], err = NewSampler(o); err != nil {
+					t.Fatal(err)
+				}
+			}
+			rng := rand.New(rand.NewPCG(5, 6))
+			for step := range 100 {
+				logits := make([]float32, 1001)
+				for i := range logits {
+					logits[i] = float32(rng.NormFloat64() * 3)
+				}
+				logits[rng.IntN(len(logits))] = float32(math.NaN())
+				peaks := make([]float32, 16)
+				kernel.Peaks(peaks, logits)
+				want := samplers[0].Sample(slices.Clone(logits))
+				if got := samplers[1].SamplePeaks(logits, peaks); got != want {
+					t.Fatalf("step %d: token %d, want %d", step, got, want)
+				}
+			}
+		})
 	}
 }

@@ -167,7 +167,7 @@ func (w *writer) decode(ctx context.Context, logits []float32, begin time.Time) 
 func (w *writer) draw(logits []float32) ([]int32, error) {
 	c := w.grammar
 	if c == nil {
-		return []int32{w.sampler.Sample(logits)}, nil
+		return []int32{w.sampler.SamplePeaks(logits, w.sequence.session.Peaks(logits))}, nil
 	}
 	if c.matcher.Done() {
 		return nil, nil

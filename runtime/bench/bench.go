@@ -158,7 +158,7 @@ func (b *bench) once(ctx context.Context, tokens []int32, depth int) (run repeti
 	next := make([]int32, 1)
 	for range b.options.Gen {
 		sample := time.Now()
-		next[0] = sampler.Sample(logits)
+		next[0] = sampler.SamplePeaks(logits, b.session.Peaks(logits))
 		run.sampling += time.Since(sample)
 		if err := forward(next); err != nil {
 			return run, err

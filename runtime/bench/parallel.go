@@ -78,7 +78,7 @@ func generateOne(ctx context.Context, m *runtime.Model, tokens []int32, i, gen i
 	<-start
 	next := make([]int32, 1)
 	for range gen {
-		next[0] = sampler.Sample(logits)
+		next[0] = sampler.SamplePeaks(logits, s.Peaks(logits))
 		if logits, err = s.Forward(ctx, next); err != nil {
 			return err
 		}

@@ -59,6 +59,7 @@ type pass struct {
 	head       *kernel.Input // [headBatch, hidden]
 	sparsePass *sparsePass   // nil: all rows of the head are computed
 	logits     []float32     // [headBatch, vocab]
+	peaks      []float32     // [headBatch, vocab/kernel.PeakRun, rounded up] of logits
 	compared   []float32     // [headBatch, vocab] of predicted rows, beside logits; nil: nobody has compared
 	all        []int32       // 0, 1, 2, …: the index of a whole batch
 	tokens     []int32       // of the rows
@@ -101,6 +102,7 @@ type jobState struct {
 	attn      *attentionWeights
 	batch     *kvBatch  // that keys and values are put in
 	head      []float32 // [headRows, vocab]
+	peaks     []float32 // [headRows, vocab/kernel.PeakRun, rounded up]; nil: nobody asks
 	headRows  int
 	headAlone bool // every row as if it were alone
 }
@@ -113,7 +115,7 @@ func newPass(e *Engine, rows, alone int, a *arena) *pass {
 	}
 	p := &pass{Engine: e, a: a, store: e.store, rows: rows, alone: alone, x: take[float32](a, rows*c.Hidden), normed: input(rows, c.Hidden),
 		mixed: input(rows, c.Heads*c.HeadDim), proj: take[float32](a, rows*c.Hidden), rope: newRope(c.Rotated(), c.RoPETheta, c.RoPEScaling, rows, a),
-		head: input(min(headBatch, rows), c.Hidden), logits: take[float32](a, min(headBatch, rows)*c.Vocab),
+		head: input(min(headBatch, rows), c.Hidden), logits: take[float32](a, min(headBatch, rows)*c.Vocab), peaks: take[float32](a, min(headBatch, rows)*peakRuns(c.Vocab)),
 		all: take[int32](a, rows), tokens: take[int32](a, rows), ids: take[int32](a, rows), threads: make([]threadScratch, e.threads),
 	}
 	if r := c.LocalRoPE; r != nil {

@@ -150,7 +150,7 @@ func (p *pool) help(thread int, seen uint32) {
 func (p *pool) each(tasks int, do *task) error { return p.run(tasks, 1, true, do) }
 
 // split calls do with parts [from, to) of [0, tasks), of grain tasks or more, on all threads, and returns when all are done: for many
-// tasks of equal length. The parts become smaller towards the end, so that all threads finish together.
+// tasks of equal length. The parts become smaller towards the end, so that all threads finish together. They begin at multiples of grain.
 func (p *pool) split(tasks, grain int, do *task) error {
 	if tasks <= grain {
 		return p.guard(0, tasks, *do)

@@ -54,14 +54,20 @@ func (p *pass) predictLast(segs []*segment) {
 		return
 	}
 	vocab := p.config.Vocab
-	dst := p.logits
+	dst, peaks := p.logits, p.peaks
 	if len(segs) == 1 {
-		dst = segs[0].session.logits
+		dst, peaks = segs[0].session.logits, segs[0].session.peaks
 	}
-	p.headProduct(dst, len(segs), true, segs[0].session.sparse)
-	if len(segs) > 1 {
-		for i, seg := range segs {
-			copy(seg.session.logits, p.logits[i*vocab:][:vocab])
+	if segs[0].session.sparse {
+		peaks = nil
+	}
+	p.headProduct(dst, peaks, len(segs), true, segs[0].session.sparse)
+	for i, seg := range segs {
+		s := seg.session
+		s.peaked = peaks != nil && p.err == nil
+		if len(segs) > 1 {
+			copy(s.logits, p.logits[i*vocab:][:vocab])
+			copy(s.peaks, p.peaks[i*peakRuns(vocab):][:peakRuns(vocab)])
 		}
 	}
 	p.clock.lap(StageHead)
@@ -77,7 +83,7 @@ func (p *pass) predictAll(seg *segment, leader *request) {
 		for t := range n {
 			p.headInput(t, seg.row+at+t)
 		}
-		p.headProduct(p.logits, n, r.draft, seg.session.sparse)
+		p.headProduct(p.logits, nil, n, r.draft, seg.session.sparse)
 		if seg.session.both {
 			p.comparison(n)
 		}
@@ -98,8 +104,9 @@ func (p *pass) predictAll(seg *segment, leader *request) {
 	}
 }
 
-// headProduct multiplies the head's first n inputs with its matrix, or with the rows of it that are predicted.
-func (p *pass) headProduct(dst []float32, n int, alone, sparse bool) {
+// headProduct multiplies the head's first n inputs with its matrix, or with the rows of it that are predicted. Of all logits it finds the peaks, unless
+// peaks is nil.
+func (p *pass) headProduct(dst, peaks []float32, n int, alone, sparse bool) {
 	if p.err != nil {
 		return
 	}
@@ -107,9 +114,9 @@ func (p *pass) headProduct(dst []float32, n int, alone, sparse bool) {
 		p.sparseProduct(dst, n)
 		return
 	}
-	p.now.head, p.now.headRows, p.now.headAlone = dst, n, alone
+	p.now.head, p.now.peaks, p.now.headRows, p.now.headAlone = dst, peaks, n, alone
 	p.bytes += p.weights.head.Bytes()
-	p.check(p.pool.split(p.weights.head.Units(), 4, &p.do.head))
+	p.check(p.pool.split(p.weights.head.Units(), kernel.PeakRun/p.weights.head.UnitRows(), &p.do.head))
 }
 
 func (p *pass) doHead(thread, from, to int) {
@@ -118,10 +125,14 @@ func (p *pass) doHead(thread, from, to int) {
 		multiply = kernel.MulEach
 	}
 	multiply(p.now.head, w.Rows, w, from, to, p.head, p.all[:p.now.headRows], &p.threads[thread].Scratch)
-	if c := p.config.LogitSoftcap; c != 0 {
-		first, end := from*w.UnitRows(), min(to*w.UnitRows(), w.Rows)
-		for t := range p.now.headRows {
-			softcap(p.now.head[t*w.Rows:][first:end], c)
+	first, end := from*w.UnitRows(), min(to*w.UnitRows(), w.Rows) // whole runs of logits
+	for t := range p.now.headRows {
+		logits := p.now.head[t*w.Rows:][first:end]
+		if c := p.config.LogitSoftcap; c != 0 {
+			softcap(logits, c)
+		}
+		if p.now.peaks != nil {
+			kernel.Peaks(p.now.peaks[t*peakRuns(w.Rows)+first/kernel.PeakRun:], logits)
 		}
 	}
 }

@@ -19,6 +19,8 @@ type Session struct {
 	expect int       // tokens that the sequence is about to have
 	tokens []int32   // of the sequence, where that may change
 	logits []float32 // [vocab] of the last Forward
+	peaks  []float32 // [vocab/kernel.PeakRun, rounded up] of logits
+	peaked bool      // peaks are there
 	closed bool
 	sparse bool // logits are those of the rows of the head that are predicted
 
@@ -52,6 +54,15 @@ func (s *Session) Forward(ctx context.Context, tokens []int32) ([]float32, error
 	return s.logits, nil
 }
 
+// Peaks returns the largest of every [kernel.PeakRun] logits, as [kernel.Peaks] does, if they are those that the last Forward returned and it computed all
+// of them; else nil. The threads find them while they compute the logits. The slice is valid until the session's next call.
+func (s *Session) Peaks(logits []float32) []float32 {
+	if !s.peaked || len(logits) == 0 || len(logits) != len(s.logits) || &logits[0] != &s.logits[0] {
+		return nil
+	}
+	return s.peaks
+}
+
 // ForwardAll is Forward with the logits of every token: each is called with i counting tokens from 0, in order, on the caller's goroutine,
 // and may use the logits until it returns. Its error ends the call.
 func (s *Session) ForwardAll(ctx context.Context, tokens []int32, each func(i int, logits []float32) error) error {
@@ -81,7 +92,9 @@ func (s *Session) run(ctx context.Context, tokens []int32, each func(i int, logi
 func (s *Session) append(ctx context.Context, tokens []int32, each func(i int, logits []float32) error) error {
 	if each == nil && s.logits == nil {
 		s.logits = make([]float32, s.engine.config.Vocab)
+		s.peaks = make([]float32, peakRuns(s.engine.config.Vocab))
 	}
+	s.peaked = false
 	before := s.length
 	s.kv.settleUndo()
 	r := &s.request
