@@ -67,7 +67,7 @@ func RememberedDisk(r *format.Reader, dir string) (reads Reads, ok bool) {
 	if !ok {
 		return reads, false
 	}
-	return s.WholeReads(engine.StreamedRecord(r)), true
+	return s.Reads(engine.StreamedRecord(r)), true
 }
 
 // diskCache returns where what is known of a file's disk is kept.
@@ -76,7 +76,7 @@ func diskCache(r *format.Reader, dir string) (c remembered.Cache[*disk.Speeds], 
 	if err != nil {
 		return c, false
 	}
-	key = fmt.Sprintf("%s %s/%s small=%t", key, goruntime.GOOS, goruntime.GOARCH, disk.Small(engine.StreamedRecord(r)))
+	key = fmt.Sprintf("%s %s/%s reads=%d", key, goruntime.GOOS, goruntime.GOARCH, disk.Size(engine.StreamedRecord(r)))
 	return remembered.Cache[*disk.Speeds]{Dir: dir, Key: key}, true
 }
 

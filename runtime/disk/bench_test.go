@@ -12,7 +12,7 @@ import (
 
 var file = flag.String("file", "", "a model file on the disk that BenchmarkDisk measures")
 
-// BenchmarkDisk measures a disk as a run does, several times, and compares what is chosen with the best of all depths and sizes, each measured for
+// BenchmarkDisk measures a disk as a run does, several times, and compares what is chosen with the best of all depths, each measured for
 // longer:
 //
 //	go test ./runtime/disk -run '^$' -bench Disk -benchtime 1x -file model.stm
@@ -34,7 +34,7 @@ func BenchmarkDisk(b *testing.B) {
 		b.Fatal("the file cannot be read past the page cache")
 	}
 	const record = 1990656
-	var chosen, whole []Reads
+	var chosen []Reads
 	for range b.N {
 		for range 5 {
 			begin := time.Now()
@@ -42,20 +42,18 @@ func BenchmarkDisk(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			x, w := s.Reads(record), s.WholeReads(record)
-			fmt.Printf("%.2f s: %d of %d bytes in flight, or %d of whole records\n", time.Since(begin).Seconds(), x.Depth, x.Piece(record), w.Depth)
+			x := s.Reads(record)
+			fmt.Printf("%.2f s: %d in flight\n", time.Since(begin).Seconds(), x.Depth)
 			for _, v := range s.Speeds {
 				fmt.Printf("  %dx%dK %.2f", v.Depth, v.Size>>10, v.BytesPerSecond/1e9)
 			}
 			fmt.Println()
-			chosen, whole = append(chosen, x), append(whole, w)
+			chosen = append(chosen, x)
 		}
 		// In turn, so that what others do to the disk meanwhile meets all of them.
 		var grid []*probe
-		for _, size := range []int64{largeSize, mediumSize} {
-			for depth := 1; depth <= maxDepth && int64(depth)*size <= maxInFlight; depth *= 2 {
-				grid = append(grid, &probe{size: size, depth: depth})
-			}
+		for depth := 1; depth <= maxDepth && int64(depth)*Size(record) <= maxInFlight; depth *= 2 {
+			grid = append(grid, &probe{size: Size(record), depth: depth})
 		}
 		m := &meter{ctx: b.Context(), file: f, size: r.Size(), memory: format.AlignedBytes(maxInFlight)}
 		for range 60 {
@@ -65,20 +63,15 @@ func BenchmarkDisk(b *testing.B) {
 				}
 			}
 		}
-		best, of := 0., map[Reads]float64{}
+		best, of := 0., map[int]float64{}
 		for _, p := range grid {
 			v := p.speed() / 1e9
 			fmt.Printf("%2d reads of %4d KiB: %.2f GB/s\n", p.depth, p.size>>10, v)
 			best = max(best, v)
-			of[Reads{Depth: p.depth, Size: p.size}] = v
+			of[p.depth] = v
 		}
-		for i := range chosen {
-			c := chosen[i]
-			if c.Size == 0 {
-				c.Size = 2 << 20
-			}
-			fmt.Printf("chosen: %d of %d KiB: %.1f %% of the best; whole records, %d: %.1f %%\n", c.Depth, c.Size>>10, 100*of[Reads{Depth: c.Depth, Size: c.Size}]/best,
-				whole[i].Depth, 100*of[Reads{Depth: whole[i].Depth, Size: 2 << 20}]/best)
+		for _, c := range chosen {
+			fmt.Printf("chosen: %d: %.1f %% of the best\n", c.Depth, 100*of[c.Depth]/best)
 		}
 	}
 }

@@ -74,12 +74,9 @@ func (f *fake) ReadAt(b []byte, at int64) (int, error) {
 const fakeSize = 2<<30 + 12345
 
 // speed is what the disk gives in the long run.
-func (f *fake) speed(t *testing.T, r Reads, record int64) float64 {
-	if r.Size == 0 {
-		r.Size = record
-	}
-	m := &meter{ctx: t.Context(), file: f, size: fakeSize, memory: make([]byte, int64(r.Depth)*r.Size), begin: time.Now()}
-	p := &probe{size: r.Size, depth: r.Depth}
+func (f *fake) speed(t *testing.T, depth int, record int64) float64 {
+	m := &meter{ctx: t.Context(), file: f, size: fakeSize, memory: make([]byte, int64(depth)*record), begin: time.Now()}
+	p := &probe{size: record, depth: depth}
 	for range 40 {
 		if err := m.run(p); err != nil {
 			t.Fatal(err)
@@ -88,22 +85,20 @@ func (f *fake) speed(t *testing.T, r Reads, record int64) float64 {
 	return p.speed()
 }
 
-// What is chosen gives the best speed of all depths and sizes, or up to 5 % less, with no more in flight than that takes; and it is found in time.
+// What is chosen gives the best speed of all depths, or up to 5 % less, with no more in flight than that takes; and it is found in time.
 func TestMeasure(t *testing.T) {
 	const record = 2 << 20
 	for _, tt := range []struct {
-		name        string
-		disk        func() *fake
-		depth       [2]int   // from, to
-		size        [2]int64 // the same; 0: whole records
-		wholeDepths [2]int
-		within      time.Duration
+		name   string
+		disk   func() *fake
+		depth  [2]int // from, to
+		within time.Duration
 	}{
-		{"NVMe: many channels, each slower than the bus", func() *fake { return newFake(64, 80*time.Microsecond, 800e6, 3.5e9) }, [2]int{4, 32}, [2]int64{512 << 10, 512 << 10}, [2]int{4, 8}, 550 * time.Millisecond},
-		{"hard disk: one head that seeks", func() *fake { return newFake(1, 12*time.Millisecond, 160e6, 600e6) }, [2]int{1, 1}, [2]int64{0, 0}, [2]int{1, 1}, 650 * time.Millisecond},
-		{"SATA: the bus is the limit", func() *fake { return newFake(32, 100*time.Microsecond, 900e6, 540e6) }, [2]int{1, 4}, [2]int64{512 << 10, 512 << 10}, [2]int{1, 2}, 550 * time.Millisecond},
-		{"network: far, and with a bandwidth", func() *fake { return newFake(256, 4*time.Millisecond, 120e6, 250e6) }, [2]int{2, 32}, [2]int64{512 << 10, 512 << 10}, [2]int{2, 8}, 650 * time.Millisecond},
-		{"memory card: slow whatever is asked of it", func() *fake { return newFake(1, 1*time.Millisecond, 20e6, 20e6) }, [2]int{1, 1}, [2]int64{0, 512 << 10}, [2]int{1, 1}, 800 * time.Millisecond},
+		{"NVMe: many channels, each slower than the bus", func() *fake { return newFake(64, 80*time.Microsecond, 800e6, 3.5e9) }, [2]int{4, 8}, 550 * time.Millisecond},
+		{"hard disk: one head that seeks", func() *fake { return newFake(1, 12*time.Millisecond, 160e6, 600e6) }, [2]int{1, 1}, 650 * time.Millisecond},
+		{"SATA: the bus is the limit", func() *fake { return newFake(32, 100*time.Microsecond, 900e6, 540e6) }, [2]int{1, 2}, 550 * time.Millisecond},
+		{"network: far, and with a bandwidth", func() *fake { return newFake(256, 4*time.Millisecond, 120e6, 250e6) }, [2]int{2, 8}, 650 * time.Millisecond},
+		{"memory card: slow whatever is asked of it", func() *fake { return newFake(1, 1*time.Millisecond, 20e6, 20e6) }, [2]int{1, 1}, 800 * time.Millisecond},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -118,28 +113,17 @@ func TestMeasure(t *testing.T) {
 				if err := s.Check(); err != nil {
 					t.Error(err)
 				}
-				r, whole := s.Reads(record), s.WholeReads(record)
-				t.Logf("%+v, whole %+v, of %+v", r, whole, s.Speeds)
-				if r.Depth < tt.depth[0] || r.Depth > tt.depth[1] || r.Size < tt.size[0] || r.Size > tt.size[1] || r.Source != Measured {
-					t.Errorf("chose %+v, want a depth of %v and a size of %v", r, tt.depth, tt.size)
+				r := s.Reads(record)
+				t.Logf("%+v of %+v", r, s.Speeds)
+				if r.Depth < tt.depth[0] || r.Depth > tt.depth[1] || r.Source != Measured {
+					t.Errorf("chose %+v, want a depth of %v", r, tt.depth)
 				}
-				if whole.Depth < tt.wholeDepths[0] || whole.Depth > tt.wholeDepths[1] || whole.Size != 0 {
-					t.Errorf("chose %+v for whole records, want a depth of %v", whole, tt.wholeDepths)
+				best := 0.
+				for depth := 1; depth <= 16; depth++ {
+					best = max(best, tt.disk().speed(t, depth, record))
 				}
-				best, bestWhole := 0., 0.
-				for _, size := range []int64{128 << 10, 256 << 10, 512 << 10, 1 << 20, record} {
-					for depth := 1; depth <= 16; depth++ {
-						v := tt.disk().speed(t, Reads{Depth: depth, Size: size}, record)
-						if best = max(best, v); size == record {
-							bestWhole = max(bestWhole, v)
-						}
-					}
-				}
-				if v := tt.disk().speed(t, r, record); v < 0.95*best {
+				if v := tt.disk().speed(t, r.Depth, record); v < 0.95*best {
 					t.Errorf("%+v gives %.1f MB/s, the best %.1f", r, v/1e6, best/1e6)
-				}
-				if v := tt.disk().speed(t, whole, record); v < 0.95*bestWhole {
-					t.Errorf("whole, %+v gives %.1f MB/s, the best %.1f", whole, v/1e6, bestWhole/1e6)
 				}
 			})
 		})
@@ -176,34 +160,21 @@ func TestMeasureFails(t *testing.T) {
 	})
 }
 
-// Of equal speeds the one with the fewest bytes in flight is chosen, and of those the largest reads; records that are shorter than a read are read whole.
+// Of equal speeds the one with the fewest reads in flight is chosen, of those with the size that is most like that of the records.
 func TestReads(t *testing.T) {
 	s := &Speeds{Source: Remembered, Speeds: []Speed{
 		{2 << 20, 1, 1.0e9, 0}, {2 << 20, 2, 2.00e9, 0}, {2 << 20, 4, 2.02e9, 0},
 		{512 << 10, 1, 0.5e9, 0}, {512 << 10, 4, 1.95e9, 0}, {512 << 10, 8, 2.01e9, 0},
 		{128 << 10, 4, 0.6e9, 0}, {128 << 10, 16, 1.94e9, 0},
 	}}
-	for _, tt := range []struct {
-		record int64
-		want   Reads
-		whole  int
-	}{
-		{2 << 20, Reads{4, 512 << 10, Remembered}, 2},
-		{100 << 20, Reads{4, 512 << 10, Remembered}, 2},
-		{600 << 10, Reads{2, 0, Remembered}, 2}, // the speed of two reads of 2 MiB
-		{1900 << 10, Reads{4, 512 << 10, Remembered}, 2},
-		{500 << 10, Reads{4, 0, Remembered}, 4},
-		{4096, Reads{16, 0, Remembered}, 16},
-	} {
-		got, whole := s.Reads(tt.record), s.WholeReads(tt.record)
-		if got != tt.want || whole != (Reads{Depth: tt.whole, Source: Remembered}) {
-			t.Errorf("records of %d bytes: %+v and %+v, want %+v and a depth of %d", tt.record, got, whole, tt.want, tt.whole)
+	for record, want := range map[int64]int{2 << 20: 2, 100 << 20: 2, 600 << 10: 2, 500 << 10: 4, 4096: 16} {
+		if got := s.Reads(record); got != (Reads{Depth: want, Source: Remembered}) {
+			t.Errorf("records of %d bytes: %+v, want a depth of %d", record, got, want)
 		}
 	}
-	for record, want := range map[int64]int64{2 << 20: 512 << 10, 1990656: 488 << 10, 100: 100} {
-		r := Reads{Size: 512 << 10}
-		if got := r.Piece(record); got < want-8192 || got > want+8192 || got > 100 && got%4096 != 0 {
-			t.Errorf("a record of %d bytes is read in pieces of %d, want about %d", record, got, want)
+	for record, want := range map[int64]int64{1: 128 << 10, 128 << 10: 128 << 10, 128<<10 + 1: 512 << 10, 1990656: 2 << 20, 3 << 20: 4 << 20, 9 << 20: 4 << 20} {
+		if got := Size(record); got != want {
+			t.Errorf("for records of %d bytes a disk is measured with reads of %d, want %d", record, got, want)
 		}
 	}
 }
@@ -226,7 +197,7 @@ func TestCheck(t *testing.T) {
 
 // No part of a file is read twice while there are others.
 func TestPlaces(t *testing.T) {
-	for _, size := range []int64{smallSize, mediumSize, largeSize, hugeSize} {
+	for _, size := range sizes {
 		m := &meter{size: 96<<20 + 5}
 		seen := map[int64]bool{}
 		for range 24 * (4 << 20) / size {

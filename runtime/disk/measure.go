@@ -30,16 +30,16 @@ const (
 	unknownError = 0.05
 )
 
-// The lengths of reads that are measured.
-const (
-	smallSize  = 128 << 10
-	mediumSize = 512 << 10
-	largeSize  = 2 << 20
-	hugeSize   = 4 << 20
-)
+// sizes are the lengths of reads that are measured: one of them, as there is no time for all.
+var sizes = []int64{128 << 10, 512 << 10, 2 << 20, largestSize}
 
-// Small reports whether records are so short that their disk is measured with short reads: there is no time for all.
-func Small(record int64) bool { return record < mediumSize }
+const largestSize = 4 << 20
+
+// Size returns the length of the reads with which a disk is measured for records of a length: the shortest that is not shorter than these, or the longest.
+func Size(record int64) int64 {
+	i, _ := slices.BinarySearch(sizes, record)
+	return sizes[min(i, len(sizes)-1)]
+}
 
 // smallest is the length of a file from which on a disk is measured: with less, the same bytes would be read again, which some disk or host keeps.
 const smallest = 64 << 20
@@ -48,9 +48,9 @@ const smallest = 64 << 20
 func Measurable(size int64) bool { return size >= smallest }
 
 // Measure measures what a disk gives, by reading parts of a file on it for less than half a second, for records of a length. A disk that is slow is
-// measured with fewer depths and sizes in that time; one read is not interrupted.
+// measured with fewer depths in that time; one read is not interrupted.
 func Measure(ctx context.Context, f io.ReaderAt, size, record int64) (*Speeds, error) {
-	if size < hugeSize {
+	if size < largestSize {
 		return nil, fmt.Errorf("a file of %d bytes is too short to measure a disk with", size)
 	}
 	memory, err := mmap.MapRegion(nil, maxInFlight, mmap.RDWR, mmap.ANON, 0) // it is in no heap, which would go on to count it
@@ -71,19 +71,8 @@ func Measure(ctx context.Context, f io.ReaderAt, size, record int64) (*Speeds, e
 
 // measure makes the probes that tell most about reads of records of a length. It ends with the first error.
 func (m *meter) measure(record int64) error {
-	first := int64(largeSize)
-	if Small(record) {
-		first = smallSize
-	}
-	for _, size := range []int64{first, mediumSize} {
-		if err := m.climb(size); err != nil {
-			return err
-		}
-	}
-	if first == largeSize && gain*m.best(m.of(mediumSize)) < m.best(m.of(largeSize)) { // the larger the better
-		if err := m.climb(hugeSize); err != nil {
-			return err
-		}
+	if err := m.climb(Size(record)); err != nil {
+		return err
 	}
 	return m.repeat()
 }
@@ -129,18 +118,10 @@ func (p *probe) standardError() float64 {
 	return min(1, math.Sqrt(sum/float64(len(p.runs)-1)/float64(len(p.runs)))/mean)
 }
 
-func all(*probe) bool { return true }
-
-func (m *meter) of(size int64) func(*probe) bool {
-	return func(p *probe) bool { return p.size == size }
-}
-
-// best returns the highest speed of some probes; 0: there are none.
-func (m *meter) best(of func(*probe) bool) (v float64) {
+// best returns the highest speed of the probes; 0: there are none.
+func (m *meter) best() (v float64) {
 	for _, p := range m.probes {
-		if of(p) {
-			v = max(v, p.speed())
-		}
+		v = max(v, p.speed())
 	}
 	return v
 }
@@ -169,7 +150,7 @@ func (m *meter) climb(size int64) error {
 
 // affordable reports whether there is time for a probe, by what the disk gave so far.
 func (m *meter) affordable(p *probe) bool {
-	guess := time.Duration(float64(int64(p.reads())*p.size) / m.best(all) * float64(time.Second))
+	guess := time.Duration(float64(int64(p.reads())*p.size) / m.best() * float64(time.Second))
 	return time.Since(m.begin)+max(guess, probeTime) <= measureTime
 }
 
@@ -179,7 +160,7 @@ func (p *probe) reads() int { return max(3, 2*p.depth) }
 // repeat measures again what may be chosen, in turn, while there is time: one probe of a few milliseconds is as good as chance on a disk that others use.
 func (m *meter) repeat() error {
 	for {
-		top := m.best(all)
+		top := m.best()
 		likely := slices.DeleteFunc(slices.Clone(m.probes), func(p *probe) bool { return len(p.runs) > 1 && p.speed() < hopeless*top })
 		// In a new order every time: a disk that may give more for a moment than in the long run gives it to those after the cheapest ones.
 		for _, i := range m.random.Perm(len(likely)) {
@@ -237,7 +218,7 @@ func (m *meter) run(p *probe) error {
 
 // next returns where the next read is: places that lie far apart, none of them twice while there are others.
 func (m *meter) next(size int64) int64 {
-	const unit = hugeSize
+	const unit = largestSize
 	units := m.size / unit
 	step := units*5/8 | 1 // the golden section, about
 	for gcd(step, units) != 1 {

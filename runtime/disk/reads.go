@@ -5,16 +5,12 @@ import (
 	"fmt"
 	"math"
 	"slices"
-
-	"st/format"
 )
 
-// Reads is how records are read from a disk.
+// Reads is how records are read from a disk, each with one read.
 type Reads struct {
 	// Depth is how many reads are in flight.
 	Depth int `json:"depth"`
-	// Size is the length of a read in bytes; 0: a record is read whole. The last piece of a record may be shorter.
-	Size int64 `json:"bytes,omitempty"`
 	// Source is where that comes from.
 	Source Source `json:"source"`
 }
@@ -50,7 +46,7 @@ func (s *Speeds) Check() error {
 		return fmt.Errorf("no speeds")
 	}
 	for _, x := range s.Speeds {
-		if x.Depth < 1 || x.Depth > maxDepth || !slices.Contains([]int64{smallSize, mediumSize, largeSize, hugeSize}, x.Size) || !(x.BytesPerSecond > 0) || !(x.Error >= 0 && x.Error <= 1) {
+		if x.Depth < 1 || x.Depth > maxDepth || !slices.Contains(sizes, x.Size) || !(x.BytesPerSecond > 0) || !(x.Error >= 0 && x.Error <= 1) {
 			return fmt.Errorf("%+v is no speed of a disk", x)
 		}
 	}
@@ -61,22 +57,23 @@ func (s *Speeds) Check() error {
 // the standard error of the difference, is not.
 const enough = 0.95
 
-// leastPiece is the size of the smallest pieces that a record is cut into: each read takes time of a processor, too.
-const leastPiece = mediumSize
-
-// Reads returns how records of a length are read in pieces: of what gives the disk's full speed that which has the fewest bytes in flight, since so much
-// is ahead of a read that is urgent; of equals the one with the largest reads.
+// Reads returns how records of a length are read: of what gives the disk's full speed that which has the fewest in flight, since so much is ahead of a read
+// that is urgent.
 func (s *Speeds) Reads(record int64) Reads {
-	largest := s.sizeOf(record)
-	return s.choose(func(x Speed) bool { return x.Size <= largest && x.Size >= min(largest, leastPiece) }, record)
-}
-
-// WholeReads returns how records of a length are read, each with one read.
-func (s *Speeds) WholeReads(record int64) Reads {
 	size := s.sizeOf(record)
-	r := s.choose(func(x Speed) bool { return x.Size == size }, record)
-	r.Size = 0
-	return r
+	speeds := slices.DeleteFunc(s.smooth(), func(x Speed) bool { return x.Size != size })
+	var top, best Speed
+	for _, x := range speeds {
+		if x.BytesPerSecond > top.BytesPerSecond {
+			top = x
+		}
+	}
+	for _, x := range speeds {
+		if x.BytesPerSecond >= (enough-math.Hypot(x.Error, top.Error))*top.BytesPerSecond && (best.Depth == 0 || x.Depth < best.Depth) {
+			best = x
+		}
+	}
+	return Reads{Depth: best.Depth, Source: s.Source}
 }
 
 // sizeOf returns the size that was measured which is most like that of a record: the smallest that is not shorter, or the largest.
@@ -92,30 +89,6 @@ func (s *Speeds) sizeOf(record int64) int64 {
 		return most
 	}
 	return least
-}
-
-func (s *Speeds) choose(fits func(Speed) bool, record int64) Reads {
-	speeds := slices.DeleteFunc(s.smooth(), func(x Speed) bool { return !fits(x) })
-	var top, best Speed
-	for _, x := range speeds {
-		if x.BytesPerSecond > top.BytesPerSecond {
-			top = x
-		}
-	}
-	inFlight := func(x Speed) int64 { return int64(x.Depth) * min(x.Size, record) }
-	for _, x := range speeds {
-		if x.BytesPerSecond < (enough-math.Hypot(x.Error, top.Error))*top.BytesPerSecond {
-			continue
-		}
-		if a, b := inFlight(x), inFlight(best); best.Depth == 0 || a < b || a == b && x.Size > best.Size {
-			best = x
-		}
-	}
-	r := Reads{Depth: best.Depth, Size: best.Size, Source: s.Source}
-	if r.Size >= record {
-		r.Size = 0
-	}
-	return r
 }
 
 // smooth returns the speeds by size and depth, without what chance does to them: with more reads in flight a disk is no slower, or no faster either, so
@@ -147,13 +120,4 @@ func (s *Speeds) smooth() []Speed {
 		}
 	}
 	return all
-}
-
-// Piece returns the length of the pieces that a record is read in: of about the same size, in whole pages.
-func (r Reads) Piece(record int64) int64 {
-	if r.Size <= 0 || r.Size >= record {
-		return record
-	}
-	parts := (record + r.Size - 1) / r.Size
-	return (record/parts + format.Alignment - 1) / format.Alignment * format.Alignment
 }

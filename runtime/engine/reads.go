@@ -18,5 +18,5 @@ func (e *Engine) chooseReads(known *disk.Speeds) disk.Reads {
 	if known == nil {
 		return disk.Reads{Depth: readers, Source: disk.Default}
 	}
-	return known.WholeReads(StreamedRecord(e.reader))
+	return known.Reads(StreamedRecord(e.reader))
 }
