@@ -23,10 +23,6 @@ func decodeRowsQ4(dst []float32, quants, scales []byte, stride int, rows []int32
 	}
 	dst = dst[:len(rows)*tileCols]
 	checkRows(quants, scales, stride, rows)
-	if useAVX512 {
-		decodeRowsQ4AVX512(dst, quants, scales, stride, rows)
-		return
-	}
 	decodeRowsQ4AVX2(dst, quants, scales, stride, rows)
 }
 
@@ -37,10 +33,6 @@ func addTile(y []float32, cols, tokens int, fused bool, s *batch) {
 	}
 	_ = y[:tokens*tileCols]
 	_ = s.start[:tokens]
-	if useAVX512 {
-		addTileAVX512(y, tokens, s)
-		return
-	}
 	addTileAVX2(y, tokens, s)
 }
 
@@ -91,13 +83,3 @@ func decodeRowsQ4AVX2(dst []float32, quants, scales []byte, stride int, rows []i
 //
 //go:noescape
 func addTileAVX2(y []float32, tokens int, s *batch)
-
-// decodeRowsQ4AVX512 is decodeRowsQ4Generic.
-//
-//go:noescape
-func decodeRowsQ4AVX512(dst []float32, quants, scales []byte, stride int, rows []int32)
-
-// addTileAVX512 is addTileGeneric, for tileCols columns.
-//
-//go:noescape
-func addTileAVX512(y []float32, tokens int, s *batch)

@@ -131,7 +131,7 @@ func testExpert(rng *rand.Rand, typ quant.Type, neurons, hidden int) (e *Expert,
 func TestReGLU(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for _, typ := range quant.Types() {
-		for _, hidden := range []int{64, 96, 160, 288} {
+		for _, hidden := range []int{64, 96, 160, 256, 288} {
 			for _, tokens := range []int{1, 2, 3, 6, MaxBlock} {
 				const neurons, batch = 133, MaxBlock + 3
 				e, gates, ups, downs := testExpert(rng, typ, neurons, hidden)

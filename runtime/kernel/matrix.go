@@ -41,6 +41,15 @@ func (m *Matrix) Bytes() int64 {
 // group returns group i of a Grouped matrix.
 func (m *Matrix) group(i int) []byte { return m.Data[i*m.Stride:][:m.Type.GroupBytes(m.Cols)] }
 
+// units returns up to n units from the given one on, of those that there are.
+func (m *Matrix) units(from, n int) []byte {
+	n = min(n, m.Units()-from)
+	if n <= 0 {
+		return nil
+	}
+	return m.Data[from*m.Stride : min((from+n)*m.Stride, len(m.Data))]
+}
+
 // row returns row i of a matrix that is not Grouped.
 func (m *Matrix) row(i int) (quants, scales []byte) {
 	quants = m.Data[i*m.Stride:][:m.Type.QuantBytes(m.Cols)]

@@ -54,21 +54,3 @@ func positiveGeneric(masks *[MaxBlock]uint64, gates []float32) {
 		masks[t] = m
 	}
 }
-
-// dotsQ4Generic multiplies a Q4_0 row of so many blocks with the vectors of tokens, which lie in wide lanes.
-func dotsQ4Generic(dots []float32, quants, scales []byte, w *wide, tokens []int32, blocks int) {
-	steps := (blocks + wideBlocks - 1) / wideBlocks
-	for k, t := range tokens {
-		q, meta := w.q[int(t)*steps*wideBlocks*quant.BlockSize:], w.meta[int(t)*steps*2*wideBlocks:]
-		dots[k] = 0
-		for b := range blocks {
-			x, row := q[b/4*4*quant.BlockSize+b%4*16:], quants[b*quant.BlockSize/2:]
-			var sum int32
-			for i := range quant.BlockSize / 2 {
-				sum += int32(row[i]&15)*int32(x[i]) + int32(row[i]>>4)*int32(x[64+i])
-			}
-			m := meta[b/wideBlocks*2*wideBlocks+b%4*4+b%wideBlocks/4:]
-			dots[k] += (float32(sum) - m[wideBlocks]) * (quant.HalfToFloat(le.Uint16(scales[2*b:])) * m[0])
-		}
-	}
-}

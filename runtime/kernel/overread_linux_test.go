@@ -52,9 +52,6 @@ func TestOverread(t *testing.T) {
 			axpyQ4(x, 1, q, s)
 			dotQ4x4(&[4]float32{}, q, s, &[4]vector{*v, *v, *v, *v})
 			in := &Input{N: 1, Cols: cols, q: v.q, d: v.d, sum: v.sum}
-			var lanes wide
-			lanes.begin(in, []int32{0})
-			dotsQ4(atEnd(t, make([]float32, 1)), q, s, &lanes, atEnd(t, make([]int32, 1)), cols/quant.BlockSize)
 			for _, idx := range [][]int32{{0, 0, 0, 0}, make([]int32, 8)} {
 				var p packed
 				p.pack(in, idx)
@@ -65,6 +62,18 @@ func TestOverread(t *testing.T) {
 			up := Matrix{Type: quant.Q4_0, Rows: 1, Cols: cols, Data: neuron, Stride: len(neuron), ScaleOffset: 2 * len(q)}
 			down := Matrix{Type: quant.Q4_0, Rows: 1, Cols: cols, Data: neuron[len(q):], Stride: len(neuron), ScaleOffset: len(q) + len(s)}
 			neuronsQ4(x, []int32{0, 0, 0, 0, 0}, []float32{1, 1, 1, 1, 1}, &up, &down, v, Next{})
+			if cols%256 == 0 {
+				steps := wideSteps(cols / quant.BlockSize)
+				lanes, factors := atEnd(t, make([]byte, steps*laneStep)), atEnd(t, make([]float32, chunkRows))
+				packLane(lanes, v)
+				dotsWide(factors, &up, &[chunkRows]uint64{1}, lanes, atEnd(t, make([]byte, steps*lineStep)))
+				scaleDots(factors, atEnd(t, make([]float32, chunkRows)), atEnd(t, []float32{1}))
+				scales, tile, y := atEnd(t, make([]float32, cols/quant.BlockSize)), atEnd(t, make([]float32, chunkRows*wideCols)), atEnd(t, make([]float32, cols))
+				decodeScales(scales, &down, 1)
+				decodeTileWide(atEnd(t, tile[:wideCols]), &down, cols-wideCols, 1, scales)
+				addTileWide(y[cols-wideCols:], atEnd(t, []uint64{1 << 63}), factors, tile, nil)
+				outputWide(atEnd(t, make([]float32, cols)), y, 1, cols)
+			}
 			q, s = row(quant.Q8_0, w[:cols])
 			q, s = atEnd(t, q), atEnd(t, s)
 			dotQ8(q, s, v)

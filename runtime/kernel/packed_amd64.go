@@ -89,29 +89,10 @@ func groupPackedAVX512(acc *float32, group, packed []byte, quads, blocks int, ah
 //go:noescape
 func groupPackedEachAVX512(acc *float32, group, packed []byte, quads, blocks int, ahead *byte)
 
-// hasWide reports whether dotsQ4 is the kernel for products of rows of so many blocks in a batch.
-func hasWide(blocks int) bool { return useAVX512 && blocks%8 == 0 }
-
-// dotsQ4 multiplies a Q4_0 row of so many blocks with the vectors of tokens, which lie in wide lanes.
-func dotsQ4(dots []float32, quants, scales []byte, w *wide, tokens []int32, blocks int) {
-	dots, quants, scales = dots[:len(tokens)], quants[:blocks*quant.BlockSize/2], scales[:2*blocks]
-	if !hasWide(blocks) || blocks == 0 || len(tokens) == 0 {
-		dotsQ4Generic(dots, quants, scales, w, tokens, blocks)
-		return
-	}
-	steps := (blocks + wideBlocks - 1) / wideBlocks
-	dotsQ4AVX512(&dots[0], quants, scales, &w.lanes[0], tokens, blocks, &w.lines[:steps*wideLine][0])
-}
-
-// dotsQ4AVX512 is dotsQ4Generic, for a multiple of eight blocks. It unpacks the row to lines.
-//
-//go:noescape
-func dotsQ4AVX512(dots *float32, quants, scales []byte, lanes *wideLane, tokens []int32, blocks int, lines *byte)
-
 // dotsQ4x8 multiplies a Q4_0 row with the vectors of the first n of eight tokens of a batch, which have lanes.
 func dotsQ4x8(dots *[8]float32, quants, scales []byte, s *batch, x *Input, idx []int32, tokens *[8]int32, n int) {
 	blocks := x.Cols / quant.BlockSize
-	if !useAVX2 || hasWide(blocks) {
+	if !useAVX2 {
 		dotsFours(dots, quants, scales, x, idx, tokens, n)
 		return
 	}

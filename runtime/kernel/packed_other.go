@@ -18,11 +18,5 @@ func dotsQ4x8(dots *[8]float32, quants, scales []byte, _ *batch, x *Input, idx [
 
 func positive(masks *[MaxBlock]uint64, gates []float32) { positiveGeneric(masks, gates) }
 
-func hasWide(int) bool { return false }
-
-func dotsQ4(dots []float32, quants, scales []byte, w *wide, tokens []int32, blocks int) {
-	dotsQ4Generic(dots, quants, scales, w, tokens, blocks)
-}
-
 // listActive is ListActive for the first of gates. It returns how many these are.
 func listActive(neurons []int32, h, gates []float32, weight float32) (taken, n int) { return 0, 0 }

@@ -27,7 +27,12 @@ func (e *Expert) Batch(y []float32, x *Input, idx []int32, weights []float32, sc
 	s := scratch.batch()
 	active = s.active[:len(idx)]
 	clear(active)
-	s.begin(x, idx, e.Down.Cols)
+	wide := e.wide()
+	if wide {
+		s.beginWide(x, idx, e.Down.Cols)
+	} else {
+		s.begin(x, idx, e.Down.Cols)
+	}
 	gatesPacked := packable(&e.Gate, len(idx))
 	if gatesPacked {
 		scratch.packed.pack(x, idx)
@@ -43,27 +48,37 @@ func (e *Expert) Batch(y []float32, x *Input, idx []int32, weights []float32, sc
 		} else {
 			Mul(s.gates[:], chunkRows, &chunk, 0, units, x, idx, scratch)
 		}
+		s.positive(len(idx), chunk.Rows)
+		if wide {
+			up, down := e.Up.rows(from*n, chunk.Rows), e.Down.rows(from*n, chunk.Rows)
+			s.addWide(&up, &down, weights, e.Gate.units(from+units, step))
+			continue
+		}
 		e.products(s, from*n, chunk.Rows, x, idx, weights, scratch)
 		for t := range active {
 			active[t] += s.end[t] - s.start[t]
 		}
 		e.addDown(s, from*n, len(idx))
 	}
-	s.output(y, len(idx), e.Down.Cols)
+	if wide {
+		outputWide(y, s.y, len(idx), e.Down.Cols)
+	} else {
+		s.output(y, len(idx), e.Down.Cols)
+	}
 	return active
 }
 
 // batch is the working memory of Batch. A token's gates are at [token·chunkRows].
 type batch struct {
 	// Some columns of active neurons' down rows. They come first, where no load crosses a cache line: a loop over them is bound by loads.
-	tile  [chunkRows * tileCols]float32
+	tile  [chunkRows * wideCols]float32
 	gates [MaxBlock * chunkRows]float32
 	// The active neurons of each token: factors[start[t]:end[t]].
 	start, end [MaxBlock]int32
 	factors    [MaxBlock * chunkRows]factor
 	masks      [MaxBlock]uint64 // the same as bits: a mask of neurons for every token, then a mask of tokens for every neuron
 	used       []int32          // neurons that are active for any token, counted from the chunk's first: the rows of tile
-	wide       wide             // what kernels for any number of vectors take; others take lanes
+	wide       wide             // what kernels in registers of 512 bits take; others take lanes
 	lanes      [MaxBlock]lane
 	meta       []float32 // of lanes: [tokens, blocks/8, 2, 8] the blocks' scales, and eight times their sums
 	y          []float32 // [tiles, tokens, tileCols] outputs: tile by tile, as rows of hidden numbers would share few sets of the L1 cache
@@ -90,10 +105,6 @@ func (s *batch) begin(x *Input, idx []int32, hidden int) {
 		return
 	}
 	blocks := x.Cols / quant.BlockSize
-	if hasWide(blocks) {
-		s.wide.begin(x, idx)
-		return
-	}
 	size := (blocks + 7) / 8 * 16
 	meta := grow(&s.meta, size*len(idx))
 	for i, t := range idx {
@@ -116,9 +127,8 @@ func (s *batch) output(y []float32, tokens, hidden int) {
 	}
 }
 
-// products finds the active neurons of a chunk, and multiplies their up rows.
-func (e *Expert) products(s *batch, first, rows int, x *Input, idx []int32, weights []float32, scratch *Scratch) {
-	tokens := len(idx)
+// positive finds the active neurons of a chunk.
+func (s *batch) positive(tokens, rows int) {
 	if rows < chunkRows {
 		for t := range tokens {
 			clear(s.gates[t*chunkRows+rows:][:chunkRows-rows]) // of the chunk before
@@ -126,6 +136,11 @@ func (e *Expert) products(s *batch, first, rows int, x *Input, idx []int32, weig
 	}
 	positive(&s.masks, s.gates[:tokens*chunkRows])
 	clear(s.masks[tokens:])
+}
+
+// products multiplies the up rows of a chunk's active neurons.
+func (e *Expert) products(s *batch, first, rows int, x *Input, idx []int32, weights []float32, scratch *Scratch) {
+	tokens := len(idx)
 	total := int32(0)
 	for t := range tokens {
 		s.start[t], s.end[t] = total, total
@@ -149,19 +164,6 @@ func (e *Expert) products(s *batch, first, rows int, x *Input, idx []int32, weig
 			for ; mask != 0; mask &= mask - 1 {
 				t := int32(bits.TrailingZeros64(mask))
 				put(t, up.dot(x, int(idx[t])))
-			}
-			continue
-		}
-		if blocks := x.Cols / quant.BlockSize; hasWide(blocks) {
-			var some [MaxBlock]int32
-			n := 0
-			for ; mask != 0; mask &= mask - 1 {
-				some[n&(MaxBlock-1)] = int32(bits.TrailingZeros64(mask))
-				n++
-			}
-			dotsQ4(s.wide.dots[:], up.quants, up.scales, &s.wide, some[:n], blocks)
-			for k, t := range some[:n] {
-				put(t, s.wide.dots[k])
 			}
 			continue
 		}
