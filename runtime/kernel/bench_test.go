@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"math/bits"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -85,6 +86,8 @@ func BenchmarkKernels(b *testing.B) {
 	}
 	bench(b, "decodeRowsQ4", len(list)*tileCols/2, func() { decodeRowsQ4(blk.tile[:], q, s, 0, list) })
 	bench(b, "addTile", 4*MaxBlock*chunkRows/3*tileCols, func() { addTile(w, tileCols, MaxBlock, true, blk) })
+	lanes := make([]byte, MaxBlock*wideSteps(benchCols/quant.BlockSize)*laneStep)
+	bench(b, "packLane", benchCols, func() { packLane(lanes[:wideSteps(benchCols/quant.BlockSize)*laneStep], v) })
 	const some = 64
 	neuron := 2 * (len(q) + len(s))
 	rows := make([]byte, some*neuron)
@@ -94,6 +97,29 @@ func BenchmarkKernels(b *testing.B) {
 	for i := range all {
 		all[i] = int32(i)
 	}
+	// A third of the rows is active for each of 16 and of 64 tokens.
+	var masks, byRow [chunkRows]uint64
+	for i := range masks {
+		masks[i] = rng.Uint64() & (rng.Uint64() | rng.Uint64()&rng.Uint64())
+	}
+	scales, h, tile := make([]float32, some*benchCols/quant.BlockSize), make([]float32, MaxBlock*chunkRows), make([]float32, chunkRows*wideCols)
+	for _, tokens := range []int{16, MaxBlock} {
+		active := 0
+		for t := range tokens {
+			byRow[t] = masks[t]
+			active += bits.OnesCount64(masks[t])
+		}
+		transpose(&byRow)
+		line := make([]byte, wideSteps(benchCols/quant.BlockSize)*lineStep)
+		bench(b, fmt.Sprintf("dotsWide of %d, multiply-adds in", tokens), active*benchCols, func() { dotsWide(h, &up, &byRow, lanes, line) })
+		clear(h)
+		bench(b, fmt.Sprintf("addTileWide of %d, multiply-adds in", tokens), active*wideCols, func() { addTileWide(w[:tokens*wideCols], masks[:tokens], h, tile, nil) })
+		byRow = [chunkRows]uint64{}
+	}
+	bench(b, "decodeScales", some*benchCols/16, func() { decodeScales(scales, &down, 1<<some-1) })
+	bench(b, "decodeTileWide", some*wideCols/2, func() { decodeTileWide(tile, &down, 0, 1<<some-1, scales) })
+	outputs, rowsOf := make([]float32, MaxBlock*benchCols), make([]float32, MaxBlock*benchCols)
+	bench(b, "outputWide", 4*MaxBlock*benchCols, func() { outputWide(rowsOf, outputs, MaxBlock, benchCols) })
 	bench(b, "neurons", len(rows), func() { neuronsQ4(x, all, w[:some], &up, &down, v, Next{}) })
 	h := make([]float32, quant.GroupRows*benchCols)
 	neurons := make([]int32, len(h))
@@ -141,19 +167,27 @@ func BenchmarkMatrix(b *testing.B) {
 	}
 }
 
-// BenchmarkReGLU runs experts of the 4B model's shape, a third of whose neurons are active: for one token with every
-// expert out of DRAM, and for a block of tokens. (With several, half of the neurons are active.)
+// BenchmarkReGLU runs experts of the 4B model's shape, a third of whose neurons are active: for one token and for blocks of tokens, with every
+// expert out of DRAM, and with one that stays in a cache. GB/s are those of one token's weights.
 func BenchmarkReGLU(b *testing.B) {
 	const neurons, experts = 768, 64
 	rng := rand.New(rand.NewPCG(5, 6))
 	stride := 2 * quant.Q4_0.RowBytes(benchCols)
-	gate := group(quant.Q4_0, cases(rng, quant.GroupRows*benchCols)["random"])
-	up, upScales := row(quant.Q4_0, cases(rng, benchCols)["random"])
-	neuron := append(append(append(append([]byte(nil), up...), up...), upScales...), upScales...)
-	var record []byte
+	// A third of the gates is positive: activations are about 0.1, and gates about -0.1.
+	some := func(n int, mean float32) []float32 {
+		w := cases(rng, n)["random"]
+		for i := range w {
+			w[i] += mean
+		}
+		return w
+	}
+	var gate, record []byte
 	for range neurons / quant.GroupRows {
+		gate = group(quant.Q4_0, some(quant.GroupRows*benchCols, -0.1))
 		record = append(record, gate...)
 	}
+	up, upScales := row(quant.Q4_0, cases(rng, benchCols)["random"])
+	neuron := append(append(append(append([]byte(nil), up...), up...), upScales...), upScales...)
 	for range neurons {
 		record = append(record, neuron...)
 	}
@@ -168,14 +202,14 @@ func BenchmarkReGLU(b *testing.B) {
 		}
 	}
 	for _, c := range []struct {
-		name   string
-		tokens int
-	}{{"1token", 1}, {"32tokens", MaxBlock}} {
+		name            string
+		tokens, experts int
+	}{{"1token", 1, experts}, {"4tokens", 4, experts}, {"16tokens", 16, experts}, {"64tokens", MaxBlock, experts}, {"16tokens_of_one", 16, 1}, {"64tokens_of_one", MaxBlock, 1}} {
 		x := NewInput(c.tokens, benchCols)
 		var idx []int32
 		var weights []float32
 		for i := range c.tokens {
-			copy(x.Row(i), cases(rng, benchCols)["random"])
+			copy(x.Row(i), some(benchCols, 0.1))
 			x.Quantize(i)
 			idx, weights = append(idx, int32(i)), append(weights, 1e-9)
 		}
@@ -185,7 +219,7 @@ func BenchmarkReGLU(b *testing.B) {
 		gates := make([]float32, neurons)
 		list, h := make([]int32, 0, neurons), make([]float32, 0, neurons)
 		bench(b, c.name, neurons/quant.GroupRows*len(gate)+neurons/3*stride, func() {
-			e := &all[i%experts]
+			e := &all[i%c.experts]
 			i++
 			if c.tokens > 1 {
 				e.Batch(y, x, idx, weights, &scratch)

@@ -56,7 +56,7 @@ func (d *Dense) hiddenPacked(h []float32, stride, from, to int, x *Input, idx []
 	activate, p := d.activation(), &scratch.packed
 	const step = 4 // units at a time
 	ups := grow(&scratch.ups, packTile*step*quant.GroupRows)
-	for len(idx)-done >= minPacked {
+	for len(idx)-done >= minPacked() {
 		taken := p.pack(x, idx[done:min(done+packTile, len(idx))])
 		out := h[done*stride:]
 		for u := from; u < to; u += step {

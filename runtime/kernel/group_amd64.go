@@ -26,7 +26,7 @@ func groupQ4x4(acc *[4][quant.GroupRows]float32, group []byte, x *[4]vector) {
 	checkFour(x)
 	group = group[:quant.Q4_0.GroupBytes(len(x[0].q))]
 	if useAVX512 {
-		groupQ4x4AVX512(acc, group, x)
+		groupQ4x4EachAVX512(acc, group, x)
 		return
 	}
 	if useVNNI {
@@ -172,12 +172,7 @@ func groupQ8AVX2(acc *[quant.GroupRows]float32, group []byte, x *vector)
 //go:noescape
 func groupQ4AVX512(acc *[quant.GroupRows]float32, group []byte, x *vector)
 
-// groupQ4x4AVX512 is groupQ4x4Generic. The vectors are as long as the first.
-//
-//go:noescape
-func groupQ4x4AVX512(acc *[4][quant.GroupRows]float32, group []byte, x *[4]vector)
-
-// groupQ4x4EachAVX512 is groupQ4AVX512 for four vectors, to the bit.
+// groupQ4x4EachAVX512 is groupQ4AVX512 for four vectors, to the bit. They are as long as the first.
 //
 //go:noescape
 func groupQ4x4EachAVX512(acc *[4][quant.GroupRows]float32, group []byte, x *[4]vector)

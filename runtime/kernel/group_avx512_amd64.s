@@ -112,66 +112,56 @@ done:
 	FINISH(2, k, Z2, Z22, Z6);       \
 	FINISH(3, k, Z3, Z23, Z7)
 
-// func groupQ4x4AVX512(acc *[4][16]float32, group []byte, x *[4]vector)
-//
-// R12 is the block, R13 the vectors.
-#define FOUR \
-	MOVQ         acc+0(FP), AX; \
-	MOVQ         group_base+8(FP), SI; \
-	MOVQ         x+32(FP), R13; \
-	MOVQ         (0*vector__size+vector_q)(R13), R8; \
-	MOVQ         (1*vector__size+vector_q)(R13), R9; \
-	MOVQ         (2*vector__size+vector_q)(R13), R10; \
-	MOVQ         (3*vector__size+vector_q)(R13), R11; \
-	MOVQ         (vector_d+8)(R13), CX; \
-	XORQ         R12, R12; \
-	VPBROADCASTQ nibble<>(SB), Z31; \
-	VPXORQ       Z20, Z20, Z20; \
-	VPXORQ       Z21, Z21, Z21; \
-	VPXORQ       Z22, Z22, Z22; \
-	VPXORQ       Z23, Z23, Z23; \
-	SUBQ         $2, CX; \
-	JLT          last; \
-pair: \
-	BLOCK4(0, 0, 64); \
-	BLOCK4(1, 32, 320); \
-	ADDQ $576, SI; \
-	ADDQ $64, R8; \
-	ADDQ $64, R9; \
-	ADDQ $64, R10; \
-	ADDQ $64, R11; \
-	ADDQ $2, R12; \
-	SUBQ $2, CX; \
-	JGE  pair; \
-last: \
-	ADDQ $2, CX; \
-	JZ   done; \
-	BLOCK4(0, 0, 32); \
-done: \
-	VMOVUPS Z20, 0(AX); \
-	VMOVUPS Z21, 64(AX); \
-	VMOVUPS Z22, 128(AX); \
-	VMOVUPS Z23, 192(AX); \
-	VZEROUPPER; \
-	RET
-
-// SCALE is for the tokens of one batch: it scales the products by the activations' scales first.
-#define SCALE(k, acc, y, t) \
-	VMULPS.BCST (4*k)(BX)(R12*4), acc, acc; \
-	VFMADD231PS Z28, acc, y
-
-TEXT ·groupQ4x4AVX512(SB), NOSPLIT, $0-40
-	FOUR
-
-#undef SCALE
-// SCALE is for vectors that are multiplied each as if it were alone: it multiplies both scales first, as the kernels for one vector do.
+// SCALE multiplies both scales first, as the kernels for one vector do: the bits are theirs.
 #define SCALE(k, acc, y, t) \
 	VMULPS.BCST (4*k)(BX)(R12*4), Z28, t; \
 	VFMADD231PS t, acc, y
 
 // func groupQ4x4EachAVX512(acc *[4][16]float32, group []byte, x *[4]vector)
+//
+// R12 is the block, R13 the vectors.
 TEXT ·groupQ4x4EachAVX512(SB), NOSPLIT, $0-40
-	FOUR
+	MOVQ         acc+0(FP), AX
+	MOVQ         group_base+8(FP), SI
+	MOVQ         x+32(FP), R13
+	MOVQ         (0*vector__size+vector_q)(R13), R8
+	MOVQ         (1*vector__size+vector_q)(R13), R9
+	MOVQ         (2*vector__size+vector_q)(R13), R10
+	MOVQ         (3*vector__size+vector_q)(R13), R11
+	MOVQ         (vector_d+8)(R13), CX
+	XORQ         R12, R12
+	VPBROADCASTQ nibble<>(SB), Z31
+	VPXORQ       Z20, Z20, Z20
+	VPXORQ       Z21, Z21, Z21
+	VPXORQ       Z22, Z22, Z22
+	VPXORQ       Z23, Z23, Z23
+	SUBQ         $2, CX
+	JLT          last
+
+pair:
+	BLOCK4(0, 0, 64)
+	BLOCK4(1, 32, 320)
+	ADDQ $576, SI
+	ADDQ $64, R8
+	ADDQ $64, R9
+	ADDQ $64, R10
+	ADDQ $64, R11
+	ADDQ $2, R12
+	SUBQ $2, CX
+	JGE  pair
+
+last:
+	ADDQ $2, CX
+	JZ   done
+	BLOCK4(0, 0, 32)
+
+done:
+	VMOVUPS Z20, 0(AX)
+	VMOVUPS Z21, 64(AX)
+	VMOVUPS Z22, 128(AX)
+	VMOVUPS Z23, 192(AX)
+	VZEROUPPER
+	RET
 
 // LINE8 adds the products of a line of Q8_0 at w(SI) to acc, which has to be corrected: VPDPBUSD takes one factor unsigned,
 // so 128 is added to the weights by flipping their top bits. Z31 is those bits.

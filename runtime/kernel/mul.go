@@ -86,7 +86,7 @@ func MulEach(dst []float32, stride int, w *Matrix, from, to int, x *Input, idx [
 // mulPacked is Mul, or MulEach if alone, for vectors that are worth packing.
 func mulPacked(alone bool, dst []float32, stride int, w *Matrix, from, to int, x *Input, idx []int32, scratch *Scratch) {
 	p := &scratch.packed
-	for len(idx) >= minPacked {
+	for len(idx) >= minPacked() {
 		n := p.pack(x, idx[:min(packTile, len(idx))])
 		for u := from; u < to; u++ {
 			p.mul(alone, dst, stride, w, u, nil)

@@ -20,16 +20,13 @@ const quadBytes = 4 * (quant.BlockSize + 4 + 4)
 // packTile is the number of vectors that are packed at a time, at most: with 1536 numbers each they take 123 KB.
 const packTile = 64
 
-// minPacked is the fewest vectors that are worth packing.
-const minPacked = 7
-
 // packed is some vectors of an input.
 type packed struct {
 	data  []byte    // [blocks, quads, quadBytes]
 	acc   []float32 // [quads, 4, GroupRows]
 	lines []byte    // what kernels unpack a block to
 	quads int
-	n     int // vectors; the last quad may have one more, which counts for nothing
+	n     int // vectors; the last quad may have more, which count for nothing
 }
 
 // aheadBytes is what the rows of up and down take, for a block of sixteen neurons.
@@ -40,13 +37,18 @@ const lineBytes = quant.GroupRows * (quant.BlockSize + 4)
 
 // packable reports whether products of n vectors with a matrix take packed ones.
 func packable(w *Matrix, n int) bool {
-	return packs() && n >= minPacked && w.Grouped && w.Type == quant.Q4_0
+	least := minPacked()
+	return least > 0 && n >= least && w.Grouped && w.Type == quant.Q4_0
 }
 
-// pack packs vectors idx of x, packTile at most: as many as make whole quads, or one less. It returns how many: two or one may be left.
+// pack packs vectors idx of x, packTile at most: as many as make whole quads, or one less. It returns how many: two or one may be left, unless
+// packsAll: where a vector has the same bits whatever kernel multiplies it, the last quad is filled up.
 func (p *packed) pack(x *Input, idx []int32) (taken int) {
 	nb := x.Cols / quant.BlockSize
 	p.quads = (len(idx) + 1) / 4
+	if packsAll() {
+		p.quads = (len(idx) + 3) / 4
+	}
 	p.n = min(len(idx), 4*p.quads)
 	if p.lines == nil {
 		p.lines = make([]byte, lineBytes)

@@ -4,8 +4,19 @@ package kernel
 
 import "st/quant"
 
-// packs reports whether there are kernels for packed vectors.
-func packs() bool { return useAVX2 }
+// minPacked is the fewest vectors that are worth packing; 0: there are no kernels for packed vectors.
+func minPacked() int {
+	switch {
+	case useAVX512:
+		return 3
+	case useAVX2:
+		return 7
+	}
+	return 0
+}
+
+// packsAll reports whether no vectors are left when some are packed.
+func packsAll() bool { return useAVX512 }
 
 // packQuad packs four vectors, block by block, which are stride bytes apart.
 func packQuad(to []byte, stride int, x *[4]vector) {
@@ -39,11 +50,7 @@ func groupPacked(alone bool, p *packed, group []byte, blocks int, ahead *byte) {
 	}
 	if useAVX512 {
 		acc := &p.acc[:4*p.quads*quant.GroupRows][0]
-		if alone {
-			groupPackedEachAVX512(acc, group, data, p.quads, blocks, ahead)
-		} else {
-			groupPackedAVX512(acc, group, data, p.quads, blocks, ahead)
-		}
+		groupPackedEachAVX512(acc, group, data, p.quads, blocks, ahead)
 		return
 	}
 	acc, lines := &p.acc[:4*p.quads*quant.GroupRows][0], &p.lines[:lineBytes][0]
@@ -78,11 +85,6 @@ func groupPackedVNNI(acc *float32, lines *byte, group, packed []byte, quads, blo
 //
 //go:noescape
 func groupPackedEachVNNI(acc *float32, lines *byte, group, packed []byte, quads, blocks int, ahead *byte)
-
-// groupPackedAVX512 is groupQ4x4AVX512 for every quad, to the bit.
-//
-//go:noescape
-func groupPackedAVX512(acc *float32, group, packed []byte, quads, blocks int, ahead *byte)
 
 // groupPackedEachAVX512 is groupQ4AVX512 for every vector, to the bit.
 //

@@ -44,6 +44,12 @@
 	VPDPBUSD.BCST (q+i+80)(DI), hi, c;  \
 	VPDPBUSD.BCST (q+i+112)(DI), hi, d
 
+// ADD adds the sums in v, times the scale at d(DI) and the weights' scales, to y. Both scales are multiplied first, as in group_avx512_amd64.s.
+#define ADD(d, v, y) \
+	VCVTDQ2PS   v, v;            \
+	VMULPS.BCST (d)(DI), Z24, Z25; \
+	VFMADD231PS Z25, v, y
+
 #define FINISH(q, a, b, c, d, ya, yb, yc, yd) \
 	ADD(q+128, a, ya); \
 	ADD(q+132, b, yb); \
@@ -94,110 +100,100 @@
 	ADDQ  $const_aheadBytes, R13; \
 on:
 
-// GROUP is a function of acc *float32, group, packed []byte, quads, blocks int, ahead *byte. While it computes a block, it prefetches aheadBytes of
+// func groupPackedEachAVX512(acc *float32, group, packed []byte, quads, blocks int, ahead *byte)
+//
+// While it computes a block, it prefetches aheadBytes of
 // what lies at ahead, if it is not nil. R8 are the quads that are left, R9 the bytes of a block of all, R12 and DI
 // where the current ones begin and go on; CX are the blocks that are left.
-#define GROUP \
-	MOVQ  acc+0(FP), AX;          \
-	MOVQ  packed_base+32(FP), R12; \
-	MOVQ  quads+56(FP), R8;       \
-	MOVQ  ahead+72(FP), R13;      \
-	IMUL3Q $160, R8, R9;          \
-	VPBROADCASTQ nibble<>(SB), Z31; \
-	SUBQ  $2, R8;                 \
-	JLT   four;                   \
-eight: \
-	MOVQ   group_base+8(FP), SI; \
-	MOVQ   blocks+64(FP), CX;    \
-	MOVQ   R12, DI;              \
-	VPXORQ Z8, Z8, Z8;    \
-	VPXORQ Z9, Z9, Z9;    \
-	VPXORQ Z10, Z10, Z10; \
-	VPXORQ Z11, Z11, Z11; \
-	VPXORQ Z12, Z12, Z12; \
-	VPXORQ Z13, Z13, Z13; \
-	VPXORQ Z14, Z14, Z14; \
-	VPXORQ Z15, Z15, Z15; \
-	SUBQ   $2, CX;        \
-	JLT    lastof8;       \
-pairof8: \
-	NEXT(first8)     \
-	EIGHT(0, 64);    \
-	NEXT(second8)    \
-	EIGHT(32, 320);  \
-	ADDQ $576, SI;   \
-	SUBQ $2, CX;     \
-	JGE  pairof8;    \
-lastof8: \
-	ADDQ $2, CX;     \
-	JZ   store8;     \
-	NEXT(third8)     \
-	EIGHT(0, 32);    \
-store8: \
-	XORQ R13, R13;   \
-	VMOVUPS Z8, 0(AX);    \
-	VMOVUPS Z9, 64(AX);   \
-	VMOVUPS Z10, 128(AX); \
-	VMOVUPS Z11, 192(AX); \
-	VMOVUPS Z12, 256(AX); \
-	VMOVUPS Z13, 320(AX); \
-	VMOVUPS Z14, 384(AX); \
-	VMOVUPS Z15, 448(AX); \
-	ADDQ $512, AX;   \
-	ADDQ $320, R12;  \
-	SUBQ $2, R8;     \
-	JGE  eight;      \
-four: \
-	ADDQ $2, R8;     \
-	JZ   done;       \
-	MOVQ   group_base+8(FP), SI; \
-	MOVQ   blocks+64(FP), CX;    \
-	MOVQ   R12, DI;              \
-	VPXORQ Z8, Z8, Z8;    \
-	VPXORQ Z9, Z9, Z9;    \
-	VPXORQ Z10, Z10, Z10; \
-	VPXORQ Z11, Z11, Z11; \
-	SUBQ   $2, CX;        \
-	JLT    lastof4;       \
-pairof4: \
-	NEXT(first4)     \
-	FOUR(0, 64);     \
-	NEXT(second4)    \
-	FOUR(32, 320);   \
-	ADDQ $576, SI;   \
-	SUBQ $2, CX;     \
-	JGE  pairof4;    \
-lastof4: \
-	ADDQ $2, CX;     \
-	JZ   store4;     \
-	NEXT(third4)     \
-	FOUR(0, 32);     \
-store4: \
-	VMOVUPS Z8, 0(AX);    \
-	VMOVUPS Z9, 64(AX);   \
-	VMOVUPS Z10, 128(AX); \
-	VMOVUPS Z11, 192(AX); \
-done: \
-	VZEROUPPER; \
-	RET
-
-// ADD adds the sums in v, times the scale at d(DI) and the weights' scales, to y. This is for the tokens of one batch: see group_avx512_amd64.s.
-#define ADD(d, v, y) \
-	VCVTDQ2PS   v, v;            \
-	VMULPS.BCST (d)(DI), v, v;   \
-	VFMADD231PS Z24, v, y
-
-// func groupPackedAVX512(acc *float32, group, packed []byte, quads, blocks int, ahead *byte)
-TEXT ·groupPackedAVX512(SB), NOSPLIT, $0-80
-	GROUP
-
-#undef ADD
-// ADD is for vectors that are multiplied each as if it were alone.
-#define ADD(d, v, y) \
-	VCVTDQ2PS   v, v;            \
-	VMULPS.BCST (d)(DI), Z24, Z25; \
-	VFMADD231PS Z25, v, y
-
-// func groupPackedEachAVX512(acc *float32, group, packed []byte, quads, blocks int, ahead *byte)
 TEXT ·groupPackedEachAVX512(SB), NOSPLIT, $0-80
-	GROUP
+	MOVQ  acc+0(FP), AX
+	MOVQ  packed_base+32(FP), R12
+	MOVQ  quads+56(FP), R8
+	MOVQ  ahead+72(FP), R13
+	IMUL3Q $160, R8, R9
+	VPBROADCASTQ nibble<>(SB), Z31
+	SUBQ  $2, R8
+	JLT   four
+
+eight:
+	MOVQ   group_base+8(FP), SI
+	MOVQ   blocks+64(FP), CX
+	MOVQ   R12, DI
+	VPXORQ Z8, Z8, Z8
+	VPXORQ Z9, Z9, Z9
+	VPXORQ Z10, Z10, Z10
+	VPXORQ Z11, Z11, Z11
+	VPXORQ Z12, Z12, Z12
+	VPXORQ Z13, Z13, Z13
+	VPXORQ Z14, Z14, Z14
+	VPXORQ Z15, Z15, Z15
+	SUBQ   $2, CX
+	JLT    lastof8
+
+pairof8:
+	NEXT(first8)
+	EIGHT(0, 64)
+	NEXT(second8)
+	EIGHT(32, 320)
+	ADDQ $576, SI
+	SUBQ $2, CX
+	JGE  pairof8
+
+lastof8:
+	ADDQ $2, CX
+	JZ   store8
+	NEXT(third8)
+	EIGHT(0, 32)
+
+store8:
+	XORQ R13, R13
+	VMOVUPS Z8, 0(AX)
+	VMOVUPS Z9, 64(AX)
+	VMOVUPS Z10, 128(AX)
+	VMOVUPS Z11, 192(AX)
+	VMOVUPS Z12, 256(AX)
+	VMOVUPS Z13, 320(AX)
+	VMOVUPS Z14, 384(AX)
+	VMOVUPS Z15, 448(AX)
+	ADDQ $512, AX
+	ADDQ $320, R12
+	SUBQ $2, R8
+	JGE  eight
+
+four:
+	ADDQ $2, R8
+	JZ   done
+	MOVQ   group_base+8(FP), SI
+	MOVQ   blocks+64(FP), CX
+	MOVQ   R12, DI
+	VPXORQ Z8, Z8, Z8
+	VPXORQ Z9, Z9, Z9
+	VPXORQ Z10, Z10, Z10
+	VPXORQ Z11, Z11, Z11
+	SUBQ   $2, CX
+	JLT    lastof4
+
+pairof4:
+	NEXT(first4)
+	FOUR(0, 64)
+	NEXT(second4)
+	FOUR(32, 320)
+	ADDQ $576, SI
+	SUBQ $2, CX
+	JGE  pairof4
+
+lastof4:
+	ADDQ $2, CX
+	JZ   store4
+	NEXT(third4)
+	FOUR(0, 32)
+
+store4:
+	VMOVUPS Z8, 0(AX)
+	VMOVUPS Z9, 64(AX)
+	VMOVUPS Z10, 128(AX)
+	VMOVUPS Z11, 192(AX)
+
+done:
+	VZEROUPPER
+	RET

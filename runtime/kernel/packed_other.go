@@ -4,7 +4,9 @@ package kernel
 
 // There are no kernels for packed vectors.
 
-func packs() bool { return false }
+func minPacked() int { return 0 }
+
+func packsAll() bool { return false }
 
 func groupPacked(_ bool, p *packed, group []byte, blocks int, _ *byte) {
 	groupPackedGeneric(p, group, blocks)

@@ -31,7 +31,7 @@ func TestPacked(t *testing.T) {
 	rng := rand.New(rand.NewPCG(16, 1))
 	forEachISA(t, func(t *testing.T) {
 		for _, cols := range testCols {
-			for _, n := range []int{minPacked, 8, 9, 10, 11, packTile, packTile + 2, 2*packTile + 9} {
+			for _, n := range []int{3, 6, 7, 8, 9, 10, 11, packTile, packTile + 2, 2*packTile + 9} {
 				const rows = 2*quant.GroupRows - 3
 				w, _ := testMatrix(rng, quant.Q4_0, true, rows, cols)
 				x, idx := testTokens(rng, n, cols)
