@@ -121,6 +121,9 @@ func newPass(e *Engine, rows, alone int, a *arena) *pass {
 	if r := c.LocalRoPE; r != nil {
 		p.local = newRope(c.Rotated(), r.Theta, r.Scaling, rows, a)
 	}
+	for _, x := range []*kernel.Input{p.normed, p.mixed} {
+		x.PlacePacked(take[byte](a, kernel.PackedBytes(rows, x.Cols)))
+	}
 	p.raw = &kernel.Input{Cols: c.Hidden, F: p.x}
 	for i, n := range []int{c.Heads, c.KVHeads, c.KVHeads} {
 		p.qkv[i] = take[float32](a, rows*n*c.HeadDim)
@@ -196,6 +199,12 @@ func (p *pass) place() {
 		}
 		p.n += seg.n
 	}
+	together := p.n
+	if p.singles == 0 && len(p.segs) > 1 && !kernel.Alike() {
+		together = 0
+	}
+	p.normed.Expect(together)
+	p.mixed.Expect(together)
 }
 
 // run takes the rows through all layers and computes the logits that are asked for. leader is the request of the calling goroutine.
@@ -332,6 +341,9 @@ func (p *pass) doNormalize(_, from, to int) {
 	}
 }
 
+// manyRows is the number of rows from which on a unit of a matrix is worth a part of its own: it takes some microseconds then.
+const manyRows = 32
+
 // product is one matrix product of the rows: dst[row, i] = w_i · x_row.
 type product struct {
 	dst []float32 // [rows, w.Rows]
@@ -354,7 +366,11 @@ func (p *pass) multiplyThen(then []*blocks, products ...product) {
 		units += products[i].w.Units()
 		p.bytes += products[i].w.Bytes()
 	}
-	p.check(p.pool.split(units, 4, &p.do.multiply))
+	grain := 4
+	if p.n >= manyRows {
+		grain = 1
+	}
+	p.check(p.pool.split(units, grain, &p.do.multiply))
 }
 
 func (p *pass) doMultiply(thread, from, to int) {
@@ -383,7 +399,7 @@ func (p *pass) multiplyUnits(thread int, m *product, from, to int) {
 	case p.singles > 0:
 		kernel.MulEach(m.dst, stride, m.w, from, to, m.x, p.all[:p.n], scratch)
 		return
-	case len(p.segs) == 1:
+	case len(p.segs) == 1 || kernel.Alike():
 		kernel.Mul(m.dst, stride, m.w, from, to, m.x, p.all[:p.n], scratch)
 		return
 	}

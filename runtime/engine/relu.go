@@ -35,7 +35,7 @@ type reluPair struct{ row, slot, active int32 }
 // reluSlice is a part of a pair's active neurons.
 type reluSlice struct{ expert, pair, part int32 }
 
-// expertTask is some tokens of an expert: kernel.MaxBlock of one segment at most.
+// expertTask is some tokens of an expert: kernel.MaxBlock of one segment at most, and fewer where they would be more than half of a thread's.
 type expertTask struct{ expert, from, to int }
 
 // expertSlices is about the number of parts that a token's active neurons are cut into. Many numbers of threads divide it.
@@ -85,10 +85,15 @@ func (m *reluFFN) run() error {
 		return nil
 	}
 	m.tasks = m.tasks[:0]
+	total := 0
+	for _, i := range m.ready {
+		total += len(m.chosen[i].tokens) - m.chosen[i].singles
+	}
+	block := kernel.BatchBlock(total / (2 * m.p.pool.threads))
 	for _, i := range m.ready {
 		m.segments(&m.chosen[i], func(from, to int) {
-			for ; from < to; from += kernel.MaxBlock {
-				m.tasks = append(m.tasks, expertTask{i, from, min(from+kernel.MaxBlock, to)})
+			for ; from < to; from += block {
+				m.tasks = append(m.tasks, expertTask{i, from, min(from+block, to)})
 			}
 		})
 	}

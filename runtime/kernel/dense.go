@@ -57,14 +57,14 @@ func (d *Dense) hiddenPacked(h []float32, stride, from, to int, x *Input, idx []
 	const step = 4 // units at a time
 	ups := grow(&scratch.ups, packTile*step*quant.GroupRows)
 	for len(idx)-done >= minPacked() {
-		taken := p.pack(x, idx[done:min(done+packTile, len(idx))])
+		taken := p.some(x, idx[done:], done)
 		out := h[done*stride:]
 		for u := from; u < to; u += step {
 			first, n := u*quant.GroupRows, min(step, to-u)*quant.GroupRows
 			gate, up := d.Gate.rows(first, n), d.Up.rows(first, n)
 			for i := range gate.Units() {
-				p.mul(true, out[first:], stride, &gate, i, nil)
-				p.mul(true, ups, n, &up, i, nil)
+				p.mul(true, false, out[first:], stride, &gate, i, nil)
+				p.mul(true, true, ups, n, &up, i, nil)
 			}
 			for t := range taken {
 				row := out[t*stride+first:][:gate.Rows]

@@ -9,6 +9,9 @@ type Input struct {
 	q       []int8    // [N, Cols], in blocks of 32
 	d       []float32 // [N, Cols/32] scales: a ≈ d·q
 	sum     []int32   // [N, Cols/32] sums of a block's q
+
+	packed []byte // room for the vectors packed: see packed.go
+	tiles  int    // how many vectors Quantize packs
 }
 
 // NewInput makes room for n vectors on Go's heap.
@@ -27,6 +30,56 @@ func PlaceInput(f []float32, q []int8, d []float32, sum []int32, n, cols int) *I
 	return x
 }
 
+// PackedBytes returns the memory that n vectors take packed, or 0 if there are no kernels for packed vectors.
+func PackedBytes(n, cols int) int {
+	if least := minPacked(); least == 0 || n < least {
+		return 0
+	}
+	return int8Numbers((n+3)/4, cols) / quant.BlockSize * quadBytes
+}
+
+// PlacePacked gives x memory for its vectors packed, of [PackedBytes].
+func (x *Input) PlacePacked(packed []byte) { x.packed = packed }
+
+// Expect tells that the first n vectors will be multiplied together, by [Mul] or [MulEach] with idx 0 to n-1: [Input.Quantize] packs them for that, if x has
+// the memory. It is called before they are quantized. Without it, every call of Mul packs what it needs.
+func (x *Input) Expect(n int) {
+	if x.tiles = n; PackedBytes(n, x.Cols) == 0 || len(x.packed) < PackedBytes(n, x.Cols) {
+		x.tiles = 0
+	}
+}
+
+// hasPacked reports whether Quantize has packed the vectors of x from first on, and idx are these.
+func (x *Input) hasPacked(idx []int32, first int) bool {
+	if x.tiles == 0 || len(idx) != x.tiles-first {
+		return false
+	}
+	for i, t := range idx {
+		if int(t) != first+i {
+			return false
+		}
+	}
+	return true
+}
+
+// pack packs blocks [from, to) of vector i, if it is expected to be multiplied with those beside it.
+func (x *Input) pack(i, from, to int) {
+	first := i / packTile * packTile
+	if i >= x.tiles {
+		return
+	}
+	n := min(packTile, x.tiles-first)
+	quads := wholeQuads(n)
+	if n < minPacked() || i-first >= 4*quads {
+		return
+	}
+	size, nb := quads*quadBytes, x.Cols/quant.BlockSize
+	v := x.vector(i)
+	v = vector{v.q[from*quant.BlockSize : to*quant.BlockSize], v.d[from:to], v.sum[from:to]}
+	at := first/4*nb*quadBytes + (i-first)/4*quadBytes
+	packVector(x.packed[at+from*size:at+(to-1)*size+quadBytes], size, i%4, &v)
+}
+
 // int8Numbers returns how many numbers of n vectors have an int8 form: all of them, or none.
 func int8Numbers(n, cols int) int {
 	if cols%quant.BlockSize == 0 {
@@ -36,7 +89,7 @@ func int8Numbers(n, cols int) int {
 }
 
 // Bytes returns the memory that the batch takes.
-func (x *Input) Bytes() int { return 4*len(x.F) + len(x.q) + 4*len(x.d) + 4*len(x.sum) }
+func (x *Input) Bytes() int { return 4*len(x.F) + len(x.q) + 4*len(x.d) + 4*len(x.sum) + len(x.packed) }
 
 // Row returns vector i.
 func (x *Input) Row(i int) []float32 { return x.F[i*x.Cols : (i+1)*x.Cols] }
@@ -86,9 +139,11 @@ func (x *Input) Quantize(i int) { x.QuantizePart(i, 0, x.Cols) }
 
 // QuantizePart is [Input.Quantize] of numbers [from, to) of vector i, which are whole blocks of 32 if x has an int8 form.
 func (x *Input) QuantizePart(i, from, to int) {
-	if x.q == nil {
+	if x.q == nil || from == to {
 		return
 	}
-	first, a, b := i*x.Cols, i*x.Cols/quant.BlockSize+from/quant.BlockSize, i*x.Cols/quant.BlockSize+to/quant.BlockSize
-	quantize(x.q[first+from:first+to], x.d[a:b], x.sum[a:b], x.F[first+from:first+to])
+	nb := x.Cols / quant.BlockSize
+	a, b := from/quant.BlockSize, to/quant.BlockSize
+	quantize(x.q[i*x.Cols+from:i*x.Cols+to], x.d[i*nb+a:i*nb+b], x.sum[i*nb+a:i*nb+b], x.F[i*x.Cols+from:i*x.Cols+to])
+	x.pack(i, a, b)
 }

@@ -66,6 +66,9 @@ func mulPairs(dst []float32, stride int, w *Matrix, from, to int, x *Input, idx 
 	return from + 2*half
 }
 
+// Alike reports whether [Mul] computes the bits of [MulEach] in any case: then vectors of several sequences can be multiplied together.
+func Alike() bool { return packsAll() }
+
 // MulEach is [Mul] with every vector multiplied as if it were alone: the bits of a result do not depend on the vectors beside it. The
 // vectors share the reading and the unpacking of the weights.
 func MulEach(dst []float32, stride int, w *Matrix, from, to int, x *Input, idx []int32, scratch *Scratch) {
@@ -86,12 +89,12 @@ func MulEach(dst []float32, stride int, w *Matrix, from, to int, x *Input, idx [
 // mulPacked is Mul, or MulEach if alone, for vectors that are worth packing.
 func mulPacked(alone bool, dst []float32, stride int, w *Matrix, from, to int, x *Input, idx []int32, scratch *Scratch) {
 	p := &scratch.packed
-	for len(idx) >= minPacked() {
-		n := p.pack(x, idx[:min(packTile, len(idx))])
+	for first := 0; len(idx) >= minPacked(); {
+		n := p.some(x, idx, first)
 		for u := from; u < to; u++ {
-			p.mul(alone, dst, stride, w, u, nil)
+			p.mul(alone, false, dst, stride, w, u, nil)
 		}
-		dst, idx = dst[n*stride:], idx[n:]
+		dst, idx, first = dst[n*stride:], idx[n:], first+n
 	}
 	switch {
 	case len(idx) == 0:

@@ -23,6 +23,7 @@ const packTile = 64
 // packed is some vectors of an input.
 type packed struct {
 	data  []byte    // [blocks, quads, quadBytes]
+	own   []byte    // memory for data, where the input does not have it
 	acc   []float32 // [quads, 4, GroupRows]
 	lines []byte    // what kernels unpack a block to
 	quads int
@@ -41,55 +42,75 @@ func packable(w *Matrix, n int) bool {
 	return least > 0 && n >= least && w.Grouped && w.Type == quant.Q4_0
 }
 
-// pack packs vectors idx of x, packTile at most: as many as make whole quads, or one less. It returns how many: two or one may be left, unless
-// packsAll: where a vector has the same bits whatever kernel multiplies it, the last quad is filled up.
-func (p *packed) pack(x *Input, idx []int32) (taken int) {
-	nb := x.Cols / quant.BlockSize
-	p.quads = (len(idx) + 1) / 4
+// wholeQuads returns how many quads of n vectors are packed: whole ones, or with one vector less, so two or one may be left; or all, where a vector
+// has the same bits whatever kernel multiplies it.
+func wholeQuads(n int) int {
 	if packsAll() {
-		p.quads = (len(idx) + 3) / 4
+		return (n + 3) / 4
 	}
-	p.n = min(len(idx), 4*p.quads)
+	return (n + 1) / 4
+}
+
+// begin makes p ready for n vectors.
+func (p *packed) begin(n int) {
+	p.quads = wholeQuads(n)
+	p.n = min(n, 4*p.quads)
 	if p.lines == nil {
 		p.lines = make([]byte, lineBytes)
 	}
 	p.acc = grow(&p.acc, 4*p.quads*quant.GroupRows)
-	p.data = grow(&p.data, nb*p.quads*quadBytes)
-	var v [4]vector
-	for quad := range p.quads {
-		for k := range v {
-			v[k] = x.vector(int(idx[min(4*quad+k, p.n-1)]))
-		}
-		packQuad(p.data[quad*quadBytes:], p.quads*quadBytes, &v)
+}
+
+// pack packs vectors idx of x, packTile at most, as far as they make quads. It returns how many these are.
+func (p *packed) pack(x *Input, idx []int32) (taken int) {
+	p.begin(len(idx))
+	p.data = grow(&p.own, x.Cols/quant.BlockSize*p.quads*quadBytes)
+	for i := range 4 * p.quads {
+		v := x.vector(int(idx[min(i, p.n-1)]))
+		packVector(p.data[i/4*quadBytes:], p.quads*quadBytes, i%4, &v)
 	}
 	return p.n
 }
 
-// packQuadGeneric packs four vectors, block by block, which are stride bytes apart. If words, the sums are words.
-func packQuadGeneric(to []byte, stride int, x *[4]vector, words bool) {
-	for b := range x[0].d {
+// some packs the first vectors of idx, or takes them as x has them packed, where idx are all that it has from vector first on. It returns how many they are.
+func (p *packed) some(x *Input, idx []int32, first int) (taken int) {
+	n := min(packTile, len(idx))
+	if !x.hasPacked(idx, first) {
+		return p.pack(x, idx[:n])
+	}
+	p.begin(n)
+	size := x.Cols / quant.BlockSize * quadBytes
+	p.data = x.packed[first/4*size:][:p.quads*size]
+	return p.n
+}
+
+// packVectorGeneric packs vector k of a quad, whose blocks are stride bytes apart. If words, the sums are words.
+func packVectorGeneric(to []byte, stride, k int, x *vector, words bool) {
+	for b, d := range x.d {
 		quad := to[b*stride:][:quadBytes]
-		for k := range x {
-			for i, q := range x[k].q[b*quant.BlockSize:][:quant.BlockSize] {
-				quad[k*quant.BlockSize+i] = byte(q)
-			}
-			le.PutUint32(quad[4*quant.BlockSize+4*k:], math.Float32bits(x[k].d[b]))
-			start := uint32(-8 * x[k].sum[b])
-			if words {
-				half := uint32(uint16(-4 * x[k].sum[b]))
-				start = half<<16 | half
-			}
-			le.PutUint32(quad[4*quant.BlockSize+16+4*k:], start)
+		for i, q := range x.q[b*quant.BlockSize:][:quant.BlockSize] {
+			quad[k*quant.BlockSize+i] = byte(q)
 		}
+		le.PutUint32(quad[4*quant.BlockSize+4*k:], math.Float32bits(d))
+		start := uint32(-8 * x.sum[b])
+		if words {
+			half := uint32(uint16(-4 * x.sum[b]))
+			start = half<<16 | half
+		}
+		le.PutUint32(quad[4*quant.BlockSize+16+4*k:], start)
 	}
 }
 
 // mul multiplies unit u of w, which is packable, with the vectors: dst[t·stride + r] is row r times vector t. If alone, each has the bits that it
-// has by itself. Meanwhile what lies at ahead is prefetched, as groupPacked does.
-func (p *packed) mul(alone bool, dst []float32, stride int, w *Matrix, u int, ahead *byte) {
-	groupPacked(alone, p, w.group(u), w.Cols/quant.BlockSize, ahead)
-	first := u * quant.GroupRows
+// has by itself. If room, dst has room for the vectors that the last quad has more. Meanwhile what lies at ahead is prefetched, as groupPacked does.
+func (p *packed) mul(alone, room bool, dst []float32, stride int, w *Matrix, u int, ahead *byte) {
+	first, blocks := u*quant.GroupRows, w.Cols/quant.BlockSize
 	rows := min(quant.GroupRows, w.Rows-first)
+	if rows == quant.GroupRows && packsAll() && (room || p.n == 4*p.quads) {
+		groupPackedTo(dst[first:], stride, p, w.group(u), blocks, ahead)
+		return
+	}
+	groupPacked(alone, p, w.group(u), blocks, ahead)
 	if rows == quant.GroupRows {
 		for t := range p.n {
 			*(*[quant.GroupRows]float32)(dst[t*stride+first:]) = *(*[quant.GroupRows]float32)(p.acc[t*quant.GroupRows:])
@@ -101,7 +122,7 @@ func (p *packed) mul(alone bool, dst []float32, stride int, w *Matrix, u int, ah
 	}
 }
 
-// gates stores the products of an expert's chunk of gates with vectors idx of x, which were packed, in dst, chunkRows for each. Meanwhile it
+// gates stores the products of an expert's chunk of gates with vectors idx of x, which were packed, in dst [MaxBlock, chunkRows]. Meanwhile it
 // prefetches the rows of up, the chunk's, if those of down lie between them.
 func (p *packed) gates(dst []float32, w, up *Matrix, x *Input, idx []int32) {
 	for u := range w.Units() {
@@ -109,7 +130,7 @@ func (p *packed) gates(dst []float32, w, up *Matrix, x *Input, idx []int32) {
 		if up.Stride*quant.GroupRows == w.Cols/quant.BlockSize*aheadBytes {
 			ahead = &up.Data[u*quant.GroupRows*up.Stride]
 		}
-		p.mul(false, dst, chunkRows, w, u, ahead)
+		p.mul(false, true, dst, chunkRows, w, u, ahead)
 		mulOnes(dst, chunkRows, w, u, x, idx, p.n)
 	}
 }

@@ -18,25 +18,28 @@ func minPacked() int {
 // packsAll reports whether no vectors are left when some are packed.
 func packsAll() bool { return useAVX512 }
 
-// packQuad packs four vectors, block by block, which are stride bytes apart.
-func packQuad(to []byte, stride int, x *[4]vector) {
+// packsWords reports whether what sums start from is two words.
+func packsWords() bool { return useAVX2 && !useVNNI && !useAVX512 }
+
+// packVector packs vector k of a quad, whose blocks are stride bytes apart.
+func packVector(to []byte, stride, k int, x *vector) {
 	if !useAVX2 {
-		packQuadGeneric(to, stride, x, false)
+		packVectorGeneric(to, stride, k, x, packsWords())
 		return
 	}
-	checkFour(x)
-	if n := len(x[0].d); n > 0 {
+	x.check()
+	if n := len(x.d); n > 0 {
 		_ = to[(n-1)*stride:][:quadBytes]
-		packQuadAVX2(&to[0], stride, x, !useVNNI && !useAVX512)
+		packVectorAVX2(&to[0], stride, k&3, x, packsWords())
 	}
 }
 
-// packQuadAVX2 is packQuadGeneric, to the bit.
+// packVectorAVX2 is packVectorGeneric, to the bit.
 //
 //go:noescape
-func packQuadAVX2(to *byte, stride int, x *[4]vector, words bool)
+func packVectorAVX2(to *byte, stride, k int, x *vector, words bool)
 
-// groupPacked stores the products of a group of so many blocks with packed vectors in p.acc. It prefetches aheadBytes of what lies at ahead for every
+// groupPacked stores the products of a group of so many blocks with packed vectors in acc [4·quads, GroupRows]. It prefetches aheadBytes of what lies at ahead for every
 // block, of which it reads nothing, unless ahead is nil.
 func groupPacked(alone bool, p *packed, group []byte, blocks int, ahead *byte) {
 	if !useAVX2 {
@@ -49,8 +52,7 @@ func groupPacked(alone bool, p *packed, group []byte, blocks int, ahead *byte) {
 		return
 	}
 	if useAVX512 {
-		acc := &p.acc[:4*p.quads*quant.GroupRows][0]
-		groupPackedEachAVX512(acc, group, data, p.quads, blocks, ahead)
+		groupPackedEachAVX512(&p.acc[:4*p.quads*quant.GroupRows][0], quant.GroupRows, group, data, p.quads, blocks, ahead)
 		return
 	}
 	acc, lines := &p.acc[:4*p.quads*quant.GroupRows][0], &p.lines[:lineBytes][0]
@@ -64,6 +66,19 @@ func groupPacked(alone bool, p *packed, group []byte, blocks int, ahead *byte) {
 	default:
 		groupPackedAVX2(acc, lines, group, data, p.quads, blocks, ahead)
 	}
+}
+
+// groupPackedTo is groupPacked, where packsAll, with products of vector i stored from dst[i·stride] on, also those that the last quad has more.
+func groupPackedTo(dst []float32, stride int, p *packed, group []byte, blocks int, ahead *byte) {
+	if !packsAll() {
+		panic("kernel: products with packed vectors are stored in order")
+	}
+	if p.quads == 0 {
+		return
+	}
+	_ = dst[(4*p.quads-1)*stride:][:quant.GroupRows]
+	group = group[:quant.Q4_0.GroupBytes(blocks*quant.BlockSize)]
+	groupPackedEachAVX512(&dst[0], stride, group, p.data[:blocks*p.quads*quadBytes], p.quads, blocks, ahead)
 }
 
 // groupPackedAVX2 is groupQ4x4AVX2 for every quad, to the bit.
@@ -86,10 +101,10 @@ func groupPackedVNNI(acc *float32, lines *byte, group, packed []byte, quads, blo
 //go:noescape
 func groupPackedEachVNNI(acc *float32, lines *byte, group, packed []byte, quads, blocks int, ahead *byte)
 
-// groupPackedEachAVX512 is groupQ4AVX512 for every vector, to the bit.
+// groupPackedEachAVX512 is groupQ4AVX512 for every vector, to the bit. It stores the products of vector i from dst[i·stride] on.
 //
 //go:noescape
-func groupPackedEachAVX512(acc *float32, group, packed []byte, quads, blocks int, ahead *byte)
+func groupPackedEachAVX512(dst *float32, stride int, group, packed []byte, quads, blocks int, ahead *byte)
 
 // dotsQ4x8 multiplies a Q4_0 row with the vectors of the first n of eight tokens of a batch, which have lanes.
 func dotsQ4x8(dots *[8]float32, quants, scales []byte, s *batch, x *Input, idx []int32, tokens *[8]int32, n int) {

@@ -43,63 +43,65 @@ TEXT ·groupPackedAVX2(SB), NOSPLIT, $0-88
 TEXT ·groupPackedEachAVX2(SB), NOSPLIT, $0-88
 	GROUP
 
-// GATHER puts the longs at R12 of the four vectors' slices whose pointer is at field in the low half of Y0.
-#define GATHER(field) \
-	MOVQ    (0*vector__size+field)(R13), AX;  \
-	VMOVD   (AX)(R12*4), X0;                  \
-	MOVQ    (1*vector__size+field)(R13), AX;  \
-	VPINSRD $1, (AX)(R12*4), X0, X0;          \
-	MOVQ    (2*vector__size+field)(R13), AX;  \
-	VPINSRD $2, (AX)(R12*4), X0, X0;          \
-	MOVQ    (3*vector__size+field)(R13), AX;  \
-	VPINSRD $3, (AX)(R12*4), X0, X0
-
-// COPY copies the next 32 quants at q.
-#define COPY(k, q) \
-	VMOVDQU (q), Y0;        \
-	VMOVDQU Y0, (32*k)(DI); \
-	ADDQ    $32, q
-
-// func packQuadAVX2(to *byte, stride int, x *[4]vector, words bool)
+// func packVectorAVX2(to *byte, stride, k int, x *vector, words bool)
 //
 // A block at a time, which is R12. Words are both −4 times a sum, a long is −8 times it.
-TEXT ·packQuadAVX2(SB), NOSPLIT, $0-25
+TEXT ·packVectorAVX2(SB), NOSPLIT, $0-33
 	MOVQ    to+0(FP), DI
 	MOVQ    stride+8(FP), SI
-	MOVQ    x+16(FP), R13
-	MOVBLZX words+24(FP), BX
-	MOVQ    (0*vector__size+vector_q)(R13), R8
-	MOVQ    (1*vector__size+vector_q)(R13), R9
-	MOVQ    (2*vector__size+vector_q)(R13), R10
-	MOVQ    (3*vector__size+vector_q)(R13), R11
+	MOVQ    k+16(FP), R8
+	MOVQ    x+24(FP), R13
+	MOVBLZX words+32(FP), BX
+	MOVQ    vector_q(R13), R9
+	MOVQ    vector_d(R13), R10
 	MOVQ    (vector_d+8)(R13), CX
+	MOVQ    vector_sum(R13), R11
+	SHLQ    $2, R8
+	LEAQ    128(DI)(R8*1), R13       // where scales are, and sums 16 bytes further
+	SHLQ    $3, R8
+	ADDQ    R8, DI
 	XORQ    R12, R12
-	VPXOR   X2, X2, X2
 	TESTQ   CX, CX
 	JZ      done
-
-block:
-	COPY(0, R8)
-	COPY(1, R9)
-	COPY(2, R10)
-	COPY(3, R11)
-	GATHER(vector_d)
-	VMOVDQU X0, 128(DI)
-	GATHER(vector_sum)
-	VPSUBD  X0, X2, X0
-	VPSLLD  $3, X0, X1
 	TESTQ   BX, BX
-	JZ      store
-	VPSLLD  $18, X0, X1
-	VPSLLD  $2, X0, X0
-	VPBLENDW $0x55, X0, X1, X1
+	JNZ     words
 
-store:
-	VMOVDQU X1, 144(DI)
+longs:
+	VMOVDQU (R9), Y0
+	MOVL    (R10)(R12*4), AX
+	MOVL    (R11)(R12*4), BX
+	NEGL    BX
+	SHLL    $3, BX
+	VMOVDQU Y0, (DI)
+	MOVL    AX, (R13)
+	MOVL    BX, 16(R13)
+	ADDQ    $32, R9
 	ADDQ    SI, DI
+	ADDQ    SI, R13
 	INCQ    R12
 	CMPQ    R12, CX
-	JLT     block
+	JLT     longs
+	JMP     done
+
+words:
+	VMOVDQU (R9), Y0
+	MOVL    (R10)(R12*4), AX
+	MOVL    (R11)(R12*4), BX
+	NEGL    BX
+	SHLL    $2, BX
+	MOVL    BX, DX
+	SHLL    $16, DX
+	MOVWLZX BX, BX
+	ORL     DX, BX
+	VMOVDQU Y0, (DI)
+	MOVL    AX, (R13)
+	MOVL    BX, 16(R13)
+	ADDQ    $32, R9
+	ADDQ    SI, DI
+	ADDQ    SI, R13
+	INCQ    R12
+	CMPQ    R12, CX
+	JLT     words
 
 done:
 	VZEROUPPER

@@ -100,24 +100,26 @@
 	ADDQ  $const_aheadBytes, R13; \
 on:
 
-// func groupPackedEachAVX512(acc *float32, group, packed []byte, quads, blocks int, ahead *byte)
+// func groupPackedEachAVX512(dst *float32, stride int, group, packed []byte, quads, blocks int, ahead *byte)
 //
-// While it computes a block, it prefetches aheadBytes of
-// what lies at ahead, if it is not nil. R8 are the quads that are left, R9 the bytes of a block of all, R12 and DI
-// where the current ones begin and go on; CX are the blocks that are left.
-TEXT ·groupPackedEachAVX512(SB), NOSPLIT, $0-80
-	MOVQ  acc+0(FP), AX
-	MOVQ  packed_base+32(FP), R12
-	MOVQ  quads+56(FP), R8
-	MOVQ  ahead+72(FP), R13
+// The products of a vector are stride numbers from those of the one before. While the kernel computes a block, it prefetches aheadBytes of what lies at
+// ahead, if it is not nil. R8 are the quads that are left, R9 the bytes of a block of all, R12 and DI where the current ones begin and go on; CX are
+// the blocks that are left, R10 is the stride in bytes.
+TEXT ·groupPackedEachAVX512(SB), NOSPLIT, $0-88
+	MOVQ  dst+0(FP), AX
+	MOVQ  stride+8(FP), R10
+	SHLQ  $2, R10
+	MOVQ  packed_base+40(FP), R12
+	MOVQ  quads+64(FP), R8
+	MOVQ  ahead+80(FP), R13
 	IMUL3Q $160, R8, R9
 	VPBROADCASTQ nibble<>(SB), Z31
 	SUBQ  $2, R8
 	JLT   four
 
 eight:
-	MOVQ   group_base+8(FP), SI
-	MOVQ   blocks+64(FP), CX
+	MOVQ   group_base+16(FP), SI
+	MOVQ   blocks+72(FP), CX
 	MOVQ   R12, DI
 	VPXORQ Z8, Z8, Z8
 	VPXORQ Z9, Z9, Z9
@@ -147,15 +149,22 @@ lastof8:
 
 store8:
 	XORQ R13, R13
-	VMOVUPS Z8, 0(AX)
-	VMOVUPS Z9, 64(AX)
-	VMOVUPS Z10, 128(AX)
-	VMOVUPS Z11, 192(AX)
-	VMOVUPS Z12, 256(AX)
-	VMOVUPS Z13, 320(AX)
-	VMOVUPS Z14, 384(AX)
-	VMOVUPS Z15, 448(AX)
-	ADDQ $512, AX
+	VMOVUPS Z8, (AX)
+	ADDQ    R10, AX
+	VMOVUPS Z9, (AX)
+	ADDQ    R10, AX
+	VMOVUPS Z10, (AX)
+	ADDQ    R10, AX
+	VMOVUPS Z11, (AX)
+	ADDQ    R10, AX
+	VMOVUPS Z12, (AX)
+	ADDQ    R10, AX
+	VMOVUPS Z13, (AX)
+	ADDQ    R10, AX
+	VMOVUPS Z14, (AX)
+	ADDQ    R10, AX
+	VMOVUPS Z15, (AX)
+	ADDQ    R10, AX
 	ADDQ $320, R12
 	SUBQ $2, R8
 	JGE  eight
@@ -163,8 +172,8 @@ store8:
 four:
 	ADDQ $2, R8
 	JZ   done
-	MOVQ   group_base+8(FP), SI
-	MOVQ   blocks+64(FP), CX
+	MOVQ   group_base+16(FP), SI
+	MOVQ   blocks+72(FP), CX
 	MOVQ   R12, DI
 	VPXORQ Z8, Z8, Z8
 	VPXORQ Z9, Z9, Z9
@@ -189,10 +198,14 @@ lastof4:
 	FOUR(0, 32)
 
 store4:
-	VMOVUPS Z8, 0(AX)
-	VMOVUPS Z9, 64(AX)
-	VMOVUPS Z10, 128(AX)
-	VMOVUPS Z11, 192(AX)
+	VMOVUPS Z8, (AX)
+	ADDQ    R10, AX
+	VMOVUPS Z9, (AX)
+	ADDQ    R10, AX
+	VMOVUPS Z10, (AX)
+	ADDQ    R10, AX
+	VMOVUPS Z11, (AX)
+	ADDQ    R10, AX
 
 done:
 	VZEROUPPER

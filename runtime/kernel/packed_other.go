@@ -8,11 +8,13 @@ func minPacked() int { return 0 }
 
 func packsAll() bool { return false }
 
+func packsWords() bool { return false }
+
 func groupPacked(_ bool, p *packed, group []byte, blocks int, _ *byte) {
 	groupPackedGeneric(p, group, blocks)
 }
 
-func packQuad(to []byte, stride int, x *[4]vector) { packQuadGeneric(to, stride, x, false) }
+func packVector(to []byte, stride, k int, x *vector) { packVectorGeneric(to, stride, k, x, false) }
 
 func dotsQ4x8(dots *[8]float32, quants, scales []byte, _ *batch, x *Input, idx []int32, tokens *[8]int32, n int) {
 	dotsFours(dots, quants, scales, x, idx, tokens, n)
@@ -22,3 +24,6 @@ func positive(masks *[MaxBlock]uint64, gates []float32) { positiveGeneric(masks,
 
 // listActive is ListActive for the first of gates. It returns how many these are.
 func listActive(neurons []int32, h, gates []float32, weight float32) (taken, n int) { return 0, 0 }
+func groupPackedTo([]float32, int, *packed, []byte, int, *byte) {
+	panic("kernel: products with packed vectors are stored in order")
+}

@@ -112,22 +112,59 @@ func TestDotsEight(t *testing.T) {
 }
 
 // Vectors are packed as the definition says, also where the sums are the largest.
-func TestPackQuad(t *testing.T) {
+func TestPackVector(t *testing.T) {
 	rng := rand.New(rand.NewPCG(16, 3))
 	forEachISA(t, func(t *testing.T) {
 		for _, cols := range testCols {
 			x, idx := testTokens(rng, 4, cols)
-			var v [4]vector
-			for k := range v {
-				v[k] = x.vector(int(idx[k]))
-			}
-			v[2].sum[0], v[3].sum[0] = 32*127, -32*127
 			got := make([]byte, cols/quant.BlockSize*(quadBytes+7))
-			packQuad(got, quadBytes+7, &v)
 			want := make([]byte, len(got))
-			packQuadGeneric(want, quadBytes+7, &v, ISA() == "avx2")
+			for k, i := range idx {
+				v := x.vector(int(i))
+				v.sum[0] = []int32{0, 5, 32 * 127, -32 * 127}[k]
+				packVector(got, quadBytes+7, k, &v)
+				packVectorGeneric(want, quadBytes+7, k, &v, packsWords())
+			}
 			if !slices.Equal(got, want) {
 				t.Errorf("%d columns are packed otherwise", cols)
+			}
+		}
+	})
+}
+
+// An input that expects to be multiplied with all of its vectors has the same products, of these and of others.
+func TestExpect(t *testing.T) {
+	rng := rand.New(rand.NewPCG(16, 5))
+	forEachISA(t, func(t *testing.T) {
+		const rows, cols, most = 40, 160, 2*packTile + 9
+		w, _ := testMatrix(rng, quant.Q4_0, true, rows, cols)
+		x := NewInput(most, cols)
+		x.PlacePacked(make([]byte, PackedBytes(most, cols)))
+		all := make([]int32, most)
+		for i := range all {
+			all[i] = int32(i)
+		}
+		for _, n := range []int{most, 1, 2, 3, 6, 7, 9, packTile, packTile + 1, packTile + 2, packTile + 8, most - 1} {
+			x.Expect(n)
+			for i := range n {
+				copy(x.Row(i), cases(rng, cols)["random"])
+				x.Quantize(i)
+			}
+			plain := NewInput(n, cols)
+			copy(plain.F, x.F)
+			for i := range n {
+				plain.Quantize(i)
+			}
+			for _, idx := range [][]int32{all[:n], all[n/2 : n], slices.Concat(all[1:n], all[:1])} {
+				for _, mul := range []func([]float32, int, *Matrix, int, int, *Input, []int32, *Scratch){Mul, MulEach} {
+					got, want := make([]float32, len(idx)*rows), make([]float32, len(idx)*rows)
+					var scratch Scratch
+					mul(got, rows, w, 0, w.Units(), x, idx, &scratch)
+					mul(want, rows, w, 0, w.Units(), plain, idx, new(Scratch))
+					if !slices.Equal(got, want) {
+						t.Fatalf("%d vectors, %d of them: products differ", n, len(idx))
+					}
+				}
 			}
 		}
 	})

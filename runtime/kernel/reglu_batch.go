@@ -17,6 +17,15 @@ const (
 	dotBlock = 32
 )
 
+// BatchBlock returns how many of an expert's tokens are worth a call of [Expert.Batch] if n are wanted. A token's bits are the same where they are cut into
+// such blocks, from their first on.
+func BatchBlock(n int) int {
+	if n >= MaxBlock {
+		return MaxBlock
+	}
+	return dotBlock
+}
+
 // Batch computes the expert for up to MaxBlock tokens, which share the work of unpacking its weights: row i of y [len(idx),
 // hidden] becomes weights[i] times its output for vector idx[i] of the input. It returns how many neurons were active for each
 // vector; the slice is valid until scratch is used again.
