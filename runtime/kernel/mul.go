@@ -20,6 +20,9 @@ func Mul(dst []float32, stride int, w *Matrix, from, to int, x *Input, idx []int
 	if w.Grouped && pairsGroups() && (len(idx) == 1 || len(idx) == 2 && !(w.Type == quant.Q4_0 && pairsVectors())) {
 		from = mulPairs(dst, stride, w, from, to, x, idx)
 	}
+	if !w.quantized() && len(idx) > 1 && hasDots4x2(w.Cols) {
+		from = mulFloats(dst, stride, w, from, to, x, idx, scratch)
+	}
 	for u := from; u < to; u++ {
 		if w.Grouped {
 			mulGroup(dst, stride, w, u, x, idx)
@@ -38,6 +41,35 @@ func Mul(dst []float32, stride int, w *Matrix, from, to int, x *Input, idx []int
 			dst[t*stride+u] = dot(row, x.Row(int(i)))
 		}
 	}
+}
+
+// mulFloats multiplies units [from, to), which are rows of floats, with vectors, four rows and two vectors at a time. It returns the first of the units
+// that are left over.
+func mulFloats(dst []float32, stride int, w *Matrix, from, to int, x *Input, idx []int32, scratch *Scratch) (left int) {
+	var rows [4][]float32
+	var room []float32
+	for ; from+len(rows) <= to; from += len(rows) {
+		for i := range rows {
+			quants, _ := w.row(from + i)
+			if w.Type == quant.F32 {
+				if rows[i] = floats(quants, w.Cols); rows[i] != nil {
+					continue
+				}
+			}
+			room = scratch.row(len(rows) * w.Cols)
+			rows[i] = room[i*w.Cols:][:w.Cols]
+			Decode(w.Type, rows[i], quants, nil)
+		}
+		for t := 0; t < len(idx); t += 2 {
+			var dots [8]float32
+			last := min(t+1, len(idx)-1)
+			dots4x2(&dots, &rows, x.Row(int(idx[t])), x.Row(int(idx[last])))
+			for i := range rows {
+				dst[t*stride+from+i], dst[last*stride+from+i] = dots[2*i], dots[2*i+1]
+			}
+		}
+	}
+	return from
 }
 
 // mulPairs multiplies the first half of the units [from, to) and the second together, unit by unit: two streams of weights come
@@ -94,7 +126,9 @@ func mulPacked(alone bool, dst []float32, stride int, w *Matrix, from, to int, x
 		for u := from; u < to; u++ {
 			p.mul(alone, false, dst, stride, w, u, nil)
 		}
-		dst, idx, first = dst[n*stride:], idx[n:], first+n
+		if idx, first = idx[n:], first+n; len(idx) > 0 {
+			dst = dst[n*stride:]
+		}
 	}
 	switch {
 	case len(idx) == 0:

@@ -27,3 +27,11 @@ func listActive(neurons []int32, h, gates []float32, weight float32) (taken, n i
 func groupPackedTo([]float32, int, *packed, []byte, int, *byte) {
 	panic("kernel: products with packed vectors are stored in order")
 }
+
+func hasDots4x2(int) bool { return false }
+
+func dots4x2(dots *[8]float32, rows *[4][]float32, a, b []float32) {
+	for i, row := range rows {
+		dots[2*i], dots[2*i+1] = dot(a, row), dot(b, row)
+	}
+}

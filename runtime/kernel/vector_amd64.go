@@ -11,6 +11,28 @@ func dot(a, b []float32) float32 {
 	return dotAVX2(a, b[:len(a)])
 }
 
+// hasDots4x2 reports whether there is a kernel for products of four rows of so many numbers with two vectors.
+func hasDots4x2(cols int) bool { return useAVX512 && cols > 0 && cols%32 == 0 }
+
+// dots4x2 stores the products of four rows with two vectors, to the bit as dot computes them: dots[2r] is row r times a, dots[2r+1] times b.
+func dots4x2(dots *[8]float32, rows *[4][]float32, a, b []float32) {
+	for i := range rows {
+		_ = rows[i][:len(a)]
+	}
+	if !hasDots4x2(len(a)) {
+		for i, row := range rows {
+			dots[2*i], dots[2*i+1] = dot(a, row), dot(b, row)
+		}
+		return
+	}
+	dots4x2AVX512(dots, rows, a, b[:len(a)])
+}
+
+// dots4x2AVX512 is dotAVX2 for every row and vector, to the bit, for a multiple of 32 numbers. Rows and b are as long as a.
+//
+//go:noescape
+func dots4x2AVX512(dots *[8]float32, rows *[4][]float32, a, b []float32)
+
 func axpy(dst []float32, f float32, src []float32) {
 	if !useAVX2 {
 		axpyGeneric(dst, f, src)
