@@ -71,16 +71,22 @@ type attentionScratch struct {
 	max, sum []float32 // [rows]
 	scores   []float32 // [rows, PositionTile]
 	tile     []float32 // [PositionTile, head_dim] keys or values
+	values   []float32 // [PositionTile, head_dim] values, while tile has keys; nil: kernel.AttendRows is not used
 }
 
 func newAttention(c *format.Config, threads, rows int, a *arena) *attention {
 	scale := cmp.Or(c.AttentionScale, 1/math.Sqrt(float64(c.HeadDim)))
 	at := &attention{heads: c.Heads, kvHeads: c.KVHeads, headDim: c.HeadDim, scale: float32(scale), scratch: make([]attentionScratch, threads)}
 	n, d := (min(queryBlock, rows)*c.Heads/c.KVHeads+1)&^1, c.HeadDim
+	scores, values := n*kernel.PositionTile, 0
+	if rows > 1 && kernel.HasAttendRows(d) {
+		n = (n + kernel.QueryRows - 1) / kernel.QueryRows * kernel.QueryRows
+		scores, values = n/kernel.QueryRows*kernel.RowsState, kernel.PositionTile*d
+	}
 	for i := range at.scratch {
 		at.scratch[i] = attentionScratch{
 			q: take[float32](a, n*d), out: take[float32](a, n*d), max: take[float32](a, n), sum: take[float32](a, n),
-			scores: take[float32](a, n*kernel.PositionTile), tile: take[float32](a, kernel.PositionTile*d),
+			scores: take[float32](a, scores), tile: take[float32](a, kernel.PositionTile*d), values: take[float32](a, values),
 		}
 	}
 	at.do.attend, at.do.scores, at.do.values = at.doAttend, at.doScores, at.doValues
@@ -216,6 +222,10 @@ func (a *attention) doAttend(thread, from, to int) {
 		t0 := i * queryBlock
 		t1 := min(seg.n, t0+queryBlock)
 		rows := (t1 - t0) * a.heads / a.kvHeads
+		if scratch.values != nil {
+			a.attendRows(scratch, seg, g, t0, t1)
+			continue
+		}
 		a.attend(scratch, seg, g, t0, 0, rows, a.firstVisible(seg, t0), seg.start+t1)
 		a.finish(scratch, seg, g, t0, 0, rows)
 	}

@@ -127,6 +127,14 @@ func BenchmarkKernels(b *testing.B) {
 	scores := make([]float32, 6*PositionTile)
 	bench(b, "scores", 4*PositionTile*128, func() { Scores(scores, w[:6*128], w[:PositionTile*128], PositionTile, 128) })
 	bench(b, "addWeighted", 4*PositionTile*128, func() { AddWeighted(w[:6*128], scores, w[1536:][:PositionTile*128], PositionTile, 128) })
+	rowsQ, rowsOut, state := make([]float32, QueryRows*128), make([]float32, QueryRows*128), make([]float32, RowsState)
+	var at [QueryRows]int
+	for i := range at {
+		at[i] = i * 128
+	}
+	bench(b, "beginRows", 4*len(rowsQ), func() { BeginRows(rowsQ, rowsOut, state, w, &at, 128, 0.1) })
+	bench(b, "attendRows, multiply-adds in", 2*QueryRows*PositionTile*128, func() { AttendRows(rowsQ, rowsOut, state, w, w[PositionTile*128:], PositionTile, 128, nil) })
+	bench(b, "endRows", 4*len(rowsQ), func() { EndRows(w, &at, rowsOut, state, 128) })
 	keys := make([]byte, 2*PositionTile*128)
 	bench(b, "scoresF16", len(keys), func() { ScoresF16(scores, w[:6*128], keys, PositionTile, 128, keys) })
 	bench(b, "addWeightedF16", len(keys), func() { AddWeightedF16(w[:6*128], scores, keys, PositionTile, 128, keys) })
