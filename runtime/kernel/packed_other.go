@@ -24,6 +24,7 @@ func positive(masks *[MaxBlock]uint64, gates []float32) { positiveGeneric(masks,
 
 // listActive is ListActive for the first of gates. It returns how many these are.
 func listActive(neurons []int32, h, gates []float32, weight float32) (taken, n int) { return 0, 0 }
+
 func groupPackedTo([]float32, int, *packed, []byte, int, *byte) {
 	panic("kernel: products with packed vectors are stored in order")
 }
