@@ -2,8 +2,8 @@ package engine
 
 import "st/runtime/kernel"
 
-// attendRows computes attention of tokens [t0, t1) of a segment for KV head g, kernel.QueryRows queries at a time, and stores it. What lies in scratch
-// is transposed: see kernel.AttendRows.
+// attendRows computes attention of tokens [t0, t1) of a segment for KV head g, kernel.QueryRows queries at a time, and stores it, ready to be
+// multiplied. What lies in scratch is transposed: see kernel.AttendRows.
 func (a *attention) attendRows(s *attentionScratch, seg *segment, g, t0, t1 int) {
 	const lanes = kernel.QueryRows
 	d, group := a.headDim, a.heads/a.kvHeads
@@ -44,7 +44,12 @@ func (a *attention) attendRows(s *attentionScratch, seg *segment, g, t0, t1 int)
 	})
 	for i := range groups {
 		_, out, state, at := part(i)
-		kernel.EndRows(a.out, &at, out, state, d)
+		kernel.EndRows(a.out.F, &at, out, state, d)
+	}
+	for t := t0; t < t1; t++ {
+		for head := g * group; head < (g+1)*group; head++ {
+			a.quantize(seg.row+t, head, 0, d)
+		}
 	}
 }
 

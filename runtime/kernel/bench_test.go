@@ -121,7 +121,7 @@ func BenchmarkKernels(b *testing.B) {
 	outputs, rowsOf := make([]float32, MaxBlock*benchCols), make([]float32, MaxBlock*benchCols)
 	bench(b, "outputWide", 4*MaxBlock*benchCols, func() { outputWide(rowsOf, outputs, MaxBlock, benchCols) })
 	bench(b, "neurons", len(rows), func() { neuronsQ4(x, all, w[:some], &up, &down, v, Next{}) })
-	h := make([]float32, quant.GroupRows*benchCols)
+	h = make([]float32, quant.GroupRows*benchCols)
 	neurons := make([]int32, len(h))
 	bench(b, "listActive", 4*768, func() { ListActive(neurons, h, w[:768], 0.3) })
 	scores := make([]float32, 6*PositionTile)
