@@ -13,7 +13,7 @@ import (
 
 // attentionShare is a task of a part that threads share: the scores of tiles [from, to) of it, or, with what query heads [r0, r1) make of all its scores,
 // dimensions [from, to) of the values.
-type attentionShare struct{ job, from, to, r0, r1, tile int32 }
+type attentionShare struct{ job, from, to, r0, r1 int32 }
 
 // sharedPositions is the fewest positions that are shared: a second job costs more than it brings where there are few.
 const sharedPositions = 64
