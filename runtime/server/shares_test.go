@@ -1,6 +1,8 @@
 package server
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -84,6 +86,45 @@ func TestLaterModelFindsRoom(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A model that made room for one which then cannot be loaded takes its memory back.
+func TestRoomMadeInVain(t *testing.T) {
+	data, err := os.ReadFile(otherPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := filepath.Join(t.TempDir(), "broken.stm")
+	if err := os.WriteFile(broken, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c := start(t, Options{Models: []string{modelPath, broken}, Memory: 1 << 40, KeepAlive: -1})
+	m, a, b := c.models, c.models.served[0], c.models.served[1]
+	m.total = m.base + b.Smallest + a.Needed
+	j, err := c.begin(t.Context(), a.Name, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.end()
+	m.until(func() bool { return a.grant > 0 })
+	before := a.grant
+	if err := os.WriteFile(broken, data[:len(data)/2], 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m.mu.Lock()
+	b.load, b.most = &load{done: make(chan struct{})}, b.Needed // as if it were being loaded: it counts as used
+	m.settle(b)
+	made := a.grant
+	b.load = nil
+	m.mu.Unlock()
+	if made >= before {
+		t.Fatalf("the first model has %d, and %d after it made room", before, made)
+	}
+	if k, err := c.begin(t.Context(), b.Name, nil); err == nil {
+		k.end()
+		t.Fatal("half of a file is loaded")
+	}
+	m.until(func() bool { return a.grant == before })
 }
 
 // Models share one number: what they take follows who is used, and together it is never more; a model that leaves gives all of it back.
