@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -66,7 +68,8 @@ type listedModel struct {
 	Bytes    int64     `json:"bytes"`
 	Modified time.Time `json:"modified"`
 	*report.Brief
-	Error string `json:"error,omitempty"`
+	Error      string `json:"error,omitempty"`
+	unreadable bool   // the file is not this user's to read
 
 	Partial bool  `json:"partial"`
 	Done    int64 `json:"done_bytes,omitempty"`
@@ -100,7 +103,7 @@ func (a *app) listModels(ctx context.Context, beginning string) (*listReport, er
 			}
 			m.Path += models.PartSuffix
 		} else if m.Brief, err = report.ReadBrief(e.Path, report.Options{Resident: func() int64 { return resident }}); err != nil {
-			m.Error = err.Error()
+			m.Error, m.unreadable = err.Error(), errors.Is(err, fs.ErrPermission)
 			a.note("note: %v", err)
 		}
 		r.Models = append(r.Models, m)
@@ -126,6 +129,8 @@ func (a *app) printModels(r *listReport, beginning string) {
 			if m.Total > 0 {
 				fits = fmt.Sprintf("pulled %d %%: %s of %s", 100*m.Done/m.Total, size(m.Done), size(m.Total))
 			}
+		case m.unreadable:
+			fits = "may not be read"
 		case b != nil:
 			typ, params, fits = b.Type, count(b.Parameters), memoryWord(b)
 		}

@@ -35,7 +35,7 @@ func (a *app) openChat(ctx context.Context, m *runtime.Model, f *generateFlags) 
 		return nil, nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("the directory of sessions: %w", err)
 	}
 	switch chat, err = m.LoadChat(ctx, path, system); {
 	case errors.Is(err, fs.ErrNotExist):
