@@ -281,12 +281,7 @@ func (m *models) others() (bytes int64, n int) {
 // room reports whether a model can be loaded beside those that are, which may do with less for it. Alone it always can: with less memory than it needs it
 // reads experts when they are used. An idle model that cannot do with less leaves first.
 func (m *models) room(sv *served) bool {
-	used, n := int64(0), 0
-	for _, other := range m.all() {
-		if other.grant > 0 {
-			used, n = used+min(other.grant, other.claimant(time.Now()).most), n+1
-		}
-	}
+	used, n := m.others()
 	switch {
 	case n == 0 || m.total == 0 || used+sv.Needed <= m.total-m.base:
 		return true

@@ -57,17 +57,11 @@ func shareOut(memory int64, all []claimant) []int64 {
 	return shares
 }
 
-// claimant tells what a model needs of the memory, now or if it is loaded. One that was loaded while there was no other may have been given more than it
-// can use.
+// claimant tells what a model needs of the memory, now or if it is loaded.
 func (sv *served) claimant(now time.Time) claimant {
-	c := claimant{least: max(sv.Smallest, sv.least), used: sv.users > 0 || sv.load != nil || now.Sub(sv.lastUsed) < sv.lull, lastUsed: sv.lastUsed}
-	c.most = max(c.least, min(sv.most, sv.Needed))
-	switch {
-	case sv.grant > 0 && sv.model == nil: // it is being loaded or unloaded: that cannot change now
+	c := claimant{least: max(sv.Smallest, sv.least), most: sv.most, used: sv.users > 0 || sv.load != nil || now.Sub(sv.lastUsed) < sv.lull, lastUsed: sv.lastUsed}
+	if sv.grant > 0 && (sv.model == nil || !sv.flexible) { // that cannot change, or not now
 		c.least, c.most = sv.grant, sv.grant
-	case sv.grant > 0 && !sv.flexible: // it can only do without what it does not use
-		c.least = min(sv.grant, sv.Needed)
-		c.most = c.least
 	}
 	return c
 }
@@ -143,7 +137,7 @@ func (m *models) settle(next *served) {
 	}()
 	for _, gives := range []bool{true, false} {
 		for _, sv := range m.all() {
-			if sv.model == nil {
+			if sv.model == nil || !sv.flexible {
 				continue
 			}
 			target := m.shares(next)[sv]
@@ -169,13 +163,6 @@ func (m *models) setShare(sv *served, share int64) {
 	was := sv.grant
 	m.mu.Unlock()
 	cache.bound(share / cacheShare)
-	if !sv.flexible {
-		m.mu.Lock()
-		if sv.model == model {
-			sv.grant = share
-		}
-		return
-	}
 	got, err := model.SetShare(context.Background(), share+besides)
 	m.mu.Lock()
 	if sv.model != model || err != nil || got == 0 {

@@ -26,10 +26,6 @@ func TestShareOut(t *testing.T) {
 		{"nobody is used: the last one keeps more", 600, []claimant{{100, 500, false, early}, {100, 500, false, late}}, []int64{100, 500}},
 		{"one cannot do with less", 600, []claimant{{400, 400, false, late}, {100, 500, true, late}}, []int64{400, 200}},
 		{"no more than what cannot be given", 150, []claimant{{100, 400, true, late}, {100, 500, true, late}}, []int64{100, 100}},
-		{"a small model beside a large one, both used: as much of each", 700, []claimant{{100, 900, true, late}, {50, 150, true, late}}, []int64{588, 111}},
-		{"a small model that is idle keeps what the large one cannot use", 1100, []claimant{{100, 900, true, late}, {50, 250, false, early}}, []int64{900, 200}},
-		{"a large model that is idle leaves a small one all that it can use", 700, []claimant{{100, 900, false, late}, {50, 150, true, late}}, []int64{550, 150}},
-		{"three, one of them used", 600, []claimant{{100, 200, false, early}, {100, 300, true, late}, {100, 400, false, late}}, []int64{100, 300, 200}},
 		{"alone", 300, []claimant{{100, 500, true, late}}, []int64{300}},
 		{"nobody", 300, nil, []int64{}},
 	} {
@@ -48,43 +44,6 @@ func (m *models) until(what func() bool) {
 		m.mu.Unlock()
 		<-changed
 		m.mu.Lock()
-	}
-}
-
-// A model that was loaded while it was the only one has claimed all memory. One that comes later gets its room all the same, while the first one is used.
-func TestLaterModelFindsRoom(t *testing.T) {
-	for name, bound := range map[string]int64{"mapped": 0, "within a bound": 1 << 40} {
-		t.Run(name, func(t *testing.T) {
-			c := start(t, Options{Models: []string{modelPath}, Memory: bound, KeepAlive: -1})
-			m, a := c.models, c.models.served[0]
-			m.total = m.base + 2*(a.Needed+(128<<20))
-			j, err := c.begin(t.Context(), a.Name, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer j.end()
-			if a.grant != m.total-m.base {
-				t.Fatalf("alone it gets %d of %d", a.grant, m.total-m.base)
-			}
-			b, err := m.inspect(otherPath)
-			if err != nil {
-				t.Fatal(err)
-			}
-			m.mu.Lock()
-			m.served = append(m.served, b)
-			m.mu.Unlock()
-			k, err := c.begin(t.Context(), b.Name, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer k.end()
-			m.until(func() bool { return true }) // nothing is shared out any more
-			m.mu.Lock()
-			defer m.mu.Unlock()
-			if used, _ := m.others(); used > m.total-m.base || a.grant > a.Needed+m.total/100 || b.grant < b.Needed {
-				t.Errorf("the first model has %d and needs %d, the second has %d and needs %d", a.grant, a.Needed, b.grant, b.Needed)
-			}
-		})
 	}
 }
 
