@@ -218,13 +218,11 @@ func TestDropped(t *testing.T) {
 		}
 		generate(t, m, "To be", runtime.Generate{MaxTokens: 2})
 	}()
-	for deadline := time.After(20 * time.Second); ; {
+	for { // a file that stays open ends in the test's time limit
 		goruntime.GC()
 		select {
 		case <-file.closed:
 			return
-		case <-deadline:
-			t.Fatal("the file is still open")
 		case <-time.After(time.Millisecond):
 		}
 	}

@@ -210,11 +210,15 @@ func TestDenseStreamedInterject(t *testing.T) {
 	whole := openReader(t, reader(t, path), engine.Options{Threads: 2})
 	wantLong, wantShort := steps(t, session(t, whole), 400), steps(t, session(t, whole), 3, 1, 1, 1, 1, 1, 1)
 	e := stream(t, reader(t, path), engine.Options{Threads: 2, Parallel: 3, Context: 512}, 4<<20)
+	prompts := 3
+	if testing.Short() {
+		prompts = 1
+	}
 	var wg sync.WaitGroup
 	for range 2 {
 		s, chat := session(t, e), session(t, e)
 		wg.Go(func() {
-			for range 3 {
+			for range prompts {
 				if got := steps(t, s, 400); !slices.Equal(got[0], wantLong[0]) {
 					t.Error("the prompt has other bits")
 				}

@@ -2,12 +2,13 @@ package engine_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"st/convert"
@@ -49,14 +50,47 @@ func goldenTokens(t *testing.T, name string) (tokens []int32) {
 	return tokens
 }
 
-// openCheckpoint converts a checkpoint and opens the model.
+// files are the converted checkpoints of all tests, each made once.
+var files struct {
+	sync.Mutex
+	dir   string
+	paths map[string]string
+}
+
+func TestMain(m *testing.M) {
+	code := 1
+	dir, err := os.MkdirTemp("", "st-engine-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(code)
+	}
+	files.dir, files.paths = dir, make(map[string]string)
+	code = m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// converted returns the file of a checkpoint, which no test may change.
+func converted(t *testing.T, dir string, typ quant.Type) string {
+	t.Helper()
+	files.Lock()
+	defer files.Unlock()
+	key := dir + " " + typ.String()
+	path, ok := files.paths[key]
+	if !ok {
+		path = filepath.Join(files.dir, fmt.Sprintf("%d.stm", len(files.paths)))
+		if _, err := convert.Run(t.Context(), dir, path, convert.Options{Recipe: convert.Recipe{Type: typ}}); err != nil {
+			t.Fatal(err)
+		}
+		files.paths[key] = path
+	}
+	return path
+}
+
+// openCheckpoint opens the model of a checkpoint.
 func openCheckpoint(t *testing.T, dir string, typ quant.Type, opts engine.Options) *engine.Engine {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "model.stm")
-	if _, err := convert.Run(context.Background(), dir, path, convert.Options{Recipe: convert.Recipe{Type: typ}}); err != nil {
-		t.Fatal(err)
-	}
-	return openReader(t, reader(t, path), opts)
+	return openReader(t, reader(t, converted(t, dir, typ)), opts)
 }
 
 // difference returns the largest |Δlogit| and the mean KL divergence from want to got.

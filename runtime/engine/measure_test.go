@@ -12,9 +12,10 @@ import (
 
 // Measuring ends with one of the numbers, changes no bits and counts nothing.
 func TestMeasureThreads(t *testing.T) {
+	path := write(t, manyExperts(), quant.Q4_0)
 	for _, memory := range []int64{0, 64 << 20} {
 		traced := 0
-		e := openCheckpoint(t, tiny, quant.Q4_0, engine.Options{Threads: 3, Memory: memory, Trace: func(int, []int32) error { traced++; return nil }})
+		e := openReader(t, reader(t, path), engine.Options{Threads: 3, Memory: memory, Trace: func(int, []int32) error { traced++; return nil }})
 		numbers := []int{1, 2, 3}
 		best, speeds, err := e.MeasureThreads(t.Context(), numbers)
 		if err != nil {
@@ -28,7 +29,7 @@ func TestMeasureThreads(t *testing.T) {
 		}
 		run := func(e *engine.Engine) []float32 {
 			s := session(t, e)
-			l, err := s.Forward(t.Context(), prompt(1000, 20))
+			l, err := s.Forward(t.Context(), prompt(100, 50))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -45,7 +46,7 @@ func TestMeasureThreads(t *testing.T) {
 }
 
 func TestMeasureThreadsEndsWithItsContext(t *testing.T) {
-	e := openCheckpoint(t, tiny, quant.Q4_0, engine.Options{Threads: 2})
+	e := openReader(t, reader(t, write(t, manyExperts(), quant.Q4_0)), engine.Options{Threads: 2})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, _, err := e.MeasureThreads(ctx, []int{1, 2}); !errors.Is(err, context.Canceled) {

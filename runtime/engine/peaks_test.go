@@ -13,7 +13,7 @@ import (
 
 // The peaks that threads find are those of the logits that Forward returned, also of sessions that share a pass; there are none of other logits.
 func TestPeaks(t *testing.T) {
-	for _, typ := range []quant.Type{quant.F32, quant.Q4_0} {
+	for _, typ := range anyType(quant.F32, quant.Q4_0) {
 		for _, vocab := range []int{37, 1000, 4096} {
 			shape := variant(func(s *modeltest.Shape) { s.Vocab = vocab })
 			e := openReader(t, reader(t, write(t, shape, typ)), engine.Options{Threads: 3, Parallel: 3})

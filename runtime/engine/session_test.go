@@ -97,10 +97,11 @@ func TestCancel(t *testing.T) {
 func TestThreads(t *testing.T) {
 	m := modeltest.New(base(), 1)
 	tokens := prompt(splitAttention+60, 50)
-	for _, typ := range []quant.Type{quant.F32, quant.Q8_0, quant.Q4_0} {
+	for _, typ := range anyType(quant.F32, quant.Q8_0, quant.Q4_0) {
+		r := convertModel(t, m, (*modeltest.Model).Write, typ)
 		var want [][]float32
 		for _, threads := range []int{1, 2, 3, 8, 2} {
-			e := open(t, m, (*modeltest.Model).Write, typ, engine.Options{Threads: threads, Context: len(tokens) + 10})
+			e := openReader(t, r, engine.Options{Threads: threads, Context: len(tokens) + 10})
 			s := session(t, e)
 			var got [][]float32
 			for _, n := range []int{60, 1, 1, splitAttention - 10, 1, 1} {
@@ -123,9 +124,10 @@ func TestThreads(t *testing.T) {
 func TestThreadsShareHeads(t *testing.T) {
 	m := modeltest.New(variant(func(s *modeltest.Shape) { s.Heads, s.KVHeads = 5, 1 }), 2)
 	tokens := prompt(40, 50)
+	r := convertModel(t, m, (*modeltest.Model).Write, quant.Q4_0)
 	var want []float32
 	for _, threads := range []int{1, 2, 3, 7} {
-		e := open(t, m, (*modeltest.Model).Write, quant.Q4_0, engine.Options{Threads: threads})
+		e := openReader(t, r, engine.Options{Threads: threads})
 		s := session(t, e)
 		forward(t, s, tokens[:38]...)
 		forward(t, s, tokens[38])

@@ -39,7 +39,7 @@ func runScript(t *testing.T, s *engine.Session, i int) [][]float32 {
 // The bits of a sequence do not depend on what runs beside it, with all experts in memory and with few, for every type: eight sequences at
 // once give what each gives alone.
 func TestSessionsTogether(t *testing.T) {
-	for _, typ := range []quant.Type{quant.F32, quant.Q8_0, quant.Q4_0} {
+	for _, typ := range anyType(quant.F32, quant.Q8_0, quant.Q4_0) {
 		path := write(t, manyExperts(), typ)
 		var want [8][][]float32
 		alone := openReader(t, reader(t, path), engine.Options{Threads: 1})

@@ -42,15 +42,15 @@ func sparseModel() *modeltest.Model {
 // memory bound, alone or in a draft. There are enough of them, and a threshold of −∞ leaves none out.
 func TestSparseHead(t *testing.T) {
 	tokens := []int32{5, 900, 31, 7, 1400, 12, 5}
-	for _, typ := range []quant.Type{quant.Q4_0, quant.Q8_0, quant.F16} {
-		full := open(t, sparseModel(), withPredictor, typ, engine.Options{Threads: 1})
-		whole := logitsOneByOne(t, full, tokens, false)
+	for _, typ := range anyType(quant.F16, quant.Q8_0, quant.Q4_0) {
+		r := convertModel(t, sparseModel(), withPredictor, typ)
+		whole := logitsOneByOne(t, openReader(t, r, engine.Options{Threads: 1}), tokens, false)
 		for _, threshold := range []float64{math.Inf(-1), 0.2, 0.6, math.Inf(1)} {
 			var first [][]float32
 			for _, opts := range []engine.Options{{Threads: 1}, {Threads: 3}, {Threads: 2, Memory: 256 << 20}, {Threads: 2, Parallel: 2}} {
 				name := fmt.Sprintf("%s, threshold %v, %d threads, memory %d", typ, threshold, opts.Threads, opts.Memory)
 				opts.SparseHead = &threshold
-				e := open(t, sparseModel(), withPredictor, typ, opts)
+				e := openReader(t, r, opts)
 				got := logitsOneByOne(t, e, tokens, true)
 				for i := range got {
 					rows := 0

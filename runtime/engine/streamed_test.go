@@ -29,7 +29,7 @@ func manyExperts() modeltest.Shape {
 	})
 }
 
-// write converts a model and returns the file's name.
+// write converts a model and returns the file's name. The file is the test's own.
 func write(t *testing.T, shape modeltest.Shape, typ quant.Type) string {
 	t.Helper()
 	dir := t.TempDir()

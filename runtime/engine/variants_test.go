@@ -52,8 +52,21 @@ var variants = map[string]modeltest.Shape{
 	"bfloat16 source":           variant(func(s *modeltest.Shape) { s.DType = "BF16" }),
 }
 
+// anyType returns number formats for what does not depend on them: one where tests are to be short.
+func anyType(types ...quant.Type) []quant.Type {
+	if testing.Short() {
+		return types[len(types)-1:]
+	}
+	return types
+}
+
 // open converts a model and opens it.
 func open(t *testing.T, m *modeltest.Model, write func(*modeltest.Model, string) error, typ quant.Type, opts engine.Options) *engine.Engine {
+	t.Helper()
+	return openReader(t, convertModel(t, m, write, typ), opts)
+}
+
+func convertModel(t *testing.T, m *modeltest.Model, write func(*modeltest.Model, string) error, typ quant.Type) *format.Reader {
 	t.Helper()
 	dir := t.TempDir()
 	if err := write(m, dir); err != nil {
@@ -63,17 +76,7 @@ func open(t *testing.T, m *modeltest.Model, write func(*modeltest.Model, string)
 	if _, err := convert.Run(context.Background(), dir, path, convert.Options{Recipe: convert.Recipe{Type: typ}}); err != nil {
 		t.Fatal(err)
 	}
-	r, err := format.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { r.Close() })
-	e, err := engine.Open(t.Context(), r, opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { e.Close() })
-	return e
+	return reader(t, path)
 }
 
 // prompt is longer than the windows, and than a batch if n is.

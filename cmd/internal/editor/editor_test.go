@@ -86,6 +86,7 @@ type person struct {
 	output strings.Builder
 	wrote  chan struct{}
 	ended  chan struct{}
+	late   <-chan time.Time // shortly before the test's time limit, so that a failure still shows the screen
 }
 
 // sit starts the chat at a terminal of a size.
@@ -98,6 +99,9 @@ func sit(t *testing.T, w, h uint16, env ...string) *person {
 func sitAt(t *testing.T, cmd *exec.Cmd, w, h uint16, env ...string) *person {
 	t.Helper()
 	p := &person{t: t, cmd: cmd, screen: newVT(t, int(w), int(h)), wrote: make(chan struct{}, 1), ended: make(chan struct{})}
+	if limit, ok := t.Deadline(); ok {
+		p.late = time.After(time.Until(limit) - 10*time.Second)
+	}
 	var err error
 	if p.pty, p.tty, err = pty.Open(); err != nil {
 		t.Skipf("no pseudo-terminal: %v", err)
@@ -183,11 +187,10 @@ func (p *person) reads(want string) {
 
 func (p *person) until(what string, ok func() bool) {
 	p.t.Helper()
-	deadline := time.After(10 * time.Second)
 	for !ok() {
 		select {
 		case <-p.wrote:
-		case <-deadline:
+		case <-p.late:
 			p.t.Fatalf("waited for: %s\nthe screen is\n%s", what, p.screen)
 		}
 	}
@@ -198,7 +201,7 @@ func (p *person) ends() {
 	p.t.Helper()
 	select {
 	case <-p.ended:
-	case <-time.After(10 * time.Second):
+	case <-p.late:
 		p.t.Fatalf("the chat does not end\n%s", p.screen)
 	}
 	p.restored()
