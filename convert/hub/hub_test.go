@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -170,13 +171,17 @@ func TestAccess(t *testing.T) {
 
 // TestFaults: whatever happens to requests, a file comes as it is, or an error does.
 func TestFaults(t *testing.T) {
+	var group sync.WaitGroup
+	places := make(chan bool, 8) // they mostly wait
 	for seed := range uint64(40) {
-		h := hubtest.New()
-		h.Add("Tiiny/Test").Commit(model())
-		h.Signed = 3
-		h.SetFaults(hubtest.Random(seed, 0.4, 25, false))
-		func() {
+		places <- true
+		group.Go(func() {
+			defer func() { <-places }()
+			h := hubtest.New()
 			defer h.Close()
+			h.Add("Tiiny/Test").Commit(model())
+			h.Signed = 3
+			h.SetFaults(hubtest.Random(seed, 0.4, 25, false))
 			ref, _ := hub.ParseRef([]string{"hf://", "ms://"}[seed%2] + "Tiiny/Test")
 			r, err := hub.New(quick(h)).Open(t.Context(), ref)
 			if err != nil {
@@ -204,8 +209,9 @@ func TestFaults(t *testing.T) {
 			if !bytes.Equal(got, weights) {
 				t.Errorf("%d: the file differs", seed)
 			}
-		}()
+		})
 	}
+	group.Wait()
 }
 
 // TestBackOff: a server that asks for time gets it, and one that always fails is given up.

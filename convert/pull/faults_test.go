@@ -64,8 +64,8 @@ func interrupted(t *testing.T, h *hubtest.Hub, opts pull.Options, rng *rand.Rand
 	}
 }
 
-// TestFaults: 200 schedules of faults end in the same file, bit for bit. Errors on the way are told, leave nothing under the file's name, and the same
-// call goes on.
+// TestFaults: every schedule of faults ends in the same file, bit for bit. Errors on the way are told, leave nothing under the file's name, and the
+// same call goes on.
 func TestFaults(t *testing.T) {
 	dir := model(t, 1)
 	h, _ := start(t, dir)

@@ -84,7 +84,7 @@ func TestStreamedBits(t *testing.T) {
 		"many experts": manyExperts(), "top-1": variants["top-1"], "all experts": variants["all experts"], "one expert": variants["one expert"],
 		"untied": variants["untied"], "odd rows": variants["rows of no whole block"],
 	} {
-		for _, typ := range []quant.Type{quant.F32, quant.Q4_0} {
+		for _, typ := range anyType(quant.F32, quant.Q4_0) {
 			t.Run(name+" "+typ.String(), func(t *testing.T) {
 				r := reader(t, write(t, shape, typ))
 				mapped, err := engine.Open(t.Context(), r, engine.Options{Threads: 2})

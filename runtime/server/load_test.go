@@ -135,7 +135,10 @@ func TestLoad(t *testing.T) {
 			t.Fatalf("%s: %q, %v", q.body, q.want, err)
 		}
 	}
-	const clients = 64
+	clients := 64
+	if testing.Short() {
+		clients = 24
+	}
 	c := start(t, Options{Parallel: 8, Queue: clients, Memory: 256 << 20, Logger: slog.New(slog.DiscardHandler)})
 	http.DefaultClient.CloseIdleConnections()
 	if _, err := requests[0].run(t.Context(), c.url, http.DefaultClient); err != nil { // it loads the model
