@@ -20,16 +20,27 @@ func isNorm(r format.Role) bool {
 	return false
 }
 
+// gemmaLayer are the tensors that a layer of Gemma 3 and one of Gemma 3n have.
+var gemmaLayer = []tensorName{
+	{format.RoleAttnNorm, "model.layers.%d.input_layernorm.weight"},
+	{format.RoleQuery, "model.layers.%d.self_attn.q_proj.weight"},
+	{format.RoleKey, "model.layers.%d.self_attn.k_proj.weight"},
+	{format.RoleValue, "model.layers.%d.self_attn.v_proj.weight"},
+	{format.RoleQueryNorm, "model.layers.%d.self_attn.q_norm.weight"},
+	{format.RoleKeyNorm, "model.layers.%d.self_attn.k_norm.weight"},
+	{format.RoleAttnOutput, "model.layers.%d.self_attn.o_proj.weight"},
+	{format.RolePostAttnNorm, "model.layers.%d.post_attention_layernorm.weight"},
+	{format.RoleFFNNorm, "model.layers.%d.pre_feedforward_layernorm.weight"},
+	{format.RoleGate, "model.layers.%d.mlp.gate_proj.weight"},
+	{format.RoleUp, "model.layers.%d.mlp.up_proj.weight"},
+	{format.RoleDown, "model.layers.%d.mlp.down_proj.weight"},
+	{format.RolePostFFNNorm, "model.layers.%d.post_feedforward_layernorm.weight"},
+}
+
 // gemmaConfig is what config.json of Gemma 3 and Gemma 3n have in common, as Transformers 4 and 5 write it: fields that have the value of
 // gemmaDefaults may be left out.
 type gemmaConfig struct {
-	Vocab         *int     `json:"vocab_size"`
-	Hidden        *int     `json:"hidden_size"`
-	Layers        *int     `json:"num_hidden_layers"`
-	Heads         *int     `json:"num_attention_heads"`
-	KVHeads       *int     `json:"num_key_value_heads"`
-	HeadDim       *int     `json:"head_dim"`
-	Context       *int     `json:"max_position_embeddings"`
+	sizes
 	RMSNormEps    *float64 `json:"rms_norm_eps"`
 	Activation    *string  `json:"hidden_activation"`
 	AttentionBias bool     `json:"attention_bias"`
@@ -56,18 +67,11 @@ func (j *gemmaConfig) config(d gemmaDefaults) (format.Config, error) {
 	if j.RMSNormEps != nil {
 		c.RMSNormEps = *j.RMSNormEps
 	}
-	err := readSizes([]sizeField{
-		{"vocab_size", cmp.Or(j.Vocab, &d.vocab), &c.Vocab},
-		{"hidden_size", cmp.Or(j.Hidden, &d.hidden), &c.Hidden},
-		{"num_hidden_layers", cmp.Or(j.Layers, &d.layers), &c.Layers},
-		{"num_attention_heads", cmp.Or(j.Heads, &d.heads), &c.Heads},
-		{"num_key_value_heads", cmp.Or(j.KVHeads, &d.kvHeads), &c.KVHeads},
-		{"max_position_embeddings", cmp.Or(j.Context, &d.context), &c.Context},
-	})
-	if err != nil {
-		return c, err
+	s := sizes{
+		Vocab: cmp.Or(j.Vocab, &d.vocab), Hidden: cmp.Or(j.Hidden, &d.hidden), Layers: cmp.Or(j.Layers, &d.layers), Heads: cmp.Or(j.Heads, &d.heads),
+		KVHeads: cmp.Or(j.KVHeads, &d.kvHeads), HeadDim: cmp.Or(j.HeadDim, &d.headDim), Context: cmp.Or(j.Context, &d.context),
 	}
-	if err := readHeads(&c, cmp.Or(j.HeadDim, &d.headDim)); err != nil {
+	if err := s.read(&c); err != nil {
 		return c, err
 	}
 	switch act := j.Activation; {

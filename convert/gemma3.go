@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 
 	"st/format"
 )
@@ -12,24 +13,12 @@ import (
 var gemma3 = architecture{
 	name: "gemma3", class: "Gemma3ForCausalLM", modelType: "gemma3_text", around: [2]string{"Gemma3ForConditionalGeneration", "gemma3"},
 	parse: parseGemma3, unitNorms: true,
-	tensors: []tensorName{
+	tensors: slices.Concat([]tensorName{
 		{format.RoleEmbedding, "model.embed_tokens.weight"},
-		{format.RoleAttnNorm, "model.layers.%d.input_layernorm.weight"},
-		{format.RoleQuery, "model.layers.%d.self_attn.q_proj.weight"},
-		{format.RoleKey, "model.layers.%d.self_attn.k_proj.weight"},
-		{format.RoleValue, "model.layers.%d.self_attn.v_proj.weight"},
-		{format.RoleQueryNorm, "model.layers.%d.self_attn.q_norm.weight"},
-		{format.RoleKeyNorm, "model.layers.%d.self_attn.k_norm.weight"},
-		{format.RoleAttnOutput, "model.layers.%d.self_attn.o_proj.weight"},
-		{format.RolePostAttnNorm, "model.layers.%d.post_attention_layernorm.weight"},
-		{format.RoleFFNNorm, "model.layers.%d.pre_feedforward_layernorm.weight"},
-		{format.RoleGate, "model.layers.%d.mlp.gate_proj.weight"},
-		{format.RoleUp, "model.layers.%d.mlp.up_proj.weight"},
-		{format.RoleDown, "model.layers.%d.mlp.down_proj.weight"},
-		{format.RolePostFFNNorm, "model.layers.%d.post_feedforward_layernorm.weight"},
+	}, gemmaLayer, []tensorName{
 		{format.RoleFinalNorm, "model.norm.weight"},
 		{format.RoleHead, "lm_head.weight"},
-	},
+	}),
 }
 
 // gemma3Config is config.json. attn_logit_softcapping is not among its fields: neither Transformers nor llama.cpp has Gemma 3 cap the scores of

@@ -3,6 +3,7 @@ package convert
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"st/format"
 )
@@ -15,26 +16,14 @@ var gemma3n = architecture{
 		format.RoleAltUpProjection:  "model.altup_projections.%d.weight",
 		format.RoleAltUpUnembedding: "model.altup_unembed_projections.%d.weight",
 	},
-	tensors: []tensorName{
+	tensors: slices.Concat([]tensorName{
 		{format.RolePerLayerEmbedding, "model.embed_tokens_per_layer.weight"},
 		{format.RoleEmbedding, "model.embed_tokens.weight"},
 		{format.RolePerLayerModel, "model.per_layer_model_projection.weight"},
 		{format.RolePerLayerModelNorm, "model.per_layer_projection_norm.weight"},
 		{format.RoleAltUpProjection, "model.altup_projections.weight"},
 		{format.RoleAltUpUnembedding, "model.altup_unembed_projections.weight"},
-		{format.RoleAttnNorm, "model.layers.%d.input_layernorm.weight"},
-		{format.RoleQuery, "model.layers.%d.self_attn.q_proj.weight"},
-		{format.RoleKey, "model.layers.%d.self_attn.k_proj.weight"},
-		{format.RoleValue, "model.layers.%d.self_attn.v_proj.weight"},
-		{format.RoleQueryNorm, "model.layers.%d.self_attn.q_norm.weight"},
-		{format.RoleKeyNorm, "model.layers.%d.self_attn.k_norm.weight"},
-		{format.RoleAttnOutput, "model.layers.%d.self_attn.o_proj.weight"},
-		{format.RolePostAttnNorm, "model.layers.%d.post_attention_layernorm.weight"},
-		{format.RoleFFNNorm, "model.layers.%d.pre_feedforward_layernorm.weight"},
-		{format.RoleGate, "model.layers.%d.mlp.gate_proj.weight"},
-		{format.RoleUp, "model.layers.%d.mlp.up_proj.weight"},
-		{format.RoleDown, "model.layers.%d.mlp.down_proj.weight"},
-		{format.RolePostFFNNorm, "model.layers.%d.post_feedforward_layernorm.weight"},
+	}, gemmaLayer, []tensorName{
 		{format.RoleAltUpRouter, "model.layers.%d.altup.modality_router.weight"},
 		{format.RoleAltUpRouterNorm, "model.layers.%d.altup.router_norm.weight"},
 		{format.RoleAltUpPredict, "model.layers.%d.altup.prediction_coefs.weight"},
@@ -48,7 +37,7 @@ var gemma3n = architecture{
 		{format.RolePerLayerNorm, "model.layers.%d.post_per_layer_input_norm.weight"},
 		{format.RoleFinalNorm, "model.norm.weight"},
 		{format.RoleHead, "lm_head.weight"},
-	},
+	}),
 }
 
 // gemma3nConfig is config.json.

@@ -31,6 +31,33 @@ func readSizes(fields []sizeField) error {
 	return nil
 }
 
+// sizes are the fields of config.json that all architectures have. Pointers tell a field that is absent from one that is zero.
+type sizes struct {
+	Vocab   *int `json:"vocab_size"`
+	Hidden  *int `json:"hidden_size"`
+	Layers  *int `json:"num_hidden_layers"`
+	Heads   *int `json:"num_attention_heads"`
+	KVHeads *int `json:"num_key_value_heads"`
+	HeadDim *int `json:"head_dim"`
+	Context *int `json:"max_position_embeddings"`
+}
+
+// read reads them and fields of one architecture. head_dim may be absent if the heads share hidden_size.
+func (s *sizes) read(c *format.Config, more ...sizeField) error {
+	err := readSizes(append([]sizeField{
+		{"vocab_size", s.Vocab, &c.Vocab},
+		{"hidden_size", s.Hidden, &c.Hidden},
+		{"num_hidden_layers", s.Layers, &c.Layers},
+		{"num_attention_heads", s.Heads, &c.Heads},
+		{"num_key_value_heads", s.KVHeads, &c.KVHeads},
+		{"max_position_embeddings", s.Context, &c.Context},
+	}, more...))
+	if err != nil {
+		return err
+	}
+	return readHeads(c, s.HeadDim)
+}
+
 // readHeads checks numbers that have been read, and sets head_dim: it may be absent if the heads share hidden_size.
 func readHeads(c *format.Config, headDim *int) error {
 	if c.Layers > format.MaxLayers {

@@ -36,14 +36,8 @@ var phi3 = architecture{
 
 // phi3Config is config.json, as Transformers 4 and 5 and the model's authors write it.
 type phi3Config struct {
-	Vocab         *int     `json:"vocab_size"`
-	Hidden        *int     `json:"hidden_size"`
-	Layers        *int     `json:"num_hidden_layers"`
-	Heads         *int     `json:"num_attention_heads"`
-	KVHeads       *int     `json:"num_key_value_heads"`
-	HeadDim       *int     `json:"head_dim"`
+	sizes
 	FFN           *int     `json:"intermediate_size"`
-	Context       *int     `json:"max_position_embeddings"`
 	RMSNormEps    *float64 `json:"rms_norm_eps"`
 	Activation    *string  `json:"hidden_act"`
 	AttentionBias bool     `json:"attention_bias"`
@@ -71,19 +65,7 @@ func parsePhi3(text []byte) (format.Config, error) {
 	if j.RMSNormEps != nil {
 		c.RMSNormEps = *j.RMSNormEps
 	}
-	err := readSizes([]sizeField{
-		{"vocab_size", j.Vocab, &c.Vocab},
-		{"hidden_size", j.Hidden, &c.Hidden},
-		{"num_hidden_layers", j.Layers, &c.Layers},
-		{"num_attention_heads", j.Heads, &c.Heads},
-		{"num_key_value_heads", j.KVHeads, &c.KVHeads},
-		{"intermediate_size", j.FFN, &c.FFN},
-		{"max_position_embeddings", j.Context, &c.Context},
-	})
-	if err != nil {
-		return c, err
-	}
-	if err := readHeads(&c, j.HeadDim); err != nil {
+	if err := j.read(&c, sizeField{"intermediate_size", j.FFN, &c.FFN}); err != nil {
 		return c, err
 	}
 	switch act := j.Activation; {

@@ -27,18 +27,12 @@ var smallThinker = architecture{
 	},
 }
 
-// smallThinkerConfig is config.json. Pointers tell a field that is absent from one that is zero.
+// smallThinkerConfig is config.json.
 type smallThinkerConfig struct {
-	Vocab           *int     `json:"vocab_size"`
-	Hidden          *int     `json:"hidden_size"`
-	Layers          *int     `json:"num_hidden_layers"`
-	Heads           *int     `json:"num_attention_heads"`
-	KVHeads         *int     `json:"num_key_value_heads"`
-	HeadDim         *int     `json:"head_dim"`
+	sizes
 	Experts         *int     `json:"moe_num_primary_experts"`
 	ExpertsPerToken *int     `json:"moe_num_active_primary_experts"`
 	ExpertFFN       *int     `json:"moe_ffn_hidden_size"`
-	Context         *int     `json:"max_position_embeddings"`
 	RMSNormEps      *float64 `json:"rms_norm_eps"`
 	RoPETheta       *float64 `json:"rope_theta"`
 	SlidingWindow   *int     `json:"sliding_window_size"`
@@ -76,25 +70,15 @@ func parseSmallThinker(text []byte) (format.Config, error) {
 		MoE:            &format.MoE{RouterSoftmax: j.RouterSoftmax},
 		TiedEmbeddings: j.Tied == nil || *j.Tied,
 	}
-	err := readSizes([]sizeField{
-		{"vocab_size", j.Vocab, &c.Vocab},
-		{"hidden_size", j.Hidden, &c.Hidden},
-		{"num_hidden_layers", j.Layers, &c.Layers},
-		{"num_attention_heads", j.Heads, &c.Heads},
-		{"num_key_value_heads", j.KVHeads, &c.KVHeads},
-		{"moe_num_primary_experts", j.Experts, &c.MoE.Experts},
-		{"moe_num_active_primary_experts", j.ExpertsPerToken, &c.MoE.ExpertsPerToken},
-		{"moe_ffn_hidden_size", j.ExpertFFN, &c.MoE.ExpertFFN},
-		{"max_position_embeddings", j.Context, &c.Context},
-	})
+	err := j.read(&c,
+		sizeField{"moe_num_primary_experts", j.Experts, &c.MoE.Experts},
+		sizeField{"moe_num_active_primary_experts", j.ExpertsPerToken, &c.MoE.ExpertsPerToken},
+		sizeField{"moe_ffn_hidden_size", j.ExpertFFN, &c.MoE.ExpertFFN})
 	if err != nil {
 		return c, err
 	}
 	if c.MoE.ExpertsPerToken > c.MoE.Experts {
 		return c, fmt.Errorf("field moe_num_active_primary_experts is %d, but moe_num_primary_experts is %d", c.MoE.ExpertsPerToken, c.MoE.Experts)
-	}
-	if err := readHeads(&c, j.HeadDim); err != nil {
-		return c, err
 	}
 	if j.RMSNormEps != nil {
 		c.RMSNormEps = *j.RMSNormEps
