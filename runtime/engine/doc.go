@@ -16,13 +16,19 @@
 // together share a pass: it reads the weights, and experts from the disk, once for all of them. A sequence's bits do not depend on what runs
 // beside it, nor on the number of threads, nor on the memory budget, unless Options.PreferCached is set.
 //
-// The files follow one token. session.go takes the call and queue.go finds the pass in which it runs. pass.go has the operations of a layer and
-// owns the activations; an architecture, such as smallthinker.go, writes its layer in them. router.go picks experts (prefer.go: in favour of those in
-// memory), store.go brings them: out of the mapped file (store_mapped.go) or, within a memory budget (budget.go), into slots that they share
-// (store_streamed.go), which compares a sample of what it reads with the checksums; breathe.go changes how many slots there are. attention.go attends over kvcache.go with the angles of rope.go. ffn.go runs
-// feed-forward networks: those of ReLU, whose inactive neurons are skipped (relu.go), those of dense activations (gated.go), and those of layers
-// that leave out most neurons (sparse.go). altup.go and perlayer.go hold what only Gemma 3n has. predict.go computes logits, sparsehead.go those of the rows of the head that are predicted to matter. draft.go checks several
-// tokens that are guessed in one pass, and kvundo.go takes back what wrong ones wrote.
+// The files follow one token:
+//
+//	session.go      takes the call; draft.go checks several guessed tokens in one pass, and kvundo.go takes back what wrong ones wrote
+//	queue.go        finds the pass in which the call runs
+//	pass.go         has the operations of a layer and owns the activations; an architecture, such as smallthinker.go, writes its layer in them
+//	router.go       picks experts (prefer.go: in favour of those in memory)
+//	store.go        brings them: out of the mapped file (store_mapped.go) or, within a memory budget (budget.go), into slots that they share
+//	                (store_streamed.go), which compares a sample of what it reads with the checksums; breathe.go changes how many slots there are
+//	attention.go    attends over kvcache.go with the angles of rope.go
+//	ffn.go          runs feed-forward networks: of ReLU, whose inactive neurons are skipped (relu.go), of dense activations (gated.go), and of
+//	                layers that leave out most neurons (sparse.go); ffn_stream.go reads those of dense models that do not fit in memory
+//	altup.go        and perlayer.go hold what only Gemma 3n has
+//	predict.go      computes logits; sparsehead.go only those of the rows of the head that are predicted to matter
 //
 // All of them hand their work to the threads of pool.go, in parts whose results do not depend on which thread computes them; threads.go and
 // measure.go find how many there are. pages.go looks after the pages of the mapped file, and pressure.go tells how scarce memory is. profile.go

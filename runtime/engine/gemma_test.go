@@ -54,22 +54,7 @@ func TestGemmaGolden(t *testing.T) {
 					return
 				}
 				check(t, "golden", e, tokens, want, tt.maxDiff)
-				s := session(t, e)
-				got := slices.Clone(greedy[:16])
-				logits := forward(t, s, got...)
-				for len(got) < len(greedy) {
-					next := int32(0)
-					for i, v := range logits {
-						if v > logits[next] {
-							next = int32(i)
-						}
-					}
-					got = append(got, next)
-					logits = forward(t, s, next)
-				}
-				if !slices.Equal(got, greedy) {
-					t.Errorf("the greedy continuation is\n%v, want\n%v", got[16:], greedy[16:])
-				}
+				checkGreedy(t, e, greedy)
 			})
 		}
 	}
@@ -155,26 +140,7 @@ func testGemma(t *testing.T, variants map[string]modeltest.Gemma, f16 float64) {
 				check(t, from+" f32", open(t, m, write, quant.F32, engine.Options{KVType: engine.KVF32, Threads: 3}), tokens, want, 2e-3)
 			}
 			check(t, "f16", open(t, m, gemmaSources["safetensors"], quant.F16, engine.Options{Threads: 2}), tokens, want, f16)
-
-			dir := t.TempDir()
-			if err := m.Write(dir); err != nil {
-				t.Fatal(err)
-			}
-			for _, typ := range []quant.Type{quant.F32, quant.Q4_0} {
-				e := openCheckpoint(t, dir, typ, engine.Options{Threads: 1})
-				lengths := []int{1, 30, 1, 1, 280, 1}
-				want := steps(t, session(t, e), lengths...)
-				for name, other := range map[string]*engine.Engine{
-					"threads": openReader(t, e.Reader(), engine.Options{Threads: 3, Parallel: 4}),
-					"budget":  stream(t, e.Reader(), engine.Options{Threads: 2, Parallel: 2, Context: 512}, 0),
-				} {
-					for i, got := range steps(t, session(t, other), lengths...) {
-						if !slices.Equal(got, want[i]) {
-							t.Errorf("%s, %s: step %d has other bits", typ, name, i)
-						}
-					}
-				}
-			}
+			checkSameBits(t, m, quant.F32, quant.Q4_0)
 		})
 	}
 }

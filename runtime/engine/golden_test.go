@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 
@@ -117,6 +118,32 @@ func logSoftmax(x []float32) []float64 {
 		out[i] = float64(v) - m - math.Log(sum)
 	}
 	return out
+}
+
+// continued continues a prompt greedily to n tokens.
+func continued(t *testing.T, s *engine.Session, prompt []int32, n int) []int32 {
+	t.Helper()
+	got := slices.Clone(prompt)
+	logits := forward(t, s, got...)
+	for len(got) < n {
+		next := int32(0)
+		for i, v := range logits {
+			if v > logits[next] {
+				next = int32(i)
+			}
+		}
+		got = append(got, next)
+		logits = forward(t, s, next)
+	}
+	return got
+}
+
+// checkGreedy checks that a model continues the first 16 tokens as its reference does.
+func checkGreedy(t *testing.T, e *engine.Engine, greedy []int32) {
+	t.Helper()
+	if got := continued(t, session(t, e), greedy[:16], len(greedy)); !slices.Equal(got, greedy) {
+		t.Errorf("the greedy continuation is\n%v, want\n%v", got[16:], greedy[16:])
+	}
 }
 
 func TestGoldenLogits(t *testing.T) {

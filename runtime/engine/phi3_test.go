@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 
 	"st/convert"
@@ -54,9 +53,7 @@ func TestPhi3Golden(t *testing.T) {
 				if tt.typ == quant.Q8_0 {
 					return
 				}
-				if got := continued(t, session(t, e), greedy[:16], len(greedy)); !slices.Equal(got, greedy) {
-					t.Errorf("the greedy continuation is\n%v, want\n%v", got[16:], greedy[16:])
-				}
+				checkGreedy(t, e, greedy)
 			})
 		}
 	}
@@ -74,24 +71,6 @@ func TestPhi3GGUF(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(t, "through GGUF", convertGGUF(t, path, convert.Recipe{Type: quant.F32}), tokens, want, 1e-3)
-}
-
-// continued continues a prompt greedily to n tokens.
-func continued(t *testing.T, s *engine.Session, prompt []int32, n int) []int32 {
-	t.Helper()
-	got := slices.Clone(prompt)
-	logits := forward(t, s, got...)
-	for len(got) < n {
-		next := int32(0)
-		for i, v := range logits {
-			if v > logits[next] {
-				next = int32(i)
-			}
-		}
-		got = append(got, next)
-		logits = forward(t, s, next)
-	}
-	return got
 }
 
 // factors are those of LongRoPE for so many pairs of dimensions.
@@ -154,26 +133,7 @@ func TestPhi3Variants(t *testing.T) {
 				check(t, "f32, "+kind, open(t, m, write, quant.F32, engine.Options{KVType: engine.KVF32, Threads: 3}), tokens, want, 1e-3)
 			}
 			check(t, "f16", open(t, m, (*modeltest.Model).Write, quant.F16, engine.Options{Threads: 2}), tokens, want, 2e-2)
-
-			dir := t.TempDir()
-			if err := m.Write(dir); err != nil {
-				t.Fatal(err)
-			}
-			for _, typ := range []quant.Type{quant.F32, quant.Q8_0, quant.Q4_0} {
-				e := openCheckpoint(t, dir, typ, engine.Options{Threads: 1})
-				lengths := []int{1, 30, 1, 1, 280, 1}
-				want := steps(t, session(t, e), lengths...)
-				for name, other := range map[string]*engine.Engine{
-					"threads": openReader(t, e.Reader(), engine.Options{Threads: 3, Parallel: 4}),
-					"budget":  stream(t, e.Reader(), engine.Options{Threads: 2, Parallel: 2, Context: 512}, 0),
-				} {
-					for i, got := range steps(t, session(t, other), lengths...) {
-						if !slices.Equal(got, want[i]) {
-							t.Errorf("%s, %s: step %d has other bits", typ, name, i)
-						}
-					}
-				}
-			}
+			checkSameBits(t, m, quant.F32, quant.Q8_0, quant.Q4_0)
 		})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"st/convert"
@@ -143,6 +144,26 @@ func check(t *testing.T, name string, e *engine.Engine, tokens []int32, want [][
 	}
 	if worst > limit || math.IsNaN(worst) {
 		t.Errorf("%s: max |Δlogit| is %g, allowed is %g", name, worst, limit)
+	}
+}
+
+// checkSameBits checks that neither threads nor neighbours nor a budget change a bit of a model's logits.
+func checkSameBits(t *testing.T, m *modeltest.Model, types ...quant.Type) {
+	t.Helper()
+	for _, typ := range types {
+		r := convertModel(t, m, (*modeltest.Model).Write, typ)
+		lengths := []int{1, 30, 1, 1, 280, 1}
+		want := steps(t, session(t, openReader(t, r, engine.Options{Threads: 1})), lengths...)
+		for name, other := range map[string]*engine.Engine{
+			"threads": openReader(t, r, engine.Options{Threads: 3, Parallel: 4}),
+			"budget":  stream(t, r, engine.Options{Threads: 2, Parallel: 2, Context: 512}, 0),
+		} {
+			for i, got := range steps(t, session(t, other), lengths...) {
+				if !slices.Equal(got, want[i]) {
+					t.Errorf("%s, %s: step %d has other bits", typ, name, i)
+				}
+			}
+		}
 	}
 }
 
