@@ -114,6 +114,8 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 				e.URL = withoutQuery(e.URL)
 				if strings.Contains(e.Err.Error(), "Location header") { // which makes no sense, and is in the error
 					err = fmt.Errorf("%w: %s redirects to what is no address", ErrProtocol, e.URL)
+				} else if e.URL == withoutQuery(r.url) { // which whoever asked for it names
+					err = e.Err
 				}
 			}
 			err = stalledOr(ctx, err)

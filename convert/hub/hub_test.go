@@ -217,9 +217,12 @@ func TestFaults(t *testing.T) {
 // TestBackOff: a server that asks for time gets it, and one that always fails is given up.
 func TestBackOff(t *testing.T) {
 	for _, tt := range []struct {
-		header  string
+		header  func() string // when the answer is sent
 		atLeast time.Duration
-	}{{"0.2", 200 * time.Millisecond}, {time.Now().Add(1500 * time.Millisecond).UTC().Format(http.TimeFormat), 100 * time.Millisecond}} {
+	}{
+		{func() string { return "0.2" }, 200 * time.Millisecond},
+		{func() string { return time.Now().Add(1500 * time.Millisecond).UTC().Format(http.TimeFormat) }, 400 * time.Millisecond},
+	} {
 		h := start(t)
 		h.Add("Tiiny/Test").Commit(model())
 		failed := false
@@ -228,14 +231,14 @@ func TestBackOff(t *testing.T) {
 				return hubtest.Fault{}
 			}
 			failed = true
-			return hubtest.Fault{Status: http.StatusTooManyRequests, RetryAfter: tt.header}
+			return hubtest.Fault{Status: http.StatusTooManyRequests, RetryAfter: tt.header()}
 		})
 		c := quick(h)
 		c.LongestWait = 10 * time.Second
 		begin := time.Now()
 		open(t, hub.New(c), "Tiiny/Test")
 		if d := time.Since(begin); d < tt.atLeast {
-			t.Errorf("Retry-After: %s: it came back after %s", tt.header, d)
+			t.Errorf("it came back after %s, want %s at least", d, tt.atLeast)
 		}
 	}
 	h := start(t)
@@ -248,8 +251,16 @@ func TestBackOff(t *testing.T) {
 	}
 	c := quick(h)
 	c.HuggingFace = "http://127.0.0.1:1"
-	if _, err := hub.New(c).Open(t.Context(), ref); !errors.Is(err, hub.ErrUnreachable) {
-		t.Errorf("no server: %v", err)
+	var notes []string
+	c.Note = func(text string) { notes = append(notes, text) }
+	_, err = hub.New(c).Open(t.Context(), ref)
+	if !errors.Is(err, hub.ErrUnreachable) || strings.Count(err.Error(), c.HuggingFace) != 1 {
+		t.Errorf("no server: %v, want the address once", err)
+	}
+	for _, n := range notes {
+		if strings.Count(n, c.HuggingFace) != 1 {
+			t.Errorf("no server: %q, want the address once", n)
+		}
 	}
 }
 
