@@ -58,7 +58,8 @@ func (a *app) promptCache(ctx context.Context, m *runtime.Model, path string, pr
 	if err != nil {
 		return nil, err
 	}
-	if q.Shared(prompt) < len(prompt)-1 {
+	kept := q.Tokens()
+	if len(kept) == 0 || len(prompt) == 1 && kept[0] != prompt[0] || q.Shared(prompt) < len(prompt)-1 {
 		next := g.Prefilled
 		g.Prefilled = func() error {
 			if err := q.Save(path, nil); err != nil || next == nil {

@@ -63,4 +63,16 @@ func TestPromptCache(t *testing.T) {
 	if info, err := os.Stat(path); err != nil || info.Size() <= kept.Size() {
 		t.Errorf("the longer prompt was not kept: %v", err)
 	}
+	// One of a single token is kept, too.
+	if path += ".short"; ask("T").PromptTokens != 1 {
+		t.Error("T is not one token")
+	}
+	kept, err = os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask("T")
+	if info, err := os.Stat(path); err != nil || !info.ModTime().Equal(kept.ModTime()) {
+		t.Errorf("a prompt of one token that is kept was written again: %v", err)
+	}
 }
