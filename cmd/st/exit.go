@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // Exit codes.
@@ -45,37 +46,52 @@ func (o *output) Write(p []byte) (int, error) {
 }
 
 // interrupts turns signals into a cancelled context. The first SIGINT, SIGTERM or SIGHUP cancels it, upon which commands clean up
-// and return; the third ends the program at once. The second is forgiven: timeout(1) and some shells send a signal to a
-// program and to its group, and it must not keep the program from removing its temporary files.
+// and return; the second ends the program at once. One that comes together with the first is forgiven: timeout(1) and some shells send a
+// signal to a program and to its group, and it must not keep the program from removing its temporary files.
 type interrupts struct {
 	mu   sync.Mutex
 	hook func()
 	last func() // what is done before the program ends at once
 }
 
-// impatience is the number of signals after which the program waits for nothing more.
-const impatience = 3
+// impatience counts signals until the program waits for nothing more.
+type impatience struct {
+	n     int
+	first time.Time
+}
+
+// together is within what time two signals are one that was sent twice.
+const together = 250 * time.Millisecond
+
+// next reports whether the program is to end at once when a signal comes.
+func (i *impatience) next(now time.Time) bool {
+	if i.n++; i.n == 1 {
+		i.first = now
+	}
+	return i.n > 2 || i.n == 2 && now.Sub(i.first) >= together
+}
 
 // watch returns a context that signals cancel, and functions that cancel it and that end the watch.
 func (i *interrupts) watch(parent context.Context) (ctx context.Context, cancel, stop func()) {
 	ctx, cancel = context.WithCancel(parent)
 	signal.Ignore(syscall.SIGPIPE) // a closed pipe is an error of Write, so that temporary files are removed
-	signals := make(chan os.Signal, impatience)
+	signals := make(chan os.Signal, 3)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
 		signal.Notify(signals, syscall.SIGHUP)
 	}
 	done := make(chan struct{})
 	go func() {
-		for n := 0; ; {
+		for n := (impatience{}); ; {
 			select {
 			case s := <-signals:
 				if s == os.Interrupt && i.handled() {
 					continue
 				}
 				cancel()
-				if n++; n == impatience {
+				if n.next(time.Now()) {
 					i.cleanUp()
+					fmt.Fprintln(os.Stderr, "st: interrupted, and ended at once")
 					os.Exit(exitInterrupted)
 				}
 			case <-done:

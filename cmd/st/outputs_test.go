@@ -154,46 +154,108 @@ func TestKilled(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a process that is killed is not gone at once here")
 	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, args := range map[string][]string{
-		"convert": {"convert", checkpoint, "-o"},
-		"trace":   {"generate", tiny(t), "-p", "To be", "-n", "1000", "--ctx", "1024", "--trace"},
-		"eval":    {"eval", tiny(t), "--text", heldout(t, 20000), "--ctx", "64", "--save-logits"},
-	} {
+	for name, args := range longOutputs(t) {
 		output := filepath.Join(t.TempDir(), "x")
-		temporary := func() []string {
-			names, _ := filepath.Glob(output + ".*.tmp")
-			return names
-		}
-		cmd := exec.Command(self, append(args, output)...)
-		cmd.Env = append(os.Environ(), asProgram+"=1")
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		ended := make(chan error, 1)
-		go func() { ended <- cmd.Wait() }()
-		for len(temporary()) == 0 {
-			select {
-			case err := <-ended:
-				t.Fatalf("%s ended before it wrote anything: %v", name, err)
-			case <-time.After(time.Millisecond):
-			}
-		}
-		if err := cmd.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		if err := <-ended; err == nil {
-			t.Fatalf("%s was done before it was killed", name)
-		}
+		temporary := func() []string { return temporaries(output) }
+		endWhileWriting(t, args, output, os.Kill)
 		left := temporary()
 		if _, err := os.Lstat(output); err == nil || len(left) != 1 {
 			t.Fatalf("%s leaves %v, and under the output's name: %v", name, left, err)
 		}
 		if o := st(append(args, output)...); o.code != exitOK || !strings.Contains(o.stderr, left[0]) || len(temporary()) > 0 {
 			t.Errorf("%s after that: %+v, %v", name, o, temporary())
+		}
+	}
+}
+
+// longOutputs returns commands that write for a while, to the file that is named last.
+func longOutputs(t *testing.T) map[string][]string {
+	return map[string][]string{
+		"convert": {"convert", checkpoint, "-o"},
+		"trace":   {"generate", tiny(t), "-p", "To be", "-n", "1000", "--ctx", "1024", "--trace"},
+		"eval":    {"eval", tiny(t), "--text", heldout(t, 20000), "--ctx", "64", "--save-logits"},
+	}
+}
+
+func temporaries(output string) []string {
+	names, _ := filepath.Glob(output + ".*.tmp")
+	return names
+}
+
+// endWhileWriting runs the program, sends it a signal while it writes, and returns its exit code and what it said. If it is done before the signal comes
+// it runs again.
+func endWhileWriting(t *testing.T, args []string, output string, s os.Signal) (code int, stderr string) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		var said strings.Builder
+		cmd := exec.Command(self, append(args, output)...)
+		cmd.Env, cmd.Stderr = append(os.Environ(), asProgram+"=1"), &said
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
+		running := true
+		for running && len(temporaries(output)) == 0 {
+			select {
+			case err = <-ended:
+				running = false
+			case <-time.After(time.Millisecond):
+			}
+		}
+		if running {
+			_ = cmd.Process.Signal(s) // which fails if it is done
+			err = <-ended
+		}
+		if err != nil {
+			return cmd.ProcessState.ExitCode(), said.String()
+		}
+		if err := os.Remove(output); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A run that is interrupted leaves nothing, says so, and has the exit code that shells give it.
+func TestInterruptedWhileWriting(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a process cannot send another one an interrupt here")
+	}
+	for name, args := range longOutputs(t) {
+		output := filepath.Join(t.TempDir(), "x")
+		code, stderr := endWhileWriting(t, args, output, os.Interrupt)
+		if code != exitInterrupted || !strings.HasSuffix(stderr, "st: interrupted\n") {
+			t.Errorf("%s ends with %d and says %q", name, code, stderr)
+		}
+		if left := temporaries(output); len(left) > 0 {
+			t.Errorf("%s leaves %v", name, left)
+		}
+		if _, err := os.Lstat(output); err == nil && name != "trace" { // which may have whole passes in it
+			t.Errorf("%s leaves a file under the output's name", name)
+		}
+	}
+}
+
+// The second signal ends the program at once, unless it is the first one, sent twice.
+func TestImpatience(t *testing.T) {
+	start := time.Unix(0, 0)
+	for _, tt := range []struct {
+		name string
+		at   []time.Duration
+		want []bool
+	}{
+		{"twice", []time.Duration{0, time.Second}, []bool{false, true}},
+		{"one that is sent twice, and another", []time.Duration{0, time.Millisecond, 10 * time.Millisecond}, []bool{false, false, true}},
+	} {
+		var i impatience
+		for n, at := range tt.at {
+			if got := i.next(start.Add(at)); got != tt.want[n] {
+				t.Errorf("%s: signal %d ends at once: %t", tt.name, n, got)
+			}
 		}
 	}
 }

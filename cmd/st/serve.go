@@ -104,9 +104,12 @@ func (a *app) serve(ctx context.Context, names []string, f *serveFlags) (err err
 		fmt.Fprintf(a.stdout, "%-*s %s; %s of memory, or as little as %s\n", width, m.Name, size(m.Size), size(m.Needed), size(m.Smallest))
 	}
 	fmt.Fprintf(a.stdout, "listening on http://%s\n", l.Addr())
-	// The first Ctrl-C lets requests come to their end, the second ends them.
+	// The first Ctrl-C lets requests come to their end, the second ends them, and the third waits for nothing more.
 	stop := context.AfterFunc(ctx, func() {
-		a.interrupts.handle(func() { go s.Close() })
+		a.interrupts.handle(func() {
+			a.interrupts.handle(nil)
+			go s.Close()
+		})
 	})
 	defer a.interrupts.handle(nil)
 	defer stop()
