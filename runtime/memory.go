@@ -63,16 +63,20 @@ func chooseMemory(r *format.Reader, opts *engine.Options, allowed int64, source 
 	return m
 }
 
-// SetShare makes bytes what the model may take, in place of Options.Memory, as far as it has experts that can be read when they are needed: between what it
-// needs at least and Options.Memory. A program that runs several models moves memory between them with it. It returns what the model may take then, which is
-// more if sequences hold more, and when the memory is given back. 0: the model has no bound, or no experts, and keeps what it has.
+// SetShare makes bytes what the model may take, in place of Options.Memory: between what it needs at least and Options.Memory. A program that runs several
+// models moves memory between them with it. Experts give memory back, and what sequences do not hold is no longer theirs to grow into. It returns what the
+// model may take then, which is more if sequences hold more, and when the memory is given back. 0: the model has no bound.
 func (m *Model) SetShare(ctx context.Context, bytes int64) (int64, error) {
 	if m.breath == nil {
-		return 0, nil
+		n, err := m.engine.SetShare(ctx, bytes)
+		return n, m.named(err)
 	}
 	n, err := m.breath.setShare(ctx, bytes)
 	return n, m.named(err)
 }
+
+// FormatBytes writes a size of memory the way that people write it, exactly: 1GiB, 1500MB.
+func FormatBytes(n int64) string { return engine.FormatBytes(n) }
 
 // TextMemory returns the most memory that running a text of so many bytes takes besides the text itself: its tokens, of a byte each at
 // worst and of four bytes in memory, twice while the list of them grows and once more where it is cut up. It is a part of Options.Other.

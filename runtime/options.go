@@ -19,7 +19,7 @@ type Options struct {
 	// GOMAXPROCS be [ReadThreads] more than Threads if [Model.ReadMethod] is [ReadByThreads]: the package changes nothing of the process.
 	Memory int64
 
-	// Share, if not 0, is what of Memory the model may take at first, if it has experts: see [Model.SetShare].
+	// Share, if not 0, is what of Memory the model may take at first: see [Model.SetShare].
 	Share int64
 
 	// Other is the part of Memory that the program is going to take besides the model, in bytes. What it takes when Open is called is

@@ -56,7 +56,7 @@ func TestMemoryNote(t *testing.T) {
 		{runtime.Memory{Needed: 40 * mebibyte, Budget: 41 * mebibyte, Chosen: true, Unmapped: true}, false,
 			"note: the file system does not map tiny.stm into memory: reading it, as with --memory 41MiB"},
 		{runtime.Memory{Needed: 40 * mebibyte, Allowed: 30 * mebibyte, Source: "a test", Budget: 1 << 30}, false,
-			"note: --memory 1.0 GiB is more than a test allows, 30 MiB: the system may end the program"},
+			"note: --memory 1GiB is more than a test allows, 30 MiB: the system may end the program"},
 		{runtime.Memory{Needed: 40 * mebibyte, Allowed: 50 * mebibyte, Source: "a test", Budget: 1 << 30}, false, ""},
 		{runtime.Memory{Needed: 40 * mebibyte, Allowed: 30 * mebibyte, Source: "a test", Budget: 28 * mebibyte, Chosen: true}, true,
 			"note: tiny.stm needs 40 MiB, and a test allows 30 MiB: running as with --memory 28MiB, less while other programs need memory"},

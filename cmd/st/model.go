@@ -247,7 +247,7 @@ func memoryNote(path string, m runtime.Memory, auto bool) string {
 	case auto:
 		return fmt.Sprintf("note: %s needs %s, and %s allows %s: no bound, the file is mapped into memory", filepath.Base(path), size(m.Needed), m.Source, size(m.Allowed))
 	case m.Exceeds():
-		return fmt.Sprintf("note: --memory %s is more than %s allows, %s: the system may end the program", size(m.Budget), m.Source, size(m.Allowed))
+		return fmt.Sprintf("note: --memory %s is more than %s allows, %s: the system may end the program", runtime.FormatBytes(m.Budget), m.Source, size(m.Allowed))
 	}
 	return ""
 }

@@ -20,17 +20,17 @@ func (e *Engine) most() int64 {
 	return e.budget.Total
 }
 
-// SetShare makes total the bound in place of Options.Memory, from Budget.Smallest to Budget.Total, and returns what it is then: more than total if
+// SetShare makes total the bound in place of Options.Memory, from Budget.SmallestShare to Budget.Total, and returns what it is then: more than total if
 // the KV caches of sequences hold more. Unlike what [Engine.SetMemory] names it holds for sequences that grow, too. It returns when the memory is given
-// back, which waits for a pass that runs. Without a bound, and of a dense model, it changes nothing and returns 0.
+// back, which waits for a pass that runs. A dense model gives back what its sequences do not hold, and feed-forward layers if they do not all stay in
+// memory. Without a bound it changes nothing and returns 0.
 func (e *Engine) SetShare(ctx context.Context, total int64) (int64, error) {
 	b := e.budget
-	if b == nil || e.streamed == nil {
+	if b == nil {
 		return 0, nil
 	}
 	e.kvMu.Lock()
-	least := b.fixed() + e.memory.taken[forKV].Load() + b.SmallestExperts
-	total = min(max(total, b.Smallest(), least), b.Total)
+	total = min(max(total, b.SmallestShare(), b.smallestWith(e.memory.taken[forKV].Load())), b.Total)
 	e.limit.share.Store(total)
 	if e.limit.total.Load() > total {
 		e.limit.total.Store(total)
@@ -95,7 +95,7 @@ func (e *Engine) breathe(ctx context.Context) error {
 // share has no more: a sequence that grows does not end because other programs need memory.
 func (e *Engine) forExperts(kv int64) int64 {
 	b, most := e.budget, e.most()
-	left := most - b.fixed() - kv
+	left := most - b.fixedIn(most) - kv
 	if n := e.limit.total.Load(); n > 0 {
 		left = min(left, max(left-(most-n), b.SmallestExperts+b.SmallestFFN))
 	}

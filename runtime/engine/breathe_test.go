@@ -80,14 +80,14 @@ func TestSetShare(t *testing.T) {
 	}
 	t.Cleanup(func() { e.Close() })
 	b = e.Budget()
-	if n := e.Memory(); n != b.Smallest() || e.MemoryUse().Experts > n {
-		t.Errorf("it begins with %d, and %d for experts; the least is %d", n, e.MemoryUse().Experts, b.Smallest())
+	if n := e.Memory(); n != b.SmallestShare() || e.MemoryUse().Experts > n {
+		t.Errorf("it begins with %d, and %d for experts; the least is %d", n, e.MemoryUse().Experts, b.SmallestShare())
 	}
-	if n, err := e.SetMemory(t.Context(), b.Total); err != nil || n != b.Smallest() {
-		t.Errorf("it may take %d of its share of %d: %v", n, b.Smallest(), err)
+	if n, err := e.SetMemory(t.Context(), b.Total); err != nil || n != b.SmallestShare() {
+		t.Errorf("it may take %d of its share of %d: %v", n, b.SmallestShare(), err)
 	}
 	tokens := prompt(1000, 50)
-	// The least is for one sequence of the whole context: a few that are shorter fill it as well.
+	// The least has room for one sequence at least: a few fill it.
 	var full error
 	var sessions []*engine.Session
 	for range 40 {
@@ -103,7 +103,7 @@ func TestSetShare(t *testing.T) {
 	// What sequences hold is not taken from them.
 	held := e.MemoryUse().KV
 	n, err := e.SetShare(t.Context(), 1)
-	if err != nil || n < b.Smallest() || e.MemoryUse().KV != held {
+	if err != nil || n < b.SmallestShare() || e.MemoryUse().KV != held {
 		t.Errorf("a share of %d: %v, and %d of %d for sequences", n, err, e.MemoryUse().KV, held)
 	}
 	if n, err := e.SetShare(t.Context(), 1<<50); err != nil || n != b.Total {
@@ -117,7 +117,7 @@ func TestSetShare(t *testing.T) {
 	for _, s := range sessions {
 		s.Close()
 	}
-	if n, err := e.SetShare(t.Context(), 1); err != nil || n != b.Smallest() || e.Memory() != n {
-		t.Errorf("without sequences it is %d, %v, and the least is %d", n, err, b.Smallest())
+	if n, err := e.SetShare(t.Context(), 1); err != nil || n != b.SmallestShare() || e.Memory() != n {
+		t.Errorf("without sequences it is %d, %v, and the least is %d", n, err, b.SmallestShare())
 	}
 }

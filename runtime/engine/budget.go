@@ -29,15 +29,24 @@ type Budget struct {
 	// parts of a layer on their way. 0: there are experts, or the layers are among the Dense weights, because there is room for all of them.
 	FFN         int64 `json:"ffn,omitempty"`
 	SmallestFFN int64 `json:"smallest_ffn,omitempty"`
+
+	leastKV int64 // KV for minContext tokens
 }
 
 // Smallest returns the smallest total that works for the same context.
 func (b *Budget) Smallest() int64 { return b.totalFor(b.SmallestExperts + b.SmallestFFN) }
 
+// SmallestShare is Smallest with a sequence of 512 tokens, or of the context if that is shorter: more are a matter of [Engine.SetShare].
+func (b *Budget) SmallestShare() int64 { return b.smallestWith(b.leastKV) }
+
+// smallestWith is Smallest with KV caches of so many bytes, in place of one of the whole context.
+func (b *Budget) smallestWith(kv int64) int64 {
+	return b.totalFor(b.SmallestExperts + b.SmallestFFN - b.KV + kv)
+}
+
 // totalFor returns the smallest total that leaves so many bytes for experts, or feed-forward layers, beside a full KV cache.
 func (b *Budget) totalFor(experts int64) int64 {
-	n := b.Other + b.Dense + b.Working + b.KV + experts
-	return (n+reserveBytes)*reserveShare/(reserveShare-1) + 1
+	return BudgetFor(b.Other + b.Dense + b.Working + b.KV + experts)
 }
 
 // What is left for the operating system and for garbage: some, and a share of the total.
@@ -46,7 +55,13 @@ const (
 	reserveShare = 100
 )
 
-func (b *Budget) fixed() int64 { return b.Other + b.Dense + b.Working + b.Reserve }
+// reserve returns what is left of a total.
+func reserve(total int64) int64 { return reserveBytes + total/reserveShare }
+
+func (b *Budget) fixed() int64 { return b.fixedIn(b.Total) }
+
+// fixedIn is fixed for another total: less is left of less.
+func (b *Budget) fixedIn(total int64) int64 { return b.Other + b.Dense + b.Working + reserve(total) }
 
 // fits reports whether the total is enough for a full KV cache and the experts that work needs.
 func (b *Budget) fits() bool { return b.fixed()+b.KV+b.SmallestExperts+b.SmallestFFN <= b.Total }
@@ -78,7 +93,7 @@ func NewBudget(r *format.Reader, opts Options) (*Budget, error) {
 func (e *Engine) share(opts *Options) (*Budget, error) {
 	r, c := e.reader, e.config
 	slot := largestExpert(r)
-	b := &Budget{Total: opts.Memory, Other: opts.Other, Dense: denseBytes(r, nil) + e.sparseBytes, Reserve: reserveBytes + opts.Memory/reserveShare}
+	b := &Budget{Total: opts.Memory, Other: opts.Other, Dense: denseBytes(r, nil) + e.sparseBytes, Reserve: reserve(opts.Memory)}
 	if c.MoE != nil {
 		b.SmallestExperts = int64(min(2*c.MoE.ExpertsPerToken, c.ExpertCount())) * slot
 	}
@@ -103,7 +118,7 @@ func (e *Engine) share(opts *Options) (*Budget, error) {
 	if !b.fits() {
 		least := *b
 		least.Reserve = least.Smallest() - b.Smallest() + b.Reserve
-		return b, fmt.Errorf("%w: %s; this model needs %s with a context of %d (%s)", ErrMemory, mebibytes(b.Total), mebibytes(least.Smallest()),
+		return b, fmt.Errorf("%w: %s; this model needs %s with a context of %d (%s)", ErrMemory, FormatBytes(b.Total), mebibytes(least.Smallest()),
 			e.context, &least)
 	}
 	if slot > 0 {
@@ -118,7 +133,8 @@ func (e *Engine) share(opts *Options) (*Budget, error) {
 // measure asks those who take memory how much it is: a pass that is made without any tells what it would have taken.
 func (b *Budget) measure(e *Engine) {
 	b.Working = e.placePasses(nil) + int64(e.threads)*threadBytes + lookupBytes(e.reader, e.batch)
-	b.KV = e.kv.bytes(e.context) + 4*int64(e.config.Vocab) // with the logits of the session
+	logits := 4 * int64(e.config.Vocab) // of the session
+	b.KV, b.leastKV = e.kv.bytes(e.context)+logits, e.kv.bytes(min(e.context, minContext))+logits
 }
 
 // threadBytes is about what a thread takes: its stack, tiles of weights, and what Go's scheduler keeps for it.
@@ -132,6 +148,9 @@ func SmallestMemory(r *format.Reader, opts Options) (bytes int64, context int) {
 	b, _ := e.share(&opts)
 	return b.Smallest(), e.context
 }
+
+// BudgetFor returns the smallest opts.Memory of which so many bytes are left when some is reserved for the operating system and for garbage.
+func BudgetFor(bytes int64) int64 { return (bytes+reserveBytes)*reserveShare/(reserveShare-1) + 1 }
 
 // MemoryFor returns the smallest opts.Memory in which n experts stay, however long one sequence grows.
 func MemoryFor(r *format.Reader, opts Options, n int) int64 {
@@ -181,6 +200,19 @@ func lookupBytes(r *format.Reader, batch int) (n int64) {
 
 // mebibytes rounds up, so that what it says is enough.
 func mebibytes(n int64) string { return fmt.Sprintf("%dMiB", (n+(1<<20)-1)>>20) }
+
+// FormatBytes writes a size the way that people write it, exactly: 1GiB, 1500MB, 200kB. One that is not whole in any unit is rounded up to whole MiB.
+func FormatBytes(n int64) string {
+	for _, u := range []struct {
+		bytes int64
+		name  string
+	}{{1 << 30, "GiB"}, {1e9, "GB"}, {1 << 20, "MiB"}, {1e6, "MB"}, {1 << 10, "KiB"}, {1e3, "kB"}} {
+		if n > 0 && n%u.bytes == 0 {
+			return fmt.Sprintf("%d%s", n/u.bytes, u.name)
+		}
+	}
+	return mebibytes(n)
+}
 
 // largestExpert returns the length of the longest expert record.
 func largestExpert(r *format.Reader) (n int64) {

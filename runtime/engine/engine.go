@@ -266,13 +266,13 @@ func (e *Engine) openStreamed(ctx context.Context, opts *Options) error {
 	if w := &e.weights.perLayer; w.tensor != nil && w.bytes == nil {
 		e.perLayer = newRowReader(r, f, w.record, w.tensor)
 	}
-	if e.streamed == nil {
-		return nil
-	}
 	if opts.Share > 0 {
 		if _, err := e.SetShare(ctx, opts.Share); err != nil {
 			return err
 		}
+	}
+	if e.streamed == nil {
+		return nil
 	}
 	e.store = e.streamed
 	usage, err := r.Usage()
@@ -428,7 +428,7 @@ func (e *Engine) shrinkKV(s *Session, n int) {
 			e.limit.changed.Store(true)
 			return
 		}
-		_ = e.resizeStore(context.Background(), b.Total-b.fixed()-e.memory.taken[forKV].Load()) // it grows, for which it waits for nothing, also while a pass runs
+		_ = e.resizeStore(context.Background(), e.forExperts(e.memory.taken[forKV].Load())) // it grows, for which it waits for nothing, also while a pass runs
 	}
 }
 
