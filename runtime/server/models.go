@@ -82,11 +82,14 @@ type served struct {
 	dropped  bool
 	model    *runtime.Model // nil: it is not loaded
 	cache    *cache
-	grant    int64 // memory that it may take
+	usable   int64 // memory that it can use: all weights, and as many sequences as run at the same time, each of the whole context
+	grant    int64 // that it may take
 	most     int64 // that it can ever take
 	least    int64 // that it cannot do without
+	held     int64 // that sequences made it take
 	besides  int64 // what the process took besides when it was loaded
-	flexible bool  // what it may take can change
+	mapped   bool  // its file is, and nothing bounds its memory
+	flexible bool  // it can do with much less: experts are read when they are needed
 	lull     time.Duration
 	users    int
 	lastUsed time.Time
@@ -283,7 +286,7 @@ func (m *models) others() (bytes int64, n int) {
 func (m *models) room(sv *served) bool {
 	used, n := m.others()
 	switch {
-	case n == 0 || m.total == 0 || used+sv.Needed <= m.total-m.base:
+	case n == 0 || m.total == 0 || used+sv.Needed <= m.total-m.base || m.spared(sv)+sv.Needed <= m.total-m.base:
 		return true
 	case slices.ContainsFunc(m.all(), func(other *served) bool { return other.model != nil && !other.flexible && other.users == 0 }):
 		return false
@@ -300,7 +303,7 @@ func (m *models) share(sv *served) int64 {
 		sv.most = m.total - m.base
 		return sv.most
 	}
-	sv.most = max(sv.Smallest, min(sv.Needed, m.total-m.base))
+	sv.most = max(sv.Smallest, min(sv.usable, m.total-m.base))
 	if used, _ := m.others(); used+sv.most > m.total-m.base {
 		m.settle(sv)
 	}
@@ -312,7 +315,8 @@ func (m *models) share(sv *served) int64 {
 func (m *models) open(sv *served, grant int64) (*runtime.Model, *cache, error) {
 	begin := time.Now()
 	c := &cache{}
-	o := runtime.Options{Context: m.opts.Context, Parallel: m.opts.Parallel, Threads: m.opts.Threads, ThreadCache: m.opts.ThreadCache, DiskCache: m.opts.DiskCache, KVType: m.opts.KVType, Relieve: c.relieve}
+	o := runtime.Options{Context: m.opts.Context, Parallel: m.opts.Parallel, Threads: m.opts.Threads, ThreadCache: m.opts.ThreadCache, DiskCache: m.opts.DiskCache, KVType: m.opts.KVType,
+		Relieve: func() bool { return c.relieve() || m.grow(sv) }}
 	if sv.Config.MoE != nil {
 		o.ExpertsPerToken, o.PreferCached = m.opts.ExpertsPerToken, m.opts.PreferCached
 	}
@@ -320,7 +324,7 @@ func (m *models) open(sv *served, grant int64) (*runtime.Model, *cache, error) {
 		o.SparseHead = m.opts.SparseHead
 	}
 	sv.besides = process.Resident() // which counts the other models
-	sv.flexible = m.memoryOf(sv, grant, sv.besides, &o)
+	m.memoryOf(sv, grant, sv.besides, &o)
 	model, err := runtime.Open(context.Background(), sv.Path, o)
 	if err != nil {
 		m.opts.Logger.Error("a model was not loaded", "model", sv.Name, "error", err)
@@ -380,7 +384,7 @@ func (m *models) release(sv *served, keepAlive time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	sv.users--
-	sv.lastUsed = time.Now()
+	sv.lastUsed, sv.held = time.Now(), 0
 	if sv.users == 0 && sv.model != nil {
 		m.idle(sv, keepAlive)
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -51,7 +52,11 @@ func (m *models) inspect(path string) (*served, error) {
 	one := o
 	one.Context = min(r.Config.Context, 4096)
 	b, _ := engine.NewBudget(r, one)
-	sv.Needed = max(sv.Smallest, engine.NeededMemory(r, o)+int64(m.opts.Parallel)*b.KV)
+	weights := engine.NeededMemory(r, o)
+	sv.Needed = max(sv.Smallest, weights+int64(m.opts.Parallel)*b.KV)
+	one.Context = cmp.Or(m.opts.Context, r.Config.Context)
+	b, _ = engine.NewBudget(r, one)
+	sv.usable = max(sv.Needed, engine.BudgetFor(weights+int64(m.opts.Parallel)*b.KV))
 	return sv, nil
 }
 

@@ -4,9 +4,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
+	"st/convert"
+	"st/convert/modeltest"
+	"st/quant"
 	"st/runtime"
 )
 
@@ -19,14 +23,18 @@ func TestShareOut(t *testing.T) {
 		all    []claimant
 		want   []int64
 	}{
-		{"room for all", 1000, []claimant{{100, 400, true, late}, {100, 500, false, late}}, []int64{400, 500}},
-		{"one is idle", 600, []claimant{{100, 400, true, late}, {100, 500, false, late}}, []int64{400, 200}},
-		{"one is idle, and there is not enough for the other", 400, []claimant{{100, 400, true, late}, {100, 500, false, late}}, []int64{300, 100}},
-		{"both are used: by what they lack", 600, []claimant{{100, 300, true, late}, {100, 500, true, late}}, []int64{233, 366}},
-		{"nobody is used: the last one keeps more", 600, []claimant{{100, 500, false, early}, {100, 500, false, late}}, []int64{100, 500}},
-		{"one cannot do with less", 600, []claimant{{400, 400, false, late}, {100, 500, true, late}}, []int64{400, 200}},
-		{"no more than what cannot be given", 150, []claimant{{100, 400, true, late}, {100, 500, true, late}}, []int64{100, 100}},
-		{"alone", 300, []claimant{{100, 500, true, late}}, []int64{300}},
+		{"room for all", 1000, []claimant{{100, 400, 400, true, late}, {100, 500, 500, false, late}}, []int64{400, 500}},
+		{"one is idle", 600, []claimant{{100, 400, 400, true, late}, {100, 500, 500, false, late}}, []int64{400, 200}},
+		{"one is idle, and there is not enough for the other", 400, []claimant{{100, 400, 400, true, late}, {100, 500, 500, false, late}}, []int64{300, 100}},
+		{"both are used: by what they lack", 600, []claimant{{100, 300, 300, true, late}, {100, 500, 500, true, late}}, []int64{233, 366}},
+		{"nobody is used: the last one keeps more", 600, []claimant{{100, 500, 500, false, early}, {100, 500, 500, false, late}}, []int64{100, 500}},
+		{"one cannot do with less", 600, []claimant{{400, 400, 400, false, late}, {100, 500, 500, true, late}}, []int64{400, 200}},
+		{"no more than what cannot be given", 150, []claimant{{100, 400, 400, true, late}, {100, 500, 500, true, late}}, []int64{100, 100}},
+		{"first what is enough, for all", 600, []claimant{{100, 300, 900, true, late}, {100, 300, 400, false, late}}, []int64{300, 300}},
+		{"then what can be used", 1000, []claimant{{100, 300, 900, true, late}, {100, 300, 400, false, late}}, []int64{700, 300}},
+		{"more than all can use", 2000, []claimant{{100, 300, 900, true, late}, {100, 300, 400, false, late}}, []int64{900, 400}},
+		{"one can never take what would be enough", 600, []claimant{{100, 900, 200, true, late}, {100, 300, 400, false, late}}, []int64{200, 400}},
+		{"alone", 300, []claimant{{100, 500, 500, true, late}}, []int64{300}},
 		{"nobody", 300, nil, []int64{}},
 	} {
 		if got := shareOut(tt.memory, tt.all); !slices.Equal(got, tt.want) {
@@ -44,6 +52,128 @@ func (m *models) until(what func() bool) {
 		m.mu.Unlock()
 		<-changed
 		m.mu.Lock()
+	}
+}
+
+// A model that was loaded while it was the only one may take all memory. One that comes later has its room all the same, while the first one answers, and
+// none of their requests lacks memory.
+func TestLaterModelFindsRoom(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		bound int64 // of the server
+		dense bool  // the first model is
+	}{{"within a bound", 1 << 40, false}, {"mapped", 0, false}, {"dense", 1 << 40, true}} {
+		t.Run(tt.name, func(t *testing.T) {
+			first := modelPath
+			if tt.dense {
+				first = denseModel(t)
+			}
+			c := start(t, Options{Models: []string{first}, Memory: tt.bound, KeepAlive: -1})
+			m, a := c.models, c.models.served[0]
+			b, err := m.inspect(otherPath)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.total = m.base + a.usable + b.usable + 64<<20
+			j, err := c.begin(t.Context(), a.Name, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer j.end()
+			if a.grant != m.total-m.base {
+				t.Fatalf("alone it gets %d of %d", a.grant, m.total-m.base)
+			}
+			m.mu.Lock()
+			m.served = append(m.served, b)
+			m.mu.Unlock()
+			k, err := c.begin(t.Context(), b.Name, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer k.end()
+			m.until(func() bool { return true }) // nothing is shared out any more
+			m.mu.Lock()
+			if used, _ := m.others(); used > m.total-m.base || a.grant < a.Needed || b.grant < b.Needed {
+				t.Errorf("of %d, the first model has %d and needs %d, the second has %d and needs %d", m.total-m.base, a.grant, a.Needed, b.grant, b.Needed)
+			}
+			m.mu.Unlock()
+			fill(t, j, 2)
+			fill(t, k, 2)
+		})
+	}
+}
+
+// denseModel writes a small model without experts.
+func denseModel(t *testing.T) string {
+	t.Helper()
+	checkpoint, path := t.TempDir(), filepath.Join(t.TempDir(), "dense.stm")
+	shape := modeltest.Shape{Arch: "qwen3", Layers: 2, Hidden: 64, Heads: 4, KVHeads: 2, HeadDim: 32, DenseFFN: 96, Vocab: 200, Context: 2048}
+	err := modeltest.New(shape, 1).Write(checkpoint)
+	if err == nil {
+		_, err = convert.Run(t.Context(), checkpoint, path, convert.Options{Recipe: convert.Recipe{Type: quant.Q8_0}})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// fill runs n sequences of the whole context at the same time.
+func fill(t *testing.T, j *job, n int) {
+	t.Helper()
+	prompt := make([]int32, j.model.Context()-8)
+	for i := range prompt {
+		prompt[i] = int32(i%100 + 1)
+	}
+	var all sync.WaitGroup
+	for range n {
+		all.Go(func() {
+			q, err := j.model.NewSequence()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer q.Close()
+			for _, err := range q.Generate(t.Context(), prompt, runtime.Generate{MaxTokens: 4, IgnoreEOS: true}) {
+				if err != nil {
+					t.Errorf("%s: %v", j.name, err)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// Sequences that grow beyond their model's share take what others, which are used too, can do without.
+func TestSequencesTakeFromOthers(t *testing.T) {
+	const parallel = 3
+	c := start(t, Options{Models: []string{modelPath, otherPath}, Memory: 1 << 40, KeepAlive: -1, Parallel: parallel + 1})
+	m, a, b := c.models, c.models.served[0], c.models.served[1]
+	j, err := c.begin(t.Context(), a.Name, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.end()
+	k, err := c.begin(t.Context(), b.Name, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.end()
+	kv := j.model.Engine().Budget().KV
+	m.mu.Lock()
+	m.total = m.base + max(a.Smallest, a.least) + max(b.Smallest, b.least) + parallel*kv*102/100 + growStep // little enough that experts have to leave
+	m.rebalance()
+	m.mu.Unlock()
+	m.until(func() bool { return a.grant+b.grant <= m.total-m.base })
+	before := a.grant
+	if room := j.model.Engine().MemoryUse().Experts - j.model.Engine().Budget().SmallestExperts; room > parallel*kv {
+		t.Fatalf("there is room for the sequences in what the first model has: %d", room)
+	}
+	fill(t, j, parallel)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if a.grant <= before || a.grant+b.grant > m.total-m.base {
+		t.Errorf("it had %d and has %d, and the other %d, of %d", before, a.grant, b.grant, m.total-m.base)
 	}
 }
 
