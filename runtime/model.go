@@ -98,7 +98,7 @@ func New(ctx context.Context, r *format.Reader, opts Options) (m *Model, err err
 	m.grammars = newGrammars(sync.OnceValue(m.newVocabulary))
 	m.dialect = sync.OnceValue(m.findDialect)
 	m.longest = sync.OnceValue(m.longestToken)
-	o := engine.Options{Threads: opts.Threads, KVType: opts.KVType, Context: opts.Context, Parallel: opts.Parallel, Memory: opts.Memory, Share: opts.Share, Trace: opts.Trace,
+	o := engine.Options{Threads: opts.Threads, KVType: opts.KVType, Context: opts.Context, Parallel: opts.Parallel, Memory: opts.Memory, Share: opts.Share, Fallback: opts.Fallback, Trace: opts.Trace,
 		Timeline: opts.Timeline, Other: other, ExpertsPerToken: opts.ExpertsPerToken, PreferCached: opts.PreferCached, SparseHead: opts.SparseHead}
 	if opts.ExpertsPerToken > 0 && opts.ExpertsPerToken != r.Config.TopK() || opts.PreferCached > 0 {
 		m.routing = fmt.Sprintf("%d experts, %g preferred", opts.ExpertsPerToken, opts.PreferCached)

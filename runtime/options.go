@@ -19,6 +19,10 @@ type Options struct {
 	// GOMAXPROCS be [ReadThreads] more than Threads if [Model.ReadMethod] is [ReadByThreads]: the package changes nothing of the process.
 	Memory int64
 
+	// Fallback, if not nil, is called when [Model.ReadMethod] becomes [ReadByThreads] because an io_uring failed, with the number of threads that compute. It
+	// runs on a goroutine of its own.
+	Fallback func(threads int)
+
 	// Share, if not 0, is what of Memory the model may take at first: see [Model.SetShare].
 	Share int64
 

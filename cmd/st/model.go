@@ -9,6 +9,7 @@ import (
 	goruntime "runtime"
 	"runtime/debug"
 	"strconv"
+	"sync"
 
 	"github.com/spf13/pflag"
 
@@ -148,6 +149,7 @@ func (a *app) openModel(ctx context.Context, path string, opts engineFlags) (_ *
 	if opts.Context > c.Context {
 		a.note("note: a context of %d tokens is more than the %d that the model was trained for", opts.Context, c.Context)
 	}
+	opts.Fallback = letReadBeside
 	if m.Model, err = runtime.New(ctx, r, opts.Options); err != nil {
 		return nil, err
 	}
@@ -255,9 +257,19 @@ func memoryNote(path string, m runtime.Memory, auto bool) string {
 // letRead lets the threads on which reads return have processors besides those that compute.
 func letRead(m *runtime.Model) {
 	if m.Memory().Budget > 0 && m.ReadMethod() == runtime.ReadByThreads {
-		goruntime.GOMAXPROCS(max(goruntime.GOMAXPROCS(0), m.Threads()+runtime.ReadThreads))
+		letReadBeside(m.Threads())
 	}
 }
+
+// letReadBeside is letRead for so many threads that compute. Models of a server call it at the same time.
+func letReadBeside(threads int) {
+	processors.Lock()
+	defer processors.Unlock()
+	goruntime.GOMAXPROCS(max(goruntime.GOMAXPROCS(0), threads+runtime.ReadThreads))
+}
+
+// processors is held while GOMAXPROCS changes.
+var processors sync.Mutex
 
 // boundGarbage keeps Go's memory within what the budget has for it: without a bound it may become twice as large as what is in use.
 func (m *model) boundGarbage() {

@@ -79,7 +79,7 @@ func (a *app) serve(ctx context.Context, names []string, f *serveFlags) (err err
 	if a.quiet {
 		log = slog.New(slog.DiscardHandler)
 	}
-	f.Logger, f.Loaded, f.Pull = log, letRead, a.pullFor
+	f.Logger, f.Loaded, f.Fallback, f.Pull = log, letRead, letReadBeside, a.pullFor
 	s, err := server.New(f.Options)
 	if err != nil {
 		return err

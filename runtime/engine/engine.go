@@ -30,6 +30,9 @@ type Options struct {
 	// file is mapped into memory. Where [Engine.ReadMethod] is ReadByThreads, reads return on threads of their own, which must not wait for one that
 	// computes: a process that names a bound should then have GOMAXPROCS at Threads + Readers + 1 or more.
 	Memory int64
+	// Fallback, if not nil, is called, on a goroutine of its own, when threads begin to read in place of an io_uring that failed, with the number of threads
+	// that compute.
+	Fallback func(threads int)
 	// Share, if not 0, is what of Memory the model may take at first: see [Engine.SetShare].
 	Share int64
 	// Trace, if not nil, is told after every pass of n tokens which experts they chose: [layers with experts, n, top-k]. The slice is valid until
@@ -251,7 +254,9 @@ func (e *Engine) openStreamed(ctx context.Context, opts *Options) error {
 		err = e.bind()
 	}
 	if err == nil && e.config.MoE != nil {
-		err = e.openStore(f)
+		if err = e.openStore(f); err == nil && opts.Fallback != nil {
+			e.streamed.fallback = func() { opts.Fallback(e.threads) }
+		}
 	}
 	if err == nil && e.pieces != nil {
 		e.stream, err = newFFNStream(ctx, r, f, e.pieces, e.budget.FFN, e.reads.Depth, e.pool, &e.stats, &e.memory)

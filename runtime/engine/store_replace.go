@@ -46,4 +46,7 @@ func (s *streamedStore) replaceRing() {
 	for range s.depth {
 		s.workers.Go(s.readAll)
 	}
+	if s.fallback != nil {
+		go s.fallback() // which may ask the store
+	}
 }

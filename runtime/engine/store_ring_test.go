@@ -181,7 +181,8 @@ func TestRingIsReplaced(t *testing.T) {
 				return &brokenQueue{inner, tt.submissions, tt.waits}
 			})
 			defer restore()
-			e := stream(t, r, engine.Options{Threads: 2}, 0)
+			told := make(chan int, 2)
+			e := stream(t, r, engine.Options{Threads: 2, Fallback: func(threads int) { told <- threads }}, 0)
 			s := session(t, e)
 			for i, got := range steps(t, s, lengths...) {
 				if !slices.Equal(got, want[i]) {
@@ -193,6 +194,9 @@ func TestRingIsReplaced(t *testing.T) {
 			}
 			if got := e.ReadMethod(); got != engine.ReadByThreads {
 				t.Errorf("it reads by %s", got)
+			}
+			if n := <-told; n != 2 || len(told) > 0 { // so that the program lets them read beside those that compute
+				t.Errorf("it is told of %d threads that compute, and %d times more", n, len(told))
 			}
 			e.Close()
 			for descriptors(t) > before {

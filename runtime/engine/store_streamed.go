@@ -29,6 +29,7 @@ type streamedStore struct {
 	depth    int        // reads in flight
 	ring     *ringReads // nil: workers read
 	pool     *pool      // checks what a ring brings
+	fallback func()     // is called when workers replace the ring; nil: nobody is told
 
 	// Of check.
 	unchecked []int32

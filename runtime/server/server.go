@@ -72,6 +72,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Loaded, if not nil, is called when a model was loaded, before it runs.
 	Loaded func(m *runtime.Model)
+	// Fallback is as in [runtime.Options].
+	Fallback func(threads int)
 }
 
 // What the zero values of options mean.
