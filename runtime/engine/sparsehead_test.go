@@ -12,6 +12,7 @@ import (
 
 	"st/convert/checkpoint/ckpttest"
 	"st/convert/modeltest"
+	"st/format"
 	"st/quant"
 	"st/runtime/engine"
 )
@@ -164,6 +165,67 @@ func TestNoPredictor(t *testing.T) {
 	threshold := 0.
 	if _, err := engine.Open(t.Context(), e.Reader(), engine.Options{SparseHead: &threshold}); !errors.Is(err, engine.ErrNoPredictor) {
 		t.Error(err)
+	}
+}
+
+// A record that holds more than the predictor stays in memory for what else is in it, whether or not the predictor is used.
+func TestPredictorBesideOthers(t *testing.T) {
+	tokens := []int32{5, 900, 31, 7}
+	whole := open(t, sparseModel(), withPredictor, quant.Q8_0, engine.Options{Threads: 1})
+	path := filepath.Join(t.TempDir(), "joined.stm")
+	joinRecords(t, whole.Reader(), path, format.RoleHeadPredictorIn, format.RoleFinalNorm)
+	want := logitsOneByOne(t, whole, tokens, false)
+	threshold := 0.2
+	for _, opts := range []engine.Options{{}, {Memory: 256 << 20}, {SparseHead: &threshold}, {SparseHead: &threshold, Memory: 256 << 20}} {
+		opts.Threads = 1
+		e := openReader(t, reader(t, path), opts)
+		if got := logitsOneByOne(t, e, tokens, false); !slices.EqualFunc(got, want, slices.Equal) {
+			t.Errorf("memory %d, predicted rows %t: other logits than with a record for each", opts.Memory, opts.SparseHead != nil)
+		}
+	}
+}
+
+// joinRecords writes a model of which the tensors of two roles, each the only one of its record, are in one.
+func joinRecords(t *testing.T, r *format.Reader, path string, first, second format.Role) {
+	t.Helper()
+	a, _, _ := r.Role(first, -1)
+	b, _, _ := r.Role(second, -1)
+	padding := -a.Length & 63
+	var records []format.Record
+	var data []byte
+	read := func(rec *format.Record) {
+		at := len(data)
+		data = append(data, make([]byte, rec.Length)...)
+		if err := r.ReadRecord(rec, data[at:]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range r.Records() {
+		rec := &r.Records()[i]
+		switch rec {
+		case a:
+			joined := format.Record{Layer: -1, Expert: -1, Tensors: slices.Concat(a.Tensors, b.Tensors)}
+			joined.Tensors[len(a.Tensors)].Offset = a.Length + padding
+			records = append(records, joined)
+			read(a)
+			data = append(data, make([]byte, padding)...)
+			read(b)
+		case b:
+		default:
+			records = append(records, format.Record{Layer: rec.Layer, Expert: rec.Expert, Tensors: rec.Tensors})
+			read(rec)
+		}
+	}
+	w, err := format.Create(path, r.Meta, records, format.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Abort()
+	if _, err := w.Write(data); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Commit(r.Provenance); err != nil {
+		t.Fatal(err)
 	}
 }
 

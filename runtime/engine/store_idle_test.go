@@ -48,6 +48,87 @@ func (q *timedQueue) pass(s *streamedStore, id int32, d time.Duration) {
 	s.passEnded()
 }
 
+// sleepyQueue is an io_uring whose waits end with a read or a wake-up, and not before.
+type sleepyQueue struct {
+	timedQueue
+	woken chan struct{}
+}
+
+func (q *sleepyQueue) Wake() {
+	select {
+	case q.woken <- struct{}{}:
+	default:
+	}
+}
+
+func (q *sleepyQueue) Wait() error {
+	var ended <-chan time.Time
+	if len(q.ids) > 0 {
+		ended = time.After(time.Until(q.until[0]))
+	}
+	select {
+	case <-ended:
+	case <-q.woken:
+	}
+	return nil
+}
+
+// stalledFile holds zeros that can be read once release is closed.
+type stalledFile struct{ release chan struct{} }
+
+func (f stalledFile) ReadAt(p []byte, _ int64) (int, error) {
+	<-f.release
+	clear(p)
+	return len(p), nil
+}
+
+func (stalledFile) Size() (int64, error) { return 1 << 20, nil }
+func (stalledFile) Close() error         { return nil }
+
+// A pass that waits for the only slot, into which the cache is being filled with another expert, goes on when that has come.
+func TestFillWakesWhoWaitsForItsSlot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const count = 2
+		var m memory
+		block, err := m.newBlock(forExperts, 4096)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q := &sleepyQueue{timedQueue{took: time.Millisecond}, make(chan struct{}, 1)}
+		file := stalledFile{make(chan struct{})}
+		s := &streamedStore{reader: new(format.Reader), file: file, slotSize: 4096, block: block, slots: []int32{slotFree}, usable: 1, perLayer: count, depth: 1,
+			ring: newRingReads(q, 0, 4, 2), experts: make([]residence, count), scores: experts.NewScores(1, count, experts.OfChances...), stats: &counters{},
+			arrived: make(chan struct{}, 1), stopped: make(chan struct{})}
+		s.work, s.idle = sync.NewCond(&s.mu), sync.NewCond(&s.mu)
+		for id := range count {
+			s.experts[id] = residence{record: &format.Record{Length: 4096, Expert: id, Checksum: xxh3.Hash(make([]byte, 4096))}, slot: -1}
+		}
+		s.warm(nil)
+		synctest.Wait() // expert 0 is being read
+		s.want(0, 1, []chosenExpert{{weights: &expertWeights{record: s.experts[1].record}}})
+		var ready []int
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			ready, err = s.take(t.Context(), nil)
+		}()
+		synctest.Wait() // there is no slot for expert 1
+		close(file.release)
+		select {
+		case <-done:
+			if err != nil || len(ready) != 1 || s.experts[1].state != resident {
+				t.Errorf("ready are %v of expert 1, which is %+v: %v", ready, s.experts[1], err)
+			}
+		case <-time.After(time.Hour):
+			t.Error("the pass waits for a slot that is free")
+			q.Wake()
+			<-done
+		}
+		s.stop()
+		s.close()
+	})
+}
+
 // The disk is busy for as long as reads take, however long it lasts until somebody looks whether they have ended.
 func TestDiskIsNotBusyInPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
