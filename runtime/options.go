@@ -75,9 +75,8 @@ type Options struct {
 	// Timeline, if not nil, records what threads and disk do in the last passes.
 	Timeline *Timeline
 
-	// Trace, if not nil, is told after every batch of n tokens which experts they chose: [layers, n, top-k]. The slice is valid until
-	// it returns. An error ends the run.
-	Trace func(n int, experts []int32) error
+	// Trace, if not nil, is told after every batch of tokens which experts they chose. The slices are valid until it returns. An error ends the run.
+	Trace func(b experts.Batch) error
 }
 
 // DefaultSparseHead is the threshold for Options.SparseHead at which published measurements of SmallThinker's predictors find that the likeliest token is

@@ -142,9 +142,19 @@ func TestCachePlan(t *testing.T) {
 			if p.HitRate < 0 || p.HitRate > 1 || p.TokensPerSecond <= 0 || args != nil && p.Bound < p.HitRate {
 				t.Errorf("%v: %+v", args, p)
 			}
+			if s := p.Simulated; (s != nil) != (args != nil) || s != nil && (s.TokensPerSecond <= 0 || s.Wait < 0 || s.DiskBusy < 0 || s.DiskBusy > 1 || s.Vain > s.Reads) {
+				t.Errorf("%v: simulated %+v", args, s)
+			}
 			if i > 0 && (p.Memory <= plan.Plans[i-1].Memory || p.Experts < plan.Plans[i-1].Experts || p.HitRate < plan.Plans[i-1].HitRate-0.01) {
 				t.Errorf("%v: more memory is worse: %+v after %+v", args, p, plan.Plans[i-1])
 			}
+		}
+		if (plan.Computing > 0) != (args != nil) {
+			t.Errorf("%v: computing takes %g s", args, plan.Computing)
+		}
+		text := must(t, append([]string{"inspect", model, "--cache-plan"}, args...)...)
+		if strings.Contains(text, "waiting  disk busy") != (args != nil) {
+			t.Errorf("%v:\n%s", args, text)
 		}
 		// What the table says can be typed.
 		must(t, "generate", model, "-p", "It", "-n", "2", "--memory", fmt.Sprintf("%dMiB", plan.Plans[0].Memory>>20))

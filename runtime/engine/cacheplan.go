@@ -3,7 +3,6 @@ package engine
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"st/format"
 	"st/runtime/experts"
@@ -20,7 +19,7 @@ type CachePlan struct {
 	// or 0 if there is no trace. A dense model's layers run in a circle: what is kept of them is the best choice.
 	HitRate float64 `json:"hit_rate"`
 	Bound   float64 `json:"hit_rate_bound"`
-	// BytesPerToken is what is read from the file.
+	// BytesPerToken is what is read from the file; with a trace in the simulation, which also reads what is foreseen in vain.
 	BytesPerToken float64 `json:"bytes_read_per_token"`
 	// TokensPerSecond is about what the disk and the memory allow, as fast as they were when that was measured: the slower of the two,
 	// as if they always worked at the same time.
@@ -32,9 +31,12 @@ type CachePlan struct {
 // SimulatedSpeed is the speed of generation where reads and computing wait for each other.
 type SimulatedSpeed struct {
 	TokensPerSecond float64 `json:"tokens_per_second"`
-	// Wait is the time a token waits for the disk, in seconds, and DiskBusy the share of the time that the disk transfers.
+	// Wait is the time a token waits for the disk, in seconds, and DiskBusy the share of the time in which something is being read.
 	Wait     float64 `json:"wait_seconds_per_token"`
 	DiskBusy float64 `json:"disk_busy"`
+	// Reads is how many experts are read for a token, and Vain how many of them it does not use.
+	Reads float64 `json:"reads_per_token"`
+	Vain  float64 `json:"reads_in_vain_per_token"`
 }
 
 // Speed returns the simulated tokens a second or, if there is no trace, at most how many there are.
@@ -48,15 +50,23 @@ func (p *CachePlan) Speed() float64 {
 // publishedDensity is the share of neurons that are active, as published for both models.
 const publishedDensity = 0.4
 
-// foreseen is the share of the experts that the guess for the next layer names: see docs/memory.md.
-const foreseen = 0.85
+// foreseen is the share of the experts that have to be read which the guess for the next layer names, of a trace that does not tell: see docs/memory.md.
+const foreseen = 0.77
+
+// Machine is what a plan assumes of the machine that a model runs on.
+type Machine struct {
+	Disk   experts.Disk
+	Memory float64 // bandwidth in bytes a second
+	// Computing is what [Engine.MeasureStreaming] returns; a plan without a trace does not need it.
+	Computing experts.Computing
+}
 
 // PlanCache predicts how a model runs within the given budgets, by replaying a trace or, if that is nil, by how often experts were used.
-// memory is the bandwidth of memory in bytes a second. A dense model needs neither a trace nor usage: its layers run in order.
-func PlanCache(r *format.Reader, opts Options, trace *experts.Trace, usage *format.Usage, budgets []int64, disk experts.Disk, memory float64) ([]CachePlan, error) {
-	c := opts.Config(&r.Config)
+// A dense model needs neither a trace nor usage: its layers run in order.
+func PlanCache(r *format.Reader, opts Options, trace *experts.Trace, usage *format.Usage, budgets []int64, on Machine) ([]CachePlan, error) {
+	c, disk := opts.Config(&r.Config), on.Disk
 	if c.MoE == nil {
-		return planDense(r, opts, budgets, disk.Bandwidth, memory)
+		return planDense(r, opts, budgets, disk.Bandwidth, on.Memory)
 	}
 	if trace != nil && trace.Shape != TraceShape(c) {
 		return nil, fmt.Errorf("the trace is of another model than %s", r.Path())
@@ -67,10 +77,7 @@ func PlanCache(r *format.Reader, opts Options, trace *experts.Trace, usage *form
 		read = (1 + 2*publishedDensity) / 3 // its gate is a third of it
 	}
 	token := float64(denseBytes(r, nil)) + uses*float64(slot)*read
-	compute := func(bytes float64) time.Duration { return time.Duration(bytes / memory * float64(time.Second)) }
-	head := float64(headBytes(r))
-	timing := experts.Timing{Disk: disk, ExpertBytes: slot, Foreseen: foreseen, Head: compute(head), Expert: compute(float64(slot) * read),
-		Attention: compute((float64(denseBytes(r, nil)) - head) / float64(len(c.MoELayers())))}
+	timing := experts.Timing{Computing: on.Computing, Disk: disk, ExpertBytes: slot, PieceBytes: ringPieceBytes, Foreseen: foreseen}
 	var plans []CachePlan
 	for _, total := range budgets {
 		opts.Memory = total
@@ -82,17 +89,20 @@ func PlanCache(r *format.Reader, opts Options, trace *experts.Trace, usage *form
 		misses := 0.0
 		if trace != nil {
 			warm := len(trace.Tokens) / 4
-			ours := experts.Simulate(trace, experts.NewScored(trace.Shape, p.Experts, experts.OfUses...), warm)
-			p.HitRate, misses = ours.HitRate(), ours.MissesPerToken()
-			timed := experts.SimulateTime(trace, experts.NewScored(trace.Shape, p.Experts, experts.OfUses...), warm, timing)
-			p.Simulated = &SimulatedSpeed{timed.TokensPerSecond(), timed.Wait.Seconds() / float64(max(1, timed.Tokens)), timed.Busy.Seconds() / max(1e-9, timed.Time.Seconds())}
+			found := experts.Simulate(trace, trace.Policy(p.Experts), warm)
+			p.HitRate, misses = found.HitRate(), found.MissesPerToken()
+			timed := experts.SimulateTime(trace, trace.Policy(p.Experts), warm, timing)
+			tokens := float64(max(1, timed.Tokens))
+			p.Simulated = &SimulatedSpeed{timed.TokensPerSecond(), timed.Wait.Seconds() / tokens, timed.Busy.Seconds() / max(1e-9, timed.Time.Seconds()),
+				float64(timed.Reads) / tokens, float64(timed.Vain) / tokens}
+			p.BytesPerToken = float64(timed.Bytes) / tokens
 			p.Bound = experts.Simulate(trace, experts.NewBelady(trace, p.Experts), warm).HitRate()
 		} else {
 			p.HitRate = mostUsed(usage, p.Experts)
 			misses = (1 - p.HitRate) * uses
+			p.BytesPerToken = misses * float64(slot)
 		}
-		p.BytesPerToken = misses * float64(slot)
-		p.TokensPerSecond = 1 / max(p.BytesPerToken/disk.Bandwidth, token/memory)
+		p.TokensPerSecond = 1 / max(misses*float64(slot)/disk.Bandwidth, token/on.Memory)
 		plans = append(plans, p)
 	}
 	return plans, nil

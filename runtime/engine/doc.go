@@ -32,6 +32,6 @@
 //
 // All of them hand their work to the threads of pool.go, in parts whose results do not depend on which thread computes them; threads.go and
 // measure.go find how many there are. pages.go looks after the pages of the mapped file, and pressure.go tells how scarce memory is. profile.go
-// counts the time by stage, timeline.go records when things happen, and observe.go passes activations to observers. memory.go counts what is taken
+// counts the time by stage, timeline.go records when things happen, notes.go notes what a trace is told, and observe.go passes activations to observers. memory.go counts what is taken
 // outside Go's heap. The loops that take the time are in package kernel; which experts stay in memory is decided by package experts.
 package engine

@@ -12,6 +12,7 @@ import (
 
 	"st/format"
 	"st/runtime/disk"
+	"st/runtime/experts"
 	"st/runtime/kernel"
 )
 
@@ -35,9 +36,9 @@ type Options struct {
 	Fallback func(threads int)
 	// Share, if not 0, is what of Memory the model may take at first: see [Engine.SetShare].
 	Share int64
-	// Trace, if not nil, is told after every pass of n tokens which experts they chose: [layers with experts, n, top-k]. The slice is valid until
-	// it returns.
-	Trace func(n int, experts []int32) error
+	// Trace, if not nil, is told after every pass which experts its tokens chose, of the layers that have experts. The slices are valid until it
+	// returns.
+	Trace func(b experts.Batch) error
 	// Timeline, if not nil, records what threads and disk do.
 	Timeline *Timeline
 	// Disk is what is known of the disk that the file lies on: within a Memory bound, as many reads are in flight as it wants. nil: as many as suit most.
@@ -97,13 +98,13 @@ type Engine struct {
 	reads    disk.Reads
 	pool     *pool
 
-	mu        sync.Mutex                         // held by a pass
-	measuring bool                               // a pass is for measuring: it is no reason to mend pages
-	trace     func(n int, experts []int32) error // nil: none
-	observer  Observer                           // nil: none
-	activity  ExpertObserver                     // nil: none
-	pass      *pass                              // of segments of several tokens
-	quick     *pass                              // of single tokens, which may run between two layers of the other; with one sequence at a time the same pass
+	mu        sync.Mutex                  // held by a pass
+	measuring bool                        // a pass is for measuring: it is no reason to mend pages
+	trace     func(b experts.Batch) error // nil: none
+	observer  Observer                    // nil: none
+	activity  ExpertObserver              // nil: none
+	pass      *pass                       // of segments of several tokens
+	quick     *pass                       // of single tokens, which may run between two layers of the other; with one sequence at a time the same pass
 	clock     clock
 	stats     counters
 	uses      []atomic.Int64 // by expert: how many tokens chose it

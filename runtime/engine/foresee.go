@@ -97,7 +97,11 @@ func (p *pass) expected(l int, f foresight) {
 		g.layers[layer].amend(g.logits[:m.Experts], f)
 	}
 	g.route.prefer = p.prefer(layer)
-	p.streamed.expect(layer, g.pickMost(g.logits, p.n, m))
+	order := g.pickMost(g.logits, p.n, m)
+	if p.trace != nil && p.n == 1 {
+		p.notes.foresaw(layer, f, order)
+	}
+	p.streamed.expect(layer, order)
 }
 
 // amend adds to the logits of a guess what it probably lacks.

@@ -8,6 +8,7 @@ import (
 
 	"st/quant"
 	"st/runtime/engine"
+	"st/runtime/experts"
 )
 
 // Measuring ends with one of the numbers, changes no bits and counts nothing.
@@ -15,7 +16,7 @@ func TestMeasureThreads(t *testing.T) {
 	path := write(t, manyExperts(), quant.Q4_0)
 	for _, memory := range []int64{0, 64 << 20} {
 		traced := 0
-		e := openReader(t, reader(t, path), engine.Options{Threads: 3, Memory: memory, Trace: func(int, []int32) error { traced++; return nil }})
+		e := openReader(t, reader(t, path), engine.Options{Threads: 3, Memory: memory, Trace: func(experts.Batch) error { traced++; return nil }})
 		numbers := []int{1, 2, 3}
 		best, speeds, err := e.MeasureThreads(t.Context(), numbers)
 		if err != nil {
@@ -51,5 +52,58 @@ func TestMeasureThreadsEndsWithItsContext(t *testing.T) {
 	cancel()
 	if _, _, err := e.MeasureThreads(ctx, []int{1, 2}); !errors.Is(err, context.Canceled) {
 		t.Errorf("error is %v, want %v", err, context.Canceled)
+	}
+}
+
+// Measuring streaming tells of the disk and of computing, changes no bits and counts nothing.
+func TestMeasureStreaming(t *testing.T) {
+	r := reader(t, write(t, manyExperts(), quant.Q4_0))
+	traced := 0
+	e := stream(t, r, engine.Options{Threads: 2, Trace: func(experts.Batch) error { traced++; return nil }}, 0)
+	want := forward(t, session(t, openReader(t, r, engine.Options{Threads: 2})), 3, 1, 4)
+	c, bandwidth, err := e.MeasureStreaming(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Router <= 0 || c.Attention <= 0 || c.Expert <= 0 || c.Head <= 0 || bandwidth <= 0 {
+		t.Errorf("%+v, %g bytes/s", c, bandwidth)
+	}
+	if s := e.Stats(); s.Tokens != 0 || s.ExpertUses != 0 || e.Usage().Tokens != 0 || traced != 0 {
+		t.Errorf("what was measured is counted: %+v, %d batches traced", s, traced)
+	}
+	if got := forward(t, session(t, e), 3, 1, 4); !slices.Equal(got, want) || traced != 1 {
+		t.Errorf("after measuring: other logits %t, %d batches traced", !slices.Equal(got, want), traced)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := e.MeasureStreaming(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("error is %v, want context.Canceled", err)
+	}
+}
+
+// A run within a budget traces what it foresees of each layer but the first, and of tokens that come one at a time.
+func TestTraceForesight(t *testing.T) {
+	needsUring(t)
+	r := reader(t, write(t, manyExperts(), quant.Q4_0))
+	var b experts.Batch
+	e := stream(t, r, engine.Options{Threads: 1, Trace: func(x experts.Batch) error {
+		b = experts.Batch{N: x.N, Near: slices.Clone(x.Near), Far: slices.Clone(x.Far)}
+		return nil
+	}}, 0)
+	s := session(t, e)
+	if forward(t, s, 3, 1, 4); b.N != 3 || b.Far != nil {
+		t.Errorf("of a prompt: %+v", b)
+	}
+	forward(t, s, 1)
+	k := e.Config().MoE.ExpertsPerToken
+	for l := range len(b.Near) / k {
+		for i := range k {
+			if near, far := b.Near[l*k+i], b.Far[l*k+i]; (near < 0) != (l < 1) || (far < 0) != (l < 2) {
+				t.Errorf("of layer %d experts %d and %d are foreseen", l, near, far)
+			}
+		}
+	}
+	if len(b.Near) == 0 {
+		t.Error("nothing is foreseen")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"st/convert/modeltest"
 	"st/quant"
 	"st/runtime/engine"
+	"st/runtime/experts"
 )
 
 // witness writes down what it is shown.
@@ -42,8 +43,15 @@ func TestObserve(t *testing.T) {
 	shape.Untied = true
 	m := modeltest.New(shape, 1)
 	var traced []int32
+	var chances []byte
 	e := open(t, m, (*modeltest.Model).Write, quant.F32, engine.Options{Threads: 2, KVType: engine.KVF32,
-		Trace: func(_ int, experts []int32) error { traced = slices.Clone(experts); return nil }})
+		Trace: func(b experts.Batch) error {
+			traced, chances = slices.Clone(b.Experts), slices.Clone(b.Chances)
+			if b.Near != nil || b.Far != nil {
+				t.Error("something is foreseen where all experts are in memory")
+			}
+			return nil
+		}})
 	c := e.Config()
 	tokens := []int32{3, 1, 4, 1, 5}
 	n := len(tokens)
@@ -62,6 +70,17 @@ func TestObserve(t *testing.T) {
 	}
 	if got := slices.Concat(w.experts...); !slices.Equal(got, traced) {
 		t.Errorf("the experts are %v, in the trace %v", got, traced)
+	}
+	// Those that are chosen have chances above a half, the others below.
+	for i := range len(chances) / c.MoE.Experts {
+		for x, chance := range chances[i*c.MoE.Experts:][:c.MoE.Experts] {
+			if chosen := slices.Contains(traced[i*c.MoE.ExpertsPerToken:][:c.MoE.ExpertsPerToken], int32(x)); chosen != (chance > 127) {
+				t.Errorf("row %d of all layers, expert %d: chosen %t, its chance is %d/255", i, x, chosen, chance)
+			}
+		}
+	}
+	if len(chances) != c.Layers*n*c.MoE.Experts {
+		t.Errorf("%d chances are traced", len(chances))
 	}
 	// The head's rows times its last input are the logits; the first layer's input is the norm of the embeddings.
 	head, embed, norm := m.Tensor("lm_head.weight").Data, m.Tensor("model.embed_tokens.weight").Data, m.Tensor("model.layers.0.input_layernorm.weight").Data

@@ -72,7 +72,7 @@ type pass struct {
 	ffn        *feedForward
 	altUp      *altUp        // nil: the residual stream is x alone
 	peek       *kernel.Input // [rows, hidden] what a later layer's router is foreseen to see, where that is normalised
-	routes     []int32       // [layers, rows, top-k] the experts they chose, if there is a trace
+	notes      *notes        // for a trace; nil: there is none
 	active     []int32       // [rows, top-k] neurons of the experts they chose, if somebody observes them
 	bytes      int64         // of the weights that a pass of one row was multiplied with
 
@@ -150,6 +150,9 @@ func newPass(e *Engine, rows, alone int, a *arena) *pass {
 	if m := c.MoE; m != nil {
 		p.router = take[float32](a, rows*m.Experts)
 		p.choice = newRoute(rows, m.Experts, m.ExpertsPerToken, a)
+		if e.trace != nil {
+			p.notes = newNotes(len(c.MoELayers()), m)
+		}
 		if e.budget != nil {
 			p.guess = newGuess(rows, len(c.MoELayers()), m, a)
 			p.peek = input(rows, c.Hidden)
@@ -176,7 +179,9 @@ func (p *pass) reset() {
 		b.reset()
 	}
 	p.attn.reset()
-	p.routes = p.routes[:0]
+	if p.notes != nil {
+		p.notes.reset()
+	}
 }
 
 // admit takes the first n tokens of a request into the pass.
@@ -256,7 +261,7 @@ func (p *pass) run(leader *request) error {
 		p.observeHead()
 	}
 	if p.trace != nil {
-		if err := p.trace(p.n, p.routes); err != nil {
+		if err := p.trace(p.notes.batch(p.n)); err != nil {
 			return err
 		}
 	}

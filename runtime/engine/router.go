@@ -138,6 +138,7 @@ func (p *pass) choose(l int) {
 		p.guess.layers[p.moe[l]].chosen(p.router[:m.Experts])
 	}
 	p.rate(p.moe[l])
+	p.noteChances()
 	p.choice.prefer = p.prefer(p.moe[l])
 	p.check(p.pool.split(p.n, 16, &p.do.pick))
 	p.cutDraft(l)
@@ -148,6 +149,7 @@ func (p *pass) choose(l int) {
 // chooseBeside is choose for the present layer as a task of a job, where no expert has to be read.
 func (p *pass) chooseBeside() {
 	p.choice.prefer = nil
+	p.noteChances()
 	p.doPick(0, 0, p.n)
 	p.chosen(p.now.layer)
 }
@@ -157,7 +159,7 @@ func (p *pass) chosen(l int) {
 	m := p.config.MoE
 	p.choice.group(p.n)
 	if p.trace != nil {
-		p.routes = append(p.routes, p.choice.experts[:p.n*m.ExpertsPerToken]...)
+		p.notes.chose(p.choice.experts[:p.n*m.ExpertsPerToken])
 	}
 	p.ffn.choose(p.weights.experts[l])
 	first := p.moe[l] * m.Experts

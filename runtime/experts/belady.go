@@ -25,7 +25,8 @@ type recorder struct {
 	now int32
 }
 
-func (r *recorder) Advance(int) {}
+func (r *recorder) Advance(int)    {}
+func (r *recorder) Has(int32) bool { return false }
 
 func (r *recorder) Access(id int32, _ int) bool {
 	r.now++
@@ -34,6 +35,11 @@ func (r *recorder) Access(id int32, _ int) bool {
 }
 
 func (p *belady) Advance(int) {}
+
+func (p *belady) Has(id int32) bool {
+	_, ok := p.in[id]
+	return ok
+}
 
 func (p *belady) Access(id int32, _ int) bool {
 	p.now++

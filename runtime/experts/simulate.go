@@ -4,8 +4,24 @@ package experts
 type Policy interface {
 	// Advance begins a batch of n tokens.
 	Advance(n int)
-	// Access uses an expert for some tokens of the batch, and reports whether it was in the cache.
+	// Access uses an expert for some tokens of the batch, and reports whether it was in the cache. Afterwards it is, unless the policy has no use
+	// for it.
 	Access(id int32, tokens int) bool
+	// Has reports whether an expert is in the cache.
+	Has(id int32) bool
+}
+
+// Rater is a policy that ranks experts also by what a router says of those that are not chosen. Rate comes before the layer's accesses, with the chances
+// of a layer's experts for one token, in 255ths: see [Chances].
+type Rater interface {
+	Rate(layer int, chances []byte)
+}
+
+// Bringer is a policy that takes experts because they are foreseen. Bring puts one into the cache, if it is not there, and keeps it until Forget or an
+// access.
+type Bringer interface {
+	Bring(id int32)
+	Forget(id int32)
 }
 
 // Result counts what a simulation saw: tokens, uses of experts, and uses that did not find the expert in the cache.
@@ -17,26 +33,29 @@ func (r Result) HitRate() float64 { return 1 - float64(r.Misses)/float64(max(1, 
 // MissesPerToken returns the number of experts that are read for a token.
 func (r Result) MissesPerToken() float64 { return float64(r.Misses) / float64(max(1, r.Tokens)) }
 
-// Simulate replays a trace. The uses of its first warm tokens fill the cache and are not counted.
+// Simulate replays a trace without foresight. The uses of its first warm tokens fill the cache and are not counted.
 func Simulate(t *Trace, p Policy, warm int) Result {
 	var r Result
 	seen := 0
-	t.accesses(func(batch int, all []access) {
-		p.Advance(batch)
-		for _, a := range all {
-			hit := p.Access(a.id, int(a.tokens))
-			if seen < warm {
-				continue
-			}
-			r.Uses++
-			if !hit {
-				r.Misses++
+	t.batches(func(b batch) {
+		p.Advance(len(b.tokens))
+		for l, uses := range b.layers {
+			t.rate(p, b, l)
+			for _, a := range uses {
+				hit := p.Access(a.id, int(a.tokens))
+				if seen < warm {
+					continue
+				}
+				r.Uses++
+				if !hit {
+					r.Misses++
+				}
 			}
 		}
 		if seen >= warm {
-			r.Tokens += batch
+			r.Tokens += len(b.tokens)
 		}
-		seen += batch
+		seen += len(b.tokens)
 	})
 	return r
 }

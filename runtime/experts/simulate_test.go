@@ -21,6 +21,8 @@ type lru struct {
 
 func (p *lru) Advance(int) {}
 
+func (p *lru) Has(id int32) bool { return slices.Contains(p.order, id) }
+
 func (p *lru) Access(id int32, _ int) bool {
 	i := slices.Index(p.order, id)
 	switch {
@@ -61,10 +63,10 @@ func TestTrace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Batch(2, []int32{0, 1, 2, 3}); err != nil { // layer 0: experts 0 and 1; layer 1: 2 and 3
+	if err := w.Batch(experts.Batch{N: 2, Experts: []int32{0, 1, 2, 3}}); err != nil { // layer 0: experts 0 and 1; layer 1: 2 and 3
 		t.Fatal(err)
 	}
-	if err := w.Batch(1, []int32{3, 0}); err != nil {
+	if err := w.Batch(experts.Batch{N: 1, Experts: []int32{3, 0}}); err != nil {
 		t.Fatal(err)
 	}
 	got, err := experts.ReadTrace(bytes.NewReader(b.Bytes()))
@@ -72,7 +74,7 @@ func TestTrace(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &experts.Trace{Shape: experts.Shape{Layers: 2, Experts: 4, TopK: 1},
-		Tokens: []experts.Token{{0, []int32{0, 2}}, {0, []int32{1, 3}}, {1, []int32{3, 0}}}}
+		Tokens: []experts.Token{{Experts: []int32{0, 2}}, {Experts: []int32{1, 3}}, {Batch: 1, Experts: []int32{3, 0}}}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -91,6 +93,9 @@ func TestTrace(t *testing.T) {
 		{shape + "\n" + `{"experts":[1,2]}`, "line 2: this is no token"},
 		{shape + `{"experts":[` + strings.Repeat(" ", 17<<20) + `1,2]}`, "a line is too long"},
 		{`{"layers":1,"experts":4,"top_k":2}` + "\n" + `{"experts":[3,3]}`, "line 2: the token chooses expert 3 twice"},
+		{shape + `{"experts":[1,2],"chances":"AAAA"}`, "the chances of 3 experts, not 8"},
+		{shape + `{"experts":[1,2],"near":[1]}`, "1 experts are foreseen, not 2"},
+		{shape + `{"experts":[1,2],"near":[1,-1],"far":[1,4]}`, "line 2: expert 4 of 4 is foreseen"},
 		{b.String()[:b.Len()-5], "line 4: this is no token: unexpected end"},
 	} {
 		if _, err := experts.ReadTrace(strings.NewReader(tt.text)); err == nil || !strings.Contains(err.Error(), tt.want) {

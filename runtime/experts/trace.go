@@ -30,6 +30,21 @@ type Token struct {
 	Batch int `json:"batch"`
 	// Experts are the expert numbers within each layer: [layers · top-k].
 	Experts []int32 `json:"experts"`
+	// Chances are the chances of all experts, as [Chances] estimates them from the router's logits, in 255ths: [layers · experts]. nil: not recorded.
+	Chances []byte `json:"chances,omitempty"`
+	// Near and Far are the experts that were foreseen for each layer, after the attention of the layer before and at the beginning of the layer two
+	// before: [layers · top-k], −1 where none was. nil: not recorded; a runtime that has all experts in memory foresees none.
+	Near []int32 `json:"near,omitempty"`
+	Far  []int32 `json:"far,omitempty"`
+}
+
+// Batch is what n tokens that went through the layers together chose.
+type Batch struct {
+	N       int
+	Experts []int32 // [layers, n, top-k]
+	Chances []byte  // [layers, n, experts], or nil
+	// Of a batch of one token [layers, top-k], or nil: see [Token].
+	Near, Far []int32
 }
 
 // TraceWriter writes a trace as JSON, an object a line: the shape, then the tokens.
@@ -46,13 +61,16 @@ func NewTraceWriter(w io.Writer, shape Shape) (*TraceWriter, error) {
 	return t, json.NewEncoder(t.w).Encode(shape)
 }
 
-// Batch appends the n tokens of a batch, whose choices are given as [layers, n, top-k].
-func (t *TraceWriter) Batch(n int, experts []int32) error {
-	k := t.shape.TopK
-	for i := range n {
-		t.line.Batch, t.line.Experts = t.batch, t.line.Experts[:0]
+// Batch appends the tokens of a batch.
+func (t *TraceWriter) Batch(b Batch) error {
+	k, all := t.shape.TopK, t.shape.Experts
+	for i := range b.N {
+		t.line = Token{Batch: t.batch, Experts: t.line.Experts[:0], Chances: t.line.Chances[:0], Near: b.Near, Far: b.Far}
 		for l := range t.shape.Layers {
-			t.line.Experts = append(t.line.Experts, experts[(l*n+i)*k:][:k]...)
+			t.line.Experts = append(t.line.Experts, b.Experts[(l*b.N+i)*k:][:k]...)
+			if b.Chances != nil {
+				t.line.Chances = append(t.line.Chances, b.Chances[(l*b.N+i)*all:][:all]...)
+			}
 		}
 		if err := json.NewEncoder(t.w).Encode(t.line); err != nil {
 			return err
@@ -126,38 +144,77 @@ func (t *Trace) readToken(line []byte) error {
 			}
 		}
 	}
+	if n := len(x.Chances); n > 0 && n != t.Len() {
+		return fmt.Errorf("the token has the chances of %d experts, not %d", n, t.Len())
+	}
+	for _, foreseen := range [][]int32{x.Near, x.Far} {
+		if n := len(foreseen); n > 0 && n != t.Layers*t.TopK {
+			return fmt.Errorf("%d experts are foreseen, not %d", n, t.Layers*t.TopK)
+		}
+		for _, e := range foreseen {
+			if e < -1 || int(e) >= t.Experts {
+				return fmt.Errorf("expert %d of %d is foreseen", e, t.Experts)
+			}
+		}
+	}
 	t.Tokens = append(t.Tokens, x)
 	return nil
+}
+
+// Rated reports whether the chances of all tokens are known.
+func (t *Trace) Rated() bool {
+	return !slices.ContainsFunc(t.Tokens, func(x Token) bool { return len(x.Chances) == 0 })
+}
+
+// Foresees reports whether it is known what was foreseen for some tokens.
+func (t *Trace) Foresees() bool {
+	return slices.ContainsFunc(t.Tokens, func(x Token) bool { return len(x.Near) > 0 })
 }
 
 // access is the use of an expert by some tokens of a batch.
 type access struct{ id, tokens int32 }
 
-// accesses calls f with the accesses of every batch, in the order in which the runtime has them: layer by layer, in order of
-// experts. batch is the number of its tokens.
-func (t *Trace) accesses(f func(batch int, all []access)) {
-	var all []access
+// batch is some tokens that went through the layers together, and by layer the experts that they use, in order.
+type batch struct {
+	tokens []Token
+	layers [][]access
+}
+
+// batches calls f with every batch. What it is given is valid until it returns.
+func (t *Trace) batches(f func(b batch)) {
+	b := batch{layers: make([][]access, t.Layers)}
 	count := make([]int32, t.Experts)
 	for from := 0; from < len(t.Tokens); {
 		to := from + 1
 		for to < len(t.Tokens) && t.Tokens[to].Batch == t.Tokens[from].Batch {
 			to++
 		}
-		all = all[:0]
+		b.tokens = t.Tokens[from:to]
 		for l := range t.Layers {
 			clear(count)
-			for i := from; i < to; i++ {
-				for _, e := range t.Tokens[i].Experts[l*t.TopK:][:t.TopK] {
+			for i := range b.tokens {
+				for _, e := range b.tokens[i].Experts[l*t.TopK:][:t.TopK] {
 					count[e]++
 				}
 			}
+			b.layers[l] = b.layers[l][:0]
 			for e, n := range count {
 				if n > 0 {
-					all = append(all, access{int32(l*t.Experts + e), n})
+					b.layers[l] = append(b.layers[l], access{int32(l*t.Experts + e), n})
 				}
 			}
 		}
-		f(to-from, all)
+		f(b)
 		from = to
+	}
+}
+
+// rate tells a policy that wants to know it what the tokens of a batch say of the experts of a layer.
+func (t *Trace) rate(p Policy, b batch, layer int) {
+	r, ok := p.(Rater)
+	for i := 0; ok && i < len(b.tokens); i++ {
+		if c := b.tokens[i].Chances; len(c) > 0 {
+			r.Rate(layer, c[layer*t.Experts:][:t.Experts])
+		}
 	}
 }

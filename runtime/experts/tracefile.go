@@ -36,10 +36,10 @@ func CreateTrace(path string, shape Shape) (*TraceFile, error) {
 // Leftovers returns temporary files of traces of the same name that were removed, since their process has ended.
 func (t *TraceFile) Leftovers() []outfile.Leftover { return t.file.Leftovers() }
 
-// Batch writes which experts n tokens chose: [layers, n, top-k].
-func (t *TraceFile) Batch(n int, experts []int32) error {
-	t.tokens += n
-	if err := t.w.Batch(n, experts); err != nil {
+// Batch writes what the tokens of a batch chose.
+func (t *TraceFile) Batch(b Batch) error {
+	t.tokens += b.N
+	if err := t.w.Batch(b); err != nil {
 		t.failed = true
 		return err
 	}

@@ -33,7 +33,7 @@ func TestTraceFile(t *testing.T) {
 		t.Errorf("%v, left are %v", err, names())
 	}
 	f := create()
-	if err := f.Batch(2, []int32{0, 1, 2, 3}); err != nil {
+	if err := f.Batch(Batch{N: 2, Experts: []int32{0, 1, 2, 3}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Close(); err != nil {
@@ -48,7 +48,7 @@ func TestTraceFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	late := create()
-	if err := late.Batch(1, []int32{3, 2}); err != nil {
+	if err := late.Batch(Batch{N: 1, Experts: []int32{3, 2}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(path, trace, 0o644); err != nil {

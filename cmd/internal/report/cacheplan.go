@@ -22,6 +22,7 @@ type CachePlan struct {
 	DiskLatency float64            `json:"disk_latency_seconds"`
 	DiskQueue   int                `json:"disk_queue_depth"`
 	MemorySpeed float64            `json:"memory_bytes_per_second"`
+	Computing   float64            `json:"computing_seconds_per_token,omitempty"` // with everything in memory; 0: not measured
 	Plans       []engine.CachePlan `json:"plans"`
 	Experts     int                `json:"experts"` // of all layers
 	Layers      int                `json:"layers"`
@@ -75,19 +76,29 @@ func PlanCache(ctx context.Context, r *format.Reader, tracePath string, opts Opt
 	if err != nil {
 		return nil, err
 	}
-	p.DiskSpeed, p.DiskLatency, p.DiskQueue = disk.Bandwidth, disk.Latency.Seconds(), disk.Queue
 	if p.MemorySpeed, p.MemoryRead, err = memorySpeed(ctx); err != nil {
 		return nil, err
 	}
 	engineOpts := engine.Options{Context: p.Context, Other: other}
+	on := engine.Machine{Memory: p.MemorySpeed}
 	if trace != nil {
 		engineOpts.ExpertsPerToken = trace.TopK
+		var bandwidth float64
+		if on.Computing, bandwidth, err = measureStreaming(ctx, r, engineOpts); err != nil {
+			return nil, err
+		}
+		if opts.Disk.Bandwidth == 0 && bandwidth > 0 {
+			disk.Bandwidth = bandwidth // as it is beside computing
+		}
+		p.Computing = on.Computing.Token(trace.Shape).Seconds()
 	}
+	on.Disk = disk
+	p.DiskSpeed, p.DiskLatency, p.DiskQueue = disk.Bandwidth, disk.Latency.Seconds(), disk.Queue
 	budgets := []int64{opts.Memory}
 	if opts.Memory == 0 {
 		budgets = engine.Budgets(r, engineOpts)
 	}
-	p.Plans, err = engine.PlanCache(r, engineOpts, trace, usage, budgets, disk, p.MemorySpeed)
+	p.Plans, err = engine.PlanCache(r, engineOpts, trace, usage, budgets, on)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", r.Path(), err)
 	}
@@ -115,6 +126,22 @@ func (o *Options) disk(ctx context.Context, r *format.Reader) (experts.Disk, err
 		d.Queue = measured.Queue
 	}
 	return d, err
+}
+
+// measureMemory bounds what a model is opened within to be measured, if it works with so little.
+const measureMemory = 1 << 30
+
+// measureStreaming runs the model for about two seconds, with no more than half of its experts in memory.
+func measureStreaming(ctx context.Context, r *format.Reader, opts engine.Options) (c experts.Computing, bandwidth float64, err error) {
+	budgets := engine.Budgets(r, opts)
+	smallest, largest := budgets[0], budgets[len(budgets)-1]
+	opts.Memory = max(smallest, min((smallest+largest)/2, measureMemory))
+	e, err := engine.Open(ctx, r, opts)
+	if err != nil {
+		return c, 0, err
+	}
+	defer e.Close()
+	return e.MeasureStreaming(ctx)
 }
 
 // otherBytes returns what a program that runs the model takes besides the engine: what this one takes with the tokenizer, and a

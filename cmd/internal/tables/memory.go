@@ -67,17 +67,28 @@ func CachePlan(w io.Writer, s terminal.Screen, p *report.CachePlan) {
 		planOfLayers(w, s, p)
 		return
 	}
-	fmt.Fprintf(w, "by %s of %s; context %d; disk %.0f MB/s, %.0f µs, %s in flight; memory %.1f GB/s (in %s)\n\n", terminal.Printable(p.Source),
+	fmt.Fprintf(w, "by %s of %s; context %d; disk %.0f MB/s, %.0f µs, %s in flight; memory %.1f GB/s (in %s)", terminal.Printable(p.Source),
 		terminal.Plural(p.Tokens, "token"), p.Context, p.DiskSpeed/1e6, 1e6*p.DiskLatency, terminal.Plural(p.DiskQueue, "read"), p.MemorySpeed/1e9,
 		terminal.Size(p.MemoryRead))
-	t := s.Table(">--memory", ">experts kept", ">of all", ">found", ">at best", ">read a token", ">tokens/s, about")
+	simulated := p.Computing > 0
+	heads := []string{">--memory", ">experts kept", ">of all", ">found", ">at best", ">read a token"}
+	if simulated {
+		fmt.Fprintf(w, "; computing %.1f ms a token", 1e3*p.Computing)
+		heads = append(heads, ">waiting", ">disk busy")
+	}
+	fmt.Fprint(w, "\n\n")
+	t := s.Table(append(heads, ">tokens/s, about")...)
 	for _, x := range p.Plans {
 		bound := "–"
 		if x.Bound > 0 {
 			bound = terminal.Percent(x.Bound)
 		}
-		t.Row(terminal.MiB(x.Memory), x.Experts, fmt.Sprintf("%.0f %%", 100*float64(x.Experts)/float64(p.Experts)),
-			terminal.Percent(x.HitRate), bound, terminal.Size(int64(x.BytesPerToken)), fmt.Sprintf("%.1f", x.Speed()))
+		row := []any{terminal.MiB(x.Memory), x.Experts, fmt.Sprintf("%.0f %%", 100*float64(x.Experts)/float64(p.Experts)),
+			terminal.Percent(x.HitRate), bound, terminal.Size(int64(x.BytesPerToken))}
+		if simulated {
+			row = append(row, fmt.Sprintf("%.1f ms", 1e3*x.Simulated.Wait), terminal.Percent(x.Simulated.DiskBusy))
+		}
+		t.Row(append(row, fmt.Sprintf("%.1f", x.Speed()))...)
 	}
 	t.Print(w)
 }

@@ -392,3 +392,11 @@ func (p *random) Access(id int32, _ int) bool {
 	p.ids[i], p.at[id] = id, i
 	return false
 }
+
+func (p *lru) Has(id int32) bool      { _, ok := p.at[id]; return ok }
+func (p *perLayer) Has(id int32) bool { return p.layers[int(id)/p.experts].Has(id) }
+func (p *static) Has(id int32) bool   { return p.cached[id] }
+func (p *arc) Has(id int32) bool      { l := p.where[id]; return l != nil && (l == p.t1 || l == p.t2) }
+func (p *s3fifo) Has(id int32) bool   { return p.in[id] != nil }
+func (p *tinyLFU) Has(id int32) bool  { return p.window.Has(id) || p.main.Has(id) }
+func (p *random) Has(id int32) bool   { _, ok := p.at[id]; return ok }
