@@ -22,8 +22,10 @@ func decodeRowsQ4(dst []float32, quants, scales []byte, stride int, rows []int32
 		return
 	}
 	dst = dst[:len(rows)*tileCols]
-	checkRows(quants, scales, stride, rows)
-	decodeRowsQ4AVX2(dst, quants, scales, stride, rows)
+	last := min(len(quants)-tileCols/2, len(scales)-tileCols/16)
+	if last < 0 || !decodeRowsQ4AVX2(dst, quants, scales, stride, rows, last) {
+		panic("kernel: there is no such row")
+	}
 }
 
 func addTile(y []float32, cols, tokens int, fused bool, s *batch) {
@@ -74,10 +76,10 @@ func dotQ4x4AVX2(dots *[4]float32, quants, scales []byte, x *[4]vector)
 //go:noescape
 func dotQ4x4VNNI(dots *[4]float32, quants, scales []byte, x *[4]vector)
 
-// decodeRowsQ4AVX2 is decodeRowsQ4Generic.
+// decodeRowsQ4AVX2 is decodeRowsQ4Generic, up to a row that begins beyond the byte last: then it reports false.
 //
 //go:noescape
-func decodeRowsQ4AVX2(dst []float32, quants, scales []byte, stride int, rows []int32)
+func decodeRowsQ4AVX2(dst []float32, quants, scales []byte, stride int, rows []int32, last int) bool
 
 // addTileAVX2 is addTileGeneric, for tileCols columns.
 //

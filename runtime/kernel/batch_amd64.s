@@ -166,14 +166,16 @@ GLOBL uppers<>(SB), RODATA|NOPTR, $32
 	VMOVUPS        Y7, (y+64)(DI); \
 	VMOVUPS        Y0, (y+96)(DI)
 
-// func decodeRowsQ4AVX2(dst []float32, quants, scales []byte, stride int, rows []int32)
-TEXT ·decodeRowsQ4AVX2(SB), NOSPLIT, $0-104
+// func decodeRowsQ4AVX2(dst []float32, quants, scales []byte, stride int, rows []int32, last int) bool
+TEXT ·decodeRowsQ4AVX2(SB), NOSPLIT, $0-113
 	MOVQ         dst_base+0(FP), DI
 	MOVQ         quants_base+24(FP), BX
 	MOVQ         scales_base+48(FP), CX
 	MOVQ         stride+72(FP), DX
 	MOVQ         rows_base+80(FP), SI
 	MOVQ         rows_len+88(FP), AX
+	MOVQ         last+104(FP), R10
+	MOVB         $0, ret+112(FP)
 	VPBROADCASTQ nibble<>(SB), Y15
 	VPXOR        Y14, Y14, Y14
 	VBROADCASTI128 tops<>(SB), Y13
@@ -186,6 +188,8 @@ TEXT ·decodeRowsQ4AVX2(SB), NOSPLIT, $0-104
 row:
 	MOVL  (SI), R8
 	IMULQ DX, R8
+	CMPQ  R8, R10
+	JHI   beyond
 	LEAQ  (CX)(R8*1), R9
 	ADDQ  BX, R8
 	VPBROADCASTD (R9), X8       // the scales of two blocks, in turn
@@ -200,5 +204,8 @@ row:
 	JNZ   row
 
 done:
+	MOVB $1, ret+112(FP)
+
+beyond:
 	VZEROUPPER
 	RET

@@ -50,3 +50,23 @@ func decodeRowsQ4NEON(dst []float32, quants, scales []byte, stride int, rows []i
 //
 //go:noescape
 func addTileNEON(y []float32, tokens int, s *batch)
+
+// checkRows panics if tileCols columns of a row are beyond what decodeRowsQ4 was given.
+func checkRows(quants, scales []byte, stride int, rows []int32) {
+	if len(rows) == 0 {
+		return
+	}
+	// No row is negative. Four maxima do not wait for each other.
+	var last [4]uint32
+	for ; len(rows) >= len(last); rows = rows[len(last):] {
+		for k := range last {
+			last[k] = max(last[k], uint32(rows[k]))
+		}
+	}
+	for _, r := range rows {
+		last[0] = max(last[0], uint32(r))
+	}
+	row := int(max(last[0], last[1], last[2], last[3]))
+	_ = quants[row*stride:][:tileCols/2]
+	_ = scales[row*stride:][:tileCols/16]
+}

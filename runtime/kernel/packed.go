@@ -113,7 +113,8 @@ func (p *packed) mul(alone, room bool, dst []float32, stride int, w *Matrix, u i
 	groupPacked(alone, p, w.group(u), blocks, ahead)
 	if rows == quant.GroupRows {
 		for t := range p.n {
-			*(*[quant.GroupRows]float32)(dst[t*stride+first:]) = *(*[quant.GroupRows]float32)(p.acc[t*quant.GroupRows:])
+			products := *(*[quant.GroupRows]float32)(p.acc[t*quant.GroupRows:]) // a copy in between needs no call of memmove
+			*(*[quant.GroupRows]float32)(dst[t*stride+first:]) = products
 		}
 		return
 	}
