@@ -2,6 +2,7 @@ package format
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -218,10 +219,7 @@ func decodeSections(table []byte, n int, size int64) ([]Section, error) {
 		}
 	}
 	ordered := slices.SortedFunc(slices.Values(sections), func(a, b Section) int {
-		if a.Offset != b.Offset {
-			return int(max(-1, min(1, a.Offset-b.Offset)))
-		}
-		return int(max(-1, min(1, a.Length-b.Length)))
+		return cmp.Or(cmp.Compare(a.Offset, b.Offset), cmp.Compare(a.Length, b.Length))
 	})
 	for i := 1; i < len(ordered); i++ {
 		if a, b := &ordered[i-1], &ordered[i]; a.end() > b.Offset {

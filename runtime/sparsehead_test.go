@@ -31,7 +31,7 @@ func sparsePath(t *testing.T) string {
 
 // Texts of predicted rows are the same with and without lookup; those that may not leave rows out, and those of a threshold of −∞, are those of the
 // whole head.
-func TestSparseHead(t *testing.T) {
+func TestSparseHeadTexts(t *testing.T) {
 	path := sparsePath(t)
 	openAt := func(threshold *float64) *runtime.Model {
 		m, err := runtime.Open(t.Context(), path, runtime.Options{SparseHead: threshold, Threads: 2})

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -134,18 +133,12 @@ func stream(tok *Tokenizer, ids []int32, skipSpecial bool) string {
 	return text.String()
 }
 
-// TestLongPieces: no input makes Encode quadratic.
+// TestLongPieces: no input makes Encode quadratic: a mebibyte would not be done within the test's time limit.
 func TestLongPieces(t *testing.T) {
 	tok := qwen(t)
-	size := 1 << 20
 	for _, unit := range []string{"a", "ab", " ", "\n", "é", "=", "你", "<", "\u0301", "1", " \n"} {
-		text := strings.Repeat(unit, size/len(unit))
-		size = 1 << 17 // one of a mebibyte is enough
-		start := time.Now()
+		text := strings.Repeat(unit, 1<<20/len(unit))
 		ids := tok.Encode(text, true)
-		if d := time.Since(start); d > 20*time.Second {
-			t.Errorf("Encode of %d bytes of %q took %v", len(text), unit, d)
-		}
 		if unit != "\u0301" {
 			if got := tok.Decode(ids, false); got != text {
 				t.Errorf("%d bytes of %q do not come back", len(text), unit)
