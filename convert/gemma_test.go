@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"st/convert"
 	"st/convert/modeltest"
@@ -59,18 +58,7 @@ func TestGemma3Config(t *testing.T) {
 		{"untied", fields{"tie_word_embeddings": false}, func(c *format.Config) { c.TiedEmbeddings = false }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := convert.ParseConfig(edited(t, smallGemma3(), tt.set))
-			if err != nil {
-				t.Fatal(err)
-			}
-			want, err := convert.ParseConfig(edited(t, smallGemma3(), nil))
-			if err != nil {
-				t.Fatal(err)
-			}
-			tt.want(&want)
-			if d := cmp.Diff(want, got, cmpopts.EquateApprox(1e-12, 0)); d != "" {
-				t.Errorf("the config differs (-want +got):\n%s", d)
-			}
+			checkConfig(t, smallGemma3(), tt.set, tt.want)
 		})
 	}
 }
@@ -98,9 +86,7 @@ func TestGemma3Refused(t *testing.T) {
 		{fields{"architectures": []string{"Gemma3ForConditionalGeneration"}}, "text_config is missing"},
 		{fields{"architectures": []string{"Gemma2ForCausalLM"}}, "Gemma3ForConditionalGeneration"},
 	} {
-		if _, err := convert.ParseConfig(edited(t, smallGemma3(), tt.set)); !strings.Contains(fmt.Sprint(err), tt.want) {
-			t.Errorf("%v: error is %v, want %q", tt.set, err, tt.want)
-		}
+		checkRefused(t, smallGemma3(), tt.set, tt.want)
 	}
 }
 
@@ -219,18 +205,7 @@ func TestGemma3nConfig(t *testing.T) {
 		{"networks that differ", fields{"intermediate_size": []int{64, 32, 64, 96}}, func(c *format.Config) { c.FFN, c.FFNLayout = 96, []int{64, 32, 64, 96} }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := convert.ParseConfig(edited(t, smallGemma3n(nil), tt.set))
-			if err != nil {
-				t.Fatal(err)
-			}
-			want, err := convert.ParseConfig(edited(t, smallGemma3n(nil), nil))
-			if err != nil {
-				t.Fatal(err)
-			}
-			tt.want(&want)
-			if d := cmp.Diff(want, got, cmpopts.EquateApprox(1e-12, 0)); d != "" {
-				t.Errorf("the config differs (-want +got):\n%s", d)
-			}
+			checkConfig(t, smallGemma3n(nil), tt.set, tt.want)
 		})
 	}
 	for _, tt := range []struct {
@@ -249,9 +224,7 @@ func TestGemma3nConfig(t *testing.T) {
 		{fields{"intermediate_size": "many"}, "intermediate_size must be"},
 		{fields{"activation_sparsity_pattern": []float64{0, 0, 0, 1}}, "activation_sparsity_pattern: entry 3 is 1"},
 	} {
-		if _, err := convert.ParseConfig(edited(t, smallGemma3n(nil), tt.set)); !strings.Contains(fmt.Sprint(err), tt.want) {
-			t.Errorf("%v: error is %v, want %q", tt.set, err, tt.want)
-		}
+		checkRefused(t, smallGemma3n(nil), tt.set, tt.want)
 	}
 }
 
