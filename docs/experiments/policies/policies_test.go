@@ -28,22 +28,31 @@ var (
 )
 
 var policies = []struct {
-	name string
-	make func(t *experts.Trace, size int) experts.Policy
+	name  string
+	make  func(t *experts.Trace, size int) experts.Policy
+	rated bool // it needs a trace with chances
 }{
-	{"random", newRandom},
-	{"FIFO of S3-FIFO", newS3FIFO},
-	{"LRU", newLRU},
-	{"ARC", newARC},
-	{"W-TinyLFU", newTinyLFU},
-	{"LFU", newLFU},
-	{"LRFU, half-life 16", scored(16, 16)},
-	{"LRFU, half-life 64", scored(64, 64)},
-	{"LRFU, half-life 512", scored(512, 512)},
-	{"mean of 16 and 512, each layer its share", newPerLayer},
-	{"mean of 16 and 512", scored(16, 512)},
-	{"static, of the whole trace", newStatic},
-	{"Belady", experts.NewBelady},
+	{"random", newRandom, false},
+	{"FIFO of S3-FIFO", newS3FIFO, false},
+	{"LRU", newLRU, false},
+	{"ARC", newARC, false},
+	{"W-TinyLFU", newTinyLFU, false},
+	{"LFU", newLFU, false},
+	{"LRFU, half-life 16", scored(16, 16), false},
+	{"LRFU, half-life 64", scored(64, 64), false},
+	{"LRFU, half-life 512", scored(512, 512), false},
+	{"mean of 16 and 512, each layer its share", newPerLayer, false},
+	{"mean of 16 and 512", scored(16, 512), false},
+	{"chances, 3 and 512 (the engine's)", rated(experts.OfChances...), true},
+	{"the same, nothing foreseen", unforeseen(rated(experts.OfChances...)), true},
+	{"the same, each layer its share", newPerLayerRated, true},
+	{"the same, shares by marginal gain", newMarginal, true},
+	{"the same, by the time of the next use", newNextUse, true},
+	{"the same, and which expert follows which", newFollowers, true},
+	{"chances, 3, 32 and 512", rated(experts.Average{HalfLife: 3, Weight: 1}, experts.Average{HalfLife: 32, Weight: 1}, experts.Average{HalfLife: 512, Weight: 3}), true},
+	{"chances, 1 and 128", rated(experts.Average{HalfLife: 1, Weight: 1}, experts.Average{HalfLife: 128, Weight: 4}), true},
+	{"static, of the whole trace", newStatic, false},
+	{"Belady", experts.NewBelady, false},
 }
 
 func scored(short, long float64) func(*experts.Trace, int) experts.Policy {
@@ -73,10 +82,13 @@ func TestPolicies(t *testing.T) {
 	// A disk as in docs/memory.md, and a token of the 4B shape in memory.
 	timing := experts.Timing{
 		Disk: experts.Disk{Bandwidth: *bandwidth * 1e6, Latency: *latency, Queue: *queue}, ExpertBytes: *expertBytes, Foreseen: *foreseen,
-		Attention: *attention, Expert: *expert, Head: *headTime,
+		Computing: experts.Computing{Attention: *attention, Expert: *expert, Head: *headTime}, PieceBytes: 1 << 20,
 	}
 	rates := map[string][]float64{}
 	for _, p := range policies {
+		if p.rated && !trace.Rated() {
+			continue
+		}
 		line := fmt.Sprintf("%-42s", p.name)
 		for _, n := range sizes {
 			r := experts.Simulate(trace, p.make(trace, n), len(trace.Tokens)/4)
