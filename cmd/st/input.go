@@ -27,7 +27,7 @@ func (a *app) readText(ctx context.Context, path string, f *engineFlags) (string
 	}
 	text, err := a.readAll(ctx, path, most)
 	if errors.Is(err, textfile.ErrTooLong) {
-		return "", fmt.Errorf("%w: --memory %s leaves room for %s at most, as its tokens take memory, too", err, size(f.Memory), size(most))
+		return "", fmt.Errorf("%w: --memory %s leaves room for %s at most, as its tokens take memory, too", err, runtime.FormatBytes(f.Memory), size(most))
 	}
 	f.text = len(text)
 	return text, err

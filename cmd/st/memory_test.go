@@ -1,8 +1,10 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -84,20 +86,34 @@ func TestMemoryOfCommand(t *testing.T) {
 			m.close(&err)
 		}
 	}
-	// Covariances of the model take 1.8 MB.
+	// Covariances of the model take 1.8 MB. What a process takes besides varies a little.
 	text := heldout(t, 700)
-	need := func(args ...string) (mebibytes float64) {
-		o := st(append([]string{"calibrate", tiny(t), "--text", text, "-o", filepath.Join(t.TempDir(), "x"), "--memory", "1MiB"}, args...)...)
-		_, after, ok := strings.Cut(o.stderr, "program and tokenizer ")
-		if _, err := fmt.Sscanf(after, "%fMiB", &mebibytes); !ok || err != nil {
-			t.Fatalf("%+v, %v", o, err)
+	need := func(args ...string) float64 {
+		least := math.Inf(1)
+		for range 5 {
+			o := stAlone(t, append([]string{"calibrate", tiny(t), "--text", text, "-o", filepath.Join(t.TempDir(), "x"), "--memory", "1MiB"}, args...)...)
+			_, after, ok := strings.Cut(o.stderr, "program and tokenizer ")
+			mebibytes := 0.
+			if _, err := fmt.Sscanf(after, "%fMiB", &mebibytes); !ok || err != nil {
+				t.Fatalf("%+v, %v", o, err)
+			}
+			least = min(least, mebibytes)
 		}
-		return mebibytes
+		return least
 	}
-	need() // the process grows
 	if without, with := need(), need("--covariance"); with < without+1 {
 		t.Errorf("other memory is %g MiB, and %g MiB with --covariance", without, with)
 	}
+}
+
+// planAlone returns the plan that inspect makes in a process of its own.
+func planAlone(t *testing.T, args ...string) *report.CachePlan {
+	t.Helper()
+	var f report.File
+	if o := stAlone(t, args...); json.Unmarshal([]byte(o.stdout), &f) != nil || f.CachePlan == nil {
+		t.Fatalf("%+v", o)
+	}
+	return f.CachePlan
 }
 
 // A trace that was written is what a plan is made of, and so is the usage recorded in the file.
@@ -131,8 +147,8 @@ func TestCachePlan(t *testing.T) {
 		t.Fatalf("recorded: %+v, %v", usage, err)
 	}
 	for _, args := range [][]string{{"--trace", trace}, nil} {
-		plan := mustJSON[report.File](t, append([]string{"inspect", model, "--cache-plan", "--json"}, args...)...).CachePlan
-		if plan == nil || len(plan.Plans) < 2 || plan.DiskSpeed <= 0 || plan.MemorySpeed <= 0 {
+		plan := planAlone(t, append([]string{"inspect", model, "--cache-plan", "--json"}, args...)...)
+		if len(plan.Plans) < 2 || plan.DiskSpeed <= 0 || plan.MemorySpeed <= 0 {
 			t.Fatalf("%v: %+v", args, plan)
 		}
 		for i, p := range plan.Plans {
@@ -157,7 +173,9 @@ func TestCachePlan(t *testing.T) {
 			t.Errorf("%v:\n%s", args, text)
 		}
 		// What the table says can be typed.
-		must(t, "generate", model, "-p", "It", "-n", "2", "--memory", fmt.Sprintf("%dMiB", plan.Plans[0].Memory>>20))
+		if o := stAlone(t, "generate", model, "-p", "It", "-n", "2", "--memory", fmt.Sprintf("%dMiB", plan.Plans[0].Memory>>20)); o.code != exitOK {
+			t.Errorf("%+v: %+v", plan.Plans[0], o)
+		}
 		if last := plan.Plans[len(plan.Plans)-1]; last.Experts != plan.Experts {
 			t.Errorf("%v: the largest budget keeps %d experts of %d", args, last.Experts, plan.Experts)
 		}
@@ -257,7 +275,7 @@ func TestMemoryOfText(t *testing.T) {
 		{"bench", tiny(t), "--text", file},
 	} {
 		o := st(append(args, "--memory", "160MiB", "--quiet")...)
-		if want := "text: the text is too long: --memory 160 MiB leaves room for 10 MiB at most"; o.code != exitFailure || !strings.Contains(o.stderr, want) {
+		if want := "text: the text is too long: --memory 160MiB leaves room for 10 MiB at most"; o.code != exitFailure || !strings.Contains(o.stderr, want) {
 			t.Errorf("%v: %+v, want %q", args, o, want)
 		}
 	}
