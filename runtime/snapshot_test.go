@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"st/runtime"
@@ -48,6 +49,75 @@ func TestSnapshot(t *testing.T) {
 				t.Errorf("%s, %+v: %q with %d tokens cached, want %q: %v", kv, opts, got.Text, got.CachedTokens, want.Text, err)
 			}
 		}
+	}
+}
+
+// Sequences are loaded while others generate: both are what they are alone, to the bit, also where they take memory from one another.
+func TestLoadBesideGenerate(t *testing.T) {
+	prompt := []int32{5, 6, 7, 8, 9, 10, 11, 12}
+	for name, open := range map[string]func(*testing.T, runtime.Options) *runtime.Model{"in memory": open, "within a budget": openSmallest} {
+		t.Run(name, func(t *testing.T) {
+			m := open(t, runtime.Options{Threads: 2, Context: 1000, Parallel: 2})
+			kept := make([]int32, 300)
+			for i := range kept {
+				kept[i] = int32(i%200 + 10)
+			}
+			path := filepath.Join(t.TempDir(), "kept.seq")
+			q := sequence(t, m)
+			if _, _, err := collect(q.Generate(t.Context(), kept, runtime.Generate{MaxTokens: -1})); err != nil {
+				t.Fatal(err)
+			}
+			if err := q.Save(path, nil); err != nil {
+				t.Fatal(err)
+			}
+			longer := append(slices.Clone(kept), 5, 6, 7)
+			_, after, err := collect(q.Generate(t.Context(), longer, fixed(3)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			q.Close()
+			long := fixed(60)
+			long.IgnoreEOS = true
+			alone := sequence(t, m)
+			_, want, err := collect(alone.Generate(t.Context(), prompt, long))
+			if err != nil {
+				t.Fatal(err)
+			}
+			alone.Close()
+
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				for range 2 {
+					q, err := m.NewSequence()
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					if _, got, err := collect(q.Generate(t.Context(), prompt, long)); err != nil || !slices.Equal(got.Tokens, want.Tokens) {
+						t.Errorf("beside sequences that are loaded it writes %v, and %v alone: %v", got, want, err)
+					}
+					q.Close()
+				}
+			}()
+			for loads := 0; ; loads++ {
+				q, _, err := m.LoadSequence(t.Context(), path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if loads%2 == 0 { // the others are closed again at once
+					if _, got, err := collect(q.Generate(t.Context(), longer, fixed(3))); err != nil || got.CachedTokens != len(kept) || !slices.Equal(got.Tokens, after.Tokens) {
+						t.Errorf("load %d: %v, want %v: %v", loads, got, after, err)
+					}
+				}
+				q.Close()
+				select {
+				case <-ended:
+					return
+				default:
+				}
+			}
+		})
 	}
 }
 
