@@ -181,12 +181,3 @@ func Budgets(r *format.Reader, opts Options) []int64 {
 	}
 	return budgets
 }
-
-// headBytes returns the size of the language-model head.
-func headBytes(r *format.Reader) int64 {
-	if rec, _, ok := r.Role(format.RoleHead, -1); ok {
-		return rec.Length
-	}
-	rec, _, _ := embedRecord(r)
-	return rec.Length
-}
