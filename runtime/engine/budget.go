@@ -201,7 +201,7 @@ func lookupBytes(r *format.Reader, batch int) (n int64) {
 // mebibytes rounds up, so that what it says is enough.
 func mebibytes(n int64) string { return fmt.Sprintf("%dMiB", (n+(1<<20)-1)>>20) }
 
-// FormatBytes writes a size the way that people write it, exactly: 1GiB, 1500MB, 200kB. One that is not whole in any unit is rounded up to whole MiB.
+// FormatBytes writes a size the way that people write it, exactly: 1GiB, 1500MB, 200kB. A large one that is not whole in any unit is rounded up to whole MiB.
 func FormatBytes(n int64) string {
 	for _, u := range []struct {
 		bytes int64
@@ -210,6 +210,9 @@ func FormatBytes(n int64) string {
 		if n > 0 && n%u.bytes == 0 {
 			return fmt.Sprintf("%d%s", n/u.bytes, u.name)
 		}
+	}
+	if n < 1<<20 {
+		return fmt.Sprintf("%dB", n)
 	}
 	return mebibytes(n)
 }

@@ -12,7 +12,7 @@ func TestFormatBytes(t *testing.T) {
 		bytes int64
 		want  string
 	}{
-		{1 << 30, "1GiB"}, {3 << 29, "1536MiB"}, {1e6, "1MB"}, {1.5e9, "1500MB"}, {2e9, "2GB"}, {200e3, "200kB"}, {5 << 10, "5KiB"}, {1<<20 + 1, "2MiB"}, {1, "1MiB"}, {0, "0MiB"},
+		{1 << 30, "1GiB"}, {3 << 29, "1536MiB"}, {1e6, "1MB"}, {1.5e9, "1500MB"}, {2e9, "2GB"}, {200e3, "200kB"}, {5 << 10, "5KiB"}, {1<<20 + 1, "2MiB"}, {12, "12B"}, {0, "0B"},
 	} {
 		if got := engine.FormatBytes(tt.bytes); got != tt.want {
 			t.Errorf("%d: %s, want %s", tt.bytes, got, tt.want)
