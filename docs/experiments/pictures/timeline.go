@@ -168,6 +168,7 @@ func (t *timeline) drawStrip(strip int) {
 	begin := float64(strip) * stripLength
 	end := min(t.length, begin+stripLength)
 	width := (end - begin) / stripLength * lineWidth
+	t.text("faint", "end", 11, left-6, top-4, "layer")
 	for thread := range t.threads {
 		y, h := t.row(firstThread + thread)
 		t.text("faint", "end", 11, left-6, top+y+h-3, fmt.Sprintf("thread %d", thread))
@@ -196,9 +197,6 @@ func (t *timeline) mark(at float64, word string) {
 	x := left + (at-float64(strip)*stripLength)/stripLength*lineWidth
 	bottom, _ := t.row(firstRead + t.reads)
 	t.line("axis", [2]float64{x, t.top(strip) - 6}, [2]float64{x, t.top(strip) + bottom})
-	if word == "0" {
-		word = "layer 0"
-	}
 	t.text("faint", "start", 10, x+2, t.top(strip)-4, word)
 }
 
