@@ -140,7 +140,7 @@ func drawCurves(folder string, q4 float64) (string, error) {
 			px, py := p.at(q.kl, value(q))
 			line = append(line, [2]float64{px, py})
 			c.dot("dot"+class, px, py)
-			below := i%2 == 1 && i+1 < len(points)
+			below := i%2 == 1
 			c.text("ink", "start", 11, px+5, py+map[bool]float64{true: 15, false: -6}[below], fmt.Sprintf("%g", q.s))
 		}
 		c.line("line"+class, line...)
