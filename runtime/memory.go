@@ -75,7 +75,7 @@ func (m *Model) SetShare(ctx context.Context, bytes int64) (int64, error) {
 	return n, m.named(err)
 }
 
-// FormatBytes writes a size of memory the way that people write it, exactly: 1GiB, 1500MB.
+// FormatBytes writes a size of memory as people do, exactly if it is whole in a unit: 1GiB, 1500MB. Another is rounded up to whole MiB, or told in bytes.
 func FormatBytes(n int64) string { return engine.FormatBytes(n) }
 
 // TextMemory returns the most memory that running a text of so many bytes takes besides the text itself: its tokens, of a byte each at

@@ -58,6 +58,7 @@ func (a *app) promptCache(ctx context.Context, m *runtime.Model, path string, pr
 	if err != nil {
 		return nil, err
 	}
+	// Shared never counts the last token of a prompt: of a prompt of one it does not tell whether the file has it.
 	kept := q.Tokens()
 	if len(kept) == 0 || len(prompt) == 1 && kept[0] != prompt[0] || q.Shared(prompt) < len(prompt)-1 {
 		next := g.Prefilled

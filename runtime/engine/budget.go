@@ -117,7 +117,7 @@ func (e *Engine) share(opts *Options) (*Budget, error) {
 	}
 	if !b.fits() {
 		least := *b
-		least.Reserve = least.Smallest() - b.Smallest() + b.Reserve
+		least.Reserve = reserve(least.Smallest())
 		return b, fmt.Errorf("%w: %s; this model needs %s with a context of %d (%s)", ErrMemory, FormatBytes(b.Total), mebibytes(least.Smallest()),
 			e.context, &least)
 	}
@@ -201,7 +201,8 @@ func lookupBytes(r *format.Reader, batch int) (n int64) {
 // mebibytes rounds up, so that what it says is enough.
 func mebibytes(n int64) string { return fmt.Sprintf("%dMiB", (n+(1<<20)-1)>>20) }
 
-// FormatBytes writes a size the way that people write it, exactly: 1GiB, 1500MB, 200kB. A large one that is not whole in any unit is rounded up to whole MiB.
+// FormatBytes writes a size as people do, exactly if it is whole in a unit: 1GiB, 1500MB, 200kB. Another is rounded up to whole MiB, or told in bytes if it is
+// smaller than one.
 func FormatBytes(n int64) string {
 	for _, u := range []struct {
 		bytes int64

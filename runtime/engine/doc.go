@@ -23,15 +23,16 @@
 //	pass.go         has the operations of a layer and owns the activations; an architecture, such as smallthinker.go, writes its layer in them
 //	router.go       picks experts (prefer.go: in favour of those in memory)
 //	store.go        brings them: out of the mapped file (store_mapped.go) or, within a memory budget (budget.go), into slots that they share
-//	                (store_streamed.go), which compares a sample of what it reads with the checksums; breathe.go changes how many slots there are
+//	                (store_streamed.go), which compares a sample of what it reads with the checksums; foresee.go guesses what a later router will
+//	                choose; threads (store_reads.go) or an io_uring (store_ring.go) read; breathe.go changes how many slots there are
 //	attention.go    attends over kvcache.go with the angles of rope.go
 //	ffn.go          runs feed-forward networks: of ReLU, whose inactive neurons are skipped (relu.go), of dense activations (gated.go), and of
 //	                layers that leave out most neurons (sparse.go); ffn_stream.go reads those of dense models that do not fit in memory
 //	altup.go        and perlayer.go hold what only Gemma 3n has
 //	predict.go      computes logits; sparsehead.go only those of the rows of the head that are predicted to matter
 //
-// All of them hand their work to the threads of pool.go, in parts whose results do not depend on which thread computes them; threads.go and
-// measure.go find how many there are. pages.go looks after the pages of the mapped file, and pressure.go tells how scarce memory is. profile.go
-// counts the time by stage, timeline.go records when things happen, notes.go notes what a trace is told, and observe.go passes activations to observers. memory.go counts what is taken
-// outside Go's heap. The loops that take the time are in package kernel; which experts stay in memory is decided by package experts.
+// All of them hand their work to the threads of pool.go, in parts whose results do not depend on which thread computes them; threads.go
+// finds how many there are, and measure.go measures it, and how fast a disk is beside computing. pages.go looks after the pages of the mapped file, and pressure.go tells how scarce memory is. profile.go
+// counts the time by stage, timeline.go records when things happen, notes.go notes what a trace is told, and observe.go passes activations to observers.
+// memory.go counts what is taken outside Go's heap, and cacheplan.go predicts how a model runs with less of it. The loops that take the time are in package kernel; which experts stay in memory is decided by package experts.
 package engine

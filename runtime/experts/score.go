@@ -6,7 +6,7 @@ import "math"
 type Average struct{ HalfLife, Weight float64 }
 
 // The averages that experts are ranked by: of what router logits tell ([Chances]), as the runtime does, and of which experts were used, which is all that
-// a trace knows. See docs/memory.md for how they were chosen.
+// a trace without chances knows. See docs/memory.md for how they were chosen.
 var (
 	OfChances = []Average{{3, 1}, {512, 4}}
 	OfUses    = []Average{{16, 1}, {512, 1}}

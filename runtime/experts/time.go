@@ -103,7 +103,7 @@ type simulation struct {
 	now    float64
 	share  float64    // of a miss that is foreseen: what is left over from those before
 	early  []*request // what is foreseen and was not there
-	held   []access   // what is foreseen and was there, with its layer
+	held   []int32    // what is foreseen and was there
 	coming []*request // what is wanted and not there
 }
 
@@ -186,11 +186,11 @@ func (s *simulation) forget(which func(layer int, id int32) bool) {
 		}
 		return true
 	})
-	s.held = slices.DeleteFunc(s.held, func(a access) bool {
-		if !which(int(a.id)/s.trace.Experts, a.id) {
+	s.held = slices.DeleteFunc(s.held, func(id int32) bool {
+		if !which(int(id)/s.trace.Experts, id) {
 			return false
 		}
-		bringer.Forget(a.id)
+		bringer.Forget(id)
 		return true
 	})
 }
@@ -234,7 +234,7 @@ func (s *simulation) foresee(l int, id int32) {
 		s.early = append(s.early, s.disk.ask(id, l, false))
 	case ok:
 		bringer.Bring(id)
-		s.held = append(s.held, access{id: id})
+		s.held = append(s.held, id)
 	}
 }
 
