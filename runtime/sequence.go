@@ -196,13 +196,17 @@ func (q *Sequence) verify(ctx context.Context, tokens []int32, next func(i int, 
 	return gained, computed, err
 }
 
-// run has f append tokens, and the rest of them again when memory was given back.
+// run has f append tokens, and the rest of them again when memory was given back, or another sequence that had none either has got more meanwhile.
 func (q *Sequence) run(tokens []int32, f func(rest []int32) error) error {
 	for {
-		before := q.Len()
+		before, share := q.Len(), q.model.engine.Share()
 		err := q.ran(tokens, f(tokens))
 		done := q.Len() - before
-		if done < 0 || !errors.Is(err, ErrMemory) || q.model.relieve == nil || !q.model.relieve() {
+		if done < 0 || !errors.Is(err, ErrMemory) || q.model.relieve == nil {
+			return err
+		}
+		more := func() bool { return q.model.engine.Share() > share }
+		if !more() && !q.model.relieve() && !more() {
 			return err
 		}
 		tokens = tokens[done:]

@@ -76,6 +76,14 @@ func (e *Engine) Memory() int64 {
 	return e.most()
 }
 
+// Share returns what the model may take, sequences that grow included, however much other programs need now; 0: there is no bound.
+func (e *Engine) Share() int64 {
+	if e.budget == nil {
+		return 0
+	}
+	return e.most()
+}
+
 // breathe gives the experts the memory that is in force. It is called between two layers, or while no pass runs.
 func (e *Engine) breathe(ctx context.Context) error {
 	if !e.limit.changed.Load() {

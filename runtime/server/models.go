@@ -87,6 +87,7 @@ type served struct {
 	most     int64 // that it can ever take
 	least    int64 // that it cannot do without
 	held     int64 // that sequences made it take
+	growing  int   // sequences that are about to take more
 	besides  int64 // what the process took besides when it was loaded
 	mapped   bool  // its file is, and nothing bounds its memory
 	flexible bool  // it can do with much less: experts are read when they are needed
@@ -384,7 +385,10 @@ func (m *models) release(sv *served, keepAlive time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	sv.users--
-	sv.lastUsed, sv.held = time.Now(), 0
+	sv.lastUsed = time.Now()
+	if sv.growing == 0 { // another request's sequence counts on it
+		sv.held = 0
+	}
 	if sv.users == 0 && sv.model != nil {
 		m.idle(sv, keepAlive)
 	}

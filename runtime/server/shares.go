@@ -189,23 +189,48 @@ func (m *models) settle(next *served) {
 	}
 }
 
-// grow has a model take more whose sequences have no room left: what is free, or what others can do without. It reports whether it got more.
+// grow has a model take more whose sequences have no room left: what is free, or what others can do without, or all of an idle one. It reports whether it
+// got more. One that is being loaded or unloaded is waited for: what it takes cannot change until then.
 func (m *models) grow(sv *served) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.total == 0 || m.closed || sv.model == nil || sv.mapped {
-		return false
+	sv.growing++
+	defer func() { sv.growing-- }()
+	for m.settling { // it may get more already
+		m.wait(context.Background())
 	}
-	most := m.total - m.base
-	for other := range m.shares(m.loading) {
-		if other != sv {
-			most -= other.claimant(time.Now()).least
+	for before := sv.grant; ; {
+		if m.total == 0 || m.closed || sv.model == nil || sv.mapped || before >= sv.most {
+			return false
+		}
+		most := m.total - m.base
+		for other := range m.shares(m.loading) {
+			if other != sv {
+				most -= other.claimant(time.Now()).least
+			}
+		}
+		sv.held = min(before+max(growStep, (sv.usable-sv.Smallest)/16), most, sv.most)
+		m.settle(m.loading)
+		switch {
+		case sv.grant > before:
+			return true
+		case m.moving():
+			for m.moving() {
+				m.wait(context.Background())
+			}
+		default:
+			victim := m.leastUsed()
+			if victim == nil {
+				return false
+			}
+			m.unload(victim, "its memory is needed")
 		}
 	}
-	before := sv.grant
-	sv.held = min(before+max(growStep, (sv.usable-sv.Smallest)/16), most, sv.most)
-	m.settle(m.loading)
-	return sv.grant > before
+}
+
+// moving reports whether a model is being loaded or unloaded.
+func (m *models) moving() bool {
+	return m.loading != nil || slices.ContainsFunc(m.all(), func(sv *served) bool { return sv.leaving })
 }
 
 // growStep is how much more a model takes at least.

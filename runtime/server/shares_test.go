@@ -177,6 +177,81 @@ func TestSequencesTakeFromOthers(t *testing.T) {
 	}
 }
 
+// A sequence that grows waits for a model that is on its way out or in, whose memory cannot change before, and has an idle one leave: only then it ends for
+// lack of memory.
+func TestSequencesOutliveIdleModels(t *testing.T) {
+	const parallel = 3
+	c := start(t, Options{Models: []string{modelPath, otherPath}, Memory: 1 << 40, KeepAlive: -1, Parallel: parallel + 1})
+	m, a, b := c.models, c.models.served[0], c.models.served[1]
+	j, err := c.begin(t.Context(), a.Name, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.end()
+	k, err := c.begin(t.Context(), b.Name, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.end()
+	m.mu.Lock()
+	m.total = m.base + max(a.Smallest, a.least) + max(b.Smallest, b.least)
+	m.rebalance()
+	m.mu.Unlock()
+	m.until(func() bool { return a.grant+b.grant <= m.total-m.base })
+	m.mu.Lock()
+	model := b.model
+	b.model, b.leaving = nil, true // as if it were being unloaded
+	m.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		fill(t, j, parallel)
+	}()
+	m.until(func() bool { return a.growing > 0 })
+	m.mu.Lock()
+	b.model, b.leaving = model, false
+	m.change()
+	m.mu.Unlock()
+	<-done
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if b.model != nil || a.grant > m.total-m.base {
+		t.Errorf("the idle model is there: %t; the other has %d of %d", b.model != nil, a.grant, m.total-m.base)
+	}
+}
+
+// The end of a request takes nothing from another one's sequence that is about to grow.
+func TestEndOfRequestLeavesGrowth(t *testing.T) {
+	c := start(t, Options{KeepAlive: -1})
+	m, a := c.models, c.models.served[0]
+	j, err := c.begin(t.Context(), a.Name, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := c.begin(t.Context(), a.Name, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := func(growing int) int64 {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		a.growing = growing
+		return a.held
+	}
+	m.mu.Lock()
+	a.held = 1000
+	m.mu.Unlock()
+	held(1)
+	k.end()
+	if got := held(0); got != 1000 {
+		t.Errorf("%d bytes are left for the sequence, not 1000", got)
+	}
+	j.end()
+	if got := held(0); got != 0 {
+		t.Errorf("%d bytes are held when no request runs", got)
+	}
+}
+
 // A model that made room for one which then cannot be loaded takes its memory back.
 func TestRoomMadeInVain(t *testing.T) {
 	data, err := os.ReadFile(otherPath)
