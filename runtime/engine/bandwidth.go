@@ -39,8 +39,8 @@ func Bandwidth(ctx context.Context, threads ...int) (*MemorySpeed, error) {
 	}
 	defer b.free()
 	data := b.bytes()[:size]
-	for i := 0; i < len(data); i += 4096 {
-		data[i] = 1 // a page that was never written is not memory yet
+	if err := touch(ctx, data); err != nil {
+		return nil, err
 	}
 	speed := &MemorySpeed{Buffer: size}
 	for _, n := range threads {
@@ -51,6 +51,17 @@ func Bandwidth(ctx context.Context, threads ...int) (*MemorySpeed, error) {
 		speed.BytesPerSecond = append(speed.BytesPerSecond, v)
 	}
 	return speed, nil
+}
+
+// touch writes to every page: one that was never written is not memory yet. The system may take seconds to find so much.
+func touch(ctx context.Context, data []byte) error {
+	for i := 0; i < len(data); i += 4096 {
+		if i%bandwidthChunk == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		data[i] = 1
+	}
+	return nil
 }
 
 // bufferSize returns the bytes of the buffer, whole chunks, where so much memory is allowed; 0: that is not known.
@@ -80,14 +91,18 @@ func bandwidth(ctx context.Context, data []byte, threads int) (float64, error) {
 	size := len(data)
 	var best float64
 	var sum atomic.Uint64
-	read := task(func(_, from, to int) { sum.Add(kernel.Read(data[from*bandwidthChunk : to*bandwidthChunk])) })
+	read := task(func(_, from, to int) {
+		for i := from; i < to && ctx.Err() == nil; i++ {
+			sum.Add(kernel.Read(data[i*bandwidthChunk : (i+1)*bandwidthChunk]))
+		}
+	})
 	start, done := time.Now(), 0
 	for done < passes && (done < 2 || time.Since(start) < enough) {
-		if err := ctx.Err(); err != nil {
-			return 0, err
-		}
 		begin := time.Now()
 		if err := p.split(size/bandwidthChunk, 16, &read); err != nil {
+			return 0, err
+		}
+		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
 		best = max(best, float64(size)/time.Since(begin).Seconds())

@@ -1,6 +1,11 @@
 package engine
 
-import "testing"
+import (
+	"bytes"
+	"context"
+	"errors"
+	"testing"
+)
 
 func TestBufferSize(t *testing.T) {
 	const mib = 1 << 20
@@ -35,5 +40,21 @@ func TestBandwidth(t *testing.T) {
 		if v < 1e8 {
 			t.Errorf("%g bytes a second", v)
 		}
+	}
+}
+
+// Who interrupts a measurement does not wait until a gibibyte is written or read.
+func TestBandwidthIsInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	data := make([]byte, bandwidthChunk)
+	if err := touch(ctx, data); !errors.Is(err, context.Canceled) || bytes.ContainsRune(data, 1) {
+		t.Errorf("writing: %v, and something was written: %t", err, bytes.ContainsRune(data, 1))
+	}
+	if _, err := bandwidth(ctx, data, 2); !errors.Is(err, context.Canceled) {
+		t.Errorf("reading: %v", err)
+	}
+	if err := touch(t.Context(), data); err != nil || bytes.Count(data, []byte{1}) != bandwidthChunk/4096 {
+		t.Errorf("not interrupted: %v, and %d pages are written", err, bytes.Count(data, []byte{1}))
 	}
 }
