@@ -144,21 +144,27 @@ func fill(t *testing.T, j *job, n int) {
 	all.Wait()
 }
 
+// startTwo serves two models with memory for both, and has a request of each.
+func startTwo(t *testing.T, parallel int) (c *client, first, second *job) {
+	t.Helper()
+	c = start(t, Options{Models: []string{modelPath, otherPath}, Memory: 1 << 40, KeepAlive: -1, Parallel: parallel})
+	var jobs [2]*job
+	for i, sv := range c.models.served {
+		var err error
+		if jobs[i], err = c.begin(t.Context(), sv.Name, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return c, jobs[0], jobs[1]
+}
+
 // Sequences that grow beyond their model's share take what others, which are used too, can do without.
 func TestSequencesTakeFromOthers(t *testing.T) {
 	const parallel = 3
-	c := start(t, Options{Models: []string{modelPath, otherPath}, Memory: 1 << 40, KeepAlive: -1, Parallel: parallel + 1})
-	m, a, b := c.models, c.models.served[0], c.models.served[1]
-	j, err := c.begin(t.Context(), a.Name, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c, j, k := startTwo(t, parallel+1)
 	defer j.end()
-	k, err := c.begin(t.Context(), b.Name, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
 	defer k.end()
+	m, a, b := c.models, c.models.served[0], c.models.served[1]
 	kv := j.model.Engine().Budget().KV
 	m.mu.Lock()
 	m.total = m.base + max(a.Smallest, a.least) + max(b.Smallest, b.least) + parallel*kv*102/100 + growStep // little enough that experts have to leave
@@ -181,17 +187,9 @@ func TestSequencesTakeFromOthers(t *testing.T) {
 // lack of memory.
 func TestSequencesOutliveIdleModels(t *testing.T) {
 	const parallel = 3
-	c := start(t, Options{Models: []string{modelPath, otherPath}, Memory: 1 << 40, KeepAlive: -1, Parallel: parallel + 1})
-	m, a, b := c.models, c.models.served[0], c.models.served[1]
-	j, err := c.begin(t.Context(), a.Name, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c, j, k := startTwo(t, parallel+1)
 	defer j.end()
-	k, err := c.begin(t.Context(), b.Name, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	m, a, b := c.models, c.models.served[0], c.models.served[1]
 	k.end()
 	m.mu.Lock()
 	m.total = m.base + max(a.Smallest, a.least) + max(b.Smallest, b.least)

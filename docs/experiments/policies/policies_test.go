@@ -61,9 +61,9 @@ func scored(short, long float64) func(*experts.Trace, int) experts.Policy {
 	}
 }
 
-// TestPolicies prints the hit rates of all policies, of which none may beat the bound, and checks that the one that is used is no
-// worse than simple ones.
-func TestPolicies(t *testing.T) {
+// readTrace returns the trace that -trace names.
+func readTrace(t *testing.T) *experts.Trace {
+	t.Helper()
 	f, err := os.Open(*traceFile)
 	if err != nil {
 		t.Fatal(err)
@@ -73,6 +73,13 @@ func TestPolicies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return trace
+}
+
+// TestPolicies prints the hit rates of all policies, of which none may beat the bound, and checks that the one that is used is no
+// worse than simple ones.
+func TestPolicies(t *testing.T) {
+	trace := readTrace(t)
 	sizes := []int{trace.Len() / 8, trace.Len() / 4, trace.Len() * 36 / 100, trace.Len() / 2, trace.Len() * 3 / 4}
 	head := fmt.Sprintf("%-42s", "hit rate, share in memory")
 	for _, n := range sizes {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"testing"
 
@@ -30,15 +29,7 @@ func (p bent) Rate(layer int, chances []byte) {
 
 // TestAverages tries random half-lives and weights, with 36 % of the experts in memory, and prints what misses least. Nothing misses less than Belady's.
 func TestAverages(t *testing.T) {
-	f, err := os.Open(*traceFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	trace, err := experts.ReadTrace(f)
-	if err != nil {
-		t.Fatal(err)
-	}
+	trace := readTrace(t)
 	if !trace.Rated() {
 		t.Skip("the trace has no chances")
 	}
