@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -91,12 +92,33 @@ func (f sizeFlag) String() string {
 func (f sizeFlag) Type() string { return "SIZE" }
 
 func (f sizeFlag) Set(s string) error {
-	n, err := humanize.ParseBytes(s)
-	if err != nil || n == 0 || n > math.MaxInt64 {
-		return errors.New("it must be a size such as 1GiB, 800MiB or 1.5GB")
+	n, err := parseSize(s)
+	if err != nil {
+		return err
 	}
-	*f.value = int64(n)
+	*f.value = n
 	return nil
+}
+
+// errSize is the error of what is no size at all.
+var errSize = errors.New("it must be a size such as 1GiB, 800MiB or 1.5GB")
+
+// leastBare is the least number that is taken for bytes when it has no unit: whoever writes 8 or 800 means GiB or MiB.
+const leastBare = 1 << 20
+
+// parseSize reads a number of bytes above 0, with a unit or without. Commas are refused: 1,5GB is 1.5GB to some and 15GB to others.
+func parseSize(s string) (int64, error) {
+	n, err := humanize.ParseBytes(s)
+	bare, unit := strconv.ParseFloat(s, 64)
+	switch {
+	case err != nil, n > math.MaxInt64, strings.Contains(s, ","):
+		return 0, errSize
+	case unit == nil && bare > 0 && (bare < leastBare || bare != math.Trunc(bare)):
+		return 0, fmt.Errorf("it needs a unit: %[1]sGiB, %[1]sMiB or %[1]sGB", s)
+	case n == 0:
+		return 0, errSize
+	}
+	return int64(n), nil
 }
 
 // rateFlag is a flag that takes bytes a second, such as 800MB.
@@ -112,8 +134,7 @@ func (f rateFlag) String() string {
 func (f rateFlag) Type() string { return "SIZE" }
 
 func (f rateFlag) Set(s string) error {
-	var n int64
-	err := sizeFlag{&n}.Set(s)
+	n, err := parseSize(s)
 	if err == nil {
 		*f.value = float64(n)
 	}

@@ -103,10 +103,11 @@ func (f memoryFlag) Set(s string) error {
 		*f.value = 0
 		return nil
 	}
-	if err := (sizeFlag{f.value}).Set(s); err != nil {
-		return errors.New("it must be a size such as 1GiB, 800MiB or 1.5GB, or auto")
+	err := sizeFlag{f.value}.Set(s)
+	if err == errSize {
+		err = fmt.Errorf("%w, or auto", errSize)
 	}
-	return nil
+	return err
 }
 
 // model is a model that runs, and what a command writes down about it.
