@@ -104,7 +104,7 @@ func (m *Model) LogitsBoth(ctx context.Context, tokens []int32, first int, oneBy
 		n = 1
 	}
 	return m.logits(ctx, tokens, first, n, func(q *Sequence, part []int32, at int) error {
-		return q.run(part, func(rest []int32) error {
+		return q.run(ctx, part, func(rest []int32) error {
 			begin := at + len(part) - len(rest)
 			return q.session.ForwardBoth(ctx, rest, func(i int, logits, predicted []float32) error { return each(begin+i, logits, predicted) })
 		})

@@ -27,8 +27,8 @@ type Model struct {
 	longest  func() int // bytes of the longest token
 	memory   Memory
 	kvType   KVType
-	routing  string      // how the choice of experts differs from the file's; "": it does not
-	relieve  func() bool // nil: nothing can
+	routing  string                         // how the choice of experts differs from the file's; "": it does not
+	relieve  func(ctx context.Context) bool // nil: nothing can
 	grammars grammars
 	loadTime time.Duration
 	cleanup  goruntime.Cleanup

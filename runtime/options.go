@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"context"
 	"fmt"
 
 	"st/format"
@@ -69,8 +70,9 @@ type Options struct {
 	SparseHead *float64
 
 	// Relieve, if not nil, is called when Memory has no room for a sequence that grows. It gives some back, such as that of a [Sequence]
-	// that waits for its next use, and reports whether it did: then the sequence goes on, instead of ending with [ErrMemory].
-	Relieve func() bool
+	// that waits for its next use, and reports whether it did: then the sequence goes on, instead of ending with [ErrMemory]. It may wait for others, but
+	// no longer than until ctx ends, which is that of the text.
+	Relieve func(ctx context.Context) bool
 
 	// Timeline, if not nil, records what threads and disk do in the last passes.
 	Timeline *Timeline

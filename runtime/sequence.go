@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -168,7 +169,7 @@ func (q *Sequence) forward(ctx context.Context, tokens []int32) ([]float32, erro
 		return nil, q.model.named(ErrClosed)
 	}
 	var logits []float32
-	err := q.run(tokens, func(rest []int32) (err error) {
+	err := q.run(ctx, tokens, func(rest []int32) (err error) {
 		logits, err = q.session.Forward(ctx, rest)
 		return err
 	})
@@ -177,7 +178,7 @@ func (q *Sequence) forward(ctx context.Context, tokens []int32) ([]float32, erro
 
 // forwardAll appends tokens. It calls each with the logits after every one.
 func (q *Sequence) forwardAll(ctx context.Context, tokens []int32, each func(i int, logits []float32) error) error {
-	return q.run(tokens, func(rest []int32) error {
+	return q.run(ctx, tokens, func(rest []int32) error {
 		first := len(tokens) - len(rest)
 		return q.session.ForwardAll(ctx, rest, func(i int, logits []float32) error { return each(first+i, logits) })
 	})
@@ -188,7 +189,7 @@ func (q *Sequence) verify(ctx context.Context, tokens []int32, next func(i int, 
 	if q.closing.Load() {
 		return 0, 0, q.model.named(ErrClosed)
 	}
-	err = q.run(tokens, func([]int32) (err error) {
+	err = q.run(ctx, tokens, func([]int32) (err error) {
 		gained, computed, err = q.session.Verify(ctx, tokens, next)
 		return err
 	})
@@ -197,7 +198,7 @@ func (q *Sequence) verify(ctx context.Context, tokens []int32, next func(i int, 
 }
 
 // run has f append tokens, and the rest of them again when memory was given back, or another sequence that had none either has got more meanwhile.
-func (q *Sequence) run(tokens []int32, f func(rest []int32) error) error {
+func (q *Sequence) run(ctx context.Context, tokens []int32, f func(rest []int32) error) error {
 	for {
 		before, share := q.Len(), q.model.engine.Share()
 		err := q.ran(tokens, f(tokens))
@@ -206,8 +207,8 @@ func (q *Sequence) run(tokens []int32, f func(rest []int32) error) error {
 			return err
 		}
 		more := func() bool { return q.model.engine.Share() > share }
-		if !more() && !q.model.relieve() && !more() {
-			return err
+		if !more() && !q.model.relieve(ctx) && !more() {
+			return cmp.Or(ctx.Err(), err) // nobody waits for memory any more, or there is none
 		}
 		tokens = tokens[done:]
 	}

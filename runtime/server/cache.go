@@ -162,8 +162,8 @@ func (c *cache) write() {
 }
 
 // relieve gives memory back that a request needs: that of the sequence which was used least recently. If it is to be written, or another is, relieve waits
-// for that. It reports whether there was one.
-func (c *cache) relieve() bool {
+// for that, until ctx ends. It reports whether there was one.
+func (c *cache) relieve(ctx context.Context) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -175,15 +175,18 @@ func (c *cache) relieve() bool {
 	case len(c.writes) == 0:
 		return false
 	}
-	c.wait()
-	return true
+	c.wait(ctx)
+	return ctx.Err() == nil
 }
 
-// wait waits until a sequence is written.
-func (c *cache) wait() {
+// wait waits until a sequence is written, or ctx ends.
+func (c *cache) wait(ctx context.Context) {
 	written := c.written
 	c.mu.Unlock()
-	<-written
+	select {
+	case <-written:
+	case <-ctx.Done():
+	}
 	c.mu.Lock()
 }
 
@@ -201,6 +204,6 @@ func (c *cache) close(ctx context.Context) {
 		}
 	}
 	for len(c.writes) > 0 {
-		c.wait()
+		c.wait(context.Background())
 	}
 }

@@ -268,7 +268,7 @@ func TestCache(t *testing.T) {
 	if len(c.idle) != 2 || c.idle[1].Sequence != last || c.idle[0].Sequence != answered {
 		t.Errorf("%d sequences are left", len(c.idle))
 	}
-	if c.bytes() == 0 || !c.relieve() || !c.relieve() || c.relieve() || c.bytes() != 0 || m.Engine().KVBytes() != 0 {
+	if c.bytes() == 0 || !c.relieve(t.Context()) || !c.relieve(t.Context()) || c.relieve(t.Context()) || c.bytes() != 0 || m.Engine().KVBytes() != 0 {
 		t.Errorf("%d bytes are left", m.Engine().KVBytes())
 	}
 }

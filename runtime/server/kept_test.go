@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"st/runtime"
 )
 
 // A prompt is kept from one run of the server to the next, and answered as before. What is damaged is run again.
@@ -125,10 +127,17 @@ func TestRelieveKeeps(t *testing.T) {
 	prompt, _ := json.Marshal(strings.Repeat("Thou art a man of Israel, and I am the LORD. ", 12))
 	get[completion](t, c, "/v1/completions", `{"max_tokens": 1, "prompt": `+string(prompt)+`}`)
 	sv := c.models.served[0]
-	if !sv.cache.relieve() || sv.model.Engine().KVBytes() != 0 || sv.cache.relieve() {
+	if !sv.cache.relieve(t.Context()) || sv.model.Engine().KVBytes() != 0 || sv.cache.relieve(t.Context()) {
 		t.Error("the memory is not given back")
 	}
 	if paths, err := sv.cache.kept.paths(); len(paths) != 1 || err != nil {
 		t.Errorf("%q are kept, %v", paths, err)
+	}
+	// It waits no longer than its client does.
+	ctx, goAway := context.WithCancel(t.Context())
+	goAway()
+	busy := cache{writes: make([]*runtime.Sequence, 1), written: make(chan struct{})} // is never done
+	if busy.relieve(ctx) {
+		t.Error("memory is given back to a request whose client went away")
 	}
 }

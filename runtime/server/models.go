@@ -186,7 +186,7 @@ func (m *models) change() {
 	m.changed = make(chan struct{})
 }
 
-// wait waits for a change.
+// wait waits for a change, or until ctx ends.
 func (m *models) wait(ctx context.Context) {
 	changed := m.changed
 	m.mu.Unlock()
@@ -195,6 +195,17 @@ func (m *models) wait(ctx context.Context) {
 	case <-ctx.Done():
 	}
 	m.mu.Lock()
+}
+
+// waitWhile waits as long as something is so, and reports whether it no longer is: false if ctx ended before.
+func (m *models) waitWhile(ctx context.Context, is func() bool) bool {
+	for is() {
+		if ctx.Err() != nil {
+			return false
+		}
+		m.wait(ctx)
+	}
+	return true
 }
 
 // loadFor loads a model: it waits until there is room, for which it unloads those that are idle. One that nobody waits for any more is not
@@ -317,7 +328,7 @@ func (m *models) open(sv *served, grant int64) (*runtime.Model, *cache, error) {
 	begin := time.Now()
 	c := &cache{}
 	o := runtime.Options{Context: m.opts.Context, Parallel: m.opts.Parallel, Threads: m.opts.Threads, ThreadCache: m.opts.ThreadCache, DiskCache: m.opts.DiskCache, KVType: m.opts.KVType,
-		Fallback: m.opts.Fallback, Relieve: func() bool { return c.relieve() || m.grow(sv) }}
+		Fallback: m.opts.Fallback, Relieve: func(ctx context.Context) bool { return c.relieve(ctx) || m.grow(ctx, sv) }}
 	if sv.Config.MoE != nil {
 		o.ExpertsPerToken, o.PreferCached = m.opts.ExpertsPerToken, m.opts.PreferCached
 	}
@@ -358,26 +369,40 @@ func (m *models) leastUsed() (least *served) {
 	return least
 }
 
-// unload gives an idle model's memory back. m.mu is released meanwhile, because prompts may be written to disk: other models go on.
+// unload gives an idle model's memory back. m.mu is released meanwhile: other models go on.
 func (m *models) unload(sv *served, why string) {
+	gone := m.startUnload(sv, why)
+	m.mu.Unlock()
+	<-gone
+	m.mu.Lock()
+}
+
+// startUnload has an idle model's memory given back in the background, which may take some time, because prompts may be written to disk. gone is closed
+// when that is done.
+func (m *models) startUnload(sv *served, why string) (gone chan struct{}) {
 	sv.stopTimer()
 	model, cache := sv.model, sv.cache
 	sv.model, sv.cache, sv.leaving = nil, nil, true
 	m.change()
-	m.mu.Unlock()
-	cache.close(context.Background())
-	err := model.Close()
-	m.mu.Lock()
-	sv.leaving, sv.grant = false, 0
-	if sv.dropped {
-		m.forget(sv)
-	}
-	if err != nil {
-		m.opts.Logger.Error("a model was not closed well", "model", sv.Name, "error", err)
-	}
-	m.opts.Logger.Info("unloaded a model", "model", sv.Name, "because", why)
-	m.change()
-	m.rebalance()
+	gone = make(chan struct{})
+	go func() {
+		cache.close(context.Background())
+		err := model.Close()
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		defer close(gone)
+		sv.leaving, sv.grant = false, 0
+		if sv.dropped {
+			m.forget(sv)
+		}
+		if err != nil {
+			m.opts.Logger.Error("a model was not closed well", "model", sv.Name, "error", err)
+		}
+		m.opts.Logger.Info("unloaded a model", "model", sv.Name, "because", why)
+		m.change()
+		m.rebalance()
+	}()
+	return gone
 }
 
 // release ends a use of a model. keepAlive is how long it stays if that was the last; 0: not at all; less than 0: until its memory is needed.
@@ -439,9 +464,7 @@ func (m *models) close(ctx context.Context) (err error) {
 	defer m.mu.Unlock()
 	m.closed = true
 	m.change()
-	for m.loading != nil || slices.ContainsFunc(m.all(), func(sv *served) bool { return sv.leaving }) {
-		m.wait(context.Background())
-	}
+	m.waitWhile(context.Background(), m.moving)
 	var loaded []*served
 	for _, sv := range m.all() {
 		if sv.stopTimer(); sv.model != nil {

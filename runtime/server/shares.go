@@ -160,9 +160,7 @@ func (m *models) rebalance() {
 // settle has the loaded models take what they are to, and leave what a model that is to be loaded is to get: first those that give, then those that
 // get. m.mu is released while they do.
 func (m *models) settle(next *served) {
-	for m.settling {
-		m.wait(context.Background())
-	}
+	m.waitWhile(context.Background(), func() bool { return m.settling })
 	m.settling = true
 	defer func() {
 		m.settling = false
@@ -190,14 +188,15 @@ func (m *models) settle(next *served) {
 }
 
 // grow has a model take more whose sequences have no room left: what is free, or what others can do without, or all of an idle one. It reports whether it
-// got more. One that is being loaded or unloaded is waited for: what it takes cannot change until then.
-func (m *models) grow(sv *served) bool {
+// got more. One that is being loaded or unloaded is waited for: what it takes cannot change until then. grow returns at once when ctx ends: what it has
+// begun goes on without it.
+func (m *models) grow(ctx context.Context, sv *served) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	sv.growing++
 	defer func() { sv.growing-- }()
-	for m.settling { // it may get more already
-		m.wait(context.Background())
+	if !m.waitWhile(ctx, func() bool { return m.settling }) { // it may get more already
+		return false
 	}
 	for before := sv.grant; ; {
 		if m.total == 0 || m.closed || sv.model == nil || sv.mapped || before >= sv.most {
@@ -210,20 +209,21 @@ func (m *models) grow(sv *served) bool {
 			}
 		}
 		sv.held = min(before+max(growStep, (sv.usable-sv.Smallest)/16), most, sv.most)
-		m.settle(m.loading)
+		m.rebalance()
+		m.waitWhile(ctx, func() bool { return m.sharing && sv.grant <= before })
 		switch {
 		case sv.grant > before:
 			return true
+		case ctx.Err() != nil:
+			return false
 		case m.moving():
-			for m.moving() {
-				m.wait(context.Background())
-			}
+			m.waitWhile(ctx, m.moving)
 		default:
 			victim := m.leastUsed()
 			if victim == nil {
 				return false
 			}
-			m.unload(victim, "its memory is needed")
+			m.startUnload(victim, "its memory is needed")
 		}
 	}
 }

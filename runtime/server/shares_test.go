@@ -1,6 +1,8 @@
 package server
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -121,27 +123,34 @@ func denseModel(t *testing.T) string {
 // fill runs n sequences of the whole context at the same time.
 func fill(t *testing.T, j *job, n int) {
 	t.Helper()
-	prompt := make([]int32, j.model.Context()-8)
-	for i := range prompt {
-		prompt[i] = int32(i%100 + 1)
-	}
 	var all sync.WaitGroup
 	for range n {
 		all.Go(func() {
-			q, err := j.model.NewSequence()
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			defer q.Close()
-			for _, err := range q.Generate(t.Context(), prompt, runtime.Generate{MaxTokens: 4, IgnoreEOS: true}) {
-				if err != nil {
-					t.Errorf("%s: %v", j.name, err)
-				}
+			if err := generateAll(t.Context(), j); err != nil {
+				t.Errorf("%s: %v", j.name, err)
 			}
 		})
 	}
 	all.Wait()
+}
+
+// generateAll runs a sequence of the whole context.
+func generateAll(ctx context.Context, j *job) error {
+	q, err := j.model.NewSequence()
+	if err != nil {
+		return err
+	}
+	defer q.Close()
+	prompt := make([]int32, j.model.Context()-8)
+	for i := range prompt {
+		prompt[i] = int32(i%100 + 1)
+	}
+	for _, err := range q.Generate(ctx, prompt, runtime.Generate{MaxTokens: 4, IgnoreEOS: true}) {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // startTwo serves two models with memory for both, and has a request of each.
@@ -215,6 +224,45 @@ func TestSequencesOutliveIdleModels(t *testing.T) {
 	defer m.mu.Unlock()
 	if b.model != nil || a.grant > m.total-m.base {
 		t.Errorf("the idle model is there: %t; the other has %d of %d", b.model != nil, a.grant, m.total-m.base)
+	}
+}
+
+// A sequence that waits for memory ends when its client goes away, however long the models take that it waits for.
+func TestGrowthEndsWithRequest(t *testing.T) {
+	c, j, k := startTwo(t, 4)
+	defer j.end()
+	defer k.end()
+	m, a, b := c.models, c.models.served[0], c.models.served[1]
+	m.mu.Lock()
+	m.total = m.base + max(a.Smallest, a.least) + max(b.Smallest, b.least)
+	m.rebalance()
+	m.mu.Unlock()
+	m.until(func() bool { return a.grant+b.grant <= m.total-m.base })
+	m.mu.Lock()
+	model := b.model
+	b.model, b.leaving = nil, true // as if it were being unloaded, for ever
+	m.mu.Unlock()
+	defer func() {
+		m.mu.Lock()
+		b.model, b.leaving = model, false
+		m.mu.Unlock()
+	}()
+	ctx, goAway := context.WithCancel(t.Context())
+	done := make(chan error, 3)
+	for range cap(done) {
+		go func() { done <- generateAll(ctx, j) }()
+	}
+	m.until(func() bool { return a.growing > 0 })
+	goAway()
+	for range cap(done) {
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("a text whose client went away ends with %v", err)
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if a.growing > 0 {
+		t.Errorf("%d sequences still wait", a.growing)
 	}
 }
 
