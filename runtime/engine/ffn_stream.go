@@ -274,7 +274,7 @@ func (s *ffnStream) fetch(i int, data []byte) error {
 		from, to := p.pages()
 		begin := s.stats.beginRead()
 		err := s.reader.ReadPart(s.file, p.record, data[p.at:][:to-from], from)
-		if s.stats.endRead(begin, p.record, to-from, "next"); err != nil {
+		if s.stats.endRead(begin, p.record, to-from, "next", "next"); err != nil {
 			return err
 		}
 		if xxh3.Hash(p.bytes(data[p.at:])) != p.sum { // this brings it into the cache, from where it is computed with

@@ -27,7 +27,7 @@ func (c *counters) waited(layer int32, begin time.Time) {
 	}
 }
 
-// beginRead counts a read that starts, and endRead one that has brought n bytes.
+// beginRead counts a read that starts, and endRead one that has brought n bytes: why it began, and what its record is now that it has come.
 func (c *counters) beginRead() time.Time {
 	c.disk.begin(1)
 	if c.timeline == nil {
@@ -36,10 +36,10 @@ func (c *counters) beginRead() time.Time {
 	return time.Now()
 }
 
-func (c *counters) endRead(begin time.Time, r *format.Record, n int64, why string) {
+func (c *counters) endRead(begin time.Time, r *format.Record, n int64, why, came string) {
 	c.disk.end(1)
 	if c.timeline != nil {
-		c.timeline.add(timeSpan{kind: spanRead, layer: int32(r.Layer), expert: int32(r.Expert), n: n, why: why, begin: begin, end: time.Now()})
+		c.timeline.add(timeSpan{kind: spanRead, layer: int32(r.Layer), expert: int32(r.Expert), n: n, why: why, came: came, begin: begin, end: time.Now()})
 	}
 }
 

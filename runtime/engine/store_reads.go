@@ -37,7 +37,7 @@ func (s *streamedStore) fill() {
 		e := s.begin(id, slot)
 		e.read, e.left = e.record.Length, 1
 		s.mu.Unlock()
-		err := s.fetch(e, s.slot(slot), "to fill the cache")
+		err := s.fetch(e, s.slot(slot), readToFill)
 		s.mu.Lock()
 		e.left = 0
 		s.ended()
@@ -53,7 +53,10 @@ func (s *streamedStore) fetch(e *residence, slot []byte, why string) error {
 	record := slot[:e.record.Length]
 	begin := s.stats.beginRead()
 	err := s.reader.ReadPart(s.file, e.record, record, e.record.Offset)
-	s.stats.endRead(begin, e.record, e.record.Length, why)
+	s.mu.Lock()
+	came := e.cameAs(why)
+	s.mu.Unlock()
+	s.stats.endRead(begin, e.record, e.record.Length, why, came)
 	s.stats.readBytes.Add(e.record.Length)
 	if err == nil && e.check {
 		err = s.reader.Check(e.record, record) // this brings it into the cache, from where it is computed with
@@ -81,17 +84,32 @@ func (s *streamedStore) begin(id, slot int32) *residence {
 	return e
 }
 
-// why tells why an expert is read.
+// Why an expert is read, and what it is when it has come: a router chose it, a guess names it, or nothing but the cache is to have it. In vain is what
+// was wanted or expected and is not any more.
+const (
+	readWanted   = "wanted"
+	readExpected = "expected"
+	readToFill   = "to fill the cache"
+	readInVain   = "in vain"
+)
+
+// why tells why a read of an expert begins.
 func (e *residence) why() string {
 	switch {
 	case e.wanted:
-		return "wanted"
+		return readWanted
 	case e.expected != 0:
-		return "expected"
-	case e.early:
-		return "expected in vain"
+		return readExpected
 	}
-	return "to fill the cache"
+	return readToFill
+}
+
+// cameAs tells what an expert is whose read began for a reason.
+func (e *residence) cameAs(why string) string {
+	if now := e.why(); now != readToFill || why == readToFill {
+		return now
+	}
+	return readInVain
 }
 
 // rouse wakes up to n workers: as few as there is work for, because they take the processors from those who compute.

@@ -14,7 +14,7 @@ func (s *streamedStore) stopRing() {
 		r.free = append(r.free, int32(number))
 		e := &s.experts[p.id]
 		e.left--
-		s.stats.endRead(p.begin, e.record, 0, e.why())
+		s.stats.endRead(p.begin, e.record, 0, p.why, e.cameAs(p.why))
 	})
 }
 

@@ -56,6 +56,7 @@ type piece struct {
 	id    int32
 	n     int32
 	at    int64 // in the record
+	why   string
 	begin time.Time
 }
 
@@ -201,7 +202,7 @@ func (s *streamedStore) beginPiece(id int32) {
 	n := min(partBytes(e.record), e.record.Length-e.read)
 	i := r.free[len(r.free)-1]
 	r.free = r.free[:len(r.free)-1]
-	r.pieces[i] = piece{id: id, at: e.read, n: int32(n), begin: s.stats.beginRead()}
+	r.pieces[i] = piece{id: id, at: e.read, n: int32(n), why: e.why(), begin: s.stats.beginRead()}
 	// There is room in the queue for more than there are pieces.
 	if !r.queue.Read(r.fd, s.slot(e.slot)[e.read:][:n], e.record.Offset+e.read, uint64(i)) && r.err == nil {
 		r.err = errQueueFull
@@ -224,7 +225,7 @@ func (s *streamedStore) reap() {
 		p := r.pieces[number]
 		r.free = append(r.free, int32(number))
 		e := &s.experts[p.id]
-		s.stats.endRead(p.begin, e.record, int64(n), e.why())
+		s.stats.endRead(p.begin, e.record, int64(n), p.why, e.cameAs(p.why))
 		switch {
 		case err == nil && n == int(p.n):
 			s.pieceEnded(p, nil)

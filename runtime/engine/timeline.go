@@ -46,7 +46,7 @@ type timeSpan struct {
 	thread        int32
 	layer, expert int32 // −1: none
 	n             int64
-	why           string // of a read
+	why, came     string // of a read: why it began, and what its record was when it came
 	begin, end    time.Time
 }
 
@@ -142,7 +142,7 @@ func (t *Timeline) Passes() int {
 	return len(t.passes)
 }
 
-// events returns what was recorded, and names for the tracks.
+// events returns names for the tracks, and what was recorded in the order of time.
 func (t *Timeline) events() []traceEvent {
 	t.mu.Lock()
 	var spans []timeSpan
@@ -192,6 +192,9 @@ func (t *Timeline) events() []traceEvent {
 			lanes[lane] = s.end
 			e.Name, e.Category, e.Thread = fmt.Sprintf("layer %d expert %d", s.layer, s.expert), "read", trackReads+lane
 			e.Args["expert"], e.Args["bytes"], e.Args["why"] = s.expert, s.n, s.why
+			if s.came != s.why {
+				e.Args["came"] = s.came
+			}
 			tracks[e.Thread] = fmt.Sprintf("read %d", lane+1)
 			edges = append(edges, edge{s.begin, 1}, edge{s.end, -1})
 		}
@@ -201,6 +204,7 @@ func (t *Timeline) events() []traceEvent {
 		events = append(events, e)
 	}
 	events = append(events, counterOf(edges, t.start)...)
+	slices.SortStableFunc(events, func(a, b traceEvent) int { return cmp.Compare(a.Time, b.Time) })
 	return append(metadata(tracks), events...)
 }
 

@@ -22,9 +22,9 @@ func TestTimelineEvents(t *testing.T) {
 	line.add(timeSpan{kind: spanWork, thread: 1, layer: -1, begin: at(110), end: at(120)})
 	line.add(timeSpan{kind: spanWork, thread: 0, layer: -1, begin: at(110), end: at(125)})
 	line.add(timeSpan{kind: spanWait, layer: 2, begin: at(130), end: at(180)})
-	line.add(timeSpan{kind: spanRead, layer: 2, expert: 3, n: 4096, why: "wanted", begin: at(100), end: at(150)})
-	line.add(timeSpan{kind: spanRead, layer: 2, expert: 4, n: 4096, why: "wanted", begin: at(120), end: at(180)})
-	line.add(timeSpan{kind: spanRead, layer: 3, expert: 5, n: 4096, why: "expected", begin: at(160), end: at(190)})
+	line.add(timeSpan{kind: spanRead, layer: 2, expert: 3, n: 4096, why: "wanted", came: "wanted", begin: at(100), end: at(150)})
+	line.add(timeSpan{kind: spanRead, layer: 2, expert: 4, n: 4096, why: "wanted", came: "wanted", begin: at(120), end: at(180)})
+	line.add(timeSpan{kind: spanRead, layer: 3, expert: 5, n: 4096, why: "expected", came: "wanted", begin: at(160), end: at(190)})
 	line.endPass(begin, 1)
 	if n := line.Passes(); n != 1 {
 		t.Errorf("%d passes are kept, want 1", n)
@@ -49,11 +49,15 @@ func TestTimelineEvents(t *testing.T) {
 		tid     int
 		ts, dur float64
 	}
+	came := map[any]any{} // by why
 	places, tracks, most := map[string]place{}, map[int]any{}, 0.0
 	for _, e := range got.TraceEvents {
 		switch e.Ph {
 		case "X":
 			places[e.Cat+" "+e.Name] = place{e.Tid, e.Ts, e.Dur}
+			if e.Cat == "read" {
+				came[e.Args["why"]] = e.Args["came"]
+			}
 		case "M":
 			if e.Name == "thread_name" {
 				tracks[e.Tid] = e.Args["name"]
@@ -80,8 +84,34 @@ func TestTimelineEvents(t *testing.T) {
 	if _, ok := places["stage head"]; ok || len(places) != 8 { // with the pass
 		t.Errorf("places are %v", places)
 	}
+	if came["wanted"] != nil || came["expected"] != "wanted" {
+		t.Errorf("by why reads came as %v", came)
+	}
 	if tracks[trackPasses] != "passes" || tracks[trackThreads+1] != "thread 1" || tracks[trackReads+1] != "read 2" || most != 2 {
 		t.Errorf("tracks are %v, %v reads in flight at most", tracks, most)
+	}
+}
+
+// A read tells why it began, and what its expert is when it has come.
+func TestWhyRead(t *testing.T) {
+	wanted, expected, neither := residence{wanted: true}, residence{expected: 3}, residence{}
+	both := residence{wanted: true, expected: 3}
+	for _, tt := range []struct {
+		begun, ended residence
+		why, came    string
+	}{
+		{wanted, wanted, readWanted, readWanted},
+		{both, wanted, readWanted, readWanted},
+		{expected, expected, readExpected, readExpected},
+		{expected, both, readExpected, readWanted},
+		{expected, neither, readExpected, readInVain},
+		{wanted, neither, readWanted, readInVain},
+		{neither, neither, readToFill, readToFill},
+		{neither, wanted, readToFill, readWanted},
+	} {
+		if why, came := tt.begun.why(), tt.ended.cameAs(tt.begun.why()); why != tt.why || came != tt.came {
+			t.Errorf("begun as %+v, ended as %+v: %q and %q, want %q and %q", tt.begun, tt.ended, why, came, tt.why, tt.came)
+		}
 	}
 }
 
@@ -109,6 +139,6 @@ func TestNoTimeline(t *testing.T) {
 	line.endPass(line.beginPass(), 1)
 	line.add(timeSpan{})
 	var c counters
-	c.endRead(c.beginRead(), &format.Record{}, 1, "")
+	c.endRead(c.beginRead(), &format.Record{}, 1, "", "")
 	c.waited(0, time.Now())
 }

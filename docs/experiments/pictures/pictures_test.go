@@ -40,6 +40,8 @@ func TestTimeline(t *testing.T) {
 {"name":"experts","cat":"work","ph":"X","ts":1300,"dur":400,"tid":2,"args":{"layer":0,"stage":"experts"}},
 {"name":"wait for the disk","cat":"wait","ph":"X","ts":13000,"dur":1000,"tid":1,"args":{"layer":0}},
 {"name":"layer 0 expert 3","cat":"read","ph":"X","ts":500,"dur":7500,"tid":1000,"args":{"layer":0,"expert":3,"bytes":2000000,"why":"wanted"}},
+{"name":"layer 1 expert 3","cat":"read","ph":"X","ts":8000,"dur":900,"tid":1000,"args":{"layer":1,"expert":3,"bytes":0,"why":"expected","came":"wanted"}},
+{"name":"layer 1 expert 4","cat":"read","ph":"X","ts":8000,"dur":900,"tid":1001,"args":{"layer":1,"expert":4,"bytes":0,"why":"expected","came":"in vain"}},
 {"name":"reads in flight","ph":"C","ts":1500,"tid":0,"args":{"reads":1}}]}`
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
@@ -49,13 +51,13 @@ func TestTimeline(t *testing.T) {
 		t.Fatal(err)
 	}
 	drawn := well(t, picture)
-	for class, n := range map[string]int{"wait": 2, "experts": 1, "attend": 1, "wanted": 1, "expected": 0} {
+	for class, n := range map[string]int{"wait": 2, "experts": 1, "attend": 1, "wanted": 1, "late": 1, "vain": 1, "expected": 0} {
 		legend := 1
 		if drawn[class] != n+legend {
 			t.Errorf("%d shapes of class %s, want %d and the legend's", drawn[class], class, n)
 		}
 	}
-	if want := "a &lt;model&gt;: a token of 14.0 ms; waiting for the disk 1.0 ms; the disk busy for 50 %, 1 reads, 2 MB"; !strings.Contains(picture, want) {
+	if want := "a &lt;model&gt;: a token of 14.0 ms; waiting for the disk 1.0 ms; the disk busy for 56 %, 3 reads, 2 MB"; !strings.Contains(picture, want) {
 		t.Errorf("it does not say %q", want)
 	}
 	if _, err := drawTimeline(file, "", 2); err == nil || !strings.Contains(err.Error(), "it has 1 tokens") {

@@ -12,12 +12,12 @@ import (
 const style = `
 .page{fill:#ffffff}.ink{fill:#24292f}.faint{fill:#656d76}.axis{stroke:#d0d7de;fill:none}.track{fill:#f3f4f6}
 .attend{fill:#3b82c4}.experts{fill:#2f9e62}.head{fill:#8a63c9}.wait{fill:#f2a7a0}
-.wanted{fill:#c4442f}.expected{fill:#d9a227}.vain{fill:#9aa3ad}
+.wanted{fill:#b3261e}.late{fill:#e8742c}.expected{fill:#e3bd4f}.vain{fill:#9aa3ad}
 .line1{stroke:#3b82c4;fill:none;stroke-width:2}.dot1{fill:#3b82c4}.line2{stroke:#2f9e62;fill:none;stroke-width:2}.dot2{fill:#2f9e62}
 @media(prefers-color-scheme:dark){
 .page{fill:#0d1117}.ink{fill:#e6edf3}.faint{fill:#8d96a0}.axis{stroke:#3d444d}.track{fill:#1b2129}
 .attend{fill:#539bdf}.experts{fill:#3fb573}.head{fill:#a585e0}.wait{fill:#7d3a36}
-.wanted{fill:#ef6a55}.expected{fill:#e3b341}.vain{fill:#6e7681}
+.wanted{fill:#f0524a}.late{fill:#ee8a3c}.expected{fill:#ecd06a}.vain{fill:#6e7681}
 .line1{stroke:#539bdf}.dot1{fill:#539bdf}.line2{stroke:#3fb573}.dot2{fill:#3fb573}}
 `
 

@@ -20,7 +20,8 @@ type event struct {
 	Args     struct {
 		Layer  *int   `json:"layer"`
 		Stage  string `json:"stage"`
-		Why    string `json:"why"`
+		Why    string `json:"why"`  // a read began
+		Came   string `json:"came"` // what was read, if it was something else by then
 		Tokens int    `json:"tokens"`
 		Bytes  int64  `json:"bytes"`
 	} `json:"args"`
@@ -123,8 +124,8 @@ func (t *timeline) draw(title string) string {
 	for i := range strips {
 		t.drawStrip(i)
 	}
-	t.legend(8, 44, [2]string{"attend", "router, attention"}, [2]string{"experts", "experts"}, [2]string{"head", "head, sampling"}, [2]string{"wait", "waits for the disk"},
-		[2]string{"wanted", "read: wanted"}, [2]string{"expected", "read: expected"}, [2]string{"vain", "read: no longer expected"})
+	t.legend(8, 44, [2]string{"attend", "router, attention"}, [2]string{"experts", "experts"}, [2]string{"head", "head, sampling"}, [2]string{"wait", "waiting"},
+		[2]string{"wanted", "read: wanted"}, [2]string{"late", "expected, then wanted"}, [2]string{"expected", "expected"}, [2]string{"vain", "no longer expected"})
 	layer := -1
 	for _, e := range t.events {
 		if e.Category == "stage" && e.Track == firstThread && e.Args.Layer != nil && *e.Args.Layer > layer {
@@ -228,11 +229,11 @@ func class(e event) string {
 	case "wait":
 		return "wait"
 	case "read":
-		switch e.Args.Why {
-		case "wanted":
-			return "wanted"
-		case "expected":
-			return "expected"
+		switch came := cmp.Or(e.Args.Came, e.Args.Why); {
+		case came == "wanted" && e.Args.Why == "expected":
+			return "late"
+		case came == "wanted", came == "expected":
+			return came
 		}
 		return "vain"
 	}
