@@ -243,6 +243,7 @@ func TestServeRefuses(t *testing.T) {
 		{[]string{tiny(t), tiny(t)}, exitFailure, "both called tiny"},
 		{[]string{empty}, exitFailure, "empty"},
 		{[]string{tiny(t), "--parallel", "0"}, exitUsage, "it must be 1 to 256"},
+		{[]string{tiny(t), "--memory", "1MiB"}, exitFailure, "too small: 1MiB; this model needs"},
 	} {
 		if o := st(append([]string{"serve"}, tt.args...)...); o.code != tt.code || !strings.Contains(o.stderr, tt.want) {
 			t.Errorf("st serve %v: %+v, want code %d and %q", tt.args, o, tt.code, tt.want)

@@ -30,6 +30,8 @@ type ModelInfo struct {
 	// Needed is about what the model takes with all of its weights in memory, and Smallest the least with which it runs at all, in bytes, each
 	// besides the program itself.
 	Needed, Smallest int64
+	// Least is an Options.Memory with which the model runs if it is the only one; a few mebibytes of it may be spared.
+	Least int64
 	// Loaded says that it is in memory, and Expires when it will leave; the zero time: not by itself.
 	Loaded  bool
 	Expires time.Time
@@ -40,8 +42,8 @@ func (s *Server) Models() []ModelInfo { return s.models.list() }
 
 // Memory tells what the models of a server may take together.
 type Memory struct {
-	// Total is the bound of the process in bytes; 0: that is not known.
-	Total int64
+	// Total is the bound of the process in bytes; 0: that is not known. Program is what the process takes of it without models.
+	Total, Program int64
 	// Allowed is what the process can have without pushing others out, and Source who says so, if that is where Total comes from.
 	Allowed int64
 	Source  string
@@ -112,10 +114,13 @@ func newModels(opts *Options) (*models, error) {
 		m.from.Allowed, m.from.Source = engine.AllowedMemory()
 		m.total = m.from.Allowed / 20 * 19 // some is left to others
 	}
-	m.from.Total = m.total
+	m.from.Total, m.from.Program = m.total, m.base
 	if len(opts.Models) == 0 {
 		m.store = opts.Store
-		return m, m.refresh()
+		if _, err := m.scanStore(); err != nil {
+			return nil, err
+		}
+		return m, m.checkMemory(m.served)
 	}
 	for _, path := range opts.Models {
 		sv, err := m.inspect(path)
@@ -127,7 +132,7 @@ func newModels(opts *Options) (*models, error) {
 		}
 		m.served = append(m.served, sv)
 	}
-	return m, nil
+	return m, m.checkMemory(m.served)
 }
 
 // acquire takes a model for use until release, and tells whether it was loaded for that.
@@ -155,6 +160,9 @@ func (m *models) acquire(ctx context.Context, sv *served) (loaded bool, err erro
 			sv.stopTimer()
 			return false, nil
 		default:
+			if err := m.tooSmall(sv); err != nil {
+				return false, err // and no other model leaves in vain
+			}
 			sv.load = &load{done: make(chan struct{})}
 			go m.loadFor(sv, sv.load)
 		}

@@ -49,6 +49,7 @@ func (m *models) inspect(path string) (*served, error) {
 	}
 	o.Other = runtime.TokenizerMemory(r)
 	sv.Smallest, _ = engine.SmallestMemory(r, o)
+	sv.Least = m.leastFor(sv, o.Other)
 	one := o
 	one.Context = min(r.Config.Context, 4096)
 	b, _ := engine.NewBudget(r, one)
@@ -70,16 +71,23 @@ func (m *models) nameOf(path string) string {
 	return strings.TrimSuffix(filepath.Base(path), ".stm")
 }
 
-// refresh finds out which models the store has now.
+// refresh finds out which models the store has now, if that is whose are served.
 func (m *models) refresh() error {
 	if m.store == nil {
 		return nil
 	}
+	added, err := m.scanStore()
+	m.warn(added)
+	return err
+}
+
+// scanStore finds out which models the store has now, and returns those that were not there before.
+func (m *models) scanStore() (added []*served, err error) {
 	m.scan.Lock()
 	defer m.scan.Unlock()
 	entries, err := m.store.List()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	m.mu.Lock()
 	known := slices.Clone(m.served)
@@ -100,6 +108,7 @@ func (m *models) refresh() error {
 				}
 				continue
 			}
+			added = append(added, sv)
 		}
 		now = append(now, sv)
 	}
@@ -111,7 +120,7 @@ func (m *models) refresh() error {
 		}
 	}
 	m.served = now
-	return nil
+	return added, nil
 }
 
 // drop ends the service of a model, which the caller takes out of m.served: it is unloaded when nobody uses it any more.
