@@ -136,14 +136,15 @@ func drawCurves(folder string, q4 float64) (string, error) {
 		}
 		p.draw(title)
 		var line [][2]float64
-		for i, q := range points {
+		for _, q := range points {
 			px, py := p.at(q.kl, value(q))
 			line = append(line, [2]float64{px, py})
 			c.dot("dot"+class, px, py)
-			below := i%2 == 1
-			c.text("ink", "start", 11, px+5, py+map[bool]float64{true: 15, false: -6}[below], fmt.Sprintf("%g", q.s))
 		}
 		c.line("line"+class, line...)
+		for i, q := range points {
+			p.label(line, i, fmt.Sprintf("%g", q.s))
+		}
 	}
 	plot(55, "1", "small model: experts missing for a token", func(p point) float64 { return p.missed })
 	plot(555, "2", "4B shape in 1 GiB: tokens/s", func(p point) float64 { return p.speed })
@@ -156,6 +157,56 @@ type panel struct {
 	x, y, w, h float64
 	top, most  float64 // the largest value and divergence
 	q4         float64
+	names      []box // of points
+}
+
+// label names a point of a line, where neither the line nor another name crosses the name: above or below, to the right, the left or in the middle.
+func (p *panel) label(line [][2]float64, i int, name string) {
+	const size, digit, clear = 11, 6.5, 2.0
+	width := digit * float64(len(name))
+	best, crossed := box{}, math.MaxInt
+	for _, dy := range []float64{-6, 15} {
+		for _, dx := range []float64{5, -width / 2, -width - 5} {
+			x, y := line[i][0]+dx, line[i][1]+dy
+			b := box{x - clear, y - size + 2 - clear, x + width + clear, y + clear}
+			n := 0
+			for j := range line[1:] {
+				if b.crosses(line[j], line[j+1]) {
+					n++
+				}
+			}
+			for _, other := range p.names {
+				if b.left < other.right && other.left < b.right && b.top < other.bottom && other.top < b.bottom {
+					n++
+				}
+			}
+			if n < crossed {
+				best, crossed = b, n
+			}
+		}
+	}
+	p.names = append(p.names, best)
+	p.text("ink", "start", size, best.left+clear, best.bottom-clear, name)
+}
+
+// box is a rectangle of the picture.
+type box struct{ left, top, right, bottom float64 }
+
+// crosses reports whether a part of the line from a to b lies in the box (Liang and Barsky, ACM Transactions on Graphics 3, 1984).
+func (r box) crosses(a, b [2]float64) bool {
+	from, to := 0.0, 1.0 // what of the line is inside of the edges seen so far
+	dx, dy := b[0]-a[0], b[1]-a[1]
+	for _, edge := range [][2]float64{{-dx, a[0] - r.left}, {dx, r.right - a[0]}, {-dy, a[1] - r.top}, {dy, r.bottom - a[1]}} {
+		switch towards, distance := edge[0], edge[1]; {
+		case towards == 0 && distance < 0:
+			return false
+		case towards < 0:
+			from = max(from, distance/towards)
+		case towards > 0:
+			to = min(to, distance/towards)
+		}
+	}
+	return from <= to
 }
 
 const klFloor = 0.0003

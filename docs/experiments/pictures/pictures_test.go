@@ -52,7 +52,7 @@ func TestTimeline(t *testing.T) {
 	}
 	drawn := well(t, picture)
 	for class, n := range map[string]int{"wait": 2, "experts": 1, "attend": 1, "wanted": 1, "late": 1, "vain": 1, "expected": 0} {
-		legend := 1
+		legend := min(n, 1)
 		if drawn[class] != n+legend {
 			t.Errorf("%d shapes of class %s, want %d and the legend's", drawn[class], class, n)
 		}
@@ -62,6 +62,43 @@ func TestTimeline(t *testing.T) {
 	}
 	if _, err := drawTimeline(file, "", 2); err == nil || !strings.Contains(err.Error(), "it has 1 tokens") {
 		t.Errorf("the second token: %v", err)
+	}
+}
+
+// A name lies where no line crosses it, whether that rises, falls or turns at its point.
+func TestLabel(t *testing.T) {
+	r := box{10, 10, 20, 20}
+	for _, tt := range []struct {
+		a, b [2]float64
+		want bool
+	}{
+		{[2]float64{0, 15}, [2]float64{30, 15}, true},
+		{[2]float64{0, 0}, [2]float64{30, 30}, true},
+		{[2]float64{12, 12}, [2]float64{14, 13}, true},
+		{[2]float64{0, 25}, [2]float64{30, 25}, false},
+		{[2]float64{0, 15}, [2]float64{5, 15}, false},
+		{[2]float64{0, 12}, [2]float64{12, 0}, false}, // past the corner
+	} {
+		if r.crosses(tt.a, tt.b) != tt.want || r.crosses(tt.b, tt.a) != tt.want {
+			t.Errorf("%v to %v crosses %+v: want %v", tt.a, tt.b, r, tt.want)
+		}
+	}
+	for _, line := range [][][2]float64{
+		{{0, 100}, {100, 100}, {200, 100}},
+		{{0, 200}, {100, 100}, {200, 200}},
+		{{0, 0}, {100, 100}, {200, 0}},
+		{{0, 100}, {100, 100}, {105, 200}},
+		{{0, 0}, {100, 100}, {105, 200}},
+	} {
+		p := &panel{canvas: &canvas{}}
+		p.label(line, 1, "0.15")
+		var x, y float64
+		if _, err := fmt.Sscanf(p.body.String(), `<text class="ink" x="%g" y="%g"`, &x, &y); err != nil {
+			t.Fatal(err)
+		}
+		if name := (box{x, y - 8, x + 26, y}); name.crosses(line[0], line[1]) || name.crosses(line[1], line[2]) {
+			t.Errorf("%v: a line crosses the name at %+v", line, name)
+		}
 	}
 }
 

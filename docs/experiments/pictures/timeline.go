@@ -124,8 +124,11 @@ func (t *timeline) draw(title string) string {
 	for i := range strips {
 		t.drawStrip(i)
 	}
-	t.legend(8, 44, [2]string{"attend", "router, attention"}, [2]string{"experts", "experts"}, [2]string{"head", "head, sampling"}, [2]string{"wait", "waiting"},
-		[2]string{"wanted", "read: wanted"}, [2]string{"late", "expected, then wanted"}, [2]string{"expected", "expected"}, [2]string{"vain", "no longer expected"})
+	entries := [][2]string{{"attend", "router, attention"}, {"experts", "experts"}, {"head", "head, sampling"}, {"wait", "waiting"},
+		{"wanted", "read: wanted"}, {"late", "expected, then wanted"}, {"expected", "expected"}, {"vain", "no longer expected"}}
+	t.legend(8, 44, slices.DeleteFunc(entries, func(entry [2]string) bool {
+		return !slices.ContainsFunc(t.events, func(e event) bool { return class(e) == entry[0] })
+	})...)
 	layer := -1
 	for _, e := range t.events {
 		if e.Category == "stage" && e.Track == firstThread && e.Args.Layer != nil && *e.Args.Layer > layer {
