@@ -7,6 +7,10 @@ import (
 	"st/format"
 )
 
+// seedTokens is the number of tokens that recorded uses count for, however many they are of: other texts use other experts, so those of the present
+// one have to outweigh them soon. See docs/memory.md.
+const seedTokens = 64
+
 // warm fills the slots in one pass through the file, while nothing else is to be read: with the experts that were used most, if
 // that is known, and else with the first ones, which the first batch is likely to need first.
 func (s *streamedStore) warm(u *format.Usage) {
@@ -18,7 +22,7 @@ func (s *streamedStore) warm(u *format.Usage) {
 	}
 	if u != nil && u.Tokens > 0 {
 		for id, n := range u.Uses {
-			s.scores.Seed(id, float64(n)/float64(u.Tokens))
+			s.scores.Seed(id, float64(n)/float64(u.Tokens), seedTokens)
 		}
 		slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(u.Uses[b], u.Uses[a]) })
 		s.known = true

@@ -8,9 +8,17 @@ type Average struct{ HalfLife, Weight float64 }
 // The averages that experts are ranked by: of what router logits tell ([Chances]), as the runtime does, and of which experts were used, which is all that
 // a trace without chances knows. See docs/memory.md for how they were chosen.
 var (
-	OfChances = []Average{{3, 1}, {512, 4}}
+	OfChances = []Average{{3, 2}, {64, 3}}
 	OfUses    = []Average{{16, 1}, {512, 1}}
 )
+
+// Weight returns what averages count for together: a score over it is a share of tokens.
+func Weight(averages []Average) (sum float64) {
+	for _, a := range averages {
+		sum += a.Weight
+	}
+	return sum
+}
 
 // Scores ranks experts by how often they were used, or nearly so, lately and in the long run: by a sum of estimates of the share of tokens that
 // use them. In each the weight of a use decays, as in LRFU (Lee et al., IEEE Transactions on
@@ -45,11 +53,12 @@ func NewScores(layers, experts int, averages ...Average) *Scores {
 	return s
 }
 
-// Seed gives an expert the score of one that a share of all tokens, 0 to 1, has used for a long time.
-func (s *Scores) Seed(id int, share float64) {
+// Seed gives an expert the score of one that a share, 0 to 1, of so many tokens has used, and no token before them. The fewer they are, the sooner
+// what is used from now on outweighs it.
+func (s *Scores) Seed(id int, share, tokens float64) {
 	for i := range s.averages {
 		a := &s.averages[i]
-		a.sum[id] = share / a.weight[id/s.perLayer]
+		a.sum[id] = share * (1 - math.Exp2(-tokens/a.HalfLife)) / a.weight[id/s.perLayer]
 	}
 }
 

@@ -128,8 +128,10 @@ func TestScores(t *testing.T) {
 	s.Advance(1, 100)
 	s.Use(4, 100)
 	check("a batch of 100 tokens", 4, s.Value(1))
-	s.Seed(5, 0.25)
-	check("used by a quarter of all tokens", 5, 2*0.25)
+	s.Seed(5, 0.25, 1e6)
+	check("used by a quarter of very many tokens", 5, 2*0.25)
+	s.Seed(5, 0.25, 16)
+	check("used by a quarter of 16 tokens", 5, 0.25*(0.5+1-math.Exp2(-16./512)))
 	s.Use(2, 0.5)
 	check("nearly used", 2, 0.5*(share(16)+share(512)))
 	s.Advance(0, 20000) // far past what 2^x holds

@@ -77,8 +77,10 @@ func (p *ranked) Access(id int32, _ int) bool {
 	return hit
 }
 
-// share is the engine's estimate: its averages have the weights 1 and 4.
-func (p *ranked) share(id int32) float64 { return p.scores.Value(int(id)) / 5 }
+// share is the engine's estimate.
+func (p *ranked) share(id int32) float64 {
+	return p.scores.Value(int(id)) / experts.Weight(experts.OfChances)
+}
 
 func (p *ranked) Bring(id int32) {
 	p.held[id] = true

@@ -13,7 +13,10 @@ import (
 	"st/runtime/experts"
 )
 
-var traceFile = flag.String("trace", "../../../runtime/experts/testdata/tiny.trace", "the trace that TestPolicies measures, which st generate --trace wrote")
+var (
+	traceFile  = flag.String("trace", "../../../runtime/experts/testdata/tiny.trace", "the trace that is measured, which st generate --trace wrote; its first quarter fills the cache")
+	beforeFile = flag.String("before", "", "the trace of another text, which fills the cache instead, and makes the scores that the measured one begins with")
+)
 
 // The machine that tokens a second are told for.
 var (
@@ -43,12 +46,13 @@ var policies = []struct {
 	{"LRFU, half-life 512", scored(512, 512), false},
 	{"mean of 16 and 512, each layer its share", newPerLayer, false},
 	{"mean of 16 and 512", scored(16, 512), false},
-	{"chances, 3 and 512 (the engine's)", rated(experts.OfChances...), true},
+	{"chances, 3 and 64 (the engine's)", rated(experts.OfChances...), true},
 	{"the same, nothing foreseen", unforeseen(rated(experts.OfChances...)), true},
 	{"the same, each layer its share", newPerLayerRated, true},
 	{"the same, shares by marginal gain", newMarginal, true},
 	{"the same, by the time of the next use", newNextUse, true},
 	{"the same, and which expert follows which", newFollowers, true},
+	{"chances, 3 and 512", rated(experts.Average{HalfLife: 3, Weight: 1}, experts.Average{HalfLife: 512, Weight: 4}), true},
 	{"chances, 3, 32 and 512", rated(experts.Average{HalfLife: 3, Weight: 1}, experts.Average{HalfLife: 32, Weight: 1}, experts.Average{HalfLife: 512, Weight: 3}), true},
 	{"chances, 1 and 128", rated(experts.Average{HalfLife: 1, Weight: 1}, experts.Average{HalfLife: 128, Weight: 4}), true},
 	{"static, of the whole trace", newStatic, false},
@@ -61,10 +65,29 @@ func scored(short, long float64) func(*experts.Trace, int) experts.Policy {
 	}
 }
 
-// readTrace returns the trace that -trace names.
-func readTrace(t *testing.T) *experts.Trace {
+// readTraces returns the tokens of -before and those of -trace, and how many fill the cache.
+func readTraces(t *testing.T) (trace *experts.Trace, warm int) {
 	t.Helper()
-	f, err := os.Open(*traceFile)
+	trace = readTrace(t, *traceFile)
+	if *beforeFile == "" {
+		return trace, len(trace.Tokens) / 4
+	}
+	before := readTrace(t, *beforeFile)
+	if before.Shape != trace.Shape {
+		t.Fatalf("%s is of another model", *beforeFile)
+	}
+	warm = len(before.Tokens)
+	batches := before.Tokens[warm-1].Batch + 1
+	for _, token := range trace.Tokens {
+		token.Batch += batches
+		before.Tokens = append(before.Tokens, token)
+	}
+	return before, warm
+}
+
+func readTrace(t *testing.T, file string) *experts.Trace {
+	t.Helper()
+	f, err := os.Open(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +102,7 @@ func readTrace(t *testing.T) *experts.Trace {
 // TestPolicies prints the hit rates of all policies, of which none may beat the bound, and checks that the one that is used is no
 // worse than simple ones.
 func TestPolicies(t *testing.T) {
-	trace := readTrace(t)
+	trace, warm := readTraces(t)
 	sizes := []int{trace.Len() / 8, trace.Len() / 4, trace.Len() * 36 / 100, trace.Len() / 2, trace.Len() * 3 / 4}
 	head := fmt.Sprintf("%-42s", "hit rate, share in memory")
 	for _, n := range sizes {
@@ -98,13 +121,13 @@ func TestPolicies(t *testing.T) {
 		}
 		line := fmt.Sprintf("%-42s", p.name)
 		for _, n := range sizes {
-			r := experts.Simulate(trace, p.make(trace, n), len(trace.Tokens)/4)
+			r := experts.Simulate(trace, p.make(trace, n), warm)
 			rates[p.name] = append(rates[p.name], r.HitRate())
 			line += fmt.Sprintf("%8.1f %%", 100*r.HitRate())
 		}
 		line += "   tokens/s"
 		for _, n := range sizes {
-			line += fmt.Sprintf("%8.1f", experts.SimulateTime(trace, p.make(trace, n), len(trace.Tokens)/4, timing).TokensPerSecond())
+			line += fmt.Sprintf("%8.1f", experts.SimulateTime(trace, p.make(trace, n), warm, timing).TokensPerSecond())
 		}
 		t.Log(line)
 	}

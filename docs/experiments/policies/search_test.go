@@ -29,7 +29,7 @@ func (p bent) Rate(layer int, chances []byte) {
 
 // TestAverages tries random half-lives and weights, with 36 % of the experts in memory, and prints what misses least. Nothing misses less than Belady's.
 func TestAverages(t *testing.T) {
-	trace := readTrace(t)
+	trace, warm := readTraces(t)
 	if !trace.Rated() {
 		t.Skip("the trace has no chances")
 	}
@@ -40,7 +40,7 @@ func TestAverages(t *testing.T) {
 	}
 	var all []result
 	try := func(what string, p experts.Policy) float64 {
-		misses := experts.Simulate(trace, p, len(trace.Tokens)/4).MissesPerToken()
+		misses := experts.Simulate(trace, p, warm).MissesPerToken()
 		all = append(all, result{misses, what})
 		return misses
 	}
