@@ -118,7 +118,7 @@ func (e *Engine) share(opts *Options) (*Budget, error) {
 	if !b.fits() {
 		least := *b
 		least.Reserve = reserve(least.Smallest())
-		return b, fmt.Errorf("%w: %s; this model needs %s with a context of %d (%s)", ErrMemory, FormatBytes(b.Total), mebibytes(least.Smallest()),
+		return b, fmt.Errorf("%w: %s; this model needs %s with a context of %d (%s)", ErrMemory, FormatBytes(b.Total), mebibytes(least.Smallest()+unsteady),
 			e.context, &least)
 	}
 	if slot > 0 {
@@ -129,6 +129,9 @@ func (e *Engine) share(opts *Options) (*Budget, error) {
 	}
 	return b, nil
 }
+
+// unsteady is more than what Other of one program differs by from start to start: what is named as enough must be so the next time, too.
+const unsteady = 1 << 20
 
 // measure asks those who take memory how much it is: a pass that is made without any tells what it would have taken.
 func (b *Budget) measure(e *Engine) {
