@@ -121,24 +121,37 @@ func (m *Model) snapshotHeader(tokens int, note json.RawMessage) snapshotHeader 
 // ReadSnapshot tells what is in a file of a sequence, without its KV cache. The error wraps [ErrSnapshotModel] if it is not one of this model, and
 // [ErrSnapshotCorrupt] if it is none at all.
 func (m *Model) ReadSnapshot(path string) (*Snapshot, error) {
-	f, err := os.Open(path)
+	f, size, err := openSnapshot(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	s, _, err := m.readSnapshot(f)
+	s, _, err := m.readSnapshot(f, size)
 	return s, err
+}
+
+// openSnapshot opens a file of a sequence, and tells its length. Opening a pipe would wait for somebody who writes to it.
+func openSnapshot(path string) (*os.File, int64, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, 0, fmt.Errorf("%s %w: it is no regular file", path, ErrSnapshotCorrupt)
+	}
+	f, err := os.Open(path)
+	return f, info.Size(), err
 }
 
 // LoadSequence reads a sequence with its KV cache from a file that [Sequence.Save] wrote. The errors are those of [Model.ReadSnapshot], and
 // [ErrContextFull].
 func (m *Model) LoadSequence(ctx context.Context, path string) (*Sequence, *Snapshot, error) {
-	f, err := os.Open(path)
+	f, size, err := openSnapshot(path)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer f.Close()
-	s, r, err := m.readSnapshot(f)
+	s, r, err := m.readSnapshot(f, size)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -164,12 +177,8 @@ func (m *Model) LoadSequence(ctx context.Context, path string) (*Sequence, *Snap
 	return q, s, nil
 }
 
-// readSnapshot reads what comes before the KV cache, and returns a reader of that.
-func (m *Model) readSnapshot(f *os.File) (*Snapshot, io.Reader, error) {
-	info, err := f.Stat()
-	if err != nil {
-		return nil, nil, err
-	}
+// readSnapshot reads what comes before the KV cache in a file of so many bytes, and returns a reader of that.
+func (m *Model) readSnapshot(f *os.File, size int64) (*Snapshot, io.Reader, error) {
 	sum := xxh3.New()
 	buffered := bufio.NewReaderSize(f, 1<<20)
 	r := io.TeeReader(buffered, sum)
@@ -179,7 +188,7 @@ func (m *Model) readSnapshot(f *os.File) (*Snapshot, io.Reader, error) {
 		return nil, nil, corrupt("it does not begin as one")
 	}
 	n := int64(binary.LittleEndian.Uint32(start[len(snapshotMagic):]))
-	if n > min(snapshotHeaderMost, info.Size()) {
+	if n > min(snapshotHeaderMost, size) {
 		return nil, nil, corrupt("its header is longer than the file")
 	}
 	text := make([]byte, n)
@@ -187,7 +196,7 @@ func (m *Model) readSnapshot(f *os.File) (*Snapshot, io.Reader, error) {
 	if _, err := io.ReadFull(r, text); err != nil || json.Unmarshal(text, &h) != nil {
 		return nil, nil, corrupt("its header is no JSON")
 	}
-	if h.Tokens < 0 || int64(h.Tokens) > info.Size()/4 {
+	if h.Tokens < 0 || int64(h.Tokens) > size/4 {
 		return nil, nil, corrupt("it has not as many tokens as it says")
 	}
 	ids := make([]byte, 4*h.Tokens)
@@ -228,6 +237,9 @@ func (s *summed) check(path string) error {
 	var got [8]byte
 	if _, err := io.ReadFull(s.r, got[:]); err != nil || binary.LittleEndian.Uint64(got[:]) != want {
 		return fmt.Errorf("%s %w: the checksum of its KV cache is wrong", path, ErrSnapshotCorrupt)
+	}
+	if n, _ := s.r.Read(got[:1]); n > 0 {
+		return fmt.Errorf("%s %w: it goes on after its end", path, ErrSnapshotCorrupt)
 	}
 	return nil
 }

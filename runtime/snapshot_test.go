@@ -163,6 +163,7 @@ func TestSnapshotErrors(t *testing.T) {
 	for _, n := range []int{0, 1, 8, 12, 50, 200, len(good) / 2, len(good) - 1} {
 		refused("cut", good[:n])
 	}
+	refused("longer", append(slices.Clone(good), 0))
 	rng := rand.New(rand.NewPCG(2, 3))
 	for range 100 {
 		data := append([]byte(nil), good...)

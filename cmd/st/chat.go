@@ -54,11 +54,11 @@ func (a *app) converse(ctx context.Context, m *runtime.Model, f *generateFlags, 
 	if err := m.CheckChat(); err != nil {
 		return err
 	}
-	chat, save, err := a.openChat(ctx, m, f)
+	chat, save, done, err := a.openChat(ctx, m, f)
 	if err != nil {
 		return err
 	}
-	defer chat.Close()
+	defer done()
 	a.note("/bye or Ctrl-D ends, /clear begins anew, Ctrl-C stops an answer, /help lists more")
 	in, err := editor.New(editor.Options{
 		In: a.stdin.(*os.File), Out: a.stdout, History: editor.OpenHistory(editor.HistoryPath("st")), Commands: chatCommands,
@@ -137,8 +137,8 @@ func (c *conversation) turn(ctx context.Context, text string) error {
 	}
 	c.app.noteUnfinished(r)
 	if r != nil {
-		if err := c.save(); err != nil {
-			return err
+		if err := c.save(); err != nil { // a full disk, perhaps: the conversation goes on
+			c.app.fail(err)
 		}
 	}
 	if c.stats && r != nil {

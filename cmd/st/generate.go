@@ -89,12 +89,14 @@ func (a *app) generate(ctx context.Context, path string, conversation bool, f *g
 	}
 	r, err := a.printPieces(pieces, !f.json)
 	bar.finish()
+	var unsaved error
 	if r != nil {
-		err = errors.Join(err, save())
+		unsaved = save()
 	}
 	if err != nil && (r == nil || !errors.Is(err, context.Canceled)) {
-		return err
+		return errors.Join(err, unsaved)
 	}
+	err = errors.Join(err, unsaved) // a text that cannot be kept is shown all the same
 	if f.json {
 		if e := a.printJSON(newGenerateReport(m.Model, r, *mark)); err == nil {
 			err = e
@@ -123,18 +125,18 @@ func (a *app) pieces(ctx context.Context, m *runtime.Model, text string, f *gene
 		if err != nil {
 			return nil, nil, err
 		}
-		q, err := a.promptCache(ctx, m, f.promptCache, prompt, &g)
+		q, done, err := a.promptCache(ctx, m, f.promptCache, prompt, &g)
 		if err != nil {
 			return nil, nil, err
 		}
-		return q.Generate(ctx, prompt, g), q.Close, nil
+		return q.Generate(ctx, prompt, g), done, nil
 	case f.chat:
-		chat, keep, err := a.openChat(ctx, m, f)
+		chat, keep, done, err := a.openChat(ctx, m, f)
 		if err != nil {
 			return nil, nil, err
 		}
 		return chat.Send(ctx, text, g), func() error {
-			defer chat.Close()
+			defer done()
 			return keep()
 		}, nil
 	}

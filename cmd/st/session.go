@@ -8,12 +8,20 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 
 	"st/cmd/internal/editor"
+	"st/format/filelock"
+	"st/format/outfile"
 	"st/runtime"
 )
 
 var sessionName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$`)
+
+const sessionSuffix = ".session"
+
+// errSessionInUse is about a conversation that another process goes on with.
+var errSessionInUse = errors.New("is in use by another process: end that one, or name another session")
 
 // sessionPath returns the file of a conversation that is kept.
 func sessionPath(name string) (string, error) {
@@ -21,53 +29,89 @@ func sessionPath(name string) (string, error) {
 	if history == "" {
 		return "", errors.New("there is no directory for sessions: set $XDG_STATE_HOME")
 	}
-	return filepath.Join(filepath.Dir(history), "sessions", name+".session"), nil
+	return filepath.Join(filepath.Dir(history), "sessions", name+sessionSuffix), nil
 }
 
-// openChat begins a chat, or goes on with the one that is kept under f.session. save keeps it.
-func (a *app) openChat(ctx context.Context, m *runtime.Model, f *generateFlags) (chat *runtime.Chat, save func() error, err error) {
+// openChat begins a chat, or goes on with the one that is kept under f.session. save keeps it, and done closes it.
+func (a *app) openChat(ctx context.Context, m *runtime.Model, f *generateFlags) (chat *runtime.Chat, save func() error, done func(), err error) {
 	system := runtime.System(f.system)
 	if f.session == "" {
-		return m.NewChat(system), func() error { return nil }, nil
+		chat = m.NewChat(system)
+		return chat, func() error { return nil }, func() { chat.Close() }, nil
 	}
 	path, err := sessionPath(f.session)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, nil, fmt.Errorf("the directory of sessions: %w", err)
+		return nil, nil, nil, fmt.Errorf("the directory of sessions: %w", err)
+	}
+	unlock, err := lockSession(path)
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("the session %s %w", f.session, err)
 	}
 	switch chat, err = m.LoadChat(ctx, path, system); {
 	case errors.Is(err, fs.ErrNotExist):
 		chat = m.NewChat(system)
 	case err != nil:
-		return nil, nil, fmt.Errorf("the session %s: %w", f.session, err)
+		unlock()
+		return nil, nil, nil, fmt.Errorf("the session %s: %w", f.session, err)
 	default:
 		a.note("the session %s goes on after %s", f.session, plural(len(chat.Messages()), "message"))
 	}
-	return chat, func() error { return chat.Save(path) }, nil
+	return chat, func() error { return chat.Save(path) }, func() { chat.Close(); unlock() }, nil
 }
 
-// promptCache generates after a prompt whose KV cache is kept in a file: what the file has of the prompt is not run. The file is written when the
-// prompt has run, if there is anything new in it.
-func (a *app) promptCache(ctx context.Context, m *runtime.Model, path string, prompt []int32, g *runtime.Generate) (*runtime.Sequence, error) {
-	q, _, err := m.LoadSequence(ctx, path)
+// lockSession keeps other processes from going on with the same conversation at the same time: of two, the one that is kept last would be all that is
+// left. The lock is on a file beside it, since the file of the conversation is another one after every answer.
+func lockSession(path string) (unlock func(), err error) {
+	f, err := os.OpenFile(strings.TrimSuffix(path, sessionSuffix)+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("cannot be locked: %w", err)
+	}
+	if ok, err := filelock.TryLock(f); err == nil && !ok {
+		f.Close()
+		return nil, errSessionInUse
+	}
+	return func() { f.Close() }, nil // without locks it goes without
+}
+
+// promptCache returns a sequence that generates after a prompt whose KV cache is kept in a file: what the file has of the prompt is not run. The file
+// is written when the prompt has run, if there is anything new in it. What is wrong with that is known at the end, of done: the text is worth more
+// than the file.
+func (a *app) promptCache(ctx context.Context, m *runtime.Model, path string, prompt []int32, g *runtime.Generate) (q *runtime.Sequence, done func() error, err error) {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	if err := checkOutput(path, true, m.Path()); err != nil {
+		return nil, nil, err
+	}
+	q, _, err = m.LoadSequence(ctx, path)
 	if errors.Is(err, fs.ErrNotExist) {
-		q, err = m.NewSequence()
+		if q, err = m.NewSequence(); err == nil { // a directory that is not there is told before the prompt has run
+			if _, err = os.Stat(filepath.Dir(path)); err != nil {
+				err = fmt.Errorf("the directory of %s: %w", path, err)
+			}
+		}
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	var saved error
 	// Shared never counts the last token of a prompt: of a prompt of one it does not tell whether the file has it.
 	kept := q.Tokens()
 	if len(kept) == 0 || len(prompt) == 1 && kept[0] != prompt[0] || q.Shared(prompt) < len(prompt)-1 {
 		next := g.Prefilled
 		g.Prefilled = func() error {
-			if err := q.Save(path, nil); err != nil || next == nil {
-				return err
+			if saved = q.SaveContext(ctx, path, nil); errors.Is(saved, outfile.ErrBusy) {
+				a.note("note: %v: this prompt is not kept", saved)
+				saved = nil
+			}
+			if next == nil {
+				return nil
 			}
 			return next()
 		}
 	}
-	return q, nil
+	return q, func() error { return errors.Join(saved, q.Close()) }, nil
 }

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"st/format/outfile"
 )
 
 // A conversation that is kept goes on with what was said.
@@ -74,5 +76,72 @@ func TestPromptCache(t *testing.T) {
 	ask("T")
 	if info, err := os.Stat(path); err != nil || !info.ModTime().Equal(kept.ModTime()) {
 		t.Errorf("a prompt of one token that is kept was written again: %v", err)
+	}
+}
+
+// A conversation that another process goes on with is left to that one, and is free again when it has ended.
+func TestSessionInUse(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	args := []string{"run", tiny(t), "Hello", "-n", "2", "--session", "a", "--quiet"}
+	must(t, args...)
+	path, err := sessionPath("a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock, err := lockSession(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "st: the session a is in use by another process: end that one, or name another session\n"
+	if o := st(args...); o != (outcome{code: 1, stderr: want}) {
+		t.Errorf("%+v, want %q", o, want)
+	}
+	unlock()
+	must(t, args...)
+}
+
+// A text whose KV cache cannot be kept is shown, as text and as JSON, before the error; a place where nothing can be kept is known before the prompt
+// has run.
+func TestCannotKeep(t *testing.T) {
+	state := t.TempDir()
+	t.Setenv("XDG_STATE_HOME", state)
+	dir := t.TempDir()
+	inTheWay := filepath.Join(state, "st", "sessions", "a.session")
+	prompt := []string{"generate", tiny(t), "-p", "Hello", "-n", "2", "--temp", "0", "--quiet"}
+	want := must(t, prompt...)
+	// The name is taken while the text is generated.
+	taken := func(path string, args ...string) outcome {
+		var stdout, stderr strings.Builder
+		out := writerFunc(func(p []byte) (int, error) {
+			if err := os.MkdirAll(filepath.Join(path, "in the way"), 0o700); err != nil {
+				t.Error(err)
+			}
+			return stdout.Write(p)
+		})
+		code := run(args, strings.NewReader(""), out, &stderr)
+		return outcome{code, stdout.String(), stderr.String()}
+	}
+	if o := taken(inTheWay, "run", tiny(t), "Hello", "-n", "2", "--session", "a", "--quiet"); o.code != 1 || !strings.HasSuffix(o.stdout, "\n") ||
+		!strings.Contains(o.stderr, inTheWay) {
+		t.Errorf("%+v", o)
+	}
+	for _, tt := range []struct{ path, want string }{
+		{filepath.Join(dir, "none", "p.seq"), "the directory of " + filepath.Join(dir, "none", "p.seq")},
+		{dir, dir + " is a directory"},
+		{tiny(t), "is an input too"},
+	} {
+		if o := st(append(prompt, "--prompt-cache", tt.path)...); o.code != 1 || o.stdout != "" || !strings.Contains(o.stderr, tt.want) {
+			t.Errorf("%s: %+v, want %q", tt.path, o, tt.want)
+		}
+	}
+	// One that another process writes is no error.
+	path := filepath.Join(dir, "p.seq")
+	f, err := outfile.Create(path, outfile.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Abort()
+	if o := st(append(prompt, "--prompt-cache", path)...); o != (outcome{stdout: want}) {
+		t.Errorf("%+v, want %q", o, want)
 	}
 }
