@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 	"testing"
 
 	"st/cmd/internal/report"
+	"st/cmd/internal/tables"
+	"st/cmd/internal/terminal"
 	"st/format"
 	"st/runtime"
 )
@@ -147,7 +150,11 @@ func TestCachePlan(t *testing.T) {
 		t.Fatalf("recorded: %+v, %v", usage, err)
 	}
 	for _, args := range [][]string{{"--trace", trace}, nil} {
-		plan := planAlone(t, append([]string{"inspect", model, "--cache-plan", "--json"}, args...)...)
+		all := append([]string{"inspect", model, "--cache-plan", "--json"}, args...)
+		if args == nil { // the disk was measured for the other plan
+			all = append(all, "--disk-bandwidth", "1GB", "--disk-latency", "100us", "--disk-queue", "4")
+		}
+		plan := planAlone(t, all...)
 		if len(plan.Plans) < 2 || plan.DiskSpeed <= 0 || plan.MemorySpeed <= 0 {
 			t.Fatalf("%v: %+v", args, plan)
 		}
@@ -158,8 +165,9 @@ func TestCachePlan(t *testing.T) {
 			if p.HitRate < 0 || p.HitRate > 1 || p.TokensPerSecond <= 0 || args != nil && p.Bound < p.HitRate {
 				t.Errorf("%v: %+v", args, p)
 			}
-			if s := p.Simulated; (s != nil) != (args != nil) || s != nil && (s.TokensPerSecond <= 0 || s.Wait < 0 || s.DiskBusy < 0 || s.DiskBusy > 1 || s.Vain > s.Reads) {
-				t.Errorf("%v: simulated %+v", args, s)
+			if s := p.Simulated; (s != nil) != (args != nil) || s != nil && (s.TokensPerSecond <= 0 || s.Wait < 0 || s.DiskBusy < 0 || s.DiskBusy > 1 || s.Vain > s.Reads ||
+				s.Tokens != plan.Generated || s.Tokens < 35 || p.Later != nil) {
+				t.Errorf("%v: simulated %+v, later %+v", args, s, p.Later)
 			}
 			if i > 0 && (p.Memory <= plan.Plans[i-1].Memory || p.Experts < plan.Plans[i-1].Experts || p.HitRate < plan.Plans[i-1].HitRate-0.01) {
 				t.Errorf("%v: more memory is worse: %+v after %+v", args, p, plan.Plans[i-1])
@@ -168,9 +176,12 @@ func TestCachePlan(t *testing.T) {
 		if (plan.Computing > 0) != (args != nil) {
 			t.Errorf("%v: computing takes %g s", args, plan.Computing)
 		}
-		text := must(t, append([]string{"inspect", model, "--cache-plan"}, args...)...)
-		if strings.Contains(text, "waiting  disk busy") != (args != nil) {
-			t.Errorf("%v:\n%s", args, text)
+		var text bytes.Buffer // of the same plan: measuring again takes seconds
+		tables.CachePlan(&text, terminal.ScreenOf(&text), plan)
+		for _, s := range []string{"waiting  disk busy", "generated;", "too short for a long text"} {
+			if strings.Contains(text.String(), s) != (args != nil) {
+				t.Errorf("%v: %q in\n%s", args, s, text.String())
+			}
 		}
 		// What the table says can be typed.
 		if o := stAlone(t, "generate", model, "-p", "It", "-n", "2", "--memory", fmt.Sprintf("%dMiB", plan.Plans[0].Memory>>20)); o.code != exitOK {
@@ -208,7 +219,8 @@ func TestCachePlan(t *testing.T) {
 // What is no trace of the model is refused, with what it is and what to do.
 func TestCachePlanRefuses(t *testing.T) {
 	dir := t.TempDir()
-	other, broken := filepath.Join(dir, "other"), filepath.Join(dir, "broken")
+	other, broken, short := filepath.Join(dir, "other"), filepath.Join(dir, "broken"), filepath.Join(dir, "short")
+	must(t, "generate", tiny(t), "-p", "It was the best of times, it was the worst of times", "-n", "3", "--trace", short)
 	for path, text := range map[string]string{
 		other:  `{"layers":1,"experts":4,"top_k":1}` + "\n" + `{"experts":[1]}` + "\n",
 		broken: `{"layers":6,"experts":16,"top_k":4}` + "\n" + `{"batch":0,"exp`,
@@ -223,6 +235,7 @@ func TestCachePlanRefuses(t *testing.T) {
 		{broken, broken + ": line 2: "},
 		{dir, dir + " is not a regular file"},
 		{filepath.Join(dir, "none"), "no such file"},
+		{short, short + ": the trace is too short to tell anything of a speed: it has 2 generated tokens that count, and 16 are needed: record a longer text"},
 	} {
 		o := st("inspect", tiny(t), "--cache-plan", "--trace", tt.trace)
 		if o.code != exitFailure || strings.Count(o.stderr, "\n") != 1 || !strings.Contains(o.stderr, tt.want) {

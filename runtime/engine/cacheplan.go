@@ -24,19 +24,12 @@ type CachePlan struct {
 	// TokensPerSecond is about what the disk and the memory allow, as fast as they were when that was measured: the slower of the two,
 	// as if they always worked at the same time.
 	TokensPerSecond float64 `json:"tokens_per_second_at_most"`
-	// Simulated is what a replay of the trace with a clock comes to: see [experts.SimulateTime]. nil: there is no trace.
+	// Simulated is what a replay of the trace with a clock comes to: see [experts.ReplayTime]. It counts the generated tokens, as the run would that was
+	// traced. nil: there is no trace.
 	Simulated *SimulatedSpeed `json:"simulated,omitempty"`
-}
-
-// SimulatedSpeed is the speed of generation where reads and computing wait for each other.
-type SimulatedSpeed struct {
-	TokensPerSecond float64 `json:"tokens_per_second"`
-	// Wait is the time a token waits for the disk, in seconds, and DiskBusy the share of the time in which something is being read.
-	Wait     float64 `json:"wait_seconds_per_token"`
-	DiskBusy float64 `json:"disk_busy"`
-	// Reads is how many experts are read for a token, and Vain how many of them it does not use.
-	Reads float64 `json:"reads_per_token"`
-	Vain  float64 `json:"reads_in_vain_per_token"`
+	// Start is that of the first [PlanStart] generated tokens after a prompt, and Later that of the others. nil: too few tokens come later.
+	Start *SimulatedSpeed `json:"simulated_start,omitempty"`
+	Later *SimulatedSpeed `json:"simulated_later,omitempty"`
 }
 
 // Speed returns the simulated tokens a second or, if there is no trace, at most how many there are.
@@ -61,7 +54,8 @@ type Machine struct {
 	Computing experts.Computing
 }
 
-// PlanCache predicts how a model runs within the given budgets, by replaying a trace or, if that is nil, by how often experts were used.
+// PlanCache predicts how a model runs within the given budgets, by replaying a trace or, if that is nil, by how often experts were used. A replay begins
+// with the experts in memory that a run begins with: those used most, as far as that is known. A trace of too few tokens is refused with ErrShortTrace.
 // A dense model needs neither a trace nor usage: its layers run in order.
 func PlanCache(r *format.Reader, opts Options, trace *experts.Trace, usage *format.Usage, budgets []int64, on Machine) ([]CachePlan, error) {
 	c, disk := opts.Config(&r.Config), on.Disk
@@ -78,6 +72,13 @@ func PlanCache(r *format.Reader, opts Options, trace *experts.Trace, usage *form
 	}
 	token := float64(denseBytes(r, nil)) + uses*float64(slot)*read
 	timing := experts.Timing{Computing: on.Computing, Disk: disk, ExpertBytes: slot, PieceBytes: ringPieceBytes, Foreseen: foreseen}
+	var traced *replay
+	if trace != nil {
+		var err error
+		if traced, err = newReplay(trace, usage); err != nil {
+			return nil, err
+		}
+	}
 	var plans []CachePlan
 	for _, total := range budgets {
 		opts.Memory = total
@@ -87,16 +88,8 @@ func PlanCache(r *format.Reader, opts Options, trace *experts.Trace, usage *form
 		}
 		p := CachePlan{Memory: total, Experts: int(b.Experts / slot)}
 		misses := 0.0
-		if trace != nil {
-			warm := len(trace.Tokens) / 4
-			found := experts.Simulate(trace, trace.Policy(p.Experts), warm)
-			p.HitRate, misses = found.HitRate(), found.MissesPerToken()
-			timed := experts.SimulateTime(trace, trace.Policy(p.Experts), warm, timing)
-			tokens := float64(max(1, timed.Tokens))
-			p.Simulated = &SimulatedSpeed{timed.TokensPerSecond(), timed.Wait.Seconds() / tokens, timed.Busy.Seconds() / max(1e-9, timed.Time.Seconds()),
-				float64(timed.Reads) / tokens, float64(timed.Vain) / tokens}
-			p.BytesPerToken = float64(timed.Bytes) / tokens
-			p.Bound = experts.Simulate(trace, experts.NewBelady(trace, p.Experts), warm).HitRate()
+		if traced != nil {
+			misses = traced.plan(&p, timing)
 		} else {
 			p.HitRate = mostUsed(usage, p.Experts)
 			misses = (1 - p.HitRate) * uses

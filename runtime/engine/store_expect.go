@@ -5,26 +5,17 @@ import (
 	"slices"
 
 	"st/format"
+	"st/runtime/experts"
 )
-
-// seedTokens is the number of tokens that recorded uses count for, however many they are of: other texts use other experts, so those of the present
-// one have to outweigh them soon. See docs/memory.md.
-const seedTokens = 64
 
 // warm fills the slots in one pass through the file, while nothing else is to be read: with the experts that were used most, if
 // that is known, and else with the first ones, which the first batch is likely to need first.
 func (s *streamedStore) warm(u *format.Usage) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	order := make([]int32, len(s.experts))
-	for i := range order {
-		order[i] = int32(i)
-	}
-	if u != nil && u.Tokens > 0 {
-		for id, n := range u.Uses {
-			s.scores.Seed(id, float64(n)/float64(u.Tokens), seedTokens)
-		}
-		slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(u.Uses[b], u.Uses[a]) })
+	order := warmOrder(len(s.experts), u)
+	for id, share := range usageShares(u) {
+		s.scores.Seed(id, share, experts.SeedTokens)
 		s.known = true
 	}
 	s.sweep = order[:min(len(order), s.usable)]
@@ -33,6 +24,28 @@ func (s *streamedStore) warm(u *format.Usage) {
 		s.experts[id].state = queued
 	}
 	s.fillFree()
+}
+
+// warmOrder returns n experts in the order in which there is room for them while nothing else is to be read.
+func warmOrder(n int, u *format.Usage) []int32 {
+	order := make([]int32, n)
+	for i := range order {
+		order[i] = int32(i)
+	}
+	if u != nil {
+		slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(u.Uses[b], u.Uses[a]) })
+	}
+	return order
+}
+
+// usageShares returns the shares of tokens that are known to use each expert; nil: nothing is known.
+func usageShares(u *format.Usage) (shares []float64) {
+	if u != nil && u.Tokens > 0 {
+		for _, n := range u.Uses {
+			shares = append(shares, float64(n)/float64(u.Tokens))
+		}
+	}
+	return shares
 }
 
 // expect names experts that a later layer will probably want, the likeliest first. They are read when nothing is to be read that

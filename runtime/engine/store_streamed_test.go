@@ -27,7 +27,7 @@ func TestShrinkStore(t *testing.T) {
 		s.experts[id] = residence{record: &format.Record{Length: slotSize}, state: resident, slot: int32(id)}
 		s.slots[id] = int32(id)
 		copy(s.slot(int32(id)), content(id))
-		s.scores.Seed(id, float64(1+id)/count, seedTokens)
+		s.scores.Seed(id, float64(1+id)/count, experts.SeedTokens)
 	}
 	s.loaded.Store(count)
 

@@ -34,6 +34,15 @@ func (r *recorder) Access(id int32, _ int) bool {
 	return false
 }
 
+func (p *belady) Start(ids []int32, _ []float64) {
+	for _, id := range ids {
+		p.in[id] = math.MaxInt32
+		if uses := p.uses[id]; len(uses) > 0 {
+			p.in[id] = uses[0]
+		}
+	}
+}
+
 func (p *belady) Advance(int) {}
 
 func (p *belady) Has(id int32) bool {

@@ -53,6 +53,10 @@ func NewScores(layers, experts int, averages ...Average) *Scores {
 	return s
 }
 
+// SeedTokens is the number of tokens that recorded uses count for, however many they are of: other texts use other experts, so those of the present
+// one have to outweigh them soon. See docs/memory.md.
+const SeedTokens = 64
+
 // Seed gives an expert the score of one that a share, 0 to 1, of so many tokens has used, and no token before them. The fewer they are, the sooner
 // what is used from now on outweighs it.
 func (s *Scores) Seed(id int, share, tokens float64) {

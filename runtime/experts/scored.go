@@ -36,6 +36,16 @@ func (t *Trace) Policy(size int) Policy {
 	return NewScored(t.Shape, size, OfUses...)
 }
 
+func (p *scored) Start(ids []int32, shares []float64) {
+	for id, share := range shares {
+		p.scores.Seed(id, share, SeedTokens)
+	}
+	for _, id := range ids {
+		p.Bring(id)
+		p.Forget(id)
+	}
+}
+
 func (p *scored) Advance(n int) {
 	p.batch = n
 	p.begin(-1)

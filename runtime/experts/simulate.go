@@ -24,8 +24,19 @@ type Bringer interface {
 	Forget(id int32)
 }
 
+// Starter is a policy whose cache need not be empty at first. Start comes before anything else, with the experts that are in memory, as many as the
+// policy has room for, and the shares of all tokens that are known to use each expert; nil: nothing is known of them.
+type Starter interface {
+	Start(ids []int32, shares []float64)
+}
+
 // Result counts what a simulation saw: tokens, uses of experts, and uses that did not find the expert in the cache.
 type Result struct{ Tokens, Uses, Misses int }
+
+// Add adds what another simulation saw.
+func (r *Result) Add(x Result) {
+	r.Tokens, r.Uses, r.Misses = r.Tokens+x.Tokens, r.Uses+x.Uses, r.Misses+x.Misses
+}
 
 // HitRate returns the share of uses that found the expert in the cache.
 func (r Result) HitRate() float64 { return 1 - float64(r.Misses)/float64(max(1, r.Uses)) }
@@ -34,28 +45,31 @@ func (r Result) HitRate() float64 { return 1 - float64(r.Misses)/float64(max(1, 
 func (r Result) MissesPerToken() float64 { return float64(r.Misses) / float64(max(1, r.Tokens)) }
 
 // Simulate replays a trace without foresight. The uses of its first warm tokens fill the cache and are not counted.
-func Simulate(t *Trace, p Policy, warm int) Result {
-	var r Result
+func Simulate(t *Trace, p Policy, warm int) (sum Result) {
 	seen := 0
+	for _, r := range Replay(t, p) {
+		if seen >= warm {
+			sum.Add(r)
+		}
+		seen += r.Tokens
+	}
+	return sum
+}
+
+// Replay replays a trace without foresight, and returns what each batch saw.
+func Replay(t *Trace, p Policy) (all []Result) {
 	t.batches(func(b batch) {
+		r := Result{Tokens: len(b.tokens)}
 		p.Advance(len(b.tokens))
 		for l, uses := range b.layers {
 			t.rate(p, b, l)
 			for _, a := range uses {
-				hit := p.Access(a.id, int(a.tokens))
-				if seen < warm {
-					continue
-				}
-				r.Uses++
-				if !hit {
+				if r.Uses++; !p.Access(a.id, int(a.tokens)) {
 					r.Misses++
 				}
 			}
 		}
-		if seen >= warm {
-			r.Tokens += len(b.tokens)
-		}
-		seen += len(b.tokens)
+		all = append(all, r)
 	})
-	return r
+	return all
 }

@@ -41,6 +41,12 @@ type Speed struct {
 	Bytes  int64         // that were read
 }
 
+// Add adds what other batches come to.
+func (s *Speed) Add(x Speed) {
+	s.Tokens, s.Time, s.Wait, s.Busy = s.Tokens+x.Tokens, s.Time+x.Time, s.Wait+x.Wait, s.Busy+x.Busy
+	s.Missed, s.Reads, s.Vain, s.Bytes = s.Missed+x.Missed, s.Reads+x.Reads, s.Vain+x.Vain, s.Bytes+x.Bytes
+}
+
 // TokensPerSecond returns the speed; 0 if nothing was counted.
 func (s Speed) TokensPerSecond() float64 {
 	if s.Time <= 0 {
@@ -49,13 +55,25 @@ func (s Speed) TokensPerSecond() float64 {
 	return float64(s.Tokens) / s.Time.Seconds()
 }
 
-// SimulateTime replays a trace with a clock, as the engine runs: layer by layer the router chooses, and experts that the policy does not have are
-// read while attention and the experts that it has are computed; the others are computed as they come. What is foreseen of the next two layers is read
-// while nothing is wanted, and given up if it is foreseen no more or not chosen; what has come by then stays with a policy that is a [Bringer]. The
-// first warm tokens fill the cache. Batches of one token are counted, which are those of generation; of a trace that has none, all. A batch of n
-// tokens computes for n times as long, and foresees by Timing.Foreseen.
-func SimulateTime(t *Trace, p Policy, warm int, timing Timing) Speed {
+// SimulateTime is [ReplayTime] of which batches of one token are counted, which are those of generation; of a trace that has none, all. The first warm
+// tokens fill the cache.
+func SimulateTime(t *Trace, p Policy, warm int, timing Timing) (sum Speed) {
 	one := t.generates(warm)
+	seen := 0
+	for _, s := range ReplayTime(t, p, timing) {
+		if seen >= warm && (!one || s.Tokens == 1) {
+			sum.Add(s)
+		}
+		seen += s.Tokens
+	}
+	return sum
+}
+
+// ReplayTime replays a trace with a clock, as the engine runs, and returns what each batch comes to: layer by layer the router chooses, and experts that
+// the policy does not have are read while attention and the experts that it has are computed; the others are computed as they come. What is foreseen of
+// the next two layers is read while nothing is wanted, and given up if it is foreseen no more or not chosen; what has come by then stays with a policy
+// that is a [Bringer]. A batch of n tokens computes for n times as long, and foresees by Timing.Foreseen.
+func ReplayTime(t *Trace, p Policy, timing Timing) (all []Speed) {
 	pieces := 1
 	if timing.PieceBytes > 0 {
 		pieces = int((timing.ExpertBytes + timing.PieceBytes - 1) / timing.PieceBytes)
@@ -71,16 +89,12 @@ func SimulateTime(t *Trace, p Policy, warm int, timing Timing) Speed {
 			b.Bring(id)
 		}
 	}
-	seen := 0
 	t.batches(func(b batch) {
-		before := s.Speed
+		s.Speed = Speed{}
 		s.run(b)
-		if seen < warm || one && len(b.tokens) != 1 {
-			s.Speed = before
-		}
-		seen += len(b.tokens)
+		all = append(all, s.Speed)
 	})
-	return s.Speed
+	return all
 }
 
 // generates reports whether there are batches of one token after the first warm tokens.

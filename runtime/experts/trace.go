@@ -161,6 +161,26 @@ func (t *Trace) readToken(line []byte) error {
 	return nil
 }
 
+// Batches returns how many tokens each batch has.
+func (t *Trace) Batches() (sizes []int) {
+	for i := range t.Tokens {
+		if i == 0 || t.Tokens[i].Batch != t.Tokens[i-1].Batch {
+			sizes = append(sizes, 0)
+		}
+		sizes[len(sizes)-1]++
+	}
+	return sizes
+}
+
+// OneByOne returns the trace as if its tokens had come one at a time. What was foreseen of each is as it was.
+func (t *Trace) OneByOne() *Trace {
+	x := &Trace{Shape: t.Shape, Tokens: slices.Clone(t.Tokens)}
+	for i := range x.Tokens {
+		x.Tokens[i].Batch = i
+	}
+	return x
+}
+
 // Rated reports whether the chances of all tokens are known.
 func (t *Trace) Rated() bool {
 	return !slices.ContainsFunc(t.Tokens, func(x Token) bool { return len(x.Chances) == 0 })

@@ -17,6 +17,7 @@ import (
 type CachePlan struct {
 	Source      string             `json:"source"` // of what is known of the experts: a trace's file, or recordedUsage
 	Tokens      int64              `json:"tokens"`
+	Generated   int                `json:"generated_tokens,omitempty"` // of a trace: those that plans count
 	Context     int                `json:"context"`
 	DiskSpeed   float64            `json:"disk_bytes_per_second"`
 	DiskLatency float64            `json:"disk_latency_seconds"`
@@ -39,6 +40,9 @@ const denseOrder = "the order of the layers"
 // ErrNoUsage: neither a trace nor recorded usage tells which experts the model uses.
 var ErrNoUsage = errors.New("nothing is known of the experts that the model uses")
 
+// ErrShortTrace: a trace has too few tokens.
+var ErrShortTrace = engine.ErrShortTrace
+
 // PlanCache measures disk and memory, and predicts how a model runs. It learns which experts are used from the trace in a file or, if
 // tracePath is "", from the usage that is recorded in the model's file. The layers of a dense model run in order: there is nothing to learn, and a
 // trace is refused with [engine.ErrNoExperts].
@@ -60,6 +64,9 @@ func PlanCache(ctx context.Context, r *format.Reader, tracePath string, opts Opt
 		p.Source = denseOrder
 	case tracePath != "":
 		if trace, err = readTrace(tracePath, r); err != nil {
+			return nil, err
+		}
+		if usage, err = r.Usage(); err != nil { // with which a run begins
 			return nil, err
 		}
 		p.Source, p.Tokens = tracePath, int64(len(trace.Tokens))
@@ -100,9 +107,12 @@ func PlanCache(ctx context.Context, r *format.Reader, tracePath string, opts Opt
 	}
 	p.Plans, err = engine.PlanCache(r, engineOpts, trace, usage, budgets, on)
 	if err != nil {
-		err = fmt.Errorf("%s: %w", r.Path(), err)
+		return nil, fmt.Errorf("%s: %w", r.Path(), err)
 	}
-	return p, err
+	if trace != nil {
+		p.Generated = p.Plans[0].Simulated.Tokens
+	}
+	return p, nil
 }
 
 // disk returns the disk of the options; what they leave open is measured, with as many reads in flight as are known to suit it.
@@ -178,6 +188,9 @@ func readTrace(path string, r *format.Reader) (*experts.Trace, error) {
 	if trace.Shape != want {
 		return nil, fmt.Errorf("%s is of a model with %d layers of %d experts, %d active, and %s has %d of %d, %d active: record it anew with this model",
 			path, trace.Layers, trace.Experts, trace.TopK, r.Path(), want.Layers, want.Experts, want.TopK)
+	}
+	if err := engine.CheckTrace(trace); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return trace, nil
 }

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"st/cmd/internal/report"
@@ -137,11 +138,12 @@ func TestMixed(t *testing.T) {
 func TestPlanWithoutTrace(t *testing.T) {
 	r, _ := read(t, reporttest.Write(t, reporttest.Mixed()))
 	trace := filepath.Join(t.TempDir(), "m.trace")
-	if err := os.WriteFile(trace, []byte(`{"layers":2,"experts":4,"top_k":2}`+"\n"+`{"batch":0,"experts":[0,1,2,3]}`+"\n"), 0o666); err != nil {
+	text := `{"layers":2,"experts":4,"top_k":2}` + "\n" + strings.Repeat(`{"batch":0,"experts":[0,1,2,3]}`+"\n", 50)
+	if err := os.WriteFile(trace, []byte(text), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	p, err := report.PlanCache(t.Context(), r, trace, report.Options{Resident: func() int64 { return 10 << 20 }})
-	if err != nil || p.Tokens != 1 || p.Experts != 8 || p.Plans[0].Memory < 10<<20 || p.MemoryRead == 0 {
+	if err != nil || p.Tokens != 50 || p.Generated != 18 || p.Experts != 8 || p.Plans[0].Memory < 10<<20 || p.MemoryRead == 0 {
 		t.Errorf("%+v, %v", p, err)
 	}
 	removed := func() int64 {

@@ -6,6 +6,7 @@ import (
 
 	"st/cmd/internal/report"
 	"st/cmd/internal/terminal"
+	"st/runtime/engine"
 )
 
 // fit answers in a sentence whether a model fits here.
@@ -67,8 +68,12 @@ func CachePlan(w io.Writer, s terminal.Screen, p *report.CachePlan) {
 		planOfLayers(w, s, p)
 		return
 	}
-	fmt.Fprintf(w, "by %s of %s; context %d; disk %.0f MB/s, %.0f µs, %s in flight; memory %.1f GB/s (in %s)", terminal.Printable(p.Source),
-		terminal.Plural(p.Tokens, "token"), p.Context, p.DiskSpeed/1e6, 1e6*p.DiskLatency, terminal.Plural(p.DiskQueue, "read"), p.MemorySpeed/1e9,
+	counted := ""
+	if p.Generated > 0 {
+		counted = fmt.Sprintf(", %d of them generated", p.Generated)
+	}
+	fmt.Fprintf(w, "by %s of %s%s; context %d; disk %.0f MB/s, %.0f µs, %s in flight; memory %.1f GB/s (in %s)", terminal.Printable(p.Source),
+		terminal.Plural(p.Tokens, "token"), counted, p.Context, p.DiskSpeed/1e6, 1e6*p.DiskLatency, terminal.Plural(p.DiskQueue, "read"), p.MemorySpeed/1e9,
 		terminal.Size(p.MemoryRead))
 	simulated := p.Computing > 0
 	heads := []string{">--memory", ">experts kept", ">of all", ">found", ">at best", ">read a token"}
@@ -77,7 +82,12 @@ func CachePlan(w io.Writer, s terminal.Screen, p *report.CachePlan) {
 		heads = append(heads, ">waiting", ">disk busy")
 	}
 	fmt.Fprint(w, "\n\n")
-	t := s.Table(append(heads, ">tokens/s, about")...)
+	heads = append(heads, ">tokens/s, about")
+	later := simulated && p.Plans[0].Later != nil
+	if later {
+		heads = append(heads, fmt.Sprintf(">first %d", engine.PlanStart), ">later")
+	}
+	t := s.Table(heads...)
 	for _, x := range p.Plans {
 		bound := "–"
 		if x.Bound > 0 {
@@ -88,9 +98,22 @@ func CachePlan(w io.Writer, s terminal.Screen, p *report.CachePlan) {
 		if simulated {
 			row = append(row, fmt.Sprintf("%.1f ms", 1e3*x.Simulated.Wait), terminal.Percent(x.Simulated.DiskBusy))
 		}
-		t.Row(append(row, fmt.Sprintf("%.1f", x.Speed()))...)
+		row = append(row, fmt.Sprintf("%.1f", x.Speed()))
+		if later {
+			row = append(row, fmt.Sprintf("%.1f", x.Start.TokensPerSecond), fmt.Sprintf("%.1f", x.Later.TokensPerSecond))
+		}
+		t.Row(row...)
 	}
 	t.Print(w)
+	switch {
+	case later:
+		first := p.Plans[0].Start.Tokens
+		fmt.Fprintf(w, "\nFirst %d: %d tokens that soon after a prompt, when more experts are missing; later: the other %d, as in a long text.\n", engine.PlanStart,
+			first, p.Generated-first)
+	case simulated:
+		fmt.Fprintf(w, "\nThe trace is too short for a long text: hardly a token comes later than %d after a prompt, when fewer experts are missing.\n",
+			engine.PlanStart)
+	}
 }
 
 // planOfLayers is CachePlan of a dense model.
