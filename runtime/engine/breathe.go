@@ -109,10 +109,3 @@ func (e *Engine) forExperts(kv int64) int64 {
 	}
 	return left
 }
-
-// memory returns the memory of the slots that are not given back.
-func (s *streamedStore) memory() int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return int64(s.usable) * s.slotSize
-}

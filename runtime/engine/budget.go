@@ -16,9 +16,11 @@ type Budget struct {
 	Other int64 `json:"other"`
 	// Dense are the weights that every token reads.
 	Dense int64 `json:"dense"`
-	// Working is the working memory of a pass, and Reserve what is left for the operating system and for garbage.
+	// Working is the working memory of passes, and Reserve what is left for the operating system and for garbage.
 	Working int64 `json:"working"`
 	Reserve int64 `json:"reserve"`
+	// Lent is what of Working experts have besides, in whole slots, while single tokens are generated.
+	Lent int64 `json:"lent"`
 	// KV is the KV cache of a sequence as long as the context. It grows as sequences do, and takes its memory from the experts.
 	KV int64 `json:"kv_cache"`
 	// Experts is what is left for experts while the KV cache is empty.
@@ -31,6 +33,8 @@ type Budget struct {
 	SmallestFFN int64 `json:"smallest_ffn,omitempty"`
 
 	leastKV int64 // KV for minContext tokens
+	batch   int64 // of Working, the activations of a batch
+	slot    int64 // what an expert takes; 0: there are none
 }
 
 // Smallest returns the smallest total that works for the same context.
@@ -93,7 +97,7 @@ func NewBudget(r *format.Reader, opts Options) (*Budget, error) {
 func (e *Engine) share(opts *Options) (*Budget, error) {
 	r, c := e.reader, e.config
 	slot := largestExpert(r)
-	b := &Budget{Total: opts.Memory, Other: opts.Other, Dense: denseBytes(r, nil) + e.sparseBytes, Reserve: reserve(opts.Memory)}
+	b := &Budget{slot: slot, Total: opts.Memory, Other: opts.Other, Dense: denseBytes(r, nil) + e.sparseBytes, Reserve: reserve(opts.Memory)}
 	if c.MoE != nil {
 		b.SmallestExperts = int64(min(2*c.MoE.ExpertsPerToken, c.ExpertCount())) * slot
 	}
@@ -122,7 +126,8 @@ func (e *Engine) share(opts *Options) (*Budget, error) {
 			e.context, &least)
 	}
 	if slot > 0 {
-		b.Experts = min((b.Total-b.fixed())/slot, int64(c.ExpertCount())) * slot
+		all := int64(c.ExpertCount())
+		b.Experts, b.Lent = min((b.Total-b.fixed())/slot, all)*slot, min(b.batch/slot, all, mostLent)*slot
 	}
 	if e.pieces != nil {
 		b.FFN = min(b.Total-b.fixed(), e.pieces.ring()+e.pieces.total())
@@ -135,7 +140,8 @@ const unsteady = 1 << 20
 
 // measure asks those who take memory how much it is: a pass that is made without any tells what it would have taken.
 func (b *Budget) measure(e *Engine) {
-	b.Working = e.placePasses(nil) + int64(e.threads)*threadBytes + lookupBytes(e.reader, e.batch)
+	working, batch := e.placePasses(nil, nil)
+	b.Working, b.batch = working+batch+int64(e.threads)*threadBytes+lookupBytes(e.reader, e.batch), batch
 	logits := 4 * int64(e.config.Vocab) // of the session
 	b.KV, b.leastKV = e.kv.bytes(e.context)+logits, e.kv.bytes(min(e.context, minContext))+logits
 }
@@ -195,8 +201,13 @@ func NeededMemory(r *format.Reader, opts Options) int64 {
 // lookupBytes returns the memory that reading the rows of a batch of tokens takes, from tables that are not kept.
 func lookupBytes(r *format.Reader, batch int) (n int64) {
 	_, tables := denseRecords(r, nil)
+	perLayer, _, _ := r.Role(format.RolePerLayerEmbedding, -1)
 	for _, rec := range tables {
-		n += int64(batch) * rowBytes(&rec.Tensors[0])
+		rows := min(batch, rowsTogether)
+		if rec == perLayer {
+			rows = batch
+		}
+		n += int64(rows) * rowBytes(&rec.Tensors[0])
 	}
 	return n
 }

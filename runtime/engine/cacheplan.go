@@ -10,8 +10,8 @@ import (
 
 // CachePlan predicts how a model runs within a memory budget.
 type CachePlan struct {
-	// Memory is the budget in bytes, and Experts the number of experts that stay in memory while the KV cache is empty; of a dense model Layers is
-	// that of the layers whose feed-forward networks stay.
+	// Memory is the budget in bytes, and Experts the number of experts that stay in memory while the KV cache is empty and single tokens are generated; of a
+	// dense model Layers is that of the layers whose feed-forward networks stay.
 	Memory  int64 `json:"memory_bytes"`
 	Experts int   `json:"experts"`
 	Layers  int   `json:"layers,omitempty"`
@@ -86,7 +86,7 @@ func PlanCache(r *format.Reader, opts Options, trace *experts.Trace, usage *form
 		if err != nil {
 			return nil, err
 		}
-		p := CachePlan{Memory: total, Experts: int(b.Experts / slot)}
+		p := CachePlan{Memory: total, Experts: min(int((b.Experts+b.Lent)/slot), c.ExpertCount())}
 		misses := 0.0
 		if traced != nil {
 			misses = traced.plan(&p, timing)

@@ -24,7 +24,8 @@
 //	router.go       picks experts (prefer.go: in favour of those in memory)
 //	store.go        brings them: out of the mapped file (store_mapped.go) or, within a memory budget (budget.go), into slots that they share
 //	                (store_streamed.go), which compares a sample of what it reads with the checksums; foresee.go guesses what a later router will
-//	                choose; threads (store_reads.go) or an io_uring (store_ring.go) read; breathe.go changes how many slots there are
+//	                choose; threads (store_reads.go) or an io_uring (store_ring.go) read; breathe.go changes how many slots there
+//	                are, and store_lend.go has some in the memory of batches while single tokens are generated
 //	attention.go    attends over kvcache.go with the angles of rope.go
 //	ffn.go          runs feed-forward networks: of ReLU, whose inactive neurons are skipped (relu.go), of dense activations (gated.go), and of
 //	                layers that leave out most neurons (sparse.go); ffn_stream.go reads those of dense models that do not fit in memory

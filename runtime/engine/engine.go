@@ -104,7 +104,7 @@ type Engine struct {
 	observer  Observer                    // nil: none
 	activity  ExpertObserver              // nil: none
 	pass      *pass                       // of segments of several tokens
-	quick     *pass                       // of single tokens, which may run between two layers of the other; with one sequence at a time the same pass
+	quick     *pass                       // of single tokens, which may run between two layers of the other; the same pass with one sequence at a time, unless the other's memory is lent
 	clock     clock
 	stats     counters
 	uses      []atomic.Int64 // by expert: how many tokens chose it
@@ -190,27 +190,37 @@ func (e *Engine) open(ctx context.Context, opts *Options) (err error) {
 	if err := e.openSparseHead(opts); err != nil {
 		return e.explain(err)
 	}
-	if e.working, err = e.memory.newBlock(forWorking, e.placePasses(nil)); err != nil {
+	working, _ := e.placePasses(nil, nil)
+	if e.working, err = e.memory.newBlock(forWorking, working); err != nil {
 		return err
 	}
-	e.placePasses(e.working.bytes())
+	e.placePasses(e.working.bytes(), e.streamed.batchMemory())
 	return nil
 }
 
-// placePasses makes the engine's passes with memory of data, and returns how much they take; nil only counts.
-func (e *Engine) placePasses(data []byte) int64 {
-	a := &arena{data: data}
-	if e.parallel == 1 {
-		e.pass = newPass(e, e.batch, min(draftRows, e.batch), a)
+// placePasses makes the engine's passes, and returns how much memory they take. That of longer segments has its own if that is lent: batch. Without memory
+// it only counts.
+func (e *Engine) placePasses(working, batch []byte) (int64, int64) {
+	a, b := &arena{data: working}, &arena{data: batch}
+	shared := &sharedScratch{threads: make([]threadScratch, e.threads)}
+	if e.parallel == 1 && !e.lends() {
+		e.pass = newPass(e, e.batch, min(draftRows, e.batch), shared, a)
 		e.quick = e.pass
-		return a.used
+		shared.placeHead(e.quick)
+		return a.used, 0
 	}
 	rows := max(e.parallel, min(shortTokens, e.batch))
-	e.pass, e.quick = newPass(e, e.batch, 0, a), newPass(e, rows, rows, a)
+	e.quick = newPass(e, rows, rows, shared, a)
+	shared.placeHead(e.quick)
 	if s, ok := e.store.(*mappedStore); ok {
 		e.quick.store = s.beside()
 	}
-	return a.used
+	if e.lends() {
+		e.pass = newPass(e, e.batch, 0, shared, b)
+		return a.used, (b.used + format.Alignment - 1) / format.Alignment * format.Alignment
+	}
+	e.pass = newPass(e, e.batch, 0, shared, a)
+	return a.used, 0
 }
 
 // openMapped maps the file into memory.
@@ -294,7 +304,7 @@ func (e *Engine) openStore(f format.File) error {
 	if err != nil {
 		return err
 	}
-	e.streamed, err = newStreamedStore(e.reader, f, e.weights.experts, int(e.budget.Experts/largestExpert(e.reader)), e.reads.Depth, ring, e.pool, &e.stats, &e.memory)
+	e.streamed, err = newStreamedStore(e.reader, f, e.weights.experts, e.budget.space(), e.reads.Depth, ring, e.pool, &e.stats, &e.memory)
 	if err != nil && ring != nil {
 		ring.queue.Close()
 	}
@@ -445,7 +455,7 @@ func (e *Engine) resizeStore(ctx context.Context, bytes int64) error {
 	if e.streamed == nil {
 		return nil
 	}
-	return e.streamed.resize(ctx, int(bytes/e.streamed.slotSize))
+	return e.streamed.resize(ctx, bytes)
 }
 
 // forget ends a session.
@@ -512,17 +522,17 @@ type MemoryUse struct {
 	Dense   int64 // weights that every token reads
 	Experts int64 // what experts, or the feed-forward layers of a dense model, are read into
 	KV      int64 // KV caches of all sessions
-	Working int64 // activations of a pass
+	Working int64 // activations of a pass, but for what is lent to experts
 }
 
 // MemoryUse returns what the engine takes now.
 func (e *Engine) MemoryUse() MemoryUse {
 	t := &e.memory.taken
-	experts := t[forExperts].Load()
+	experts, batch := t[forExperts].Load(), int64(0)
 	if e.streamed != nil {
-		experts = e.streamed.memory()
+		experts, batch = e.streamed.memory()
 	}
-	return MemoryUse{t[forDense].Load(), experts, t[forKV].Load(), t[forWorking].Load()}
+	return MemoryUse{t[forDense].Load(), experts, t[forKV].Load(), t[forWorking].Load() + batch}
 }
 
 // KVBytes returns the memory that the KV caches of all sessions take.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"math"
 	"slices"
 
 	"st/runtime/kernel"
@@ -106,4 +107,43 @@ func (e *Engine) Filled() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return !slices.Contains(s.slots, slotFree) || !slices.ContainsFunc(s.sweep, func(id int32) bool { return s.experts[id].state == queued })
+}
+
+// Most tests lend a few slots; all that a batch's memory has room for would be all experts of their models.
+func init() { mostLent = 3 }
+
+// LendAll has as many slots lent as a batch's memory has room for, by engines that are opened from now on, and returns what takes that back.
+func LendAll() (restore func()) {
+	was := mostLent
+	mostLent = math.MaxInt64
+	return func() { mostLent = was }
+}
+
+// Lent returns how many slots of a batch's memory hold an expert or are free for one, and how many experts are in them.
+func (e *Engine) Lent() (slots, experts int) {
+	s := e.streamed
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range s.slots[:s.lent] {
+		if id != slotGone {
+			slots++
+		}
+		if id >= 0 {
+			experts++
+		}
+	}
+	return slots, experts
+}
+
+// Scribble fills the memory of batches, which is not lent now, with numbers that are none.
+func (e *Engine) Scribble() {
+	s := e.streamed
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.kept {
+		panic("a batch's memory is lent")
+	}
+	for i := range s.batchMemory() {
+		s.batchMemory()[i] = 0xff
+	}
 }

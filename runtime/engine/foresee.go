@@ -45,9 +45,13 @@ type guessedLayer struct {
 	missing [foresights][]float32 // [experts] mean of what guesses lacked
 }
 
-func newGuess(rows, layers int, m *format.MoE, a *arena) *guess {
-	g := &guess{route: newRoute(rows, m.Experts, m.ExpertsPerToken, a), order: make([]int32, 0, m.Experts), logits: take[float32](a, rows*m.Experts),
-		layers: make([]guessedLayer, layers)}
+// newGuess makes room for the guesses of so many rows. If none of them is computed alone, nothing is kept of tokens that come one at a time.
+func newGuess(rows, alone, layers int, m *format.MoE, a *arena) *guess {
+	g := &guess{route: newRoute(rows, m.Experts, m.ExpertsPerToken, a), order: make([]int32, 0, m.Experts), logits: take[float32](a, rows*m.Experts)}
+	if alone == 0 {
+		return g
+	}
+	g.layers = make([]guessedLayer, layers)
 	for l := range g.layers {
 		for f := range foresights {
 			g.layers[l].logits[f], g.layers[l].missing[f] = take[float32](a, m.Experts), take[float32](a, m.Experts)

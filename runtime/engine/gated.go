@@ -45,7 +45,7 @@ func newGatedFFN(f *feedForward, a *arena) *gatedFFN {
 	if m := c.MoE; m != nil {
 		g.expert = kernel.PlaceInput(values, q, d, sum, choices, m.ExpertFFN)
 	}
-	g.all = take[int32](a, choices)
+	g.all = make([]int32, choices)
 	for i := range g.all {
 		g.all[i] = int32(i)
 	}

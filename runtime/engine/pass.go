@@ -32,10 +32,11 @@ type segment struct {
 // the reading of the weights.
 type pass struct {
 	*Engine
-	a     *arena
-	store store // of the engine, or one that shares with it what is in memory; nil: the model has no experts
-	rows  int   // that there is room for
-	alone int   // of them, rows that are computed each as if they were alone
+	a      *arena
+	layers int64 // where in the arena that begins which means nothing after the last layer
+	store  store // of the engine, or one that shares with it what is in memory; nil: the model has no experts
+	rows   int   // that there is room for
+	alone  int   // of them, rows that are computed each as if they were alone
 
 	candidates []*request
 	segs       []segment
@@ -44,34 +45,30 @@ type pass struct {
 	ctx        context.Context
 	err        error
 
-	x          []float32     // [rows, hidden] residual stream
-	raw        *kernel.Input // the same, to be multiplied in float32
-	normed     *kernel.Input // [rows, hidden] normalised x
-	mixed      *kernel.Input // [rows, heads·head_dim] output of attention
-	qkv        [3][]float32  // [rows, heads·head_dim] queries; keys and values with KV heads
-	heads      [3]*blocks    // of these
-	proj       []float32     // [rows, hidden] what add adds to x
-	kvRows     kvBatch
-	shared     map[int]*kvBatch // by layer, of those whose keys and values later layers attend to: they move into the cache after the last layer
-	rope       *rope
-	local      *rope // of the layers that slide; nil: that of the others
-	attn       *attention
-	head       *kernel.Input // [headBatch, hidden]
-	sparsePass *sparsePass   // nil: all rows of the head are computed
-	logits     []float32     // [headBatch, vocab]
-	peaks      []float32     // [headBatch, vocab/kernel.PeakRun, rounded up] of logits
-	compared   []float32     // [headBatch, vocab] of predicted rows, beside logits; nil: nobody has compared
-	all        []int32       // 0, 1, 2, …: the index of a whole batch
-	tokens     []int32       // of the rows
-	ids        []int32       // of the rows: rows of the table of the layers' own embeddings
-	router     []float32     // [rows, experts]
+	x      []float32     // [rows, hidden] residual stream
+	raw    *kernel.Input // the same, to be multiplied in float32
+	normed *kernel.Input // [rows, hidden] normalised x
+	mixed  *kernel.Input // [rows, heads·head_dim] output of attention
+	qkv    [3][]float32  // [rows, heads·head_dim] queries; keys and values with KV heads
+	heads  [3]*blocks    // of these
+	proj   []float32     // [rows, hidden] what add adds to x
+	kvRows kvBatch
+	shared map[int]*kvBatch // by layer, of those whose keys and values later layers attend to: they move into the cache after the last layer
+	rope   *rope
+	local  *rope // of the layers that slide; nil: that of the others
+	attn   *attention
+	*sharedScratch
+	all        []int32   // 0, 1, 2, …: the index of a whole batch
+	tokens     []int32   // of the rows
+	ids        []int32   // of the rows: rows of the table of the layers' own embeddings
+	router     []float32 // [rows, experts]
 	choice     *route
 	early      product // of a router, which is computed with the products of the layer's attention
 	guess      *guess
 	preference *preference // where experts in memory are preferred
 	ffn        *feedForward
 	altUp      *altUp        // nil: the residual stream is x alone
-	peek       *kernel.Input // [rows, hidden] what a later layer's router is foreseen to see, where that is normalised
+	peek       *kernel.Input // [rows, hidden] what a later layer's router is foreseen to see, where that is normalised; in the memory of mixed
 	notes      *notes        // for a trace; nil: there is none
 	active     []int32       // [rows, top-k] neurons of the experts they chose, if somebody observes them
 	bytes      int64         // of the weights that a pass of one row was multiplied with
@@ -79,9 +76,36 @@ type pass struct {
 	threads []threadScratch
 	now     jobState // what the threads are at
 	do      struct {
-		multiply, normalize, put, quantize, pick, lookup, head task
-		choose                                                 func()
+		multiply, normalize, put, quantize, pick, lookup, head, predictor, sparseHead task
+		choose                                                                        func()
 	}
+}
+
+// sharedScratch is what the passes of an engine share: what holds nothing from one job of the threads to another, and what is used after the last layer, when
+// no other pass runs before a caller has what he asked for.
+type sharedScratch struct {
+	threads    []threadScratch
+	head       *kernel.Input // [headBatch, hidden]
+	sparsePass *sparsePass   // nil: all rows of the head are computed
+	logits     []float32     // [headBatch, vocab]
+	peaks      []float32     // [headBatch, vocab/kernel.PeakRun, rounded up] of logits
+	compared   []float32     // [headBatch, vocab] of predicted rows, beside logits; nil: nobody has compared
+}
+
+// placeHead makes room for what comes after the last layer, in the memory of what a pass needs in a layer.
+func (s *sharedScratch) placeHead(p *pass) {
+	a, c, n, end := p.a, p.config, min(headBatch, p.batch), p.a.used
+	a.used = p.layers
+	s.head, s.logits, s.peaks = newInput(a, n, c.Hidden), take[float32](a, n*c.Vocab), take[float32](a, n*peakRuns(c.Vocab))
+	if p.sparseBytes > 0 {
+		s.sparsePass = newSparsePass(p.Engine, n, a)
+	}
+	a.used = max(a.used, end)
+}
+
+// newInput makes an input of n vectors with memory of the arena.
+func newInput(a *arena, n, cols int) *kernel.Input {
+	return kernel.PlaceInput(take[float32](a, n*cols), take[int8](a, n*cols), take[float32](a, n*cols/32), take[int32](a, n*cols/32), n, cols)
 }
 
 // threadScratch is what one thread keeps.
@@ -107,17 +131,19 @@ type jobState struct {
 	headAlone bool // every row as if it were alone
 }
 
-// newPass makes a pass for so many rows, of which some may be single tokens, with memory of the arena.
-func newPass(e *Engine, rows, alone int, a *arena) *pass {
+// newPass makes a pass for so many rows, of which some may be single tokens, with memory of the arena. If none may, what lies there means nothing from one pass
+// to the next.
+func newPass(e *Engine, rows, alone int, shared *sharedScratch, a *arena) *pass {
 	c := e.config
-	input := func(n, cols int) *kernel.Input {
-		return kernel.PlaceInput(take[float32](a, n*cols), take[int8](a, n*cols), take[float32](a, n*cols/32), take[int32](a, n*cols/32), n, cols)
+	p := &pass{Engine: e, sharedScratch: shared, a: a, store: e.store, rows: rows, alone: alone, threads: shared.threads, all: make([]int32, rows),
+		x: take[float32](a, rows*c.Hidden)}
+	if e.lends() {
+		p.guess = newGuess(rows, alone, len(c.MoELayers()), c.MoE, a)
 	}
-	p := &pass{Engine: e, a: a, store: e.store, rows: rows, alone: alone, x: take[float32](a, rows*c.Hidden), normed: input(rows, c.Hidden),
-		mixed: input(rows, c.Heads*c.HeadDim), proj: take[float32](a, rows*c.Hidden), rope: newRope(c.Rotated(), c.RoPETheta, c.RoPEScaling, rows, a),
-		head: input(min(headBatch, rows), c.Hidden), logits: take[float32](a, min(headBatch, rows)*c.Vocab), peaks: take[float32](a, min(headBatch, rows)*peakRuns(c.Vocab)),
-		all: take[int32](a, rows), tokens: take[int32](a, rows), ids: take[int32](a, rows), threads: make([]threadScratch, e.threads),
-	}
+	p.layers = a.used
+	p.normed, p.proj, p.tokens, p.ids = newInput(a, rows, c.Hidden), take[float32](a, rows*c.Hidden), take[int32](a, rows), take[int32](a, rows)
+	p.rope = newRope(c.Rotated(), c.RoPETheta, c.RoPEScaling, rows, a)
+	p.placeMixed(a)
 	if r := c.LocalRoPE; r != nil {
 		p.local = newRope(c.Rotated(), r.Theta, r.Scaling, rows, a)
 	}
@@ -153,13 +179,6 @@ func newPass(e *Engine, rows, alone int, a *arena) *pass {
 		if e.trace != nil {
 			p.notes = newNotes(len(c.MoELayers()), m)
 		}
-		if e.budget != nil {
-			p.guess = newGuess(rows, len(c.MoELayers()), m, a)
-			p.peek = input(rows, c.Hidden)
-		}
-	}
-	if e.sparseBytes > 0 {
-		p.sparsePass = newSparsePass(p, a)
 	}
 	p.ffn = newFeedForward(p, a)
 	if c.AltUp != nil {
@@ -168,7 +187,24 @@ func newPass(e *Engine, rows, alone int, a *arena) *pass {
 	p.do.multiply, p.do.normalize, p.do.put = p.doMultiply, p.doNormalize, p.doPut
 	p.do.choose = p.chooseBeside
 	p.do.quantize, p.do.pick, p.do.lookup, p.do.head = p.doQuantize, p.doPick, p.doLookup, p.doHead
+	p.do.predictor, p.do.sparseHead = p.doPredictor, p.doSparseHead
 	return p
+}
+
+// placeMixed makes room for the output of attention and, in the same memory, for what a later layer's router is foreseen to see: that is computed before a
+// layer's attention or after it, where what the output of attention was multiplied with has been.
+func (p *pass) placeMixed(a *arena) {
+	c := p.config
+	hidden, mixed := c.Hidden, c.Heads*c.HeadDim
+	n := p.rows * mixed
+	if p.lends() {
+		n = p.rows * max(hidden, mixed)
+	}
+	f, q, d, sum := take[float32](a, n), take[int8](a, n), take[float32](a, n/32), take[int32](a, n/32)
+	p.mixed = kernel.PlaceInput(f, q, d, sum, p.rows, mixed)
+	if p.lends() {
+		p.peek = kernel.PlaceInput(f, q, d, sum, p.rows, hidden)
+	}
 }
 
 func (p *pass) reset() {

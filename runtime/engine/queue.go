@@ -198,11 +198,16 @@ func (e *Engine) step(leader *request) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.gather()
-	if x := leader.extent(); x == single {
-		e.runPass(e.quick, x, leader)
-	} else {
-		e.runPass(e.pass, x, leader)
+	x := leader.extent()
+	p := e.passFor(x)
+	if err := e.lend(leader.ctx, p); err != nil {
+		q := &e.queue
+		q.Lock()
+		defer q.Unlock()
+		q.finish(leader, err)
+		return
 	}
+	e.runPass(p, x, leader)
 }
 
 func (e *Engine) runPass(p *pass, x extent, leader *request) {
@@ -230,7 +235,7 @@ func (e *Engine) runPass(p *pass, x extent, leader *request) {
 // prompt is run: it changes no bit of either. A prompt gets half of the time at least.
 func (e *Engine) interject(p *pass) {
 	q := &e.queue
-	if p == e.quick || p.err != nil || p.observer != nil || time.Since(q.interjected) < q.took {
+	if p == e.quick || e.parallel == 1 || p.err != nil || p.observer != nil || time.Since(q.interjected) < q.took {
 		return
 	}
 	waits := [long]bool{}

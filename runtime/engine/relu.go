@@ -19,7 +19,7 @@ type reluFFN struct {
 	h       []float32 // [pairs, ffn] their gates times the expert's weight
 	pairs   []reluPair
 	filled  []int32     // [singles] experts that a row has in pairs
-	slices  []float32   // [singles, sliceRows, hidden] outputs; rows that no slice has stay zero
+	slices  []float32   // [singles, sliceRows, hidden] outputs; rows that no slice has are zero
 	rows    int         // of slices: top-k · parts, rounded up to a multiple of 4
 	work    []reluSlice // tasks of doNeurons
 	listed  *blocks     // the gates of a ready expert, in groups, from which its active neurons are listed
@@ -66,6 +66,9 @@ func (m *reluFFN) begin() {
 	m.pairs = m.pairs[:0]
 	clear(m.filled)
 	m.listed.reset()
+	for t := range m.p.singles {
+		clear(m.slices[(t*m.rows+m.topK*m.parts)*m.hidden : (t+1)*m.rows*m.hidden])
+	}
 	for i := range m.chosen {
 		for _, t := range m.chosen[i].tokens[:m.chosen[i].singles] {
 			m.pairs = append(m.pairs, reluPair{row: t, slot: m.filled[t]})

@@ -70,16 +70,23 @@ func (r *rowReader) span(id int32) (from, to int64) {
 	return r.record.Offset + from, r.record.Offset + to
 }
 
+// rowsTogether is the number of rows that rows reads at once: each takes whole pages.
+const rowsTogether = 64
+
 // rows fills dst [len(ids), cols] with rows. When ctx is cancelled, reads that are under way are left to end by themselves.
 func (r *rowReader) rows(ctx context.Context, dst []float32, ids []int32) error {
-	q, err := r.read(ctx, ids)
-	if err != nil {
-		return err
+	for len(ids) > 0 {
+		n := min(len(ids), rowsTogether)
+		q, err := r.read(ctx, ids[:n])
+		if err != nil {
+			return err
+		}
+		for i := range n {
+			r.decode(q, i, dst[i*r.tensor.Cols:])
+		}
+		r.request = q
+		dst, ids = dst[n*r.tensor.Cols:], ids[n:]
 	}
-	for i := range ids {
-		r.decode(q, i, dst[i*r.tensor.Cols:])
-	}
-	r.request = q
 	return nil
 }
 

@@ -29,13 +29,12 @@ type sparseHead struct {
 
 // sparsePass is what a pass needs for it.
 type sparsePass struct {
-	rank    *kernel.Input // [headBatch, rank]
-	scores  []float32     // [headBatch, vocab]
-	peaks   []float32     // [headBatch, runs]: of every kernel.PeakRun scores
-	copied  []float32     // [runs]
-	picked  [][]int32     // by thread: rows of a part
-	counts  [headBatch]atomic.Int64
-	do, pre task
+	rank   *kernel.Input // [headBatch, rank]
+	scores []float32     // [headBatch, vocab]
+	peaks  []float32     // [headBatch, runs]: of every kernel.PeakRun scores
+	copied []float32     // [runs]
+	picked [][]int32     // by thread: rows of a part
+	counts [headBatch]atomic.Int64
 }
 
 // CheckPredictor returns ErrNoPredictor, with the file's name, if opts.SparseHead asks for what the file has not.
@@ -111,14 +110,11 @@ func (e *Engine) openSparseHead(opts *Options) error {
 	return e.pool.split(e.weights.head.Units(), 64, &fill)
 }
 
-func newSparsePass(p *pass, a *arena) *sparsePass {
-	c, n := p.config, min(headBatch, p.rows)
-	runs := peakRuns(c.Vocab)
-	s := &sparsePass{scores: take[float32](a, n*c.Vocab), peaks: take[float32](a, n*runs), copied: take[float32](a, runs), picked: make([][]int32, p.Engine.threads)}
-	rank := c.HeadPredictorRank
-	s.rank = kernel.PlaceInput(take[float32](a, n*rank), take[int8](a, n*rank), take[float32](a, n*rank/32), take[int32](a, n*rank/32), n, rank)
-	s.pre, s.do = p.doPredictor, p.doSparseHead
-	return s
+func newSparsePass(e *Engine, n int, a *arena) *sparsePass {
+	vocab := e.config.Vocab
+	runs := peakRuns(vocab)
+	return &sparsePass{scores: take[float32](a, n*vocab), peaks: take[float32](a, n*runs), copied: take[float32](a, runs), picked: make([][]int32, e.threads),
+		rank: newInput(a, n, e.config.HeadPredictorRank)}
 }
 
 // sparseProduct computes, for the head's inputs [0, n), the logits of the rows that are predicted.
@@ -131,11 +127,11 @@ func (p *pass) sparseProduct(dst []float32, n int) {
 	for t := range n {
 		s.counts[t].Store(0)
 	}
-	p.check(p.pool.split(h.in.Units(), 1, &s.pre))
+	p.check(p.pool.split(h.in.Units(), 1, &p.do.predictor))
 	for t := range n {
 		s.rank.Quantize(t)
 	}
-	p.check(p.pool.split(peakRuns(p.config.Vocab), sparseGrain/kernel.PeakRun, &s.do))
+	p.check(p.pool.split(peakRuns(p.config.Vocab), sparseGrain/kernel.PeakRun, &p.do.sparseHead))
 	for t := range n {
 		if p.err == nil && s.counts[t].Load() < int64(min(minHeadRows, p.config.Vocab)) {
 			p.check(p.pool.guard(0, 1, func(int, int, int) { p.likeliestRows(t) }))

@@ -18,7 +18,7 @@ func (s *streamedStore) warm(u *format.Usage) {
 		s.scores.Seed(id, share, experts.SeedTokens)
 		s.known = true
 	}
-	s.sweep = order[:min(len(order), s.usable)]
+	s.sweep = order[:min(len(order), s.own)]
 	slices.Sort(s.sweep)
 	for _, id := range s.sweep {
 		s.experts[id].state = queued

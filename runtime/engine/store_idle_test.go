@@ -96,7 +96,7 @@ func TestFillWakesWhoWaitsForItsSlot(t *testing.T) {
 		}
 		q := &sleepyQueue{timedQueue{took: time.Millisecond}, make(chan struct{}, 1)}
 		file := stalledFile{make(chan struct{})}
-		s := &streamedStore{reader: new(format.Reader), file: file, slotSize: 4096, block: block, slots: []int32{slotFree}, usable: 1, perLayer: count, depth: 1,
+		s := &streamedStore{reader: new(format.Reader), file: file, storeSpace: storeSpace{slotSize: 4096, own: 1}, block: block, slots: []int32{slotFree}, usable: 1, perLayer: count, depth: 1,
 			ring: newRingReads(q, 0, 4, 2), experts: make([]residence, count), scores: experts.NewScores(1, count, experts.OfChances...), stats: &counters{},
 			arrived: make(chan struct{}, 1), stopped: make(chan struct{})}
 		s.work, s.idle = sync.NewCond(&s.mu), sync.NewCond(&s.mu)
@@ -140,7 +140,7 @@ func TestDiskIsNotBusyInPauses(t *testing.T) {
 		}
 		defer block.free()
 		q := &timedQueue{took: took}
-		s := &streamedStore{slotSize: 4096, block: block, slots: make([]int32, count), usable: count, perLayer: count, depth: 2, ring: newRingReads(q, 0, 4, 2),
+		s := &streamedStore{storeSpace: storeSpace{slotSize: 4096, own: count}, block: block, slots: make([]int32, count), usable: count, perLayer: count, depth: 2, ring: newRingReads(q, 0, 4, 2),
 			experts: make([]residence, count), scores: experts.NewScores(1, count, experts.OfChances...), stats: &counters{}, stopped: make(chan struct{})}
 		s.work, s.idle = sync.NewCond(&s.mu), sync.NewCond(&s.mu)
 		for id := range count {

@@ -65,54 +65,66 @@ func (s *streamedStore) evict(slot int32) {
 	s.slots[slot] = slotFree
 }
 
-// resize makes n the number of slots, of those that the store began with: it gives up experts, or takes slots back into use. It waits for
-// reads into the slots that have to go, until ctx is cancelled. No pass may run meanwhile if there are to be fewer: slots are moved.
-func (s *streamedStore) resize(ctx context.Context, n int) error {
+// resize gives the slots beside those that are lent so many bytes, of what the store began with: it gives up experts, or takes slots back into use. It
+// waits for reads into the slots that have to go, until ctx is cancelled. No pass may run meanwhile if there are to be fewer: slots are moved.
+// The last slots go, and not those of the lowest scores, because what is given back lies together then: a page of 2 MiB with a hole is not given back, and
+// the system may fill it again.
+func (s *streamedStore) resize(ctx context.Context, bytes int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n = min(max(0, n), len(s.slots))
+	n := min(s.lent+int(max(0, bytes)/s.slotSize), len(s.slots))
 	for ; s.usable < n; s.usable++ {
 		s.slots[s.usable] = slotFree
 	}
 	was := s.usable
 	defer func() {
 		if s.usable < was {
-			discard(s.block.bytes()[int64(s.usable)*s.slotSize : int64(was)*s.slotSize])
+			discard(s.block.bytes()[s.at(s.usable):s.at(was)])
 		}
 	}()
+	for ; s.usable > n; s.usable-- {
+		if err := s.empty(ctx, int32(s.usable-1)); err != nil {
+			return err
+		}
+	}
+	s.fillSlots()
+	return nil
+}
+
+// fillSlots has slots that are free read into.
+func (s *streamedStore) fillSlots() {
+	s.rouse(len(s.demand) + len(s.ahead) + len(s.sweep))
+	if !s.running {
+		s.fillFree()
+	}
+}
+
+// empty takes a slot out of use, and what is in it to another one. It waits for a read into it, until ctx is cancelled.
+func (s *streamedStore) empty(ctx context.Context, slot int32) error {
 	stop := context.AfterFunc(ctx, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.idle.Broadcast()
 	})
 	defer stop()
-	s.shrinking = s.usable > n
+	s.shrinking = true
 	defer func() { s.shrinking = false }()
-	for s.usable > n {
-		for !s.closed && !s.clear(int32(s.usable-1)) {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if err := s.rest(ctx); err != nil && err != ErrClosed {
-				return err
-			}
+	for !s.closed && !s.clear(slot) {
+		if err := ctx.Err(); err != nil {
+			return err
 		}
-		if s.closed {
-			return ErrClosed
+		if err := s.rest(ctx); err != nil && err != ErrClosed {
+			return err
 		}
-		s.usable--
-		s.slots[s.usable] = slotGone
 	}
-	s.rouse(len(s.demand) + len(s.ahead) + len(s.sweep))
-	if !s.running {
-		s.fillFree()
+	if s.closed {
+		return ErrClosed
 	}
+	s.slots[slot] = slotGone
 	return nil
 }
 
-// clear empties the last slot: the expert in it moves to the slot of the one with the lowest score. It reports false while something is
-// read into it. The last slots go, and not those of the lowest scores, because what is given back lies together then: a page of 2 MiB
-// with a hole is not given back, and the system may fill it again.
+// clear empties a slot: the expert in it moves to the slot of the one with the lowest score. It reports false while something is read into it.
 func (s *streamedStore) clear(slot int32) bool {
 	id := s.slots[slot]
 	if id == slotFree {

@@ -24,7 +24,7 @@ type streamedStore struct {
 	file   format.File
 	stats  *counters
 
-	slotSize int64
+	storeSpace
 	block    *block
 	depth    int        // reads in flight
 	ring     *ringReads // nil: workers read
@@ -38,14 +38,15 @@ type streamedStore struct {
 
 	mu        sync.Mutex
 	work      *sync.Cond // workers wait for something to read, or for a slot to read it into
-	idle      *sync.Cond // shrink waits for reads to end, where workers read
+	idle      *sync.Cond // resize and keep wait for reads to end, where workers read
 	arrived   chan struct{}
 	stopped   chan struct{}
 	experts   []residence // by id: layer · experts of a layer + expert
 	perLayer  int
 	slots     []int32 // the expert in each, or slotFree or slotGone
-	usable    int     // slots that are not gone: the first ones
-	shrinking bool    // resize waits for slots
+	usable    int     // slots that were not given back: the first ones
+	kept      bool    // the first slots, those that are lent, are a batch's now
+	shrinking bool    // resize or keep waits for a slot
 	scores    *experts.Scores
 	chances   []float32 // [experts] scratch of rate, and so is sorted
 	sorted    []float32
@@ -69,7 +70,7 @@ type streamedStore struct {
 
 const (
 	slotFree = -1 - iota
-	slotGone // its memory was given back: one of the last slots
+	slotGone // its memory was given back, and it is one of the last slots, or a batch has it, and it is one of the first
 )
 
 // residence is where an expert is.
@@ -110,26 +111,27 @@ const (
 // readers is the number of reads in flight where nothing is known of the disk. See docs/memory.md.
 const readers = 4
 
-func newStreamedStore(r *format.Reader, f format.File, all [][]expertWeights, slots, depth int, ring *ringReads, p *pool, stats *counters, m *memory) (*streamedStore, error) {
+func newStreamedStore(r *format.Reader, f format.File, all [][]expertWeights, space storeSpace, depth int, ring *ringReads, p *pool, stats *counters, m *memory) (*streamedStore, error) {
 	c := &r.Config
-	s := &streamedStore{reader: r, file: f, stats: stats, arrived: make(chan struct{}, 1), stopped: make(chan struct{}), perLayer: c.MoE.Experts,
+	s := &streamedStore{storeSpace: space, reader: r, file: f, stats: stats, arrived: make(chan struct{}, 1), stopped: make(chan struct{}), perLayer: c.MoE.Experts,
 		ring: ring, pool: p, depth: depth}
 	s.work, s.idle = sync.NewCond(&s.mu), sync.NewCond(&s.mu)
 	for l := range all {
 		for x := range all[l] {
-			rec := all[l][x].record
-			s.experts = append(s.experts, residence{record: rec, slot: -1})
-			s.slotSize = max(s.slotSize, rec.Length)
+			s.experts = append(s.experts, residence{record: all[l][x].record, slot: -1})
 		}
 	}
 	s.scores = experts.NewScores(len(c.MoELayers()), s.perLayer, experts.OfChances...)
 	s.chances, s.sorted = make([]float32, s.perLayer), make([]float32, s.perLayer)
-	s.slots, s.usable = make([]int32, slots), slots
+	s.usable, s.kept = s.lent+s.own, true
+	s.slots = make([]int32, s.usable)
 	for i := range s.slots {
-		s.slots[i] = slotFree
+		if s.slots[i] = slotFree; i < s.lent {
+			s.slots[i] = slotGone
+		}
 	}
 	var err error
-	if s.block, err = m.newBlock(forExperts, int64(slots)*s.slotSize); err != nil {
+	if s.block, err = m.newBlock(forExperts, s.at(s.usable)); err != nil {
 		return nil, err
 	}
 	s.doCheck = s.doCompare
@@ -282,7 +284,7 @@ func (s *streamedStore) bytes(i int) []byte {
 }
 
 func (s *streamedStore) slot(i int32) []byte {
-	return s.block.bytes()[int64(i)*s.slotSize:][:s.slotSize]
+	return s.block.bytes()[s.at(int(i)):][:s.slotSize]
 }
 
 func (s *streamedStore) release(ready []int) {

@@ -19,7 +19,7 @@ func TestShrinkStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer block.free()
-	s := &streamedStore{slotSize: slotSize, block: block, slots: make([]int32, count), usable: count, perLayer: count,
+	s := &streamedStore{storeSpace: storeSpace{slotSize: slotSize, own: count}, block: block, slots: make([]int32, count), usable: count, perLayer: count,
 		experts: make([]residence, count), scores: experts.NewScores(1, count, experts.OfChances...)}
 	s.work, s.idle = sync.NewCond(&s.mu), sync.NewCond(&s.mu)
 	content := func(id int) []byte { return bytes.Repeat([]byte{byte('a' + id)}, slotSize) }
@@ -59,7 +59,7 @@ func TestShrinkStore(t *testing.T) {
 		{5, []int{6, 7}},
 		{9, []int{6, 7}}, // more than there were
 	} {
-		if err := s.resize(t.Context(), step.n); err != nil {
+		if err := s.resize(t.Context(), int64(step.n)*slotSize); err != nil {
 			t.Fatal(err)
 		}
 		check(min(step.n, count), step.kept...)

@@ -1,0 +1,81 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/zeebo/xxh3"
+
+	"st/format"
+	"st/runtime/experts"
+)
+
+// A batch waits for what is being read into its memory, until it is cancelled; what came is kept where there is room.
+func TestKeepWaitsForReads(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		ring bool
+		read func(s *streamedStore) // begins to read expert 0
+	}{
+		{"threads", false, func(s *streamedStore) { s.warm(nil) }},
+		{"threads beside an io_uring", true, func(s *streamedStore) { s.warm(nil) }},
+		{"an io_uring", true, func(s *streamedStore) { s.expect(0, []int32{0}) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const count, took = 2, time.Second
+				var m memory
+				space := storeSpace{slotSize: 4096, batch: 3 * 4096, lent: 1, own: 1}
+				block, err := m.newBlock(forExperts, space.at(2))
+				if err != nil {
+					t.Fatal(err)
+				}
+				file := stalledFile{make(chan struct{})}
+				s := &streamedStore{storeSpace: space, reader: new(format.Reader), file: file, block: block, slots: []int32{slotGone, slotFree}, kept: true, usable: 2,
+					perLayer: count, depth: 1, experts: make([]residence, count), scores: experts.NewScores(1, count, experts.OfChances...), stats: &counters{},
+					arrived: make(chan struct{}, 1), stopped: make(chan struct{})}
+				s.work, s.idle = sync.NewCond(&s.mu), sync.NewCond(&s.mu)
+				for id := range count {
+					s.experts[id] = residence{record: &format.Record{Length: 4096, Expert: id, Checksum: xxh3.Hash(make([]byte, 4096))}, slot: -1}
+				}
+				if tt.ring {
+					s.ring = newRingReads(&sleepyQueue{timedQueue{took: took}, make(chan struct{}, 1)}, 0, 4, 2)
+				} else {
+					s.workers.Go(s.readAll)
+				}
+				s.lend()
+				tt.read(s)
+				synctest.Wait()
+				if s.slots[0] != 0 || s.experts[0].state != loading {
+					t.Fatalf("slots have %v, and expert 0 is %+v", s.slots, s.experts[0])
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				time.AfterFunc(took/2, cancel)
+				if err := s.keep(ctx); !errors.Is(err, context.Canceled) || s.kept || s.slots[0] != 0 {
+					t.Errorf("cancelled: %v, slots have %v", err, s.slots)
+				}
+				time.AfterFunc(took/4, func() { close(file.release) })
+				if err := s.keep(t.Context()); err != nil || !s.kept || !slices.Equal(s.slots, []int32{slotGone, 0}) || s.experts[0].slot != 1 {
+					t.Errorf("%v, slots have %v, and expert 0 is %+v", err, s.slots, s.experts[0])
+				}
+				if n, batch := s.memory(); n != 4096 || batch != 3*4096 {
+					t.Errorf("experts have %d bytes, a batch %d", n, batch)
+				}
+				s.lend()
+				if n, batch := s.memory(); n != 2*4096 || batch != 2*4096 || !slices.Equal(s.slots, []int32{slotFree, 0}) {
+					t.Errorf("lent: experts have %d bytes, a batch %d; slots have %v", n, batch, s.slots)
+				}
+				s.stop()
+				if err := s.keep(t.Context()); err != ErrClosed {
+					t.Errorf("closed: %v", err)
+				}
+				s.close()
+			})
+		})
+	}
+}
