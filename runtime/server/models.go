@@ -1,7 +1,6 @@
 package server
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -101,13 +100,6 @@ type served struct {
 	leaving  bool        // it is being unloaded: its memory is still taken
 }
 
-// load is one attempt to load a model, and who waits for it.
-type load struct {
-	done    chan struct{}
-	err     error
-	waiting int
-}
-
 func newModels(opts *Options) (*models, error) {
 	m := &models{opts: opts, bad: map[string]int64{}, changed: make(chan struct{}), base: process.Resident()}
 	if m.total = opts.Memory; m.total == 0 {
@@ -169,23 +161,19 @@ func (m *models) acquire(ctx context.Context, sv *served) (loaded bool, err erro
 	}
 }
 
-// join waits for a model that is being loaded, which is then taken.
-func (m *models) join(ctx context.Context, l *load) (loaded bool, err error) {
-	l.waiting++
-	m.mu.Unlock()
-	select {
-	case <-l.done:
-	case <-ctx.Done():
-	}
+// release ends a use of a model. keepAlive is how long it stays if that was the last; 0: not at all; less than 0: until its memory is needed.
+func (m *models) release(sv *served, keepAlive time.Duration) {
 	m.mu.Lock()
-	select {
-	case <-l.done:
-		return l.err == nil, l.err
-	default:
-		l.waiting--
-		m.change() // if nobody waits any more, it gives up
-		return false, context.Cause(ctx)
+	defer m.mu.Unlock()
+	sv.users--
+	sv.lastUsed = time.Now()
+	if sv.growing == 0 { // another request's sequence counts on it
+		sv.held = 0
 	}
+	if sv.users == 0 && sv.model != nil {
+		m.idle(sv, keepAlive)
+	}
+	m.change()
 }
 
 // change wakes those that wait.
@@ -216,254 +204,9 @@ func (m *models) waitWhile(ctx context.Context, is func() bool) bool {
 	return true
 }
 
-// loadFor loads a model: it waits until there is room, for which it unloads those that are idle. One that nobody waits for any more is not
-// loaded.
-func (m *models) loadFor(sv *served, l *load) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	defer func() {
-		if m.claim == sv {
-			m.claim = nil
-		}
-		if m.loading == sv {
-			m.loading = nil
-		}
-		if sv.load == l {
-			sv.load = nil
-		}
-		if sv.dropped && sv.model == nil {
-			m.forget(sv)
-		}
-		if l.err != nil && !m.closed { // others may have made room for it
-			m.rebalance()
-		}
-		close(l.done)
-		m.change()
-	}()
-	crowded := false
-	for {
-		switch {
-		case m.closed:
-			l.err = ErrClosed
-			return
-		case l.waiting == 0:
-			l.err = context.Canceled
-			return
-		case m.loading != nil, m.claim != nil && m.claim != sv:
-			m.wait(context.Background())
-		case !crowded && m.room(sv):
-			m.loading = sv
-			grant := m.share(sv)
-			if _, n := m.others(); n > 0 && grant < sv.Smallest && m.total > 0 { // somebody's sequences hold more than that
-				m.loading, crowded = nil, true
-				continue
-			}
-			sv.grant = grant
-			m.mu.Unlock()
-			model, c, err := m.open(sv, grant)
-			m.mu.Lock()
-			switch {
-			case err != nil:
-				sv.grant, l.err = 0, err
-			case m.closed:
-				model.Close()
-				sv.grant, l.err = 0, ErrClosed
-			default:
-				// It is taken for those who wait: another model that needs the room must not drive it out before they come.
-				sv.model, sv.cache, sv.lastUsed, sv.users = model, c, time.Now(), l.waiting
-				sv.loaded()
-				if sv.load = nil; sv.users == 0 { // nobody may join any more
-					m.idle(sv, m.opts.KeepAlive)
-				}
-				m.loading = nil
-				m.rebalance()
-			}
-			return
-		default:
-			m.claim = sv
-			crowded = false
-			if victim := m.leastUsed(); victim != nil {
-				m.unload(victim, "its memory is needed")
-			} else {
-				m.wait(context.Background())
-			}
-		}
-	}
-}
-
-// others returns the memory that the loaded models may take, those that are being loaded or unloaded included, and how many they are.
-func (m *models) others() (bytes int64, n int) {
-	for _, sv := range m.all() {
-		if sv.grant > 0 {
-			bytes, n = bytes+sv.grant, n+1
-		}
-	}
-	return bytes, n
-}
-
-// room reports whether a model can be loaded beside those that are, which may do with less for it. Alone it always can: with less memory than it needs it
-// reads experts when they are used. An idle model that cannot do with less leaves first.
-func (m *models) room(sv *served) bool {
-	used, n := m.others()
-	switch {
-	case n == 0 || m.total == 0 || used+sv.Needed <= m.total-m.base || m.spared(sv)+sv.Needed <= m.total-m.base:
-		return true
-	case slices.ContainsFunc(m.all(), func(other *served) bool { return other.model != nil && !other.flexible && other.users == 0 }):
-		return false
-	}
-	return m.fits(sv)
-}
-
-// share returns the memory that a model gets that is to be loaded, once the others have made room for it.
-func (m *models) share(sv *served) int64 {
-	switch {
-	case m.total == 0:
-		return sv.Needed
-	case len(m.served)+len(m.dropped) == 1:
-		sv.most = m.total - m.base
-		return sv.most
-	}
-	sv.most = max(sv.Smallest, min(sv.usable, m.total-m.base))
-	if used, _ := m.others(); used+sv.most > m.total-m.base {
-		m.settle(sv)
-	}
-	used, _ := m.others()
-	return min(m.shares(sv)[sv], m.total-m.base-used)
-}
-
-// open loads a model that may take so much memory.
-func (m *models) open(sv *served, grant int64) (*runtime.Model, *cache, error) {
-	begin := time.Now()
-	c := &cache{}
-	o := runtime.Options{Context: m.opts.Context, Parallel: m.opts.Parallel, Threads: m.opts.Threads, ThreadCache: m.opts.ThreadCache, DiskCache: m.opts.DiskCache, KVType: m.opts.KVType,
-		Fallback: m.opts.Fallback, Relieve: func(ctx context.Context) bool { return c.relieve(ctx) || m.grow(ctx, sv) }}
-	if sv.Config.MoE != nil {
-		o.ExpertsPerToken, o.PreferCached = m.opts.ExpertsPerToken, m.opts.PreferCached
-	}
-	if sv.Config.HeadPredictorRank > 0 {
-		o.SparseHead = m.opts.SparseHead
-	}
-	sv.besides = process.Resident() // which counts the other models
-	m.memoryOf(sv, grant, sv.besides, &o)
-	model, err := runtime.Open(context.Background(), sv.Path, o)
-	if err != nil {
-		m.opts.Logger.Error("a model was not loaded", "model", sv.Name, "error", err)
-		return nil, nil, err
-	}
-	c.limit = grant / cacheShare
-	c.logits = 4 * int64(model.Config().Vocab)
-	if m.opts.CacheDir != "" {
-		if c.kept, err = openKept(model, m.opts.CacheDir, m.opts.CacheSize, m.opts.Logger); err != nil {
-			m.opts.Logger.Warn("prompts are not kept", "error", err)
-		}
-	}
-	if m.opts.Loaded != nil {
-		m.opts.Loaded(model)
-	}
-	m.opts.Logger.Info("loaded a model", "model", sv.Name, "seconds", time.Since(begin).Seconds(), "context", model.Context(), "memory", cmp.Or(o.Share, o.Memory))
-	return model, c, nil
-}
-
-// leastUsed returns the idle model that was used least recently, of those that cannot do with less if there are any; nil if none is idle.
-func (m *models) leastUsed() (least *served) {
-	for _, sv := range m.served {
-		if sv.model == nil || sv.users > 0 {
-			continue
-		}
-		if least == nil || least.flexible && !sv.flexible || least.flexible == sv.flexible && sv.lastUsed.Before(least.lastUsed) {
-			least = sv
-		}
-	}
-	return least
-}
-
-// unload gives an idle model's memory back. m.mu is released meanwhile: other models go on.
-func (m *models) unload(sv *served, why string) {
-	gone := m.startUnload(sv, why)
-	m.mu.Unlock()
-	<-gone
-	m.mu.Lock()
-}
-
-// startUnload has an idle model's memory given back in the background, which may take some time, because prompts may be written to disk. gone is closed
-// when that is done.
-func (m *models) startUnload(sv *served, why string) (gone chan struct{}) {
-	sv.stopTimer()
-	model, cache := sv.model, sv.cache
-	sv.model, sv.cache, sv.leaving = nil, nil, true
-	m.change()
-	gone = make(chan struct{})
-	go func() {
-		cache.close(context.Background())
-		err := model.Close()
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		defer close(gone)
-		sv.leaving, sv.grant = false, 0
-		if sv.dropped {
-			m.forget(sv)
-		}
-		if err != nil {
-			m.opts.Logger.Error("a model was not closed well", "model", sv.Name, "error", err)
-		}
-		m.opts.Logger.Info("unloaded a model", "model", sv.Name, "because", why)
-		m.change()
-		m.rebalance()
-	}()
-	return gone
-}
-
-// release ends a use of a model. keepAlive is how long it stays if that was the last; 0: not at all; less than 0: until its memory is needed.
-func (m *models) release(sv *served, keepAlive time.Duration) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	sv.users--
-	sv.lastUsed = time.Now()
-	if sv.growing == 0 { // another request's sequence counts on it
-		sv.held = 0
-	}
-	if sv.users == 0 && sv.model != nil {
-		m.idle(sv, keepAlive)
-	}
-	m.change()
-}
-
-// idle is called when nobody uses a model any more.
-func (m *models) idle(sv *served, keepAlive time.Duration) {
-	if sv.dropped && !m.closed {
-		m.unload(sv, "it was removed")
-		return
-	}
-	m.startLull(sv)
-	m.startTimer(sv, keepAlive)
-}
-
-func (sv *served) stopTimer() {
-	if sv.timer != nil {
-		sv.timer.Stop()
-		sv.timer, sv.Expires = nil, time.Time{}
-	}
-}
-
-// startTimer has an idle model unloaded after some time.
-func (m *models) startTimer(sv *served, after time.Duration) {
-	sv.stopTimer()
-	switch {
-	case after < 0, m.closed: // close has unloaded all models
-		return
-	case after == 0:
-		m.unload(sv, "its request said so")
-		return
-	}
-	var timer *time.Timer
-	timer = time.AfterFunc(after, func() {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		if sv.timer == timer { // nobody came meanwhile
-			m.unload(sv, "it was idle")
-		}
-	})
-	sv.timer, sv.Expires = timer, time.Now().Add(after)
+// moving reports whether a model is being loaded or unloaded.
+func (m *models) moving() bool {
+	return m.loading != nil || slices.ContainsFunc(m.all(), func(sv *served) bool { return sv.leaving })
 }
 
 // close unloads all models. What runs ends with an error. Prompts are written to disk until ctx ends.

@@ -71,18 +71,18 @@ func (m *models) nameOf(path string) string {
 	return strings.TrimSuffix(filepath.Base(path), ".stm")
 }
 
-// refresh finds out which models the store has now, if that is whose are served.
+// refresh finds out which models the store has now, and has the log warn of new ones that are too large.
 func (m *models) refresh() error {
-	if m.store == nil {
-		return nil
-	}
 	added, err := m.scanStore()
 	m.warn(added)
 	return err
 }
 
-// scanStore finds out which models the store has now, and returns those that were not there before.
+// scanStore finds out which models the store has now, if it is one that is served, and returns those that were not there before.
 func (m *models) scanStore() (added []*served, err error) {
+	if m.store == nil {
+		return nil, nil
+	}
 	m.scan.Lock()
 	defer m.scan.Unlock()
 	entries, err := m.store.List()

@@ -14,67 +14,18 @@ import (
 // lull is how long a model counts as used after its last request: one that goes on after a pause finds its experts where they were.
 const lull = 10 * time.Second
 
-// claimant is a model that shares the memory with others.
-type claimant struct {
-	// least is what it cannot do without. With enough all of its weights stay, and sequences of usual length have room. most is what it can use: sequences as
-	// long as the context have room, too.
-	least, enough, most int64
-	used                bool
-	lastUsed            time.Time
-}
-
-// shareOut divides memory among models: each gets what it cannot do without; of the rest those that are used get up to what is enough, in proportion to
-// what they lack, and what they leave the others, the one used last first. What is left then goes the same way, up to what they can use.
-func shareOut(memory int64, all []claimant) []int64 {
-	shares := make([]int64, len(all))
-	var order []int // of those that are not used
-	for i, c := range all {
-		shares[i] = c.least
-		memory -= c.least
-		if !c.used {
-			order = append(order, i)
-		}
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return all[b].lastUsed.Compare(all[a].lastUsed) })
-	for _, goal := range []func(c claimant) int64{
-		func(c claimant) int64 { return min(c.enough, c.most) },
-		func(c claimant) int64 { return c.most },
-	} {
-		lacks := func(i int) int64 { return max(0, goal(all[i])-shares[i]) }
-		lacking := 0.
-		for i, c := range all {
-			if c.used {
-				lacking += float64(lacks(i))
-			}
-		}
-		part := 0.
-		if lacking > 0 {
-			part = min(1, max(0, float64(memory))/lacking)
-		}
-		for i, c := range all {
-			if c.used {
-				more := int64(part * float64(lacks(i)))
-				shares[i] += more
-				memory -= more
-			}
-		}
-		for _, i := range order {
-			more := min(lacks(i), max(0, memory))
-			shares[i] += more
-			memory -= more
-		}
-	}
-	return shares
-}
-
-// claimant tells what a model needs of the memory, now or if it is loaded.
-func (sv *served) claimant(now time.Time) claimant {
-	c := claimant{least: max(sv.Smallest, sv.least, sv.held), enough: sv.Needed, most: sv.most, used: sv.users > 0 || sv.load != nil || now.Sub(sv.lastUsed) < sv.lull, lastUsed: sv.lastUsed}
+// claimant tells what a model needs of the memory, now or if it is loaded. Beside others it takes no more than it can use.
+func (sv *served) claimant(alone bool) claimant {
+	c := claimant{least: max(sv.Smallest, sv.least, sv.held), enough: sv.Needed, most: sv.most, lastUsed: sv.lastUsed}
+	c.used = sv.users > 0 || sv.load != nil || time.Since(sv.lastUsed) < sv.lull
 	switch {
 	case sv.grant > 0 && sv.model == nil: // that cannot change now
 		c.least, c.most = sv.grant, sv.grant
 	case sv.grant > 0 && sv.mapped: // what is mapped takes what it takes: it leaves only what it was given beyond that
 		c.least = min(sv.grant, sv.Needed)
+	}
+	if !alone { // one that was loaded alone may have been given more
+		c.most = max(c.least, min(c.most, sv.usable))
 	}
 	return c
 }
@@ -91,23 +42,42 @@ func (sv *served) loaded() {
 	}
 }
 
+// capacity returns what all models may take together.
+func (m *models) capacity() int64 { return m.total - m.base }
+
+// sharers returns the models among which the memory is shared out: those that have some, also when they are being loaded or unloaded, and the next one that
+// is to be loaded, if there is one.
+func (m *models) sharers(next *served) []*served {
+	return slices.DeleteFunc(m.all(), func(sv *served) bool { return sv.grant <= 0 && sv != next })
+}
+
+// granted returns the memory that models may take together.
+func granted(all []*served) (sum int64) {
+	for _, sv := range all {
+		sum += sv.grant
+	}
+	return sum
+}
+
+// leastOf returns what models together cannot do without. One of them is left out.
+func leastOf(all []*served, but *served) (sum int64) {
+	for _, sv := range all {
+		if sv != but {
+			sum += sv.claimant(false).least
+		}
+	}
+	return sum
+}
+
 // shares returns what each loaded model is to take, and the one that is to be loaded; nil: there is none.
 func (m *models) shares(next *served) map[*served]int64 {
-	now := time.Now()
-	var who []*served
-	var all []claimant
-	for _, sv := range m.all() {
-		if sv == next || sv.grant > 0 {
-			who, all = append(who, sv), append(all, sv.claimant(now))
-		}
-	}
-	if len(all) > 1 { // one that was loaded alone may have been given more than it can use
-		for i := range all {
-			all[i].most = max(all[i].least, min(all[i].most, who[i].usable))
-		}
+	who := m.sharers(next)
+	all := make([]claimant, len(who))
+	for i, sv := range who {
+		all[i] = sv.claimant(len(who) == 1)
 	}
 	shares := map[*served]int64{}
-	for i, n := range shareOut(m.total-m.base, all) {
+	for i, n := range shareOut(m.capacity(), all) {
 		shares[who[i]] = n
 	}
 	return shares
@@ -115,25 +85,26 @@ func (m *models) shares(next *served) map[*served]int64 {
 
 // fits reports whether the loaded models can do with so little that there is room for another one.
 func (m *models) fits(next *served) bool {
-	sum := next.Smallest
-	for _, sv := range m.all() {
-		if sv != next && sv.grant > 0 {
-			sum += sv.claimant(time.Now()).least
-		}
-	}
-	return sum <= m.total-m.base
+	return next.Smallest+leastOf(m.sharers(nil), next) <= m.capacity()
 }
 
 // spared returns what the loaded models take when each has given what it cannot use.
 func (m *models) spared(next *served) (sum int64) {
-	now := time.Now()
-	for _, sv := range m.all() {
-		if sv != next && sv.grant > 0 {
-			c := sv.claimant(now)
-			sum += min(sv.grant, max(c.least, min(c.most, sv.usable)))
+	for _, sv := range m.sharers(nil) {
+		if sv != next {
+			sum += min(sv.grant, sv.claimant(false).most)
 		}
 	}
 	return sum
+}
+
+// free returns what nobody has, less what a model gets that is to be loaded: it comes first.
+func (m *models) free(next *served) int64 {
+	n := m.capacity() - granted(m.sharers(nil))
+	if next != nil && next.grant == 0 {
+		n -= m.shares(next)[next]
+	}
+	return n
 }
 
 // rebalance has the memory shared out anew, in the background.
@@ -166,75 +137,18 @@ func (m *models) settle(next *served) {
 		m.settling = false
 		m.change()
 	}()
-	for _, gives := range []bool{true, false} {
-		for _, sv := range m.all() {
-			if sv.model == nil {
-				continue
-			}
-			target := m.shares(next)[sv]
-			switch used, _ := m.others(); {
-			case gives && target < sv.grant:
-				m.setShare(sv, target)
-			case !gives && target > sv.grant:
-				if next != nil && next.grant == 0 { // which gets the first of it
-					used += m.shares(next)[next]
-				}
-				if target = min(target, sv.grant+m.total-m.base-used); target > sv.grant {
-					m.setShare(sv, target)
-				}
-			}
+	// What the others do meanwhile counts: shares are looked up for each.
+	for _, sv := range m.all() {
+		if share := m.shares(next)[sv]; sv.model != nil && share < sv.grant {
+			m.setShare(sv, share)
+		}
+	}
+	for _, sv := range m.all() {
+		if share := min(m.shares(next)[sv], sv.grant+m.free(next)); sv.model != nil && share > sv.grant {
+			m.setShare(sv, share)
 		}
 	}
 }
-
-// grow has a model take more whose sequences have no room left: what is free, or what others can do without, or all of an idle one. It reports whether it
-// got more. One that is being loaded or unloaded is waited for: what it takes cannot change until then. grow returns at once when ctx ends: what it has
-// begun goes on without it.
-func (m *models) grow(ctx context.Context, sv *served) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	sv.growing++
-	defer func() { sv.growing-- }()
-	if !m.waitWhile(ctx, func() bool { return m.settling }) { // it may get more already
-		return false
-	}
-	for before := sv.grant; ; {
-		if m.total == 0 || m.closed || sv.model == nil || sv.mapped || before >= sv.most {
-			return false
-		}
-		most := m.total - m.base
-		for other := range m.shares(m.loading) {
-			if other != sv {
-				most -= other.claimant(time.Now()).least
-			}
-		}
-		sv.held = min(before+max(growStep, (sv.usable-sv.Smallest)/16), most, sv.most)
-		m.rebalance()
-		m.waitWhile(ctx, func() bool { return m.sharing && sv.grant <= before })
-		switch {
-		case sv.grant > before:
-			return true
-		case ctx.Err() != nil:
-			return false
-		case m.moving():
-			m.waitWhile(ctx, m.moving)
-		default:
-			victim := m.leastUsed()
-			if victim == nil {
-				return false
-			}
-			m.startUnload(victim, "its memory is needed")
-		}
-	}
-}
-
-// moving reports whether a model is being loaded or unloaded.
-func (m *models) moving() bool {
-	return m.loading != nil || slices.ContainsFunc(m.all(), func(sv *served) bool { return sv.leaving })
-}
-
-// growStep is how much more a model takes at least.
-const growStep = 1 << 20
 
 // setShare changes what a model may take.
 func (m *models) setShare(sv *served, share int64) {

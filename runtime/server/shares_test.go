@@ -82,8 +82,8 @@ func TestLaterModelFindsRoom(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer j.end()
-			if a.grant != m.total-m.base {
-				t.Fatalf("alone it gets %d of %d", a.grant, m.total-m.base)
+			if a.grant != m.capacity() {
+				t.Fatalf("alone it gets %d of %d", a.grant, m.capacity())
 			}
 			m.mu.Lock()
 			m.served = append(m.served, b)
@@ -95,8 +95,8 @@ func TestLaterModelFindsRoom(t *testing.T) {
 			defer k.end()
 			m.until(func() bool { return true }) // nothing is shared out any more
 			m.mu.Lock()
-			if used, _ := m.others(); used > m.total-m.base || a.grant < a.Needed || b.grant < b.Needed {
-				t.Errorf("of %d, the first model has %d and needs %d, the second has %d and needs %d", m.total-m.base, a.grant, a.Needed, b.grant, b.Needed)
+			if granted(m.sharers(nil)) > m.capacity() || a.grant < a.Needed || b.grant < b.Needed {
+				t.Errorf("of %d, the first model has %d and needs %d, the second has %d and needs %d", m.capacity(), a.grant, a.Needed, b.grant, b.Needed)
 			}
 			m.mu.Unlock()
 			fill(t, j, 2)
@@ -179,7 +179,7 @@ func TestSequencesTakeFromOthers(t *testing.T) {
 	m.total = m.base + max(a.Smallest, a.least) + max(b.Smallest, b.least) + parallel*kv*102/100 + growStep // little enough that experts have to leave
 	m.rebalance()
 	m.mu.Unlock()
-	m.until(func() bool { return a.grant+b.grant <= m.total-m.base })
+	m.until(func() bool { return a.grant+b.grant <= m.capacity() })
 	before := a.grant
 	if room := j.model.Engine().MemoryUse().Experts - j.model.Engine().Budget().SmallestExperts; room > parallel*kv {
 		t.Fatalf("there is room for the sequences in what the first model has: %d", room)
@@ -187,8 +187,8 @@ func TestSequencesTakeFromOthers(t *testing.T) {
 	fill(t, j, parallel)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if a.grant <= before || a.grant+b.grant > m.total-m.base {
-		t.Errorf("it had %d and has %d, and the other %d, of %d", before, a.grant, b.grant, m.total-m.base)
+	if a.grant <= before || a.grant+b.grant > m.capacity() {
+		t.Errorf("it had %d and has %d, and the other %d, of %d", before, a.grant, b.grant, m.capacity())
 	}
 }
 
@@ -204,7 +204,7 @@ func TestSequencesOutliveIdleModels(t *testing.T) {
 	m.total = m.base + max(a.Smallest, a.least) + max(b.Smallest, b.least)
 	m.rebalance()
 	m.mu.Unlock()
-	m.until(func() bool { return a.grant+b.grant <= m.total-m.base })
+	m.until(func() bool { return a.grant+b.grant <= m.capacity() })
 	m.mu.Lock()
 	model := b.model
 	b.model, b.leaving = nil, true // as if it were being unloaded
@@ -222,8 +222,8 @@ func TestSequencesOutliveIdleModels(t *testing.T) {
 	<-done
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if b.model != nil || a.grant > m.total-m.base {
-		t.Errorf("the idle model is there: %t; the other has %d of %d", b.model != nil, a.grant, m.total-m.base)
+	if b.model != nil || a.grant > m.capacity() {
+		t.Errorf("the idle model is there: %t; the other has %d of %d", b.model != nil, a.grant, m.capacity())
 	}
 }
 
@@ -237,7 +237,7 @@ func TestGrowthEndsWithRequest(t *testing.T) {
 	m.total = m.base + max(a.Smallest, a.least) + max(b.Smallest, b.least)
 	m.rebalance()
 	m.mu.Unlock()
-	m.until(func() bool { return a.grant+b.grant <= m.total-m.base })
+	m.until(func() bool { return a.grant+b.grant <= m.capacity() })
 	m.mu.Lock()
 	model := b.model
 	b.model, b.leaving = nil, true // as if it were being unloaded, for ever
@@ -361,8 +361,8 @@ func TestModelsShareMemory(t *testing.T) {
 				t.Errorf("%s, %s takes %d of %d", when, sv.Name, r.MemoryNow, sv.grant+sv.besides)
 			}
 		}
-		if sum > m.total-m.base {
-			t.Errorf("%s, the models may take %d of %d", when, sum, m.total-m.base)
+		if sum > m.capacity() {
+			t.Errorf("%s, the models may take %d of %d", when, sum, m.capacity())
 		}
 	}
 	text := func(name string) string {
@@ -403,7 +403,7 @@ func TestModelsShareMemory(t *testing.T) {
 	m.until(func() bool { return extra(a) > spare/16 && extra(b) > spare/16 })
 	check("while both are used")
 	k.end() // it leaves
-	m.until(func() bool { return b.grant == 0 && a.grant == min(a.most, m.total-m.base) })
+	m.until(func() bool { return b.grant == 0 && a.grant == min(a.most, m.capacity()) })
 	check("after the second one has left")
 	if got := held(a); got <= little || got < all {
 		t.Errorf("alone its experts take %d, as much as %d before", got, all)
