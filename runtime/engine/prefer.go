@@ -81,6 +81,8 @@ func (p *pass) prefer(layer int) *preference {
 	if p.preference == nil {
 		p.preference = &preference{p.preferCached, make([]bool, p.config.MoE.Experts)}
 	}
-	p.streamed.present(layer, p.preference.held)
+	if !p.streamed.present(layer, p.preference.held) {
+		return nil
+	}
 	return p.preference
 }

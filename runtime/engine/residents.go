@@ -15,12 +15,17 @@ func (e *Engine) Residents(dst []bool) []bool {
 	return dst
 }
 
-// present writes to held for each expert of a layer whether it is in memory or being read. Layers that have experts are counted from 0.
-func (s *streamedStore) present(layer int, held []bool) {
+// present writes to held for each expert of a layer whether it is in memory or being read. Layers that have experts are counted from 0. It reports
+// whether there may be others again and again: false where there is room for all experts, each of which is read once.
+func (s *streamedStore) present(layer int, held []bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.usable >= len(s.experts) {
+		return false
+	}
 	for i := range held {
 		state := s.experts[s.id(layer, i)].state
 		held[i] = state == resident || state == arrived || state == loading
 	}
+	return true
 }

@@ -74,7 +74,7 @@ func TestRoutingRefused(t *testing.T) {
 }
 
 // Experts in memory stand in for others where tokens come one at a time: fewer are missing, and the logits differ. A prompt, and a model of which
-// all is in memory, are run as the router says, to the bit.
+// all has room in memory, are run as the router says, to the bit.
 func TestPreferCached(t *testing.T) {
 	r := reader(t, write(t, manyExperts(), quant.Q4_0))
 	misses := func(share float64) (int64, [][]float32) {
@@ -101,16 +101,30 @@ func TestPreferCached(t *testing.T) {
 	for what, e := range map[string]*engine.Engine{
 		"mapped": openReader(t, r, engine.Options{Threads: 2, PreferCached: 1}), "room for all": stream(t, r, engine.Options{Threads: 2, PreferCached: 1}, 1<<30),
 	} {
-		if err := e.Settle(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		s := session(t, e)
+		s := session(t, e) // of what there is room for, not all was read yet
 		got := steps(t, s, 100)
 		for _, id := range prompt(200, 50) {
 			got = append(got, slices.Clone(forward(t, s, id)))
 		}
 		if !slices.EqualFunc(got, want, func(a, b []float32) bool { return slices.Equal(a, b) }) {
 			t.Errorf("%s: the logits differ from those of the router's choice", what)
+		}
+	}
+}
+
+// Where there is room for all experts, those that were not read yet are read, and no others stand in for them.
+func TestPreferCachedRoomForAll(t *testing.T) {
+	r := reader(t, write(t, manyExperts(), quant.Q4_0))
+	var want [][]float32
+	for _, share := range []float64{0, 1} {
+		s := session(t, stream(t, r, engine.Options{Threads: 2, PreferCached: share}, 1<<30))
+		for i, id := range prompt(12, 50) {
+			logits := slices.Clone(forward(t, s, id))
+			if share == 0 {
+				want = append(want, logits)
+			} else if !slices.Equal(logits, want[i]) {
+				t.Fatalf("the logits of token %d differ from those of the router's choice", i)
+			}
 		}
 	}
 }
