@@ -43,9 +43,11 @@ func (a *app) benchCommand() *cobra.Command {
 				return usagef("argument MODEL is missing: only --bandwidth does without")
 			case f.prompt+f.depth == 0 && len(args) > 0:
 				return usagef("--prompt or --depth must be more than 0: generation needs a token to go on from")
+			case f.parallel > 1 && f.gen == 0:
+				return usagef("--parallel measures how fast sequences are generated: --gen must be more than 0")
 			case len(args) == 0:
 				if name := changedFlag(cmd.Flags(), "prompt", "gen", "depth", "repeat", "text", "parallel", "lookup", "profile", "kv-type", "memory", "record-experts", "trace",
-					"timeline", "timeline-tokens", "experts-per-token", "prefer-cached"); name != "" {
+					"timeline", "timeline-tokens", "experts-per-token", "prefer-cached", "sparse-head"); name != "" {
 					return usagef("--%s needs a model", name)
 				}
 				return a.benchBandwidth(cmd.Context(), &f)

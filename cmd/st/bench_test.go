@@ -58,6 +58,26 @@ func TestBenchPrints(t *testing.T) {
 	if o := st("bench", tiny(t), "--prompt", "0", "--depth", "3", "--gen", "2", "--repeat", "1"); o.code != exitOK || strings.Contains(o.stdout, "\nprompt") {
 		t.Errorf("without a prompt: %+v", o)
 	}
+	r := mustJSON[bench.Report](t, "bench", tiny(t), "--prompt", "4", "--gen", "0", "--repeat", "1", "--json", "--quiet")
+	if r.Reading.Time != 0 || len(r.GenRuns) != 0 || r.PromptPerSecond <= 0 {
+		t.Errorf("nothing was generated: %+v", r)
+	}
+}
+
+// What would have no effect is wrong usage.
+func TestBenchUsage(t *testing.T) {
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"bench", "--bandwidth", "--sparse-head"}, "--sparse-head needs a model"},
+		{[]string{"bench", "--bandwidth", "--gen", "3"}, "--gen needs a model"},
+		{[]string{"bench", tiny(t), "--prompt", "8", "--gen", "0", "--parallel", "2"}, "--gen must be more than 0"},
+	} {
+		if o := st(tt.args...); o.code != exitUsage || !strings.Contains(o.stderr, tt.want) || o.stdout != "" {
+			t.Errorf("%v: %+v", tt.args, o)
+		}
+	}
 }
 
 func TestBenchBandwidth(t *testing.T) {

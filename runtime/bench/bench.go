@@ -138,8 +138,10 @@ func (b *bench) once(ctx context.Context, tokens []int32, depth int) (run repeti
 		b.progress(b.session.Len())
 		return err
 	}
-	if err := forward(tokens[:depth]); err != nil {
-		return run, err
+	for part := range slices.Chunk(tokens[:depth], prefillTokens) {
+		if err := forward(part); err != nil {
+			return run, err
+		}
 	}
 	before := stageTimes(b.engine)
 	begin := time.Now()
@@ -166,7 +168,9 @@ func (b *bench) once(ctx context.Context, tokens []int32, depth int) (run repeti
 	}
 	run.genTime = time.Since(begin)
 	run.genStages = since(before, b.engine)
-	run.reading = b.model.Reading(mark)
+	if b.options.Gen > 0 {
+		run.reading = b.model.Reading(mark)
+	}
 	run.weightBytes = b.engine.Stats().DecodeWeightBytes - weights
 	return run, nil
 }

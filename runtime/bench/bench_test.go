@@ -59,6 +59,16 @@ func TestRun(t *testing.T) {
 		r.Profile != nil || r.WeightBytes <= 0 || last != 3*32 || total != 3*32 {
 		t.Errorf("%+v; progress %d of %d", r, last, total)
 	}
+	// Tokens before the prompt are run in parts, so progress is told, and an interrupt is seen, meanwhile.
+	long, err := Tokens(m, Text, 2*prefillTokens)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []int
+	if _, err := Run(t.Context(), m, long, Options{Depth: len(long), Repeat: 1, Progress: func(d, _ int) { told = append(told, d) }}); err != nil ||
+		!slices.Contains(told, prefillTokens) {
+		t.Errorf("progress of %d tokens: %v; %v", len(long), told, err)
+	}
 	if _, err := Tokens(m, "", 5); !errors.Is(err, runtime.ErrEmptyPrompt) {
 		t.Errorf("an empty text: %v", err)
 	}

@@ -41,6 +41,10 @@ func (c Cache[T]) Load() (value T, ok bool) {
 	if c.Dir == "" {
 		return none, false
 	}
+	// Opening a pipe would wait for a writer.
+	if info, err := os.Stat(c.path()); err != nil || !info.Mode().IsRegular() {
+		return none, false
+	}
 	f, err := os.Open(c.path())
 	if err != nil {
 		return none, false
