@@ -46,3 +46,15 @@ func TestPreference(t *testing.T) {
 		})
 	}
 }
+
+// Experts stand in for others where memory has room for some; where it has room for all, those that were not read yet are read.
+func TestPreferWhereRoom(t *testing.T) {
+	for room, want := range map[int][]bool{3: {true, false}, 4: nil} {
+		s := &streamedStore{experts: make([]residence, 4), perLayer: 2, usable: room}
+		s.experts[2].state = resident
+		p := &pass{Engine: &Engine{preferCached: 1, config: &format.Config{MoE: &format.MoE{Experts: 2}}, streamed: s}, n: 1, singles: 1}
+		if got := p.prefer(1); (got == nil) != (want == nil) || got != nil && !slices.Equal(got.held, want) {
+			t.Errorf("room for %d of 4: %+v, want %v", room, got, want)
+		}
+	}
+}

@@ -111,20 +111,3 @@ func TestPreferCached(t *testing.T) {
 		}
 	}
 }
-
-// Where there is room for all experts, those that were not read yet are read, and no others stand in for them.
-func TestPreferCachedRoomForAll(t *testing.T) {
-	r := reader(t, write(t, manyExperts(), quant.Q4_0))
-	var want [][]float32
-	for _, share := range []float64{0, 1} {
-		s := session(t, stream(t, r, engine.Options{Threads: 2, PreferCached: share}, 1<<30))
-		for i, id := range prompt(12, 50) {
-			logits := slices.Clone(forward(t, s, id))
-			if share == 0 {
-				want = append(want, logits)
-			} else if !slices.Equal(logits, want[i]) {
-				t.Fatalf("the logits of token %d differ from those of the router's choice", i)
-			}
-		}
-	}
-}
