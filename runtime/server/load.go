@@ -4,9 +4,10 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
+
 	"st/runtime"
 	"st/runtime/process"
-	"time"
 )
 
 // load is one attempt to load a model, and who waits for it.

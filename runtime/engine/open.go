@@ -1,0 +1,235 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"st/format"
+	"st/runtime/kernel"
+)
+
+// Open prepares the model in r for running: it checks that every tensor of the architecture is there and in shape, maps the file into memory, or
+// reads what every token needs, and verifies the dense part. Experts are verified when they are first used. The reader stays the caller's, who
+// closes it after the engine.
+func Open(ctx context.Context, r *format.Reader, opts Options) (*Engine, error) {
+	c := &r.Config
+	if architectures[c.Architecture] == nil {
+		return nil, fmt.Errorf("%s: architecture %q: %w (these are: %v)", r.Path(), c.Architecture, ErrUnsupported, Architectures())
+	}
+	if err := kernel.Err(); err != nil {
+		return nil, err
+	}
+	if err := opts.KVType.check(c.HeadDim); err != nil {
+		return nil, err
+	}
+	if err := opts.CheckExperts(r); err != nil {
+		return nil, err
+	}
+	if err := opts.CheckPredictor(r); err != nil {
+		return nil, err
+	}
+	e := newEngine(r, &opts)
+	e.pool = newPool(e.threads)
+	e.pool.timeline.Store(opts.Timeline)
+	e.clock.timeline, e.stats.timeline = opts.Timeline, opts.Timeline
+	err := e.open(ctx, &opts)
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		e.release()
+		return nil, err
+	}
+	return e, nil
+}
+
+// newEngine sets what the shape of an engine follows from: it takes no memory to speak of.
+func newEngine(r *format.Reader, opts *Options) *Engine {
+	opts.setDefaults()
+	c := opts.Config(&r.Config)
+	e := &Engine{
+		config: c, reader: r, threads: opts.Threads, kvType: opts.KVType, trace: opts.Trace, parallel: opts.Parallel, moe: make([]int, c.Layers),
+		sessions: map[*Session]bool{}, uses: make([]atomic.Int64, c.ExpertCount()), closed: make(chan struct{}), preferCached: float32(opts.PreferCached),
+		sparseBytes: sparseHeadBytes(r, opts),
+	}
+	for i, l := range c.MoELayers() {
+		e.moe[l] = i
+	}
+	e.queue.arrived, e.queue.timer = make(chan struct{}, 1), time.NewTimer(time.Hour)
+	e.queue.timer.Stop()
+	e.setContext(opts.Context)
+	return e
+}
+
+// setContext makes n tokens the longest sequence; 0: the model's.
+func (e *Engine) setContext(n int) {
+	if e.context = n; n <= 0 {
+		e.context = e.config.Context
+	}
+	e.batch = min(maxBatch, e.context)
+	e.kv = newKVLayout(e.config, e.kvType, e.context)
+}
+
+func (e *Engine) open(ctx context.Context, opts *Options) (err error) {
+	if opts.Memory > 0 {
+		err = e.openStreamed(ctx, opts)
+	} else {
+		err = e.openMapped(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	if err := e.openSparseHead(opts); err != nil {
+		return e.explain(err)
+	}
+	working, _ := e.placePasses(nil, nil)
+	if e.working, err = e.memory.newBlock(forWorking, working); err != nil {
+		return err
+	}
+	e.placePasses(e.working.bytes(), e.streamed.batchMemory())
+	return nil
+}
+
+// placePasses makes the engine's passes, and returns how much memory they take. That of longer segments has its own if that is lent: batch. Without memory
+// it only counts.
+func (e *Engine) placePasses(working, batch []byte) (int64, int64) {
+	a, b := &arena{data: working}, &arena{data: batch}
+	shared := &sharedScratch{threads: make([]threadScratch, e.threads)}
+	if e.parallel == 1 && !e.lends() {
+		e.pass = newPass(e, e.batch, min(draftRows, e.batch), shared, a)
+		e.quick = e.pass
+		shared.placeHead(e.quick)
+		return a.used, 0
+	}
+	rows := max(e.parallel, min(shortTokens, e.batch))
+	e.quick = newPass(e, rows, rows, shared, a)
+	shared.placeHead(e.quick)
+	if s, ok := e.store.(*mappedStore); ok {
+		e.quick.store = s.beside()
+	}
+	if e.lends() {
+		e.pass = newPass(e, e.batch, 0, shared, b)
+		return a.used, (b.used + format.Alignment - 1) / format.Alignment * format.Alignment
+	}
+	e.pass = newPass(e, e.batch, 0, shared, a)
+	return a.used, 0
+}
+
+// openMapped maps the file into memory.
+func (e *Engine) openMapped(ctx context.Context) error {
+	data, err := e.reader.Map()
+	if err != nil {
+		return err
+	}
+	e.pool.mapped = data
+	e.dense = denseMemory{data: data}
+	e.pages = e.readPages(ctx, data, tableEnd(e.reader))
+	if err := e.bind(); err != nil {
+		return err
+	}
+	if e.config.MoE != nil {
+		e.store = newMappedStore(e.reader, data, e.pages == nil, e.pool, &e.stats)
+	}
+	return e.verifyDense(ctx)
+}
+
+func (e *Engine) bind() (err error) {
+	if e.weights, e.arch, err = bind(e.reader, e.dense); err != nil {
+		return fmt.Errorf("%s: %w", e.reader.Path(), err)
+	}
+	return nil
+}
+
+// openStreamed reads the dense part, and as many experts as fit in the rest of the budget when they are needed.
+func (e *Engine) openStreamed(ctx context.Context, opts *Options) error {
+	r := e.reader
+	budget, err := e.share(opts)
+	if err != nil {
+		return fmt.Errorf("%s: %w", r.Path(), err)
+	}
+	e.budget = budget
+	f, direct, err := r.Direct()
+	if err != nil {
+		return err
+	}
+	e.direct, e.reads = direct, e.chooseReads(opts.Disk)
+	if e.dense, err = loadDense(ctx, r, f, e.pieces, e.pool, &e.memory); err == nil {
+		err = e.bind()
+	}
+	if err == nil && e.config.MoE != nil {
+		if err = e.openStore(f); err == nil && opts.Fallback != nil {
+			e.streamed.fallback = func() { opts.Fallback(e.threads) }
+		}
+	}
+	if err == nil && e.pieces != nil {
+		e.stream, err = newFFNStream(ctx, r, f, e.pieces, e.budget.FFN, e.reads.Depth, e.pool, &e.stats, &e.memory)
+	}
+	if err != nil {
+		f.Close()
+		return err
+	}
+	if w := &e.weights.embed; w.bytes == nil {
+		e.lookup = newRowReader(r, f, w.record, w.tensor)
+	}
+	if w := &e.weights.perLayer; w.tensor != nil && w.bytes == nil {
+		e.perLayer = newRowReader(r, f, w.record, w.tensor)
+	}
+	if opts.Share > 0 {
+		if _, err := e.SetShare(ctx, opts.Share); err != nil {
+			return err
+		}
+	}
+	if e.streamed == nil {
+		return nil
+	}
+	e.store = e.streamed
+	usage, err := r.Usage()
+	if err == nil {
+		e.streamed.warm(usage)
+	}
+	return err
+}
+
+// openStore makes the store that reads experts.
+func (e *Engine) openStore(f format.File) error {
+	ring, err := openRing(f, e.reads.Depth)
+	if err != nil {
+		return err
+	}
+	e.streamed, err = newStreamedStore(e.reader, f, e.weights.experts, e.budget.space(), e.reads.Depth, ring, e.pool, &e.stats, &e.memory)
+	if err != nil && ring != nil {
+		ring.queue.Close()
+	}
+	return err
+}
+
+// verifyDense checks the dense records in the mapping, which brings them into memory, the largest first, so that all threads end together. An
+// embedding table of which a token reads one row leaves the page tables again: the rest of it stays the system's, to be given up first.
+func (e *Engine) verifyDense(ctx context.Context) error {
+	resident, tables := denseRecords(e.reader, nil)
+	tables = verifiedTables(e.reader, tables)
+	records := slices.Concat(resident, tables)
+	slices.SortStableFunc(records, func(a, b *format.Record) int { return cmp.Compare(b.Length, a.Length) })
+	err := eachError(ctx, e.pool, len(records), func(i int) error {
+		bytes := e.dense.record(records[i])
+		err := e.reader.Check(records[i], bytes)
+		if slices.Contains(tables, records[i]) {
+			leave(bytes)
+		}
+		return err
+	})
+	return e.explain(err)
+}
+
+// explain names the file in an error about reading it from the mapping; other errors name it themselves.
+func (e *Engine) explain(err error) error {
+	if errors.Is(err, ErrFile) {
+		return fmt.Errorf("%s: %w", e.reader.Path(), err)
+	}
+	return err
+}
