@@ -75,12 +75,6 @@ func isID(text string) bool {
 	return ok && isPart(org) && isPart(name)
 }
 
-// IsRef reports whether a text names a repository, with a scheme or without. A path may look the same: "models/tiny" does.
-func IsRef(text string) bool {
-	_, err := ParseRef(text)
-	return err == nil
-}
-
 // HasScheme reports whether a text begins as a reference that cannot be a path.
 func HasScheme(text string) bool {
 	return strings.HasPrefix(text, "hf://") || strings.HasPrefix(text, "ms://")

@@ -113,9 +113,6 @@ func Open(path string) (*Logits, error) {
 // Close closes the file.
 func (l *Logits) Close() error { return l.file.Close() }
 
-// Path returns the file's name.
-func (l *Logits) Path() string { return l.path }
-
 // Text returns the text that the logits are of.
 func (l *Logits) Text() Windows { return l.Windows }
 

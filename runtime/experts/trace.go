@@ -186,11 +186,6 @@ func (t *Trace) Rated() bool {
 	return !slices.ContainsFunc(t.Tokens, func(x Token) bool { return len(x.Chances) == 0 })
 }
 
-// Foresees reports whether it is known what was foreseen for some tokens.
-func (t *Trace) Foresees() bool {
-	return slices.ContainsFunc(t.Tokens, func(x Token) bool { return len(x.Near) > 0 })
-}
-
 // access is the use of an expert by some tokens of a batch.
 type access struct{ id, tokens int32 }
 
