@@ -130,6 +130,9 @@ func TestPhi3Variants(t *testing.T) {
 				"safetensors": (*modeltest.Model).Write, "torch": (*modeltest.Model).WriteTorch,
 				"shards": func(m *modeltest.Model, dir string) error { return m.WriteShards(dir, 3) },
 			} {
+				if kind != "safetensors" && name != "untied" && shape.DType == "" { // what is in the files does not depend on the shape
+					continue
+				}
 				check(t, "f32, "+kind, open(t, m, write, quant.F32, engine.Options{KVType: engine.KVF32, Threads: 3}), tokens, want, 1e-3)
 			}
 			check(t, "f16", open(t, m, (*modeltest.Model).Write, quant.F16, engine.Options{Threads: 2}), tokens, want, 2e-2)

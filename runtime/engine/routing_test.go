@@ -25,12 +25,12 @@ func TestExpertsPerToken(t *testing.T) {
 			s.Arch, s.Untied, s.RoPE, s.Sliding = "qwen3moe", true, nil, nil
 		}),
 	} {
+		path := write(t, shape, quant.Q8_0)
 		for _, k := range []int{1, 2, 3, 5} {
 			t.Run(fmt.Sprintf("%s %d", name, k), func(t *testing.T) {
 				other := shape
 				other.TopK = k
 				want := openReader(t, reader(t, write(t, other, quant.Q8_0)), engine.Options{Threads: 2})
-				path := write(t, shape, quant.Q8_0)
 				got := openReader(t, reader(t, path), engine.Options{Threads: 2, ExpertsPerToken: k})
 				if n := got.Config().TopK(); n != k {
 					t.Errorf("the config says %d", n)
