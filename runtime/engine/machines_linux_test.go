@@ -37,6 +37,21 @@ sys/devices/cpu_core/cpus                                     0-11
 sys/devices/cpu_atom/cpus                                     12-19
 sys/devices/cpu_lowpower/cpus                                 20-21
 sys/devices/system/cpu/cpu#/topology/thread_siblings_list     0-1=0-1 2-3=2-3 4-5=4-5 6-7=6-7 8-9=8-9 10-11=10-11 12-21=#`},
+	{"Core i7-1265U: 2 fast cores of two threads, 8 efficiency cores", 12, 2, 2, `
+sys/devices/cpu_core/cpus                                     0-3
+sys/devices/cpu_atom/cpus                                     4-11
+sys/devices/system/cpu/cpu#/topology/thread_siblings_list     0-1=0-1 2-3=2-3 4-11=#`},
+	{"Core Ultra 7 258V: 4 fast cores, 4 of low power, one thread each", 8, 4, 4, `
+sys/devices/cpu_core/cpus                                     0-3
+sys/devices/cpu_atom/cpus                                     4-7
+sys/devices/system/cpu/cpu#/topology/thread_siblings_list     0-7=#`},
+	{"4 fast cores, 4 efficiency cores and 2 of low power, in one list", 14, 4, 4, `
+sys/devices/cpu_core/cpus                                     0-7
+sys/devices/cpu_atom/cpus                                     8-13
+sys/devices/system/cpu/cpu#/topology/thread_siblings_list     0-1=0-1 2-3=2-3 4-5=4-5 6-7=6-7 8-13=#`},
+	{"Apple M1 under Linux: 4 efficiency cores, 4 fast ones", 8, 4, 4, `
+sys/devices/system/cpu/cpu#/topology/thread_siblings_list     0-7=#
+sys/devices/system/cpu/cpu#/cpu_capacity                      0-3=459 4-7=1024`},
 	{"RK3588: 4 Cortex-A55, 4 Cortex-A76", 8, 4, 4, `
 sys/devices/system/cpu/cpu#/topology/thread_siblings_list     0-7=#
 sys/devices/system/cpu/cpu#/cpu_capacity                      0-3=414 4-5=1024 6-7=1011
