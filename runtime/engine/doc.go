@@ -19,8 +19,9 @@
 // The files follow one token:
 //
 //	session.go      takes the call; draft.go checks several guessed tokens in one pass, and kvundo.go takes back what wrong ones wrote
-//	queue.go        finds the pass in which the call runs
-//	pass.go         has the operations of a layer and owns the activations; an architecture, such as smallthinker.go, writes its layer in them
+//	queue.go        has it wait for its turn, and scheduling.go chooses the pass in which it runs
+//	pass.go         takes it through the layers, with activations that pass_place.go finds room for; an architecture, such as smallthinker.go, writes
+//	                its layer in the operations of residual.go, product.go and attend.go
 //	router.go       picks experts (prefer.go: in favour of those in memory)
 //	store.go        brings them: out of the mapped file (store_mapped.go) or, within a memory budget (budget.go), into slots that they share
 //	                (store_streamed.go), which compares a sample of what it reads with the checksums; foresee.go guesses what a later router will
@@ -32,8 +33,10 @@
 //	altup.go        and perlayer.go hold what only Gemma 3n has
 //	predict.go      computes logits; sparsehead.go only those of the rows of the head that are predicted to matter
 //
-// All of them hand their work to the threads of pool.go, in parts whose results do not depend on which thread computes them; threads.go
-// finds how many there are, and measure.go measures it, and how fast a disk is beside computing. pages.go looks after the pages of the mapped file, and pressure.go tells how scarce memory is. profile.go
-// counts the time by stage, timeline.go records when things happen, notes.go notes what a trace is told, and observe.go passes activations to observers.
-// memory.go counts what is taken outside Go's heap, and cacheplan.go predicts how a model runs with less of it. The loops that take the time are in package kernel; which experts stay in memory is decided by package experts.
+// All of them hand their work to the threads of pool.go, in parts whose results do not depend on which thread computes them. threads.go finds how many
+// there are, measure.go measures with how many a token is fastest, and measure_streaming.go how fast a disk is beside computing. options.go says how a
+// model runs, open.go opens it and close.go closes it. memory.go takes memory outside Go's heap and counts it, reserve.go moves it between experts and KV
+// caches, and cacheplan.go predicts how a model runs with less of it. pages.go looks after the pages of the mapped file, and pressure.go tells how scarce
+// memory is. profile.go counts the time by stage, timeline.go records when things happen, notes.go notes what a trace is told, and observe.go passes
+// activations to observers. The loops that take the time are in package kernel; which experts stay in memory is decided by package experts.
 package engine

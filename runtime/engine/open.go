@@ -95,31 +95,6 @@ func (e *Engine) open(ctx context.Context, opts *Options) (err error) {
 	return nil
 }
 
-// placePasses makes the engine's passes, and returns how much memory they take. That of longer segments has its own if that is lent: batch. Without memory
-// it only counts.
-func (e *Engine) placePasses(working, batch []byte) (int64, int64) {
-	a, b := &arena{data: working}, &arena{data: batch}
-	shared := &sharedScratch{threads: make([]threadScratch, e.threads)}
-	if e.parallel == 1 && !e.lends() {
-		e.pass = newPass(e, e.batch, min(draftRows, e.batch), shared, a)
-		e.quick = e.pass
-		shared.placeHead(e.quick)
-		return a.used, 0
-	}
-	rows := max(e.parallel, min(shortTokens, e.batch))
-	e.quick = newPass(e, rows, rows, shared, a)
-	shared.placeHead(e.quick)
-	if s, ok := e.store.(*mappedStore); ok {
-		e.quick.store = s.beside()
-	}
-	if e.lends() {
-		e.pass = newPass(e, e.batch, 0, shared, b)
-		return a.used, (b.used + format.Alignment - 1) / format.Alignment * format.Alignment
-	}
-	e.pass = newPass(e, e.batch, 0, shared, a)
-	return a.used, 0
-}
-
 // openMapped maps the file into memory.
 func (e *Engine) openMapped(ctx context.Context) error {
 	data, err := e.reader.Map()
