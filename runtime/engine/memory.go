@@ -11,9 +11,9 @@ type purpose int
 
 const (
 	forDense   purpose = iota // weights that every token reads, and the buffers that rows of embeddings are read into
-	forExperts                // slots of the expert store
+	forExperts                // the expert store's block: its slots, and a batch's activations where experts have their memory meanwhile
 	forKV                     // KV caches
-	forWorking                // activations of a pass
+	forWorking                // activations of passes, but for a batch's in that block
 	numPurposes
 )
 
