@@ -32,9 +32,9 @@ type segment struct {
 type pass struct {
 	*Engine
 	a      *arena
-	layers int64 // where in the arena that begins which means nothing after the last layer
+	layers int64 // offset in the arena: what lies behind it is of no use after the last layer
 	store  store // of the engine, or one that shares with it what is in memory; nil: the model has no experts
-	rows   int   // that there is room for
+	rows   int   // there is room for so many
 	alone  int   // of them, rows that are computed each as if they were alone
 
 	candidates []*request

@@ -5,8 +5,8 @@ import (
 	"st/runtime/kernel"
 )
 
-// placePasses makes the engine's passes, and returns how much memory they take. That of longer segments has its own if that is lent: batch. Without memory
-// it only counts.
+// placePasses makes the engine's passes, and returns how many bytes of working and of batch they take. The pass of longer segments lies in batch if that
+// is lent to experts, and else in working, too. Without memory it only counts.
 func (e *Engine) placePasses(working, batch []byte) (int64, int64) {
 	a, b := &arena{data: working}, &arena{data: batch}
 	shared := &sharedScratch{threads: make([]threadScratch, e.threads)}
@@ -30,8 +30,8 @@ func (e *Engine) placePasses(working, batch []byte) (int64, int64) {
 	return a.used, 0
 }
 
-// sharedScratch is what the passes of an engine share: what holds nothing from one job of the threads to another, and what is used after the last layer, when
-// no other pass runs before a caller has what he asked for.
+// sharedScratch is what the passes of an engine share. Threads' scratch holds nothing from one job to the next. The rest is used after the last layer: no
+// other pass begins before the callers of that one have their logits.
 type sharedScratch struct {
 	threads    []threadScratch
 	head       *kernel.Input // [headBatch, hidden]
@@ -63,8 +63,8 @@ type threadScratch struct {
 	_ [64]byte
 }
 
-// newPass makes a pass for so many rows, of which some may be single tokens, with memory of the arena. If none may, what lies there means nothing from one pass
-// to the next.
+// newPass makes a pass of up to so many rows, with memory of the arena; alone is how many of them may be computed each as if it were alone. If that is 0,
+// nothing in this memory lasts from one pass to the next, so that it can be lent.
 func newPass(e *Engine, rows, alone int, shared *sharedScratch, a *arena) *pass {
 	c := e.config
 	p := &pass{Engine: e, sharedScratch: shared, a: a, store: e.store, rows: rows, alone: alone, threads: shared.threads, all: make([]int32, rows),
