@@ -24,9 +24,10 @@
 //	                its layer in the operations of residual.go, product.go and attend.go
 //	router.go       picks experts (prefer.go: in favour of those in memory)
 //	store.go        brings them: out of the mapped file (store_mapped.go) or, within a memory budget (budget.go), into slots that they share
-//	                (store_streamed.go), which compares a sample of what it reads with the checksums; foresee.go guesses what a later router will
-//	                choose; threads (store_reads.go) or an io_uring (store_ring.go) read; breathe.go changes how many slots there
-//	                are, and store_lend.go has some in the memory of batches while single tokens are generated
+//	                (store_streamed.go). foresee.go guesses what a later router will choose; store_expect.go lists what is to be read, and
+//	                store_slots.go finds a slot for it; threads (store_reads.go) or an io_uring (store_ring.go) read; store_compare.go compares a sample
+//	                of that with the checksums. breathe.go changes how many slots there are, and store_lend.go has some in the memory of batches while
+//	                single tokens are generated. rows.go reads token embeddings
 //	attention.go    attends over kvcache.go with the angles of rope.go
 //	ffn.go          runs feed-forward networks: of ReLU, whose inactive neurons are skipped (relu.go), of dense activations (gated.go), and of
 //	                layers that leave out most neurons (sparse.go); ffn_stream.go reads those of dense models that do not fit in memory
