@@ -20,9 +20,9 @@ import (
 
 // Errors about files of sequences.
 var (
-	// ErrSnapshotModel says that a sequence is of another model, another number format of its weights, or another type of KV cache: it means
-	// nothing to this one.
-	ErrSnapshotModel = errors.New("is a sequence of another model or another type of KV cache")
+	// ErrSnapshotModel says that a sequence is of another model, another number format of its weights, another type of KV cache, or that experts were
+	// chosen otherwise: it means nothing to this one.
+	ErrSnapshotModel = errors.New("is a sequence that this model cannot go on with")
 	// ErrSnapshotCorrupt says that a file is no sequence, or was damaged.
 	ErrSnapshotCorrupt = errors.New("is not a sequence, or damaged")
 )
@@ -209,8 +209,11 @@ func (m *Model) readSnapshot(f *os.File, size int64) (*Snapshot, io.Reader, erro
 		return nil, nil, corrupt("the checksum of its header is wrong")
 	}
 	own := m.snapshotHeader(h.Tokens, nil)
-	if h.Model != own.Model || h.KVType != own.KVType {
-		return nil, nil, fmt.Errorf("%s %w", f.Name(), ErrSnapshotModel)
+	if h.KVType != own.KVType {
+		return nil, nil, fmt.Errorf("%s %w: its KV cache has the type %.20q, not %s", f.Name(), ErrSnapshotModel, h.KVType, own.KVType)
+	}
+	if h.Model != own.Model {
+		return nil, nil, fmt.Errorf("%s %w: it is of another model, or experts were chosen in another way", f.Name(), ErrSnapshotModel)
 	}
 	s := &Snapshot{Tokens: make([]int32, h.Tokens), Note: h.Note}
 	for i := range s.Tokens {

@@ -41,7 +41,7 @@ var advice = []struct {
 	{runtime.ErrContextFull, "shorten it or give a larger --ctx"},
 	{runtime.ErrNoTokenizer, "it runs on token ids only, see st logits"},
 	{runtime.ErrNoTemplate, "st generate without --chat continues a text"},
-	{runtime.ErrSnapshotModel, "remove it, or name another file or session"},
+	{runtime.ErrSnapshotModel, "give the model, --kv-type, --prefer-cached and --experts-per-token that it was made with, or name another file or session"},
 	{runtime.ErrSnapshotCorrupt, "remove it, or name another file or session"},
 	{runtime.ErrNotFinite, "st inspect --verify tells whether the file is damaged"},
 	{models.ErrNotFound, "st list shows those that are kept, st pull ORG/NAME fetches one"},

@@ -67,8 +67,11 @@ func (a *app) printStats(m *runtime.Model, result *runtime.Result, since runtime
 	if result.CachedTokens > 0 {
 		held = fmt.Sprintf(" after %s from the cache", plural(result.CachedTokens, "token"))
 	}
-	fmt.Fprintf(w, "prompt     %s%s, %.1f tokens/s, first token after %s\n", plural(r.PromptTokens, "token"), held, r.PromptPerSecond,
-		result.FirstToken.Round(time.Millisecond))
+	speed := fmt.Sprintf("%.1f tokens/s, first token after %s", r.PromptPerSecond, result.FirstToken.Round(time.Millisecond))
+	if result.FirstToken == 0 {
+		speed = "ended before the first token"
+	}
+	fmt.Fprintf(w, "prompt     %s%s, %s\n", plural(r.PromptTokens, "token"), held, speed)
 	forced := ""
 	if r.ForcedTokens > 0 {
 		forced = fmt.Sprintf(" (%d forced by the grammar)", r.ForcedTokens)

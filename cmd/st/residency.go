@@ -26,15 +26,15 @@ func printResidency(w io.Writer, r *runtime.Residency) {
 	if r.MemoryBudget == 0 {
 		return
 	}
-	how := "reads past the page cache"
+	how := "past the page cache"
 	if !r.DirectReads {
-		how = "reads through the page cache, which its file system cannot do without"
+		how = "through the page cache, which its file system needs"
 	}
 	now := ""
 	if r.MemoryNow < r.MemoryBudget {
 		now = fmt.Sprintf(", %s of it while other programs need memory", size(r.MemoryNow))
 	}
-	fmt.Fprintf(w, "budget     %s%s, %s by %s%s\n", size(r.MemoryBudget), now, how, r.ReadMethod, readsNote(r.Reads))
+	fmt.Fprintf(w, "budget     %s%s, reads by %s %s%s\n", size(r.MemoryBudget), now, r.ReadMethod, how, readsNote(r.Reads))
 }
 
 // readsNote tells how many reads are in flight, and why.

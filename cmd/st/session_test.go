@@ -34,7 +34,7 @@ func TestSession(t *testing.T) {
 			t.Errorf("%q: %+v, want %+v", tt.args, o, tt.want)
 		}
 	}
-	if o := st("run", tiny(t), "x", "--session", "a", "--kv-type", "f32"); o.code != 1 || !strings.Contains(o.stderr, "another model or another type of KV cache") {
+	if o := st("run", tiny(t), "x", "--session", "a", "--kv-type", "f32"); o.code != 1 || !strings.Contains(o.stderr, "its KV cache has the type \"f16\", not f32") {
 		t.Errorf("with another type of KV cache: %+v", o)
 	}
 }

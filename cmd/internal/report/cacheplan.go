@@ -79,6 +79,17 @@ func PlanCache(ctx context.Context, r *format.Reader, tracePath string, opts Opt
 		}
 		p.Source, p.Tokens = recordedUsage, usage.Tokens
 	}
+	engineOpts := engine.Options{Context: p.Context, Other: other}
+	if trace != nil {
+		engineOpts.ExpertsPerToken = trace.TopK
+	}
+	if opts.Memory > 0 { // that it is too small is told before anything is measured
+		engineOpts.Memory = opts.Memory
+		if _, err := engine.NewBudget(r, engineOpts); err != nil {
+			return nil, fmt.Errorf("%s: %w", r.Path(), err)
+		}
+		engineOpts.Memory = 0
+	}
 	disk, err := opts.disk(ctx, r)
 	if err != nil {
 		return nil, err
@@ -86,10 +97,8 @@ func PlanCache(ctx context.Context, r *format.Reader, tracePath string, opts Opt
 	if p.MemorySpeed, p.MemoryRead, err = memorySpeed(ctx); err != nil {
 		return nil, err
 	}
-	engineOpts := engine.Options{Context: p.Context, Other: other}
 	on := engine.Machine{Memory: p.MemorySpeed}
 	if trace != nil {
-		engineOpts.ExpertsPerToken = trace.TopK
 		var bandwidth float64
 		if on.Computing, bandwidth, err = measureStreaming(ctx, r, engineOpts); err != nil {
 			return nil, err
