@@ -273,6 +273,13 @@ func TestCache(t *testing.T) {
 	}
 }
 
+// setTotal sets what all models and the program may take, which may just be shared out.
+func (m *models) setTotal(bytes int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.total = bytes
+}
+
 // Idle sequences give way to those that run: all requests are answered within a budget that has no room for all sequences.
 func TestMemory(t *testing.T) {
 	c := start(t, Options{Parallel: 2})
@@ -282,9 +289,12 @@ func TestMemory(t *testing.T) {
 		return c.request(t, "/v1/completions", string(body)).StatusCode
 	}
 	// Little more than the model needs: what the process takes besides it is known when it is loaded.
-	c.models.opts.Memory, c.models.total = 1, c.models.base+sv.Smallest
-	for ask(99) == http.StatusServiceUnavailable {
-		c.models.total += 512 << 10
+	c.models.opts.Memory = 1
+	for total := c.models.base + sv.Smallest; ; total += 512 << 10 {
+		c.models.setTotal(total)
+		if ask(99) != http.StatusServiceUnavailable {
+			break
+		}
 	}
 	e := sv.model.Engine()
 	b, one := e.Budget(), e.KVBytes()

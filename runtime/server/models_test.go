@@ -167,7 +167,7 @@ func TestModelsTakeTurns(t *testing.T) {
 			}
 		}
 	}})
-	c.models.total = c.models.base + c.models.served[0].Smallest + c.models.served[1].Smallest - 1<<20
+	c.models.setTotal(c.models.base + c.models.served[0].Smallest + c.models.served[1].Smallest - 1<<20)
 	var wg sync.WaitGroup
 	for i := range 12 {
 		wg.Go(func() {
@@ -186,7 +186,7 @@ func TestModelsTakeTurns(t *testing.T) {
 	wg.Wait()
 	// With room for both, both stay.
 	both := start(t, Options{Models: []string{modelPath, otherPath}})
-	both.models.total = 1 << 40
+	both.models.setTotal(1 << 40)
 	for _, name := range []string{"tiny", "other"} {
 		get[completion](t, both, "/v1/completions", fmt.Sprintf(`{"model": %q, "prompt": "x", "max_tokens": 1}`, name))
 	}
