@@ -8,7 +8,7 @@ import (
 )
 
 // PhysicalCores returns the number of cores that the process may use, the threads of one core counted once and efficiency cores beside fast ones not
-// at all: the default number of threads. The second thread of a core adds no memory bandwidth, and a slow core holds every barrier up.
+// at all, unless one core alone is fast: the default number of threads. The second thread of a core adds no memory bandwidth, and a slow core holds every barrier up.
 //
 // A quota of processor time, as of a container, is rounded: with 1.5 processors two threads that stop a quarter of the time do more than one, and with
 // 1.2 they do not.
@@ -27,6 +27,15 @@ func defaultThreads(processors, cores int, quota float64) int {
 		n = min(n, int(quota+0.5))
 	}
 	return max(1, n)
+}
+
+// notAlone returns the number of fast cores, or of all if one alone is fast, as in a Pentium of one performance and four efficiency cores: without the
+// others nothing would run beside it.
+func notAlone(fast, all int) int {
+	if fast == 1 {
+		return all
+	}
+	return fast
 }
 
 // ThreadCandidates returns the numbers of threads that are worth trying, ascending: those of the fast cores, half of them, all processors, and numbers

@@ -30,10 +30,15 @@ func physicalCores() int {
 // sysfs is the directory in which the kernel tells about processors.
 type sysfs string
 
-// cores counts the fast cores behind some CPUs; 0 if that is not known.
+// cores counts the fast cores behind some CPUs, and all if one alone is fast; 0 if that is not known.
 func (s sysfs) cores(cpus []int) int {
+	return notAlone(s.count(s.fast(cpus)), s.count(cpus))
+}
+
+// count counts the cores behind some CPUs; 0 if that is not known.
+func (s sysfs) count(cpus []int) int {
 	cores := map[string]bool{}
-	for _, cpu := range s.fast(cpus) {
+	for _, cpu := range cpus {
 		siblings, err := os.ReadFile(s.cpu(cpu, "topology/thread_siblings_list"))
 		if err != nil {
 			return 0

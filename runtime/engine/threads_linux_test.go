@@ -27,6 +27,7 @@ func TestPhysicalCores(t *testing.T) {
 	}
 	alderLake := pairs(4) // CPUs 0 to 7, and four efficiency cores
 	alderLake = append(alderLake, alone(8, 0, 0, 0, 0)...)
+	pentium := append(pairs(1), alone(2, 0, 0, 0, 0)...) // one performance core
 	frequencies := []cpu{{"0", 0, 2400000}, {"1", 0, 2400000}, {"2", 0, 1500000}, {"3", 0, 1500000}}
 
 	for _, tt := range []struct {
@@ -44,6 +45,9 @@ func TestPhysicalCores(t *testing.T) {
 		{"efficiency cores by the performance monitor", alderLake, "8-11\n", nil, 4},
 		{"a list of single CPUs", alderLake, "8,9,10-11", nil, 4},
 		{"efficiency cores alone", alderLake, "8-11", []int{8, 9, 10}, 3},
+		{"one performance core", pentium, "2-5", nil, 5},
+		{"one performance core alone", pentium, "2-5", []int{0, 1}, 1},
+		{"one big, four little", alone(0, 400, 400, 400, 400, 1024), "", nil, 5},
 		{"big and little", alone(0, 400, 400, 400, 400, 1024, 1024), "", nil, 2},
 		{"prime, big and little", alone(0, 325, 325, 325, 855, 855, 855, 855, 1024), "", nil, 5},
 		{"little ones alone", alone(0, 400, 400, 1024), "", []int{0, 1}, 2},

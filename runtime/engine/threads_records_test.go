@@ -31,6 +31,8 @@ func TestCountCores(t *testing.T) {
 		{"cores of one kind", join(core, core, core), 3},
 		{"efficiency cores first", join(efficient, efficient, fast, fast, fast), 3},
 		{"efficiency cores last", join(fast, fast, efficient, efficient, efficient, efficient), 2},
+		{"one fast core", join(fast, efficient, efficient, efficient, efficient), 5},
+		{"one core", core, 1},
 		{"another relation", join(core, record(3, 9), core), 2},
 		{"a record that is cut", join(core, core)[:80], 0},
 		{"a record without a size", make([]byte, 48), 0},
