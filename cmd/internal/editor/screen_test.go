@@ -8,7 +8,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/mattn/go-runewidth"
+	prettytext "github.com/jedib0t/go-pretty/v6/text"
 	"github.com/rivo/uniseg"
 )
 
@@ -78,7 +78,7 @@ func (v *vt) Write(p []byte) (int, error) {
 			n := 0
 			if v.perRune {
 				r, k := utf8.DecodeRuneInString(s)
-				v.put(s[:k], runewidth.RuneWidth(r))
+				v.put(s[:k], prettytext.RuneWidth(r))
 				n = k
 			} else {
 				cluster, _, w, _ := uniseg.FirstGraphemeClusterInString(s, -1)

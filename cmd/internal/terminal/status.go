@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mattn/go-runewidth"
 	"golang.org/x/term"
 )
 
@@ -49,7 +48,7 @@ func (s *Status) Show(kind string, tenth int, text string) {
 	defer s.mu.Unlock()
 	if s.tty {
 		// A line that reaches the last column would begin another one.
-		fmt.Fprintf(s.out, "\r\x1b[K%s", runewidth.Truncate(text, s.wide()-1, "…"))
+		fmt.Fprintf(s.out, "\r\x1b[K%s", Snip(text, s.wide()-1))
 		s.shown = true
 		return
 	}
