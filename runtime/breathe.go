@@ -11,16 +11,18 @@ import (
 // A model that keeps experts within a bound gives memory back while other programs need it, and takes it again: four times a second the
 // kernel is asked how scarce memory is. Pages of a mapped file are the kernel's to give up, so there is nothing to do without a bound.
 
-// breathing decides how much memory a model takes.
-type breathing struct {
-	least, most int64 // that it can take
+// Breathing decides how much memory is taken of what a program may take, by what the kernel says of how scarce it is: see [engine.MemoryPressure].
+type Breathing struct {
+	least, most int64 // that can be taken
 	now         int64
 	last        engine.Pressure
 	calm        int // looks in a row at which nothing was scarce
 }
 
+// BreathInterval is how often the kernel is asked.
+const BreathInterval = time.Second / 4
+
 const (
-	breathInterval = time.Second / 4
 	// stallShare is the share of the time that tasks wait for memory from which on it is scarce. The kernel's "some" counts a task that waits
 	// for a page to be read again, which is there in any system that uses all of its memory.
 	stallShare = 10
@@ -36,11 +38,25 @@ const (
 	scarceShare = 128
 )
 
-// next returns what the model is to take from now on.
-func (b *breathing) next(p engine.Pressure, elapsed time.Duration) int64 {
+// NewBreathing returns a Breathing that takes all that it may, between least and most bytes. p is what the kernel says at first.
+func NewBreathing(least, most int64, p engine.Pressure) *Breathing {
+	return &Breathing{least: least, most: most, now: most, last: p}
+}
+
+// Now returns what is to be taken now, in bytes.
+func (b *Breathing) Now() int64 { return b.now }
+
+// Bound changes what may be taken. More of it is taken at once, unless other programs need memory now.
+func (b *Breathing) Bound(least, most int64) {
+	b.now = min(most, max(least, b.now+max(0, most-b.most)))
+	b.least, b.most = least, most
+}
+
+// Next returns what is to be taken from now on. It is called every [BreathInterval]; elapsed is how long ago it was called before.
+func (b *Breathing) Next(p engine.Pressure, elapsed time.Duration) int64 {
 	step := max(1, (b.most-b.least)/breathSteps)
 	waited := p.Stalled - b.last.Stalled
-	// What others took since the last look, which they will take again. The model's own growth is no reason to shrink.
+	// What others took since the last look, which they will take again. The program's own growth is no reason to shrink.
 	others := max(0, b.last.Free-p.Free-max(0, p.Own-b.last.Own))
 	if b.last.Limit != p.Limit { // that is of another group
 		others = 0
@@ -74,8 +90,8 @@ func (b *breathing) next(p engine.Pressure, elapsed time.Duration) int64 {
 	return b.now
 }
 
-// room returns the most that the model may take now.
-func (b *breathing) room(p engine.Pressure) int64 {
+// room returns the most that may be taken now.
+func (b *Breathing) room(p engine.Pressure) int64 {
 	if p.Group > 0 {
 		return min(b.most, p.Group)
 	}
@@ -86,12 +102,11 @@ func (b *breathing) room(p engine.Pressure) int64 {
 type breath struct {
 	engine *engine.Engine
 	mu     sync.Mutex
-	breathing
+	*Breathing
 }
 
 func newBreath(e *engine.Engine) *breath {
-	b := e.Budget()
-	return &breath{engine: e, breathing: breathing{least: b.Smallest(), most: e.Memory(), now: e.Memory()}}
+	return &breath{engine: e, Breathing: NewBreathing(e.LeastMemory(), e.Memory(), engine.Pressure{})}
 }
 
 // watch has the engine breathe until the function that it returns is called, which waits for the end of that. look asks the kernel, and ticks says
@@ -124,7 +139,7 @@ func (b *breath) look(ctx context.Context, p engine.Pressure, elapsed time.Durat
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	was := b.now
-	if n := b.next(p, elapsed); n != was {
+	if n := b.Next(p, elapsed); n != was {
 		if got, err := b.engine.SetMemory(ctx, n); err == nil {
 			b.now = got
 		}
@@ -139,9 +154,7 @@ func (b *breath) setShare(ctx context.Context, total int64) (int64, error) {
 	if err != nil {
 		return got, err
 	}
-	was := b.most
-	b.most = got
-	b.now = min(got, max(b.least, b.now+max(0, got-was)))
+	b.Bound(b.least, got)
 	_, err = b.engine.SetMemory(ctx, b.now)
 	return got, err
 }

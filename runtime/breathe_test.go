@@ -60,11 +60,11 @@ func TestBreathing(t *testing.T) {
 		{"the calm begins anew", 1000 * mib, append(looks(1, short), looks(39, plenty)...), 0, 988 * mib},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			b := breathing{least: 200 * mib, most: 1000 * mib, now: tt.now, last: tt.looks[0]}
+			b := Breathing{least: 200 * mib, most: 1000 * mib, now: tt.now, last: tt.looks[0]}
 			b.last.Stalled = 0
 			for i, p := range tt.looks {
 				p.Stalled = time.Duration(i+1) * tt.stalled
-				b.next(p, breathInterval)
+				b.Next(p, BreathInterval)
 			}
 			if b.now != tt.want {
 				t.Errorf("%d MiB, want %d", b.now/mib, tt.want/mib)
@@ -118,7 +118,7 @@ func TestWatchMemory(t *testing.T) {
 	}, ticks)
 	defer stop()
 	tick := func() { // what the one before led to is done
-		start = start.Add(breathInterval)
+		start = start.Add(BreathInterval)
 		ticks <- start
 	}
 	kept := func() (n int) {
@@ -152,7 +152,7 @@ func TestWatchMemory(t *testing.T) {
 	}
 	b := m.engine.Budget()
 	lent := int(b.Lent / (b.SmallestExperts / int64(2*m.Config().MoE.ExpertsPerToken))) // to experts, while single tokens are generated
-	if least != b.Smallest() || fewest > 16+lent || most <= fewest || m.engine.MemoryUse().Experts != before+b.Lent {
+	if least != b.SmallestShare() || fewest > 16+lent || most <= fewest || m.engine.MemoryUse().Experts != before+b.Lent {
 		t.Errorf("%d bytes with %d experts, of %d; then %d experts, %d bytes of %d", least, fewest, total, most, m.engine.MemoryUse().Experts, before)
 	}
 }

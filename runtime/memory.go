@@ -75,6 +75,13 @@ func (m *Model) SetShare(ctx context.Context, bytes int64) (int64, error) {
 	return n, m.named(err)
 }
 
+// SetMemory makes the model take less than Options.Memory or [Model.SetShare] say, or as much again, as [engine.Engine.SetMemory] has it. A program that
+// looks itself after what other programs need (Options.Steady) moves memory with it.
+func (m *Model) SetMemory(ctx context.Context, bytes int64) (int64, error) {
+	n, err := m.engine.SetMemory(ctx, bytes)
+	return n, m.named(err)
+}
+
 // FormatBytes writes a size of memory as people do, exactly if it is whole in a unit: 1GiB, 1500MB. Another is rounded up to whole MiB, or told in bytes.
 func FormatBytes(n int64) string { return engine.FormatBytes(n) }
 
@@ -82,5 +89,15 @@ func FormatBytes(n int64) string { return engine.FormatBytes(n) }
 // worst and of four bytes in memory, twice while the list of them grows and once more where it is cut up. It is a part of Options.Other.
 func TextMemory(bytes int) int64 { return 16 * int64(bytes) }
 
-// otherMemory returns what the process takes besides the engine: what it takes now, and what it is going to.
-func otherMemory(o *Options) int64 { return process.Resident() + o.Other }
+// otherMemory returns what the process takes besides the engine: what it takes now, and what it is going to. tokenizer is about what the model's takes, if
+// that is not there yet.
+func otherMemory(o *Options, r *format.Reader, tokenizer bool) int64 {
+	n := o.Other
+	if n += o.Program; o.Program == 0 {
+		n += process.Resident()
+	}
+	if o.Program > 0 || !tokenizer {
+		n += TokenizerMemory(r)
+	}
+	return n
+}

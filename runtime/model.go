@@ -86,13 +86,13 @@ func New(ctx context.Context, r *format.Reader, opts Options) (m *Model, err err
 	// The tokenizer is built while the weights are checked. Within a bound it comes first: what it takes is not left for experts.
 	tokenizer := loadTokenizer(r)
 	speeds := learnDisk(ctx, r, &opts, opts.Memory)
-	other := otherMemory(&opts) + TokenizerMemory(r)
+	other := otherMemory(&opts, r, false)
 	if opts.Memory > 0 {
 		if _, err := tokenizer(); err != nil {
 			return nil, err
 		}
 		speeds() // what it takes it has given back
-		other = otherMemory(&opts)
+		other = otherMemory(&opts, r, true)
 	}
 	m.template = sync.OnceValues(m.parseTemplate)
 	m.grammars = newGrammars(sync.OnceValue(m.newVocabulary))
@@ -111,7 +111,7 @@ func New(ctx context.Context, r *format.Reader, opts Options) (m *Model, err err
 		}
 		speeds = learnDisk(ctx, r, &opts, m.memory.Budget)
 		speeds()
-		o.Other = otherMemory(&opts)
+		o.Other = otherMemory(&opts, r, true)
 	}
 	o.Disk = speeds()
 	err = m.memory.checkAddresses(r.Path())
@@ -131,8 +131,8 @@ func New(ctx context.Context, r *format.Reader, opts Options) (m *Model, err err
 		m.engine.Close()
 		return nil, err
 	}
-	if m.memory.Budget > 0 && r.Config.MoE != nil {
-		ticker := time.NewTicker(breathInterval)
+	if m.memory.Budget > 0 && r.Config.MoE != nil && !opts.Steady {
+		ticker := time.NewTicker(BreathInterval)
 		m.breath = newBreath(m.engine)
 		unwatch := m.breath.watch(engine.MemoryPressure, ticker.C)
 		m.unwatch = func() {

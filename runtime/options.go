@@ -31,6 +31,13 @@ type Options struct {
 	// measured and need not be counted.
 	Other int64
 
+	// Program, if not 0, is what the process takes besides the model, in bytes, in place of what is measured. A program with several models, which come
+	// and go, knows what of it belongs to them.
+	Program int64
+
+	// Steady says that the model does not look after what other programs need: it takes what Memory or Share says until [Model.SetMemory] says otherwise.
+	Steady bool
+
 	// Context is the longest sequence, prompt and answer, in tokens. 0 means the length that the model was trained for, or what fits in
 	// Memory if that is less.
 	Context int

@@ -100,9 +100,9 @@ func (a *app) serve(ctx context.Context, names []string, f *serveFlags) (err err
 	for _, m := range all {
 		width = max(width, len(m.Name))
 	}
-	program := s.Memory().Program // --memory counts it
+	common := s.Memory().Common // --memory counts it
 	for _, m := range all {
-		fmt.Fprintf(a.stdout, "%-*s %s; %s of memory, or as little as %s\n", width, m.Name, size(m.Size), size(program+m.Needed), size(m.Least))
+		fmt.Fprintf(a.stdout, "%-*s %s; %s of memory, or as little as %s\n", width, m.Name, size(m.Size), size(common+m.Needed), size(m.Least))
 	}
 	fmt.Fprintf(a.stdout, "listening on http://%s\n", l.Addr())
 	// The first Ctrl-C lets requests come to their end, the second ends them, and the third waits for nothing more.

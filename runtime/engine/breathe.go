@@ -41,7 +41,7 @@ func (e *Engine) SetShare(ctx context.Context, total int64) (int64, error) {
 }
 
 // SetMemory makes the process take less than Options.Memory says, or as much again: experts give their memory back to the system, or take it. total
-// is cut to what the model works with, from Budget.Smallest to Budget.Total or what [Engine.SetShare] named, and returned. What is computed stays the same to the bit. A pass
+// is cut to what the model works with, from [Engine.LeastMemory] to Budget.Total or what [Engine.SetShare] named, and returned. What is computed stays the same to the bit. A pass
 // that runs obeys between two layers; SetMemory returns when the memory is given back. Without a bound, and of a dense model, it changes nothing
 // and returns 0.
 func (e *Engine) SetMemory(ctx context.Context, total int64) (int64, error) {
@@ -49,10 +49,20 @@ func (e *Engine) SetMemory(ctx context.Context, total int64) (int64, error) {
 	if b == nil || e.streamed == nil {
 		return 0, nil
 	}
-	total = min(max(total, b.Smallest()), e.most())
+	total = min(max(total, e.LeastMemory()), e.most())
 	e.limit.total.Store(total)
 	e.limit.changed.Store(true)
 	return total, e.obey(ctx)
+}
+
+// LeastMemory returns the least that [Engine.SetMemory] makes the process take: what it needs beside the KV caches that there are, and those of
+// Budget.SmallestShare at least. Those that grow take their memory from the model's share. 0: there is no bound.
+func (e *Engine) LeastMemory() int64 {
+	b := e.budget
+	if b == nil {
+		return 0
+	}
+	return max(b.SmallestShare(), b.smallestWith(e.memory.taken[forKV].Load()))
 }
 
 // obey returns when the bound that is in force is.

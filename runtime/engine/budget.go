@@ -55,9 +55,12 @@ func (b *Budget) totalFor(experts int64) int64 {
 
 // What is left for the operating system and for garbage: some, and a share of the total.
 const (
-	reserveBytes = 16 << 20
+	reserveBytes = ReserveBytes
 	reserveShare = 100
 )
+
+// ReserveBytes is what is left of any budget. Models of one process need it once.
+const ReserveBytes = 16 << 20
 
 // reserve returns what is left of a total.
 func reserve(total int64) int64 { return reserveBytes + total/reserveShare }

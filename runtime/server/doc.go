@@ -44,7 +44,8 @@
 // # Where things are
 //
 // server.go has the options, the routes and the life of a server; http.go what every request goes through: who may ask, limits, the log.
-// jobs.go has places and jobs, registry.go knows which models are served, models.go loads and unloads them within the memory, pulls.go runs
+// jobs.go has places and jobs, registry.go knows which models are served, models.go, load.go and unload.go load and unload them within the memory,
+// shares.go shares it out, breathe.go leaves some to other programs, pulls.go runs
 // downloads that clients ask for, cache.go keeps sequences for requests that continue earlier ones, and kept.go keeps them on disk. choices.go runs the
 // choices of one request at the same time. openai*.go, ollama*.go and anthropic*.go are
 // the protocols, and protocols.go chooses the form of their errors. messages.go, tools.go and formats.go read what requests say of conversations,

@@ -43,7 +43,7 @@ type expertsWork struct {
 
 // expertsMemory is the event "memory", in bytes.
 type expertsMemory struct {
-	Budget  int64 `json:"budget"` // 0: there is no bound, the file is mapped
+	Budget  int64 `json:"budget"` // the model's share; 0: there is no bound, the file is mapped
 	Dense   int64 `json:"dense"`
 	Experts int64 `json:"experts"`
 	KV      int64 `json:"kv_cache"`
@@ -202,9 +202,9 @@ func (v *watch) compare(m *runtime.Model, fresh bool) (*expertsWork, *expertsMem
 		return work, nil
 	}
 	u := g.MemoryUse()
-	memory := expertsMemory{Budget: m.Memory().Budget, Dense: u.Dense, Experts: u.Experts, KV: u.KV, Working: u.Working, Process: process.Resident()}
-	if memory.Budget == 0 {
-		memory.Mapped = stats.ModelBytes
+	memory := expertsMemory{Dense: u.Dense, Experts: u.Experts, KV: u.KV, Working: u.Working, Process: process.Resident()}
+	if memory.Budget = v.served.grant; m.Memory().Budget == 0 {
+		memory.Budget, memory.Mapped = 0, stats.ModelBytes
 	}
 	v.memoryTime = now
 	if memory == v.memory {

@@ -137,7 +137,7 @@ func TestExpertsEventsResidents(t *testing.T) {
 	}
 	least := s.Models()[0].Smallest
 	s.Close()
-	c := start(t, Options{Models: []string{otherPath}, Memory: s.models.base + least + 4<<20, Parallel: 1, Context: 256, KeepAlive: -1})
+	c := start(t, Options{Models: []string{otherPath}, Memory: s.models.common() + least + 4<<20, Parallel: 1, Context: 256, KeepAlive: -1})
 	w := watchExperts(t, c, "")
 	get[chatCompletion](t, c, "/v1/chat/completions", `{"messages": [{"role": "user", "content": "Speak"}], "max_tokens": 40, "seed": 1, "ignore_eos": true}`)
 	m := c.models.served[0].model

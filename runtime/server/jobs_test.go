@@ -290,7 +290,7 @@ func TestMemory(t *testing.T) {
 	}
 	// Little more than the model needs: what the process takes besides it is known when it is loaded.
 	c.models.opts.Memory = 1
-	for total := c.models.base + sv.Smallest; ; total += 512 << 10 {
+	for total := c.models.common() + sv.Smallest; ; total += 512 << 10 {
 		c.models.setTotal(total)
 		if ask(99) != http.StatusServiceUnavailable {
 			break

@@ -1,13 +1,11 @@
 package server
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"time"
 
 	"st/runtime"
-	"st/runtime/process"
 )
 
 // load is one attempt to load a model, and who waits for it.
@@ -90,7 +88,8 @@ func (m *models) loadWith(sv *served, l *load, grant int64) error {
 	}
 	// It is taken for those who wait: another model that needs the room must not drive it out before they come.
 	sv.model, sv.cache, sv.lastUsed, sv.users = model, c, time.Now(), l.waiting
-	sv.loaded()
+	sv.loads++
+	m.loaded(sv)
 	if sv.load = nil; sv.users == 0 { // nobody may join any more
 		m.idle(sv, m.opts.KeepAlive)
 	}
@@ -160,8 +159,7 @@ func (m *models) open(sv *served, grant int64) (*runtime.Model, *cache, error) {
 	if sv.Config.HeadPredictorRank > 0 {
 		o.SparseHead = m.opts.SparseHead
 	}
-	sv.besides = process.Resident() // which counts the other models
-	m.memoryOf(sv, grant, sv.besides, &o)
+	m.memoryOf(sv, grant, &o)
 	model, err := runtime.Open(context.Background(), sv.Path, o)
 	if err != nil {
 		m.opts.Logger.Error("a model was not loaded", "model", sv.Name, "error", err)
@@ -177,6 +175,6 @@ func (m *models) open(sv *served, grant int64) (*runtime.Model, *cache, error) {
 	if m.opts.Loaded != nil {
 		m.opts.Loaded(model)
 	}
-	m.opts.Logger.Info("loaded a model", "model", sv.Name, "seconds", time.Since(begin).Seconds(), "context", model.Context(), "memory", cmp.Or(o.Share, o.Memory))
+	m.opts.Logger.Info("loaded a model", "model", sv.Name, "seconds", time.Since(begin).Seconds(), "context", model.Context(), "share", runtime.FormatBytes(grant))
 	return model, c, nil
 }

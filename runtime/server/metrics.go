@@ -42,6 +42,8 @@ func newMeters(s *Server) *meters {
 	}
 	set.NewGauge("st_requests_active", func() float64 { return float64(s.queue.active()) })
 	set.NewGauge("st_requests_waiting", func() float64 { return float64(s.queue.active() - s.running.Load()) })
+	set.NewGauge("st_memory_limit_bytes", func() float64 { return float64(s.models.total) })
+	set.NewGauge("st_memory_common_bytes", func() float64 { return float64(s.models.common()) })
 	for _, sv := range s.models.all() {
 		m.addModel(s.models, sv)
 	}
@@ -50,22 +52,29 @@ func newMeters(s *Server) *meters {
 
 // addModel adds what is told of a model. While it is not loaded, it takes no memory, and its counters begin anew when it is loaded again.
 func (m *meters) addModel(all *models, sv *served) {
-	gauge := func(name, labels string, value func(*runtime.Model) float64) {
+	locked := func(name, labels string, value func() float64) {
 		m.set.NewGauge(fmt.Sprintf("%s{model=%q%s}", name, sv.Name, labels), func() float64 {
 			all.mu.Lock()
 			defer all.mu.Unlock()
+			return value()
+		})
+	}
+	gauge := func(name, labels string, value func(*runtime.Model) float64) {
+		locked(name, labels, func() float64 {
 			if sv.model == nil {
 				return 0
 			}
 			return value(sv.model)
 		})
 	}
+	locked("st_model_loads_total", "", func() float64 { return float64(sv.loads) })
 	gauge("st_model_loaded", "", func(*runtime.Model) float64 { return 1 })
 	gauge("st_expert_uses_total", "", func(m *runtime.Model) float64 { return float64(m.Stats().ExpertUses) })
 	gauge("st_expert_misses_total", "", func(m *runtime.Model) float64 { return float64(m.Stats().ExpertMisses) })
 	gauge("st_expert_read_bytes_total", "", func(m *runtime.Model) float64 { return float64(m.Stats().ExpertBytesRead) })
 	gauge("st_expert_wait_seconds_total", "", func(m *runtime.Model) float64 { return m.Stats().ExpertWait.Seconds() })
-	gauge("st_memory_budget_bytes", "", func(m *runtime.Model) float64 { return float64(m.Memory().Budget) })
+	locked("st_memory_share_bytes", "", func() float64 { return float64(sv.grant) }) // also while it is being loaded or unloaded
+	locked("st_memory_taken_bytes", "", func() float64 { return float64(all.taken(sv)) })
 	for purpose, bytes := range map[string]func(engine.MemoryUse) int64{
 		"dense":    func(u engine.MemoryUse) int64 { return u.Dense },
 		"experts":  func(u engine.MemoryUse) int64 { return u.Experts },

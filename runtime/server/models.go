@@ -27,7 +27,7 @@ type ModelInfo struct {
 	Parameters   int64
 	Quantization quant.Type
 	// Needed is about what the model takes with all of its weights in memory, and Smallest the least with which it runs at all, in bytes, each
-	// besides the program itself.
+	// besides what the models have in common: see [Memory].
 	Needed, Smallest int64
 	// Least is an Options.Memory with which the model runs if it is the only one; a few mebibytes of it may be spared.
 	Least int64
@@ -41,8 +41,9 @@ func (s *Server) Models() []ModelInfo { return s.models.list() }
 
 // Memory tells what the models of a server may take together.
 type Memory struct {
-	// Total is the bound of the process in bytes; 0: that is not known. Program is what the process takes of it without models.
-	Total, Program int64
+	// Total is the bound of the process in bytes; 0: that is not known. Common is the part of it that models have in common: the program, and what is left
+	// for the operating system's tables and for garbage. The shares of the models are never more than the rest.
+	Total, Common int64
 	// Allowed is what the process can have without pushing others out, and Source who says so, if that is where Total comes from.
 	Allowed int64
 	Source  string
@@ -53,10 +54,10 @@ func (s *Server) Memory() Memory { return s.models.from }
 
 // models holds the models of a server, and loads and unloads them.
 type models struct {
-	opts  *Options
-	total int64 // memory for all models; 0: that is not known
-	from  Memory
-	base  int64 // what the process takes without them
+	opts    *Options
+	total   int64 // memory of the process; 0: that is not known
+	from    Memory
+	program int64 // what the process takes without models
 
 	store *store.Store     // whose models are served; nil: those of the options are, and no others
 	scan  sync.Mutex       // held while the store is looked through
@@ -72,6 +73,11 @@ type models struct {
 
 	sharing, again bool // memory is being shared out in the background, and has to be once more
 	settling       bool // models are being told what they may take
+
+	breath   *runtime.Breathing // decides how much is left to other programs; nil: no model that is loaded can leave them any
+	breathe  chan struct{}      // is closed when that ends for good
+	breathes sync.WaitGroup
+	applying sync.Mutex // held while models are told how much they leave to other programs
 }
 
 // served is a model that is served.
@@ -84,15 +90,16 @@ type served struct {
 	model    *runtime.Model // nil: it is not loaded
 	cache    *cache
 	usable   int64 // memory that it can use: all weights, and as many sequences as run at the same time, each of the whole context
-	grant    int64 // that it may take
+	grant    int64 // that it may take, of what the models do not have in common
+	now      int64 // that it was told to take of that, because other programs need memory; 0: it was told nothing
 	most     int64 // that it can ever take
 	least    int64 // that it cannot do without
 	held     int64 // that sequences made it take
 	growing  int   // sequences that are about to take more
-	besides  int64 // what the process took besides when it was loaded
 	mapped   bool  // its file is, and nothing bounds its memory
 	flexible bool  // it can do with much less: experts are read when they are needed
 	lull     time.Duration
+	loads    int // how often it was loaded
 	users    int
 	lastUsed time.Time
 	timer    *time.Timer // unloads it
@@ -101,12 +108,12 @@ type served struct {
 }
 
 func newModels(opts *Options) (*models, error) {
-	m := &models{opts: opts, bad: map[string]int64{}, changed: make(chan struct{}), base: process.Resident()}
+	m := &models{opts: opts, bad: map[string]int64{}, changed: make(chan struct{}), breathe: make(chan struct{}), program: process.Resident()}
 	if m.total = opts.Memory; m.total == 0 {
 		m.from.Allowed, m.from.Source = engine.AllowedMemory()
 		m.total = m.from.Allowed / 20 * 19 // some is left to others
 	}
-	m.from.Total, m.from.Program = m.total, m.base
+	m.from.Total, m.from.Common = m.total, m.common()
 	if len(opts.Models) == 0 {
 		m.store = opts.Store
 		if _, err := m.scanStore(); err != nil {
@@ -213,6 +220,9 @@ func (m *models) moving() bool {
 func (m *models) close(ctx context.Context) (err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if !m.closed {
+		close(m.breathe)
+	}
 	m.closed = true
 	m.change()
 	m.waitWhile(context.Background(), m.moving)
@@ -227,6 +237,7 @@ func (m *models) close(ctx context.Context) (err error) {
 		sv.cache.close(ctx)
 		err = errors.Join(err, sv.model.Close())
 	}
+	m.breathes.Wait()
 	m.mu.Lock()
 	return err
 }

@@ -167,7 +167,7 @@ func TestModelsTakeTurns(t *testing.T) {
 			}
 		}
 	}})
-	c.models.setTotal(c.models.base + c.models.served[0].Smallest + c.models.served[1].Smallest - 1<<20)
+	c.models.setTotal(c.models.common() + c.models.served[0].Smallest + c.models.served[1].Smallest - 1<<20)
 	var wg sync.WaitGroup
 	for i := range 12 {
 		wg.Go(func() {

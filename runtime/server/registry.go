@@ -47,17 +47,19 @@ func (m *models) inspect(path string) (*served, error) {
 		}
 		sv.Config = *o.Config(&r.Config)
 	}
-	o.Other = runtime.TokenizerMemory(r)
-	sv.Smallest, _ = engine.SmallestMemory(r, o)
-	sv.Least = m.leastFor(sv, o.Other)
+	// As if it were the only model: of all that the process takes then, what models have in common is no part of its share.
+	o.Other = m.program + runtime.TokenizerMemory(r)
+	smallest, _ := engine.SmallestMemory(r, o)
+	sv.Smallest = smallest - m.common()
+	sv.Least = m.leastFor(sv)
 	one := o
 	one.Context = min(r.Config.Context, 4096)
 	b, _ := engine.NewBudget(r, one)
-	weights := engine.NeededMemory(r, o)
-	sv.Needed = max(sv.Smallest, weights+int64(m.opts.Parallel)*b.KV)
+	weights := engine.NeededMemory(r, o) // and the reserve
+	sv.Needed = max(sv.Smallest, weights+int64(m.opts.Parallel)*b.KV-m.common())
 	one.Context = cmp.Or(m.opts.Context, r.Config.Context)
 	b, _ = engine.NewBudget(r, one)
-	sv.usable = max(sv.Needed, engine.BudgetFor(weights+int64(m.opts.Parallel)*b.KV))
+	sv.usable = max(sv.Needed, engine.BudgetFor(weights-engine.ReserveBytes+int64(m.opts.Parallel)*b.KV)-m.common())
 	return sv, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"st/runtime"
+	"st/runtime/engine"
 )
 
 // The models that are loaded share the memory that the server may take. One that reads experts from its file when they are needed can do with less, so
@@ -31,19 +32,26 @@ func (sv *served) claimant(alone bool) claimant {
 }
 
 // loaded notes what a model that was loaded takes at least, and what it was given: its tokenizer's memory is known only now.
-func (sv *served) loaded() {
-	sv.least, sv.held = 0, 0
+func (m *models) loaded(sv *served) {
+	sv.least, sv.held, sv.now = 0, 0, 0
 	if b := sv.model.Engine().Budget(); b != nil {
-		sv.least = b.SmallestShare() - sv.besides
-		sv.grant = max(sv.grant, sv.model.Engine().Memory()-sv.besides)
+		sv.least = b.SmallestShare() - m.common()
+		sv.grant = max(sv.grant, sv.model.Engine().Memory()-m.common())
+		if sv.mapped { // the system allows less by now, or does not map the file: it is read
+			sv.mapped, sv.flexible, sv.most = false, sv.Config.MoE != nil, sv.grant
+		}
 		if !sv.flexible {
 			sv.most = sv.grant
 		}
 	}
+	m.startBreathing()
 }
 
+// common returns what models have in common: the program, and what is left for the operating system's tables and for garbage.
+func (m *models) common() int64 { return m.program + engine.ReserveBytes }
+
 // capacity returns what all models may take together.
-func (m *models) capacity() int64 { return m.total - m.base }
+func (m *models) capacity() int64 { return m.total - m.common() }
 
 // sharers returns the models among which the memory is shared out: those that have some, also when they are being loaded or unloaded, and the next one that
 // is to be loaded, if there is one.
@@ -137,6 +145,11 @@ func (m *models) settle(next *served) {
 		m.settling = false
 		m.change()
 	}()
+	defer func() { // what is scarce now is shared, too
+		m.mu.Unlock()
+		m.apply()
+		m.mu.Lock()
+	}()
 	// What the others do meanwhile counts: shares are looked up for each.
 	for _, sv := range m.all() {
 		if share := m.shares(next)[sv]; sv.model != nil && share < sv.grant {
@@ -152,17 +165,18 @@ func (m *models) settle(next *served) {
 
 // setShare changes what a model may take.
 func (m *models) setShare(sv *served, share int64) {
-	model, cache, besides := sv.model, sv.cache, sv.besides
+	model, cache := sv.model, sv.cache
+	sv.now = 0
 	sv.grant = max(sv.grant, share) // until it has given back what it gives
 	was := sv.grant
 	m.mu.Unlock()
 	cache.bound(share / cacheShare)
-	got, err := model.SetShare(context.Background(), share+besides)
+	got, err := model.SetShare(context.Background(), share+m.common())
 	m.mu.Lock()
 	if sv.model != model || err != nil {
 		return // it is closed, or is going to be
 	}
-	if sv.grant = got - besides; got == 0 { // nothing bounds what it takes
+	if sv.grant = got - m.common(); got == 0 { // nothing bounds what it takes
 		sv.grant = share
 	}
 	m.opts.Logger.Debug("shared out memory", "model", sv.Name, "bytes", sv.grant, "before", was)
@@ -181,15 +195,16 @@ func (m *models) startLull(sv *served) {
 	}
 }
 
-// memoryOf bounds the memory of a model that is to be loaded and may take so much, besides what the process takes.
-func (m *models) memoryOf(sv *served, grant, besides int64, o *runtime.Options) {
+// memoryOf bounds the memory of a model that is to be loaded and may take so much. To the model it looks as if it were the only one.
+func (m *models) memoryOf(sv *served, grant int64, o *runtime.Options) {
+	o.Program, o.Steady = m.program, true
 	if sv.mapped = m.opts.Memory == 0 && grant >= sv.Needed; sv.mapped {
 		sv.flexible = false
 		return
 	}
 	sv.flexible = sv.Config.MoE != nil
-	o.Memory = max(1, grant) + besides
+	o.Memory = max(1, grant) + m.common()
 	if sv.flexible && sv.most > grant {
-		o.Memory, o.Share = sv.most+besides, o.Memory
+		o.Memory, o.Share = sv.most+m.common(), o.Memory
 	}
 }

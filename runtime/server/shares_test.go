@@ -76,7 +76,7 @@ func TestLaterModelFindsRoom(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			m.total = m.base + a.usable + b.usable + 64<<20
+			m.total = m.common() + a.usable + b.usable + 64<<20
 			j, err := c.begin(t.Context(), a.Name, nil)
 			if err != nil {
 				t.Fatal(err)
@@ -176,7 +176,7 @@ func TestSequencesTakeFromOthers(t *testing.T) {
 	m, a, b := c.models, c.models.served[0], c.models.served[1]
 	kv := j.model.Engine().Budget().KV
 	m.mu.Lock()
-	m.total = m.base + max(a.Smallest, a.least) + max(b.Smallest, b.least) + parallel*kv*102/100 + growStep // little enough that experts have to leave
+	m.total = m.common() + max(a.Smallest, a.least) + max(b.Smallest, b.least) + parallel*kv*102/100 + growStep // little enough that experts have to leave
 	m.rebalance()
 	m.mu.Unlock()
 	m.until(func() bool { return a.grant+b.grant <= m.capacity() })
@@ -201,7 +201,7 @@ func TestSequencesOutliveIdleModels(t *testing.T) {
 	m, a, b := c.models, c.models.served[0], c.models.served[1]
 	k.end()
 	m.mu.Lock()
-	m.total = m.base + max(a.Smallest, a.least) + max(b.Smallest, b.least)
+	m.total = m.common() + max(a.Smallest, a.least) + max(b.Smallest, b.least)
 	m.rebalance()
 	m.mu.Unlock()
 	m.until(func() bool { return a.grant+b.grant <= m.capacity() })
@@ -234,7 +234,7 @@ func TestGrowthEndsWithRequest(t *testing.T) {
 	defer k.end()
 	m, a, b := c.models, c.models.served[0], c.models.served[1]
 	m.mu.Lock()
-	m.total = m.base + max(a.Smallest, a.least) + max(b.Smallest, b.least)
+	m.total = m.common() + max(a.Smallest, a.least) + max(b.Smallest, b.least)
 	m.rebalance()
 	m.mu.Unlock()
 	m.until(func() bool { return a.grant+b.grant <= m.capacity() })
@@ -310,7 +310,7 @@ func TestRoomMadeInVain(t *testing.T) {
 	}
 	c := start(t, Options{Models: []string{modelPath, broken}, Memory: 1 << 40, KeepAlive: -1})
 	m, a, b := c.models, c.models.served[0], c.models.served[1]
-	m.total = m.base + b.Smallest + a.Needed
+	m.total = m.common() + b.Smallest + a.Needed
 	j, err := c.begin(t.Context(), a.Name, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -345,7 +345,7 @@ func TestModelsShareMemory(t *testing.T) {
 		sv.lull = 0
 	}
 	spare := (b.Needed - b.Smallest) / 2
-	m.total = m.base + a.Smallest + b.Smallest + spare
+	m.total = m.common() + a.Smallest + b.Smallest + spare
 	extra := func(sv *served) int64 { return sv.grant - max(sv.least, sv.Smallest) }
 	held := func(sv *served) int64 { return sv.model.Engine().MemoryUse().Experts }
 	check := func(when string) {
@@ -357,8 +357,8 @@ func TestModelsShareMemory(t *testing.T) {
 			if sum += sv.grant; sv.model == nil {
 				continue
 			}
-			if r := sv.model.Residency(runtime.Stats{}); r.MemoryNow > sv.grant+sv.besides {
-				t.Errorf("%s, %s takes %d of %d", when, sv.Name, r.MemoryNow, sv.grant+sv.besides)
+			if r := sv.model.Residency(runtime.Stats{}); r.MemoryNow > sv.grant+m.common() {
+				t.Errorf("%s, %s takes %d of %d", when, sv.Name, r.MemoryNow, sv.grant+m.common())
 			}
 		}
 		if sum > m.capacity() {

@@ -13,16 +13,15 @@ import (
 // tooSmall returns an error that wraps [runtime.ErrMemory] if the bound is too small for a model even when it is the only one. What the system allows may
 // change: it is not judged.
 func (m *models) tooSmall(sv *served) error {
-	if m.opts.Memory == 0 || m.base+sv.Smallest <= m.total {
+	if m.opts.Memory == 0 || m.common()+sv.Smallest <= m.total {
 		return nil
 	}
 	return fmt.Errorf("%s: %w: %s; this model needs %s", sv.Path, runtime.ErrMemory, runtime.FormatBytes(m.total), runtime.FormatBytes(sv.Least))
 }
 
-// leastFor returns a bound, in whole mebibytes, within which a model surely runs alone. What its tokenizer takes is an estimate before it is loaded, and so is
-// what the program takes.
-func (m *models) leastFor(sv *served, tokenizer int64) int64 {
-	return ((m.base+sv.Smallest+tokenizer/8)>>20 + 3) << 20
+// leastFor returns a bound, in whole mebibytes, within which a model surely runs alone. What the program takes differs from start to start.
+func (m *models) leastFor(sv *served) int64 {
+	return ((m.common()+sv.Smallest)>>20 + 3) << 20
 }
 
 // checkMemory returns an error if the bound is too small for every model, and has the log warn of those for which it is.

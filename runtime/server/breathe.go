@@ -1,0 +1,143 @@
+package server
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"st/runtime"
+	"st/runtime/engine"
+)
+
+// Models that keep experts in memory leave some to other programs while these need it, and take it again: what is scarce is what the process takes, so one
+// decision is made for all models, and shared out among them as the memory itself is. A model that nobody uses gives first.
+
+// canBreathe reports whether a model can leave memory to other programs.
+func (sv *served) canBreathe() bool { return sv.model != nil && sv.flexible }
+
+// startBreathing begins to look at how scarce memory is, if there is a model that can leave some to others.
+func (m *models) startBreathing() {
+	if m.closed || m.breath != nil {
+		return
+	}
+	if find(m.all(), (*served).canBreathe) == nil {
+		return
+	}
+	least, most := m.breathBounds()
+	m.breath = runtime.NewBreathing(least, most, engine.MemoryPressure())
+	m.breathes.Go(func() {
+		ticker := time.NewTicker(runtime.BreathInterval)
+		defer ticker.Stop()
+		last := time.Now()
+		for {
+			select {
+			case <-m.breathe:
+				return
+			case now := <-ticker.C:
+				if !m.look(engine.MemoryPressure(), now.Sub(last)) {
+					return
+				}
+				last = now
+			}
+		}
+	})
+}
+
+// breathBounds returns the least and the most that the process takes with the models that are loaded.
+func (m *models) breathBounds() (least, most int64) {
+	least = m.common()
+	most = least
+	for _, sv := range m.sharers(nil) {
+		least += m.breathLeast(sv)
+		most += sv.grant
+	}
+	return least, most
+}
+
+// breathLeast returns what a model takes at least, however much other programs need.
+func (m *models) breathLeast(sv *served) int64 {
+	if !sv.canBreathe() {
+		return sv.grant
+	}
+	return min(sv.grant, max(0, sv.model.Engine().LeastMemory()-m.common()))
+}
+
+// look does what a look at the memory leads to, and reports whether there is anything more to look after.
+func (m *models) look(p engine.Pressure, elapsed time.Duration) bool {
+	m.mu.Lock()
+	if m.closed || find(m.all(), (*served).canBreathe) == nil {
+		m.breath = nil
+		m.mu.Unlock()
+		return false
+	}
+	least, most := m.breathBounds()
+	m.breath.Bound(least, most)
+	was := m.breath.Now()
+	now := m.breath.Next(p, elapsed)
+	switch {
+	case now < was && was == most:
+		m.opts.Logger.Info("other programs need memory: models give some back", "memory", runtime.FormatBytes(now), "of", runtime.FormatBytes(most))
+	case now > was && now == most:
+		m.opts.Logger.Info("models have taken their memory again", "memory", runtime.FormatBytes(now))
+	case now != was:
+		m.opts.Logger.Debug("other programs need memory", "memory", now, "before", was, "of", most)
+	}
+	m.mu.Unlock()
+	if now != was {
+		m.apply()
+	}
+	return true
+}
+
+// apply has each model take its part of what other programs leave. It returns when what is to be given back is.
+func (m *models) apply() {
+	m.applying.Lock()
+	defer m.applying.Unlock()
+	var all sync.WaitGroup
+	m.mu.Lock()
+	for sv, bytes := range m.parts() {
+		if bytes == sv.now || sv.now == 0 && bytes == sv.grant && sv.model.Engine().Memory()-m.common() == bytes {
+			continue
+		}
+		sv.now = bytes
+		model := sv.model
+		all.Go(func() {
+			_, _ = model.SetMemory(context.Background(), bytes+m.common()) // one that is closed has given back all
+		})
+	}
+	m.mu.Unlock()
+	all.Wait()
+}
+
+// taken returns what a model may take of its share now, while other programs need the rest.
+func (m *models) taken(sv *served) int64 {
+	if !sv.canBreathe() {
+		return sv.grant
+	}
+	return max(0, sv.model.Engine().Memory()-m.common())
+}
+
+// parts returns what each model that can leave memory to other programs takes of its share.
+func (m *models) parts() map[*served]int64 {
+	parts := map[*served]int64{}
+	if m.breath == nil {
+		return parts
+	}
+	m.breath.Bound(m.breathBounds())
+	memory := m.breath.Now() - m.common()
+	var who []*served
+	var all []claimant
+	for _, sv := range m.sharers(nil) {
+		if !sv.canBreathe() {
+			memory -= sv.grant
+			continue
+		}
+		c := sv.claimant(false)
+		c.least, c.enough, c.most = m.breathLeast(sv), sv.grant, sv.grant
+		who, all = append(who, sv), append(all, c)
+	}
+	for i, n := range shareOut(memory, all) {
+		parts[who[i]] = n
+	}
+	return parts
+}
