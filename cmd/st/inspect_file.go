@@ -6,6 +6,7 @@ import (
 
 	"st/cmd/internal/report"
 	"st/cmd/internal/tables"
+	"st/cmd/internal/terminal"
 	"st/format"
 )
 
@@ -31,7 +32,7 @@ func (a *app) inspect(ctx context.Context, r *format.Reader, f inspectFlags) err
 		}
 	}
 	if f.cachePlan {
-		if file.CachePlan, err = planCache(ctx, r, f); err != nil {
+		if file.CachePlan, err = a.planCache(ctx, r, f); err != nil {
 			return err
 		}
 		if !f.json {
@@ -52,7 +53,7 @@ func (a *app) inspect(ctx context.Context, r *format.Reader, f inspectFlags) err
 func (a *app) readReport(ctx context.Context, r *format.Reader, parts report.Parts) (*report.File, error) {
 	p := a.newProgress("statistics", "B")
 	defer p.finish()
-	return report.Read(ctx, r, parts, report.Options{Resident: residentBytes, Progress: p.update})
+	return report.Read(ctx, r, parts, report.Options{Resident: a.resident, Progress: p.update})
 }
 
 func (a *app) verify(ctx context.Context, r *format.Reader) (*report.Verification, error) {
@@ -65,6 +66,18 @@ func (a *app) verify(ctx context.Context, r *format.Reader) (*report.Verificatio
 	return v, err
 }
 
-func planCache(ctx context.Context, r *format.Reader, f inspectFlags) (*report.CachePlan, error) {
-	return report.PlanCache(ctx, r, f.trace, report.Options{Resident: residentBytes, Disk: f.disk, DiskCache: diskCache(), Memory: f.memory})
+func (a *app) planCache(ctx context.Context, r *format.Reader, f inspectFlags) (*report.CachePlan, error) {
+	var status *terminal.Status
+	if !a.quiet {
+		status = terminal.NewStatus(a.stderr, a.errTerminal)
+	}
+	defer status.Clear()
+	return report.PlanCache(ctx, r, f.trace, report.Options{Resident: a.resident, Disk: f.disk, DiskCache: diskCache(), Memory: f.memory,
+		Measuring: func(what string, done, total int64) {
+			text, tenth := "measuring "+what, 0
+			if total > 0 {
+				text, tenth = fmt.Sprintf("%s: %d %%", text, 100*done/total), int(10*done/total)
+			}
+			status.Show(what, tenth, text)
+		}})
 }

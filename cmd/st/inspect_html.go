@@ -37,7 +37,7 @@ func (a *app) inspectPage(ctx context.Context, r *format.Reader, f inspectFlags,
 		return err
 	}
 	if f.trace != "" || f.cachePlan || usage != nil {
-		if file.CachePlan, err = planCache(ctx, r, f); err != nil {
+		if file.CachePlan, err = a.planCache(ctx, r, f); err != nil {
 			return err
 		}
 	}

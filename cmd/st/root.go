@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -24,6 +25,7 @@ type app struct {
 	quiet      bool
 	started    bool // the command line was understood, a command runs
 	interrupts *interrupts
+	resident   func() int64 // the memory that the process took when that was first asked for: who asks twice has one answer
 }
 
 // run runs one command line and returns the exit code.
@@ -39,7 +41,7 @@ func runContext(ctx context.Context, args []string, stdin io.Reader, stdout, std
 	a := &app{
 		stdin: stdin, stdout: &output{w: stdout, onError: cancel}, stderr: stderr,
 		inTerminal: isTerminal(stdin), outTerminal: isTerminal(stdout), errTerminal: isTerminal(stderr),
-		interrupts: interrupts,
+		interrupts: interrupts, resident: sync.OnceValue(residentBytes),
 	}
 	defer func() {
 		if r := recover(); r != nil {

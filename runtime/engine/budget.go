@@ -19,7 +19,7 @@ type Budget struct {
 	// Working is the working memory of passes, and Reserve what is left for the operating system and for garbage.
 	Working int64 `json:"working"`
 	Reserve int64 `json:"reserve"`
-	// Lent is what of Working experts have besides, in whole slots, while single tokens are generated.
+	// Lent is what of Working experts have besides Experts, in whole slots, while single tokens are generated.
 	Lent int64 `json:"lent"`
 	// KV is the KV cache of a sequence as long as the context. It grows as sequences do, and takes its memory from the experts.
 	KV int64 `json:"kv_cache"`
@@ -122,15 +122,18 @@ func (e *Engine) share(opts *Options) (*Budget, error) {
 		e.setContext(shorter * kvPagePositions)
 		b.measure(e)
 	}
+	all := int64(c.ExpertCount())
+	if slot > 0 {
+		b.Lent = min(b.batch/slot, all, mostLent) * slot
+	}
 	if !b.fits() {
 		least := *b
 		least.Reserve = reserve(least.Smallest())
-		return b, fmt.Errorf("%w: %s; this model needs %s with a context of %d (%s)", ErrMemory, FormatBytes(b.Total), mebibytes(least.Smallest()+unsteady),
+		return b, fmt.Errorf("%w: %s; this model needs %s with a context of %d (%s)", ErrMemory, FormatBytes(b.Total), mebibytes(Enough(least.Smallest())),
 			e.context, &least)
 	}
 	if slot > 0 {
-		all := int64(c.ExpertCount())
-		b.Experts, b.Lent = min((b.Total-b.fixed())/slot, all)*slot, min(b.batch/slot, all, mostLent)*slot
+		b.Experts = min((b.Total-b.fixed())/slot, all) * slot
 	}
 	if e.pieces != nil {
 		b.FFN = min(b.Total-b.fixed(), e.pieces.ring()+e.pieces.total())
@@ -140,6 +143,12 @@ func (e *Engine) share(opts *Options) (*Budget, error) {
 
 // unsteady is more than what Other of one program differs by from start to start: what is named as enough must be so the next time, too.
 const unsteady = 1 << 20
+
+// Enough returns what is named to people as enough where so many bytes are needed: a little more, in whole MiB, which can be typed.
+func Enough(bytes int64) int64 {
+	const mebibyte = 1 << 20
+	return (bytes + unsteady + mebibyte - 1) / mebibyte * mebibyte
+}
 
 // measure asks those who take memory how much it is: a pass that is made without any tells what it would have taken.
 func (b *Budget) measure(e *Engine) {
@@ -164,11 +173,17 @@ func SmallestMemory(r *format.Reader, opts Options) (bytes int64, context int) {
 // BudgetFor returns the smallest opts.Memory of which so many bytes are left when some is reserved for the operating system and for garbage.
 func BudgetFor(bytes int64) int64 { return (bytes+reserveBytes)*reserveShare/(reserveShare-1) + 1 }
 
-// MemoryFor returns the smallest opts.Memory in which n experts stay, however long one sequence grows.
-func MemoryFor(r *format.Reader, opts Options, n int) int64 {
+// MemoryFor returns the smallest opts.Memory in which n experts stay while single tokens are generated, however long one sequence grows, and how many stay
+// then: more than n if there is room for more in the smallest that works. A batch has the memory of Budget.Lent for itself.
+func MemoryFor(r *format.Reader, opts Options, n int) (bytes int64, kept int) {
 	opts.Memory = 0
-	b, _ := NewBudget(r, opts)
-	return b.totalFor(max(b.SmallestExperts, int64(n)*largestExpert(r)))
+	e := newEngine(r, &opts)
+	b, _ := e.share(&opts)
+	if b.slot == 0 {
+		return b.Smallest(), 0
+	}
+	own := max(b.SmallestExperts, int64(n)*b.slot-b.Lent)
+	return b.totalFor(own), min(int((own+b.Lent)/b.slot), e.config.ExpertCount())
 }
 
 // MemoryForLayers returns the smallest opts.Memory in which the feed-forward networks of the first n layers of a dense model stay, however long one
@@ -178,7 +193,7 @@ func MemoryForLayers(r *format.Reader, opts Options, n int) int64 {
 	e := newEngine(r, &opts)
 	b, _ := e.share(&opts)
 	if e.pieces == nil || n >= e.config.Layers {
-		b.Dense = denseBytes(r, nil)
+		b.Dense = denseBytes(r, nil) + e.sparseBytes
 		return b.totalFor(0)
 	}
 	first, _ := e.pieces.of(n)

@@ -15,6 +15,8 @@ type CachePlan struct {
 	Memory  int64 `json:"memory_bytes"`
 	Experts int   `json:"experts"`
 	Layers  int   `json:"layers,omitempty"`
+	// Context is the longest sequence: that which was asked for, or what fits.
+	Context int `json:"context"`
 	// HitRate is the share of uses that find the expert, or the network, in memory, 0 to 1; Bound that of Belady's policy, which knows the future,
 	// or 0 if there is no trace. A dense model's layers run in a circle: what is kept of them is the best choice.
 	HitRate float64 `json:"hit_rate"`
@@ -54,7 +56,7 @@ type Machine struct {
 	Computing experts.Computing
 }
 
-// PlanCache predicts how a model runs within the given budgets, by replaying a trace or, if that is nil, by how often experts were used. A replay begins
+// PlanCache predicts how a model runs within the given budgets, with a context of opts.Context tokens or, where that does not fit, of as many as fit, by replaying a trace or, if that is nil, by how often experts were used. A replay begins
 // with the experts in memory that a run begins with: those used most, as far as that is known. A trace of too few tokens is refused with ErrShortTrace.
 // A dense model needs neither a trace nor usage: its layers run in order.
 func PlanCache(r *format.Reader, opts Options, trace *experts.Trace, usage *format.Usage, budgets []int64, on Machine) ([]CachePlan, error) {
@@ -81,12 +83,11 @@ func PlanCache(r *format.Reader, opts Options, trace *experts.Trace, usage *form
 	}
 	var plans []CachePlan
 	for _, total := range budgets {
-		opts.Memory = total
-		b, err := NewBudget(r, opts)
+		e, b, err := planBudget(r, opts, total)
 		if err != nil {
 			return nil, err
 		}
-		p := CachePlan{Memory: total, Experts: min(int((b.Experts+b.Lent)/slot), c.ExpertCount())}
+		p := CachePlan{Memory: total, Experts: min(int((b.Experts+b.Lent)/slot), c.ExpertCount()), Context: e.context}
 		misses := 0.0
 		if traced != nil {
 			misses = traced.plan(&p, timing)
@@ -105,13 +106,11 @@ func PlanCache(r *format.Reader, opts Options, trace *experts.Trace, usage *form
 func planDense(r *format.Reader, opts Options, budgets []int64, disk, memory float64) ([]CachePlan, error) {
 	var plans []CachePlan
 	for _, total := range budgets {
-		opts.Memory = total
-		e := newEngine(r, &opts)
-		b, err := e.share(&opts)
+		e, b, err := planBudget(r, opts, total)
 		if err != nil {
 			return nil, err
 		}
-		p := CachePlan{Memory: total, Layers: e.config.Layers, HitRate: 1}
+		p := CachePlan{Memory: total, Layers: e.config.Layers, Context: e.context, HitRate: 1}
 		if f := e.pieces; f != nil {
 			kept := f.kept(b.FFN - f.ring())
 			p.BytesPerToken = float64(f.total() - f.home(kept))
@@ -150,18 +149,37 @@ func mostUsed(u *format.Usage, n int) float64 {
 	return most / max(1, all)
 }
 
-// Budgets returns memory budgets from the smallest that works to the one in which all experts, or all layers, fit, in whole MiB: what can be typed.
-func Budgets(r *format.Reader, opts Options) []int64 {
-	b, _ := NewBudget(r, opts)
-	slot, c := largestExpert(r), &r.Config
-	const mebibyte = 1 << 20
-	whole := func(n int64) int64 { return (n + mebibyte - 1) / mebibyte * mebibyte }
-	all := whole(b.totalFor(slot * int64(c.ExpertCount())))
-	if c.MoE == nil {
-		all = whole(MemoryForLayers(r, opts, c.Layers))
+// planBudget shares out a total. If a context that is asked for does not fit, it is cut as that of a run is which asks for none.
+func planBudget(r *format.Reader, opts Options, total int64) (*Engine, *Budget, error) {
+	opts.Memory = total
+	e := newEngine(r, &opts)
+	b, err := e.share(&opts)
+	if err != nil && opts.Context > minContext {
+		opts.Context = 0
+		e = newEngine(r, &opts)
+		b, err = e.share(&opts)
 	}
-	smallest := whole(b.Smallest())
-	step := int64(mebibyte)
+	return e, b, err
+}
+
+// CheckBudget returns ErrMemory if PlanCache could not plan for a budget.
+func CheckBudget(r *format.Reader, opts Options, total int64) error {
+	_, _, err := planBudget(r, opts, total)
+	return err
+}
+
+// Budgets returns memory budgets from the smallest that works, with the context cut to what fits, to the one in which all experts stay, or all layers, with
+// that of opts. They are what is named as [Enough].
+func Budgets(r *format.Reader, opts Options) []int64 {
+	cut := opts
+	cut.Context = 0
+	smallest, _ := SmallestMemory(r, cut)
+	all := MemoryForLayers(r, opts, r.Config.Layers)
+	if r.Config.MoE != nil {
+		all, _ = MemoryFor(r, opts, r.Config.ExpertCount())
+	}
+	smallest, all = Enough(smallest), Enough(all)
+	step := int64(1 << 20)
 	for (all-smallest)/step > 10 {
 		step *= 2
 	}

@@ -12,8 +12,9 @@ import (
 )
 
 // MeasureDisk measures how fast experts, or the feed-forward networks of a dense model, are read, some of them, with so many reads in flight; 0: as
-// many as streaming has where nothing is known of the disk. The latency is that of single reads of a page, their median.
-func MeasureDisk(ctx context.Context, r *format.Reader, depth int) (d experts.Disk, err error) {
+// many as streaming has where nothing is known of the disk. Another turn reads other parts of a file that is long enough. The latency is that of single
+// reads of a page, their median. progress, if not nil, is told how many bytes were read, by one goroutine at a time.
+func MeasureDisk(ctx context.Context, r *format.Reader, depth, turn int, progress func(done, total int64)) (d experts.Disk, err error) {
 	f, _, err := r.Direct()
 	if err != nil {
 		return d, err
@@ -22,15 +23,15 @@ func MeasureDisk(ctx context.Context, r *format.Reader, depth int) (d experts.Di
 	if d.Queue = depth; depth <= 0 {
 		d.Queue = readers
 	}
-	if d.Bandwidth, err = diskBandwidth(ctx, r, f, d.Queue); err != nil {
+	if d.Bandwidth, err = diskBandwidth(ctx, r, f, d.Queue, turn, progress); err != nil {
 		return d, err
 	}
-	d.Latency, err = diskLatency(ctx, r, f)
+	d.Latency, err = diskLatency(ctx, r, f, turn)
 	return d, err
 }
 
 // diskLatency reads pages that lie far apart.
-func diskLatency(ctx context.Context, r *format.Reader, f format.File) (time.Duration, error) {
+func diskLatency(ctx context.Context, r *format.Reader, f format.File, turn int) (time.Duration, error) {
 	const samples = 33
 	buf := format.AlignedBytes(format.Alignment)
 	all := r.Records()
@@ -39,7 +40,7 @@ func diskLatency(ctx context.Context, r *format.Reader, f format.File) (time.Dur
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
-		rec := &all[(2*i+1)*len(all)/(2*samples)]
+		rec := &all[((2*i+1)*len(all)/(2*samples)+turn)%len(all)]
 		// In the middle, so that it is none of the pages that were read last.
 		from, _ := pages(rec.Offset+rec.Length/2, rec.Offset+rec.Length/2+1)
 		if from+format.Alignment > r.Size() {
@@ -58,7 +59,10 @@ func diskLatency(ctx context.Context, r *format.Reader, f format.File) (time.Dur
 	return times[len(times)/2], nil
 }
 
-func diskBandwidth(ctx context.Context, r *format.Reader, f format.File, depth int) (float64, error) {
+// diskTime is what a slow disk is measured for; others have read what there is before.
+const diskTime = 2 * time.Second
+
+func diskBandwidth(ctx context.Context, r *format.Reader, f format.File, depth, turn int, progress func(done, total int64)) (float64, error) {
 	type read struct {
 		record   *format.Record
 		from, to int64
@@ -78,17 +82,26 @@ func diskBandwidth(ctx context.Context, r *format.Reader, f format.File, depth i
 	}
 	// Spread over the file, so that nothing is read twice, up to 256 MiB.
 	n := int(min(int64(len(reads)), max(int64(depth), 256<<20/size)))
-	var next, bytes atomic.Int64
+	var next atomic.Int64
+	var mu sync.Mutex
+	var bytes int64
 	var wg sync.WaitGroup
 	errs := make([]error, depth)
 	begin := time.Now()
 	for w := range depth {
 		wg.Go(func() {
 			buf := format.AlignedBytes(size)
-			for i := next.Add(1) - 1; i < int64(n) && errs[w] == nil && ctx.Err() == nil; i = next.Add(1) - 1 {
-				x := reads[int(i)*len(reads)/n]
-				errs[w] = r.ReadPart(f, x.record, buf[:x.to-x.from], x.from)
-				bytes.Add(x.to - x.from)
+			for i := next.Add(1) - 1; i < int64(n) && errs[w] == nil && ctx.Err() == nil && (i < int64(depth) || time.Since(begin) < diskTime); i = next.Add(1) - 1 {
+				x := reads[(int(i)*len(reads)/n+turn)%len(reads)]
+				if errs[w] = r.ReadPart(f, x.record, buf[:x.to-x.from], x.from); errs[w] != nil {
+					return
+				}
+				mu.Lock()
+				bytes += x.to - x.from
+				if progress != nil {
+					progress(bytes, int64(n)*size)
+				}
+				mu.Unlock()
 			}
 		})
 	}
@@ -98,5 +111,5 @@ func diskBandwidth(ctx context.Context, r *format.Reader, f format.File, depth i
 			return 0, err
 		}
 	}
-	return float64(bytes.Load()) / time.Since(begin).Seconds(), nil
+	return float64(bytes) / time.Since(begin).Seconds(), nil
 }

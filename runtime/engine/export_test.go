@@ -147,3 +147,10 @@ func (e *Engine) Scribble() {
 		s.batchMemory()[i] = 0xff
 	}
 }
+
+// LendAtMost lends no more than n slots until the test ends.
+func LendAtMost(t interface{ Cleanup(func()) }, n int) {
+	was := mostLent
+	mostLent = int64(n)
+	t.Cleanup(func() { mostLent = was })
+}

@@ -145,31 +145,39 @@ func TestBudget(t *testing.T) {
 	}
 }
 
-// MemoryFor is what so many experts take beside a whole KV cache, and no more.
+// MemoryFor is what so many experts take beside a whole KV cache, some of them in memory that is lent, and no more.
 func TestMemoryFor(t *testing.T) {
-	r := reader(t, write(t, manyExperts(), quant.Q4_0))
-	opts := engine.Options{Other: 5 << 20, Context: 64}
-	smallest, context := engine.SmallestMemory(r, opts)
-	if b, _ := engine.NewBudget(r, opts); smallest != b.Smallest() || context != 64 {
-		t.Errorf("the smallest memory is %d with a context of %d, want %d with 64", smallest, context, b.Smallest())
-	}
-	if got := engine.MemoryFor(r, opts, 0); got != smallest {
-		t.Errorf("memory for no experts is %d, want the smallest that works, %d", got, smallest)
-	}
-	rec, _ := r.Expert(0, 0)
-	n := r.Config.ExpertCount() - 1
-	opts.Memory = engine.MemoryFor(r, opts, n)
-	for _, tt := range []struct {
-		less int64
-		want int
-	}{{0, n}, {rec.Length / 2, n - 1}} {
-		opts.Memory -= tt.less
-		b, err := engine.NewBudget(r, opts)
-		if err != nil {
-			t.Fatal(err)
+	for _, lent := range []int{0, 3} {
+		engine.LendAtMost(t, lent)
+		r := reader(t, write(t, manyExperts(), quant.Q4_0))
+		opts := engine.Options{Other: 5 << 20, Context: 64}
+		smallest, context := engine.SmallestMemory(r, opts)
+		b, _ := engine.NewBudget(r, opts)
+		if smallest != b.Smallest() || context != 64 {
+			t.Errorf("the smallest memory is %d with a context of %d, want %d with 64", smallest, context, b.Smallest())
 		}
-		if left := b.Total - b.Other - b.Dense - b.Working - b.Reserve - b.KV; int(left/rec.Length) != tt.want {
-			t.Errorf("%d bytes less leave room for %d experts, want %d", tt.less, left/rec.Length, tt.want)
+		rec, _ := r.Expert(0, 0)
+		least, n := int(b.SmallestExperts/rec.Length)+lent, r.Config.ExpertCount()-1
+		if got, kept := engine.MemoryFor(r, opts, 0); got != smallest || kept != least {
+			t.Errorf("memory for no experts is %d and keeps %d, want the smallest that works, %d, and %d", got, kept, smallest, least)
+		}
+		var kept int
+		if opts.Memory, kept = engine.MemoryFor(r, opts, n); kept != n {
+			t.Errorf("%d experts were asked for, and %d stay", n, kept)
+		}
+		for _, tt := range []struct {
+			less int64
+			want int
+		}{{0, n}, {rec.Length / 2, n - 1}} {
+			opts.Memory -= tt.less
+			b, err := engine.NewBudget(r, opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			left := b.Total - b.Other - b.Dense - b.Working - b.Reserve - b.KV
+			if got := int((left/rec.Length*rec.Length + b.Lent) / rec.Length); got != tt.want {
+				t.Errorf("%d lent: %d bytes less leave room for %d experts, want %d", lent, tt.less, got, tt.want)
+			}
 		}
 	}
 }

@@ -177,6 +177,9 @@ func planSection(c *report.CachePlan) Section {
 		planSource(c), c.DiskSpeed/1e6, c.MemorySpeed/1e9),
 		Table: &Table{Heads: []Head{{Name: "--memory", Right: true}, {Name: what + " kept", Right: true}, {Name: "found in memory", Right: true},
 			{Name: "read a token", Right: true}, {Name: "tokens/s", Right: true}}}}
+	if len(c.Doubts) > 0 {
+		s.Text += " Doubtful: " + strings.Join(c.Doubts, "; ") + "."
+	}
 	var points []chart.Point
 	for _, p := range c.Plans {
 		points = append(points, chart.Point{X: float64(p.Memory), Y: p.Speed(), Title: fmt.Sprintf("--memory %s: %d %s kept, %.1f %% found, %.1f tokens/s",

@@ -2,6 +2,7 @@ package report
 
 import (
 	"st/format"
+	"st/runtime"
 	"st/runtime/engine"
 )
 
@@ -33,9 +34,10 @@ func ReadBrief(path string, opts Options) (*Brief, error) {
 			b.Type, most = t.Type, t.Parameters
 		}
 	}
-	other := engine.Options{Other: opts.resident()}
+	other := engine.Options{Other: opts.resident() + runtime.TokenizerMemory(r)} // it is not loaded for a list
 	b.Needed = engine.NeededMemory(r, other)
-	b.Smallest, _ = engine.SmallestMemory(r, other)
+	smallest, _ := engine.SmallestMemory(r, other)
+	b.Smallest = engine.Enough(smallest)
 	b.Available, _ = AvailableMemory()
 	b.Fits = b.Available >= b.Needed
 	return b, nil

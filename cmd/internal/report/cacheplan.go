@@ -8,7 +8,6 @@ import (
 	"runtime"
 
 	"st/format"
-	runner "st/runtime"
 	"st/runtime/engine"
 	"st/runtime/experts"
 )
@@ -27,6 +26,8 @@ type CachePlan struct {
 	Plans       []engine.CachePlan `json:"plans"`
 	Experts     int                `json:"experts"` // of all layers
 	Layers      int                `json:"layers"`
+	// Doubts tells why what was measured may be too slow: other programs were busy, or it came out differently each time.
+	Doubts []string `json:"doubts,omitempty"`
 
 	// MemoryRead is the size in bytes of the buffer that MemorySpeed was measured with.
 	MemoryRead int64 `json:"-"`
@@ -84,23 +85,22 @@ func PlanCache(ctx context.Context, r *format.Reader, tracePath string, opts Opt
 		engineOpts.ExpertsPerToken = trace.TopK
 	}
 	if opts.Memory > 0 { // that it is too small is told before anything is measured
-		engineOpts.Memory = opts.Memory
-		if _, err := engine.NewBudget(r, engineOpts); err != nil {
+		if err := engine.CheckBudget(r, engineOpts, opts.Memory); err != nil {
 			return nil, fmt.Errorf("%s: %w", r.Path(), err)
 		}
-		engineOpts.Memory = 0
 	}
-	disk, err := opts.disk(ctx, r)
+	m := newMeasurement(opts.Measuring)
+	disk, err := m.disk(ctx, r, &opts)
 	if err != nil {
 		return nil, err
 	}
-	if p.MemorySpeed, p.MemoryRead, err = memorySpeed(ctx); err != nil {
+	if p.MemorySpeed, p.MemoryRead, err = m.memorySpeed(ctx); err != nil {
 		return nil, err
 	}
 	on := engine.Machine{Memory: p.MemorySpeed}
 	if trace != nil {
 		var bandwidth float64
-		if on.Computing, bandwidth, err = measureStreaming(ctx, r, engineOpts); err != nil {
+		if on.Computing, bandwidth, err = m.streaming(ctx, r, engineOpts, trace.Shape); err != nil {
 			return nil, err
 		}
 		if opts.Disk.Bandwidth == 0 && bandwidth > 0 {
@@ -108,7 +108,7 @@ func PlanCache(ctx context.Context, r *format.Reader, tracePath string, opts Opt
 		}
 		p.Computing = on.Computing.Token(trace.Shape).Seconds()
 	}
-	on.Disk = disk
+	on.Disk, p.Doubts = disk, m.doubts
 	p.DiskSpeed, p.DiskLatency, p.DiskQueue = disk.Bandwidth, disk.Latency.Seconds(), disk.Queue
 	budgets := []int64{opts.Memory}
 	if opts.Memory == 0 {
@@ -124,53 +124,13 @@ func PlanCache(ctx context.Context, r *format.Reader, tracePath string, opts Opt
 	return p, nil
 }
 
-// disk returns the disk of the options; what they leave open is measured, with as many reads in flight as are known to suit it.
-func (o *Options) disk(ctx context.Context, r *format.Reader) (experts.Disk, error) {
-	d := o.Disk
-	if d.Bandwidth > 0 && d.Latency > 0 && d.Queue > 0 {
-		return d, nil
-	}
-	depth := d.Queue
-	if known, ok := runner.RememberedDisk(r, o.DiskCache); ok && depth == 0 {
-		depth = known.Depth
-	}
-	measured, err := engine.MeasureDisk(ctx, r, depth)
-	if d.Bandwidth == 0 {
-		d.Bandwidth = measured.Bandwidth
-	}
-	if d.Latency == 0 {
-		d.Latency = measured.Latency
-	}
-	if d.Queue == 0 {
-		d.Queue = measured.Queue
-	}
-	return d, err
-}
-
-// measureMemory bounds what a model is opened within to be measured, if it works with so little.
-const measureMemory = 1 << 30
-
-// measureStreaming runs the model for about two seconds, with no more than half of its experts in memory.
-func measureStreaming(ctx context.Context, r *format.Reader, opts engine.Options) (c experts.Computing, bandwidth float64, err error) {
-	budgets := engine.Budgets(r, opts)
-	smallest, largest := budgets[0], budgets[len(budgets)-1]
-	opts.Memory = max(smallest, min((smallest+largest)/2, measureMemory))
-	e, err := engine.Open(ctx, r, opts)
-	if err != nil {
-		return c, 0, err
-	}
-	defer e.Close()
-	return e.MeasureStreaming(ctx)
-}
-
-// otherBytes returns what a program that runs the model takes besides the engine: what this one takes with the tokenizer, and a
-// mebibyte, because it differs from run to run.
+// otherBytes returns what a program that runs the model takes besides the engine: what this one takes with the tokenizer.
 func otherBytes(r *format.Reader, opts Options) (int64, error) {
 	tok, err := loadTokenizer(r)
 	if err != nil {
 		return 0, err
 	}
-	n := opts.resident() + 1<<20
+	n := opts.resident()
 	runtime.KeepAlive(tok)
 	return n, nil
 }

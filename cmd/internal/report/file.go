@@ -62,6 +62,8 @@ type Options struct {
 	Resident func() int64
 	// Progress is called while weights are read; nil: nobody watches.
 	Progress func(done, total int64)
+	// Measuring is told what a cache plan measures, and how much of that is done, of how much; total 0: that is not known. nil: nobody watches.
+	Measuring func(what string, done, total int64)
 	// Disk is what a cache plan assumes of the disk; what is 0 is measured.
 	Disk experts.Disk
 	// DiskCache is the directory in which it is remembered how disks are to be read: see [st/runtime.Options].
@@ -70,11 +72,15 @@ type Options struct {
 	Memory int64
 }
 
+// running is about what a program takes more, of its code and data, when it runs a model than when it describes one.
+const running = 600 << 10
+
+// resident returns what a program takes that runs a model, as far as that is known here.
 func (o *Options) resident() int64 {
 	if o.Resident == nil {
 		return 0
 	}
-	return o.Resident()
+	return o.Resident() + running
 }
 
 // Read describes a file.

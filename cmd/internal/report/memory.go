@@ -16,7 +16,7 @@ type Memory struct {
 }
 
 // Budget is a memory budget that is worth naming: the smallest that works, and those that keep half or all of the experts or, of a dense model,
-// of the layers' feed-forward networks.
+// of the layers' feed-forward networks. Experts is how many stay while single tokens are generated, at least.
 type Budget struct {
 	Name    string `json:"name"`
 	Memory  int64  `json:"memory_bytes"`
@@ -24,12 +24,6 @@ type Budget struct {
 	Experts int    `json:"experts"`
 	Layers  int    `json:"layers,omitempty"`
 }
-
-// What the process takes besides the engine differs from run to run: budgets have some room, and are whole steps.
-const (
-	budgetRoom = 4 << 20
-	budgetStep = 8 << 20
-)
 
 // planContext is the context that budgets are planned for, unless the model's is shorter.
 const planContext = 4096
@@ -43,18 +37,24 @@ func newMemory(r *format.Reader, other int64) *Memory {
 	m.Needed = engine.NeededMemory(r, opts)
 	m.Fits = m.Available >= m.Needed
 	add := func(name string, memory int64, context, experts, layers int) {
-		m.Budgets = append(m.Budgets, Budget{name, (memory + budgetRoom + budgetStep - 1) / budgetStep * budgetStep, context, experts, layers})
+		m.Budgets = append(m.Budgets, Budget{name, engine.Enough(memory), context, experts, layers})
 	}
-	smallest, context := engine.SmallestMemory(r, opts)
 	all := c.ExpertCount()
-	add("smallest", smallest, context, min(2*c.TopK(), all), 0)
+	smallest, context := engine.SmallestMemory(r, opts)
+	_, few := engine.MemoryFor(r, opts, 0)
+	add("smallest", smallest, context, few, 0)
 	opts.Context = m.Context
 	if all == 0 {
 		add("half", engine.MemoryForLayers(r, opts, c.Layers/2), m.Context, 0, c.Layers/2)
 		add("all", engine.MemoryForLayers(r, opts, c.Layers), m.Context, 0, c.Layers)
 		return m
 	}
-	add("half", engine.MemoryFor(r, opts, all/2), m.Context, all/2, 0)
-	add("all", engine.MemoryFor(r, opts, all), m.Context, all, 0)
+	for _, b := range []struct {
+		name string
+		n    int
+	}{{"half", all / 2}, {"all", all}} {
+		memory, kept := engine.MemoryFor(r, opts, b.n)
+		add(b.name, memory, m.Context, kept, 0)
+	}
 	return m
 }

@@ -79,7 +79,7 @@ const (
 
 // ReadPublished measures the machine and tells how models would run on it.
 func ReadPublished(ctx context.Context) (*Published, error) {
-	speed, _, err := memorySpeed(ctx)
+	speed, _, err := newMeasurement(nil).memorySpeed(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package tables
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"st/cmd/internal/report"
 	"st/cmd/internal/terminal"
@@ -36,15 +37,22 @@ func memory(w io.Writer, m *report.Memory, s terminal.Screen) {
 	}
 	t := s.Table("memory", ">--memory", ">context", ">experts kept", "")
 	means := map[string]string{
-		"smallest": "those of two layers; others are read for every token",
+		"smallest": "few; others are read for every token",
 		"half":     "those used most; --cache-plan estimates the speed",
-		"all":      "nothing is read twice",
 	}
 	for _, b := range m.Budgets {
-		t.Row(b.Name, terminal.MiB(b.Memory), terminal.Comma(b.Context), fmt.Sprintf("%s of %s", terminal.Comma(b.Experts), terminal.Comma(all)),
-			s.Paint(terminal.Faint, terminal.Snip(means[b.Name], max(8, s.Width-48))))
+		mean := means[b.Name]
+		if b.Experts == all {
+			mean = "nothing is read for a token"
+		}
+		t.Row(b.Name, terminal.MiB(b.Memory), terminal.Comma(b.Context), fmt.Sprintf("%s of %s", terminal.Comma(b.Experts), terminal.Comma(all)), meaning(s, mean))
 	}
 	t.Print(w)
+}
+
+// meaning is the last cell of a row, as far as there is room.
+func meaning(s terminal.Screen, t string) string {
+	return s.Paint(terminal.Faint, s.Fit(t, max(8, s.Width-48)))
 }
 
 // memoryOfLayers is memory of a dense model.
@@ -55,9 +63,10 @@ func memoryOfLayers(w io.Writer, m *report.Memory, s terminal.Screen) {
 		"half":     "the others are read for every token; --cache-plan estimates the speed",
 		"all":      "nothing is read twice",
 	}
+	all := m.Budgets[len(m.Budgets)-1].Layers
 	for _, b := range m.Budgets {
-		t.Row(b.Name, terminal.MiB(b.Memory), terminal.Comma(b.Context), fmt.Sprintf("%s of %s", terminal.Comma(b.Layers), terminal.Comma(m.Budgets[len(m.Budgets)-1].Layers)),
-			s.Paint(terminal.Faint, terminal.Snip(means[b.Name], max(8, s.Width-48))))
+		t.Row(b.Name, terminal.MiB(b.Memory), terminal.Comma(b.Context), fmt.Sprintf("%s of %s", terminal.Comma(b.Layers), terminal.Comma(all)),
+			meaning(s, means[b.Name]))
 	}
 	t.Print(w)
 }
@@ -81,7 +90,9 @@ func CachePlan(w io.Writer, s terminal.Screen, p *report.CachePlan) {
 		fmt.Fprintf(w, "; computing %.1f ms a token", 1e3*p.Computing)
 		heads = append(heads, ">waiting", ">disk busy")
 	}
-	fmt.Fprint(w, "\n\n")
+	fmt.Fprintln(w)
+	doubts(w, s, p)
+	fmt.Fprintln(w)
 	heads = append(heads, ">tokens/s, about")
 	later := simulated && p.Plans[0].Later != nil
 	if later {
@@ -105,6 +116,7 @@ func CachePlan(w io.Writer, s terminal.Screen, p *report.CachePlan) {
 		t.Row(row...)
 	}
 	t.Print(w)
+	contexts(w, p)
 	switch {
 	case later:
 		first := p.Plans[0].Start.Tokens
@@ -118,11 +130,34 @@ func CachePlan(w io.Writer, s terminal.Screen, p *report.CachePlan) {
 
 // planOfLayers is CachePlan of a dense model.
 func planOfLayers(w io.Writer, s terminal.Screen, p *report.CachePlan) {
-	fmt.Fprintf(w, "context %d; layers are read at %.0f MB/s here, memory at %.1f GB/s (in %s)\n\n", p.Context, p.DiskSpeed/1e6, p.MemorySpeed/1e9,
+	fmt.Fprintf(w, "context %d; layers are read at %.0f MB/s here, memory at %.1f GB/s (in %s)\n", p.Context, p.DiskSpeed/1e6, p.MemorySpeed/1e9,
 		terminal.Size(p.MemoryRead))
+	doubts(w, s, p)
+	fmt.Fprintln(w)
 	t := s.Table(">--memory", ">layers kept", ">of all", ">read a token", ">tokens/s, at most")
 	for _, x := range p.Plans {
 		t.Row(terminal.MiB(x.Memory), x.Layers, fmt.Sprintf("%.0f %%", 100*x.HitRate), terminal.Size(int64(x.BytesPerToken)), fmt.Sprintf("%.1f", x.TokensPerSecond))
 	}
 	t.Print(w)
+	contexts(w, p)
+}
+
+// doubts tells in a line why what a plan rests on may be too slow.
+func doubts(w io.Writer, s terminal.Screen, p *report.CachePlan) {
+	if len(p.Doubts) > 0 {
+		fmt.Fprintln(w, s.Paint(terminal.Warning, "doubtful: "+strings.Join(p.Doubts, "; ")+": plan again when the machine is idle"))
+	}
+}
+
+// contexts tells in which budgets there is no room for the context that the plan is for.
+func contexts(w io.Writer, p *report.CachePlan) {
+	var short []string
+	for _, x := range p.Plans {
+		if x.Context < p.Context {
+			short = append(short, fmt.Sprintf("%s in %s", terminal.Comma(x.Context), terminal.MiB(x.Memory)))
+		}
+	}
+	if short != nil {
+		fmt.Fprintf(w, "\nThe context is cut to what fits: %s.\n", strings.Join(short, ", "))
+	}
 }

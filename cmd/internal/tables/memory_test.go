@@ -6,6 +6,7 @@ import (
 
 	"st/cmd/internal/report"
 	"st/cmd/internal/terminal"
+	"st/runtime/engine"
 )
 
 func TestFit(t *testing.T) {
@@ -19,6 +20,30 @@ func TestFit(t *testing.T) {
 		m.Budgets, m.Context = budgets, 4096
 		if got := fit(&m, terminal.Screen{Width: 100}); !strings.Contains(got, want) {
 			t.Errorf("%q does not tell %q", got, want)
+		}
+	}
+}
+
+// A plan that rests on doubtful figures says so in one line, and names the budgets in which its context does not fit.
+func TestCachePlanRemarks(t *testing.T) {
+	for _, layers := range []bool{false, true} {
+		p := &report.CachePlan{Context: 4096, Experts: 8, Doubts: []string{"others were busy", "the disk varies"},
+			Plans: []engine.CachePlan{{Memory: 300 << 20, Context: 512}, {Memory: 900 << 20, Context: 4096}}}
+		if layers {
+			p.Experts = 0
+		}
+		for _, want := range []bool{true, false} {
+			if !want {
+				p.Doubts = nil
+			}
+			var out strings.Builder
+			CachePlan(&out, terminal.Screen{Width: 100}, p)
+			if got := strings.Contains(out.String(), "\ndoubtful: others were busy; the disk varies: plan again when the machine is idle\n"); got != want {
+				t.Errorf("layers %v, doubtful %v:\n%s", layers, want, out.String())
+			}
+			if !strings.Contains(out.String(), "cut to what fits: 512 in 300MiB.\n") {
+				t.Errorf("layers %v:\n%s", layers, out.String())
+			}
 		}
 	}
 }

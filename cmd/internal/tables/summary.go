@@ -172,7 +172,7 @@ func provenanceFacts(p *format.Provenance, s terminal.Screen) []terminal.Fact {
 		if i > maxNotes {
 			break
 		}
-		rows = append(rows, terminal.Fact{Name: label, Value: terminal.Snip(n, 2*s.Width)})
+		rows = append(rows, terminal.Fact{Name: label, Value: s.Fit(n, 2*s.Width)})
 		label = ""
 	}
 	return rows

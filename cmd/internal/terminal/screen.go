@@ -14,12 +14,13 @@ import (
 type Screen struct {
 	Width int
 	Color bool
+	Whole bool // texts are not cut where they reach the width: no terminal ends there
 }
 
-// PipeWidth is the width of output that does not go to a terminal.
+// PipeWidth is the width that output is laid out for which does not go to a terminal. Texts are not cut there.
 const PipeWidth = 100
 
-// ScreenOf returns the screen that w shows its output on. What is not a terminal is PipeWidth wide and has no colours.
+// ScreenOf returns the screen that w shows its output on. What is not a terminal is PipeWidth wide, but cuts no text, and has no colours.
 func ScreenOf(w io.Writer) Screen {
 	f, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
@@ -37,7 +38,7 @@ func newScreen(terminal bool, width int, getenv func(string) string) Screen {
 	if !terminal || width <= 0 {
 		width = PipeWidth
 	}
-	return Screen{Width: width, Color: terminal && getenv("NO_COLOR") == "" && getenv("TERM") != "dumb"}
+	return Screen{Width: width, Color: terminal && getenv("NO_COLOR") == "" && getenv("TERM") != "dumb", Whole: !terminal}
 }
 
 // Color is what a text is painted with.
@@ -72,6 +73,14 @@ func Wrap(t string, width int) []string {
 
 // Snip shortens a text to width characters.
 func Snip(t string, width int) string { return text.Snip(t, width, "…") }
+
+// Fit shortens a text to width characters, unless texts stay whole.
+func (s Screen) Fit(t string, width int) string {
+	if s.Whole {
+		return t
+	}
+	return Snip(t, width)
+}
 
 // Fact is a name and a value.
 type Fact struct{ Name, Value string }

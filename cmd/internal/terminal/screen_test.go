@@ -9,14 +9,26 @@ func TestNewScreen(t *testing.T) {
 		env      map[string]string
 		want     Screen
 	}{
-		{true, 132, map[string]string{"TERM": "xterm"}, Screen{132, true}},
-		{true, 132, map[string]string{"TERM": "xterm", "NO_COLOR": "1"}, Screen{132, false}},
-		{true, 80, map[string]string{"TERM": "dumb"}, Screen{80, false}},
-		{true, 0, nil, Screen{100, true}}, // a terminal that does not tell its width
-		{false, 0, map[string]string{"TERM": "xterm"}, Screen{100, false}},
+		{true, 132, map[string]string{"TERM": "xterm"}, Screen{132, true, false}},
+		{true, 132, map[string]string{"TERM": "xterm", "NO_COLOR": "1"}, Screen{132, false, false}},
+		{true, 80, map[string]string{"TERM": "dumb"}, Screen{80, false, false}},
+		{true, 0, nil, Screen{100, true, false}}, // a terminal that does not tell its width
+		{false, 0, map[string]string{"TERM": "xterm"}, Screen{100, false, true}},
 	} {
 		if got := newScreen(tt.terminal, tt.width, func(name string) string { return tt.env[name] }); got != tt.want {
 			t.Errorf("%+v: %+v", tt, got)
+		}
+	}
+}
+
+// A terminal's edge cuts a text; a pipe has none.
+func TestFit(t *testing.T) {
+	for _, tt := range []struct {
+		whole bool
+		want  string
+	}{{false, "layers ar…"}, {true, "layers are read"}} {
+		if got := (Screen{Width: 10, Whole: tt.whole}).Fit("layers are read", 10); got != tt.want {
+			t.Errorf("whole %v: %q, want %q", tt.whole, got, tt.want)
 		}
 	}
 }
