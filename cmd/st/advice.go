@@ -13,7 +13,6 @@ import (
 	"st/runtime"
 	"st/runtime/calibrate"
 	"st/runtime/eval"
-	"st/runtime/experts"
 	"st/runtime/models"
 )
 
@@ -22,7 +21,6 @@ var advice = []struct {
 	is   error
 	text string
 }{
-	{experts.ErrTraceExists, "remove it, or write the trace to another file"},
 	{format.ErrExists, "use --force to replace it"},
 	{format.ErrGGUF, "st convert FILE.gguf -o FILE.stm makes one of it, or with --name NAME a model that st list shows"},
 	{format.ErrNotModel, "make one with st convert"},

@@ -46,11 +46,14 @@ func (a *app) benchCommand() *cobra.Command {
 			case f.parallel > 1 && f.gen == 0:
 				return usagef("--parallel measures how fast sequences are generated: --gen must be more than 0")
 			case len(args) == 0:
-				if name := changedFlag(cmd.Flags(), "prompt", "gen", "depth", "repeat", "text", "parallel", "lookup", "profile", "kv-type", "memory", "record-experts", "trace",
+				if name := changedFlag(cmd.Flags(), "prompt", "gen", "depth", "repeat", "text", "parallel", "lookup", "profile", "kv-type", "memory", "record-experts", "trace", "force",
 					"timeline", "timeline-tokens", "experts-per-token", "prefer-cached", "sparse-head"); name != "" {
 					return usagef("--%s needs a model", name)
 				}
 				return a.benchBandwidth(cmd.Context(), &f)
+			}
+			if err := f.engine.checkForce(); err != nil {
+				return err
 			}
 			return a.bench(cmd.Context(), args[0], &f)
 		},

@@ -26,10 +26,10 @@ type calibrateReport struct {
 
 // calibrateFlags are the flags of st calibrate.
 type calibrateFlags struct {
-	text, output            string
-	window                  int
-	covariance, force, json bool
-	engine                  engineFlags
+	text, output     string
+	window           int
+	covariance, json bool
+	engine           engineFlags
 }
 
 func (a *app) calibrateCommand() *cobra.Command {
@@ -49,7 +49,6 @@ func (a *app) calibrateCommand() *cobra.Command {
 	f.window = defaultWindow
 	flags.Var(intFlag{&f.window, eval.MinWindow, math.MaxInt32}, "ctx", "`N` tokens in a window")
 	flags.BoolVar(&f.covariance, "covariance", false, "collect what --encoder gptq needs, too")
-	addForceFlag(flags, &f.force)
 	f.engine.add(flags)
 	flags.BoolVar(&f.json, "json", false, "print a JSON object")
 	return completesModels(cmd, 1)
@@ -67,7 +66,7 @@ func (a *app) calibrate(ctx context.Context, path string, f *calibrateFlags) (er
 	if path, err = a.locate(path); err != nil {
 		return err
 	}
-	if err := checkOutput(f.output, f.force, path, f.text); err != nil {
+	if err := checkOutput(f.output, f.engine.force, path, f.text); err != nil {
 		return err
 	}
 	text, err := a.readText(ctx, f.text, &f.engine)
@@ -94,7 +93,7 @@ func (a *app) calibrate(ctx context.Context, path string, f *calibrateFlags) (er
 	if err != nil {
 		return err
 	}
-	if err := a.writeFile(f.output, outfile.Options{Replace: f.force}, stats.Write); err != nil {
+	if err := a.writeFile(f.output, outfile.Options{Replace: f.engine.force}, stats.Write); err != nil {
 		return err
 	}
 	r := calibrateReport{Output: f.output, Context: min(f.window, m.Context()), Coverage: calibrate.NewCoverage(m.Config(), stats)}

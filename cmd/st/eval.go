@@ -23,7 +23,7 @@ type evalFlags struct {
 	text, base, save string // files; "": none
 	window           int
 	windowGiven      bool
-	force, json      bool
+	json             bool
 	decode           bool
 }
 
@@ -45,8 +45,8 @@ func (a *app) evalCommand() *cobra.Command {
 			switch {
 			case f.text == "" && f.base == "":
 				return usagef("a text is missing: --text FILE, or --base FILE, which holds one")
-			case f.force && f.save == "":
-				return usagef("--force needs --save-logits: nothing else is written")
+			case f.engine.force && f.save == "" && f.engine.trace == "" && f.engine.times == "":
+				return usagef("--force is for --save-logits, --trace and --timeline: nothing else is written")
 			}
 			return a.eval(cmd.Context(), args[0], &f)
 		},
@@ -56,7 +56,6 @@ func (a *app) evalCommand() *cobra.Command {
 	flags.Var(intFlag{&f.window, eval.MinWindow, math.MaxInt32}, "ctx", "`N` tokens in a window; with --base: as there")
 	flags.Var(fileFlag{&f.base}, "base", "compare with the logits in this `file`, which --save-logits wrote")
 	flags.Var(fileFlag{&f.save}, "save-logits", "write the logits of all scored positions to this `file`")
-	addForceFlag(flags, &f.force)
 	flags.BoolVar(&f.decode, "decode", false, "run scored tokens one at a time, as they are generated; --prefer-cached implies it")
 	f.engine.add(flags)
 	addSparseHeadFlag(flags, &f.engine.SparseHead)
@@ -73,10 +72,11 @@ func (a *app) eval(ctx context.Context, path string, f *evalFlags) (err error) {
 		return err
 	}
 	if f.save != "" {
-		if err := checkOutput(f.save, f.force, path, f.text, f.base); err != nil {
+		if err := checkOutput(f.save, f.engine.force, path, f.text, f.base); err != nil {
 			return err
 		}
 	}
+	f.engine.inputs = []string{f.base}
 	opts := eval.Options{Decode: f.decode || f.engine.PreferCached > 0, Head: f.engine.SparseHead != nil}
 	f.engine.window = f.window
 	if f.base != "" {
@@ -117,7 +117,7 @@ func (a *app) eval(ctx context.Context, path string, f *evalFlags) (err error) {
 		err = run(nil)
 	} else {
 		a.note("%s: logits of %s, %s", f.save, plural(windows.Scored(), "position"), size(eval.SavedBytes(m.Model, windows)))
-		err = a.writeFile(f.save, outfile.Options{Replace: f.force}, func(w io.Writer) error {
+		err = a.writeFile(f.save, outfile.Options{Replace: f.engine.force}, func(w io.Writer) error {
 			opts.Save = w
 			return run(w)
 		})

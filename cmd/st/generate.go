@@ -54,6 +54,7 @@ func (a *app) generate(ctx context.Context, path string, conversation bool, f *g
 	if err != nil {
 		return err
 	}
+	f.engine.inputs = []string{f.promptCache, f.grammar.schema, f.grammar.file}
 	text, from := f.prompt, f.file
 	if text == "-" {
 		from = "-"

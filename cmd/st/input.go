@@ -30,6 +30,9 @@ func (a *app) readText(ctx context.Context, path string, f *engineFlags) (string
 		return "", fmt.Errorf("%w: --memory %s leaves room for %s at most, as its tokens take memory, too", err, runtime.FormatBytes(f.Memory), size(most))
 	}
 	f.text = len(text)
+	if path != "-" {
+		f.inputs = append(f.inputs, path)
+	}
 	return text, err
 }
 

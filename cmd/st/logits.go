@@ -15,7 +15,6 @@ import (
 // logitsFlags are the flags of st logits.
 type logitsFlags struct {
 	tokens, output string
-	force          bool
 	engine         engineFlags
 }
 
@@ -34,7 +33,6 @@ little-endian, in C order. st tokenize tells the ids of a text.`,
 	flags := cmd.Flags()
 	flags.StringVar(&f.tokens, "tokens", "", "token `ids`, separated by commas or spaces (required)")
 	flags.StringVarP(&f.output, "output", "o", "", "`file` to write (required)")
-	addForceFlag(flags, &f.force)
 	f.engine.add(flags)
 	return completesModels(cmd, 1)
 }
@@ -54,7 +52,7 @@ func (a *app) logits(ctx context.Context, path string, f *logitsFlags) (err erro
 	if path, err = a.locate(path); err != nil {
 		return err
 	}
-	if err := checkOutput(f.output, f.force, path); err != nil {
+	if err := checkOutput(f.output, f.engine.force, path); err != nil {
 		return err
 	}
 	f.engine.Context = len(ids)
@@ -71,7 +69,7 @@ func (a *app) logits(ctx context.Context, path string, f *logitsFlags) (err erro
 	}
 	p := a.newProgress("logits", "tokens")
 	defer p.finish()
-	return a.writeFile(f.output, outfile.Options{Replace: f.force}, func(w io.Writer) error {
+	return a.writeFile(f.output, outfile.Options{Replace: f.engine.force}, func(w io.Writer) error {
 		rows, err := npy.NewWriter(w, len(ids), vocab)
 		if err != nil {
 			return err

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -27,6 +26,8 @@ type engineFlags struct {
 	trace  string                       // file
 	times  string                       // file of the timeline
 	passes int                          // of the timeline
+	force  bool                         // files that are written replace others
+	inputs []string                     // files that the command reads, which are never replaced
 	record bool                         // which experts are used
 	window int                          // the longest sequence that is needed; 0: that is not known
 	text   int                          // bytes of the text that is run
@@ -43,6 +44,20 @@ func (f *engineFlags) add(flags *pflag.FlagSet) {
 	flags.Var(fileFlag{&f.times}, "timeline", "write to `file` what threads and disk do in the last token: trace events for Perfetto and Chrome")
 	flags.Var(intFlag{&f.passes, 1, 1000}, "timeline-tokens", "the last `N` tokens in the --timeline")
 	flags.Var(fileFlag{&f.trace}, "trace", "write to `file` which experts every token chose, for st inspect --cache-plan")
+	flags.BoolVar(&f.force, "force", false, "replace files that exist with what is written")
+}
+
+// outputs are how the command's files are written beside a model at path.
+func (f *engineFlags) outputs(path string) outfile.Options {
+	return outfile.Options{Replace: f.force, Inputs: append([]string{path}, f.inputs...)}
+}
+
+// checkForce refuses --force where nothing is written.
+func (f *engineFlags) checkForce() error {
+	if f.force && f.trace == "" && f.times == "" {
+		return usagef("--force is for --trace and --timeline: nothing else is written")
+	}
+	return nil
 }
 
 func addKVTypeFlag(flags *pflag.FlagSet, t *runtime.KVType) {
@@ -147,6 +162,9 @@ func (a *app) openModel(ctx context.Context, path string, opts engineFlags) (_ *
 	if m.times != nil {
 		a.noteLeftovers(m.times.Leftovers())
 	}
+	if m.times != nil {
+		a.noteLeftovers(m.times.Leftovers())
+	}
 	if opts.Context > c.Context {
 		a.note("note: a context of %d tokens is more than the %d that the model was trained for", opts.Context, c.Context)
 	}
@@ -192,7 +210,7 @@ func (m *model) prepare(r *format.Reader, opts *engineFlags) (err error) {
 		if opts.ExpertsPerToken > 0 {
 			shape.TopK = opts.ExpertsPerToken
 		}
-		if m.trace, err = experts.CreateTrace(opts.trace, shape); err != nil {
+		if m.trace, err = experts.CreateTrace(opts.trace, shape, opts.outputs(r.Path())); err != nil {
 			return err
 		}
 		opts.Trace = m.trace.Batch
@@ -204,21 +222,13 @@ func (m *model) prepare(r *format.Reader, opts *engineFlags) (err error) {
 		if sameName(opts.times, opts.trace) {
 			return usagef("--timeline and --trace name the same file")
 		}
-		if m.times, err = outfile.Create(opts.times, outfile.Options{}); err != nil {
-			return timelineError(err)
+		if m.times, err = outfile.Create(opts.times, opts.outputs(r.Path())); err != nil {
+			return err
 		}
 		m.line = runtime.NewTimeline(opts.passes)
 		opts.Timeline = m.line
 	}
 	return nil
-}
-
-// timelineError says what to do about a file that exists: timelines replace nothing.
-func timelineError(err error) error {
-	if errors.Is(err, outfile.ErrExists) {
-		return fmt.Errorf("%v: remove it, or write the timeline to another file", err)
-	}
-	return err
 }
 
 // closeTimeline writes the timeline, if anything has run.
@@ -230,7 +240,7 @@ func (m *model) closeTimeline() error {
 	if err := m.line.Write(m.times); err != nil {
 		return err
 	}
-	return timelineError(m.times.Commit())
+	return m.times.Commit()
 }
 
 // memoryNote says if a budget was chosen, or is more than the system allows.

@@ -44,6 +44,10 @@ func TestOutputIsInput(t *testing.T) {
 		{"inspect", model, "--html", text, "--run", "--text", text},
 		{"inspect", model, "--html", trace, "--cache-plan", "--trace", trace},
 		{"eval", model, "--text", text, "--save-logits", text},
+		{"generate", model, "-p", "To be", "-n", "3", "--trace", model},
+		{"generate", model, "-f", text, "-n", "3", "--timeline", text},
+		{"bench", model, "--text", text, "--prompt", "4", "--gen", "2", "--repeat", "1", "--trace", text},
+		{"eval", model, "--text", text, "--ctx", "64", "--trace", text},
 		{"quantize", model, link},
 		{"calibrate", model, "--text", text, "-o", link},
 	} {
@@ -83,6 +87,37 @@ func outputs(t *testing.T) map[string][]string {
 		"inspect":   {"inspect", tiny(t), "--html"},
 		"eval":      {"eval", tiny(t), "--text", text, "--ctx", "64", "--save-logits"},
 		"trace":     {"generate", tiny(t), "-p", "To be", "-n", "3", "--trace"},
+		"timeline":  {"bench", tiny(t), "--prompt", "4", "--gen", "2", "--repeat", "1", "--timeline"},
+	}
+}
+
+// No command replaces a file without --force, and every one does with it.
+func TestForce(t *testing.T) {
+	for name, args := range outputs(t) {
+		output := filepath.Join(t.TempDir(), "x")
+		if err := os.WriteFile(output, []byte("before"), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, output, "--quiet")
+		if o := st(args...); o.code != exitFailure || !strings.Contains(o.stderr, output+" exists: use --force to replace it") {
+			t.Errorf("%s to a file that exists: %+v", name, o)
+		}
+		if data, err := os.ReadFile(output); err != nil || string(data) != "before" {
+			t.Errorf("%s without --force: %q, %v", name, data, err)
+		}
+		if o := st(append(args, "--force")...); o.code != exitOK {
+			t.Errorf("%s --force: %+v", name, o)
+		}
+		if data, err := os.ReadFile(output); err != nil || string(data) == "before" {
+			t.Errorf("%s --force left what was there: %v", name, err)
+		}
+	}
+	for _, args := range [][]string{
+		{"generate", tiny(t), "-p", "To be"}, {"run", tiny(t), "To be"}, {"bench", tiny(t)}, {"bench", "--bandwidth"}, {"eval", tiny(t), "--text", "x"}, {"inspect", tiny(t)},
+	} {
+		if o := st(append(args, "--force")...); o.code != exitUsage || !strings.Contains(o.stderr, "--force") {
+			t.Errorf("%v --force, which writes nothing: %+v", args, o)
+		}
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 	"st/cmd/internal/report/reporttest"
 )
 
-// A timeline is JSON with the stages of all layers, and with reads where there is a budget. It replaces no file.
+// A timeline is JSON with the stages of all layers, and with reads where there is a budget. It replaces no file unless told to.
 func TestTimeline(t *testing.T) {
 	large := filepath.Join(t.TempDir(), "large.stm") // its experts take more than the memory of two processes can differ by
 	must(t, "convert", checkpoint, "-o", large, "--type", "f32", "--quiet")

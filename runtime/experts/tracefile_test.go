@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"st/format/outfile"
 )
 
 func TestTraceFile(t *testing.T) {
@@ -22,7 +24,7 @@ func TestTraceFile(t *testing.T) {
 		return names
 	}
 	create := func() *TraceFile {
-		f, err := CreateTrace(path, shape)
+		f, err := CreateTrace(path, shape, outfile.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,11 +56,24 @@ func TestTraceFile(t *testing.T) {
 	if err := os.WriteFile(path, trace, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := late.Close(); !errors.Is(err, ErrTraceExists) {
+	if err := late.Close(); !errors.Is(err, outfile.ErrExists) {
 		t.Errorf("a trace that another run made: %v", err)
 	}
-	if _, err := CreateTrace(path, shape); !errors.Is(err, ErrTraceExists) {
+	if _, err := CreateTrace(path, shape, outfile.Options{}); !errors.Is(err, outfile.ErrExists) {
 		t.Errorf("a trace that exists: %v", err)
+	}
+	again, err := CreateTrace(path, shape, outfile.Options{Replace: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again.Batch(Batch{N: 2, Experts: []int32{3, 2, 1, 0}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := again.Close(); err != nil {
+		t.Errorf("a trace that may be replaced: %v", err)
+	}
+	if replaced, err := os.ReadFile(path); err != nil || string(replaced) == string(trace) {
+		t.Errorf("the trace is what it was: %v", err)
 	}
 	if got := names(); len(got) != 1 {
 		t.Errorf("left are %v", got)
@@ -71,7 +86,7 @@ func TestTraceFile(t *testing.T) {
 	if trace, err := ReadTrace(file); err != nil || len(trace.Tokens) != 2 || trace.Shape != shape {
 		t.Errorf("%+v, %v", trace, err)
 	}
-	if _, err := CreateTrace(filepath.Join(dir, "no", "x"), shape); !errors.Is(err, os.ErrNotExist) {
+	if _, err := CreateTrace(filepath.Join(dir, "no", "x"), shape, outfile.Options{}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no directory: %v", err)
 	}
 }
