@@ -13,14 +13,14 @@ const cacheShare = 4
 
 // cache keeps the sequences of requests that have ended, for requests that continue them.
 type cache struct {
-	limit  int64 // bytes
-	logits int64 // bytes that a sequence takes besides its KV cache
-	kept   *kept // has those that were dropped; nil: nothing has
+	limit  int64      // bytes
+	logits int64      // bytes that a sequence takes besides its KV cache
+	disk   *diskCache // has those that were dropped; nil: nothing has
 
 	mu      sync.Mutex
 	idle    []idleSequence // used least recently first
 	closed  bool
-	writes  []*runtime.Sequence // that are to be kept: the first one is being written
+	writes  []*runtime.Sequence // that are to be written to disk: the first one is being written
 	written chan struct{}       // is closed when that is done
 }
 
@@ -34,14 +34,14 @@ type idleSequence struct {
 // if it shares more.
 func (c *cache) take(ctx context.Context, prompt []int32) *runtime.Sequence {
 	q := c.takeIdle(prompt)
-	if c.kept == nil {
+	if c.disk == nil {
 		return q
 	}
 	have := 0
 	if q != nil {
 		have = q.Shared(prompt)
 	}
-	better := c.kept.take(ctx, prompt, have)
+	better := c.disk.take(ctx, prompt, have)
 	if better == nil {
 		return q
 	}
@@ -53,18 +53,18 @@ func (c *cache) take(ctx context.Context, prompt []int32) *runtime.Sequence {
 
 // takeIdle is take from memory.
 //
-// A sequence that is used for another text loses what follows the shared part. It is taken if it repeats or continues its own last prompt, or
+// A sequence that is used for another text loses what follows the tokens in common. It is taken if it repeats or continues its own last prompt, or
 // if it loses no more than it saves: so a new conversation with the same system prompt does not end an older, longer one.
 func (c *cache) takeIdle(prompt []int32) *runtime.Sequence {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	best, most := -1, 0
 	for i, q := range c.idle {
-		shared := q.Shared(prompt)
-		worth := shared >= q.prompt-1 || shared >= q.Len()-shared
+		common := q.Shared(prompt)
+		worth := common >= q.prompt-1 || common >= q.Len()-common
 		// Of equal ones the one that loses the least.
-		if worth && (shared > most || shared > 0 && shared == most && q.Len() < c.idle[best].Len()) {
-			best, most = i, shared
+		if worth && (common > most || common > 0 && common == most && q.Len() < c.idle[best].Len()) {
+			best, most = i, common
 		}
 	}
 	if best < 0 {
@@ -107,7 +107,7 @@ func (c *cache) bound(limit int64) {
 // trim takes the sequences used least recently out until the others keep to the limit, and returns those that are to be closed.
 func (c *cache) trim() (dropped []*runtime.Sequence) {
 	for len(c.idle) > 0 && c.bytes() > c.limit {
-		if d := c.oldest(); !c.keep(d) {
+		if d := c.oldest(); !c.save(d) {
 			dropped = append(dropped, d)
 		}
 	}
@@ -132,10 +132,10 @@ func (c *cache) oldest() *runtime.Sequence {
 // mostWrites is how many sequences may wait to be written, the one that is being written included: they take memory until then.
 const mostWrites = 4
 
-// keep has a sequence that was dropped written to disk, in the background, and its memory given back then. It reports whether: a sequence may not be
-// worth it, and too many may wait for that already. The caller holds c.mu, and closes a sequence that is not kept.
-func (c *cache) keep(q *runtime.Sequence) bool {
-	if c.kept == nil || !c.closed && len(c.writes) >= mostWrites || !c.kept.wants(q.Tokens()) {
+// save has a sequence that was dropped written to disk, in the background, and its memory given back then. It reports whether: a sequence may not be
+// worth it, and too many may wait for that already. The caller holds c.mu, and closes a sequence that is not written.
+func (c *cache) save(q *runtime.Sequence) bool {
+	if c.disk == nil || !c.closed && len(c.writes) >= mostWrites || !c.disk.wants(q.Tokens()) {
 		return false
 	}
 	if c.writes = append(c.writes, q); len(c.writes) == 1 {
@@ -152,7 +152,7 @@ func (c *cache) write() {
 	for len(c.writes) > 0 {
 		q := c.writes[0]
 		c.mu.Unlock()
-		c.kept.put(q)
+		c.disk.put(q)
 		q.Close()
 		c.mu.Lock()
 		c.writes = c.writes[1:]
@@ -168,7 +168,7 @@ func (c *cache) relieve(ctx context.Context) bool {
 	defer c.mu.Unlock()
 	switch {
 	case len(c.idle) > 0:
-		if q := c.oldest(); !c.keep(q) {
+		if q := c.oldest(); !c.save(q) {
 			q.Close()
 			return true
 		}
@@ -192,14 +192,14 @@ func (c *cache) wait(ctx context.Context) {
 
 // close gives everything back, once it is written. What is not when ctx ends is dropped.
 func (c *cache) close(ctx context.Context) {
-	if c.kept != nil {
-		defer c.kept.until(ctx)()
+	if c.disk != nil {
+		defer c.disk.until(ctx)()
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closed = true
 	for len(c.idle) > 0 {
-		if q := c.oldest(); !c.keep(q) {
+		if q := c.oldest(); !c.save(q) {
 			q.Close()
 		}
 	}

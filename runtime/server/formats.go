@@ -12,10 +12,10 @@ import (
 )
 
 // formats reads what answers must be like. One schema or grammar is read at a time, while its request has its place in the queue and its client is there:
-// to read one that is large takes a second and some hundred megabytes. Those that were used last are kept.
+// to read one that is large takes a second and some hundred megabytes. A cache has those that were used last.
 type formats struct {
-	ctx  context.Context
-	kept *lru.Cache[answerFormat]
+	ctx   context.Context
+	cache *lru.Cache[answerFormat]
 }
 
 // answerFormat is a grammar, and how many bytes its text has.
@@ -24,15 +24,15 @@ type answerFormat struct {
 	text    int
 }
 
-// keepFormats bounds the grammars that are kept, in bytes, of which one takes about formatSize times as many as its text.
+// formatsLimit bounds the grammars in the cache, in bytes, of which one takes about formatSize times as many as its text.
 const (
-	keepFormats = 16 << 20
-	formatSize  = 10
-	formatLeast = 16 << 10 // besides its text
+	formatsLimit = 16 << 20
+	formatSize   = 10
+	formatLeast  = 16 << 10 // besides its text
 )
 
 func newFormats() *lru.Cache[answerFormat] {
-	return lru.New(1, keepFormats, func(f answerFormat) int { return formatLeast + formatSize*f.text })
+	return lru.New(1, formatsLimit, func(f answerFormat) int { return formatLeast + formatSize*f.text })
 }
 
 // formatsOf returns what reads the formats of a request.
@@ -40,7 +40,7 @@ func (s *Server) formatsOf(ctx context.Context) formats { return formats{ctx, s.
 
 // read returns the grammar of a text, of a kind. The error is a field's.
 func (f formats) read(kind, text, field string, read func(ctx context.Context) (*grammar.Grammar, error)) (*grammar.Grammar, error) {
-	made, err := f.kept.Get(f.ctx, sha256.Sum256([]byte(kind+"\x00"+text)), func() (answerFormat, error) {
+	made, err := f.cache.Get(f.ctx, sha256.Sum256([]byte(kind+"\x00"+text)), func() (answerFormat, error) {
 		g, err := read(f.ctx)
 		return answerFormat{g, len(text)}, err
 	})

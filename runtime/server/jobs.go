@@ -76,7 +76,7 @@ type job struct {
 
 	served *served
 	cache  *cache
-	shared *shared // nil: no choices run at the same time
+	forks  *forks // nil: no choices run at the same time
 }
 
 // begin waits for a place among the requests that run, and for the model of that name. The request is in the queue: see [Server.queued]. keepAlive is
@@ -130,7 +130,7 @@ func (j *job) generate(ctx context.Context, prompt []int32, g runtime.Generate) 
 	}
 	return func(yield func(runtime.Piece, error) bool) {
 		// What scores a prompt runs all of it, and nobody goes on from that: it leaves the cache as it is.
-		q := j.shared.take()
+		q := j.forks.take()
 		copied := q != nil
 		if q == nil && !g.PromptLogProbs && !j.fresh {
 			q = j.cache.take(ctx, prompt)
@@ -144,7 +144,7 @@ func (j *job) generate(ctx context.Context, prompt []int32, g runtime.Generate) 
 		}
 		switch {
 		case copied:
-			defer j.shared.put(q)
+			defer j.forks.put(q)
 		case g.PromptLogProbs:
 			defer q.Close()
 		default:
@@ -152,7 +152,7 @@ func (j *job) generate(ctx context.Context, prompt []int32, g runtime.Generate) 
 		}
 		var last time.Time // when the last token came
 		for piece, err := range q.Generate(ctx, prompt, g) {
-			j.shared.share(ctx, q)
+			j.forks.make(ctx, q)
 			if piece.Done == nil && err == nil && !piece.Prompt {
 				now := time.Now()
 				if !last.IsZero() {

@@ -168,7 +168,7 @@ func (m *models) open(sv *served, grant int64) (*runtime.Model, *cache, error) {
 	c.limit = grant / cacheShare
 	c.logits = 4 * int64(model.Config().Vocab)
 	if m.opts.CacheDir != "" {
-		if c.kept, err = openKept(model, m.opts.CacheDir, m.opts.CacheSize, m.opts.Logger); err != nil {
+		if c.disk, err = openDiskCache(model, m.opts.CacheDir, m.opts.CacheSize, m.opts.Logger); err != nil {
 			m.opts.Logger.Warn("prompts are not kept", "error", err)
 		}
 	}

@@ -117,12 +117,12 @@ func TestUnloadBesideOthers(t *testing.T) {
 		return j
 	}
 	j := hold("tiny")
-	for _, err := range j.generate(t.Context(), make([]int32, keptLeast), runtime.Generate{MaxTokens: 1}) {
+	for _, err := range j.generate(t.Context(), make([]int32, diskCacheLeast), runtime.Generate{MaxTokens: 1}) {
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	sv, files := j.served, j.cache.kept
+	sv, files := j.served, j.cache.disk
 	files.mu.Lock() // the disk is slow
 	j.keepAlive = 0
 	left := make(chan struct{})

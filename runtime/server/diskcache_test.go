@@ -21,7 +21,7 @@ func TestKeptPrompts(t *testing.T) {
 		return get[completion](t, c, "/v1/completions", string(body))
 	}
 	files := func() []string {
-		all, err := (&kept{dir: dir}).paths()
+		all, err := (&diskCache{dir: dir}).paths()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -102,7 +102,7 @@ func TestKeptInBackground(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		if ended {
 			cancel()
-			sv.cache.kept.cancel(ErrClosed)
+			sv.cache.disk.cancel(ErrClosed)
 		}
 		get[completion](t, c, "/v1/completions", body)
 		sv.cache.close(ctx)
@@ -130,7 +130,7 @@ func TestRelieveKeeps(t *testing.T) {
 	if !sv.cache.relieve(t.Context()) || sv.model.Engine().KVBytes() != 0 || sv.cache.relieve(t.Context()) {
 		t.Error("the memory is not given back")
 	}
-	if paths, err := sv.cache.kept.paths(); len(paths) != 1 || err != nil {
+	if paths, err := sv.cache.disk.paths(); len(paths) != 1 || err != nil {
 		t.Errorf("%q are kept, %v", paths, err)
 	}
 	// It waits no longer than its client does.
