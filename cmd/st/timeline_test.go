@@ -58,7 +58,7 @@ func TestTimeline(t *testing.T) {
 			if tt.passes > 0 && seen["pass"] != tt.passes || seen["pass"] == 0 || seen["read"] > 0 != (tt.budget != "") || len(layers) != tt.layers {
 				t.Errorf("%d passes, %d reads, layers %v; want %d passes of %d layers", seen["pass"], seen["read"], layers, tt.passes, tt.layers)
 			}
-			if o := st(args...); o.code != exitFailure || !strings.Contains(o.stderr, "line.json exists: remove it") {
+			if o := st(args...); o.code != exitFailure || !strings.Contains(o.stderr, "line.json exists: use --force to replace it") {
 				t.Errorf("over a file that exists: exit code %d, %q", o.code, o.stderr)
 			}
 		})
