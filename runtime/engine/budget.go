@@ -124,7 +124,11 @@ func (e *Engine) share(opts *Options) (*Budget, error) {
 	}
 	all := int64(c.ExpertCount())
 	if slot > 0 {
-		b.Lent = min(b.batch/slot, all, mostLent) * slot
+		lent := min(b.batch/slot, all)
+		if opts.mostLent != nil {
+			lent = min(lent, *opts.mostLent)
+		}
+		b.Lent = lent * slot
 	}
 	if !b.fits() {
 		least := *b

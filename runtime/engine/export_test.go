@@ -2,8 +2,12 @@ package engine
 
 import (
 	"context"
-	"math"
+	"fmt"
+	"os"
+	goruntime "runtime"
 	"slices"
+	"testing"
+	"time"
 
 	"st/runtime/kernel"
 )
@@ -109,14 +113,25 @@ func (e *Engine) Filled() bool {
 	return !slices.Contains(s.slots, slotFree) || !slices.ContainsFunc(s.sweep, func(id int32) bool { return s.experts[id].state == queued })
 }
 
-// Most tests lend a few slots; all that a batch's memory has room for would be all experts of their models.
-func init() { mostLent = 3 }
+// LendAtMost returns the options with no more than n slots lent.
+func (o Options) LendAtMost(n int64) Options {
+	o.mostLent = &n
+	return o
+}
 
-// LendAll has as many slots lent as a batch's memory has room for, by engines that are opened from now on, and returns what takes that back.
-func LendAll() (restore func()) {
-	was := mostLent
-	mostLent = math.MaxInt64
-	return func() { mostLent = was }
+// Eventually waits until something is so to which things come by themselves. It ends the test, with what all goroutines do, if it is not so after this one
+// has looked a hundred thousand times, a millisecond or more apart: one that has no more of a busy processor than the others looks no more often.
+func Eventually(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for range 100_000 {
+		if so() {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	stacks := make([]byte, 1<<20)
+	fmt.Fprintf(os.Stderr, "%s: waiting in vain until %s\n%s\n", t.Name(), what, stacks[:goruntime.Stack(stacks, true)]) // even if what is stuck keeps the test from ending
+	t.Fatalf("waited in vain until %s", what)
 }
 
 // Lent returns how many slots of a batch's memory hold an expert or are free for one, and how many experts are in them.
@@ -146,11 +161,4 @@ func (e *Engine) Scribble() {
 	for i := range s.batchMemory() {
 		s.batchMemory()[i] = 0xff
 	}
-}
-
-// LendAtMost lends no more than n slots until the test ends.
-func LendAtMost(t interface{ Cleanup(func()) }, n int) {
-	was := mostLent
-	mostLent = int64(n)
-	t.Cleanup(func() { mostLent = was })
 }

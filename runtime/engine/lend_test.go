@@ -3,7 +3,6 @@ package engine_test
 import (
 	"context"
 	"errors"
-	goruntime "runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -16,7 +15,6 @@ import (
 // A chat within a budget: while answers are generated, experts have the memory of the prompts' activations, and give it back for the next prompt. That finds
 // there what experts have left; the bits are those without a budget.
 func TestLend(t *testing.T) {
-	t.Cleanup(engine.LendAll())
 	const parallel = 3
 	lengths := []int{40, 1, 1, 1, 300, 1, 1, 10, 1, 60, 1} // ten tokens are few enough for the pass of single ones, of one sequence at a time
 	for name, shape := range map[string]modeltest.Shape{"many experts": manyExperts(), "odd rows": variants["rows of no whole block"]} {
@@ -28,7 +26,7 @@ func TestLend(t *testing.T) {
 					want := steps(t, session(t, openReader(t, r, engine.Options{Threads: 2})), lengths...)
 					tokens := prompt(1000, 50)
 					for _, parallel := range []int{1, parallel} {
-						e := stream(t, r, engine.Options{Threads: 2, Context: 600, Parallel: parallel}, 0)
+						e := lending(t, r, engine.Options{Threads: 2, Context: 600, Parallel: parallel}, 0)
 						b, s, before := e.Budget(), session(t, e), e.MemoryUse()
 						used := 0
 						for i, n := range lengths {
@@ -61,10 +59,9 @@ func TestLend(t *testing.T) {
 
 // So it is with several sequences at once, and with drafts, which are single tokens.
 func TestLendSequences(t *testing.T) {
-	t.Cleanup(engine.LendAll())
 	r := reader(t, write(t, manyExperts(), quant.Q4_0))
 	alone := openReader(t, r, engine.Options{Threads: 1})
-	e := stream(t, r, engine.Options{Threads: 2, Parallel: 3, Context: 512}, 1<<20)
+	e := lending(t, r, engine.Options{Threads: 2, Parallel: 3, Context: 512}, 1<<20)
 	var want [5][][]float32
 	for i := range want {
 		s := session(t, alone)
@@ -84,7 +81,7 @@ func TestLendSequences(t *testing.T) {
 	}
 	all.Wait()
 
-	e = stream(t, r, engine.Options{Threads: 2, Context: 512}, 0)
+	e = lending(t, r, engine.Options{Threads: 2, Context: 512}, 0)
 	tokens := prompt(300, 50)
 	if drafts(t, e, tokens, 40, stepped(t, alone, tokens, 40), 5) == 0 {
 		t.Error("nothing was guessed")
@@ -96,9 +93,8 @@ func TestLendSequences(t *testing.T) {
 
 // A prompt that comes while the disk stalls, in a read into memory that is lent, can be cancelled; the next one waits.
 func TestLendStalls(t *testing.T) {
-	t.Cleanup(engine.LendAll())
 	f, r := openFaulty(t, write(t, manyExperts(), quant.Q4_0))
-	e := stream(t, r, engine.Options{Threads: 2, Context: 512}, 0)
+	e := lending(t, r, engine.Options{Threads: 2, Context: 512}, 0)
 	s := session(t, e)
 	want := slices.Clone(forward(t, s, prompt(40, 50)...))
 	forward(t, s, 1)
@@ -124,9 +120,7 @@ func TestLendStalls(t *testing.T) {
 		_, err := s.Forward(ctx, prompt(40, 50))
 		done <- err
 	}()
-	for e.Waiting() == 0 {
-		goruntime.Gosched()
-	}
+	engine.Eventually(t, "the prompt waits for the disk", func() bool { return e.Waiting() > 0 })
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("error is %v, want Canceled", err)

@@ -42,6 +42,8 @@ type Options struct {
 	// SparseHead, if not nil, is the threshold above which the predicted score of a row of the language-model head lets it be computed, for sessions
 	// that ask for it: see [Session.SetSparseHead]. −∞ computes all rows. A model without a predictor is refused with [ErrNoPredictor].
 	SparseHead *float64
+
+	mostLent *int64 // slots of a batch's memory that are lent to experts; nil: all. Tests, whose experts are small beside a batch, lend fewer.
 }
 
 // Readers is the number of threads that read experts where there is a memory bound and nothing is known of the disk.

@@ -82,9 +82,7 @@ func TestPoolSleeps(t *testing.T) {
 			t.Fatalf("%d tasks done: %v", count.Load(), err)
 		}
 		for i := 1; i < 3; i++ {
-			for !p.sleepers[i].asleep.Load() { // a thread that never sleeps ends in the test's time limit
-				goruntime.Gosched()
-			}
+			Eventually(t, "the thread sleeps", p.sleepers[i].asleep.Load)
 		}
 	}
 }

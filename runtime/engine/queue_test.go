@@ -113,9 +113,7 @@ func TestInterject(t *testing.T) {
 							t.Errorf("beside a prompt %d tokens have other logits, or an error: %v", len(more), err)
 						}
 					})
-					for e.Waiting() < 2 { // until the tokens are in the queue
-						time.Sleep(time.Millisecond)
-					}
+					engine.Eventually(t, "the tokens are in the queue", func() bool { return e.Waiting() == 2 })
 				}}
 				e.ObserveExperts(o)
 				if got := forward(t, long, tokens...); !slices.Equal(got, wantLong) {

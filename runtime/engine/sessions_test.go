@@ -245,9 +245,7 @@ func TestClose(t *testing.T) {
 			e.Close()
 		})
 	}
-	for goruntime.NumGoroutine() > before { // one that is left ends in the test's time limit
-		time.Sleep(time.Millisecond)
-	}
+	engine.Eventually(t, "all goroutines end", func() bool { return goruntime.NumGoroutine() <= before })
 }
 
 // Opening is cancelled by its context, and leaves nothing behind.
@@ -262,9 +260,7 @@ func TestOpenCancelled(t *testing.T) {
 			t.Errorf("error is %v, want context.Canceled", err)
 		}
 	}
-	for goruntime.NumGoroutine() > before {
-		time.Sleep(time.Millisecond)
-	}
+	engine.Eventually(t, "all goroutines end", func() bool { return goruntime.NumGoroutine() <= before })
 }
 
 // Calls that are cancelled at any moment disturb nobody: the others give their bits, and the sequence goes on with what it has.

@@ -1,17 +1,11 @@
 package engine
 
-import (
-	"context"
-	"math"
-)
+import "context"
 
 // The activations of a batch, as of a prompt, take some tens of MB, which lie idle while single tokens are generated. So they are at the beginning of the
 // expert store's block, and the first slots, those that are lent, lie in the same memory, at its end. Experts are in these slots until a batch is to be run.
 // Then they move to the slots of experts with lower scores, as they do when the store shrinks. The KV cache, or other programs, take memory from the end of
 // the block, so a batch always finds its own. Nothing in it lasts from one batch to the next.
-
-// mostLent is the most slots that are lent. Tests, whose experts are small beside a batch, lend fewer.
-var mostLent int64 = math.MaxInt64
 
 // storeSpace is how the memory of a streamedStore is shared out: a batch's activations, in whose end slots lie, and slots after it.
 type storeSpace struct {

@@ -2,7 +2,6 @@ package engine_test
 
 import (
 	"errors"
-	goruntime "runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -159,9 +158,7 @@ func TestFillBetweenPasses(t *testing.T) {
 				t.Fatalf("%d experts are in memory", n)
 			}
 			forward(t, s, 1)
-			for !e.Filled() {
-				goruntime.Gosched()
-			}
+			engine.Eventually(t, "the cache is filled", e.Filled)
 		})
 	}
 }

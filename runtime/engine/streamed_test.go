@@ -37,8 +37,14 @@ func write(t *testing.T, shape modeltest.Shape, typ quant.Type) string {
 	return path
 }
 
-// stream opens a model within the smallest budget, and some bytes more.
+// stream opens a model within the smallest budget, and some bytes more. It lends few slots: all that a batch's memory has room for would be all experts.
 func stream(t *testing.T, r *format.Reader, opts engine.Options, more int64) *engine.Engine {
+	t.Helper()
+	return lending(t, r, opts.LendAtMost(3), more)
+}
+
+// lending is stream with as many slots lent as a batch's memory has room for.
+func lending(t *testing.T, r *format.Reader, opts engine.Options, more int64) *engine.Engine {
 	t.Helper()
 	b, _ := engine.NewBudget(r, opts)
 	opts.Memory = b.Smallest() + more
@@ -148,9 +154,8 @@ func TestBudget(t *testing.T) {
 // MemoryFor is what so many experts take beside a whole KV cache, some of them in memory that is lent, and no more.
 func TestMemoryFor(t *testing.T) {
 	for _, lent := range []int{0, 3} {
-		engine.LendAtMost(t, lent)
 		r := reader(t, write(t, manyExperts(), quant.Q4_0))
-		opts := engine.Options{Other: 5 << 20, Context: 64}
+		opts := engine.Options{Other: 5 << 20, Context: 64}.LendAtMost(int64(lent))
 		smallest, context := engine.SmallestMemory(r, opts)
 		b, _ := engine.NewBudget(r, opts)
 		if smallest != b.Smallest() || context != 64 {

@@ -145,7 +145,7 @@ func TestLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	http.DefaultClient.CloseIdleConnections()
-	before := c.settle(0)
+	before := c.settle(t, 0)
 
 	var finished, cancelled atomic.Int64
 	run := func(d time.Duration, seed uint64) {
@@ -179,9 +179,9 @@ func TestLoad(t *testing.T) {
 		transport.CloseIdleConnections()
 	}
 	run(*loadTime/4, 1)
-	first := c.settle(before.goroutines)
+	first := c.settle(t, before.goroutines)
 	run(*loadTime-*loadTime/4, 2)
-	last := c.settle(before.goroutines)
+	last := c.settle(t, before.goroutines)
 	t.Logf("%d answers, %d cancelled; before: %+v, after a quarter: %+v, at the end: %+v", finished.Load(), cancelled.Load(), before, first, last)
 	if finished.Load() == 0 || cancelled.Load() == 0 {
 		t.Errorf("%d answers, %d cancelled", finished.Load(), cancelled.Load())
@@ -197,11 +197,17 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// settle waits until what ended has left no more than so many goroutines, which a leak ends in the test's time limit, and returns what is taken then.
-// 0: any number.
-func (c *client) settle(goroutines int) usage {
-	for c.queue.active() > 0 || goroutines > 0 && goruntime.NumGoroutine() > goroutines {
+// settle waits until what ended has left no more than so many goroutines, and returns what is taken then. 0: any number. A leak ends the test, with what
+// all goroutines do, after so many looks that on a busy machine, too, all that ends has ended.
+func (c *client) settle(t *testing.T, goroutines int) usage {
+	t.Helper()
+	for range 100_000 {
+		if c.queue.active() == 0 && (goroutines == 0 || goruntime.NumGoroutine() <= goroutines) {
+			return c.usage()
+		}
 		time.Sleep(time.Millisecond)
 	}
-	return c.usage()
+	stacks := make([]byte, 1<<20)
+	t.Fatalf("%d requests and %d goroutines are left, before there were %d:\n%s", c.queue.active(), goruntime.NumGoroutine(), goroutines, stacks[:goruntime.Stack(stacks, true)])
+	return usage{}
 }
