@@ -33,7 +33,12 @@ func Bandwidth(ctx context.Context, threads ...int) (*MemorySpeed, error) {
 		return nil, err
 	}
 	allowed, _ := AllowedMemory()
-	b, size, err := allocateBuffer(bufferSize(allowed))
+	return measureBandwidth(ctx, bufferSize(allowed), threads...)
+}
+
+// measureBandwidth is Bandwidth with a buffer of so many bytes at most.
+func measureBandwidth(ctx context.Context, size int64, threads ...int) (*MemorySpeed, error) {
+	b, size, err := allocateBuffer(size)
 	if err != nil {
 		return nil, err
 	}

@@ -273,13 +273,6 @@ func TestCache(t *testing.T) {
 	}
 }
 
-// setTotal sets what all models and the program may take, which may just be shared out.
-func (m *models) setTotal(bytes int64) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.total = bytes
-}
-
 // Idle sequences give way to those that run: all requests are answered within a budget that has no room for all sequences.
 func TestMemory(t *testing.T) {
 	c := start(t, Options{Parallel: 2})

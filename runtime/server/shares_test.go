@@ -57,6 +57,22 @@ func (m *models) until(what func() bool) {
 	}
 }
 
+// setTotal sets what all models and the program may take, which may just be shared out.
+func (m *models) setTotal(bytes int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.total = bytes
+}
+
+// shrink sets what all models, which are loaded, and the program may take, and has them give back what is more.
+func (m *models) shrink(bytes int64) {
+	m.mu.Lock()
+	m.total = bytes
+	m.rebalance()
+	m.mu.Unlock()
+	m.until(func() bool { return granted(m.sharers(nil)) <= m.capacity() })
+}
+
 // A model that was loaded while it was the only one may take all memory. One that comes later has its room all the same, while the first one answers, and
 // none of their requests lacks memory.
 func TestLaterModelFindsRoom(t *testing.T) {
@@ -76,7 +92,7 @@ func TestLaterModelFindsRoom(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			m.total = m.common() + a.usable + b.usable + 64<<20
+			m.setTotal(m.common() + a.usable + b.usable + 64<<20)
 			j, err := c.begin(t.Context(), a.Name, nil)
 			if err != nil {
 				t.Fatal(err)
@@ -175,11 +191,7 @@ func TestSequencesTakeFromOthers(t *testing.T) {
 	defer k.end()
 	m, a, b := c.models, c.models.served[0], c.models.served[1]
 	kv := j.model.Engine().Budget().KV
-	m.mu.Lock()
-	m.total = m.common() + max(a.Smallest, a.least) + max(b.Smallest, b.least) + parallel*kv*102/100 + growStep // little enough that experts have to leave
-	m.rebalance()
-	m.mu.Unlock()
-	m.until(func() bool { return a.grant+b.grant <= m.capacity() })
+	m.shrink(m.common() + max(a.Smallest, a.least) + max(b.Smallest, b.least) + parallel*kv*102/100 + growStep) // little enough that experts have to leave
 	before := a.grant
 	if room := j.model.Engine().MemoryUse().Experts - j.model.Engine().Budget().SmallestExperts; room > parallel*kv {
 		t.Fatalf("there is room for the sequences in what the first model has: %d", room)
@@ -200,11 +212,7 @@ func TestSequencesOutliveIdleModels(t *testing.T) {
 	defer j.end()
 	m, a, b := c.models, c.models.served[0], c.models.served[1]
 	k.end()
-	m.mu.Lock()
-	m.total = m.common() + max(a.Smallest, a.least) + max(b.Smallest, b.least)
-	m.rebalance()
-	m.mu.Unlock()
-	m.until(func() bool { return a.grant+b.grant <= m.capacity() })
+	m.shrink(m.common() + max(a.Smallest, a.least) + max(b.Smallest, b.least))
 	m.mu.Lock()
 	model := b.model
 	b.model, b.leaving = nil, true // as if it were being unloaded
@@ -233,11 +241,7 @@ func TestGrowthEndsWithRequest(t *testing.T) {
 	defer j.end()
 	defer k.end()
 	m, a, b := c.models, c.models.served[0], c.models.served[1]
-	m.mu.Lock()
-	m.total = m.common() + max(a.Smallest, a.least) + max(b.Smallest, b.least)
-	m.rebalance()
-	m.mu.Unlock()
-	m.until(func() bool { return a.grant+b.grant <= m.capacity() })
+	m.shrink(m.common() + max(a.Smallest, a.least) + max(b.Smallest, b.least))
 	m.mu.Lock()
 	model := b.model
 	b.model, b.leaving = nil, true // as if it were being unloaded, for ever
@@ -310,7 +314,7 @@ func TestRoomMadeInVain(t *testing.T) {
 	}
 	c := start(t, Options{Models: []string{modelPath, broken}, Memory: 1 << 40, KeepAlive: -1})
 	m, a, b := c.models, c.models.served[0], c.models.served[1]
-	m.total = m.common() + b.Smallest + a.Needed
+	m.setTotal(m.common() + b.Smallest + a.Needed)
 	j, err := c.begin(t.Context(), a.Name, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -345,7 +349,7 @@ func TestModelsShareMemory(t *testing.T) {
 		sv.lull = 0
 	}
 	spare := (b.Needed - b.Smallest) / 2
-	m.total = m.common() + a.Smallest + b.Smallest + spare
+	m.setTotal(m.common() + a.Smallest + b.Smallest + spare)
 	extra := func(sv *served) int64 { return sv.grant - max(sv.least, sv.Smallest) }
 	held := func(sv *served) int64 { return sv.model.Engine().MemoryUse().Experts }
 	check := func(when string) {

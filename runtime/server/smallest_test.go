@@ -44,7 +44,7 @@ func TestMemoryForSomeModels(t *testing.T) {
 	if log.Len() > 0 {
 		t.Errorf("with room for both the log says %s", &log)
 	}
-	m.total = (a.Least + m.common() + b.Smallest) / 2
+	m.setTotal((a.Least + m.common() + b.Smallest) / 2)
 	m.warn(m.served)
 	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "too small") || !strings.Contains(got, "model=other") {
 		t.Errorf("the log says %q", got)

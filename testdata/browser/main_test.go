@@ -142,7 +142,7 @@ func open(t *testing.T, o options) *page {
 	web := httptest.NewServer(handler)
 	ctx, closeTab := chromedp.NewContext(chrome, chromedp.WithNewBrowserContext())
 	tab := ctx
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	p := &page{t: t, ctx: ctx, tab: tab, url: web.URL}
 	t.Cleanup(func() {
 		cancel()
