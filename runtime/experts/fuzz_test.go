@@ -57,7 +57,7 @@ func FuzzReadTrace(f *testing.F) {
 			bound := experts.Simulate(trace, experts.NewBelady(trace, size), 0)
 			ours := experts.Simulate(trace, experts.NewScored(trace.Shape, size, experts.OfUses...), 0)
 			timing := experts.Timing{Disk: experts.Disk{Bandwidth: 1e9, Latency: time.Millisecond, Queue: size}, ExpertBytes: 1e6, PieceBytes: 4e5, Foreseen: 0.5}
-			speed := experts.SimulateTime(trace, trace.Policy(size), 0, timing)
+			speed := replay(trace, trace.Policy(size), 0, timing)
 			if speed.Tokens < 1 || speed.Vain > speed.Reads || speed.Wait > speed.Time || speed.Busy > speed.Time {
 				t.Errorf("with %d slots %+v", size, speed)
 			}

@@ -17,7 +17,7 @@ func (c *Computing) Token(s Shape) time.Duration {
 	return c.Head + time.Duration(s.Layers)*(c.Router+c.Attention+time.Duration(s.TopK)*c.Expert)
 }
 
-// Timing is what [SimulateTime] needs to know besides hits and misses: the disk, the size of what is read, and the time of computing.
+// Timing is what [ReplayTime] needs to know besides hits and misses: the disk, the size of what is read, and the time of computing.
 type Timing struct {
 	Computing
 	Disk        Disk
@@ -29,7 +29,7 @@ type Timing struct {
 	Foreseen float64
 }
 
-// Speed is what a simulation with a disk comes to, of the batches that count.
+// Speed is what batches of a replay with a clock come to.
 type Speed struct {
 	Tokens int
 	Time   time.Duration // that they take
@@ -53,20 +53,6 @@ func (s Speed) TokensPerSecond() float64 {
 		return 0
 	}
 	return float64(s.Tokens) / s.Time.Seconds()
-}
-
-// SimulateTime is [ReplayTime] of which batches of one token are counted, which are those of generation; of a trace that has none, all. The first warm
-// tokens fill the cache.
-func SimulateTime(t *Trace, p Policy, warm int, timing Timing) (sum Speed) {
-	one := t.generates(warm)
-	seen := 0
-	for _, s := range ReplayTime(t, p, timing) {
-		if seen >= warm && (!one || s.Tokens == 1) {
-			sum.Add(s)
-		}
-		seen += s.Tokens
-	}
-	return sum
 }
 
 // ReplayTime replays a trace with a clock, as the engine runs, and returns what each batch comes to: layer by layer the router chooses, and experts that
@@ -95,16 +81,6 @@ func ReplayTime(t *Trace, p Policy, timing Timing) (all []Speed) {
 		all = append(all, s.Speed)
 	})
 	return all
-}
-
-// generates reports whether there are batches of one token after the first warm tokens.
-func (t *Trace) generates(warm int) bool {
-	one, seen := false, 0
-	t.batches(func(b batch) {
-		one = one || seen >= warm && len(b.tokens) == 1
-		seen += len(b.tokens)
-	})
-	return one
 }
 
 // simulation is a run in virtual time, in seconds.

@@ -24,7 +24,7 @@ var (
 	latency     = flag.Duration("latency", 100*time.Microsecond, "of the disk")
 	queue       = flag.Int("queue", 4, "reads in flight")
 	expertBytes = flag.Int64("expert", 2<<20, "bytes of an expert")
-	foreseen    = flag.Float64("foreseen", 0.85, "share of the missing experts that the layer before foresees")
+	foreseen    = flag.Float64("foreseen", 0.77, "share of the missing experts that the layer before foresees, where the trace does not tell: as docs/memory.md has it")
 	attention   = flag.Duration("attention", 150*time.Microsecond, "of a layer")
 	expert      = flag.Duration("compute", 70*time.Microsecond, "of an expert")
 	headTime    = flag.Duration("head", 3*time.Millisecond, "of a token besides its layers")
@@ -99,6 +99,24 @@ func readTrace(t *testing.T, file string) *experts.Trace {
 	return trace
 }
 
+// generation returns what the batches of one token come to, after the first warm tokens; all batches, where none has one token.
+func generation(batches []experts.Speed, warm int) experts.Speed {
+	var one, all experts.Speed
+	seen := 0
+	for _, b := range batches {
+		if seen >= warm {
+			if all.Add(b); b.Tokens == 1 {
+				one.Add(b)
+			}
+		}
+		seen += b.Tokens
+	}
+	if one.Tokens > 0 {
+		return one
+	}
+	return all
+}
+
 // TestPolicies prints the hit rates of all policies, of which none may beat the bound, and checks that the one that is used is no
 // worse than simple ones.
 func TestPolicies(t *testing.T) {
@@ -127,12 +145,16 @@ func TestPolicies(t *testing.T) {
 		}
 		line += "   tokens/s"
 		for _, n := range sizes {
-			line += fmt.Sprintf("%8.1f", experts.SimulateTime(trace, p.make(trace, n), warm, timing).TokensPerSecond())
+			line += fmt.Sprintf("%8.1f", generation(experts.ReplayTime(trace, p.make(trace, n), timing), warm).TokensPerSecond())
 		}
 		t.Log(line)
 	}
+	used := "mean of 16 and 512" // by the engine, of a trace without chances
+	if trace.Rated() {
+		used = "chances, 3 and 64 (the engine's)"
+	}
 	for i, n := range sizes {
-		ours, bound := rates["mean of 16 and 512"][i], rates["Belady"][i]
+		ours, bound := rates[used][i], rates["Belady"][i]
 		for name, r := range rates {
 			if r[i] > bound {
 				t.Errorf("%s with %d slots: hit rate %.3f beats the bound, %.3f", name, n, r[i], bound)
