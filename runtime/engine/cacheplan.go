@@ -45,7 +45,7 @@ func (p *CachePlan) Speed() float64 {
 // publishedDensity is the share of neurons that are active, as published for both models.
 const publishedDensity = 0.4
 
-// foreseen is the share of the experts that have to be read which the guess for the next layer names, of a trace that does not tell: see docs/memory.md.
+// foreseen is the share of the experts that have to be read which the guess for the next layer names, of a trace that does not tell: see docs/experts.md.
 const foreseen = 0.77
 
 // Machine is what a plan assumes of the machine that a model runs on.

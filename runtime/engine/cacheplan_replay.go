@@ -9,7 +9,7 @@ import (
 )
 
 // How a plan reads a trace. A run begins with a prompt, whose experts are others than those of the text that follows: for some time after it more is
-// missing than in a long text. See docs/memory.md.
+// missing than in a long text. See docs/experts.md.
 const (
 	// PlanStart is how many generated tokens after a prompt are told apart from later ones.
 	PlanStart   = 100

@@ -10,7 +10,7 @@ import (
 // places to experts that are there, the best by the router's score, while what they carry together is at most a share of the token's weight. The
 // expert that carries most stays, and the weights are those of the router's scores for the experts that were taken. Compare the cache-aware routing of
 // Skliar et al., arXiv 2412.00099, which adds to the scores of all experts in memory: at the same divergence that saves fewer reads. See
-// docs/memory.md.
+// docs/prefer-cached.md.
 type preference struct {
 	share float32 // of a token's weight that may move
 	held  []bool  // [experts] of the layer: those that are in memory, or being read

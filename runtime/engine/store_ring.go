@@ -60,7 +60,7 @@ type piece struct {
 	begin time.Time
 }
 
-// How experts are read with an io_uring. See docs/memory.md.
+// How experts are read with an io_uring. See docs/memory-why.md.
 const (
 	// ringPieceBytes is the longest piece: it fits in one request of the usual length in pages of 4 KiB, of which disks take 254 or 256. What the kernel
 	// would have to cut up it leaves to threads of its own.

@@ -108,7 +108,7 @@ const (
 	resident
 )
 
-// readers is the number of reads in flight where nothing is known of the disk. See docs/memory.md.
+// readers is the number of reads in flight where nothing is known of the disk. See docs/memory-why.md.
 const readers = 4
 
 func newStreamedStore(r *format.Reader, f format.File, all [][]expertWeights, space storeSpace, depth int, ring *ringReads, p *pool, stats *counters, m *memory) (*streamedStore, error) {

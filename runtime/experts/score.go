@@ -6,7 +6,7 @@ import "math"
 type Average struct{ HalfLife, Weight float64 }
 
 // The averages that experts are ranked by: of what router logits tell ([Chances]), as the runtime does, and of which experts were used, which is all that
-// a trace without chances knows. See docs/memory.md for how they were chosen.
+// a trace without chances knows. See docs/experts.md for how they were chosen.
 var (
 	OfChances = []Average{{3, 2}, {64, 3}}
 	OfUses    = []Average{{16, 1}, {512, 1}}
@@ -54,7 +54,7 @@ func NewScores(layers, experts int, averages ...Average) *Scores {
 }
 
 // SeedTokens is the number of tokens that recorded uses count for, however many they are of: other texts use other experts, so those of the present
-// one have to outweigh them soon. See docs/memory.md.
+// one have to outweigh them soon. See docs/experts.md.
 const SeedTokens = 64
 
 // Seed gives an expert the score of one that a share, 0 to 1, of so many tokens has used, and no token before them. The fewer they are, the sooner

@@ -1,4 +1,4 @@
-// Pictures draws the pictures of docs/memory.md from what st measures, as SVG that is readable on light and on dark pages.
+// Pictures draws the pictures of docs/memory-why.md and docs/prefer-cached.md from what st measures, as SVG that is readable on light and on dark pages.
 //
 // One token's time line, from the file that st bench --timeline writes:
 //

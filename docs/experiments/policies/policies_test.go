@@ -127,7 +127,7 @@ func TestPolicies(t *testing.T) {
 		head += fmt.Sprintf("%8.1f %%", 100*float64(n)/float64(trace.Len()))
 	}
 	t.Log(head)
-	// A disk as in docs/memory.md, and a token of the 4B shape in memory.
+	// A disk as in docs/experts.md, and a token of the 4B shape in memory.
 	timing := experts.Timing{
 		Disk: experts.Disk{Bandwidth: *bandwidth * 1e6, Latency: *latency, Queue: *queue}, ExpertBytes: *expertBytes, Foreseen: *foreseen,
 		Computing: experts.Computing{Attention: *attention, Expert: *expert, Head: *headTime}, PieceBytes: 1 << 20,
