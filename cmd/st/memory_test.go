@@ -42,7 +42,7 @@ func TestMemory(t *testing.T) {
 	if o := st("generate", tiny(t), "-p", "x", "--memory", "much"); o.code != exitUsage || !strings.Contains(o.stderr, "1GiB") {
 		t.Errorf("a size that is none: %+v", o)
 	}
-	if o := st("bench", tiny(t), "--memory", "1GiB", "--prompt", "8", "--gen", "4", "--repeat", "1"); o.code != exitOK || !strings.Contains(o.stdout, "budget     1.0 GiB") || !strings.Contains(o.stdout, "up to 4 at once (the default)") {
+	if o := st("bench", tiny(t), "--memory", "1GiB", "--prompt", "8", "--gen", "4", "--repeat", "1"); o.code != exitOK || !strings.Contains(o.stdout, "budget     1.0 GiB") || !strings.Contains(o.stdout, "the disk wants 4 records in flight (the default)") {
 		t.Errorf("bench: %+v", o)
 	}
 }

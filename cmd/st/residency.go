@@ -13,7 +13,7 @@ func printResidency(w io.Writer, r *runtime.Residency) {
 	case !r.Dense:
 		printExperts(w, r)
 	case r.Streamed:
-		fmt.Fprintf(w, "layers     %.1f %% of feed-forward weights found in memory, %s read a token, %.2f s of waiting for the disk; --memory %dMiB keeps all\n",
+		fmt.Fprintf(w, "layers     %.1f %% of feed-forward weights found in memory, %s read for a token of prompt or text, %.2f s of waiting for the disk; --memory %dMiB keeps all\n",
 			100*r.HitRate, size(int64(r.BytesRead)), r.Wait, r.All>>20+1)
 	}
 	if r.LargePages != nil {
@@ -43,12 +43,12 @@ func readsNote(r *runtime.Reads) string {
 		return ""
 	}
 	why := map[disk.Source]string{disk.Default: "the default", disk.Measured: "measured now", disk.Remembered: "as measured before"}
-	return fmt.Sprintf(", up to %d at once (%s)", r.Depth, why[r.Source])
+	return fmt.Sprintf("; the disk wants %d records in flight (%s)", r.Depth, why[r.Source])
 }
 
 // printExperts prints how experts came into memory.
 func printExperts(w io.Writer, r *runtime.Residency) {
-	fmt.Fprintf(w, "experts    %.1f %% of uses found in memory, %s read a token, %.2f s of waiting\n", 100*r.HitRate, size(int64(r.BytesRead)), r.Wait)
+	fmt.Fprintf(w, "experts    %.1f %% of uses found in memory, %s read for a token of prompt or text, %.2f s of waiting\n", 100*r.HitRate, size(int64(r.BytesRead)), r.Wait)
 	if r.Prefetched > 0 {
 		fmt.Fprintf(w, "prefetch   %.1f experts a token before their router chose, %.0f %% of them used\n", r.Prefetched, 100*r.Accuracy)
 	}
@@ -57,8 +57,12 @@ func printExperts(w io.Writer, r *runtime.Residency) {
 // printReading prints how computing and the disk went together while tokens were generated.
 func printReading(w io.Writer, r *runtime.Residency, x *runtime.Reading) {
 	if r.MemoryBudget > 0 {
-		fmt.Fprintf(w, "disk       %.0f %% of the time busy, %.1f reads at once; %.1f reads and %s a generated token, %.1f of %.1f ms waiting\n",
-			100*x.Busy, x.QueueDepth, x.Reads, size(int64(x.Bytes)), x.Wait, x.Time)
+		pieces := "records"
+		if r.ReadMethod == runtime.ReadByUring && !r.Dense {
+			pieces = "pieces of records"
+		}
+		fmt.Fprintf(w, "disk       %.0f %% of the time busy, with %.1f %s in flight; %.1f records and %s read for a generated token, %.1f of %.1f ms waiting\n",
+			100*x.Busy, x.QueueDepth, pieces, x.Reads, size(int64(x.Bytes)), x.Wait, x.Time)
 	}
 	if x.Voluntary+x.Involuntary > 0 {
 		fmt.Fprintf(w, "switches   %.0f a generated token by waiting, %.0f by other threads\n", x.Voluntary, x.Involuntary)

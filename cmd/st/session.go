@@ -50,16 +50,34 @@ func (a *app) openChat(ctx context.Context, m *runtime.Model, f *generateFlags) 
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("the session %s %w", f.session, err)
 	}
-	switch chat, err = m.LoadChat(ctx, path, system); {
+	replaced := ""
+	chat, err = m.LoadChat(ctx, path)
+	if err == nil && f.system != "" && systemOf(chat) != f.system {
+		replaced = ", with another system message: all of it is computed again"
+		chat.Close()
+		chat, err = m.LoadChat(ctx, path, system)
+	}
+	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		chat = m.NewChat(system)
+	case errors.Is(err, runtime.ErrContextFull):
+		unlock()
+		return nil, nil, nil, fmt.Errorf("the session %s: %v: give a larger --ctx, or name another session", f.session, err)
 	case err != nil:
 		unlock()
 		return nil, nil, nil, fmt.Errorf("the session %s: %w", f.session, err)
 	default:
-		a.note("the session %s goes on after %s", f.session, plural(len(chat.Messages()), "message"))
+		a.note("the session %s goes on after %s%s", f.session, plural(len(chat.Messages()), "message"), replaced)
 	}
 	return chat, func() error { return chat.Save(path) }, func() { chat.Close(); unlock() }, nil
+}
+
+// systemOf returns the system message that a conversation begins with.
+func systemOf(chat *runtime.Chat) string {
+	if all := chat.Messages(); len(all) > 0 && all[0].Role == "system" {
+		return all[0].Content
+	}
+	return ""
 }
 
 // lockSession keeps other processes from going on with the same conversation at the same time: of two, the one that is kept last would be all that is
@@ -98,14 +116,17 @@ func (a *app) promptCache(ctx context.Context, m *runtime.Model, path string, pr
 		return nil, nil, err
 	}
 	var saved error
+	shared := q.Shared(prompt)
 	// Shared never counts the last token of a prompt: of a prompt of one it does not tell whether the file has it.
 	kept := q.Tokens()
-	if len(kept) == 0 || len(prompt) == 1 && kept[0] != prompt[0] || q.Shared(prompt) < len(prompt)-1 {
+	if len(kept) == 0 || len(prompt) == 1 && kept[0] != prompt[0] || shared < len(prompt)-1 {
 		next := g.Prefilled
 		g.Prefilled = func() error {
 			if saved = q.SaveContext(ctx, path, nil); errors.Is(saved, outfile.ErrBusy) {
 				a.note("note: %v: this prompt is not kept", saved)
 				saved = nil
+			} else if saved == nil && shared < len(kept) {
+				a.note("note: %s was replaced: it had %s of another prompt, of which this one begins with %d", path, plural(len(kept), "token"), shared)
 			}
 			if next == nil {
 				return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,6 +24,34 @@ func TestSession(t *testing.T) {
 	}
 	if o := st("run", tiny(t), "x", "-n", "1", "--session", "a"); !strings.Contains(o.stderr, "the session a goes on after 4 messages") {
 		t.Errorf("%+v", o)
+	}
+	// A system message comes first, in place of the one that was there, and stays.
+	for _, tt := range []struct {
+		args []string
+		note string
+		runs bool // the conversation is run again
+	}{
+		{[]string{"--system", "Be terse."}, "goes on after 7 messages, with another system message: all of it is computed again", true},
+		{[]string{"--system", "Be terse."}, "goes on after 9 messages\n", false},
+		{nil, "goes on after 11 messages\n", false},
+		{[]string{"--system", "Be kind."}, "goes on after 13 messages, with another system message: all of it is computed again", true},
+	} {
+		o := st(append([]string{"run", tiny(t), "Go on", "-n", "1", "--temp", "0", "--session", "a", "--stats"}, tt.args...)...)
+		var prompt int
+		_, after, _ := strings.Cut(o.stderr, "prompt ")
+		if _, err := fmt.Sscan(after, &prompt); err != nil || o.code != exitOK || !strings.Contains(o.stderr, tt.note) || (prompt > 30) != tt.runs {
+			t.Errorf("%q: %d tokens were run, %v: %+v, want %q", tt.args, prompt, err, o, tt.note)
+		}
+	}
+	// What does not fit is not lost, and no text that could be shortened.
+	for args, want := range map[string]string{
+		"--ctx 8": "give a larger --ctx, or name another session\n",
+		"":        "give a larger --ctx, name another session, or leave PROMPT out on a terminal, where its oldest turns can be left out\n",
+	} {
+		o := st(append([]string{"run", tiny(t), strings.Repeat("to be ", 1000), "--session", "a"}, strings.Fields(args)...)...)
+		if o.code != exitFailure || !strings.Contains(o.stderr, "st: the session a: ") || !strings.HasSuffix(o.stderr, want) || strings.Contains(o.stderr, "shorten") {
+			t.Errorf("%q: %+v, want %q", args, o, want)
+		}
 	}
 	for _, tt := range []struct {
 		args []string
@@ -64,6 +93,18 @@ func TestPromptCache(t *testing.T) {
 	}
 	if info, err := os.Stat(path); err != nil || info.Size() <= kept.Size() {
 		t.Errorf("the longer prompt was not kept: %v", err)
+	}
+	// One that is no part of what is kept replaces it, and that is said.
+	for _, tt := range []struct{ prompt, want string }{
+		{prompt + " He maketh me", ""},
+		{prompt + " He maketh us lie down", path + " was replaced: it had "},
+		{"Nothing of that", path + " was replaced: it had "},
+		{"Nothing of that is kept", ""},
+	} {
+		o := st("generate", tiny(t), "-p", tt.prompt, "-n", "2", "--temp", "0", "--prompt-cache", path)
+		if o.code != exitOK || strings.Contains(o.stderr, "was replaced") != (tt.want != "") || !strings.Contains(o.stderr, tt.want) {
+			t.Errorf("%q: %+v, want %q", tt.prompt, o, tt.want)
+		}
 	}
 	// One of a single token is kept, too.
 	if path += ".short"; ask("T").PromptTokens != 1 {

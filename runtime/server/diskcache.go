@@ -139,6 +139,7 @@ func (d *diskCache) put(q *runtime.Sequence) {
 		inside := commonTokens(f.tokens, tokens) == len(f.tokens)
 		if inside && f.path != path {
 			os.Remove(f.path)
+			d.log.Info("a kept prompt was replaced", "file", f.path, "because", "a longer one begins with it", "tokens", len(f.tokens), "now", len(tokens))
 		}
 		return inside
 	})
@@ -175,6 +176,7 @@ func (d *diskCache) bound() {
 		}
 		if os.Remove(f.path) == nil {
 			total -= f.info.Size()
+			d.log.Info("a kept prompt was removed", "file", f.path, "because", "the directory has its size, and this one was used least recently")
 			d.files = slices.DeleteFunc(d.files, func(g cachedFile) bool { return g.path == f.path })
 		}
 	}
