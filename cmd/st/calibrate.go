@@ -60,8 +60,9 @@ func (a *app) calibrate(ctx context.Context, path string, f *calibrateFlags) (er
 		return usagef("a text is missing: --text FILE")
 	case f.output == "":
 		return usagef("an output file is missing: -o stats.safetensors")
-	case sameName(f.output, f.engine.trace):
-		return usagef("-o and --trace name the same file")
+	}
+	if err := f.engine.checkName("-o", f.output); err != nil {
+		return err
 	}
 	if path, err = a.locate(path); err != nil {
 		return err

@@ -65,8 +65,8 @@ func (a *app) evalCommand() *cobra.Command {
 }
 
 func (a *app) eval(ctx context.Context, path string, f *evalFlags) (err error) {
-	if f.save != "" && sameName(f.save, f.engine.trace) {
-		return usagef("--save-logits and --trace name the same file")
+	if err := f.engine.checkName("--save-logits", f.save); err != nil {
+		return err
 	}
 	if path, err = a.locate(path); err != nil {
 		return err

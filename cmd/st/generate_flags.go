@@ -49,14 +49,15 @@ func (f *generateFlags) check(flags *pflag.FlagSet, given, inTerminal, outTermin
 		return usagef("--prompt-cache needs a prompt: st run --session keeps a conversation")
 	case f.session != "" && !sessionName.MatchString(f.session):
 		return usagef("--session %q: a name has letters, digits, dots, dashes and underscores, and begins with one of the first two", f.session)
-	case sameName(f.promptCache, f.engine.trace) || sameName(f.promptCache, f.engine.times):
-		return usagef("--prompt-cache names the same file as --trace or --timeline")
 	case slices.Contains(f.stops, ""):
 		return usagef("--stop needs a text")
 	case !given && inTerminal && !f.chat:
 		return usagef("a prompt is missing: give -p PROMPT or -f FILE, or pipe one in; --chat starts a conversation")
 	case !given && inTerminal && (!outTerminal || f.json):
 		return usagef("a prompt is missing: give -p PROMPT or -f FILE, or pipe one in")
+	}
+	if err := f.engine.checkName("--prompt-cache", f.promptCache); err != nil {
+		return err
 	}
 	if err := f.engine.checkForce(); err != nil {
 		return err

@@ -46,8 +46,9 @@ func (a *app) logits(ctx context.Context, path string, f *logitsFlags) (err erro
 		return usagef("token ids are missing: --tokens 1,2,3")
 	case f.output == "":
 		return usagef("an output file is missing: -o out.npy")
-	case sameName(f.output, f.engine.trace):
-		return usagef("-o and --trace name the same file")
+	}
+	if err := f.engine.checkName("-o", f.output); err != nil {
+		return err
 	}
 	if path, err = a.locate(path); err != nil {
 		return err

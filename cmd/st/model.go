@@ -52,6 +52,17 @@ func (f *engineFlags) outputs(path string) outfile.Options {
 	return outfile.Options{Replace: f.force, Inputs: append([]string{path}, f.inputs...)}
 }
 
+// checkName refuses a file that another flag names, if the trace or the timeline has the same name.
+func (f *engineFlags) checkName(flag, path string) error {
+	switch {
+	case sameName(path, f.trace):
+		return usagef("%s and --trace name the same file", flag)
+	case sameName(path, f.times):
+		return usagef("%s and --timeline name the same file", flag)
+	}
+	return nil
+}
+
 // checkForce refuses --force where nothing is written.
 func (f *engineFlags) checkForce() error {
 	if f.force && f.trace == "" && f.times == "" {
@@ -158,9 +169,6 @@ func (a *app) openModel(ctx context.Context, path string, opts engineFlags) (_ *
 	}
 	if m.trace != nil {
 		a.noteLeftovers(m.trace.Leftovers())
-	}
-	if m.times != nil {
-		a.noteLeftovers(m.times.Leftovers())
 	}
 	if m.times != nil {
 		a.noteLeftovers(m.times.Leftovers())

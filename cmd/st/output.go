@@ -36,7 +36,16 @@ func (a *app) noteLeftovers(all []outfile.Leftover) {
 
 // sameName reports whether two names are of the same file, which need not exist.
 func sameName(a, b string) bool {
-	absA, errA := filepath.Abs(a)
-	absB, errB := filepath.Abs(b)
-	return a != "" && b != "" && errA == nil && errB == nil && absA == absB
+	return a != "" && b != "" && wholeName(a) == wholeName(b)
+}
+
+// wholeName returns the name of a file, which need not exist, without links to its directory.
+func wholeName(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+		path = filepath.Join(dir, filepath.Base(path))
+	}
+	return path
 }

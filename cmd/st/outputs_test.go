@@ -66,6 +66,11 @@ func TestOutputIsInput(t *testing.T) {
 	for _, args := range [][]string{
 		{"calibrate", model, "--text", text, "-o", filepath.Join(dir, "x"), "--trace", filepath.Join(dir, "x")},
 		{"eval", model, "--text", text, "--save-logits", filepath.Join(dir, "x"), "--trace", filepath.Join(dir, "x")},
+		{"calibrate", model, "--text", text, "-o", filepath.Join(dir, "x"), "--timeline", filepath.Join(dir, "x")},
+		{"eval", model, "--text", text, "--save-logits", filepath.Join(dir, "x"), "--timeline", filepath.Join(dir, "x")},
+		{"logits", model, "--tokens", "1", "-o", filepath.Join(dir, "x"), "--trace", filepath.Join(dir, "x")},
+		{"logits", model, "--tokens", "1", "-o", filepath.Join(dir, "x"), "--timeline", filepath.Join(dir, "x")},
+		{"generate", model, "-p", "x", "--prompt-cache", filepath.Join(dir, "x"), "--timeline", filepath.Join(dir, "x")},
 		{"quantize", model, ""},
 		{"eval", model, "--text", text, "--save-logits", ""},
 		{"inspect", model, "--html", ""},
@@ -163,7 +168,7 @@ func TestLeftovers(t *testing.T) {
 			t.Fatal(err)
 		}
 		o := st(append(args, output)...)
-		if o.code != exitOK || !strings.Contains(o.stderr, dead+", ") || !strings.Contains(o.stderr, "had left behind, was removed") {
+		if o.code != exitOK || strings.Count(o.stderr, dead+", ") != 1 || !strings.Contains(o.stderr, "had left behind, was removed") {
 			t.Errorf("%s: %+v", name, o)
 		}
 		if _, err := os.Stat(dead); err == nil {
@@ -292,5 +297,30 @@ func TestImpatience(t *testing.T) {
 				t.Errorf("%s: signal %d ends at once: %t", tt.name, n, got)
 			}
 		}
+	}
+}
+
+// Two names are of one file also if a link leads to its directory.
+func TestSameName(t *testing.T) {
+	dir := t.TempDir()
+	link := filepath.Join(dir, "link")
+	if err := os.Mkdir(filepath.Join(dir, "there"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("there", link); err != nil {
+		t.Skip("no links here:", err)
+	}
+	for _, tt := range []struct {
+		a, b string
+		want bool
+	}{
+		{"there/x", "there/../there/x", true}, {"there/x", "link/x", true}, {"there/x", "there/y", false}, {"none/x", "none/x", true}, {"none/x", "there/x", false},
+	} {
+		if got := sameName(filepath.Join(dir, tt.a), filepath.Join(dir, tt.b)); got != tt.want {
+			t.Errorf("%s and %s: %v", tt.a, tt.b, got)
+		}
+	}
+	if sameName("", "") {
+		t.Error("no name is the same as no name")
 	}
 }
