@@ -93,11 +93,11 @@ const minContext = 512
 // NewBudget shares out opts.Memory. A context that is not asked for is cut to what fits. If the memory is too small, the error wraps [ErrMemory],
 // and the budget tells what it would take.
 func NewBudget(r *format.Reader, opts Options) (*Budget, error) {
-	return newEngine(r, &opts).share(&opts)
+	return newEngine(r, &opts).divide(&opts)
 }
 
-// share shares out opts.Memory, and cuts the context to what fits.
-func (e *Engine) share(opts *Options) (*Budget, error) {
+// divide shares out opts.Memory, and cuts the context to what fits.
+func (e *Engine) divide(opts *Options) (*Budget, error) {
 	r, c := e.reader, e.config
 	slot := largestExpert(r)
 	b := &Budget{slot: slot, Total: opts.Memory, Other: opts.Other, Dense: denseBytes(r, nil) + e.sparseBytes, Reserve: reserve(opts.Memory)}
@@ -170,7 +170,7 @@ const threadBytes = 2 << 20
 func SmallestMemory(r *format.Reader, opts Options) (bytes int64, context int) {
 	opts.Memory = 0
 	e := newEngine(r, &opts)
-	b, _ := e.share(&opts)
+	b, _ := e.divide(&opts)
 	return b.Smallest(), e.context
 }
 
@@ -182,7 +182,7 @@ func BudgetFor(bytes int64) int64 { return (bytes+reserveBytes)*reserveShare/(re
 func MemoryFor(r *format.Reader, opts Options, n int) (bytes int64, kept int) {
 	opts.Memory = 0
 	e := newEngine(r, &opts)
-	b, _ := e.share(&opts)
+	b, _ := e.divide(&opts)
 	if b.slot == 0 {
 		return b.Smallest(), 0
 	}
@@ -195,7 +195,7 @@ func MemoryFor(r *format.Reader, opts Options, n int) (bytes int64, kept int) {
 func MemoryForLayers(r *format.Reader, opts Options, n int) int64 {
 	opts.Memory = 0
 	e := newEngine(r, &opts)
-	b, _ := e.share(&opts)
+	b, _ := e.divide(&opts)
 	if e.pieces == nil || n >= e.config.Layers {
 		b.Dense = denseBytes(r, nil) + e.sparseBytes
 		return b.totalFor(0)

@@ -112,10 +112,10 @@ func planDense(r *format.Reader, opts Options, budgets []int64, disk, memory flo
 		}
 		p := CachePlan{Memory: total, Layers: e.config.Layers, Context: e.context, HitRate: 1}
 		if f := e.pieces; f != nil {
-			kept := f.kept(b.FFN - f.ring())
-			p.BytesPerToken = float64(f.total() - f.home(kept))
-			p.HitRate = float64(kept) / float64(len(f.pieces))
-			for p.Layers > 0 && f.first[p.Layers] > kept {
+			resident := f.resident(b.FFN - f.ring())
+			p.BytesPerToken = float64(f.total() - f.home(resident))
+			p.HitRate = float64(resident) / float64(len(f.pieces))
+			for p.Layers > 0 && f.first[p.Layers] > resident {
 				p.Layers--
 			}
 		}
@@ -153,11 +153,11 @@ func mostUsed(u *format.Usage, n int) float64 {
 func planBudget(r *format.Reader, opts Options, total int64) (*Engine, *Budget, error) {
 	opts.Memory = total
 	e := newEngine(r, &opts)
-	b, err := e.share(&opts)
+	b, err := e.divide(&opts)
 	if err != nil && opts.Context > minContext {
 		opts.Context = 0
 		e = newEngine(r, &opts)
-		b, err = e.share(&opts)
+		b, err = e.divide(&opts)
 	}
 	return e, b, err
 }

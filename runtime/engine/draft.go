@@ -135,11 +135,11 @@ func (e *Engine) settleDraft(seg *segment, err error) {
 	if seg.err == errEnough {
 		seg.err = nil
 	}
-	kept := seg.kept
+	accepted := seg.accepted
 	if err != nil || seg.err != nil {
-		kept = 0
+		accepted = 0
 	}
-	s.kv.restore(seg.start + kept)
-	s.length = seg.start + kept
-	r.tokens, r.done, r.computed = nil, kept, seg.n
+	s.kv.restore(seg.start + accepted)
+	s.length = seg.start + accepted
+	r.tokens, r.done, r.computed = nil, accepted, seg.n
 }

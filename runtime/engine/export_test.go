@@ -155,7 +155,7 @@ func (e *Engine) Scribble() {
 	s := e.streamed
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.kept {
+	if !s.reclaimed {
 		panic("a batch's memory is lent")
 	}
 	for i := range s.batchMemory() {

@@ -23,7 +23,7 @@ func (s *ffnStream) load(ctx context.Context, p *pool) error {
 				records = append(records, part.record)
 			}
 			byRecord[part.record] = append(byRecord[part.record], part)
-			if i < s.kept {
+			if i < s.resident {
 				home[part] = s.memoryOf(i)[part.at:]
 				s.state[i].state = resident
 			}

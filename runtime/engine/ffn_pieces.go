@@ -157,9 +157,9 @@ func (f *ffnPieces) home(n int) (bytes int64) {
 	return bytes
 }
 
-// kept returns how many pieces stay in so much memory beside the ring: the first ones. Layers run in a circle, so any policy by recency would give
+// resident returns how many pieces stay in so much memory beside the ring: the first ones. Layers run in a circle, so any policy by recency would give
 // up what is needed next; a fixed choice is the best, and which pieces it is of does not matter.
-func (f *ffnPieces) kept(bytes int64) int {
+func (f *ffnPieces) resident(bytes int64) int {
 	n := 0
 	for n < len(f.pieces) && f.home(n+1) <= bytes {
 		n++

@@ -28,7 +28,7 @@ type ffnStream struct {
 	stopped    chan struct{}
 	state      []pieceState
 	free       []int // slots of the ring
-	kept       int   // pieces that have a home: the first ones
+	resident   int   // pieces that have a home: the first ones
 	next       int   // the piece that is read next
 	generation int   // of what is read ahead: what was begun in another one is not waited for
 	homing     int   // reads into homes that are under way
@@ -60,7 +60,7 @@ func newFFNStream(ctx context.Context, r *format.Reader, f format.File, pieces *
 		state: make([]pieceState, len(pieces.pieces))}
 	s.work, s.idle = sync.NewCond(&s.mu), sync.NewCond(&s.mu)
 	bytes = min(bytes, s.ring()+s.total())
-	s.kept = pieces.kept(bytes - s.ring())
+	s.resident = pieces.resident(bytes - s.ring())
 	for i := range s.state {
 		s.state[i].slot = -1
 	}
@@ -251,14 +251,14 @@ func (s *ffnStream) pick() int {
 		switch {
 		case p.slot >= 0:
 			return -1 // all around: nothing else is needed
-		case p.state == absent && i >= s.kept && len(s.free) == 0:
+		case p.state == absent && i >= s.resident && len(s.free) == 0:
 			return -1
 		}
 		s.next = (i + 1) % len(s.state)
 		if p.state != absent {
 			continue // at home
 		}
-		if i >= s.kept {
+		if i >= s.resident {
 			p.slot, s.free = s.free[len(s.free)-1], s.free[:len(s.free)-1]
 		}
 		p.state = loading
@@ -296,9 +296,9 @@ func (s *ffnStream) rouse(n int) {
 func (s *ffnStream) resize(ctx context.Context, bytes int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	was, end := s.kept, int64(len(s.block.bytes()))
-	kept := s.ffnPieces.kept(min(bytes, end) - s.ring())
-	if s.kept = kept; kept >= was {
+	was, end := s.resident, int64(len(s.block.bytes()))
+	now := s.ffnPieces.resident(min(bytes, end) - s.ring())
+	if s.resident = now; now >= was {
 		s.rouse(readers)
 		return nil
 	}
@@ -310,7 +310,7 @@ func (s *ffnStream) resize(ctx context.Context, bytes int64) error {
 	defer stop()
 	for s.homing > 0 && !s.closed {
 		if err := ctx.Err(); err != nil {
-			s.kept = was
+			s.resident = was
 			return err
 		}
 		s.idle.Wait()
@@ -318,13 +318,13 @@ func (s *ffnStream) resize(ctx context.Context, bytes int64) error {
 	if s.closed {
 		return ErrClosed
 	}
-	for i := kept; i < was; i++ {
+	for i := now; i < was; i++ {
 		if p := &s.state[i]; p.slot < 0 {
 			p.state = absent
 		}
 	}
 	s.jump(0)
-	discard(s.block.bytes()[s.ring()+s.home(kept):])
+	discard(s.block.bytes()[s.ring()+s.home(now):])
 	s.rouse(readers)
 	return nil
 }

@@ -123,7 +123,7 @@ func (e *Engine) bind() (err error) {
 // openStreamed reads the dense part, and as many experts as fit in the rest of the budget when they are needed.
 func (e *Engine) openStreamed(ctx context.Context, opts *Options) error {
 	r := e.reader
-	budget, err := e.share(opts)
+	budget, err := e.divide(opts)
 	if err != nil {
 		return fmt.Errorf("%s: %w", r.Path(), err)
 	}

@@ -14,13 +14,13 @@ const headBatch = 8
 
 // segment is what one session runs in a pass: n tokens from position start on, which are the rows from row on.
 type segment struct {
-	request *request
-	session *Session
-	row     int
-	start   int
-	n       int
-	kept    int   // of a draft: its tokens that were right
-	err     error // of the caller's function
+	request  *request
+	session  *Session
+	row      int
+	start    int
+	n        int
+	accepted int   // of a draft: its tokens that were right
+	err      error // of the caller's function
 }
 
 // pass takes rows of several sessions through the layers. It owns all scratch, and its methods are the operations that architectures are written
@@ -142,7 +142,7 @@ func (p *pass) place() {
 func (p *pass) run(leader *request) error {
 	p.ctx = p.segs[0].request.ctx
 	if len(p.segs) > 1 {
-		ctx, done := shared(p.segs)
+		ctx, done := untilAllEnd(p.segs)
 		defer done()
 		p.ctx = ctx
 	}

@@ -90,7 +90,7 @@ func (p *pass) predictAll(seg *segment, leader *request) {
 		p.clock.lap(StageHead)
 		for t := 0; t < n && p.err == nil && seg.err == nil; t++ {
 			i, logits := r.done+at+t, p.logits[t*vocab:][:vocab]
-			seg.kept++
+			seg.accepted++
 			if seg.session.both {
 				seg.session.predicted = p.compared[t*vocab:][:vocab]
 			}

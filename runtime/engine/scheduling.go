@@ -205,8 +205,8 @@ func (e *Engine) progress(seg *segment, err error) {
 	}
 }
 
-// shared returns a context for a pass of several requests: it ends when all of theirs have.
-func shared(segs []segment) (context.Context, func()) {
+// untilAllEnd returns a context for a pass of several requests: it ends when all of theirs have.
+func untilAllEnd(segs []segment) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	left := new(atomic.Int64)
 	left.Store(int64(len(segs)))

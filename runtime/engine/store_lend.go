@@ -41,7 +41,7 @@ func (e *Engine) lend(ctx context.Context, p *pass) error {
 	case e.streamed == nil:
 		return nil
 	case p == e.pass:
-		return e.streamed.keep(ctx)
+		return e.streamed.reclaim(ctx)
 	}
 	e.streamed.lend()
 	return nil
@@ -55,18 +55,18 @@ func (s *streamedStore) batchMemory() []byte {
 	return s.block.bytes()[:s.batch]
 }
 
-// lend lends the memory of a batch to experts, until keep.
+// lend lends the memory of a batch to experts, until reclaim.
 func (s *streamedStore) lend() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.kept {
-		s.kept = false
-		s.free()
+	if s.reclaimed {
+		s.reclaimed = false
+		s.freeLent()
 	}
 }
 
-// free makes the slots that are lent free that hold nothing.
-func (s *streamedStore) free() {
+// freeLent makes the slots that are lent free that hold nothing.
+func (s *streamedStore) freeLent() {
 	for i, id := range s.slots[:s.lent] {
 		if id == slotGone {
 			s.slots[i] = slotFree
@@ -75,21 +75,21 @@ func (s *streamedStore) free() {
 	s.fillSlots()
 }
 
-// keep takes back what is lent. It waits for reads into these slots, until ctx is cancelled: then they stay lent. No pass may run meanwhile: slots are
+// reclaim takes back what is lent. It waits for reads into these slots, until ctx is cancelled: then they stay lent. No pass may run meanwhile: slots are
 // moved.
-func (s *streamedStore) keep(ctx context.Context) error {
+func (s *streamedStore) reclaim(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.kept {
+	if s.reclaimed {
 		return nil
 	}
 	for i := range s.lent {
 		if err := s.empty(ctx, int32(i)); err != nil {
-			s.free()
+			s.freeLent()
 			return err
 		}
 	}
-	s.kept = true
+	s.reclaimed = true
 	return nil
 }
 
@@ -98,7 +98,7 @@ func (s *streamedStore) memory() (experts, batch int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	lent := int64(0)
-	if !s.kept {
+	if !s.reclaimed {
 		lent = int64(s.lent) * s.slotSize
 	}
 	return int64(s.usable-s.lent)*s.slotSize + lent, s.batch - lent

@@ -36,7 +36,7 @@ func TestKeepWaitsForReads(t *testing.T) {
 					t.Fatal(err)
 				}
 				file := stalledFile{make(chan struct{})}
-				s := &streamedStore{storeSpace: space, reader: new(format.Reader), file: file, block: block, slots: []int32{slotGone, slotFree}, kept: true, usable: 2,
+				s := &streamedStore{storeSpace: space, reader: new(format.Reader), file: file, block: block, slots: []int32{slotGone, slotFree}, reclaimed: true, usable: 2,
 					perLayer: count, depth: 1, experts: make([]residence, count), scores: experts.NewScores(1, count, experts.OfChances...), stats: &counters{},
 					arrived: make(chan struct{}, 1), stopped: make(chan struct{})}
 				s.work, s.idle = sync.NewCond(&s.mu), sync.NewCond(&s.mu)
@@ -56,11 +56,11 @@ func TestKeepWaitsForReads(t *testing.T) {
 				}
 				ctx, cancel := context.WithCancel(t.Context())
 				time.AfterFunc(took/2, cancel)
-				if err := s.keep(ctx); !errors.Is(err, context.Canceled) || s.kept || s.slots[0] != 0 {
+				if err := s.reclaim(ctx); !errors.Is(err, context.Canceled) || s.reclaimed || s.slots[0] != 0 {
 					t.Errorf("cancelled: %v, slots have %v", err, s.slots)
 				}
 				time.AfterFunc(took/4, func() { close(file.release) })
-				if err := s.keep(t.Context()); err != nil || !s.kept || !slices.Equal(s.slots, []int32{slotGone, 0}) || s.experts[0].slot != 1 {
+				if err := s.reclaim(t.Context()); err != nil || !s.reclaimed || !slices.Equal(s.slots, []int32{slotGone, 0}) || s.experts[0].slot != 1 {
 					t.Errorf("%v, slots have %v, and expert 0 is %+v", err, s.slots, s.experts[0])
 				}
 				if n, batch := s.memory(); n != 4096 || batch != 3*4096 {
@@ -71,7 +71,7 @@ func TestKeepWaitsForReads(t *testing.T) {
 					t.Errorf("lent: experts have %d bytes, a batch %d; slots have %v", n, batch, s.slots)
 				}
 				s.stop()
-				if err := s.keep(t.Context()); err != ErrClosed {
+				if err := s.reclaim(t.Context()); err != ErrClosed {
 					t.Errorf("closed: %v", err)
 				}
 				s.close()

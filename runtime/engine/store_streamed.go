@@ -45,7 +45,7 @@ type streamedStore struct {
 	perLayer  int
 	slots     []int32 // the expert in each, or slotFree or slotGone
 	usable    int     // slots that were not given back: the first ones
-	kept      bool    // the first slots, those that are lent, are a batch's now
+	reclaimed bool    // the first slots, those that are lent, are a batch's now
 	shrinking bool    // resize or keep waits for a slot
 	scores    *experts.Scores
 	chances   []float32 // [experts] scratch of rate, and so is sorted
@@ -123,7 +123,7 @@ func newStreamedStore(r *format.Reader, f format.File, all [][]expertWeights, sp
 	}
 	s.scores = experts.NewScores(len(c.MoELayers()), s.perLayer, experts.OfChances...)
 	s.chances, s.sorted = make([]float32, s.perLayer), make([]float32, s.perLayer)
-	s.usable, s.kept = s.lent+s.own, true
+	s.usable, s.reclaimed = s.lent+s.own, true
 	s.slots = make([]int32, s.usable)
 	for i := range s.slots {
 		if s.slots[i] = slotFree; i < s.lent {
