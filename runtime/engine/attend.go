@@ -27,11 +27,15 @@ func (p *pass) attend(l int, w *attentionWeights) {
 	if !later {
 		batch = &p.kvRows
 	}
-	p.now.attn, p.now.batch = w, batch
+	p.now.attn, p.now.batch, p.now.layer = w, batch, l
 	products := [...]product{p.early, {p.qkv[0], &w.q, p.normed}, {p.qkv[1], &w.k, p.normed}, {p.qkv[2], &w.v, p.normed}}
 	var then [len(products)]*blocks
+	beside := p.singles > 0 && p.streamed == nil
 	if p.singles > 0 {
 		copy(then[1:], p.heads[:])
+	}
+	if beside {
+		then[0] = p.routed
 	}
 	first, end := 0, len(products)
 	if p.early.w == nil {
@@ -42,12 +46,9 @@ func (p *pass) attend(l int, w *attentionWeights) {
 	}
 	p.multiplyThen(then[first:end], products[first:end]...)
 	p.clock.lap(StageQKV)
-	p.now.layer, p.attn.beside = l, nil
 	if p.early.w != nil {
 		p.early = product{}
-		if p.singles > 0 && p.streamed == nil {
-			p.attn.beside = p.do.choose
-		} else {
+		if !beside {
 			p.choose(l)
 		}
 	}

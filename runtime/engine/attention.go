@@ -43,7 +43,6 @@ type attention struct {
 	scratch []attentionScratch
 	first   int              // the job that the tasks of attend begin with
 	between func()           // is called now and then while a long segment is computed
-	beside  func()           // is called once, by one of the threads, beside the tasks; nil: there is nothing
 	shared  []attentionShare // tasks of the parts that threads share
 	scores  []float32        // [tiles, query heads of a KV head, PositionTile] of these parts
 	slices  int              // that the dimensions of these parts are cut into
@@ -54,9 +53,6 @@ type attention struct {
 // which is computed alone. The parts of a row begin at parts, and the
 // tiles of a job that threads share at tile.
 type attentionJob struct{ seg, g, i, from, to, t, parts, tile int32 }
-
-// beside stands for a segment: the job is what attention.beside does.
-const beside = -1
 
 // attentionPart is the softmax of one query over some positions: the largest score, the sum of exponentials relative to it, and the sum of
 // values weighted by them.
@@ -97,9 +93,6 @@ func newAttention(c *format.Config, threads, rows int, a *arena) *attention {
 func (a *attention) run(p *pool, layer, window int, batch *kvBatch, segs []segment, apart bool) error {
 	a.layer, a.window, a.batch, a.segs, a.apart = layer, window, batch, segs, apart
 	a.jobs = a.jobs[:0]
-	if a.beside != nil {
-		a.jobs = append(a.jobs, attentionJob{seg: beside})
-	}
 	parts, cuts := 0, 1
 	shared := apart && a.isShared(p.threads)
 	if apart && !shared {
@@ -179,11 +172,11 @@ const attendWork = 4 << 20
 
 // some returns how many of the next n jobs are computed before others may come between: all, unless their context is long.
 func (a *attention) some(n int) int {
+	if a.apart {
+		return n
+	}
 	work := 0
 	for i, job := range a.jobs[a.first:][:n] {
-		if a.apart || job.seg == beside {
-			continue
-		}
 		seg := &a.segs[job.seg]
 		if work += min(seg.n, queryBlock) * a.heads / a.kvHeads * (seg.start + seg.n - a.firstVisible(seg, 0)); work >= attendWork {
 			return i + 1
@@ -200,10 +193,6 @@ func (a *attention) splits(seg *segment, t int) int {
 func (a *attention) doAttend(thread, from, to int) {
 	scratch := &a.scratch[thread]
 	for _, job := range a.jobs[a.first:][from:to] {
-		if job.seg == beside {
-			a.beside()
-			continue
-		}
 		seg, g, i := &a.segs[job.seg], int(job.g), int(job.i)
 		if a.apart {
 			t, r0, r1 := int(job.t), int(job.from), int(job.to)

@@ -46,10 +46,8 @@ func (a *attention) runShared(p *pool) error {
 	even := (group + 1) &^ 1
 	tiles := 0
 	for i := range a.jobs {
-		if job := &a.jobs[i]; job.seg != beside {
-			job.tile = int32(tiles)
-			a.tiles(job, func(run, int, int) { tiles++ })
-		}
+		a.jobs[i].tile = int32(tiles)
+		a.tiles(&a.jobs[i], func(run, int, int) { tiles++ })
 	}
 	if n := tiles * even * kernel.PositionTile; len(a.scores) < n {
 		a.scores = make([]float32, n)
@@ -61,10 +59,6 @@ func (a *attention) runShared(p *pool) error {
 		if i+1 < len(a.jobs) {
 			end = a.jobs[i+1].tile
 		}
-		if a.jobs[i].seg == beside {
-			a.shared = append(a.shared, attentionShare{job: beside})
-			continue
-		}
 		for k := int32(0); k < end-a.jobs[i].tile; k += some {
 			a.shared = append(a.shared, attentionShare{job: int32(i), from: k, to: min(k+some, end-a.jobs[i].tile)})
 		}
@@ -75,15 +69,8 @@ func (a *attention) runShared(p *pool) error {
 	a.shared = a.shared[:0]
 	dims, pairs := a.valueDims(), even/2
 	a.slices = a.headDim / dims
-	jobs := len(a.jobs)
-	if a.beside != nil {
-		jobs--
-	}
-	cuts := max(1, min(p.threads/(jobs*a.slices), pairs))
+	cuts := max(1, min(p.threads/(len(a.jobs)*a.slices), pairs))
 	for i := range a.jobs {
-		if a.jobs[i].seg == beside {
-			continue
-		}
 		for c := range cuts {
 			for from := 0; from < a.headDim; from += dims {
 				a.shared = append(a.shared, attentionShare{job: int32(i), from: int32(from), to: int32(from + dims),
@@ -117,10 +104,6 @@ func (a *attention) doScores(thread, from, to int) {
 	s, d, group := &a.scratch[thread], a.headDim, a.heads/a.kvHeads
 	even := (group + 1) &^ 1
 	for _, task := range a.shared[from:to] {
-		if task.job == beside {
-			a.beside()
-			continue
-		}
 		job := &a.jobs[task.job]
 		kv := a.segs[job.seg].session.kv
 		for r := range group {

@@ -26,6 +26,7 @@ type feedForward struct {
 // chosenExpert is an expert and the rows that chose it.
 type chosenExpert struct {
 	kernel.Expert
+	id      int
 	weights *expertWeights
 	tokens  []int32
 	share   []float32 // the expert's weight for each of them
@@ -53,6 +54,16 @@ func newFeedForward(p *pass, a *arena) *feedForward {
 	return f
 }
 
+// reset forgets what a job that failed has left.
+func (f *feedForward) reset() {
+	if f.relu != nil {
+		f.relu.reset()
+	}
+	if f.sparse != nil {
+		f.sparse.sum.reset()
+	}
+}
+
 // choose lists the experts that the rows' choice names.
 func (f *feedForward) choose(all []expertWeights) {
 	r, pairs := f.p.choice, 0
@@ -62,7 +73,7 @@ func (f *feedForward) choose(all []expertWeights) {
 		if len(tokens) == 0 {
 			continue
 		}
-		c := chosenExpert{weights: &all[id], tokens: tokens, share: weights, at: int(r.first[id]), pair: pairs}
+		c := chosenExpert{id: id, weights: &all[id], tokens: tokens, share: weights, at: int(r.first[id]), pair: pairs}
 		for c.singles < len(tokens) && int(tokens[c.singles]) < f.p.singles {
 			c.singles++
 		}

@@ -138,7 +138,7 @@ func (g *gatedFFN) doDown(thread, from, to int) {
 func (g *gatedFFN) observe(l int) {
 	for _, i := range g.ready {
 		c := &g.chosen[i]
-		g.p.observer.DownInput(l, c.weights.record.Expert, g.h.F[c.at*g.h.Cols:(c.at+len(c.tokens))*g.h.Cols], c.share)
+		g.p.observer.DownInput(l, c.id, g.h.F[c.at*g.h.Cols:(c.at+len(c.tokens))*g.h.Cols], c.share)
 	}
 }
 

@@ -63,6 +63,7 @@ type pass struct {
 	router     []float32 // [rows, experts]
 	choice     *route
 	early      product // of a router, which is computed with the products of the layer's attention
+	routed     *blocks // its rows: the thread that computes the last of them chooses the experts
 	guess      *guess
 	preference *preference // where experts in memory are preferred
 	ffn        *feedForward
@@ -74,10 +75,7 @@ type pass struct {
 
 	threads []threadScratch
 	now     jobState // what the threads are at
-	do      struct {
-		multiply, normalize, put, quantize, pick, lookup, head, predictor, sparseHead task
-		choose                                                                        func()
-	}
+	do      struct{ multiply, normalize, put, quantize, pick, lookup, head, predictor, sparseHead task }
 }
 
 // jobState is what the pool's threads work on. Tasks are made once, since a closure for every job would be garbage; their arguments are here.
@@ -105,6 +103,10 @@ func (p *pass) reset() {
 		b.reset()
 	}
 	p.attn.reset()
+	p.ffn.reset()
+	if p.routed != nil {
+		p.routed.reset()
+	}
 	if p.notes != nil {
 		p.notes.reset()
 	}

@@ -108,6 +108,8 @@ func newPass(e *Engine, rows, alone int, shared *sharedScratch, a *arena) *pass 
 	if m := c.MoE; m != nil {
 		p.router = take[float32](a, rows*m.Experts)
 		p.choice = newRoute(rows, m.Experts, m.ExpertsPerToken, a)
+		p.routed = newBlocks(1, p.chooseBeside)
+		p.routed.size = m.Experts
 		if e.trace != nil {
 			p.notes = newNotes(len(c.MoELayers()), m)
 		}
@@ -117,7 +119,6 @@ func newPass(e *Engine, rows, alone int, shared *sharedScratch, a *arena) *pass 
 		p.altUp = newAltUp(p, a)
 	}
 	p.do.multiply, p.do.normalize, p.do.put = p.doMultiply, p.doNormalize, p.doPut
-	p.do.choose = p.chooseBeside
 	p.do.quantize, p.do.pick, p.do.lookup, p.do.head = p.doQuantize, p.doPick, p.doLookup, p.doHead
 	p.do.predictor, p.do.sparseHead = p.doPredictor, p.doSparseHead
 	return p

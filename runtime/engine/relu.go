@@ -5,7 +5,7 @@ import "st/runtime/kernel"
 // reluFFN runs ReGLU experts, whose neurons are skipped where the gate is not positive.
 //
 // For a row that is computed alone the gates of the experts that are there come first, and then their active neurons, each expert's in slices of
-// equal length with an output each; the outputs are added in order. For a segment of several rows, a task is an expert and some of its tokens,
+// equal length with an output each; the outputs are added to the residual stream in order. For a segment of several rows, a task is an expert and some of its tokens,
 // with an output for every token; those of a token's experts are added in order. Either way the result depends neither on the number of threads
 // nor on which expert came first, nor on the rows of other segments.
 type reluFFN struct {
@@ -19,14 +19,13 @@ type reluFFN struct {
 	h       []float32 // [pairs, ffn] their gates times the expert's weight
 	pairs   []reluPair
 	filled  []int32     // [singles] experts that a row has in pairs
-	slices  []float32   // [singles, sliceRows, hidden] outputs; rows that no slice has are zero
-	rows    int         // of slices: top-k · parts, rounded up to a multiple of 4
+	sum     *orderedSum // of the outputs of a row's slices
 	work    []reluSlice // tasks of doNeurons
 	listed  *blocks     // the gates of a ready expert, in groups, from which its active neurons are listed
 
 	active []int32 // [choices] how many neurons are active, in the order of route.tokens
 	tasks  []expertTask
-	do     struct{ gates, neurons, sum, batch, batchSum task }
+	do     struct{ gates, neurons, batch, batchSum task }
 }
 
 // reluPair is an expert of a row that is computed alone.
@@ -45,14 +44,13 @@ func newReLUFFN(f *feedForward, a *arena) *reluFFN {
 	ffn, alone := f.p.config.MoE.ExpertFFN, f.p.alone
 	pairs := alone * f.topK
 	m := &reluFFN{feedForward: f, ffn: ffn, parts: max(1, expertSlices/f.topK)}
-	m.rows = (f.topK*m.parts + 3) / 4 * 4
 	m.gates, m.neurons, m.h = take[float32](a, pairs*ffn), take[int32](a, pairs*ffn), take[float32](a, pairs*ffn)
 	m.pairs, m.filled = make([]reluPair, 0, pairs), make([]int32, alone)
-	m.slices = take[float32](a, alone*m.rows*f.hidden)
+	m.sum = newOrderedSum(alone, f.topK*m.parts, f.hidden, a)
 	m.active = take[int32](a, f.p.rows*f.topK)
 	m.listed = newBlocks(f.p.config.MoE.Experts, m.list)
 	m.listed.size = neuronGroups(ffn)
-	m.do.gates, m.do.neurons, m.do.sum, m.do.batch, m.do.batchSum = m.doGates, m.doNeurons, m.doSum, m.doBatch, m.doBatchSum
+	m.do.gates, m.do.neurons, m.do.batch, m.do.batchSum = m.doGates, m.doNeurons, m.doBatch, m.doBatchSum
 	if a.data != nil && f.p.rows > 1 { // now, and not when a thread first gets a task of a batch: the heap does not grow while tokens are generated
 		for i := range f.p.threads {
 			f.p.threads[i].ReserveBatch()
@@ -61,14 +59,17 @@ func newReLUFFN(f *feedForward, a *arena) *reluFFN {
 	return m
 }
 
+// reset forgets what a job that failed has left.
+func (m *reluFFN) reset() {
+	m.listed.reset()
+	m.sum.reset()
+}
+
 // begin makes the pairs of the chosen experts.
 func (m *reluFFN) begin() {
 	m.pairs = m.pairs[:0]
 	clear(m.filled)
-	m.listed.reset()
-	for t := range m.p.singles {
-		clear(m.slices[(t*m.rows+m.topK*m.parts)*m.hidden : (t+1)*m.rows*m.hidden])
-	}
+	m.sum.begin(m.p.x, m.p.singles)
 	for i := range m.chosen {
 		for _, t := range m.chosen[i].tokens[:m.chosen[i].singles] {
 			m.pairs = append(m.pairs, reluPair{row: t, slot: m.filled[t]})
@@ -145,7 +146,8 @@ func (m *reluFFN) doNeurons(thread, from, to int) {
 	for i := from; i < to; i++ {
 		w := m.work[i]
 		pair := &m.pairs[w.pair]
-		out := m.slices[(int(pair.row)*m.rows+int(pair.slot)*m.parts+int(w.part))*m.hidden:][:m.hidden]
+		row, at := int(pair.row), int(pair.slot)*m.parts+int(w.part)
+		out := m.sum.slice(row, at)[:m.hidden]
 		clear(out)
 		neurons, h := m.slice(w)
 		// Tasks are taken one by one, so this thread's next is about as many further as there are threads.
@@ -154,7 +156,8 @@ func (m *reluFFN) doNeurons(thread, from, to int) {
 			next.Expert = &m.chosen[m.work[k].expert].Expert
 			next.Neurons, _ = m.slice(m.work[k])
 		}
-		m.chosen[w.expert].Neurons(out, neurons, h, m.p.normed, int(pair.row), next, &m.p.threads[thread].Scratch)
+		m.chosen[w.expert].Neurons(out, neurons, h, m.p.normed, row, next, &m.p.threads[thread].Scratch)
+		m.sum.add(row, at)
 	}
 }
 
@@ -183,39 +186,13 @@ func (m *reluFFN) total() (active int64) {
 	return active
 }
 
-// add adds the outputs to x.
+// add adds the outputs to x, where rows are not computed alone.
 func (m *reluFFN) add() error {
 	p := m.p
-	if p.singles > 0 {
-		if err := p.pool.split(p.singles*m.colParts(), m.colGrain(p.singles), &m.do.sum); err != nil {
-			return err
-		}
-	}
 	if p.singles == p.n {
 		return nil
 	}
 	return p.pool.split(p.n-p.singles, 4, &m.do.batchSum)
-}
-
-func (m *reluFFN) doSum(_, from, to int) {
-	parts := m.colParts()
-	for from < to {
-		// As many columns of one row as there are.
-		row, first := from/parts, from%parts
-		n := min(to-from, parts-first)
-		from += n
-		a, b := first*sumCols, min((first+n)*sumCols, m.hidden)
-		dst := m.p.x[row*m.hidden:][a:b]
-		ones := [4]float32{1, 1, 1, 1}
-		slices := m.slices[row*m.rows*m.hidden:]
-		for i := 0; i < m.rows; i += len(ones) {
-			var src [len(ones)][]float32
-			for k := range src {
-				src[k] = slices[(i+k)*m.hidden:][a:b]
-			}
-			kernel.Axpy4(dst, &ones, &src)
-		}
-	}
 }
 
 func (m *reluFFN) doBatchSum(_, from, to int) {

@@ -146,8 +146,8 @@ func (p *pass) choose(l int) {
 	p.clock.lap(StageRouter)
 }
 
-// chooseBeside is choose for the present layer as a task of a job, where no expert has to be read.
-func (p *pass) chooseBeside() {
+// chooseBeside is choose for the present layer in the job that computes the router's logits, where no expert has to be read.
+func (p *pass) chooseBeside(int) {
 	p.choice.prefer = nil
 	p.noteChances()
 	p.doPick(0, 0, p.n)
@@ -165,7 +165,7 @@ func (p *pass) chosen(l int) {
 	first := p.moe[l] * m.Experts
 	for i := range p.ffn.chosen {
 		c := &p.ffn.chosen[i]
-		p.uses[first+c.weights.record.Expert].Add(int64(len(c.tokens)))
+		p.uses[first+c.id].Add(int64(len(c.tokens)))
 	}
 	p.store.want(p.moe[l], p.n, p.ffn.chosen)
 }

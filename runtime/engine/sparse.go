@@ -15,18 +15,18 @@ import (
 // rows are computed by one thread each. Either way the result depends neither on the number of threads nor on the rows of other segments.
 type sparseFFN struct {
 	*feedForward
-	gates   []float32 // [rows, ffn]; then the activations of the active neurons
-	neurons []int32   // [rows, ffn] active neurons
-	active  []int32   // [rows] how many
-	ones    []float32 // [ffn]
-	slices  []float32 // [singles, parts, hidden] outputs
+	gates   []float32   // [rows, ffn]; then the activations of the active neurons
+	neurons []int32     // [rows, ffn] active neurons
+	active  []int32     // [rows] how many
+	ones    []float32   // [ffn]
+	sum     *orderedSum // of the outputs of a row's slices
 
 	w      *kernel.Expert
 	cutoff float64 // in standard deviations
-	do     struct{ pick, alone, sum, batch task }
+	do     struct{ pick, alone, batch task }
 }
 
-// sparseSlices is the number of parts that a row's active neurons are cut into: expertSlices, rounded up to a multiple of 4.
+// sparseSlices is the number of parts that a row's active neurons are cut into.
 const sparseSlices = expertSlices
 
 // newSparseFFN returns nil for a model that has no such layers.
@@ -38,9 +38,9 @@ func newSparseFFN(f *feedForward, a *arena) *sparseFFN {
 	}
 	s := &sparseFFN{
 		feedForward: f, gates: take[float32](a, p.rows*c.FFN), neurons: take[int32](a, p.rows*c.FFN), active: take[int32](a, p.rows),
-		slices: take[float32](a, p.alone*sparseSlices*c.Hidden), ones: slices.Repeat([]float32{1}, c.FFN),
+		sum: newOrderedSum(p.alone, sparseSlices, c.Hidden, a), ones: slices.Repeat([]float32{1}, c.FFN),
 	}
-	s.do.pick, s.do.alone, s.do.sum, s.do.batch = s.doPick, s.doAlone, s.doSum, s.doBatch
+	s.do.pick, s.do.alone, s.do.batch = s.doPick, s.doAlone, s.doBatch
 	return s
 }
 
@@ -55,11 +55,12 @@ func (p *pass) sparse(l int, w *kernel.Expert, cutoff float64) {
 	}
 	s := p.ffn.sparse
 	s.w, s.cutoff = w, cutoff
+	s.sum.begin(s.out, p.singles)
 	p.multiply(product{s.gates, &w.Gate, p.normed})
 	for _, step := range []struct {
 		tasks, grain int
 		do           *task
-	}{{p.n, 1, &s.do.pick}, {p.singles * sparseSlices, 0, &s.do.alone}, {p.singles * s.colParts(), s.colGrain(p.singles), &s.do.sum}, {p.n - p.singles, 0, &s.do.batch}} {
+	}{{p.n, 1, &s.do.pick}, {p.singles * sparseSlices, 0, &s.do.alone}, {p.n - p.singles, 0, &s.do.batch}} {
 		switch {
 		case p.err != nil || step.tasks == 0:
 		case step.grain == 0:
@@ -104,6 +105,7 @@ func (s *sparseFFN) doPick(_, from, to int) {
 		}
 		kernel.GELUMul(gates[:n], gates[:n], s.ones[:n])
 		s.active[t] = int32(n)
+		clear(s.out[t*s.hidden:][:s.hidden])
 	}
 }
 
@@ -111,31 +113,16 @@ func (s *sparseFFN) doPick(_, from, to int) {
 func (s *sparseFFN) run(y []float32, thread, t, i, parts int) {
 	a, b := share(int(s.active[t]), i, parts)
 	at := t * s.w.Gate.Rows
-	clear(y)
 	s.w.Neurons(y, s.neurons[at+a:at+b], s.gates[at+a:at+b], s.p.normed, t, kernel.Next{}, &s.p.threads[thread].Scratch)
 }
 
 func (s *sparseFFN) doAlone(thread, from, to int) {
 	for ; from < to; from++ {
-		s.run(s.slices[from*s.hidden:][:s.hidden], thread, from/sparseSlices, from%sparseSlices, sparseSlices)
-	}
-}
-
-func (s *sparseFFN) doSum(_, from, to int) {
-	parts := s.colParts()
-	ones := [4]float32{1, 1, 1, 1}
-	for ; from < to; from++ {
-		row, a := from/parts, from%parts*sumCols
-		b := min(a+sumCols, s.hidden)
-		dst := s.out[row*s.hidden:][a:b]
-		clear(dst)
-		for i := row * sparseSlices; i < (row+1)*sparseSlices; i += len(ones) {
-			var src [len(ones)][]float32
-			for k := range src {
-				src[k] = s.slices[(i+k)*s.hidden:][a:b]
-			}
-			kernel.Axpy4(dst, &ones, &src)
-		}
+		row, i := from/sparseSlices, from%sparseSlices
+		y := s.sum.slice(row, i)[:s.hidden]
+		clear(y)
+		s.run(y, thread, row, i, sparseSlices)
+		s.sum.add(row, i)
 	}
 }
 

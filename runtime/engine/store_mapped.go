@@ -18,38 +18,38 @@ type mappedStore struct {
 	ahead    bool // experts that are used for the first time are asked for; otherwise all of the file is being read
 	pool     *pool
 	stats    *counters
-	verified map[*format.Record]*atomic.Bool
+	experts  int           // of a layer
+	verified []atomic.Bool // [layers that have experts, experts]
+	first    int           // where those of the layer that wants some begin
 	wanted   []*format.Record
-	missing  []*format.Record // those of wanted that are used for the first time
-	errs     []error          // of each
+	missing  []int   // those of wanted that are used for the first time
+	errs     []error // of each
 	doVerify task
 }
 
 func newMappedStore(r *format.Reader, data []byte, ahead bool, p *pool, stats *counters) *mappedStore {
-	s := &mappedStore{reader: r, data: data, ahead: ahead, pool: p, stats: stats, verified: map[*format.Record]*atomic.Bool{}}
-	for i := range r.Records() {
-		s.verified[&r.Records()[i]] = new(atomic.Bool)
-	}
+	n := r.Config.MoE.Experts
+	s := &mappedStore{reader: r, data: data, ahead: ahead, pool: p, stats: stats, experts: n, verified: make([]atomic.Bool, len(r.Config.MoELayers())*n)}
 	s.doVerify = s.verify
 	return s
 }
 
 // beside returns a store for a pass that runs beside that of s: it shares what is known to be intact.
 func (s *mappedStore) beside() *mappedStore {
-	b := &mappedStore{reader: s.reader, data: s.data, pool: s.pool, stats: s.stats, verified: s.verified}
+	b := &mappedStore{reader: s.reader, data: s.data, pool: s.pool, stats: s.stats, experts: s.experts, verified: s.verified}
 	b.doVerify = b.verify
 	return b
 }
 
 // want asks for those experts to be read ahead that are used for the first time.
-func (s *mappedStore) want(_, _ int, chosen []chosenExpert) {
+func (s *mappedStore) want(layer, _ int, chosen []chosenExpert) {
 	s.stats.uses.Add(int64(len(chosen)))
-	s.wanted, s.missing = s.wanted[:0], s.missing[:0]
+	s.first, s.wanted, s.missing = layer*s.experts, s.wanted[:0], s.missing[:0]
 	for i := range chosen {
 		rec := chosen[i].weights.record
 		s.wanted = append(s.wanted, rec)
-		if !s.verified[rec].Load() {
-			s.missing = append(s.missing, rec)
+		if !s.verified[s.first+chosen[i].id].Load() {
+			s.missing = append(s.missing, i)
 			if s.ahead {
 				readAhead(s.data, rec.Offset, rec.Length)
 			}
@@ -71,7 +71,7 @@ func (s *mappedStore) take(_ context.Context, ready []int) ([]int, error) {
 	begin := time.Now()
 	s.errs = make([]error, len(s.missing))
 	err := s.pool.each(len(s.missing), &s.doVerify)
-	s.stats.waited(int32(s.missing[0].Layer), begin)
+	s.stats.waited(int32(s.wanted[s.missing[0]].Layer), begin)
 	for _, e := range s.errs {
 		if e != nil {
 			return nil, e
@@ -82,7 +82,7 @@ func (s *mappedStore) take(_ context.Context, ready []int) ([]int, error) {
 
 func (s *mappedStore) verify(_, from, to int) {
 	for i := from; i < to; i++ {
-		rec := s.missing[i]
+		rec := s.wanted[s.missing[i]]
 		var err error
 		if fault := s.pool.guard(0, 1, func(_, _, _ int) { err = s.reader.Check(rec, s.record(rec)) }); fault != nil {
 			err = fault
@@ -91,7 +91,7 @@ func (s *mappedStore) verify(_, from, to int) {
 			err = fmt.Errorf("%s: %w", rec, err)
 		}
 		s.errs[i] = err
-		s.verified[rec].Store(err == nil)
+		s.verified[s.first+rec.Expert].Store(err == nil)
 	}
 }
 
