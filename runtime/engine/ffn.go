@@ -110,6 +110,7 @@ func (p *pass) experts(l int) {
 	if f.relu != nil {
 		f.relu.begin()
 	}
+	summed := false
 	for left := len(f.chosen); left > 0; left -= len(f.ready) {
 		var err error
 		if f.ready, err = p.store.take(p.ctx, f.ready[:0]); err != nil {
@@ -123,7 +124,8 @@ func (p *pass) experts(l int) {
 		if f.relu != nil {
 			err = f.relu.run()
 		} else {
-			err = f.gated.run(f.gated.expert)
+			summed = f.gated.sums()
+			err = f.gated.run(f.gated.expert, summed)
 		}
 		if f.gated != nil && p.observer != nil {
 			f.gated.observe(l)
@@ -146,17 +148,25 @@ func (p *pass) experts(l int) {
 	if p.activity != nil {
 		p.observeExperts(l)
 	}
-	p.add()
+	if !summed {
+		p.add()
+	}
 }
 
 // feedForward runs the network of a layer without experts on p.normed, and adds what it gives to x.
 func (p *pass) feedForward(l int, w *kernel.Expert) {
-	p.network(l, w)
-	p.add()
+	sum := p.singles > 0 && !p.stream.has(l)
+	p.runNetwork(l, w, sum)
+	if !sum {
+		p.add()
+	}
 }
 
 // network runs the network of a layer without experts on p.normed.
-func (p *pass) network(l int, w *kernel.Expert) {
+func (p *pass) network(l int, w *kernel.Expert) { p.runNetwork(l, w, false) }
+
+// runNetwork is network, and if sum, adds what that gives to x.
+func (p *pass) runNetwork(l int, w *kernel.Expert, sum bool) {
 	if p.err != nil {
 		return
 	}
@@ -170,7 +180,7 @@ func (p *pass) network(l int, w *kernel.Expert) {
 	if p.stream.has(l) {
 		p.check(f.gated.runPieces(l, h))
 	} else {
-		p.check(f.gated.run(h))
+		p.check(f.gated.run(h, sum))
 	}
 	if p.observer != nil && p.err == nil {
 		p.observer.DownInput(l, -1, h.F[:p.n*h.Cols], nil)

@@ -2,13 +2,15 @@ package engine
 
 import (
 	"st/format"
+	"st/quant"
 	"st/runtime/kernel"
 )
 
-// gatedFFN runs networks of a dense activation: down · (activation(gate · x) ⊙ up · x). The threads share gate and up by groups of neurons, and
-// down by groups of its rows; each group is multiplied with all tokens before the next is read, each as if it were alone. A token's outputs are
-// added in the order of its experts. The result depends neither on the number of threads nor on the order in which experts come, nor on the rows
-// beside it.
+// gatedFFN runs networks of a dense activation: down · (activation(gate · x) ⊙ up · x). The threads share gate and up by groups of neurons, whose
+// activations they round to int8 at once, and down by groups of its rows; each group is multiplied with all tokens before the next is read, each as if
+// it were alone. A token's outputs are added in the order of its experts: for rows that are computed alone by the thread that has computed
+// a group of rows of all experts, and else in a job of its own. The result depends neither on the number of threads nor on the order in which experts
+// come, nor on the rows beside it.
 type gatedFFN struct {
 	*feedForward
 	expert, dense *kernel.Input   // [choices, neurons] what down is multiplied with, of experts and of layers without
@@ -20,7 +22,7 @@ type gatedFFN struct {
 	h     *kernel.Input // expert or dense, of the ready networks
 	first int           // what is computed of them: from this neuron, or output, on
 	rows  int           // so many
-	do    struct{ hidden, quantize, down, sum task }
+	do    struct{ hidden, quantize, down, downSum, sum task }
 }
 
 func newGatedFFN(f *feedForward, a *arena) *gatedFFN {
@@ -49,7 +51,7 @@ func newGatedFFN(f *feedForward, a *arena) *gatedFFN {
 	for i := range g.all {
 		g.all[i] = int32(i)
 	}
-	g.do.hidden, g.do.quantize, g.do.down, g.do.sum = g.doHidden, g.doQuantize, g.doDown, g.doSum
+	g.do.hidden, g.do.quantize, g.do.down, g.do.downSum, g.do.sum = g.doHidden, g.doQuantize, g.doDown, g.doDownSum, g.doSum
 	return g
 }
 
@@ -61,19 +63,24 @@ func (g *gatedFFN) input(l int) *kernel.Input {
 	return g.dense
 }
 
-// run computes the ready networks, whose down is multiplied with h.
-func (g *gatedFFN) run(h *kernel.Input) error {
+// run computes the ready networks, whose down is multiplied with h. If sum, it adds what they give to x.
+func (g *gatedFFN) run(h *kernel.Input, sum bool) error {
 	g.h = h
 	if err := g.part(0, h.Cols, &g.do.hidden); err != nil {
 		return err
 	}
-	if err := g.p.pool.each(len(g.ready), &g.do.quantize); err != nil {
-		return err
+	if sum {
+		return g.p.pool.split(neuronGroups(g.hidden), 2, &g.do.downSum)
 	}
 	return g.part(0, g.hidden, &g.do.down)
 }
 
-// part computes rows [first, first+rows) of gate and up, or of down: the matrices have those alone.
+// sums reports whether run can add what the ready networks give to x: if they are all of the layer's, and the rows are computed alone. Of a batch, an
+// expert's tokens are better multiplied with many of its rows at a time.
+func (g *gatedFFN) sums() bool { return g.p.singles > 0 && len(g.ready) == len(g.chosen) }
+
+// part computes rows [first, first+rows) of gate and up, or of down: the matrices have those alone. Tasks are pairs of groups, as long as there are:
+// blocks of int8.
 func (g *gatedFFN) part(first, rows int, do *task) error {
 	g.first, g.rows = first, rows
 	return g.p.pool.split(len(g.ready)*neuronGroups(rows), 2, do)
@@ -82,7 +89,7 @@ func (g *gatedFFN) part(first, rows int, do *task) error {
 // runPieces computes the network of a layer that has no experts, whose down is multiplied with h, as its pieces come.
 func (g *gatedFFN) runPieces(l int, h *kernel.Input) error {
 	g.h = h
-	s, c, quantized := g.p.stream, &g.chosen[0], false
+	s, c, quantized := g.p.stream, &g.chosen[0], false // pieces may end within a block
 	for i, end := s.of(l); i < end; i++ {
 		piece := &s.pieces[i]
 		if piece.isDown && !quantized {
@@ -115,6 +122,12 @@ func (g *gatedFFN) doHidden(thread, from, to int) {
 	g.groups(from, to, neuronGroups(g.rows), func(c *chosenExpert, a, b int) {
 		d := kernel.Dense{Gate: c.Gate, Up: c.Up, Down: c.Down, Activation: g.activation}
 		d.Hidden(g.h.F[c.at*ffn+g.first:], ffn, a, b, g.p.normed, c.tokens, &g.p.threads[thread].Scratch)
+		if g.rows < ffn { // pieces may end within a block
+			return
+		}
+		for k := range c.tokens {
+			g.h.QuantizePart(c.at+k, a*quant.GroupRows, min(b*quant.GroupRows, ffn))
+		}
 	})
 }
 
@@ -134,6 +147,18 @@ func (g *gatedFFN) doDown(thread, from, to int) {
 	})
 }
 
+// doDownSum computes groups of rows of down of all ready networks, and adds them up.
+func (g *gatedFFN) doDownSum(thread, from, to int) {
+	for _, i := range g.ready {
+		c := &g.chosen[i]
+		first, end := groupUnits(&c.Down, from, to)
+		kernel.MulEach(g.out[c.at*g.hidden:], g.hidden, &c.Down, first, end, g.h, g.all[c.at:c.at+len(c.tokens)], &g.p.threads[thread].Scratch)
+	}
+	for t := range g.p.n {
+		g.sumRow(t, from*quant.GroupRows, min(to*quant.GroupRows, g.hidden))
+	}
+}
+
 // observe shows the observer what the down matrices of the ready experts are multiplied with.
 func (g *gatedFFN) observe(l int) {
 	for _, i := range g.ready {
@@ -151,15 +176,19 @@ func (g *gatedFFN) doSum(_, from, to int) {
 	parts := g.colParts()
 	for ; from < to; from++ {
 		row, a := from/parts, from%parts*sumCols
-		b := min(a+sumCols, g.hidden)
-		x := g.p.x[row*g.hidden:][a:b]
-		if g.h != g.expert {
-			kernel.Axpy(x, 1, g.out[row*g.hidden:][a:b])
-			continue
-		}
-		r := g.p.choice
-		for i, at := range r.at[row*g.topK:][:g.topK] {
-			kernel.Axpy(x, r.weights[row*g.topK+i], g.out[int(at)*g.hidden:][a:b])
-		}
+		g.sumRow(row, a, min(a+sumCols, g.hidden))
+	}
+}
+
+// sumRow adds columns [a, b) of a row's outputs to x.
+func (g *gatedFFN) sumRow(row, a, b int) {
+	x := g.p.x[row*g.hidden:][a:b]
+	if g.h != g.expert {
+		kernel.Axpy(x, 1, g.out[row*g.hidden:][a:b])
+		return
+	}
+	r := g.p.choice
+	for i, at := range r.at[row*g.topK:][:g.topK] {
+		kernel.Axpy(x, r.weights[row*g.topK+i], g.out[int(at)*g.hidden:][a:b])
 	}
 }
