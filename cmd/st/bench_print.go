@@ -73,6 +73,9 @@ func printBench(w io.Writer, name string, r *bench.Report) {
 		t.AppendRow([]any{s.Stage, fmt.Sprintf("%.1f", s.Prompt), percent(s.Prompt, prompt), fmt.Sprintf("%.1f", s.Gen), percent(s.Gen, gen)})
 	}
 	printTable(w, t)
+	if r.GenTokens > 0 {
+		fmt.Fprintf(w, "\njobs       %.1f shared by the threads for a generated token\n", r.Jobs)
+	}
 }
 
 func percent(part, whole float64) string {

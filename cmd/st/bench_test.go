@@ -30,6 +30,9 @@ func TestBench(t *testing.T) {
 		math.Abs(r.WeightSpeed-r.WeightBytes*r.GenPerSecond) > 1e-6*r.WeightSpeed {
 		t.Errorf("%v bytes a token of %v, %v a second", r.WeightBytes, r.ModelBytes, r.WeightSpeed)
 	}
+	if r.Jobs < float64(len(r.Profile)) {
+		t.Errorf("%v jobs a token", r.Jobs)
+	}
 	var stages []string
 	var prompt, gen float64
 	for _, s := range r.Profile {
@@ -50,7 +53,7 @@ func TestBenchPrints(t *testing.T) {
 	if o.code != exitOK {
 		t.Fatal(o)
 	}
-	for _, want := range []string{"model      tiny.stm", "prompt     8 tokens: ", "generated  3 tokens: ", "weights    ", "% active", "experts", "sample"} {
+	for _, want := range []string{"model      tiny.stm", "prompt     8 tokens: ", "generated  3 tokens: ", "weights    ", "% active", "experts", "sample", "\njobs       "} {
 		if !strings.Contains(o.stdout, want) {
 			t.Errorf("%q is missing:\n%s", want, o.stdout)
 		}

@@ -39,7 +39,9 @@ type Report struct {
 	// WeightBytes are the bytes of weights that generating a token reads from memory, and WeightSpeed that times GenPerSecond.
 	WeightBytes float64 `json:"weight_bytes_per_gen_token"`
 	WeightSpeed float64 `json:"weight_bytes_per_second"`
-	ModelBytes  int64   `json:"model_bytes"`
+	// Jobs is how many jobs the threads share to generate a token: they meet after each.
+	Jobs       float64 `json:"jobs_per_gen_token"`
+	ModelBytes int64   `json:"model_bytes"`
 	// HeadRows is the share of the rows of the language-model head that were computed for a token, where they are predicted.
 	HeadRows    float64 `json:"head_rows,omitempty"`
 	LoadSeconds float64 `json:"load_seconds"`
@@ -71,7 +73,7 @@ type repetition struct {
 	promptTime, genTime     time.Duration
 	promptStages, genStages []time.Duration
 	sampling                time.Duration
-	weightBytes             int64
+	weightBytes, jobs       int64
 	reading                 runtime.Reading // of generation
 }
 
@@ -155,7 +157,7 @@ func (b *bench) once(ctx context.Context, tokens []int32, depth int) (run repeti
 
 	before = stageTimes(b.engine)
 	mark := b.model.Mark()
-	weights := b.engine.Stats().DecodeWeightBytes
+	stats := b.engine.Stats()
 	begin = time.Now()
 	next := make([]int32, 1)
 	for range b.options.Gen {
@@ -171,7 +173,8 @@ func (b *bench) once(ctx context.Context, tokens []int32, depth int) (run repeti
 	if b.options.Gen > 0 {
 		run.reading = b.model.Reading(mark)
 	}
-	run.weightBytes = b.engine.Stats().DecodeWeightBytes - weights
+	now := b.engine.Stats()
+	run.weightBytes, run.jobs = now.DecodeWeightBytes-stats.DecodeWeightBytes, now.DecodeJobs-stats.DecodeJobs
 	return run, nil
 }
 
@@ -198,7 +201,7 @@ func newReport(m *runtime.Model, prompt int, opts *Options, runs []repetition, w
 		Threads: m.Threads(), ISA: runtime.ISA(), KVType: m.KVType().String(), PeakRSSBytes: process.PeakRSS(),
 		NeuronDensity: stats.NeuronDensity, ModelBytes: stats.ModelBytes, LoadSeconds: m.LoadTime().Seconds(), Residency: m.Residency(warm),
 	}
-	var weights int64
+	var weights, jobs int64
 	for i := range runs {
 		if prompt > 0 {
 			r.PromptRuns = append(r.PromptRuns, float64(prompt)/runs[i].promptTime.Seconds())
@@ -207,6 +210,7 @@ func newReport(m *runtime.Model, prompt int, opts *Options, runs []repetition, w
 			r.GenRuns = append(r.GenRuns, float64(opts.Gen)/runs[i].genTime.Seconds())
 		}
 		weights += runs[i].weightBytes
+		jobs += runs[i].jobs
 		addReading(&r.Reading, &runs[i].reading, 1/float64(len(runs)))
 	}
 	if n := stats.HeadTokens - warm.HeadTokens; n > 0 {
@@ -215,6 +219,7 @@ func newReport(m *runtime.Model, prompt int, opts *Options, runs []repetition, w
 	r.PromptPerSecond, r.GenPerSecond = median(r.PromptRuns), median(r.GenRuns)
 	r.WeightBytes = float64(weights) / float64(max(1, len(runs)*opts.Gen))
 	r.WeightSpeed = r.WeightBytes * r.GenPerSecond
+	r.Jobs = float64(jobs) / float64(max(1, len(runs)*opts.Gen))
 	if opts.Profile {
 		r.Profile = profile(prompt, opts.Gen, runs)
 	}

@@ -199,3 +199,22 @@ func TestDecodeEqualsPrefill(t *testing.T) {
 		}
 	}
 }
+
+// The threads meet five times a layer of SmallThinker for a token that comes alone, and once for the head.
+func TestDecodeJobs(t *testing.T) {
+	tokens := goldenTokens(t, filepath.Join(tiny, "golden_tokens.json"))
+	e := openCheckpoint(t, tiny, quant.Q4_0, engine.Options{Threads: 2})
+	s := session(t, e)
+	if _, err := s.Forward(t.Context(), tokens[:8]); err != nil {
+		t.Fatal(err)
+	}
+	for _, token := range tokens[8:11] {
+		if _, err := s.Forward(t.Context(), []int32{token}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	layers := len(reader(t, converted(t, tiny, quant.Q4_0)).Config.RoPELayout)
+	if got, want := e.Stats().DecodeJobs, int64(3*(5*layers+1)); got != want {
+		t.Errorf("%d jobs for three tokens, want %d", got, want)
+	}
+}

@@ -150,6 +150,7 @@ func (p *pass) run(leader *request) error {
 	}
 	p.clock.layer = -1
 	p.clock.start()
+	jobs := p.pool.number.Load()
 	p.embed()
 	p.clock.lap(StageEmbed)
 	for l := range p.config.Layers {
@@ -196,6 +197,7 @@ func (p *pass) run(leader *request) error {
 	p.predict(leader)
 	if p.n == 1 {
 		p.stats.decodeBytes.Add(p.bytes)
+		p.stats.decodeJobs.Add(int64(p.pool.number.Load() - jobs))
 	}
 	return p.err
 }
