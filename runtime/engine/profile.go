@@ -11,14 +11,14 @@ type Stage int
 
 const (
 	StageEmbed     Stage = iota // look up token embeddings
-	StageRouter                 // router logits, top-k, tokens by expert
+	StageRouter                 // router logits, top-k, tokens by expert; with qkv where that computes it, too (see routeEarly)
 	StageQKV                    // attention norm, query, key and value projections
 	StageKV                     // RoPE, and keys and values into the cache
 	StageAttention              // softmax(q·kᵀ)·v
 	StageOutput                 // output projection
 	StageNorm                   // feed-forward norm
 	StageExperts                // gate, up and down of the chosen experts
-	StageSum                    // sum of the experts' outputs
+	StageSum                    // sum of the outputs of experts; of rows that are computed alone with these
 	StageHead                   // final norm and language-model head
 	numStages
 )
