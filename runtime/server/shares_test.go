@@ -173,6 +173,7 @@ func generateAll(ctx context.Context, j *job) error {
 func startTwo(t *testing.T, parallel int) (c *client, first, second *job) {
 	t.Helper()
 	c = start(t, Options{Models: []string{modelPath, otherPath}, Memory: 1 << 40, KeepAlive: -1, Parallel: parallel})
+	c.models.holdBreath()
 	var jobs [2]*job
 	for i, sv := range c.models.served {
 		var err error
@@ -345,6 +346,7 @@ func TestRoomMadeInVain(t *testing.T) {
 func TestModelsShareMemory(t *testing.T) {
 	c := start(t, Options{Models: []string{modelPath, otherPath}, Memory: 1 << 40, KeepAlive: -1})
 	m, a, b := c.models, c.models.served[0], c.models.served[1]
+	m.holdBreath()
 	for _, sv := range m.served {
 		sv.lull = 0
 	}
