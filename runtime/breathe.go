@@ -63,22 +63,24 @@ func (b *Breathing) Next(p engine.Pressure, elapsed time.Duration) int64 {
 	}
 	b.last = p
 	least := p.Limit / scarceShare // that is free
+	// What may be taken and is not yet is no longer free for others.
+	free := p.Free - b.untouched(p)
 	want, scarce := b.now, false
 	if p.Group > 0 && p.Group < want { // its limit was lowered
 		want, scarce = p.Group, true
 	}
-	if ahead := p.Free - aheadLooks*others; p.Limit > 0 && ahead < least {
+	if ahead := free - aheadLooks*others; p.Limit > 0 && ahead < least {
 		want, scarce = min(want, b.now-(2*least-ahead)), true
 	}
 	if waited > elapsed/stallShare {
-		want, scarce = min(want, b.now-step), true
+		want, scarce = min(want, b.now-b.untouched(p)-step), true
 	}
 	b.calm++
 	if scarce {
 		b.calm = 0
 	}
 	if most := b.room(p); b.calm >= calmLooks && b.now < most {
-		if spare := p.Free - 4*least; p.Limit == 0 || spare > 0 {
+		if spare := free - 4*least; p.Limit == 0 || spare > 0 {
 			b.calm -= growLooks
 			want = min(most, b.now+step)
 			if p.Limit > 0 {
@@ -88,6 +90,20 @@ func (b *Breathing) Next(p engine.Pressure, elapsed time.Duration) int64 {
 	}
 	b.now = min(max(want, b.least), b.most)
 	return b.now
+}
+
+// unclaimed is what of a budget never is in the process's own memory: the program's code, and what is left for the operating system's tables and for garbage.
+func unclaimed(budget int64) int64 { return engine.ReserveBytes + budget/100 + programBytes }
+
+// programBytes is more than what the program's code takes.
+const programBytes = 32 << 20
+
+// untouched returns what of now is going to be taken, because experts are still being read into it. 0 if that is not known.
+func (b *Breathing) untouched(p engine.Pressure) int64 {
+	if p.Own == 0 {
+		return 0
+	}
+	return max(0, b.now-p.Own-unclaimed(b.now))
 }
 
 // room returns the most that may be taken now.
@@ -101,6 +117,7 @@ func (b *Breathing) room(p engine.Pressure) int64 {
 // breath has an engine breathe.
 type breath struct {
 	engine *engine.Engine
+	behind bool // the engine has not obeyed yet
 	mu     sync.Mutex
 	*Breathing
 }
@@ -123,7 +140,7 @@ func (b *breath) watch(look func() engine.Pressure, ticks <-chan time.Time) (sto
 			case <-ctx.Done():
 				return
 			case now := <-ticks:
-				b.look(ctx, look(), now.Sub(last))
+				b.look(look(), now.Sub(last))
 				last = now
 			}
 		}
@@ -135,14 +152,13 @@ func (b *breath) watch(look func() engine.Pressure, ticks <-chan time.Time) (sto
 }
 
 // look does what a look at the memory leads to.
-func (b *breath) look(ctx context.Context, p engine.Pressure, elapsed time.Duration) {
+func (b *breath) look(p engine.Pressure, elapsed time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	was := b.now
-	if n := b.Next(p, elapsed); n != was {
-		if got, err := b.engine.SetMemory(ctx, n); err == nil {
-			b.now = got
-		}
+	if n := b.Next(p, elapsed); n != was || b.behind {
+		got, obeyed := b.engine.LimitMemory(n)
+		b.now, b.behind = got, !obeyed
 	}
 }
 

@@ -75,11 +75,10 @@ func (m *Model) SetShare(ctx context.Context, bytes int64) (int64, error) {
 	return n, m.named(err)
 }
 
-// SetMemory makes the model take less than Options.Memory or [Model.SetShare] say, or as much again, as [engine.Engine.SetMemory] has it. A program that
+// LimitMemory makes the model take less than Options.Memory or [Model.SetShare] say, or as much again, as [engine.Engine.LimitMemory] has it. A program that
 // looks itself after what other programs need (Options.Steady) moves memory with it.
-func (m *Model) SetMemory(ctx context.Context, bytes int64) (int64, error) {
-	n, err := m.engine.SetMemory(ctx, bytes)
-	return n, m.named(err)
+func (m *Model) LimitMemory(bytes int64) (bound int64, obeyed bool) {
+	return m.engine.LimitMemory(bytes)
 }
 
 // FormatBytes writes a size of memory as people do, exactly if it is whole in a unit: 1GiB, 1500MB. Another is rounded up to whole MiB, or told in bytes.

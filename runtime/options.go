@@ -35,7 +35,7 @@ type Options struct {
 	// and go, knows what of it belongs to them.
 	Program int64
 
-	// Steady says that the model does not look after what other programs need: it takes what Memory or Share says until [Model.SetMemory] says otherwise.
+	// Steady says that the model does not look after what other programs need: it takes what Memory or Share says until [Model.LimitMemory] says otherwise.
 	Steady bool
 
 	// Context is the longest sequence, prompt and answer, in tokens. 0 means the length that the model was trained for, or what fits in

@@ -65,6 +65,27 @@ func (e *Engine) LeastMemory() int64 {
 	return max(b.SmallestShare(), b.smallestWith(e.memory.taken[forKV].Load()))
 }
 
+// LimitMemory is [Engine.SetMemory] for a caller that cannot wait for a long pass, because what other programs need changes meanwhile: a pass that runs obeys
+// between two layers. It reports whether the bound is in force already. If it is not, LimitMemory is to be called again: the pass may have been at its end.
+func (e *Engine) LimitMemory(total int64) (bound int64, obeyed bool) {
+	b := e.budget
+	if b == nil || e.streamed == nil {
+		return 0, true
+	}
+	total = min(max(total, e.LeastMemory()), e.most())
+	if e.limit.total.Swap(total) != total {
+		e.limit.changed.Store(true)
+	}
+	switch {
+	case !e.limit.changed.Load():
+		return total, true
+	case !e.mu.TryLock():
+		return total, false
+	}
+	defer e.mu.Unlock()
+	return total, e.closing.Load() || e.breathe(context.Background()) == nil
+}
+
 // obey returns when the bound that is in force is.
 func (e *Engine) obey(ctx context.Context) error {
 	e.mu.Lock() // the pass that runs has obeyed, or there is none

@@ -122,3 +122,28 @@ func TestSetShare(t *testing.T) {
 		t.Errorf("without sequences it is %d, %v, and the least is %d", n, err, b.SmallestShare())
 	}
 }
+
+// What cannot wait for a pass is obeyed between two layers of it, or when it is asked again.
+func TestLimitMemory(t *testing.T) {
+	r := reader(t, write(t, manyExperts(), quant.Q4_0))
+	plain := openReader(t, r, engine.Options{Threads: 2})
+	if n, obeyed := plain.LimitMemory(1); n != 0 || !obeyed {
+		t.Errorf("without a bound: %d, %t", n, obeyed)
+	}
+	e := stream(t, r, engine.Options{Threads: 2}, 1<<20)
+	forward(t, session(t, e), 1)
+	all, least := e.MemoryUse().Experts, e.LeastMemory()
+	unlock := e.HoldPass()
+	for range 2 {
+		if n, obeyed := e.LimitMemory(1); n != least || obeyed || e.Memory() != least {
+			t.Errorf("while a pass runs: %d of at least %d, obeyed: %t, and in force is %d", n, least, obeyed, e.Memory())
+		}
+	}
+	unlock()
+	if n, obeyed := e.LimitMemory(1); n != least || !obeyed || e.MemoryUse().Experts >= all {
+		t.Errorf("after it: %d of at least %d, obeyed: %t; experts have %d bytes of %d", n, least, obeyed, e.MemoryUse().Experts, all)
+	}
+	if n, obeyed := e.LimitMemory(1 << 60); n != e.Budget().Total || !obeyed || e.MemoryUse().Experts != all {
+		t.Errorf("all of it again: %d, obeyed: %t; experts have %d bytes of %d", n, obeyed, e.MemoryUse().Experts, all)
+	}
+}

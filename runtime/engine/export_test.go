@@ -162,3 +162,9 @@ func (e *Engine) Scribble() {
 		s.batchMemory()[i] = 0xff
 	}
 }
+
+// HoldPass has the engine look as if a pass ran, until unlock is called.
+func (e *Engine) HoldPass() (unlock func()) {
+	e.mu.Lock()
+	return e.mu.Unlock
+}

@@ -1,8 +1,6 @@
 package server
 
 import (
-	"context"
-	"sync"
 	"time"
 
 	"st/runtime"
@@ -48,10 +46,18 @@ func (m *models) breathBounds() (least, most int64) {
 	least = m.common()
 	most = least
 	for _, sv := range m.sharers(nil) {
+		if sv.mapped { // its pages are the system's to give up
+			continue
+		}
 		least += m.breathLeast(sv)
-		most += sv.grant
+		most += m.breathMost(sv)
 	}
 	return least, most
+}
+
+// breathMost returns what a model takes of its share at most: one that is alone may have more than it can use.
+func (m *models) breathMost(sv *served) int64 {
+	return max(min(sv.grant, sv.usable), m.breathLeast(sv))
 }
 
 // breathLeast returns what a model takes at least, however much other programs need.
@@ -82,31 +88,33 @@ func (m *models) look(p engine.Pressure, elapsed time.Duration) bool {
 	case now != was:
 		m.opts.Logger.Debug("other programs need memory", "memory", now, "before", was, "of", most)
 	}
+	behind := m.behind
 	m.mu.Unlock()
-	if now != was {
+	if now != was || behind {
 		m.apply()
 	}
 	return true
 }
 
-// apply has each model take its part of what other programs leave. It returns when what is to be given back is.
+// apply has each model take its part of what other programs leave. It waits for none of their passes, which obey between two layers.
 func (m *models) apply() {
 	m.applying.Lock()
 	defer m.applying.Unlock()
-	var all sync.WaitGroup
 	m.mu.Lock()
+	parts := map[*runtime.Model]int64{}
 	for sv, bytes := range m.parts() {
-		if bytes == sv.now || sv.now == 0 && bytes == sv.grant && sv.model.Engine().Memory()-m.common() == bytes {
-			continue
-		}
-		sv.now = bytes
-		model := sv.model
-		all.Go(func() {
-			_, _ = model.SetMemory(context.Background(), bytes+m.common()) // one that is closed has given back all
-		})
+		parts[sv.model] = bytes
 	}
 	m.mu.Unlock()
-	all.Wait()
+	behind := false
+	for model, bytes := range parts {
+		if _, obeyed := model.LimitMemory(bytes + m.common()); !obeyed {
+			behind = true
+		}
+	}
+	m.mu.Lock()
+	m.behind = behind
+	m.mu.Unlock()
 }
 
 // taken returns what a model may take of its share now, while other programs need the rest.
@@ -128,15 +136,21 @@ func (m *models) parts() map[*served]int64 {
 	var who []*served
 	var all []claimant
 	for _, sv := range m.sharers(nil) {
-		if !sv.canBreathe() {
-			memory -= sv.grant
+		switch {
+		case sv.mapped:
+			continue
+		case !sv.canBreathe():
+			memory -= m.breathMost(sv)
 			continue
 		}
 		c := sv.claimant(false)
-		c.least, c.enough, c.most = m.breathLeast(sv), sv.grant, sv.grant
+		c.least, c.enough, c.most = m.breathLeast(sv), m.breathMost(sv), m.breathMost(sv)
 		who, all = append(who, sv), append(all, c)
 	}
 	for i, n := range shareOut(memory, all) {
+		if n == all[i].most { // of what it cannot use, too
+			n = who[i].grant
+		}
 		parts[who[i]] = n
 	}
 	return parts

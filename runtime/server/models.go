@@ -77,6 +77,7 @@ type models struct {
 	breath   *runtime.Breathing // decides how much is left to other programs; nil: no model that is loaded can leave them any
 	breathe  chan struct{}      // is closed when that ends for good
 	breathes sync.WaitGroup
+	behind   bool       // a model has not obeyed yet
 	applying sync.Mutex // held while models are told how much they leave to other programs
 }
 
@@ -91,7 +92,6 @@ type served struct {
 	cache    *cache
 	usable   int64 // memory that it can use: all weights, and as many sequences as run at the same time, each of the whole context
 	grant    int64 // that it may take, of what the models do not have in common
-	now      int64 // that it was told to take of that, because other programs need memory; 0: it was told nothing
 	most     int64 // that it can ever take
 	least    int64 // that it cannot do without
 	held     int64 // that sequences made it take

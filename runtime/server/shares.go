@@ -33,7 +33,7 @@ func (sv *served) claimant(alone bool) claimant {
 
 // loaded notes what a model that was loaded takes at least, and what it was given: its tokenizer's memory is known only now.
 func (m *models) loaded(sv *served) {
-	sv.least, sv.held, sv.now = 0, 0, 0
+	sv.least, sv.held = 0, 0
 	if b := sv.model.Engine().Budget(); b != nil {
 		sv.least = b.SmallestShare() - m.common()
 		sv.grant = max(sv.grant, sv.model.Engine().Memory()-m.common())
@@ -166,7 +166,6 @@ func (m *models) settle(next *served) {
 // setShare changes what a model may take.
 func (m *models) setShare(sv *served, share int64) {
 	model, cache := sv.model, sv.cache
-	sv.now = 0
 	sv.grant = max(sv.grant, share) // until it has given back what it gives
 	was := sv.grant
 	m.mu.Unlock()
