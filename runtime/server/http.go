@@ -83,7 +83,7 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request) error {
 
 // needsNoKey reports whether a path is open to all: the page asks for the key itself.
 func needsNoKey(path string) bool {
-	return path == "/health" || path == "/" || strings.HasPrefix(path, page.Path)
+	return path == "/health" || path == "/v1/health" || path == "/" || strings.HasPrefix(path, page.Path)
 }
 
 // keyGiven reports whether a request has the server's key. The time that it takes tells nothing of the key.

@@ -309,7 +309,8 @@ func TestOllamaErrors(t *testing.T) {
 		{"POST", "/api/copy", `{"source": "tiny", "destination": "b"}`, 405, "does not own the files"},
 		{"POST", "/api/copy", `{"source": "none", "destination": "b"}`, 404, "model 'none' not found"},
 		{"POST", "/api/pull", `{"model": "tiny"}`, 405, "cannot be pulled here"},
-		{"GET", "/api/chat", ``, 404, "there is nothing at GET /api/chat"},
+		{"GET", "/api/chat", ``, 405, "the method must be POST"},
+		{"GET", "/api/chats", ``, 404, "there is nothing at GET /api/chats"},
 	} {
 		q, err := http.NewRequestWithContext(t.Context(), tt.method, c.url+tt.path, strings.NewReader(tt.body))
 		if err != nil {

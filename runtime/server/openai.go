@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"st/runtime"
@@ -24,9 +25,15 @@ func (s *Server) routesOpenAI(mux *http.ServeMux) {
 	mux.HandleFunc("POST /v1/embeddings", handler(noEmbeddings))
 }
 
-// noEmbeddings refuses requests for embeddings, of OpenAI's and Ollama's API.
-func noEmbeddings(http.ResponseWriter, *http.Request, []byte) error {
-	return &Error{Status: http.StatusBadRequest, Code: "unsupported", Message: "embeddings are not supported: the models generate text"}
+// noEmbeddings refuses requests for embeddings, of OpenAI's, llama.cpp's and Ollama's API. Clients try again after a status of 500 or more, which would be in
+// vain.
+func noEmbeddings(_ http.ResponseWriter, r *http.Request, _ []byte) error {
+	paths := "/v1/chat/completions, /v1/completions, /v1/responses and /v1/messages"
+	if strings.HasPrefix(r.URL.Path, "/api/") {
+		paths = "/api/chat and /api/generate"
+	}
+	return &Error{Status: http.StatusBadRequest, Code: "unsupported", Message: "embeddings are not supported: the models of this server generate text, at " + paths +
+		"; use an embedding model on another server"}
 }
 
 // openAIError is an error in OpenAI's form.

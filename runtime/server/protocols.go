@@ -54,9 +54,26 @@ func writeRetryAfter(w http.ResponseWriter, e *Error) {
 	}
 }
 
-// unknown answers requests for what there is not.
-func (s *Server) unknown(w http.ResponseWriter, r *http.Request) {
-	writeError(w, r, &Error{Status: http.StatusNotFound, Code: "unknown_url", Message: "there is nothing at " + r.Method + " " + r.URL.Path})
+// unknown answers requests for what there is not: a path, or a method of one of those that mux has.
+func (s *Server) unknown(mux *http.ServeMux) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var methods []string
+		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete} {
+			other := r.Clone(r.Context())
+			other.Method = method
+			if _, pattern := mux.Handler(other); pattern != "/" {
+				methods = append(methods, method)
+			}
+		}
+		if len(methods) == 0 {
+			writeError(w, r, &Error{Status: http.StatusNotFound, Code: "unknown_url", Message: "there is nothing at " + r.Method + " " + r.URL.Path})
+			return
+		}
+		allowed := strings.Join(methods, ", ")
+		w.Header().Set("Allow", allowed)
+		writeError(w, r, &Error{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed",
+			Message: "there is no " + r.Method + " " + r.URL.Path + ": the method must be " + allowed})
+	}
 }
 
 // withField returns a sampling option's error with the name that the field has in a protocol.

@@ -142,7 +142,8 @@ func (s *Server) routes() http.Handler {
 	s.routesOpenAI(mux)
 	s.routesOllama(mux)
 	s.routesAnthropic(mux)
-	mux.HandleFunc("/", s.unknown)
+	s.routesLlama(mux)
+	mux.HandleFunc("/", s.unknown(mux))
 	return mux
 }
 
