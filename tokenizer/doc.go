@@ -43,6 +43,12 @@
 // of GPT-2, Qwen2 or Llama 3 they are written by hand (split.go), which is
 // several times faster than an expression of package regex.
 //
+// hf.go reads tokenizer.json, gguf.go and gguf_spm.go the vocabularies of GGUF
+// files, and gguf_export.go writes those. section.go is the compact form.
+// config.go and chat_template.go read tokenizer_config.json, ends.go knows which
+// tokens end a turn, template.go renders a conversation with package jinja, and
+// guard.go is the Guard.
+//
 // Every step follows the library to the character, down to the Unicode
 // versions it uses (unicode.go), because a model that is fed other tokens than
 // it was trained on gets worse without telling.
