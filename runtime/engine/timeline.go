@@ -153,59 +153,75 @@ func (t *Timeline) events() []traceEvent {
 	slices.SortStableFunc(spans, func(a, b timeSpan) int { // those that enclose others first
 		return cmp.Or(a.begin.Compare(b.begin), b.end.Compare(a.end), cmp.Compare(a.kind, b.kind))
 	})
-	tracks := map[int]string{}
+	w := traceTracks{start: t.start, stages: stagesOf(spans), names: map[int]string{}}
 	var events []traceEvent
-	var lanes []time.Time // when each track of reads is free again
-	var edges []edge
-	stages := stagesOf(spans)
 	for i := range spans {
-		s := &spans[i]
-		d := micros(s.end.Sub(s.begin))
-		e := traceEvent{Phase: "X", Process: 1, Time: micros(s.begin.Sub(t.start)), Duration: &d, Args: map[string]any{}}
-		if s.layer >= 0 {
-			e.Args["layer"] = s.layer
-		}
-		switch s.kind {
-		case spanPass:
-			e.Name, e.Category, e.Thread, e.Args["tokens"] = "pass", "pass", trackPasses, s.n
-			tracks[e.Thread] = "passes"
-		case spanStage:
-			e.Name, e.Category, e.Thread = Stage(s.n).String(), "stage", trackThreads
-		case spanWork:
-			stage := stages.at(s.begin)
-			e.Name, e.Category, e.Thread = "work", "work", trackThreads+int(s.thread)
-			if stage != nil {
-				e.Args["stage"] = Stage(stage.n).String()
-				e.Args["layer"] = stage.layer
-				if s.thread > 0 { // it has no spans of the stages themselves
-					e.Name = Stage(stage.n).String()
-				}
-			}
-		case spanWait:
-			e.Name, e.Category, e.Thread = "wait for the disk", "wait", trackThreads
-		case spanRead:
-			lane := slices.IndexFunc(lanes, func(free time.Time) bool { return !free.After(s.begin) })
-			if lane < 0 {
-				lane = len(lanes)
-				lanes = append(lanes, time.Time{})
-			}
-			lanes[lane] = s.end
-			e.Name, e.Category, e.Thread = fmt.Sprintf("layer %d expert %d", s.layer, s.expert), "read", trackReads+lane
-			e.Args["expert"], e.Args["bytes"], e.Args["why"] = s.expert, s.n, s.why
-			if s.came != s.why {
-				e.Args["came"] = s.came
-			}
-			tracks[e.Thread] = fmt.Sprintf("read %d", lane+1)
-			edges = append(edges, edge{s.begin, 1}, edge{s.end, -1})
-		}
-		if e.Thread >= trackThreads && e.Thread < trackReads {
-			tracks[e.Thread] = fmt.Sprintf("thread %d", e.Thread-trackThreads)
-		}
-		events = append(events, e)
+		events = append(events, w.event(&spans[i]))
 	}
-	events = append(events, counterOf(edges, t.start)...)
+	events = append(events, counterOf(w.edges, t.start)...)
 	slices.SortStableFunc(events, func(a, b traceEvent) int { return cmp.Compare(a.Time, b.Time) })
-	return append(metadata(tracks), events...)
+	return append(metadata(w.names), events...)
+}
+
+// traceTracks puts spans on the tracks of a trace.
+type traceTracks struct {
+	start  time.Time
+	stages stageList
+	names  map[int]string // of tracks that have a span
+	lanes  []time.Time    // when each track of reads is free again
+	edges  []edge         // where reads begin and end
+}
+
+// event makes an event of a span. Spans come in the order in which they begin.
+func (w *traceTracks) event(s *timeSpan) traceEvent {
+	d := micros(s.end.Sub(s.begin))
+	e := traceEvent{Phase: "X", Process: 1, Time: micros(s.begin.Sub(w.start)), Duration: &d, Args: map[string]any{}}
+	if s.layer >= 0 {
+		e.Args["layer"] = s.layer
+	}
+	switch s.kind {
+	case spanPass:
+		e.Name, e.Category, e.Thread, e.Args["tokens"] = "pass", "pass", trackPasses, s.n
+		w.names[e.Thread] = "passes"
+	case spanStage:
+		e.Name, e.Category, e.Thread = Stage(s.n).String(), "stage", trackThreads
+	case spanWork:
+		stage := w.stages.at(s.begin)
+		e.Name, e.Category, e.Thread = "work", "work", trackThreads+int(s.thread)
+		if stage != nil {
+			e.Args["stage"] = Stage(stage.n).String()
+			e.Args["layer"] = stage.layer
+			if s.thread > 0 { // it has no spans of the stages themselves
+				e.Name = Stage(stage.n).String()
+			}
+		}
+	case spanWait:
+		e.Name, e.Category, e.Thread = "wait for the disk", "wait", trackThreads
+	case spanRead:
+		lane := w.lane(s)
+		e.Name, e.Category, e.Thread = fmt.Sprintf("layer %d expert %d", s.layer, s.expert), "read", trackReads+lane
+		e.Args["expert"], e.Args["bytes"], e.Args["why"] = s.expert, s.n, s.why
+		if s.came != s.why {
+			e.Args["came"] = s.came
+		}
+		w.names[e.Thread] = fmt.Sprintf("read %d", lane+1)
+	}
+	if e.Thread >= trackThreads && e.Thread < trackReads {
+		w.names[e.Thread] = fmt.Sprintf("thread %d", e.Thread-trackThreads)
+	}
+	return e
+}
+
+// lane returns the first track of reads that is free when a read begins.
+func (w *traceTracks) lane(s *timeSpan) int {
+	lane := slices.IndexFunc(w.lanes, func(free time.Time) bool { return !free.After(s.begin) })
+	if lane < 0 {
+		lane = len(w.lanes)
+		w.lanes = append(w.lanes, time.Time{})
+	}
+	w.lanes[lane] = s.end
+	w.edges = append(w.edges, edge{s.begin, 1}, edge{s.end, -1})
+	return lane
 }
 
 // stageList are the spans of stages, in order.
