@@ -29,8 +29,9 @@
 //	                of that with the checksums. breathe.go changes how many slots there are, and store_lend.go has some in the memory of batches while
 //	                single tokens are generated. rows.go reads token embeddings
 //	attention.go    attends over kvcache.go with the angles of rope.go
-//	ffn.go          runs feed-forward networks: of ReLU, whose inactive neurons are skipped (relu.go; ordered.go sums their outputs up), of dense activations (gated.go), and of
-//	                layers that leave out most neurons (sparse.go); ffn_stream.go reads those of dense models that do not fit in memory
+//	ffn.go          runs feed-forward networks: of ReLU, whose inactive neurons are skipped (relu.go; ordered.go sums their outputs up), of dense
+//	                activations (gated.go), and of layers that leave out most neurons (sparse.go); ffn_stream.go reads those of dense models that
+//	                do not fit in memory
 //	altup.go        and perlayer.go hold what only Gemma 3n has
 //	predict.go      computes logits; sparsehead.go only those of the rows of the head that are predicted to matter
 //
