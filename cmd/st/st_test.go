@@ -171,7 +171,7 @@ func TestWrongUsage(t *testing.T) {
 		{"inspect x --cache-plan --trace=", "it must name a file", "st inspect"},
 		{"eval x", "a text is missing", "st eval"},
 		{"eval x --text y --ctx 1", "it must be 4 or more", "st eval"},
-		{"eval x --text y --force", "--force needs --save-logits", "st eval"},
+		{"eval x --text y --force", "--force is for --save-logits", "st eval"},
 		{"tokenize", "argument MODEL is missing", "st tokenize"},
 		{"tokenize x y z", `unexpected argument "z"`, "st tokenize"},
 		{"demo now", `unexpected argument "now"`, "st demo"},

@@ -89,7 +89,7 @@ func TestTraceOfTwoRuns(t *testing.T) {
 	stdout := writerFunc(func(p []byte) (int, error) { return len(p), os.WriteFile(path, []byte("theirs"), 0o666) })
 	var stderr bytes.Buffer
 	code := runContext(t.Context(), []string{"generate", tiny(t), "-p", "To be", "-n", "5", "--trace", path}, strings.NewReader(""), stdout, &stderr)
-	if code != exitFailure || !strings.Contains(stderr.String(), "x.trace exists: another run made it") {
+	if code != exitFailure || !strings.Contains(stderr.String(), "x.trace exists: use --force to replace it") {
 		t.Errorf("exit code %d, standard error %q", code, stderr.String())
 	}
 	if text, err := os.ReadFile(path); string(text) != "theirs" {
