@@ -11,7 +11,7 @@ import (
 var pieceBytes int64 = 8 << 20
 
 // ringPieces is the number of pieces that there is room for while they are on their way: those that are read at once, one that is computed with, and
-// one that waits. More of them would help as much as keeping as many pieces does: see docs/memory.md.
+// one that waits. More of them would help as much as keeping as many pieces does.
 const ringPieces = readers + 2
 
 // ffnPieces is how the feed-forward networks of a dense model are cut up, in the order in which they run: a layer's gate and up by neurons, then its
