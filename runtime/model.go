@@ -30,8 +30,11 @@ type Model struct {
 	routing  string                         // how the choice of experts differs from the file's; "": it does not
 	relieve  func(ctx context.Context) bool // nil: nothing can
 	grammars grammars
-	loadTime time.Duration
-	cleanup  goruntime.Cleanup
+	// What was remembered of the experts when the model was opened, and what the engine was told of it; nil: nothing.
+	remembered *ExpertUses
+	seeds      *format.Usage
+	loadTime   time.Duration
+	cleanup    goruntime.Cleanup
 }
 
 // Fingerprint identifies what the model computes: its file, and the options that change which experts a token uses.
@@ -49,6 +52,7 @@ type resources struct {
 	engine  *engine.Engine
 	breath  *breath // nil: its memory does not change
 	unwatch func()  // ends what changes it; nil: nothing does
+	learn   func()  // remembers which experts were used; nil: nothing does
 	closed  atomic.Bool
 }
 
@@ -114,6 +118,13 @@ func New(ctx context.Context, r *format.Reader, opts Options) (m *Model, err err
 		o.Other = otherMemory(&opts, r, true)
 	}
 	o.Disk = speeds()
+	cache := expertCache(m.Fingerprint(), opts.ExpertCache)
+	if o.Memory > 0 && r.Config.MoE != nil {
+		if m.remembered = loadExpertUses(cache, r.Config.ExpertCount()); m.remembered != nil {
+			m.seeds = m.remembered.Usage()
+			o.Remembered = m.seeds
+		}
+	}
 	err = m.memory.checkAddresses(r.Path())
 	if err == nil {
 		m.engine, err = engine.Open(ctx, r, o)
@@ -138,6 +149,10 @@ func New(ctx context.Context, r *format.Reader, opts Options) (m *Model, err err
 		m.unwatch = func() {
 			ticker.Stop()
 			unwatch()
+		}
+		if opts.ExpertCache != "" && !opts.ExpertCacheReadOnly {
+			e := m.engine
+			m.learn = func() { rememberUses(cache, e.Usage()) }
 		}
 	}
 	m.loadTime = time.Since(begin)
@@ -172,7 +187,7 @@ func endTokens(r *format.Reader, tok *tokenizer.Tokenizer) []int32 {
 	return tok.EndTokens(r.ChatTemplate, r.Generation.EOS)
 }
 
-// Close gives back what the model holds. What runs ends between two layers, with [ErrClosed]. A second Close does nothing. A model that is
+// Close gives back what the model holds, and adds to Options.ExpertCache. What runs ends between two layers, with [ErrClosed]. A second Close does nothing. A model that is
 // dropped without Close is closed some time later.
 func (m *Model) Close() error {
 	m.cleanup.Stop()
@@ -186,7 +201,11 @@ func (r *resources) close() error {
 	if r.unwatch != nil {
 		r.unwatch()
 	}
-	return cmp.Or(r.engine.Close(), r.file.Close())
+	err := cmp.Or(r.engine.Close(), r.file.Close())
+	if r.learn != nil {
+		r.learn()
+	}
+	return err
 }
 
 // Path returns the file's name, as it was opened.

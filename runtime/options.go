@@ -58,6 +58,14 @@ type Options struct {
 	// second at most when it sees a disk for the first time. Empty: nothing is measured, and four reads are in flight.
 	DiskCache string
 
+	// ExpertCache is a directory in which it is remembered which experts runs within a Memory bound used. The next run of the same file begins with those in
+	// memory that were used most, unless the file has a record of its own: see [Model.RecordUsage]. Texts stay the same. Close adds what the run counted, and
+	// [Model.KnownExperts] tells what was known. Empty: nothing is remembered.
+	ExpertCache string
+
+	// ExpertCacheReadOnly keeps Close from adding to ExpertCache, for runs that measure.
+	ExpertCacheReadOnly bool
+
 	// KVType is the number format of the KV cache.
 	KVType KVType
 

@@ -17,6 +17,8 @@ type Residency struct {
 	Reads *Reads `json:"disk_reads,omitempty"`
 	// ReadMethod is how they are read: [ReadByThreads] or [ReadByUring]; empty without a budget.
 	ReadMethod string `json:"read_method,omitempty"`
+	// Known is what was known of the use of experts when the model was opened; nil: nothing was.
+	Known *KnownExperts `json:"known_experts,omitempty"`
 	// LargePages is the share of the mapped file, as far as it was used, that lies in memory in pages of 2 MiB, 0 to 1: a processor reads these up
 	// to twice as fast. nil: the file is small or not mapped, or the system does not tell.
 	LargePages *float64 `json:"large_page_share,omitempty"`
@@ -55,6 +57,7 @@ func (m *Model) Residency(since Stats) Residency {
 		Prefetched:   float64(early) / tokens,
 		Accuracy:     min(1, float64(s.EarlyUsed-since.EarlyUsed)/float64(max(1, early))),
 	}
+	r.Known = m.KnownExperts()
 	if reads := m.engine.Reads(); reads.Depth > 0 {
 		r.Reads = &reads
 	}

@@ -99,7 +99,7 @@ func (a *app) bench(ctx context.Context, path string, f *benchFlags) (err error)
 			return fmt.Errorf("%s is empty", inputName(f.text))
 		}
 	}
-	f.engine.Context, f.engine.Parallel = f.depth+f.prompt+f.gen, f.parallel
+	f.engine.Context, f.engine.Parallel, f.engine.learn = f.depth+f.prompt+f.gen, f.parallel, useLearning
 	m, err := a.openModel(ctx, path, f.engine)
 	if err != nil {
 		return err

@@ -65,7 +65,7 @@ func (a *app) generate(ctx context.Context, path string, conversation bool, f *g
 		}
 		text = strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r") // echo and editors add them
 	}
-	f.engine.text = len(text)
+	f.engine.text, f.engine.learn = len(text), fullLearning
 	m, err := a.openTextModel(ctx, path, f.engine)
 	if err != nil {
 		return err

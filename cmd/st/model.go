@@ -29,10 +29,20 @@ type engineFlags struct {
 	force  bool                         // files that are written replace others
 	inputs []string                     // files that the command reads, which are never replaced
 	record bool                         // which experts are used
+	learn  learning                     // from run to run, which experts are used
 	window int                          // the longest sequence that is needed; 0: that is not known
 	text   int                          // bytes of the text that is run
 	other  func(c *format.Config) int64 // memory that the command takes besides the model and the text; nil: none
 }
+
+// learning says what a command has to do with the experts that are remembered from run to run.
+type learning uint8
+
+const (
+	noLearning   learning = iota // what it reports must not depend on earlier runs
+	useLearning                  // it runs as others do, and does not change how they run
+	fullLearning                 // it adds to them
+)
 
 func (f *engineFlags) add(flags *pflag.FlagSet) {
 	addKVTypeFlag(flags, &f.KVType)
@@ -202,6 +212,12 @@ func (m *model) prepare(r *format.Reader, opts *engineFlags) (err error) {
 	}
 	opts.Other = runtime.TextMemory(opts.text)
 	opts.ThreadCache, opts.DiskCache = threadCache(), diskCache()
+	if opts.learn > noLearning {
+		if opts.ExpertCache, err = expertCache(); err != nil {
+			return err
+		}
+		opts.ExpertCacheReadOnly = opts.learn < fullLearning
+	}
 	if opts.other != nil {
 		opts.Other += opts.other(&r.Config)
 	}

@@ -49,9 +49,21 @@ func readsNote(r *runtime.Reads) string {
 // printExperts prints how experts came into memory.
 func printExperts(w io.Writer, r *runtime.Residency) {
 	fmt.Fprintf(w, "experts    %.1f %% of uses found in memory, %s read for a token of prompt or text, %.2f s of waiting\n", 100*r.HitRate, size(int64(r.BytesRead)), r.Wait)
+	if k := r.Known; k != nil {
+		fmt.Fprintf(w, "begun with %s\n", knownExperts(k))
+	}
 	if r.Prefetched > 0 {
 		fmt.Fprintf(w, "prefetch   %.1f experts a token before their router chose, %.0f %% of them used\n", r.Prefetched, 100*r.Accuracy)
 	}
+}
+
+// knownExperts tells from where it was known which experts a model uses.
+func knownExperts(k *runtime.KnownExperts) string {
+	experts := "the experts that " + plural(int(k.Tokens), "token") + " used most, "
+	if k.Source == runtime.RecordedExperts {
+		return experts + "as recorded in the model's file or beside it"
+	}
+	return experts + "as remembered of " + plural(int(k.Runs), "earlier run")
 }
 
 // printReading prints how computing and the disk went together while tokens were generated.

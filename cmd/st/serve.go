@@ -119,6 +119,9 @@ func (a *app) serve(ctx context.Context, names []string, f *serveFlags) (err err
 
 // complete checks the flags and sets what follows from them.
 func (f *serveFlags) complete() (err error) {
+	if f.ExpertCache, err = expertCache(); err != nil {
+		return err
+	}
 	if f.addr, err = listenAddress(f.addr, os.Getenv("OLLAMA_HOST")); err != nil {
 		return err
 	}

@@ -64,6 +64,21 @@ func threadCache() string { return cacheDir("threads") }
 // diskCache returns the directory in which it is remembered how disks want to be read.
 func diskCache() string { return cacheDir("disks") }
 
+// rememberVariable names the environment variable that keeps st from remembering experts, and from using what is remembered.
+const rememberVariable = "ST_REMEMBER_EXPERTS"
+
+// expertCache returns the directory in which it is remembered which experts models use; "" if that is off.
+func expertCache() (string, error) {
+	switch v := os.Getenv(rememberVariable); v {
+	case "", "on":
+		return cacheDir("experts"), nil
+	case "off":
+		return "", nil
+	default:
+		return "", usagef("%s is %q in the environment: it must be on or off", rememberVariable, v)
+	}
+}
+
 func cacheDir(name string) string {
 	dir, err := os.UserCacheDir()
 	if err != nil {

@@ -52,6 +52,7 @@ type Engine struct {
 	clock     clock
 	stats     counters
 	uses      []atomic.Int64 // by expert: how many tokens chose it
+	known     *format.Usage  // what that was in earlier runs; nil: it is not known, or all experts are mapped
 
 	queue    queue
 	sessions map[*Session]bool // guarded by queue
@@ -98,6 +99,10 @@ func (e *Engine) ReadMethod() string {
 	}
 	return ReadByThreads
 }
+
+// Known returns how often experts were used in earlier runs, as far as that was known when the engine was opened: what the model's file has recorded, or
+// else Options.Remembered. nil: nothing was known, or all experts are mapped into memory.
+func (e *Engine) Known() *format.Usage { return e.known }
 
 // Usage returns how often experts were used since the engine was opened, by expert in the order of the file.
 func (e *Engine) Usage() *format.Usage {

@@ -163,11 +163,18 @@ func (e *Engine) openStreamed(ctx context.Context, opts *Options) error {
 		return nil
 	}
 	e.store = e.streamed
-	usage, err := r.Usage()
-	if err == nil {
-		e.streamed.warm(usage)
+	known, err := r.Usage()
+	if err != nil {
+		return err
 	}
-	return err
+	if known == nil || known.Tokens == 0 {
+		known = opts.Remembered
+	}
+	if known != nil && len(known.Uses) == len(e.uses) {
+		e.known = known
+	}
+	e.streamed.warm(e.known)
+	return nil
 }
 
 // openStore makes the store that reads experts.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"st/format"
 	"st/runtime/disk"
 	"st/runtime/experts"
 )
@@ -32,6 +33,9 @@ type Options struct {
 	Timeline *Timeline
 	// Disk is what is known of the disk that the file lies on: within a Memory bound, as many reads are in flight as it wants. nil: as many as suit most.
 	Disk *disk.Speeds
+	// Remembered is how often experts were used in earlier runs, for a model whose file has no record of that. Within a Memory bound those used most are read
+	// first. nil: nothing is known.
+	Remembered *format.Usage
 	// Other is the part of Memory that the process takes besides the engine.
 	Other int64
 	// ExpertsPerToken is how many experts a token uses in a layer that has experts; 0: as many as the model was trained with.

@@ -15,7 +15,13 @@ import (
 const version = 2
 
 // largest bounds what is read of a file.
-const largest = 1 << 16
+const largest = 1 << 20
+
+// What the names of files end with, and those begin with that are being written.
+const (
+	suffix    = ".json"
+	newPrefix = ".new-"
+)
 
 // Cache is where one value is kept, as JSON. The zero value keeps none.
 type Cache[T any] struct {
@@ -30,9 +36,10 @@ type entry[T any] struct {
 	Value   T      `json:"value"`
 }
 
-func (c Cache[T]) path() string {
+// Path returns the name of the file that holds the value: without it, nothing is remembered.
+func (c Cache[T]) Path() string {
 	sum := sha256.Sum256([]byte(c.Key))
-	return filepath.Join(c.Dir, hex.EncodeToString(sum[:16])+".json")
+	return filepath.Join(c.Dir, hex.EncodeToString(sum[:16])+suffix)
 }
 
 // Load returns the value that was saved. What it says is not checked: whoever uses it knows which values make sense.
@@ -42,10 +49,10 @@ func (c Cache[T]) Load() (value T, ok bool) {
 		return none, false
 	}
 	// Opening a pipe would wait for a writer.
-	if info, err := os.Stat(c.path()); err != nil || !info.Mode().IsRegular() {
+	if info, err := os.Stat(c.Path()); err != nil || !info.Mode().IsRegular() {
 		return none, false
 	}
-	f, err := os.Open(c.path())
+	f, err := os.Open(c.Path())
 	if err != nil {
 		return none, false
 	}
@@ -70,7 +77,7 @@ func (c Cache[T]) Save(value T) (err error) {
 	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(c.Dir, ".new-*")
+	f, err := os.CreateTemp(c.Dir, newPrefix+"*")
 	if err != nil {
 		return err
 	}
@@ -86,7 +93,7 @@ func (c Cache[T]) Save(value T) (err error) {
 	if err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), c.path())
+	return os.Rename(f.Name(), c.Path())
 }
 
 // Alone runs a measurement unless another process runs one for the same directory: two at the same time would measure each other. It reports whether

@@ -28,14 +28,14 @@ func TestCache(t *testing.T) {
 		t.Errorf("the directory has %v (%v), want one file", files, err)
 	}
 
-	good, err := os.ReadFile(c.path())
+	good, err := os.ReadFile(c.Path())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, damaged := range []string{"", "{", string(good[:len(good)/2]), `{"version":2,"key":"a machine, a model","value":"8"}`,
 		`{"version":2,"key":"a machine, a model","value":1e99}`, `{"version":1,"key":"a machine, a model","threads":8}`,
 		`{"version":2,"key":"another","value":8}`, "\x00\xff"} {
-		if err := os.WriteFile(c.path(), []byte(damaged), 0o644); err != nil {
+		if err := os.WriteFile(c.Path(), []byte(damaged), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		load(c, 0)

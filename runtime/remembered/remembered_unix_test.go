@@ -12,7 +12,7 @@ import (
 // A pipe in a file's place is no value, and nothing waits for a writer.
 func TestCacheWithAPipe(t *testing.T) {
 	c := Cache[int]{t.TempDir(), "key"}
-	if err := unix.Mkfifo(c.path(), 0o600); err != nil {
+	if err := unix.Mkfifo(c.Path(), 0o600); err != nil {
 		t.Skip(err)
 	}
 	if _, ok := c.Load(); ok {
@@ -21,7 +21,7 @@ func TestCacheWithAPipe(t *testing.T) {
 	if err := c.Save(4); err != nil {
 		t.Fatal(err)
 	}
-	if info, err := os.Stat(c.path()); err != nil || !info.Mode().IsRegular() {
+	if info, err := os.Stat(c.Path()); err != nil || !info.Mode().IsRegular() {
 		t.Errorf("a value was saved, and its file is %v (%v)", info, err)
 	}
 	if n, ok := c.Load(); n != 4 || !ok {

@@ -151,7 +151,8 @@ func (m *models) share(sv *served) int64 {
 func (m *models) open(sv *served, grant int64) (*runtime.Model, *cache, error) {
 	begin := time.Now()
 	c := &cache{}
-	o := runtime.Options{Context: m.opts.Context, Parallel: m.opts.Parallel, Threads: m.opts.Threads, ThreadCache: m.opts.ThreadCache, DiskCache: m.opts.DiskCache, KVType: m.opts.KVType,
+	o := runtime.Options{Context: m.opts.Context, Parallel: m.opts.Parallel, Threads: m.opts.Threads, ThreadCache: m.opts.ThreadCache, DiskCache: m.opts.DiskCache,
+		ExpertCache: m.opts.ExpertCache, KVType: m.opts.KVType,
 		Fallback: m.opts.Fallback, Relieve: func(ctx context.Context) bool { return c.relieve(ctx) || m.grow(ctx, sv) }}
 	if sv.Config.MoE != nil {
 		o.ExpertsPerToken, o.PreferCached = m.opts.ExpertsPerToken, m.opts.PreferCached

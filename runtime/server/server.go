@@ -45,11 +45,12 @@ type Options struct {
 	// CacheSize bounds the files in CacheDir, in bytes; 0: [DefaultCacheSize]. Those used least recently go first.
 	CacheSize int64
 
-	// Context, Threads, ThreadCache, DiskCache and KVType are as in [runtime.Options].
+	// Context, Threads, ThreadCache, DiskCache, ExpertCache and KVType are as in [runtime.Options].
 	Context     int
 	Threads     int
 	ThreadCache string
 	DiskCache   string
+	ExpertCache string
 	KVType      runtime.KVType
 	// ExpertsPerToken and PreferCached are as in [runtime.Options], for the models that have experts.
 	ExpertsPerToken int
