@@ -150,10 +150,10 @@ func New(ctx context.Context, r *format.Reader, opts Options) (m *Model, err err
 			ticker.Stop()
 			unwatch()
 		}
-		if opts.ExpertCache != "" && !opts.ExpertCacheReadOnly {
-			e := m.engine
-			m.learn = func() { rememberUses(cache, e.Usage()) }
-		}
+	}
+	if m.memory.Budget > 0 && r.Config.MoE != nil && opts.ExpertCache != "" && !opts.ExpertCacheReadOnly {
+		e := m.engine
+		m.learn = func() { rememberUses(cache, e.Usage()) }
 	}
 	m.loadTime = time.Since(begin)
 	m.cleanup = goruntime.AddCleanup(m, func(r *resources) { r.close() }, m.resources)
@@ -187,8 +187,8 @@ func endTokens(r *format.Reader, tok *tokenizer.Tokenizer) []int32 {
 	return tok.EndTokens(r.ChatTemplate, r.Generation.EOS)
 }
 
-// Close gives back what the model holds, and adds to Options.ExpertCache. What runs ends between two layers, with [ErrClosed]. A second Close does nothing. A model that is
-// dropped without Close is closed some time later.
+// Close gives back what the model holds, and adds to Options.ExpertCache. What runs ends between two layers, with [ErrClosed]. A second Close does nothing. A
+// model that is dropped without Close is closed some time later.
 func (m *Model) Close() error {
 	m.cleanup.Stop()
 	return m.resources.close()

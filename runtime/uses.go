@@ -24,7 +24,7 @@ type ExpertUses struct {
 const (
 	// usesHalfLife is the number of tokens after which those before count for half. A topic is some hundred tokens long: it is several topics that are
 	// remembered, and those of the last runs the most.
-	usesHalfLife = 4096
+	usesHalfLife = 2048
 	// usesOfRun is the most tokens that a run counts for, however long it was: one document must not be all that is remembered.
 	usesOfRun = 1024
 	// maxExpertUses is the number of models that are remembered in a directory: some tens of KiB each.

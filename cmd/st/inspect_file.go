@@ -51,9 +51,13 @@ func (a *app) inspect(ctx context.Context, r *format.Reader, f inspectFlags) err
 }
 
 func (a *app) readReport(ctx context.Context, r *format.Reader, parts report.Parts) (*report.File, error) {
+	cache, err := expertCache()
+	if err != nil {
+		return nil, err
+	}
 	p := a.newProgress("statistics", "B")
 	defer p.finish()
-	return report.Read(ctx, r, parts, report.Options{Resident: a.resident, Progress: p.update})
+	return report.Read(ctx, r, parts, report.Options{Resident: a.resident, Progress: p.update, ExpertCache: cache})
 }
 
 func (a *app) verify(ctx context.Context, r *format.Reader) (*report.Verification, error) {
@@ -67,12 +71,16 @@ func (a *app) verify(ctx context.Context, r *format.Reader) (*report.Verificatio
 }
 
 func (a *app) planCache(ctx context.Context, r *format.Reader, f inspectFlags) (*report.CachePlan, error) {
+	cache, err := expertCache()
+	if err != nil {
+		return nil, err
+	}
 	var status *terminal.Status
 	if !a.quiet {
 		status = terminal.NewStatus(a.stderr, a.errTerminal)
 	}
 	defer status.Clear()
-	return report.PlanCache(ctx, r, f.trace, report.Options{Resident: a.resident, Disk: f.disk, DiskCache: diskCache(), Memory: f.memory,
+	return report.PlanCache(ctx, r, f.trace, report.Options{Resident: a.resident, Disk: f.disk, DiskCache: diskCache(), ExpertCache: cache, Memory: f.memory,
 		Measuring: func(what string, done, total int64) {
 			text, tenth := "measuring "+what, 0
 			if total > 0 {

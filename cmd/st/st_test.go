@@ -108,6 +108,7 @@ func TestMain(m *testing.M) {
 		main()
 	}
 	os.Setenv("ST_MODELS", filepath.Join(os.TempDir(), "st-test-no-models")) // not those of who runs the tests
+	os.Setenv(rememberVariable, "off")                                       // nor what one test has run
 	code := m.Run()
 	os.RemoveAll(shared.dir)
 	os.Exit(code)

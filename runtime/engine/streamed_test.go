@@ -240,6 +240,51 @@ func TestRecordedUsage(t *testing.T) {
 	}
 }
 
+// What is known of earlier runs fills the cache first, whether the file has it or the caller; the file's word counts.
+func TestKnownUsage(t *testing.T) {
+	shape := manyExperts()
+	shape.Layers, shape.Experts, shape.RoPE, shape.Sliding = 8, 48, make([]int, 8), make([]int, 8)
+	count := shape.Layers * shape.Experts
+	path := write(t, shape, quant.Q4_0)
+	odd := func(first int) *format.Usage { // every other expert
+		u := &format.Usage{Tokens: 1000, Uses: make([]int64, count)}
+		for i := first; i < count; i += 2 {
+			u.Uses[i] = int64(count - i)
+		}
+		return u
+	}
+	residents := func(remembered *format.Usage) (known *format.Usage, odd, even int) {
+		e := stream(t, reader(t, path), engine.Options{Threads: 2, Remembered: remembered}, 0)
+		for !e.Filled() {
+			goruntime.Gosched()
+		}
+		for id, in := range e.Residents(nil) {
+			if in && id%2 == 1 {
+				odd++
+			} else if in {
+				even++
+			}
+		}
+		return e.Known(), odd, even
+	}
+	if known, odd, even := residents(nil); known != nil || odd == 0 || even == 0 || odd+even > count/2 {
+		t.Errorf("%d and %d of %d are in memory, and %+v is known", odd, even, count, known)
+	}
+	if known, odd, even := residents(&format.Usage{Tokens: 1, Uses: make([]int64, count-1)}); known != nil || odd == 0 || even == 0 {
+		t.Errorf("of another model: %d and %d are in memory, and %+v is known", odd, even, known)
+	}
+	remembered := odd(1)
+	if known, odd, even := residents(remembered); known != remembered || odd == 0 || even > 0 {
+		t.Errorf("remembered: %d that were used are in memory, and %d others", odd, even)
+	}
+	if _, err := reader(t, path).RecordUsage(odd(0)); err != nil {
+		t.Fatal(err)
+	}
+	if known, odd, even := residents(remembered); known == remembered || odd > 0 || even == 0 {
+		t.Errorf("recorded: %d that were used are in memory, and %d others", even, odd)
+	}
+}
+
 // openReader opens a model that is mapped into memory.
 func openReader(t *testing.T, r *format.Reader, opts engine.Options) *engine.Engine {
 	t.Helper()

@@ -37,6 +37,7 @@ var (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	os.Setenv("ST_REMEMBER_EXPERTS", "off") // the servers leave nothing in the user's cache
 	code, err := run(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

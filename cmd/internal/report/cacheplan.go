@@ -14,7 +14,7 @@ import (
 
 // CachePlan predicts how a model runs within memory budgets, from the smallest to the one that holds all experts or, of a dense model, all layers.
 type CachePlan struct {
-	Source      string             `json:"source"` // of what is known of the experts: a trace's file, or recordedUsage
+	Source      string             `json:"source"` // of what is known of the experts: a trace's file, recordedUsage or rememberedUsage
 	Tokens      int64              `json:"tokens"`
 	Generated   int                `json:"generated_tokens,omitempty"` // of a trace: those that plans count
 	Context     int                `json:"context"`
@@ -33,19 +33,23 @@ type CachePlan struct {
 	MemoryRead int64 `json:"-"`
 }
 
-const recordedUsage = "recorded usage"
+// Sources of a plan that has no trace.
+const (
+	recordedUsage   = "recorded usage"
+	rememberedUsage = "remembered usage"
+)
 
 // denseOrder is the source of a dense model's plan.
 const denseOrder = "the order of the layers"
 
-// ErrNoUsage: neither a trace nor recorded usage tells which experts the model uses.
+// ErrNoUsage: no trace, and nothing that is recorded or remembered, tells which experts the model uses.
 var ErrNoUsage = errors.New("nothing is known of the experts that the model uses")
 
 // ErrShortTrace: a trace has too few tokens.
 var ErrShortTrace = engine.ErrShortTrace
 
 // PlanCache measures disk and memory, and predicts how a model runs. It learns which experts are used from the trace in a file or, if
-// tracePath is "", from the usage that is recorded in the model's file. The layers of a dense model run in order: there is nothing to learn, and a
+// tracePath is "", from what is recorded in the model's file or else remembered. The layers of a dense model run in order: there is nothing to learn, and a
 // trace is refused with [engine.ErrNoExperts].
 func PlanCache(ctx context.Context, r *format.Reader, tracePath string, opts Options) (*CachePlan, error) {
 	c := &r.Config
@@ -67,18 +71,18 @@ func PlanCache(ctx context.Context, r *format.Reader, tracePath string, opts Opt
 		if trace, err = readTrace(tracePath, r); err != nil {
 			return nil, err
 		}
-		if usage, err = r.Usage(); err != nil { // with which a run begins
+		if usage, _, err = knownUses(r, opts.ExpertCache); err != nil { // with which a run begins
 			return nil, err
 		}
 		p.Source, p.Tokens = tracePath, int64(len(trace.Tokens))
 	default:
-		if usage, err = r.Usage(); err != nil {
+		if usage, p.Source, err = knownUses(r, opts.ExpertCache); err != nil {
 			return nil, err
 		}
 		if usage == nil {
 			return nil, fmt.Errorf("%s: %w", r.Path(), ErrNoUsage)
 		}
-		p.Source, p.Tokens = recordedUsage, usage.Tokens
+		p.Tokens = usage.Tokens
 	}
 	engineOpts := engine.Options{Context: p.Context, Other: other}
 	if trace != nil {

@@ -28,6 +28,7 @@ type File struct {
 	Generation    format.Generation `json:"generation"`
 	Provenance    format.Provenance `json:"provenance"`
 	Checked       []string          `json:"checked"`
+	ExpertUses    *ExpertUses       `json:"expert_uses,omitempty"`
 
 	Tensors   []Tensor      `json:"tensors,omitempty"`
 	Layers    []Layer       `json:"layers,omitempty"`
@@ -68,6 +69,8 @@ type Options struct {
 	Disk experts.Disk
 	// DiskCache is the directory in which it is remembered how disks are to be read: see [st/runtime.Options].
 	DiskCache string
+	// ExpertCache is the directory in which it is remembered which experts models use: see [st/runtime.Options].
+	ExpertCache string
 	// Memory is the budget that a cache plan is for; 0: budgets from the smallest to the largest.
 	Memory int64
 }
@@ -88,7 +91,7 @@ func Read(ctx context.Context, r *format.Reader, parts Parts, opts Options) (*Fi
 	f := &File{
 		File: r.Path(), FileBytes: r.Size(), FormatVersion: r.Version(), Architecture: r.Config,
 		ChatTemplate: r.ChatTemplate != "", Generation: r.Generation, Provenance: r.Provenance,
-		KVCache: kvCaches(&r.Config), Checked: checkedParts(r),
+		KVCache: kvCaches(&r.Config), Checked: checkedParts(r), ExpertUses: expertUses(r, opts.ExpertCache),
 	}
 	f.addSizes(r)
 	f.addReads(r)

@@ -30,7 +30,7 @@ func Summary(w io.Writer, s terminal.Screen, f *report.File) {
 	fmt.Fprintln(w)
 	kvCache(w, s, f.KVCache)
 	fmt.Fprintln(w)
-	s.Facts(w, slices.Concat(tokenizerFacts(f, s), generationFacts(&f.Generation), provenanceFacts(&f.Provenance, s), []terminal.Fact{checkedFact})...)
+	s.Facts(w, slices.Concat(tokenizerFacts(f, s), generationFacts(&f.Generation), provenanceFacts(&f.Provenance, s), usesFacts(f.ExpertUses), []terminal.Fact{checkedFact})...)
 }
 
 // sizes prints what takes the bytes, and which of them a token reads.
@@ -177,6 +177,33 @@ func provenanceFacts(p *format.Provenance, s terminal.Screen) []terminal.Fact {
 	}
 	return rows
 }
+
+// usesFacts tells what is known of the use of experts, and how to forget it.
+func usesFacts(u *report.ExpertUses) (rows []terminal.Fact) {
+	if u == nil {
+		return nil
+	}
+	add := func(name, format string, args ...any) {
+		rows = append(rows, terminal.Fact{Name: name, Value: fmt.Sprintf(format, args...)})
+	}
+	if u.Damaged != "" {
+		add("recorded", "%s", terminal.Printable(u.Damaged))
+	}
+	if x := u.Recorded; x != nil {
+		add("recorded", "which experts %s used; --memory keeps these first", counted(x.Tokens))
+	}
+	if x := u.Remembered; x != nil {
+		what := "--memory keeps these first"
+		if u.Recorded != nil {
+			what = "what is recorded comes first"
+		}
+		add("remembered", "which experts %s of %s used, the last on %s; %s; to forget, remove %s", counted(x.Tokens), terminal.Plural(int(x.Runs), "run"), x.Last,
+			what, terminal.Printable(x.File))
+	}
+	return rows
+}
+
+func counted(tokens int64) string { return terminal.Plural(int(tokens), "token") }
 
 // checkedFact tells what was checked, and how to check the rest.
 var checkedFact = terminal.Fact{Name: "checked", Value: "header, metadata and directory match their checksums; --verify checks the weights"}

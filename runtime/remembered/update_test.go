@@ -1,0 +1,115 @@
+package remembered
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"st/format/filelock"
+)
+
+// All that is added at the same time is kept.
+func TestUpdate(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "not", "there", "yet")
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			c := Cache[int]{dir, "runs"}
+			if err := c.Update(4, func(n int, ok bool) int {
+				if ok != (n > 0) {
+					t.Errorf("%d was kept: %t", n, ok)
+				}
+				return n + 1
+			}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if n, ok := (Cache[int]{dir, "runs"}).Load(); n != 20 || !ok {
+		t.Errorf("%d of 20 were added (%t)", n, ok)
+	}
+}
+
+// The values that were kept least recently go, and what killed processes have left. Other files stay.
+func TestUpdateForgets(t *testing.T) {
+	dir := t.TempDir()
+	old := func(path string, hours int) {
+		t.Helper()
+		when := time.Now().Add(-time.Duration(hours) * time.Hour)
+		if err := os.Chtimes(path, when, when); err != nil {
+			t.Fatal(err)
+		}
+	}
+	one := func(int, bool) int { return 1 }
+	caches := make([]Cache[int], 5)
+	for i := range caches {
+		caches[i] = Cache[int]{dir, fmt.Sprint("model ", i)}
+		if err := caches[i].Update(4, one); err != nil {
+			t.Fatal(err)
+		}
+		old(caches[i].Path(), 100-i)
+	}
+	for name, hours := range map[string]int{newPrefix + "1": 2, newPrefix + "2": 0, "README": 2000} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		old(path, hours)
+	}
+	old(caches[1].Path(), 5000) // and yet it is the one that is kept now
+	if err := caches[1].Update(3, one); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []bool{false, true, false, true, true} {
+		if _, ok := caches[i].Load(); ok != want {
+			t.Errorf("model %d is remembered: %t", i, ok)
+		}
+	}
+	for name, want := range map[string]bool{newPrefix + "1": false, newPrefix + "2": true, "README": true, ".lock": true} {
+		if _, err := os.Stat(filepath.Join(dir, name)); (err == nil) != want {
+			t.Errorf("%s is there: %t", name, err == nil)
+		}
+	}
+}
+
+// Whoever has the lock is waited for.
+func TestUpdateWaits(t *testing.T) {
+	c := Cache[int]{t.TempDir(), "key"}
+	f, err := os.Create(filepath.Join(c.Dir, ".lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := filelock.TryLock(f); !ok || err != nil {
+		t.Skip("files cannot be locked: ", err)
+	}
+	waits := make(chan error, 1)
+	go func() { waits <- c.Update(1, func(n int, _ bool) int { return n + 1 }) }()
+	if err := c.Save(7); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	if err := <-waits; err != nil {
+		t.Fatal(err)
+	}
+	if n, _ := c.Load(); n != 8 {
+		t.Errorf("%d is kept: what was written under the lock was not seen", n)
+	}
+}
+
+func TestUpdateThatCannotBeWritten(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	never := func(int, bool) int { t.Error("a value is asked for"); return 0 }
+	if err := (Cache[int]{filepath.Join(file, "experts"), "key"}).Update(4, never); err == nil {
+		t.Error("a number was kept below a file")
+	}
+	if err := (Cache[int]{}).Update(4, never); err != nil {
+		t.Errorf("a cache that keeps nothing: %v", err)
+	}
+}
