@@ -20,7 +20,7 @@ func (e *Engine) Residents(dst []bool) []bool {
 func (s *streamedStore) present(layer int, held []bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.usable >= len(s.experts) {
+	if s.roomy() {
 		return false
 	}
 	for i := range held {

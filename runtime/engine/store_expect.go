@@ -9,7 +9,8 @@ import (
 )
 
 // warm fills the slots in one pass through the file, while nothing else is to be read: with the experts that were used most, if
-// that is known, and else with the first ones, which the first batch is likely to need first.
+// that is known, and else with the first ones, which the first batch is likely to need first. Slots that are lent come last, with those that were used
+// least of these, and not before a batch has lent them: the first pass is nearly always a prompt, which would take them back.
 func (s *streamedStore) warm(u *format.Usage) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -18,8 +19,9 @@ func (s *streamedStore) warm(u *format.Usage) {
 		s.scores.Seed(id, share, experts.SeedTokens)
 		s.known = true
 	}
-	s.sweep = order[:min(len(order), s.own)]
-	slices.Sort(s.sweep)
+	s.sweep = order[:min(len(order), s.own+s.lent)]
+	slices.Sort(s.sweep[:min(len(s.sweep), s.own)])
+	slices.Sort(s.sweep[min(len(s.sweep), s.own):])
 	for _, id := range s.sweep {
 		s.experts[id].state = queued
 	}

@@ -72,6 +72,15 @@ func (s *streamedStore) freeLent() {
 			s.slots[i] = slotFree
 		}
 	}
+	if s.roomy() { // those that the batch pushed out are read again when the disk has nothing else to do
+		s.sweep = s.sweep[:0]
+		for id := range s.experts {
+			if e := &s.experts[id]; e.state == absent || e.state == queued && e.expected == 0 && !e.wanted {
+				e.state = queued
+				s.sweep = append(s.sweep, int32(id))
+			}
+		}
+	}
 	s.fillSlots()
 }
 

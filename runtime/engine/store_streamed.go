@@ -151,7 +151,7 @@ func (s *streamedStore) want(layer, n int, chosen []chosenExpert) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.drop(s.wanted) // of a batch that failed
-	if !s.running && !s.known {
+	if !s.running && !s.known && !s.roomy() {
 		s.drop(s.sweep) // nothing speaks for those that were not chosen
 		s.sweep = nil
 	}
@@ -185,6 +185,9 @@ func (s *streamedStore) want(layer, n int, chosen []chosenExpert) {
 	s.forget(layer)
 	s.rouse(len(s.demand))
 }
+
+// roomy reports whether there is a slot for every expert while no batch has the memory of some.
+func (s *streamedStore) roomy() bool { return s.usable >= len(s.experts) }
 
 // complete reports whether all experts are in memory.
 func (s *streamedStore) complete() bool { return s.loaded.Load() == int64(len(s.experts)) }
