@@ -47,7 +47,7 @@ func TestFillLent(t *testing.T) {
 			released := stalledFile{make(chan struct{})}
 			close(released.release)
 			const count = 4
-			s := &streamedStore{storeSpace: space, reader: new(format.Reader), file: released, block: block, kept: true, usable: 1 + tt.own,
+			s := &streamedStore{storeSpace: space, reader: new(format.Reader), file: released, block: block, reclaimed: true, usable: 1 + tt.own,
 				perLayer: count, depth: 1, experts: make([]residence, count), scores: experts.NewScores(1, count, experts.OfChances...), stats: &counters{},
 				arrived: make(chan struct{}, 1), stopped: make(chan struct{})}
 			s.work, s.idle = sync.NewCond(&s.mu), sync.NewCond(&s.mu)
@@ -78,7 +78,7 @@ func TestFillLent(t *testing.T) {
 			check("at first", tt.first)
 			s.lend()
 			check("when the memory is lent", tt.then)
-			if err := s.keep(t.Context()); err != nil {
+			if err := s.reclaim(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			s.lend()
