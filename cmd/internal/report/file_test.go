@@ -66,6 +66,10 @@ func TestDense(t *testing.T) {
 	if len(f.Memory.Budgets) != 3 || f.Memory.Budgets[2].Experts != 0 || f.Memory.Budgets[2].Layers != 2 || f.Memory.Budgets[2].Context != 4096 || f.Memory.Needed <= 0 {
 		t.Errorf("memory: %+v", f.Memory)
 	}
+	// What reading takes is more than the half of a model that is so small.
+	if half, all := f.Memory.Budgets[1], f.Memory.Budgets[2]; half.Memory != all.Memory || half.Layers != 2 {
+		t.Errorf("half of the layers stay in %+v, all in %+v", half, all)
+	}
 	if f.Experts == nil || len(f.Experts) != 0 || len(f.Layers) != 2 {
 		t.Errorf("%d experts, %d layers", len(f.Experts), len(f.Layers))
 	}

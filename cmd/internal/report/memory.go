@@ -45,8 +45,12 @@ func newMemory(r *format.Reader, other int64) *Memory {
 	add("smallest", smallest, context, few, 0)
 	opts.Context = m.Context
 	if all == 0 {
-		add("half", engine.MemoryForLayers(r, opts, c.Layers/2), m.Context, 0, c.Layers/2)
-		add("all", engine.MemoryForLayers(r, opts, c.Layers), m.Context, 0, c.Layers)
+		half, kept, whole := engine.MemoryForLayers(r, opts, c.Layers/2), c.Layers/2, engine.MemoryForLayers(r, opts, c.Layers)
+		if half >= whole { // what reading takes is more than the other half
+			half, kept = whole, c.Layers
+		}
+		add("half", half, m.Context, 0, kept)
+		add("all", whole, m.Context, 0, c.Layers)
 		return m
 	}
 	for _, b := range []struct {

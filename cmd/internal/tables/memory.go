@@ -61,12 +61,14 @@ func memoryOfLayers(w io.Writer, m *report.Memory, s terminal.Screen) {
 	means := map[string]string{
 		"smallest": "feed-forward networks are read for every token, as fast as the disk is",
 		"half":     "the others are read for every token; --cache-plan estimates the speed",
-		"all":      "nothing is read twice",
 	}
 	all := m.Budgets[len(m.Budgets)-1].Layers
 	for _, b := range m.Budgets {
-		t.Row(b.Name, terminal.MiB(b.Memory), terminal.Comma(b.Context), fmt.Sprintf("%s of %s", terminal.Comma(b.Layers), terminal.Comma(all)),
-			meaning(s, means[b.Name]))
+		mean := means[b.Name]
+		if b.Layers == all {
+			mean = "nothing is read twice"
+		}
+		t.Row(b.Name, terminal.MiB(b.Memory), terminal.Comma(b.Context), fmt.Sprintf("%s of %s", terminal.Comma(b.Layers), terminal.Comma(all)), meaning(s, mean))
 	}
 	t.Print(w)
 }
