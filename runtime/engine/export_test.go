@@ -120,10 +120,10 @@ func (o Options) LendAtMost(n int64) Options {
 }
 
 // Eventually waits until something is so to which things come by themselves. It ends the test, with what all goroutines do, if it is not so after this one
-// has looked a hundred thousand times, a millisecond or more apart: one that has no more of a busy processor than the others looks no more often.
+// has looked twenty thousand times, a millisecond or more apart: one that has no more of a busy processor than the others looks no more often.
 func Eventually(t *testing.T, what string, so func() bool) {
 	t.Helper()
-	for range 100_000 {
+	for range 20_000 {
 		if so() {
 			return
 		}

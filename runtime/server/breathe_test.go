@@ -31,7 +31,9 @@ func TestModelsBreathe(t *testing.T) {
 		return get[completion](t, c, "/v1/completions", `{"model": "`+name+`", "prompt": "Once", "max_tokens": 8, "seed": 3, "cache_prompt": false}`).Choices[0].Text
 	}
 	first, other := text("tiny"), text("other")
+	m.mu.Lock()
 	a.lull = time.Hour // it counts as used
+	m.mu.Unlock()
 	m.until(func() bool { return true })
 	taken := func(sv *served) int64 {
 		m.mu.Lock()

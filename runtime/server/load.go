@@ -160,7 +160,9 @@ func (m *models) open(sv *served, grant int64) (*runtime.Model, *cache, error) {
 	if sv.Config.HeadPredictorRank > 0 {
 		o.SparseHead = m.opts.SparseHead
 	}
+	m.mu.Lock()
 	m.memoryOf(sv, grant, &o)
+	m.mu.Unlock()
 	model, err := runtime.Open(context.Background(), sv.Path, o)
 	if err != nil {
 		m.opts.Logger.Error("a model was not loaded", "model", sv.Name, "error", err)

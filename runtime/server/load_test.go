@@ -201,7 +201,7 @@ func TestLoad(t *testing.T) {
 // all goroutines do, after so many looks that on a busy machine, too, all that ends has ended.
 func (c *client) settle(t *testing.T, goroutines int) usage {
 	t.Helper()
-	for range 100_000 {
+	for range 20_000 {
 		if c.queue.active() == 0 && (goroutines == 0 || goruntime.NumGoroutine() <= goroutines) {
 			return c.usage()
 		}

@@ -194,7 +194,7 @@ func (m *models) startLull(sv *served) {
 	}
 }
 
-// memoryOf bounds the memory of a model that is to be loaded and may take so much. To the model it looks as if it were the only one.
+// memoryOf bounds the memory of a model that is to be loaded and may take so much; m is locked. To the model it looks as if it were the only one.
 func (m *models) memoryOf(sv *served, grant int64, o *runtime.Options) {
 	o.Program, o.Steady = m.program, true
 	if sv.mapped = m.opts.Memory == 0 && grant >= sv.Needed; sv.mapped {
