@@ -378,7 +378,7 @@ func TestModelsShareMemory(t *testing.T) {
 	alone := text("tiny")
 	all := held(a)
 	other := text("other") // for which the first one makes room
-	m.until(func() bool { return extra(b) > 4*extra(a) })
+	m.until(func() bool { return extra(b) > 2*extra(a) })
 	check("with both")
 	if small := held(a); small >= all {
 		t.Errorf("the experts of the first model take %d, and %d beside another one", all, small)
@@ -386,13 +386,13 @@ func TestModelsShareMemory(t *testing.T) {
 	if got := text("tiny"); got != alone {
 		t.Errorf("with less memory it writes %q, and %q with more", got, alone)
 	}
-	m.until(func() bool { return extra(a) > 4*extra(b) })
+	m.until(func() bool { return extra(a) > 2*extra(b) })
 	check("after the first one was used again")
 	few := held(b)
 	if got := text("other"); got != other {
 		t.Errorf("with less memory it writes %q, and %q with more", got, other)
 	}
-	m.until(func() bool { return extra(b) > 4*extra(a) })
+	m.until(func() bool { return extra(b) > 2*extra(a) })
 	check("after the second one was used again")
 	if many := held(b); many <= few {
 		t.Errorf("the experts of the second model take %d, and %d while it is used", few, many)
