@@ -31,9 +31,6 @@ func TestSharedAttention(t *testing.T) {
 				lengths := []int{62, 1, 1, 1, 180, 1, 1, 267, 1, 1, 1} // 64, 246 and 515 positions
 				want := steps(t, session(t, openReader(t, r, engine.Options{Threads: 1, KVType: kv})), lengths...)
 				for _, threads := range []int{3, 16} {
-					if threads > 3 && testing.Short() {
-						continue
-					}
 					got := steps(t, session(t, openReader(t, r, engine.Options{Threads: threads, KVType: kv})), lengths...)
 					for i := range want {
 						if !slices.Equal(got[i], want[i]) {

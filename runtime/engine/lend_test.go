@@ -18,9 +18,6 @@ func TestLend(t *testing.T) {
 	const parallel = 3
 	lengths := []int{40, 1, 1, 1, 300, 1, 1, 10, 1, 60, 1} // ten tokens are few enough for the pass of single ones, of one sequence at a time
 	for name, shape := range map[string]modeltest.Shape{"many experts": manyExperts(), "odd rows": variants["rows of no whole block"]} {
-		if name == "odd rows" && testing.Short() {
-			continue
-		}
 		for _, method := range []string{"", "threads"} {
 			for _, typ := range anyType(quant.F32, quant.Q4_0) {
 				t.Run(name+" "+method+" "+typ.String(), func(t *testing.T) {
