@@ -96,6 +96,7 @@ type served struct {
 	least    int64 // that it cannot do without
 	held     int64 // that sequences made it take
 	growing  int   // sequences that are about to take more
+	ended    int   // requests that have come to their end
 	mapped   bool  // its file is, and nothing bounds its memory
 	flexible bool  // it can do with much less: experts are read when they are needed
 	lull     time.Duration
@@ -173,6 +174,7 @@ func (m *models) release(sv *served, keepAlive time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	sv.users--
+	sv.ended++
 	sv.lastUsed = time.Now()
 	if sv.growing == 0 { // another request's sequence counts on it
 		sv.held = 0

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -233,6 +234,47 @@ func TestSequencesOutliveIdleModels(t *testing.T) {
 	defer m.mu.Unlock()
 	if b.model != nil || a.grant > m.capacity() {
 		t.Errorf("the idle model is there: %t; the other has %d of %d", b.model != nil, a.grant, m.capacity())
+	}
+}
+
+// A sequence that grows waits until another model is idle, which leaves. If that one's sequences wait for memory, too, it ends.
+func TestSequencesOutliveBusyModels(t *testing.T) {
+	const parallel = 3
+	for _, stuck := range []bool{false, true} {
+		t.Run(fmt.Sprintf("the other one waits, too: %t", stuck), func(t *testing.T) {
+			c, j, k := startTwo(t, parallel+1)
+			defer j.end()
+			m, a, b := c.models, c.models.served[0], c.models.served[1]
+			m.shrink(m.common() + max(a.Smallest, a.least) + max(b.Smallest, b.least))
+			m.mu.Lock()
+			a.growing += a.users // j is no request that runs
+			if stuck {
+				b.growing += b.users
+			}
+			m.mu.Unlock()
+			done := make(chan error, parallel)
+			for range parallel {
+				go func() { done <- generateAll(t.Context(), j) }()
+			}
+			if !stuck {
+				m.until(func() bool { return a.growing > a.users })
+				k.end()
+			}
+			failed := 0
+			for range parallel {
+				if err := <-done; errors.Is(err, runtime.ErrMemory) {
+					failed++
+				} else if err != nil {
+					t.Error(err)
+				}
+			}
+			if failed > 0 != stuck {
+				t.Errorf("%d of %d texts ended for lack of memory", failed, parallel)
+			}
+			if stuck {
+				k.end()
+			}
+		})
 	}
 }
 
