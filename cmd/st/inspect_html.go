@@ -37,7 +37,8 @@ func (a *app) inspectPage(ctx context.Context, r *format.Reader, f inspectFlags,
 		return err
 	}
 	if f.trace != "" || f.cachePlan || usage != nil {
-		if file.CachePlan, err = a.planCache(ctx, r, f); err != nil {
+		file.CachePlan, err = a.planCache(ctx, r, f)
+		if few := errors.Is(err, report.ErrFewUses) && !f.cachePlan; err != nil && !few { // nobody asked for it
 			return err
 		}
 	}

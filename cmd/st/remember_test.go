@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -70,6 +71,10 @@ func TestRememberedExperts(t *testing.T) {
 		t.Errorf("a plan is of %d tokens by %s", plan.Tokens, plan.Source)
 	}
 
+	if len(plan.Doubts) == 0 || !strings.HasPrefix(plan.Doubts[0], fmt.Sprintf("only %d tokens were counted, ", 2*tokens)) || !strings.HasSuffix(plan.Doubts[0], ": 256 would do") {
+		t.Errorf("of few tokens %q is doubtful", plan.Doubts)
+	}
+
 	o := st("generate", tiny(t), "-p", "It was", "-n", "2", "--memory", "1GiB", "--stats")
 	if o.code != exitOK || !strings.Contains(o.stderr, "begun with the experts that "+plural(int(2*tokens), "token")+" used most, as remembered of 2 earlier runs\n") {
 		t.Errorf("%+v", o)
@@ -79,6 +84,15 @@ func TestRememberedExperts(t *testing.T) {
 	}
 	if again := mustJSON[generateReport](t, generate...); again.Known != nil || again.Text != first.Text {
 		t.Errorf("it was not forgotten: %+v", again.Known)
+	}
+}
+
+// What two tokens used says nothing of a speed.
+func TestPlanOfFewTokens(t *testing.T) {
+	remembering(t)
+	must(t, "generate", tiny(t), "-p", "It", "-n", "2", "--memory", "1GiB", "--quiet")
+	if o := st("inspect", tiny(t), "--cache-plan"); o.code != exitFailure || !strings.Contains(o.stderr, "tokens were counted, and 16 are needed: give a --trace") {
+		t.Errorf("%+v", o)
 	}
 }
 

@@ -173,8 +173,12 @@ func planSection(c *report.CachePlan) Section {
 	if c.Experts == 0 {
 		what, kept = "layers", func(p *engine.CachePlan) int { return p.Layers }
 	}
-	s := Section{Title: "Speed by --memory", Text: fmt.Sprintf("About so many tokens a second, by %s: what this disk (%.0f MB/s) and this memory (%.1f GB/s) allow.",
-		planSource(c), c.DiskSpeed/1e6, c.MemorySpeed/1e9),
+	about := "At most" // as long as nothing is simulated
+	if c.Computing > 0 {
+		about = "About"
+	}
+	s := Section{Title: "Speed by --memory", Text: fmt.Sprintf("%s so many tokens a second, by %s: what this disk (%.0f MB/s) and this memory (%.1f GB/s) allow.",
+		about, planSource(c), c.DiskSpeed/1e6, c.MemorySpeed/1e9),
 		Table: &Table{Heads: []Head{{Name: "--memory", Right: true}, {Name: what + " kept", Right: true}, {Name: "found in memory", Right: true},
 			{Name: "read a token", Right: true}, {Name: "tokens/s", Right: true}}}}
 	if len(c.Doubts) > 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 
@@ -26,8 +27,11 @@ type CachePlan struct {
 	Plans       []engine.CachePlan `json:"plans"`
 	Experts     int                `json:"experts"` // of all layers
 	Layers      int                `json:"layers"`
-	// Doubts tells why what was measured may be too slow: other programs were busy, or it came out differently each time.
+	// Doubts tells why what was measured may be too slow: other programs were busy, or it came out differently each time. That few tokens tell of the
+	// experts comes first.
 	Doubts []string `json:"doubts,omitempty"`
+	// FewUses is that first doubt: without it, what was measured is all that is doubtful.
+	FewUses string `json:"-"`
 
 	// MemoryRead is the size in bytes of the buffer that MemorySpeed was measured with.
 	MemoryRead int64 `json:"-"`
@@ -44,6 +48,33 @@ const denseOrder = "the order of the layers"
 
 // ErrNoUsage: no trace, and nothing that is recorded or remembered, tells which experts the model uses.
 var ErrNoUsage = errors.New("nothing is known of the experts that the model uses")
+
+// ErrFewUses: what is recorded or remembered is of so few tokens that it tells nothing of a speed.
+var ErrFewUses = errors.New("too little is known of the experts that the model uses")
+
+// Without a trace an expert that no token used counts as one that is never used. So a few tokens promise far too much.
+const (
+	leastUses = 16 // tokens, as of a trace: fewer are refused
+	goodUses  = 64 // of an expert, on average: with fewer a plan is doubtful
+)
+
+// fewUses returns what is doubtful of a plan by usage, or "".
+func fewUses(r *format.Reader, u *format.Usage) (doubt string, err error) {
+	if u.Tokens < leastUses {
+		return "", fmt.Errorf("%s: %w: %d tokens were counted, and %d are needed", r.Path(), ErrFewUses, u.Tokens, leastUses)
+	}
+	var uses int64
+	for _, n := range u.Uses {
+		uses += n
+	}
+	mean := float64(uses) / float64(max(1, len(u.Uses)))
+	if mean >= goodUses {
+		return "", nil
+	}
+	enough := int64(math.Ceil(float64(u.Tokens) * goodUses / max(mean, 1e-3)))
+	return fmt.Sprintf("only %d tokens were counted, and experts that they did not use count as never used, so that this promises too much: %d would do",
+		u.Tokens, enough), nil
+}
 
 // ErrShortTrace: a trace has too few tokens.
 var ErrShortTrace = engine.ErrShortTrace
@@ -82,6 +113,9 @@ func PlanCache(ctx context.Context, r *format.Reader, tracePath string, opts Opt
 		if usage == nil {
 			return nil, fmt.Errorf("%s: %w", r.Path(), ErrNoUsage)
 		}
+		if p.FewUses, err = fewUses(r, usage); err != nil {
+			return nil, err
+		}
 		p.Tokens = usage.Tokens
 	}
 	engineOpts := engine.Options{Context: p.Context, Other: other}
@@ -113,6 +147,9 @@ func PlanCache(ctx context.Context, r *format.Reader, tracePath string, opts Opt
 		p.Computing = on.Computing.Token(trace.Shape).Seconds()
 	}
 	on.Disk, p.Doubts = disk, m.doubts
+	if p.FewUses != "" {
+		p.Doubts = append([]string{p.FewUses}, p.Doubts...)
+	}
 	p.DiskSpeed, p.DiskLatency, p.DiskQueue = disk.Bandwidth, disk.Latency.Seconds(), disk.Queue
 	budgets := []int64{opts.Memory}
 	if opts.Memory == 0 {

@@ -37,13 +37,13 @@ func memory(w io.Writer, m *report.Memory, s terminal.Screen) {
 	}
 	t := s.Table("memory", ">--memory", ">context", ">experts kept", "")
 	means := map[string]string{
-		"smallest": "few; others are read for every token",
+		"smallest": "the others are read for every token",
 		"half":     "those used most; --cache-plan estimates the speed",
 	}
 	for _, b := range m.Budgets {
 		mean := means[b.Name]
 		if b.Experts == all {
-			mean = "nothing is read for a token"
+			mean = "nothing is read twice"
 		}
 		t.Row(b.Name, terminal.MiB(b.Memory), terminal.Comma(b.Context), fmt.Sprintf("%s of %s", terminal.Comma(b.Experts), terminal.Comma(all)), meaning(s, mean))
 	}
@@ -83,7 +83,7 @@ func CachePlan(w io.Writer, s terminal.Screen, p *report.CachePlan) {
 	if p.Generated > 0 {
 		counted = fmt.Sprintf(", %d of them generated", p.Generated)
 	}
-	fmt.Fprintf(w, "by %s of %s%s; context %d; disk %.0f MB/s, %.0f µs, %s in flight; memory %.1f GB/s (in %s)", terminal.Printable(p.Source),
+	fmt.Fprintf(w, "by %s of %s%s; context %d, experts kept while it is empty; disk %.0f MB/s, %.0f µs, %s in flight; memory %.1f GB/s (in %s)", terminal.Printable(p.Source),
 		terminal.Plural(p.Tokens, "token"), counted, p.Context, p.DiskSpeed/1e6, 1e6*p.DiskLatency, terminal.Plural(p.DiskQueue, "read"), p.MemorySpeed/1e9,
 		terminal.Size(p.MemoryRead))
 	simulated := p.Computing > 0
@@ -95,7 +95,11 @@ func CachePlan(w io.Writer, s terminal.Screen, p *report.CachePlan) {
 	fmt.Fprintln(w)
 	doubts(w, s, p)
 	fmt.Fprintln(w)
-	heads = append(heads, ">tokens/s, about")
+	speed := ">tokens/s, at most"
+	if simulated {
+		speed = ">tokens/s, about"
+	}
+	heads = append(heads, speed)
 	later := simulated && p.Plans[0].Later != nil
 	if later {
 		heads = append(heads, fmt.Sprintf(">first %d", engine.PlanStart), ">later")
@@ -144,10 +148,15 @@ func planOfLayers(w io.Writer, s terminal.Screen, p *report.CachePlan) {
 	contexts(w, p)
 }
 
-// doubts tells in a line why what a plan rests on may be too slow.
+// doubts tells what is doubtful of a plan: in a line that it rests on few tokens, and in another why what was measured may be too slow.
 func doubts(w io.Writer, s terminal.Screen, p *report.CachePlan) {
-	if len(p.Doubts) > 0 {
-		fmt.Fprintln(w, s.Paint(terminal.Warning, "doubtful: "+strings.Join(p.Doubts, "; ")+": plan again when the machine is idle"))
+	measured := p.Doubts
+	if p.FewUses != "" {
+		fmt.Fprintln(w, s.Paint(terminal.Warning, "doubtful: "+p.FewUses+", or a --trace"))
+		measured = measured[1:]
+	}
+	if len(measured) > 0 {
+		fmt.Fprintln(w, s.Paint(terminal.Warning, "doubtful: "+strings.Join(measured, "; ")+": plan again when the machine is idle"))
 	}
 }
 
