@@ -46,7 +46,7 @@ func NewBreathing(least, most int64, p engine.Pressure) *Breathing {
 // Now returns what is to be taken now, in bytes.
 func (b *Breathing) Now() int64 { return b.now }
 
-// Bound changes what may be taken. More of it is taken at once, unless other programs need memory now.
+// Bound changes what may be taken. What there is more of is taken at once; what was left to other programs stays so.
 func (b *Breathing) Bound(least, most int64) {
 	b.now = min(most, max(least, b.now+max(0, most-b.most)))
 	b.least, b.most = least, most
@@ -140,7 +140,7 @@ func (b *breath) watch(look func() engine.Pressure, ticks <-chan time.Time) (sto
 			case <-ctx.Done():
 				return
 			case now := <-ticks:
-				b.look(look(), now.Sub(last))
+				b.look(ctx, look(), now.Sub(last))
 				last = now
 			}
 		}
@@ -151,18 +151,18 @@ func (b *breath) watch(look func() engine.Pressure, ticks <-chan time.Time) (sto
 	}
 }
 
-// look does what a look at the memory leads to.
-func (b *breath) look(p engine.Pressure, elapsed time.Duration) {
+// look does what a look at the memory leads to. It waits for reads into what is given back until ctx is cancelled.
+func (b *breath) look(ctx context.Context, p engine.Pressure, elapsed time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	was := b.now
 	if n := b.Next(p, elapsed); n != was || b.behind {
-		got, obeyed := b.engine.LimitMemory(n)
+		got, obeyed := b.engine.LimitMemory(ctx, n)
 		b.now, b.behind = got, !obeyed
 	}
 }
 
-// setShare changes what may be taken. More of it is taken at once, unless other programs need memory now.
+// setShare changes what may be taken. What there is more of is taken at once; what was left to other programs stays so.
 func (b *breath) setShare(ctx context.Context, total int64) (int64, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -1,13 +1,16 @@
 package runtime
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"st/convert"
+	"st/format"
 	"st/quant"
 	"st/runtime/engine"
 )
@@ -125,14 +128,6 @@ func TestWatchMemory(t *testing.T) {
 		start = start.Add(BreathInterval)
 		ticks <- start
 	}
-	kept := func() (n int) {
-		for _, in := range m.engine.Residents(nil) {
-			if in {
-				n++
-			}
-		}
-		return n
-	}
 	before := m.engine.MemoryUse().Experts
 	var fewest, most int
 	var least int64
@@ -141,14 +136,14 @@ func TestWatchMemory(t *testing.T) {
 		case i == 10:
 			tick()
 			tick()
-			fewest, least = kept(), m.Residency(Stats{}).MemoryNow
+			fewest, least = inMemory(m), m.Residency(Stats{}).MemoryNow
 			scarce.Store(false)
 		case i > 20 && i < 50:
 			for range 6 {
 				tick()
 			}
 		case i == 59:
-			most = kept()
+			most = inMemory(m)
 		}
 	})
 	if got != want {
@@ -159,4 +154,90 @@ func TestWatchMemory(t *testing.T) {
 	if least != b.SmallestShare() || fewest > 16+lent || most <= fewest || m.engine.MemoryUse().Experts != before+b.Lent {
 		t.Errorf("%d bytes with %d experts, of %d; then %d experts, %d bytes of %d", least, fewest, total, most, m.engine.MemoryUse().Experts, before)
 	}
+}
+
+// inMemory returns how many experts are in memory.
+func inMemory(m *Model) (n int) {
+	for _, in := range m.engine.Residents(nil) {
+		if in {
+			n++
+		}
+	}
+	return n
+}
+
+// A model is closed while memory is given back that a disk, which has stalled, is reading into.
+func TestCloseWhileMemoryIsGivenBack(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tiny.stm")
+	if _, err := convert.Run(t.Context(), "../testdata/tiny-smallthinker", path, convert.Options{Recipe: convert.Recipe{Type: quant.F32}}); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	disk := &stallingFile{file: file, waits: make(chan struct{}), released: make(chan struct{})}
+	defer close(disk.released)
+	r, err := format.NewReader(disk, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	needed := engine.NeededMemory(r, engine.Options{})
+	m, err := New(t.Context(), r, Options{Memory: needed + 64*mib})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	m.unwatch() // the machine that runs this may be short of memory
+	for obeyed := false; !obeyed; {
+		_, obeyed = m.LimitMemory(t.Context(), 1)
+	}
+	slots := int(m.engine.MemoryUse().Experts / (m.engine.Budget().SmallestExperts / int64(2*m.Config().MoE.ExpertsPerToken)))
+	for range 20_000 {
+		if inMemory(m) == slots {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if n := inMemory(m); n != slots {
+		t.Fatalf("%d experts are in %d slots", n, slots)
+	}
+	disk.stalls.Store(true)
+	if _, obeyed := m.LimitMemory(t.Context(), 1<<60); !obeyed {
+		t.Fatal("the model does not take its memory again")
+	}
+	<-disk.waits // an expert is being read into it
+	ticks := make(chan time.Time)
+	m.unwatch = newBreath(m.engine).watch(func() engine.Pressure { return engine.Pressure{Limit: 1 << 30, Group: 1} }, ticks)
+	ticks <- time.Now()
+	if err := m.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// stallingFile is a model file whose reads wait while it stalls, until released is closed. waits is closed when the first of them does.
+type stallingFile struct {
+	file     *os.File
+	stalls   atomic.Bool
+	first    sync.Once
+	waits    chan struct{}
+	released chan struct{}
+}
+
+func (f *stallingFile) Size() (int64, error) {
+	info, err := f.file.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
+func (f *stallingFile) Close() error { return f.file.Close() }
+
+func (f *stallingFile) ReadAt(b []byte, at int64) (int, error) {
+	if f.stalls.Load() {
+		f.first.Do(func() { close(f.waits) })
+		<-f.released
+	}
+	return f.file.ReadAt(b, at)
 }

@@ -77,8 +77,8 @@ func (m *Model) SetShare(ctx context.Context, bytes int64) (int64, error) {
 
 // LimitMemory makes the model take less than Options.Memory or [Model.SetShare] say, or as much again, as [engine.Engine.LimitMemory] has it. A program that
 // looks itself after what other programs need (Options.Steady) moves memory with it.
-func (m *Model) LimitMemory(bytes int64) (bound int64, obeyed bool) {
-	return m.engine.LimitMemory(bytes)
+func (m *Model) LimitMemory(ctx context.Context, bytes int64) (bound int64, obeyed bool) {
+	return m.engine.LimitMemory(ctx, bytes)
 }
 
 // FormatBytes writes a size of memory as people do, exactly if it is whole in a unit: 1GiB, 1500MB. Another is rounded up to whole MiB, or told in bytes.

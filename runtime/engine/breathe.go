@@ -66,8 +66,9 @@ func (e *Engine) LeastMemory() int64 {
 }
 
 // LimitMemory is [Engine.SetMemory] for a caller that cannot wait for a long pass, because what other programs need changes meanwhile: a pass that runs obeys
-// between two layers. It reports whether the bound is in force already. If it is not, LimitMemory is to be called again: the pass may have been at its end.
-func (e *Engine) LimitMemory(total int64) (bound int64, obeyed bool) {
+// between two layers. While none runs it gives the memory back itself, which waits for reads into it until ctx is cancelled: a disk may stall. It reports
+// whether the bound is in force already. If it is not, LimitMemory is to be called again: the pass may have been at its end.
+func (e *Engine) LimitMemory(ctx context.Context, total int64) (bound int64, obeyed bool) {
 	b := e.budget
 	if b == nil || e.streamed == nil {
 		return 0, true
@@ -76,14 +77,24 @@ func (e *Engine) LimitMemory(total int64) (bound int64, obeyed bool) {
 	if e.limit.total.Swap(total) != total {
 		e.limit.changed.Store(true)
 	}
-	switch {
-	case !e.limit.changed.Load():
-		return total, true
-	case !e.mu.TryLock():
+	changed := e.limit.changed.Load()
+	if changed {
+		if !e.mu.TryLock() {
+			return total, false
+		}
+		defer e.mu.Unlock()
+	}
+	if !e.kvMu.TryLock() { // memory may be on its way back: who holds it was told of the bound, and has not obeyed yet
 		return total, false
 	}
-	defer e.mu.Unlock()
-	return total, e.closing.Load() || e.breathe(context.Background()) == nil
+	defer e.kvMu.Unlock()
+	switch {
+	case e.closing.Load():
+		return total, true
+	case changed:
+		return total, e.obeyHeld(ctx) == nil
+	}
+	return total, !e.limit.changed.Load()
 }
 
 // obey returns when the bound that is in force is.
@@ -122,6 +133,11 @@ func (e *Engine) breathe(ctx context.Context) error {
 	}
 	e.kvMu.Lock()
 	defer e.kvMu.Unlock()
+	return e.obeyHeld(ctx)
+}
+
+// obeyHeld is breathe while kvMu is held, after a change.
+func (e *Engine) obeyHeld(ctx context.Context) error {
 	e.limit.changed.Store(false)
 	err := e.resizeStore(ctx, e.forExperts(e.memory.taken[forKV].Load()))
 	if err != nil {

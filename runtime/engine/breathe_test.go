@@ -127,7 +127,7 @@ func TestSetShare(t *testing.T) {
 func TestLimitMemory(t *testing.T) {
 	r := reader(t, write(t, manyExperts(), quant.Q4_0))
 	plain := openReader(t, r, engine.Options{Threads: 2})
-	if n, obeyed := plain.LimitMemory(1); n != 0 || !obeyed {
+	if n, obeyed := plain.LimitMemory(t.Context(), 1); n != 0 || !obeyed {
 		t.Errorf("without a bound: %d, %t", n, obeyed)
 	}
 	e := stream(t, r, engine.Options{Threads: 2}, 1<<20)
@@ -135,15 +135,22 @@ func TestLimitMemory(t *testing.T) {
 	all, least := e.MemoryUse().Experts, e.LeastMemory()
 	unlock := e.HoldPass()
 	for range 2 {
-		if n, obeyed := e.LimitMemory(1); n != least || obeyed || e.Memory() != least {
+		if n, obeyed := e.LimitMemory(t.Context(), 1); n != least || obeyed || e.Memory() != least {
 			t.Errorf("while a pass runs: %d of at least %d, obeyed: %t, and in force is %d", n, least, obeyed, e.Memory())
 		}
 	}
 	unlock()
-	if n, obeyed := e.LimitMemory(1); n != least || !obeyed || e.MemoryUse().Experts >= all {
+	if n, obeyed := e.LimitMemory(t.Context(), 1); n != least || !obeyed || e.MemoryUse().Experts >= all {
 		t.Errorf("after it: %d of at least %d, obeyed: %t; experts have %d bytes of %d", n, least, obeyed, e.MemoryUse().Experts, all)
 	}
-	if n, obeyed := e.LimitMemory(1 << 60); n != e.Budget().Total || !obeyed || e.MemoryUse().Experts != all {
+	unlock = e.HoldKV() // as a pass does that is giving memory back
+	for _, n := range []int64{1, 1 << 60} {
+		if _, obeyed := e.LimitMemory(t.Context(), n); obeyed {
+			t.Error("memory may still be on its way back, and it is said to be there")
+		}
+	}
+	unlock()
+	if n, obeyed := e.LimitMemory(t.Context(), 1<<60); n != e.Budget().Total || !obeyed || e.MemoryUse().Experts != all {
 		t.Errorf("all of it again: %d, obeyed: %t; experts have %d bytes of %d", n, obeyed, e.MemoryUse().Experts, all)
 	}
 }

@@ -163,6 +163,12 @@ func (e *Engine) Scribble() {
 	}
 }
 
+// HoldKV has the engine look as if a pass gave memory back, until unlock is called.
+func (e *Engine) HoldKV() (unlock func()) {
+	e.kvMu.Lock()
+	return e.kvMu.Unlock
+}
+
 // HoldPass has the engine look as if a pass ran, until unlock is called.
 func (e *Engine) HoldPass() (unlock func()) {
 	e.mu.Lock()

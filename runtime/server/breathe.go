@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"time"
 
 	"st/runtime"
@@ -29,7 +30,7 @@ func (m *models) startBreathing() {
 		last := time.Now()
 		for {
 			select {
-			case <-m.breathe:
+			case <-m.looking.Done():
 				return
 			case now := <-ticker.C:
 				if !m.look(engine.MemoryPressure(), now.Sub(last)) {
@@ -96,7 +97,11 @@ func (m *models) look(p engine.Pressure, elapsed time.Duration) bool {
 	return true
 }
 
-// apply has each model take its part of what other programs leave. It waits for none of their passes, which obey between two layers.
+// applyTime is how long a model is waited for that has to end reads before it can give memory back: a disk may stall.
+const applyTime = runtime.BreathInterval
+
+// apply has each model take its part of what other programs leave. It waits for none of their passes, which obey between two layers, and for none of their
+// reads for long.
 func (m *models) apply() {
 	m.applying.Lock()
 	defer m.applying.Unlock()
@@ -108,9 +113,11 @@ func (m *models) apply() {
 	m.mu.Unlock()
 	behind := false
 	for model, bytes := range parts {
-		if _, obeyed := model.LimitMemory(bytes + m.common()); !obeyed {
+		ctx, cancel := context.WithTimeout(m.looking, applyTime)
+		if _, obeyed := model.LimitMemory(ctx, bytes+m.common()); !obeyed {
 			behind = true
 		}
+		cancel()
 	}
 	m.mu.Lock()
 	m.behind = behind

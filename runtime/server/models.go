@@ -75,8 +75,9 @@ type models struct {
 	settling       bool // models are being told what they may take
 
 	breath   *runtime.Breathing // decides how much is left to other programs; nil: no model that is loaded can leave them any
-	breathe  chan struct{}      // is closed when that ends for good
 	breathes sync.WaitGroup
+	looking  context.Context // ends when nothing is to be looked after any more
+	stopLook context.CancelFunc
 	behind   bool       // a model has not obeyed yet
 	applying sync.Mutex // held while models are told how much they leave to other programs
 }
@@ -109,7 +110,8 @@ type served struct {
 }
 
 func newModels(opts *Options) (*models, error) {
-	m := &models{opts: opts, bad: map[string]int64{}, changed: make(chan struct{}), breathe: make(chan struct{}), program: process.Resident()}
+	m := &models{opts: opts, bad: map[string]int64{}, changed: make(chan struct{}), program: process.Resident()}
+	m.looking, m.stopLook = context.WithCancel(context.Background())
 	if m.total = opts.Memory; m.total == 0 {
 		m.from.Allowed, m.from.Source = engine.AllowedMemory()
 		m.total = m.from.Allowed / 20 * 19 // some is left to others
@@ -222,9 +224,7 @@ func (m *models) moving() bool {
 func (m *models) close(ctx context.Context) (err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.closed {
-		close(m.breathe)
-	}
+	m.stopLook()
 	m.closed = true
 	m.change()
 	m.waitWhile(context.Background(), m.moving)
