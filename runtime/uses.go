@@ -31,6 +31,9 @@ const (
 	maxExpertUses = 64
 )
 
+// usesPatience is how long a model that is closed waits for others that are, which is some milliseconds.
+var usesPatience = 5 * time.Second
+
 // add counts the uses of a run.
 func (u *ExpertUses) add(run *format.Usage, end time.Time) {
 	weight := float64(min(run.Tokens, usesOfRun))
@@ -66,7 +69,7 @@ func (u *ExpertUses) Usage() *format.Usage {
 
 // expertCache returns where it is remembered which experts a model uses, by what it computes: see [Model.Fingerprint].
 func expertCache(fingerprint [16]byte, dir string) remembered.Cache[*ExpertUses] {
-	return remembered.Cache[*ExpertUses]{Dir: dir, Key: fmt.Sprintf("experts of %x", fingerprint)}
+	return remembered.Cache[*ExpertUses]{Dir: dir, Key: fmt.Sprintf("experts of %x", fingerprint), Kind: "experts", Patience: usesPatience}
 }
 
 func loadExpertUses(c remembered.Cache[*ExpertUses], experts int) *ExpertUses {

@@ -11,7 +11,7 @@ import (
 
 // A pipe in a file's place is no value, and nothing waits for a writer.
 func TestCacheWithAPipe(t *testing.T) {
-	c := Cache[int]{t.TempDir(), "key"}
+	c := Cache[int]{Dir: t.TempDir(), Key: "key"}
 	if err := unix.Mkfifo(c.Path(), 0o600); err != nil {
 		t.Skip(err)
 	}

@@ -14,13 +14,12 @@ import (
 // ErrBusy: another process holds the lock of a directory for much longer than writing a file takes.
 var ErrBusy = errors.New("the directory of what is remembered is locked")
 
-// patience is how long Update waits for others, which write for some milliseconds. One that was stopped meanwhile must not stop this one.
-const patience = 5 * time.Second
-
 // Update keeps what change makes of the value that is kept, or of the zero value and false if there is none. Nobody else updates anything in the
 // directory meanwhile, so that of several processes each finds what the others have kept. Where files cannot be locked, one may overwrite another's.
 //
-// The directory then holds most values at most, with this one: those that were kept least recently are forgotten.
+// Others are waited for, which write for some milliseconds, as long as the Cache's Patience says: one that was stopped meanwhile need not stop this one.
+//
+// The directory then holds most values of the kind at most, with this one: those that were kept least recently are forgotten. Other files stay.
 func (c Cache[T]) Update(most int, change func(old T, ok bool) T) error {
 	if c.Dir == "" {
 		return nil
@@ -28,11 +27,11 @@ func (c Cache[T]) Update(most int, change func(old T, ok bool) T) error {
 	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(filepath.Join(c.Dir, ".lock"), os.O_RDWR|os.O_CREATE, 0o644)
+	f, err := os.OpenFile(filepath.Join(c.Dir, updateLock), os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return err
 	}
-	if err := lock(f); err != nil {
+	if err := lock(f, c.Patience); err != nil {
 		return err
 	}
 	defer f.Close() // which unlocks it
@@ -40,14 +39,18 @@ func (c Cache[T]) Update(most int, change func(old T, ok bool) T) error {
 	if err := c.Save(change(old, ok)); err != nil {
 		return err
 	}
-	trim(c.Dir, filepath.Base(c.Path()), most)
+	c.trim(most)
 	return nil
 }
 
-// lock waits for the lock of a file, which it closes if that takes too long.
-func lock(f *os.File) error {
+// lock waits for the lock of a file, which it closes if that takes longer than patience, if that is not 0.
+func lock(f *os.File, patience time.Duration) error {
 	if ok, err := filelock.TryLock(f); ok || err != nil {
 		return nil // err: there are no locks
+	}
+	if patience == 0 {
+		_ = filelock.Lock(f)
+		return nil
 	}
 	locked := make(chan struct{})
 	go func() {
@@ -69,8 +72,9 @@ func lock(f *os.File) error {
 // leftover is the age at which a file that was never renamed is one of a process that was killed.
 const leftover = time.Hour
 
-// trim removes the oldest values of a directory, but not the one of that name, until it holds as many as it may, and what killed processes have left.
-func trim(dir, name string, most int) {
+// trim removes the oldest other values of the kind until there are as many as there may be, and what killed processes have left.
+func (c Cache[T]) trim(most int) {
+	dir, name := c.Dir, filepath.Base(c.Path())
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return
@@ -84,7 +88,7 @@ func trim(dir, name string, most int) {
 			if time.Since(info.ModTime()) > leftover {
 				os.Remove(filepath.Join(dir, e.Name()))
 			}
-		case strings.HasSuffix(e.Name(), suffix) && e.Name() != name:
+		case c.holds(e.Name()) && e.Name() != name:
 			values = append(values, info)
 		}
 	}

@@ -1,6 +1,7 @@
 package remembered
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,7 +18,7 @@ func TestUpdate(t *testing.T) {
 	var all sync.WaitGroup
 	for range 20 {
 		all.Go(func() {
-			c := Cache[int]{dir, "runs"}
+			c := Cache[int]{Dir: dir, Key: "runs"}
 			if err := c.Update(4, func(n int, ok bool) int {
 				if ok != (n > 0) {
 					t.Errorf("%d was kept: %t", n, ok)
@@ -29,7 +30,7 @@ func TestUpdate(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if n, ok := (Cache[int]{dir, "runs"}).Load(); n != 20 || !ok {
+	if n, ok := (Cache[int]{Dir: dir, Key: "runs"}).Load(); n != 20 || !ok {
 		t.Errorf("%d of 20 were added (%t)", n, ok)
 	}
 }
@@ -47,13 +48,20 @@ func TestUpdateForgets(t *testing.T) {
 	one := func(int, bool) int { return 1 }
 	caches := make([]Cache[int], 5)
 	for i := range caches {
-		caches[i] = Cache[int]{dir, fmt.Sprint("model ", i)}
+		caches[i] = Cache[int]{Dir: dir, Key: fmt.Sprint("model ", i), Kind: "uses"}
 		if err := caches[i].Update(4, one); err != nil {
 			t.Fatal(err)
 		}
 		old(caches[i].Path(), 100-i)
 	}
-	for name, hours := range map[string]int{newPrefix + "1": 2, newPrefix + "2": 0, "README": 2000} {
+	others := []Cache[int]{{Dir: dir, Key: "a disk"}, {Dir: dir, Key: "a disk", Kind: "speeds"}}
+	for _, c := range others {
+		if err := c.Save(3); err != nil {
+			t.Fatal(err)
+		}
+		old(c.Path(), 3000)
+	}
+	for name, hours := range map[string]int{newPrefix + "1": 2, newPrefix + "2": 0, "README": 2000, "package.json": 2000, "my.uses.json": 2000} {
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, nil, 0o644); err != nil {
 			t.Fatal(err)
@@ -69,7 +77,12 @@ func TestUpdateForgets(t *testing.T) {
 			t.Errorf("model %d is remembered: %t", i, ok)
 		}
 	}
-	for name, want := range map[string]bool{newPrefix + "1": false, newPrefix + "2": true, "README": true, ".lock": true} {
+	for _, c := range others {
+		if _, ok := c.Load(); !ok {
+			t.Errorf("%s, of another kind, is forgotten", c.Path())
+		}
+	}
+	for name, want := range map[string]bool{newPrefix + "1": false, newPrefix + "2": true, "README": true, "package.json": true, "my.uses.json": true, updateLock: true} {
 		if _, err := os.Stat(filepath.Join(dir, name)); (err == nil) != want {
 			t.Errorf("%s is there: %t", name, err == nil)
 		}
@@ -78,8 +91,8 @@ func TestUpdateForgets(t *testing.T) {
 
 // Whoever has the lock is waited for.
 func TestUpdateWaits(t *testing.T) {
-	c := Cache[int]{t.TempDir(), "key"}
-	f, err := os.Create(filepath.Join(c.Dir, ".lock"))
+	c := Cache[int]{Dir: t.TempDir(), Key: "key"}
+	f, err := os.Create(filepath.Join(c.Dir, updateLock))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,6 +103,14 @@ func TestUpdateWaits(t *testing.T) {
 	go func() { waits <- c.Update(1, func(n int, _ bool) int { return n + 1 }) }()
 	if err := c.Save(7); err != nil {
 		t.Fatal(err)
+	}
+	busy := c
+	busy.Patience = 1
+	if err := busy.Update(1, func(int, bool) int { t.Error("a value is asked for"); return 0 }); !errors.Is(err, ErrBusy) {
+		t.Errorf("without patience: %v", err)
+	}
+	if !c.Alone(func() {}) {
+		t.Error("whoever updates keeps others from measuring")
 	}
 	f.Close()
 	if err := <-waits; err != nil {
@@ -106,7 +127,7 @@ func TestUpdateThatCannotBeWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	never := func(int, bool) int { t.Error("a value is asked for"); return 0 }
-	if err := (Cache[int]{filepath.Join(file, "experts"), "key"}).Update(4, never); err == nil {
+	if err := (Cache[int]{Dir: filepath.Join(file, "experts"), Key: "key"}).Update(4, never); err == nil {
 		t.Error("a number was kept below a file")
 	}
 	if err := (Cache[int]{}).Update(4, never); err != nil {
