@@ -137,8 +137,7 @@ func (d *diskCache) put(q *runtime.Sequence) {
 	defer d.mu.Unlock()
 	d.files = slices.DeleteFunc(d.files, func(f cachedFile) bool {
 		inside := commonTokens(f.tokens, tokens) == len(f.tokens)
-		if inside && f.path != path {
-			os.Remove(f.path)
+		if inside && f.path != path && os.Remove(f.path) == nil {
 			d.log.Info("a kept prompt was replaced", "file", f.path, "because", "a longer one begins with it", "tokens", len(f.tokens), "now", len(tokens))
 		}
 		return inside

@@ -1,9 +1,11 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -139,5 +141,41 @@ func TestRelieveKeeps(t *testing.T) {
 	busy := cache{writes: make([]*runtime.Sequence, 1), written: make(chan struct{})} // is never done
 	if busy.relieve(ctx) {
 		t.Error("memory is given back to a request whose client went away")
+	}
+}
+
+// The log says which files a longer prompt has replaced, and of no other that it has.
+func TestReplacedPrompts(t *testing.T) {
+	dir := t.TempDir()
+	var log bytes.Buffer
+	c := start(t, Options{Models: []string{otherPath}, CacheDir: dir, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	prompt, _ := json.Marshal(strings.Repeat("Thou art a man of Israel, and I am the LORD. ", 12))
+	get[completion](t, c, "/v1/completions", `{"max_tokens": 1, "prompt": `+string(prompt)+`}`)
+	sv := c.models.served[0]
+	tokens, err := sv.model.Encode("Thou art a man of Israel")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone, stays := filepath.Join(dir, "gone.seq"), filepath.Join(dir, "stays.seq")
+	for _, path := range []string{gone, filepath.Join(stays, "what keeps it from being removed")} {
+		if err := os.MkdirAll(path, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := sv.cache.disk
+	d.mu.Lock()
+	d.files = append(d.files, cachedFile{gone, tokens}, cachedFile{stays, tokens})
+	d.mu.Unlock()
+	if !sv.cache.relieve(t.Context()) {
+		t.Fatal("nothing is written")
+	}
+	for path, want := range map[string]bool{gone: true, stays: false} {
+		said := false
+		for line := range strings.Lines(log.String()) {
+			said = said || strings.Contains(line, "was replaced") && strings.Contains(line, filepath.Base(path))
+		}
+		if said != want {
+			t.Errorf("%s is said to be replaced: %t\n%s", path, said, log.String())
+		}
 	}
 }
