@@ -95,8 +95,9 @@ func (a *app) generate(ctx context.Context, path string, conversation bool, f *g
 		unsaved = save()
 	}
 	if errors.Is(err, runtime.ErrContextFull) && f.session != "" {
-		return fmt.Errorf("the session %s: %v: give a larger --ctx, name another session, or leave PROMPT out on a terminal, where its oldest turns can be left out",
+		err = fmt.Errorf("the session %s: %v: give a larger --ctx, name another session, or leave PROMPT out on a terminal, where its oldest turns can be left out",
 			f.session, err)
+		return errors.Join(err, unsaved)
 	}
 	if err != nil && (r == nil || !errors.Is(err, context.Canceled)) {
 		return errors.Join(err, unsaved)
