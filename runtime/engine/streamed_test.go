@@ -255,9 +255,7 @@ func TestKnownUsage(t *testing.T) {
 	}
 	residents := func(remembered *format.Usage) (known *format.Usage, odd, even int) {
 		e := stream(t, reader(t, path), engine.Options{Threads: 2, Remembered: remembered}, 0)
-		for !e.Filled() {
-			goruntime.Gosched()
-		}
+		engine.Eventually(t, "the cache is filled", e.Filled)
 		for id, in := range e.Residents(nil) {
 			if in && id%2 == 1 {
 				odd++

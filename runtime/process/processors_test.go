@@ -34,8 +34,12 @@ func TestReadProcessors(t *testing.T) {
 	if !ok {
 		t.Skip("the system does not tell")
 	}
-	for n := 0; ; n++ {
-		if after, _ := ReadProcessors(); after.Ran > before.Ran {
+	for {
+		after, ok := ReadProcessors()
+		if !ok {
+			t.Fatal("the system told, and does not any more")
+		}
+		if after.Ran > before.Ran {
 			return
 		}
 	}

@@ -14,14 +14,9 @@ func TestServerRemembersExperts(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	s, err := New(Options{Models: []string{modelPath}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	least := s.models.common() + s.Models()[0].Smallest
-	s.Close()
 	dir := t.TempDir()
-	c := start(t, Options{Memory: least + 4<<20, Parallel: 1, KeepAlive: -1, ExpertCache: dir})
+	c := start(t, Options{Memory: 1 << 40, Parallel: 1, KeepAlive: -1, ExpertCache: dir})
+	c.models.setTotal(c.models.common() + c.models.served[0].Smallest + 4<<20)
 	for runs := range int64(3) {
 		j, err := c.begin(t.Context(), "tiny", nil)
 		if err != nil {
