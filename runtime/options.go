@@ -59,8 +59,8 @@ type Options struct {
 	DiskCache string
 
 	// ExpertCache is a directory in which it is remembered which experts runs within a Memory bound used. The next run of the same file begins with those in
-	// memory that were used most, unless the file has a record of its own: see [Model.RecordUsage]. Texts stay the same. Close adds what the run counted, and
-	// [Model.KnownExperts] tells what was known. Empty: nothing is remembered.
+	// memory that were used most, unless the file has a record of its own: see [Model.RecordUsage]. Texts stay the same, unless PreferCached has them depend
+	// on what is in memory. Close adds what the run counted, and [Model.KnownExperts] tells what was known. Empty: nothing is remembered.
 	ExpertCache string
 
 	// ExpertCacheReadOnly keeps Close from adding to ExpertCache, for runs that measure.

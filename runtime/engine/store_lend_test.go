@@ -91,7 +91,7 @@ func TestFillLent(t *testing.T) {
 }
 
 // A batch waits for what is being read into its memory, until it is cancelled; what came is kept where there is room.
-func TestKeepWaitsForReads(t *testing.T) {
+func TestReclaimWaitsForReads(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		ring bool

@@ -38,7 +38,7 @@ type streamedStore struct {
 
 	mu        sync.Mutex
 	work      *sync.Cond // workers wait for something to read, or for a slot to read it into
-	idle      *sync.Cond // resize and keep wait for reads to end, where workers read
+	idle      *sync.Cond // resize and reclaim wait for reads to end, where workers read
 	arrived   chan struct{}
 	stopped   chan struct{}
 	experts   []residence // by id: layer · experts of a layer + expert
@@ -46,7 +46,7 @@ type streamedStore struct {
 	slots     []int32 // the expert in each, or slotFree or slotGone
 	usable    int     // slots that were not given back: the first ones
 	reclaimed bool    // the first slots, those that are lent, are a batch's now
-	shrinking bool    // resize or keep waits for a slot
+	shrinking bool    // resize or reclaim waits for a slot
 	scores    *experts.Scores
 	chances   []float32 // [experts] scratch of rate, and so is sorted
 	sorted    []float32

@@ -24,7 +24,7 @@ var (
 	latency     = flag.Duration("latency", 100*time.Microsecond, "of the disk")
 	queue       = flag.Int("queue", 4, "reads in flight")
 	expertBytes = flag.Int64("expert", 2<<20, "bytes of an expert")
-	foreseen    = flag.Float64("foreseen", 0.77, "share of the missing experts that the layer before foresees, where the trace does not tell: as docs/memory.md has it")
+	foreseen    = flag.Float64("foreseen", 0.77, "share of the missing experts that the layer before foresees, where the trace does not tell: as docs/experts.md has it")
 	attention   = flag.Duration("attention", 150*time.Microsecond, "of a layer")
 	expert      = flag.Duration("compute", 70*time.Microsecond, "of an expert")
 	headTime    = flag.Duration("head", 3*time.Millisecond, "of a token besides its layers")
