@@ -126,6 +126,17 @@ func newBreath(e *engine.Engine) *breath {
 	return &breath{engine: e, Breathing: NewBreathing(e.LeastMemory(), e.Memory(), engine.Pressure{})}
 }
 
+// breathe has the engine follow what other programs need, until unwatch is called.
+func (r *resources) breathe() {
+	ticker := time.NewTicker(BreathInterval)
+	r.breath = newBreath(r.engine)
+	unwatch := r.breath.watch(engine.MemoryPressure, ticker.C)
+	r.unwatch = func() {
+		ticker.Stop()
+		unwatch()
+	}
+}
+
 // watch has the engine breathe until the function that it returns is called, which waits for the end of that. look asks the kernel, and ticks says
 // when.
 func (b *breath) watch(look func() engine.Pressure, ticks <-chan time.Time) (stop func()) {

@@ -118,12 +118,9 @@ func New(ctx context.Context, r *format.Reader, opts Options) (m *Model, err err
 		o.Other = otherMemory(&opts, r, true)
 	}
 	o.Disk = speeds()
-	cache := expertCache(m.Fingerprint(), opts.ExpertCache)
-	if o.Memory > 0 && r.Config.MoE != nil {
-		if m.remembered = loadExpertUses(cache, r.Config.ExpertCount()); m.remembered != nil {
-			m.seeds = m.remembered.Usage()
-			o.Remembered = m.seeds
-		}
+	bounded := o.Memory > 0 && r.Config.MoE != nil
+	if bounded {
+		o.Remembered = m.remember(&opts)
 	}
 	err = m.memory.checkAddresses(r.Path())
 	if err == nil {
@@ -142,18 +139,8 @@ func New(ctx context.Context, r *format.Reader, opts Options) (m *Model, err err
 		m.engine.Close()
 		return nil, err
 	}
-	if m.memory.Budget > 0 && r.Config.MoE != nil && !opts.Steady {
-		ticker := time.NewTicker(BreathInterval)
-		m.breath = newBreath(m.engine)
-		unwatch := m.breath.watch(engine.MemoryPressure, ticker.C)
-		m.unwatch = func() {
-			ticker.Stop()
-			unwatch()
-		}
-	}
-	if m.memory.Budget > 0 && r.Config.MoE != nil && opts.ExpertCache != "" && !opts.ExpertCacheReadOnly {
-		e := m.engine
-		m.learn = func() { rememberUses(cache, e.Usage()) }
+	if bounded && !opts.Steady {
+		m.breathe()
 	}
 	m.loadTime = time.Since(begin)
 	m.cleanup = goruntime.AddCleanup(m, func(r *resources) { r.close() }, m.resources)

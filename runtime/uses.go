@@ -79,6 +79,20 @@ func loadExpertUses(c remembered.Cache[*ExpertUses], experts int) *ExpertUses {
 	return nil
 }
 
+// remember returns what is remembered of the experts of a model that is being opened; nil: nothing is. Closing the model adds to it, unless the options keep
+// it from that.
+func (m *Model) remember(opts *Options) *format.Usage {
+	cache := expertCache(m.Fingerprint(), opts.ExpertCache)
+	if m.remembered = loadExpertUses(cache, m.file.Config.ExpertCount()); m.remembered != nil {
+		m.seeds = m.remembered.Usage()
+	}
+	if opts.ExpertCache != "" && !opts.ExpertCacheReadOnly {
+		held := m.resources // and not the model, which could not be dropped then
+		m.learn = func() { rememberUses(cache, held.engine.Usage()) }
+	}
+	return m.seeds
+}
+
 // RememberedExperts returns what is remembered of the experts that a file's model uses, in a directory as Options.ExpertCache names it, and the name of the
 // file that it is kept in, which may be removed. uses is nil if nothing is.
 func RememberedExperts(r *format.Reader, dir string) (uses *ExpertUses, path string) {
