@@ -32,9 +32,11 @@ type Model struct {
 	grammars grammars
 	// What was remembered of the experts when the model was opened, and what the engine was told of it; nil: nothing.
 	remembered *ExpertUses
-	seeds      *format.Usage
-	loadTime   time.Duration
-	cleanup    goruntime.Cleanup
+	// The file with it.
+	rememberedIn string
+	seeds        *format.Usage
+	loadTime     time.Duration
+	cleanup      goruntime.Cleanup
 }
 
 // Fingerprint identifies what the model computes: its file, and the options that change which experts a token uses.

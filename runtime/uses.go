@@ -84,7 +84,7 @@ func loadExpertUses(c remembered.Cache[*ExpertUses], experts int) *ExpertUses {
 func (m *Model) remember(opts *Options) *format.Usage {
 	cache := expertCache(m.Fingerprint(), opts.ExpertCache)
 	if m.remembered = loadExpertUses(cache, m.file.Config.ExpertCount()); m.remembered != nil {
-		m.seeds = m.remembered.Usage()
+		m.seeds, m.rememberedIn = m.remembered.Usage(), cache.Path()
 	}
 	if opts.ExpertCache != "" && !opts.ExpertCacheReadOnly {
 		held := m.resources // and not the model, which could not be dropped then
@@ -131,6 +131,8 @@ type KnownExperts struct {
 	Tokens int64      `json:"tokens"`
 	Runs   int64      `json:"runs,omitempty"`
 	Last   *time.Time `json:"last,omitempty"`
+	// File is where it is remembered, which may be removed; "": it is recorded.
+	File string `json:"file,omitempty"`
 }
 
 // KnownExperts returns what was known of the use of experts when the model was opened; nil: nothing was, or the model has no bound.
@@ -141,7 +143,7 @@ func (m *Model) KnownExperts() *KnownExperts {
 		return nil
 	case m.remembered != nil && known == m.seeds:
 		last := m.remembered.Last
-		return &KnownExperts{Source: LearnedExperts, Tokens: m.remembered.Tokens, Runs: m.remembered.Runs, Last: &last}
+		return &KnownExperts{Source: LearnedExperts, Tokens: m.remembered.Tokens, Runs: m.remembered.Runs, Last: &last, File: m.rememberedIn}
 	}
 	return &KnownExperts{Source: RecordedExperts, Tokens: known.Tokens}
 }

@@ -35,6 +35,7 @@ var advice = []struct {
 	{calibration.ErrNotStatistics, "st calibrate makes one"},
 	{report.ErrNoUsage, "give a --trace, which st generate --trace FILE writes, or run st generate with --memory or --record-experts first"},
 	{report.ErrFewUses, "give a --trace, which st generate --trace FILE writes, or run the model within --memory on some hundreds of tokens first"},
+	{report.ErrNotTrace, "st generate --trace FILE writes one"},
 	{report.ErrShortTrace, "record a longer text, with st generate -n 200 --trace FILE"},
 	{runtime.ErrNoPredictor, "leave out --sparse-head, or convert a checkpoint that has model_lm_head.pt beside its weights"},
 	{runtime.ErrContextFull, "shorten it or give a larger --ctx"},

@@ -46,7 +46,7 @@ func (a *app) evalCommand() *cobra.Command {
 			case f.text == "" && f.base == "":
 				return usagef("a text is missing: --text FILE, or --base FILE, which holds one")
 			case f.engine.force && f.save == "" && f.engine.trace == "" && f.engine.times == "":
-				return usagef("--force is for --save-logits, --trace and --timeline: nothing else is written")
+				return usagef("--force is for --save-logits, --trace and --timeline: no other file is refused because it exists")
 			}
 			return a.eval(cmd.Context(), args[0], &f)
 		},

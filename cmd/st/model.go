@@ -76,7 +76,7 @@ func (f *engineFlags) checkName(flag, path string) error {
 // checkForce refuses --force where nothing is written.
 func (f *engineFlags) checkForce() error {
 	if f.force && f.trace == "" && f.times == "" {
-		return usagef("--force is for --trace and --timeline: nothing else is written")
+		return usagef("--force is for --trace and --timeline: no other file is refused because it exists")
 	}
 	return nil
 }

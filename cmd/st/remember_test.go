@@ -36,7 +36,7 @@ func TestRememberedExperts(t *testing.T) {
 	tokens := int64(first.PromptTokens + first.GenTokens - 1) // the last one is not run
 	check := func(what string, known *runtime.KnownExperts, runs int64) {
 		t.Helper()
-		if known == nil || known.Source != runtime.LearnedExperts || known.Runs != runs || known.Tokens != runs*tokens {
+		if known == nil || known.Source != runtime.LearnedExperts || known.Runs != runs || known.Tokens != runs*tokens || filepath.Dir(known.File) != dir {
 			t.Errorf("%s: this is known: %+v, want %d tokens of %d runs", what, known, runs*tokens, runs)
 		}
 	}
@@ -76,7 +76,7 @@ func TestRememberedExperts(t *testing.T) {
 	}
 
 	o := st("generate", tiny(t), "-p", "It was", "-n", "2", "--memory", "1GiB", "--stats")
-	if o.code != exitOK || !strings.Contains(o.stderr, "begun with the experts that "+plural(int(2*tokens), "token")+" used most, as remembered of 2 earlier runs\n") {
+	if o.code != exitOK || !strings.Contains(o.stderr, "known      the experts that "+plural(int(2*tokens), "token")+" used most, as remembered of 2 earlier runs\n") {
 		t.Errorf("%+v", o)
 	}
 	if err := os.Remove(uses.Remembered.File); err != nil {

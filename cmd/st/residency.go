@@ -50,7 +50,7 @@ func readsNote(r *runtime.Reads) string {
 func printExperts(w io.Writer, r *runtime.Residency) {
 	fmt.Fprintf(w, "experts    %.1f %% of uses found in memory, %s read for a token of prompt or text, %.2f s of waiting\n", 100*r.HitRate, size(int64(r.BytesRead)), r.Wait)
 	if k := r.Known; k != nil {
-		fmt.Fprintf(w, "begun with %s\n", knownExperts(k))
+		fmt.Fprintf(w, "known      %s\n", knownExperts(k))
 	}
 	if r.Prefetched > 0 {
 		fmt.Fprintf(w, "prefetch   %.1f experts a token before their router chose, %.0f %% of them used\n", r.Prefetched, 100*r.Accuracy)

@@ -50,8 +50,11 @@ func (a *app) openChat(ctx context.Context, m *runtime.Model, f *generateFlags) 
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("the session %s %w", f.session, err)
 	}
-	replaced := ""
+	replaced, kept := "", 0
 	chat, err = m.LoadChat(ctx, path)
+	if err == nil {
+		kept = len(chat.Messages())
+	}
 	if err == nil && f.system != "" && systemOf(chat) != f.system {
 		replaced = ", with another system message: all of it is computed again"
 		chat.Close()
@@ -67,7 +70,7 @@ func (a *app) openChat(ctx context.Context, m *runtime.Model, f *generateFlags) 
 		unlock()
 		return nil, nil, nil, fmt.Errorf("the session %s: %w", f.session, err)
 	default:
-		a.note("the session %s goes on after %s%s", f.session, plural(len(chat.Messages()), "message"), replaced)
+		a.note("the session %s goes on after %s%s", f.session, plural(kept, "message"), replaced)
 	}
 	return chat, func() error { return chat.Save(path) }, func() { chat.Close(); unlock() }, nil
 }

@@ -31,7 +31,7 @@ func TestSession(t *testing.T) {
 		note string
 		runs bool // the conversation is run again
 	}{
-		{[]string{"--system", "Be terse."}, "goes on after 7 messages, with another system message: all of it is computed again", true},
+		{[]string{"--system", "Be terse."}, "goes on after 6 messages, with another system message: all of it is computed again", true},
 		{[]string{"--system", "Be terse."}, "goes on after 9 messages\n", false},
 		{nil, "goes on after 11 messages\n", false},
 		{[]string{"--system", "Be kind."}, "goes on after 13 messages, with another system message: all of it is computed again", true},

@@ -83,6 +83,9 @@ func (t *TraceWriter) Batch(b Batch) error {
 // maxLine bounds a line of a trace: the experts of a token, in a model of any size.
 const maxLine = 16 << 20
 
+// ErrNotTrace: a file is of another kind.
+var ErrNotTrace = errors.New("this is no trace of the experts that tokens chose")
+
 // ReadTrace reads what a TraceWriter wrote. Errors name the line.
 func ReadTrace(r io.Reader) (*Trace, error) {
 	lines := bufio.NewScanner(r)
@@ -91,7 +94,7 @@ func ReadTrace(r io.Reader) (*Trace, error) {
 	for n := 1; lines.Scan(); n++ {
 		if n == 1 {
 			if err := t.readShape(lines.Bytes()); err != nil {
-				return nil, fmt.Errorf("this is no trace: %w", err)
+				return nil, fmt.Errorf("%w: %w", ErrNotTrace, err)
 			}
 			continue
 		}
@@ -100,12 +103,12 @@ func ReadTrace(r io.Reader) (*Trace, error) {
 		}
 	}
 	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
-		return nil, errors.New("this is no trace: a line is too long")
+		return nil, fmt.Errorf("%w: a line is too long", ErrNotTrace)
 	} else if err != nil {
 		return nil, err
 	}
 	if t.Layers == 0 {
-		return nil, errors.New("this is no trace: the file is empty")
+		return nil, fmt.Errorf("%w: the file is empty", ErrNotTrace)
 	}
 	if len(t.Tokens) == 0 {
 		return nil, errors.New("the trace has no tokens: record it anew")
@@ -114,8 +117,8 @@ func ReadTrace(r io.Reader) (*Trace, error) {
 }
 
 func (t *Trace) readShape(line []byte) error {
-	if err := json.Unmarshal(line, &t.Shape); err != nil {
-		return err
+	if json.Unmarshal(line, &t.Shape) != nil {
+		return errors.New("its first line does not tell how many experts a model has")
 	}
 	if t.Layers < 1 || t.Experts < 1 || t.TopK < 1 || t.TopK > t.Experts || t.Layers > 1<<24/t.Experts {
 		return fmt.Errorf("it tells of %d layers of %d experts, %d active", t.Layers, t.Experts, t.TopK)

@@ -133,6 +133,12 @@ func (d *diskCache) put(q *runtime.Sequence) {
 		d.log.Warn("a prompt was not kept", "file", path, "error", err)
 		return
 	}
+	if info, err := os.Stat(path); err == nil && info.Size() > d.limit { // others would go for it, and then it would, too
+		os.Remove(path)
+		d.log.Warn("a prompt was not kept", "because", "it is larger than all that may be kept", "tokens", len(tokens), "size", runtime.FormatBytes(info.Size()),
+			"limit", runtime.FormatBytes(d.limit))
+		return
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.files = slices.DeleteFunc(d.files, func(f cachedFile) bool {

@@ -178,6 +178,10 @@ func (m *models) open(sv *served, grant int64) (*runtime.Model, *cache, error) {
 	if m.opts.Loaded != nil {
 		m.opts.Loaded(model)
 	}
-	m.opts.Logger.Info("loaded a model", "model", sv.Name, "seconds", time.Since(begin).Seconds(), "context", model.Context(), "share", runtime.FormatBytes(grant))
+	args := []any{"model", sv.Name, "seconds", time.Since(begin).Seconds(), "context", model.Context(), "share", runtime.FormatBytes(grant)}
+	if k := model.KnownExperts(); k != nil {
+		args = append(args, "experts_known", k.Source, "experts_known_tokens", k.Tokens)
+	}
+	m.opts.Logger.Info("loaded a model", args...)
 	return model, c, nil
 }

@@ -79,6 +79,9 @@ func fewUses(r *format.Reader, u *format.Usage) (doubt string, err error) {
 // ErrShortTrace: a trace has too few tokens.
 var ErrShortTrace = engine.ErrShortTrace
 
+// ErrNotTrace: a file that is given as a trace is none.
+var ErrNotTrace = experts.ErrNotTrace
+
 // PlanCache measures disk and memory, and predicts how a model runs. It learns which experts are used from the trace in a file or, if
 // tracePath is "", from what is recorded in the model's file or else remembered. The layers of a dense model run in order: there is nothing to learn, and a
 // trace is refused with [engine.ErrNoExperts].

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"os"
 	"time"
 
 	"st/format"
@@ -14,6 +15,8 @@ type ExpertUses struct {
 	Remembered *RememberedUses `json:"remembered,omitempty"`
 	// Damaged tells what is wrong with the record; empty: nothing is.
 	Damaged string `json:"damaged,omitempty"`
+	// RememberedDamaged is a file of what would be remembered, and is not valid; empty: there is none. The next run replaces it.
+	RememberedDamaged string `json:"remembered_damaged,omitempty"`
 }
 
 // RecordedUses are recorded in the model's file or beside it.
@@ -44,6 +47,10 @@ func expertUses(r *format.Reader, cache string) *ExpertUses {
 	}
 	if m, path := runner.RememberedExperts(r, cache); m != nil {
 		x.Remembered = &RememberedUses{m.Tokens, m.Runs, m.Last.UTC().Format(time.RFC3339), path}
+	} else if path != "" {
+		if _, err := os.Lstat(path); err == nil {
+			x.RememberedDamaged = path
+		}
 	}
 	if x == (ExpertUses{}) {
 		return nil

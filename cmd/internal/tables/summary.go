@@ -200,6 +200,9 @@ func usesFacts(u *report.ExpertUses) (rows []terminal.Fact) {
 		add("remembered", "which experts %s of %s used, the last on %s; %s; to forget, remove %s", counted(x.Tokens), terminal.Plural(int(x.Runs), "run"), x.Last,
 			what, terminal.Printable(x.File))
 	}
+	if u.RememberedDamaged != "" {
+		add("remembered", "nothing: %s is damaged, and the next run replaces it", terminal.Printable(u.RememberedDamaged))
+	}
 	return rows
 }
 
