@@ -239,10 +239,11 @@ func TestCachePlan(t *testing.T) {
 // What is no trace of the model is refused, with what it is and what to do.
 func TestCachePlanRefuses(t *testing.T) {
 	dir := t.TempDir()
-	other, broken, short := filepath.Join(dir, "other"), filepath.Join(dir, "broken"), filepath.Join(dir, "short")
+	other, broken, short, times := filepath.Join(dir, "other"), filepath.Join(dir, "broken"), filepath.Join(dir, "short"), filepath.Join(dir, "times")
 	must(t, "generate", tiny(t), "-p", "It was the best of times, it was the worst of times", "-n", "3", "--trace", short)
 	for path, text := range map[string]string{
 		other:  `{"layers":1,"experts":4,"top_k":1}` + "\n" + `{"experts":[1]}` + "\n",
+		times:  "[\n",
 		broken: `{"layers":6,"experts":16,"top_k":4}` + "\n" + `{"batch":0,"exp`,
 	} {
 		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
@@ -253,6 +254,7 @@ func TestCachePlanRefuses(t *testing.T) {
 		{other, other + " is of a model with 1 layers of 4 experts, 1 active"},
 		{other, "record it anew"},
 		{broken, broken + ": line 2: "},
+		{times, times + ": this is no trace of the experts that tokens chose: its first line does not tell how many experts a model has: st generate --trace FILE writes one"},
 		{dir, dir + " is not a regular file"},
 		{filepath.Join(dir, "none"), "no such file"},
 		{short, short + ": the trace is too short to tell anything of a speed: it has 2 generated tokens that count, and 16 are needed: record a longer text"},

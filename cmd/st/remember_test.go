@@ -79,6 +79,12 @@ func TestRememberedExperts(t *testing.T) {
 	if o.code != exitOK || !strings.Contains(o.stderr, "known      the experts that "+plural(int(2*tokens), "token")+" used most, as remembered of 2 earlier runs\n") {
 		t.Errorf("%+v", o)
 	}
+	if err := os.WriteFile(uses.Remembered.File, []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out := strings.Join(strings.Fields(must(t, "inspect", tiny(t))), " "); !strings.Contains(out, "is damaged, and the next run replaces it") {
+		t.Errorf("a damaged file: %s", out)
+	}
 	if err := os.Remove(uses.Remembered.File); err != nil {
 		t.Fatal(err)
 	}

@@ -179,3 +179,28 @@ func TestReplacedPrompts(t *testing.T) {
 		}
 	}
 }
+
+// A prompt that is larger than all that may be kept is not kept, which the log says, and no other one goes for it.
+func TestKeptTooLarge(t *testing.T) {
+	prompt, _ := json.Marshal(strings.Repeat("Thou art a man of Israel, and I am the LORD. ", 12))
+	dir := t.TempDir()
+	other := filepath.Join(dir, "other"+diskCacheSuffix)
+	if err := os.WriteFile(other, []byte("of another model"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	s, err := New(Options{Models: []string{otherPath}, CacheDir: dir, CacheSize: 4 << 10, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	get[completion](t, newClient(t, s), "/v1/completions", `{"max_tokens": 1, "prompt": `+string(prompt)+`}`)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 || entries[0].Name() != filepath.Base(other) {
+		t.Errorf("%v is kept, %v", entries, err)
+	}
+	if !strings.Contains(log.String(), "it is larger than all that may be kept") {
+		t.Errorf("log: %s", &log)
+	}
+}

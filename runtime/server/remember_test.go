@@ -1,6 +1,9 @@
 package server
 
 import (
+	"bytes"
+	"log/slog"
+	"strings"
 	"testing"
 
 	"st/format"
@@ -15,7 +18,8 @@ func TestServerRemembersExperts(t *testing.T) {
 	}
 	defer r.Close()
 	dir := t.TempDir()
-	c := start(t, Options{Memory: 1 << 40, Parallel: 1, KeepAlive: -1, ExpertCache: dir})
+	var log bytes.Buffer
+	c := start(t, Options{Memory: 1 << 40, Parallel: 1, KeepAlive: -1, ExpertCache: dir, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	c.models.setTotal(c.models.common() + c.models.served[0].Smallest + 4<<20)
 	for runs := range int64(3) {
 		j, err := c.begin(t.Context(), "tiny", nil)
@@ -42,6 +46,9 @@ func TestServerRemembersExperts(t *testing.T) {
 	}
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
+	}
+	if n := strings.Count(log.String(), "experts_known=remembered"); n != 2 {
+		t.Errorf("the log says %d times that experts are known:\n%s", n, &log)
 	}
 	if uses, _ := runtime.RememberedExperts(r, dir); uses == nil || uses.Runs != 3 {
 		t.Errorf("%+v is remembered", uses)
