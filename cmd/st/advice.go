@@ -14,6 +14,7 @@ import (
 	"st/runtime/calibrate"
 	"st/runtime/eval"
 	"st/runtime/models"
+	"st/runtime/server"
 )
 
 // advice says what to do about errors of the libraries, which know nothing of the command line.
@@ -44,6 +45,7 @@ var advice = []struct {
 	{runtime.ErrSnapshotModel, "give the model, --kv-type, --prefer-cached and --experts-per-token that it was made with, or name another file or session"},
 	{runtime.ErrSnapshotCorrupt, "remove it, or name another file or session"},
 	{runtime.ErrNotFinite, "st inspect --verify tells whether the file is damaged"},
+	{server.ErrNames, "a name is that of the file: rename one of them"},
 	{models.ErrNotFound, "st list shows those that are kept, st pull ORG/NAME fetches one"},
 	{models.ErrAmbiguous, "give one of these names in full"},
 	{models.ErrPartial, "st pull goes on with it, st rm removes it"},

@@ -73,15 +73,19 @@ func (b *Budget) fixedIn(total int64) int64 { return b.Other + b.Dense + b.Worki
 // fits reports whether the total is enough for a full KV cache and the experts that work needs.
 func (b *Budget) fits() bool { return b.fixed()+b.KV+b.SmallestExperts+b.SmallestFFN <= b.Total }
 
+// String names the parts in whole MiB, which add up to the total rounded up.
 func (b *Budget) String() string {
 	var parts []string
+	var sum int64
 	for _, p := range []struct {
 		name  string
 		bytes int64
-	}{{"dense weights", b.Dense}, {"KV cache", b.KV}, {"working memory", b.Working}, {"program and tokenizer", b.Other},
+	}{{"program and tokenizer", b.Other}, {"dense weights", b.Dense}, {"KV cache", b.KV}, {"working memory", b.Working},
 		{"reserve", b.Reserve}, {"experts", b.SmallestExperts}, {"feed-forward layers", b.SmallestFFN}} {
-		if p.bytes > 0 {
-			parts = append(parts, p.name+" "+mebibytes(p.bytes))
+		before := wholeMiB(sum)
+		sum += p.bytes
+		if n := wholeMiB(sum) - before; n > 0 {
+			parts = append(parts, fmt.Sprintf("%s %dMiB", p.name, n))
 		}
 	}
 	return strings.Join(parts, ", ")
@@ -133,8 +137,9 @@ func (e *Engine) divide(opts *Options) (*Budget, error) {
 	if !b.fits() {
 		least := *b
 		least.Reserve = reserve(least.Smallest())
-		return b, fmt.Errorf("%w: %s; this model needs %s with a context of %d (%s)", ErrMemory, FormatBytes(b.Total), mebibytes(Enough(least.Smallest())),
-			e.context, &least)
+		enough := Enough(least.Smallest())
+		return b, fmt.Errorf("%w: %s; this model needs %s with a context of %d (%s, to spare %dMiB)", ErrMemory, FormatBytes(b.Total), mebibytes(enough), e.context,
+			&least, wholeMiB(enough)-wholeMiB(least.Smallest()))
 	}
 	if slot > 0 {
 		b.Experts = min((b.Total-b.fixed())/slot, all) * slot
@@ -235,7 +240,10 @@ func lookupBytes(r *format.Reader, batch int) (n int64) {
 }
 
 // mebibytes rounds up, so that what it says is enough.
-func mebibytes(n int64) string { return fmt.Sprintf("%dMiB", (n+(1<<20)-1)>>20) }
+func mebibytes(n int64) string { return fmt.Sprintf("%dMiB", wholeMiB(n)) }
+
+// wholeMiB rounds up.
+func wholeMiB(n int64) int64 { return (n + 1<<20 - 1) >> 20 }
 
 // FormatBytes writes a size as people do, exactly if it is whole in a unit: 1GiB, 1500MB, 200kB. Another is rounded up to whole MiB, or told in bytes if it is
 // smaller than one.

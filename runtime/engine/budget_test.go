@@ -39,3 +39,21 @@ func TestFormatBytes(t *testing.T) {
 		}
 	}
 }
+
+// The parts that a refusal names are whole MiB, and add up to the total that it names.
+func TestPartsAddUp(t *testing.T) {
+	for n := range int64(40) {
+		b := engine.Budget{Other: n*100_003 + 1, Dense: n * 300_007, KV: n * 70_001, Working: 900_000, Reserve: 5 << 20, SmallestExperts: n * 1_000_003}
+		var sum int64
+		for _, part := range strings.Split(b.String(), ", ") {
+			var size int64
+			if _, err := fmt.Sscanf(part[strings.LastIndex(part, " ")+1:], "%dMiB", &size); err != nil || size < 1 {
+				t.Fatalf("%q: %v", part, err)
+			}
+			sum += size
+		}
+		if want := (b.Other + b.Dense + b.KV + b.Working + b.Reserve + b.SmallestExperts + 1<<20 - 1) >> 20; sum != want {
+			t.Errorf("%s: %d MiB, want %d", &b, sum, want)
+		}
+	}
+}
