@@ -1,7 +1,6 @@
 package engine_test
 
 import (
-	"context"
 	"errors"
 	"io"
 	"os"
@@ -171,29 +170,11 @@ func TestDenseStreamedStall(t *testing.T) {
 	s := session(t, e)
 	first := forward(t, s, prompt(40, 50)...)
 	for _, end := range []bool{false, true} {
-		stalled, release := make(chan struct{}), make(chan struct{})
-		var once sync.Once
-		f.set(func(int64, []byte) (int, error, bool) {
-			once.Do(func() { close(stalled) })
-			<-release
-			return 0, nil, false
-		})
-		ctx, cancel := context.WithCancel(t.Context())
-		result := make(chan error)
-		go func() {
-			_, err := s.Forward(ctx, prompt(100, 50)[40:])
-			result <- err
-		}()
-		<-stalled
-		cancel()
-		if err := <-result; !errors.Is(err, context.Canceled) {
-			t.Errorf("error is %v, want context.Canceled", err)
-		}
+		goOn := cancelStalled(t, f, s, prompt(100, 50)[40:])
 		if end {
 			e.Close()
 		}
-		f.set(nil)
-		close(release)
+		goOn()
 		if !end {
 			s.Truncate(0)
 			if again := forward(t, s, prompt(40, 50)...); !slices.Equal(first, again) {

@@ -208,14 +208,9 @@ func (d *decay) test(t *testing.T, e *engine.Engine) {
 	}
 }
 
-// A disk that stalls does not keep a cancelled pass waiting, nor Close; when it goes on, so does the engine.
-func TestStreamedStall(t *testing.T) {
-	path := write(t, manyExperts(), quant.Q4_0)
-	f, r := openFaulty(t, path)
-	e := stream(t, r, engine.Options{Threads: 2}, 0)
-	s := session(t, e)
-	first := forward(t, s, prompt(40, 50)...)
-
+// cancelStalled has a pass wait for a file all of whose reads stall, cancels it, and returns what has them go on.
+func cancelStalled(t *testing.T, f *faultyFile, s *engine.Session, tokens []int32) (goOn func()) {
+	t.Helper()
 	stalled, release := make(chan struct{}), make(chan struct{})
 	var once sync.Once
 	f.set(func(int64, []byte) (int, error, bool) {
@@ -226,7 +221,7 @@ func TestStreamedStall(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	result := make(chan error)
 	go func() {
-		_, err := s.Forward(ctx, prompt(100, 50)[40:])
+		_, err := s.Forward(ctx, tokens)
 		result <- err
 	}()
 	<-stalled
@@ -234,14 +229,30 @@ func TestStreamedStall(t *testing.T) {
 	if err := <-result; !errors.Is(err, context.Canceled) {
 		t.Errorf("error is %v, want context.Canceled", err)
 	}
-	f.set(nil)
-	close(release)
+	return func() {
+		f.set(nil)
+		close(release)
+	}
+}
+
+// A disk that stalls does not keep a cancelled pass waiting, nor Close; when it goes on, so does the engine.
+func TestStreamedStall(t *testing.T) {
+	path := write(t, manyExperts(), quant.Q4_0)
+	f, r := openFaulty(t, path)
+	e := stream(t, r, engine.Options{Threads: 2}, 0)
+	s := session(t, e)
+	first := forward(t, s, prompt(40, 50)...)
+
+	goOn := cancelStalled(t, f, s, prompt(100, 50)[40:])
+	goOn()
 	s.Truncate(0)
 	if again := forward(t, s, prompt(40, 50)...); !slices.Equal(first, again) {
 		t.Error("other logits after the stall")
 	}
 
 	// A token that was cancelled can be tried again.
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
 	want := forward(t, s, 5)
 	s.Truncate(0)
 	forward(t, s, prompt(40, 50)...)
@@ -253,23 +264,9 @@ func TestStreamedStall(t *testing.T) {
 	}
 
 	// Close does not wait for the disk.
-	stalled, release = make(chan struct{}), make(chan struct{})
-	once = sync.Once{}
-	f.set(func(int64, []byte) (int, error, bool) {
-		once.Do(func() { close(stalled) })
-		<-release
-		return 0, nil, false
-	})
-	ctx, cancel = context.WithCancel(t.Context())
-	go func() {
-		_, err := s.Forward(ctx, prompt(60, 50))
-		result <- err
-	}()
-	<-stalled
-	cancel()
-	<-result
+	goOn = cancelStalled(t, f, s, prompt(60, 50))
 	e.Close()
-	close(release)
+	goOn()
 }
 
 // A file that shrinks while it is in use is an error that names the expert, and one that is replaced goes on being read.
