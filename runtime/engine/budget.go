@@ -151,7 +151,7 @@ func (e *Engine) divide(opts *Options) (*Budget, error) {
 }
 
 // unsteady is more than what Other of one program differs by from start to start: what is named as enough must be so the next time, too.
-const unsteady = 1 << 20
+const unsteady = 3 << 20
 
 // Enough returns what is named to people as enough where so many bytes are needed: a little more, in whole MiB, which can be typed.
 func Enough(bytes int64) int64 {
