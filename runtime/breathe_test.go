@@ -183,15 +183,12 @@ func TestCloseWhileMemoryIsGivenBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	needed := engine.NeededMemory(r, engine.Options{})
-	m, err := New(t.Context(), r, Options{Memory: needed + 64*mib})
+	m, err := New(t.Context(), r, Options{Memory: needed + 64*mib, Share: 1}) // the least at first: most experts are still to be read
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer m.Close()
 	m.unwatch() // the machine that runs this may be short of memory
-	for obeyed := false; !obeyed; {
-		_, obeyed = m.LimitMemory(t.Context(), 1)
-	}
 	slots := int(m.engine.MemoryUse().Experts / (m.engine.Budget().SmallestExperts / int64(2*m.Config().MoE.ExpertsPerToken)))
 	for range 20_000 {
 		if inMemory(m) == slots {
@@ -203,8 +200,8 @@ func TestCloseWhileMemoryIsGivenBack(t *testing.T) {
 		t.Fatalf("%d experts are in %d slots", n, slots)
 	}
 	disk.stalls.Store(true)
-	if _, obeyed := m.LimitMemory(t.Context(), 1<<60); !obeyed {
-		t.Fatal("the model does not take its memory again")
+	if _, err := m.SetShare(t.Context(), needed+64*mib); err != nil {
+		t.Fatal(err)
 	}
 	<-disk.waits // an expert is being read into it
 	ticks := make(chan time.Time)
