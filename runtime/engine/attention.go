@@ -41,18 +41,14 @@ type attention struct {
 	parts   []attentionPart // results of the tasks of a row that is computed alone, where there are several a head
 	there   []atomic.Int32  // by row and head: how many of them are there
 	scratch []attentionScratch
-	first   int              // the job that the tasks of attend begin with
-	between func()           // is called now and then while a long segment is computed
-	shared  []attentionShare // tasks of the parts that threads share
-	scores  []float32        // [tiles, query heads of a KV head, PositionTile] of these parts
-	slices  int              // that the dimensions of these parts are cut into
-	do      struct{ attend, scores, values task }
+	first   int    // the job that the tasks of attend begin with
+	between func() // is called now and then while a long segment is computed
+	do      task
 }
 
 // attentionJob is one task for KV head g: block i of a segment's rows, or, for query heads [from, to) of the group, part i of the context of row t,
-// which is computed alone. The parts of a row begin at parts, and the
-// tiles of a job that threads share at tile.
-type attentionJob struct{ seg, g, i, from, to, t, parts, tile int32 }
+// which is computed alone. The parts of a row begin at parts.
+type attentionJob struct{ seg, g, i, from, to, t, parts int32 }
 
 // attentionPart is the softmax of one query over some positions: the largest score, the sum of exponentials relative to it, and the sum of
 // values weighted by them.
@@ -85,7 +81,7 @@ func newAttention(c *format.Config, threads, rows int, a *arena) *attention {
 			scores: take[float32](a, scores), tile: take[float32](a, kernel.PositionTile*d), values: take[float32](a, values),
 		}
 	}
-	at.do.attend, at.do.scores, at.do.values = at.doAttend, at.doScores, at.doValues
+	at.do = at.doAttend
 	return at
 }
 
@@ -94,8 +90,7 @@ func (a *attention) run(p *pool, layer, window int, batch *kvBatch, segs []segme
 	a.layer, a.window, a.batch, a.segs, a.apart = layer, window, batch, segs, apart
 	a.jobs = a.jobs[:0]
 	parts, cuts := 0, 1
-	shared := apart && a.isShared(p.threads)
-	if apart && !shared {
+	if apart {
 		cuts = a.cuts(p.threads)
 	}
 	for s := range segs {
@@ -118,12 +113,9 @@ func (a *attention) run(p *pool, layer, window int, batch *kvBatch, segs []segme
 	if n := (segs[len(segs)-1].row + segs[len(segs)-1].n) * a.heads; parts > 0 && len(a.there) < n {
 		a.there = make([]atomic.Int32, n)
 	}
-	if shared {
-		return a.runShared(p)
-	}
 	for a.first = 0; a.first < len(a.jobs); {
 		n := a.some(len(a.jobs) - a.first)
-		if err := p.each(n, &a.do.attend); err != nil {
+		if err := p.each(n, &a.do); err != nil {
 			return err
 		}
 		if a.first += n; a.first < len(a.jobs) {
@@ -155,16 +147,37 @@ func (a *attention) add(job attentionJob, n, cuts int) {
 	}
 }
 
-// cuts returns the number of parts that the query heads of a KV head are cut into for rows that are computed alone: enough for every thread to have
-// some, as far as they go. Each decodes the keys and values anew, which is a third of the work. A head's bits do not depend on those beside it.
+// decodeHeads is the number of query heads whose products with keys and values take as long as widening these.
+const decodeHeads = 4
+
+// cuts returns the number of parts that the query heads of a KV head are cut into for rows that are computed alone, so that threads which would have
+// nothing to do take some of them. Each part widens the keys and values anew; so it is the number with which the thread that has most to do has least.
+// A head's bits do not depend on those beside it.
 func (a *attention) cuts(threads int) int {
-	jobs := 0
+	longest, long, all := 0, 0, 0 // positions of a part of the context, the number of such parts, and positions of all
 	for s := range a.segs {
 		for t := range a.segs[s].n {
-			jobs += a.splits(&a.segs[s], t) * a.kvHeads
+			seen := a.seen(&a.segs[s], t)
+			all += seen * a.kvHeads
+			switch n := min(seen, splitPositions); {
+			case n > longest:
+				longest, long = n, seen/n*a.kvHeads
+			case n == longest:
+				long += seen / n * a.kvHeads
+			}
 		}
 	}
-	return max(1, min((threads+jobs-1)/jobs, (a.heads/a.kvHeads+1)/2))
+	group := a.heads / a.kvHeads
+	pairs, best, least := (group+1)/2, 1, math.MaxInt
+	for cuts := 1; cuts <= pairs; cuts++ {
+		largest := longest * (2*((pairs+cuts-1)/cuts) + decodeHeads)
+		rounds := (long*cuts + threads - 1) / threads
+		together := group + cuts*decodeHeads
+		if most := max(largest, rounds*longest*together/cuts, all*together/threads); most < least {
+			best, least = cuts, most
+		}
+	}
+	return best
 }
 
 // attendWork is about how many products of a query and a key are computed between two calls of between: some 20 ms of work of two cores.
@@ -187,7 +200,17 @@ func (a *attention) some(n int) int {
 
 // splits returns the number of parts that the context of a segment's token t is cut into, which is computed alone.
 func (a *attention) splits(seg *segment, t int) int {
-	return (seg.start + t + 1 - a.firstVisible(seg, t) + splitPositions - 1) / splitPositions
+	return (a.seen(seg, t) + splitPositions - 1) / splitPositions
+}
+
+// seen returns the number of positions that a segment's token t attends to.
+func (a *attention) seen(seg *segment, t int) int { return seg.start + t + 1 - a.firstVisible(seg, t) }
+
+// positions returns which positions a job of a row that is computed alone takes.
+func (a *attention) positions(job *attentionJob) (from, to int) {
+	seg, t := &a.segs[job.seg], int(job.t)
+	from = a.firstVisible(seg, t) + int(job.i)*splitPositions
+	return from, min(from+splitPositions, seg.start+t+1)
 }
 
 func (a *attention) doAttend(thread, from, to int) {
@@ -201,7 +224,7 @@ func (a *attention) doAttend(thread, from, to int) {
 			if splits := a.splits(seg, t); splits > 1 {
 				a.keep(scratch, g, r0, r1, int(job.parts)+i*a.heads)
 				for h := g*a.heads/a.kvHeads + r0; h < g*a.heads/a.kvHeads+r1; h++ {
-					a.merge(seg.row+t, h, splits, 1, a.parts[job.parts:])
+					a.merge(seg.row+t, h, splits, a.parts[job.parts:])
 				}
 				continue
 			}
@@ -323,14 +346,14 @@ func (a *attention) finish(s *attentionScratch, seg *segment, g, t0, r0, r1 int)
 	for r := range r1 - r0 {
 		row, head := seg.row+t0+(r0+r)/group, g*group+(r0+r)%group
 		kernel.Scale(a.out.Row(row)[head*d:][:d], 1/s.sum[r], s.out[r*d:][:d])
-		a.quantize(row, head, 0, d)
+		a.quantize(row, head)
 	}
 }
 
-// quantize makes dimensions [from, to) of a head's output ready to be multiplied, if a head is made of whole blocks.
-func (a *attention) quantize(row, head, from, to int) {
+// quantize makes a head's output ready to be multiplied, if it is made of whole blocks.
+func (a *attention) quantize(row, head int) {
 	if a.headDim%quant.BlockSize == 0 {
-		a.out.QuantizePart(row, head*a.headDim+from, head*a.headDim+to)
+		a.out.QuantizePart(row, head*a.headDim, (head+1)*a.headDim)
 	}
 }
 
@@ -344,10 +367,10 @@ func (a *attention) keep(s *attentionScratch, g, r0, r1, parts int) {
 	}
 }
 
-// merge puts the parts of head h of a row together if all are there with one that was kept, or a slice of it.
-func (a *attention) merge(row, h, splits, slices int, parts []attentionPart) {
+// merge puts the parts of head h of a row together if all are there with one that was kept.
+func (a *attention) merge(row, h, splits int, parts []attentionPart) {
 	there := &a.there[row*a.heads+h]
-	if int(there.Add(1)) < splits*slices {
+	if int(there.Add(1)) < splits {
 		return
 	}
 	there.Store(0)
@@ -365,5 +388,5 @@ func (a *attention) merge(row, h, splits, slices int, parts []attentionPart) {
 		kernel.Axpy(out, f, part.out)
 	}
 	kernel.Scale(out, 1/sum, out)
-	a.quantize(row, h, 0, a.headDim)
+	a.quantize(row, h)
 }

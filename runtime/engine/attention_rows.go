@@ -48,7 +48,7 @@ func (a *attention) attendRows(s *attentionScratch, seg *segment, g, t0, t1 int)
 	}
 	for t := t0; t < t1; t++ {
 		for head := g * group; head < (g+1)*group; head++ {
-			a.quantize(seg.row+t, head, 0, d)
+			a.quantize(seg.row+t, head)
 		}
 	}
 }

@@ -264,29 +264,6 @@ func (kv *kvLayout) decodeRun(dst []float32, rows runRows, p, n int) {
 	}
 }
 
-// decodePart fills dst [n, to−from] with dimensions [from, to) of n rows of a run from row p on, which are whole blocks, and prefetches those of the next
-// n rows.
-func (kv *kvLayout) decodePart(dst []float32, rows runRows, p, n, from, to int) {
-	if to-from == kv.headDim {
-		kv.decodeRun(dst, rows, p, n)
-		return
-	}
-	q, s, e := kv.typ.QuantBytes(from), kv.typ.QuantBytes(kv.headDim)+kv.typ.ScaleBytes(from), kv.typ.QuantBytes(to)
-	size, end := to-from, kv.typ.QuantBytes(kv.headDim)+kv.typ.ScaleBytes(to)
-	for j := range n {
-		row := rows.batch
-		if p+j < rows.cached {
-			row = rows.cache[(p+j)*kv.rowBytes:]
-		} else {
-			row = row[(p+j-rows.cached)*kv.rowBytes:]
-		}
-		if next := p + n + j; next < rows.cached {
-			kernel.Prefetch(rows.cache[next*kv.rowBytes:][q:e])
-		}
-		kernel.Decode(kv.typ, dst[j*size:][:size], row[q:e], row[s:end])
-	}
-}
-
 // together returns rows [p, p+n) of a run where they lie, or nil if some are in the cache and some in the batch.
 func (kv *kvLayout) together(rows runRows, p, n int) []byte {
 	switch {

@@ -64,7 +64,7 @@ GLOBL order<>(SB), RODATA|NOPTR, $32
 	ACTIVATIONS(i);                 \
 	DOT2(R8, 32*i, a, Y8, na, 8);   \
 	DOT2(R9, 32*i, b, Y8, nb, 8);   \
-	PREFETCHT0 (ahead);             \
+	PREFETCHT1 (ahead);             \
 	DOT2(R10, 32*i, c, Y8, nc, 8);  \
 	DOT2(R11, 32*i, d, Y8, nd, 8);  \
 	ADDQ       $64, ahead
@@ -76,7 +76,7 @@ GLOBL order<>(SB), RODATA|NOPTR, $32
 	FOLD(a, Y12);                     \
 	DOT2(R9, 32*i, Y12, Y8, 12, 8);   \
 	FOLD(b, Y12);                     \
-	PREFETCHT0 (ahead);               \
+	PREFETCHT1 (ahead);               \
 	DOT2(R10, 32*i, Y12, Y8, 12, 8);  \
 	FOLD(c, Y12);                     \
 	DOT2(R11, 32*i, Y12, Y8, 12, 8);  \
@@ -249,10 +249,10 @@ done: \
 	VBROADCASTSS (4*k+64)(BX), Y10;  \
 	VBROADCASTSS (4*k+128)(BX), Y11; \
 	COLUMNS(qa, nqa, 128*k);         \
-	PREFETCHT0 (line)(ahead);        \
+	PREFETCHT1 (line)(ahead);        \
 	COLUMNS(qb, nqb, 128*k+32)
 
-// BLOCKS takes blocks 2i and 2i+1 of eight. Meanwhile it prefetches 224 bytes at ahead. With the 64 of DOTS4 that is a neuron. Both ask for lines one by
+// BLOCKS takes blocks 2i and 2i+1 of eight. Meanwhile it prefetches 224 bytes at ahead, to the L2 cache: see docs/performance-why.md. With the 64 of DOTS4 that is a neuron. Both ask for lines one by
 // one, at the pace at which they compute: a core waits when it has asked for some 24 at once.
 #define BLOCKS(i, ahead) \
 	VMOVDQU    (32*i)(R8), Y0;      \
@@ -271,9 +271,9 @@ done: \
 	VPERM2I128 $0x31, Y9, Y8, Y2;   \
 	VPERM2I128 $0x20, Y11, Y10, Y1; \
 	VPERM2I128 $0x31, Y11, Y10, Y3; \
-	PREFETCHT0 (ahead);             \
+	PREFETCHT1 (ahead);             \
 	BLOCK((2*i), Y0, 0, Y1, 1, 64, ahead);    \
-	PREFETCHT0 128(ahead);          \
+	PREFETCHT1 128(ahead);          \
 	BLOCK((2*i+1), Y2, 2, Y3, 3, 192, ahead); \
 	ADDQ       $224, ahead
 

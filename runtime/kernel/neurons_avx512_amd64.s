@@ -116,7 +116,7 @@ GLOBL spread<>(SB), RODATA|NOPTR, $64
 	VPBROADCASTD    (SUM128+4*k+f)(BX), Z5; \
 	VPBROADCASTD    (K02+4*k+f)(BX), Z6;    \
 	VPBROADCASTD    (K13+4*k+f)(BX), Z7;    \
-	PREFETCHT0      ahead;                  \
+	PREFETCHT1      ahead;                  \
 	VPSRLW          $8, Z0, Z1;             \
 	VPANDD          Z31, Z0, Z2;            \
 	VPANDD          Z31, Z1, Z3;            \
@@ -203,16 +203,16 @@ sixteen:
 	SUBQ $32, CX
 
 last:
-	PREFETCHT0 (R12)
+	PREFETCHT1 (R12)
 	BLOCK(0, 0, 64(R12))
 	BLOCK(1, 0, 128(R12))
-	PREFETCHT0 (R13)
+	PREFETCHT1 (R13)
 	BLOCK(2, 0, 64(R13))
 	BLOCK(3, 0, 128(R13))
-	PREFETCHT0 (DX)
+	PREFETCHT1 (DX)
 	BLOCK(4, 0, 64(DX))
 	BLOCK(5, 0, 128(DX))
-	PREFETCHT0 (SI)
+	PREFETCHT1 (SI)
 	BLOCK(6, 0, 64(SI))
 	BLOCK(7, 0, 128(SI))
 	FURTHER
@@ -285,15 +285,15 @@ GLOBL across<>(SB), RODATA|NOPTR, $64
 // ROWS adds the sums of four blocks of four rows to sum: a lane is a block, its longs are the rows. Meanwhile it prefetches a line for each row.
 #define ROWS(w, xlo, xhi, sum) \
 	ROW(R8, w, xlo, xhi, Z0, Z4, Z5);    \
-	PREFETCHT0 (w)(R12);                 \
+	PREFETCHT1 (w)(R12);                 \
 	ROW(R9, w, xlo, xhi, Z1, Z6, Z7);    \
 	FOLD(Z0, Z1);                        \
-	PREFETCHT0 (w)(R13);                 \
+	PREFETCHT1 (w)(R13);                 \
 	ROW(R10, w, xlo, xhi, Z2, Z8, Z9);   \
-	PREFETCHT0 (w)(BX);                  \
+	PREFETCHT1 (w)(BX);                  \
 	ROW(R11, w, xlo, xhi, Z3, Z10, Z11); \
 	FOLD(Z2, Z3);                        \
-	PREFETCHT0 (w)(R15);                 \
+	PREFETCHT1 (w)(R15);                 \
 	VPACKSSDW  Z2, Z0, Z0;               \
 	VPDPWSSD   Z28, Z0, sum
 

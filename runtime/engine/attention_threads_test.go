@@ -10,9 +10,9 @@ import (
 	"st/runtime/engine"
 )
 
-// A single token has the same bits whether every KV head's part of the context is one thread's, or several threads share it: by positions, and by dimensions
-// and query heads of any number; in all types of cache, within windows, and in contexts of several parts.
-func TestSharedAttention(t *testing.T) {
+// A single token has the same bits whether every KV head's part of the context is one thread's, or several threads take some of its query heads each; in
+// all types of cache, within windows, and in contexts of several parts.
+func TestAttentionThreads(t *testing.T) {
 	for name, shape := range map[string]modeltest.Shape{
 		"three query heads of 128": variant(func(s *modeltest.Shape) { s.Heads, s.KVHeads, s.HeadDim, s.Sliding = 6, 2, 128, nil }),
 		"six query heads of 64":    variant(func(s *modeltest.Shape) { s.Heads, s.KVHeads, s.HeadDim, s.Sliding = 6, 1, 64, nil }),
