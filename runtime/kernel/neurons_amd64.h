@@ -252,8 +252,8 @@ done: \
 	PREFETCHT1 (line)(ahead);        \
 	COLUMNS(qb, nqb, 128*k+32)
 
-// BLOCKS takes blocks 2i and 2i+1 of eight. Meanwhile it prefetches 224 bytes at ahead, to the L2 cache: see docs/performance-why.md. With the 64 of DOTS4 that is a neuron. Both ask for lines one by
-// one, at the pace at which they compute: a core waits when it has asked for some 24 at once.
+// BLOCKS takes blocks 2i and 2i+1 of eight. Meanwhile it prefetches 224 bytes at ahead. With the 64 of DOTS4 that is a neuron. Both ask for lines one by
+// one, at the pace at which they compute, and to the L2 cache: at its L1 cache a core waits when it has asked for some 24 at once.
 #define BLOCKS(i, ahead) \
 	VMOVDQU    (32*i)(R8), Y0;      \
 	VMOVDQU    (32*i)(R9), Y1;      \
