@@ -110,8 +110,8 @@ func BenchmarkKernels(b *testing.B) {
 			active += bits.OnesCount64(masks[t])
 		}
 		transpose(&byRow)
-		line := make([]byte, wideSteps(benchCols/quant.BlockSize)*lineStep)
-		bench(b, fmt.Sprintf("dotsWide of %d, multiply-adds in", tokens), active*benchCols, func() { dotsWide(h, &up, &byRow, lanes, line) })
+		scratch := make([]byte, dotsScratch)
+		bench(b, fmt.Sprintf("dotsWide of %d, multiply-adds in", tokens), active*benchCols, func() { dotsWide(h, &up, &byRow, lanes, scratch) })
 		clear(h)
 		bench(b, fmt.Sprintf("addTileWide of %d, multiply-adds in", tokens), active*wideCols, func() { addTileWide(w[:tokens*wideCols], masks[:tokens], h, tile, nil) })
 		byRow = [chunkRows]uint64{}

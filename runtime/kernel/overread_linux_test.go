@@ -66,7 +66,7 @@ func TestOverread(t *testing.T) {
 				steps := wideSteps(cols / quant.BlockSize)
 				lanes, factors := atEnd(t, make([]byte, steps*laneStep)), atEnd(t, make([]float32, chunkRows))
 				packLane(lanes, v)
-				dotsWide(factors, &up, &[chunkRows]uint64{1}, lanes, atEnd(t, make([]byte, steps*lineStep)))
+				dotsWide(factors, &up, &[chunkRows]uint64{1}, lanes, atEnd(t, make([]byte, dotsScratch)))
 				scaleDots(factors, atEnd(t, make([]float32, chunkRows)), atEnd(t, []float32{1}))
 				scales, tile, y := atEnd(t, make([]float32, cols/quant.BlockSize)), atEnd(t, make([]float32, chunkRows*wideCols)), atEnd(t, make([]float32, cols))
 				decodeScales(scales, &down, 1)

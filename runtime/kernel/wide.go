@@ -16,8 +16,8 @@ const (
 	// laneStep is what sixteen blocks of a vector take: for k = 0…7 their numbers 4k to 4k+3, their scales, and −8·Σq as longs, which sums start from:
 	// the weights are 8 more than they stand for. What lacks of the last sixteen is zero.
 	laneStep = wideBlocks * (quant.BlockSize + 4 + 4)
-	// lineStep is what sixteen blocks of a row take, unpacked: the same, a byte a weight, without sums.
-	lineStep = wideBlocks * (quant.BlockSize + 4)
+	// dotsScratch is the working memory of dotsWide: the scales of three times sixteen blocks, and a register of sums for each token.
+	dotsScratch = 3*4*wideBlocks + MaxBlock*4*wideBlocks
 	// wideCols is the number of a down row's columns that are decoded at a time. In a tile and in the outputs, place p of sixteen columns has column
 	// p/4 + p%4·4, too.
 	wideCols = 128
@@ -28,7 +28,7 @@ func place(p int) int { return p/4 + p%4*4 }
 
 // wide is the working memory of Batch with such kernels.
 type wide struct {
-	bytes  []byte    // an unpacked row, then lanes: [tokens, steps, laneStep]
+	bytes  []byte    // of dotsWide, then lanes: [tokens, steps, laneStep]
 	dots   []float32 // [tokens, chunkRows] products with up rows, then factors of down rows
 	scales []float32 // [chunkRows, blocks] of down rows
 	rows   [chunkRows]uint64
@@ -51,10 +51,10 @@ func (s *batch) beginWide(x *Input, idx []int32, hidden int) {
 	grow(&w.scales, chunkRows*hidden/quant.BlockSize)
 	steps := wideSteps(x.Cols / quant.BlockSize)
 	// A large piece of memory begins with a cache line, as every step of a lane does then.
-	grow(&w.bytes, steps*(lineStep+MaxBlock*laneStep))
+	grow(&w.bytes, dotsScratch+steps*MaxBlock*laneStep)
 	for i, t := range idx {
 		v := x.vector(int(t))
-		packLane(w.bytes[steps*(lineStep+i*laneStep):][:steps*laneStep], &v)
+		packLane(w.bytes[dotsScratch+i*steps*laneStep:][:steps*laneStep], &v)
 	}
 }
 
@@ -73,7 +73,7 @@ func (s *batch) addWide(up, down *Matrix, weights []float32, ahead []byte) {
 		return
 	}
 	steps := wideSteps(up.Cols / quant.BlockSize)
-	dotsWide(w.dots, up, &w.rows, w.bytes[steps*lineStep:][:tokens*steps*laneStep], w.bytes[:steps*lineStep])
+	dotsWide(w.dots, up, &w.rows, w.bytes[dotsScratch:][:tokens*steps*laneStep], w.bytes[:dotsScratch])
 	scaleDots(w.dots, s.gates[:tokens*chunkRows], weights)
 	decodeScales(w.scales, down, used)
 	const line = 64

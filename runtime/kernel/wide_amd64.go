@@ -40,9 +40,9 @@ func (m *Matrix) checkWide() {
 	}
 }
 
-// dotsWide multiplies rows of up with vectors, which lie in lanes: dots[t·chunkRows + r] is row r times vector t, for every bit t of masks[r]. A row is
-// unpacked to line.
-func dotsWide(dots []float32, up *Matrix, masks *[chunkRows]uint64, lanes, line []byte) {
+// dotsWide multiplies rows of up with vectors, which lie in lanes: dots[t·chunkRows + r] is row r times vector t, for every bit t of masks[r]. It
+// works in scratch, which has dotsScratch bytes.
+func dotsWide(dots []float32, up *Matrix, masks *[chunkRows]uint64, lanes, scratch []byte) {
 	if !useAVX512 {
 		dotsWideGeneric(dots, up, masks, lanes)
 		return
@@ -58,14 +58,21 @@ func dotsWide(dots []float32, up *Matrix, masks *[chunkRows]uint64, lanes, line 
 	if tokens == 0 {
 		return
 	}
-	dots, lanes, line = dots[:tokens*chunkRows], lanes[:tokens*steps*laneStep], line[:steps*lineStep]
-	dotsWideAVX512(&dots[0], &up.Data[0], &up.Data[up.ScaleOffset], up.Stride, up.Rows, masks, &lanes[0], blocks, &line[0])
+	dots, lanes, scratch = dots[:tokens*chunkRows], lanes[:tokens*steps*laneStep], scratch[:dotsScratch]
+	// Lanes of more tokens would have left the L1 cache when the next row comes.
+	const some = 16
+	parts := (tokens + some - 1) / some
+	for from, i := 0, 0; i < parts; i++ {
+		end := tokens * (i + 1) / parts
+		dotsWideAVX512(&dots[0], &up.Data[0], &up.Data[up.ScaleOffset], up.Stride, up.Rows, masks, &lanes[0], blocks, &scratch[0], 1<<end-1<<from)
+		from = end
+	}
 }
 
-// dotsWideAVX512 is dotsWideGeneric, for a multiple of eight blocks. It unpacks the rows to line.
+// dotsWideAVX512 is dotsWideGeneric, for a multiple of eight blocks, and those of the masks' tokens that are among the given ones.
 //
 //go:noescape
-func dotsWideAVX512(dots *float32, quants, scales *byte, stride, rows int, masks *[chunkRows]uint64, lanes *byte, blocks int, line *byte)
+func dotsWideAVX512(dots *float32, quants, scales *byte, stride, rows int, masks *[chunkRows]uint64, lanes *byte, blocks int, scratch *byte, tokens uint64)
 
 // scaleDots makes products with up rows the factors of down rows: dots[t, j] becomes gates[t, j] · dots[t, j] · weights[t].
 func scaleDots(dots, gates, weights []float32) {

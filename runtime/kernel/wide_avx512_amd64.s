@@ -95,184 +95,184 @@ done:
 	VZEROUPPER
 	RET
 
-// NIBBLES stores the low nibbles of r at x(DI), and its high ones four registers further.
-#define NIBBLES(x, r, hi) \
-	VPSRLW    $4, r, hi;          \
-	VPANDQ    Z31, r, r;          \
-	VPANDQ    Z31, hi, hi;        \
-	VMOVDQU64 r, (x)(DI);         \
-	VMOVDQU64 hi, (x+256)(DI)
+// LOAD16 loads sixteen blocks of the row at R8, or the eight that are left, to Z0-Z3, and their scales at R9 to Z5. DX are the blocks that are left, AX is
+// from one row to the next, which is prefetched.
+#define LOAD16(eight, loaded) \
+	VMOVDQU64  0(R8), Z0;         \
+	VMOVDQU64  64(R8), Z1;        \
+	PREFETCHT0 0(R8)(AX*1);       \
+	PREFETCHT0 64(R8)(AX*1);      \
+	CMPQ       DX, $16;           \
+	JLT        eight;             \
+	VMOVDQU64  128(R8), Z2;       \
+	VMOVDQU64  192(R8), Z3;       \
+	PREFETCHT0 128(R8)(AX*1);     \
+	PREFETCHT0 192(R8)(AX*1);     \
+	VCVTPH2PS  (R9), Z5;          \
+	JMP        loaded;            \
+eight:                            \
+	VPXORQ     Z2, Z2, Z2;        \
+	VPXORQ     Z3, Z3, Z3;        \
+	VCVTPH2PS  (R9), Y5;          \
+loaded:                           \
+	ADDQ       $256, R8;          \
+	ADDQ       $32, R9;           \
+	SUBQ       $16, DX
 
-// UNPACK16 stores sixteen blocks, the parts of four by four of which Z0-Z3 have, at DI.
-#define UNPACK16 \
-	TRANSPOSE(Z0, Z1, Z2, Z3, Z4, Z5, Z6); \
-	NIBBLES(0, Z0, Z4);   \
-	NIBBLES(64, Z1, Z5);  \
-	NIBBLES(128, Z2, Z6); \
-	NIBBLES(192, Z3, Z7)
+// NIBBLES leaves the low nibbles of r in lo, and its high ones in hi.
+#define NIBBLES(r, lo, hi) \
+	VPSRLW $4, r, hi;  \
+	VPANDQ Z7, r, lo;  \
+	VPANDQ Z7, hi, hi
 
-// QUARTER adds the products of the register at 64·k of the row and of four lanes to their sums.
-#define QUARTER(k, w) \
-	VMOVDQU64 (64*k)(DI), w;      \
-	VPDPBUSD  (64*k)(R8), w, Z0;  \
-	VPDPBUSD  (64*k)(R9), w, Z1;  \
-	VPDPBUSD  (64*k)(R10), w, Z2; \
-	VPDPBUSD  (64*k)(R11), w, Z3
+// UNPACK16 leaves sixteen blocks of the row in eight registers, and stores their scales as step x of three.
+#define UNPACK16(x, eight, loaded, a, b, c, d, e, f, g, h) \
+	LOAD16(eight, loaded);              \
+	TRANSPOSE(Z0, Z1, Z2, Z3, Z4, Z6, a); \
+	NIBBLES(Z0, a, e);                  \
+	NIBBLES(Z1, b, f);                  \
+	NIBBLES(Z2, c, g);                  \
+	NIBBLES(Z3, d, h);                  \
+	VMOVDQU64 places<>(SB), Z4;         \
+	VPERMPS   Z5, Z4, Z5;               \
+	VMOVUPS   Z5, (64*x)(DI)
 
-// FINISH adds the sums of a lane's sixteen blocks, times the scales in Z16, to y.
-#define FINISH(lane, sum, y, t) \
-	VMULPS      512(lane), Z16, t; \
-	VCVTDQ2PS   sum, sum;          \
-	VFMADD231PS t, sum, y;         \
-	ADDQ        $const_laneStep, lane
+// DOT adds the products of step x of the lane at AX with the row's, in eight registers, to Z0. sum and t are scratch.
+#define DOT(x, sum, t, a, b, c, d, e, f, g, h) \
+	VMOVDQU64   (const_laneStep*x+576)(AX), sum;  \
+	VPDPBUSD    (const_laneStep*x+0)(AX), a, sum;   \
+	VPDPBUSD    (const_laneStep*x+64)(AX), b, sum;  \
+	VPDPBUSD    (const_laneStep*x+128)(AX), c, sum; \
+	VPDPBUSD    (const_laneStep*x+192)(AX), d, sum; \
+	VPDPBUSD    (const_laneStep*x+256)(AX), e, sum; \
+	VPDPBUSD    (const_laneStep*x+320)(AX), f, sum; \
+	VPDPBUSD    (const_laneStep*x+384)(AX), g, sum; \
+	VPDPBUSD    (const_laneStep*x+448)(AX), h, sum; \
+	VMOVUPS     (const_laneStep*x+512)(AX), t;      \
+	VMULPS      (64*x)(DI), t, t;        \
+	VCVTDQ2PS   sum, sum;                \
+	VFMADD231PS t, sum, Z0
 
 #define FOLD(z, y, t) \
 	VEXTRACTF64X4 $1, z, t; \
 	VADDPS        t, y, y
 
-// func dotsWideAVX512(dots *float32, quants, scales *byte, stride, rows int, masks *[64]uint64, lanes *byte, blocks int, line *byte)
+// TOKEN leaves where the products of the next token of R12 are stored, or of AX if there is none, in r.
+#define TOKEN(r) \
+	TZCNTQ  R12, r;   \
+	CMOVQCS AX, r;    \
+	SHLQ    $8, r;    \
+	ADDQ    R13, r;   \
+	BLSRQ   R12, R12
+
+// func dotsWideAVX512(dots *float32, quants, scales *byte, stride, rows int, masks *[64]uint64, lanes *byte, blocks int, scratch *byte, tokens uint64)
 //
-// R13 is where the row's products are stored for token 0, R15 the rows that are left, BX the row's mask and R12 what is left of it. Four tokens at a
-// time are multiplied with a row, which was unpacked: their sums start in Z0-Z3, and their products are in Z20-Z23.
-TEXT ·dotsWideAVX512(SB), NOSPLIT, $40-72
-
-// TOKEN finds where the lane of the next token of R12 begins, or of AX if there is none, and keeps where its products are stored at s(SP).
-#define TOKEN(lane, s) \
-	TZCNTQ  R12, lane;      \
-	CMOVQCS AX, lane;       \
-	BLSRQ   R12, R12;       \
-	MOVQ    lane, DX;       \
-	SHLQ    $8, DX;         \
-	MOVQ    DX, (s)(SP);    \
-	IMULQ   stride-8(SP), lane; \
-	ADDQ    lanes+48(FP), lane
-
+// Up to three times sixteen blocks of a row, 1536 numbers, are unpacked to Z8-Z31 and multiplied with all of the row's tokens: R10 are these steps, DX the
+// blocks that are left after them, R11 is where the first lane goes on. DI is the scratch: the scales of the steps, and from 192 on a register of
+// sums for each token, R15. R13 is where the row's products are stored for token 0, BX the row's mask and R12 what is left of it. Z7 is the mask of
+// low nibbles.
+TEXT ·dotsWideAVX512(SB), NOSPLIT, $8-80
 	MOVQ         dots+0(FP), R13
 	MOVQ         quants+8(FP), SI
 	MOVQ         scales+16(FP), CX
-	MOVQ         rows+32(FP), R15
 	MOVQ         masks+40(FP), BX
-	VPBROADCASTQ nibble<>(SB), Z31
-	VMOVDQU64    places<>(SB), Z30
+	MOVQ         scratch+64(FP), DI
+	VPBROADCASTQ nibble<>(SB), Z7
 	MOVQ         blocks+56(FP), AX
 	ADDQ         $15, AX
 	SHRQ         $4, AX
 	IMULQ        $const_laneStep, AX
-	MOVQ         AX, stride-8(SP)
+	MOVQ         AX, lane-8(SP)
 
 row:
-	MOVQ  (BX), R12
-	TESTQ R12, R12
-	JZ    next
-	MOVQ  blocks+56(FP), DX
-	MOVQ  line+64(FP), DI
-	MOVQ  SI, R8
-	MOVQ  CX, R9
-	MOVQ  stride+24(FP), R10
-	ADDQ  SI, R10             // the next row
-	SUBQ  $16, DX
-	JLT   half
+	MOVQ (BX), R12
+	ANDQ tokens+72(FP), R12
+	JZ   next
+	MOVQ blocks+56(FP), DX
+	MOVQ SI, R8
+	MOVQ CX, R9
+	MOVQ lanes+48(FP), R11
 
-unpack:
-	VMOVDQU64 0(R8), Z0
-	VMOVDQU64 64(R8), Z1
-	VMOVDQU64 128(R8), Z2
-	VMOVDQU64 192(R8), Z3
-	PREFETCHT0 0(R10)
-	PREFETCHT0 64(R10)
-	PREFETCHT0 128(R10)
-	PREFETCHT0 192(R10)
-	UNPACK16
-	VCVTPH2PS (R9), Z8
-	VPERMPS   Z8, Z30, Z8
-	VMOVUPS   Z8, 512(DI)
-	ADDQ      $256, R8
-	ADDQ      $256, R10
-	ADDQ      $32, R9
-	ADDQ      $const_lineStep, DI
-	SUBQ      $16, DX
-	JGE       unpack
+steps:
+	MOVQ stride+24(FP), AX
+	MOVQ $1, R10
+	UNPACK16(0, eight0, loaded0, Z8, Z9, Z10, Z11, Z12, Z13, Z14, Z15)
+	JLE  unpacked
+	MOVQ $2, R10
+	UNPACK16(1, eight1, loaded1, Z16, Z17, Z18, Z19, Z20, Z21, Z22, Z23)
+	JLE  unpacked
+	MOVQ $3, R10
+	UNPACK16(2, eight2, loaded2, Z24, Z25, Z26, Z27, Z28, Z29, Z30, Z31)
 
-half:
-	// Eight blocks may be left: the others are zero.
-	ADDQ      $16, DX
-	JZ        tokens
-	VMOVDQU64 0(R8), Z0
-	VMOVDQU64 64(R8), Z1
-	VPXORQ    Z2, Z2, Z2
-	VPXORQ    Z3, Z3, Z3
-	PREFETCHT0 0(R10)
-	PREFETCHT0 64(R10)
-	UNPACK16
-	VCVTPH2PS (R9), Y8
-	VPERMPS   Z8, Z30, Z8
-	VMOVUPS   Z8, 512(DI)
+unpacked:
+	MOVQ (BX), R12
+	ANDQ tokens+72(FP), R12
+	LEAQ 192(DI), R15
 
-tokens:
+token:
 	TZCNTQ R12, AX
-	TOKEN(R8, 0)
-	TOKEN(R9, 8)
-	TOKEN(R10, 16)
-	TOKEN(R11, 24)
-	MOVQ   line+64(FP), DI
-	MOVQ   blocks+56(FP), DX
-	VPXORQ Z20, Z20, Z20
-	VPXORQ Z21, Z21, Z21
-	VPXORQ Z22, Z22, Z22
-	VPXORQ Z23, Z23, Z23
+	IMULQ  lane-8(SP), AX
+	ADDQ   R11, AX
+	VPXORQ Z0, Z0, Z0
+	CMPQ   R11, lanes+48(FP)
+	JEQ    first
+	VMOVUPS (R15), Z0
 
-step:
-	VMOVDQU64 576(R8), Z0
-	VMOVDQU64 576(R9), Z1
-	VMOVDQU64 576(R10), Z2
-	VMOVDQU64 576(R11), Z3
-	QUARTER(0, Z8)
-	QUARTER(1, Z9)
-	QUARTER(2, Z10)
-	QUARTER(3, Z11)
-	QUARTER(4, Z12)
-	QUARTER(5, Z13)
-	QUARTER(6, Z14)
-	QUARTER(7, Z15)
-	VMOVUPS   512(DI), Z16
-	FINISH(R8, Z0, Z20, Z24)
-	FINISH(R9, Z1, Z21, Z25)
-	FINISH(R10, Z2, Z22, Z26)
-	FINISH(R11, Z3, Z23, Z27)
-	ADDQ      $const_lineStep, DI
-	SUBQ      $16, DX
-	JGT       step
+first:
+	DOT(0, Z1, Z2, Z8, Z9, Z10, Z11, Z12, Z13, Z14, Z15)
+	CMPQ R10, $2
+	JLT  multiplied
+	DOT(1, Z3, Z4, Z16, Z17, Z18, Z19, Z20, Z21, Z22, Z23)
+	JEQ  multiplied
+	DOT(2, Z5, Z6, Z24, Z25, Z26, Z27, Z28, Z29, Z30, Z31)
 
-	VMOVAPS Z20, Z0
-	VMOVAPS Z21, Z1
-	VMOVAPS Z22, Z2
-	VMOVAPS Z23, Z3
+multiplied:
+	VMOVUPS Z0, (R15)
+	ADDQ    $64, R15
+	BLSRQ   R12, R12
+	JNZ     token
+	ADDQ    $(3*const_laneStep), R11
+	TESTQ   DX, DX
+	JG      steps
+
+	// The sums of four tokens at a time. Where there are fewer, those that nobody wants are stored first, where the first one's will be.
+	MOVQ (BX), R12
+	ANDQ tokens+72(FP), R12
+	LEAQ 192(DI), R15
+
+four:
+	VMOVUPS 0(R15), Z0
+	VMOVUPS 64(R15), Z1
+	VMOVUPS 128(R15), Z2
+	VMOVUPS 192(R15), Z3
 	FOLD(Z0, Y0, Y4)
 	FOLD(Z1, Y1, Y5)
 	FOLD(Z2, Y2, Y6)
-	FOLD(Z3, Y3, Y7)
+	FOLD(Z3, Y3, Y4)
 	VHADDPS      Y1, Y0, Y0
 	VHADDPS      Y3, Y2, Y2
 	VHADDPS      Y2, Y0, Y0
 	VEXTRACTF128 $1, Y0, X1
 	VADDPS       X1, X0, X0
-	MOVQ         0(SP), R8
-	MOVQ         8(SP), R9
-	MOVQ         16(SP), R10
-	MOVQ         24(SP), R11
-	VMOVSS       X0, (R13)(R8*1)
-	VEXTRACTPS   $1, X0, (R13)(R9*1)
-	VEXTRACTPS   $2, X0, (R13)(R10*1)
-	VEXTRACTPS   $3, X0, (R13)(R11*1)
+	TZCNTQ       R12, AX
+	TOKEN(R8)
+	TOKEN(R9)
+	TOKEN(R10)
+	TOKEN(R11)
+	VEXTRACTPS   $3, X0, (R11)
+	VEXTRACTPS   $2, X0, (R10)
+	VEXTRACTPS   $1, X0, (R9)
+	VMOVSS       X0, (R8)
+	ADDQ         $256, R15
 	TESTQ        R12, R12
-	JNZ          tokens
+	JNZ          four
 
 next:
 	ADDQ $8, BX
 	ADDQ $4, R13
 	ADDQ stride+24(FP), SI
 	ADDQ stride+24(FP), CX
-	DECQ R15
+	DECQ rows+32(FP)
 	JNZ  row
 	VZEROUPPER
 	RET

@@ -11,8 +11,8 @@ import (
 	"st/quant"
 )
 
-// wideTestCols are whole registers of blocks, and ones with half of the last.
-var wideTestCols = []int{1536, 256, 768, 512, 1280}
+// wideTestCols are whole registers of blocks, and ones with half of the last; up to three, as many as are unpacked at a time, and more.
+var wideTestCols = []int{1536, 256, 768, 512, 1280, 1792, 2560}
 
 // wideRows are rows of a matrix as experts have them, of every case.
 func wideRows(rng *rand.Rand, rows, cols int) *Matrix {
@@ -49,23 +49,23 @@ func TestPackLane(t *testing.T) {
 func TestDotsWide(t *testing.T) {
 	rng := rand.New(rand.NewPCG(17, 2))
 	forEachISA(t, func(t *testing.T) {
-		for _, cols := range wideTestCols {
-			const tokens = 11
+		for i, cols := range wideTestCols {
+			tokens := []int{11, MaxBlock}[i%2]
 			up := wideRows(rng, 17, cols)
 			x, idx := testTokens(rng, tokens, cols)
 			steps := wideSteps(cols / quant.BlockSize)
-			lanes, line := make([]byte, tokens*steps*laneStep), make([]byte, steps*lineStep)
+			lanes, scratch := make([]byte, tokens*steps*laneStep), make([]byte, dotsScratch)
 			for i, t := range idx {
 				v := x.vector(int(t))
 				packLane(lanes[i*steps*laneStep:][:steps*laneStep], &v)
 			}
-			masks := [chunkRows]uint64{0, 1, 1 << 10, 1<<tokens - 1}
+			masks := [chunkRows]uint64{0, 1, 1 << 10, math.MaxUint64 >> (MaxBlock - tokens)}
 			for r := 4; r < up.Rows; r++ {
-				masks[r] = rng.Uint64N(1 << tokens)
+				masks[r] = rng.Uint64() & masks[3]
 			}
 			got := slices.Repeat([]float32{-5}, tokens*chunkRows)
 			twin := slices.Clone(got)
-			dotsWide(got, up, &masks, lanes, line)
+			dotsWide(got, up, &masks, lanes, scratch)
 			dotsWideGeneric(twin, up, &masks, lanes)
 			decoded := make([]float32, cols)
 			for r := range chunkRows {
@@ -88,7 +88,7 @@ func TestDotsWide(t *testing.T) {
 					wantClose(t, fmt.Sprintf("%d columns: the twin's row %d of vector %d", cols, r, i), twin[at], want, magnitude(decoded, &v))
 					alone, one := slices.Repeat([]float32{-5}, tokens*chunkRows), [chunkRows]uint64{}
 					one[r] = 1 << i
-					dotsWide(alone, up, &one, lanes, line)
+					dotsWide(alone, up, &one, lanes, scratch)
 					if !sameBits(alone[at], got[at]) {
 						t.Fatalf("%d columns: row %d of vector %d is %g, alone %g", cols, r, i, got[at], alone[at])
 					}
@@ -97,14 +97,14 @@ func TestDotsWide(t *testing.T) {
 		}
 		// Every sum as large as it gets.
 		const cols = 768
-		lanes, line := make([]byte, wideSteps(cols/32)*laneStep), make([]byte, wideSteps(cols/32)*lineStep)
+		lanes, scratch := make([]byte, wideSteps(cols/32)*laneStep), make([]byte, dotsScratch)
 		for _, w := range []byte{0x00, 0xff, 0x80, 0x7f} {
 			for _, q := range []int8{127, -127} {
 				packLane(lanes, &vector{slices.Repeat([]int8{q}, cols), slices.Repeat([]float32{1}, cols/32), slices.Repeat([]int32{32 * int32(q)}, cols/32)})
 				up := Matrix{Type: quant.Q4_0, Rows: 1, Cols: cols, Stride: cols, ScaleOffset: cols / 2,
 					Data: append(slices.Repeat([]byte{w}, cols/2), slices.Repeat([]byte{0x00, 0x3c}, cols/32)...)}
 				var got [chunkRows]float32
-				dotsWide(got[:], &up, &[chunkRows]uint64{1}, lanes, line)
+				dotsWide(got[:], &up, &[chunkRows]uint64{1}, lanes, scratch)
 				if want := float32((int(w&15) + int(w>>4) - 16) * int(q) * cols / 2); got[0] != want {
 					t.Errorf("row of %#x times %d is %g, want %g", w, q, got[0], want)
 				}
