@@ -41,9 +41,9 @@ type attention struct {
 	parts   []attentionPart // results of the tasks of a row that is computed alone, where there are several a head
 	there   []atomic.Int32  // by row and head: how many of them are there
 	scratch []attentionScratch
-	first   int    // the job that the tasks of attend begin with
+	first   int    // the job that the present tasks begin with
 	between func() // is called now and then while a long segment is computed
-	do      task
+	do      task   // doAttend, for the pool
 }
 
 // attentionJob is one task for KV head g: block i of a segment's rows, or, for query heads [from, to) of the group, part i of the context of row t,
@@ -147,34 +147,38 @@ func (a *attention) add(job attentionJob, n, cuts int) {
 	}
 }
 
-// decodeHeads is the number of query heads whose products with keys and values take as long as widening these.
-const decodeHeads = 4
+// decodeHeads is about the number of query heads whose products with keys and values take as long as widening these: one with AVX-512 and 2.5 with AVX2 on
+// a Zen 4, 3 to 5 with AVX-512 on a Xeon.
+const decodeHeads = 3
 
-// cuts returns the number of parts that the query heads of a KV head are cut into for rows that are computed alone, so that threads which would have
-// nothing to do take some of them. Each part widens the keys and values anew; so it is the number with which the thread that has most to do has least.
-// A head's bits do not depend on those beside it.
+// cuts returns the number of pieces that the query heads of a KV head are cut into for rows that are computed alone, so that threads which would have
+// nothing to do take some of them. Each piece widens the keys and values anew; so it is the number with which the thread that has most to do has least,
+// as far as the long parts of the contexts tell. A head's bits do not depend on those beside it.
 func (a *attention) cuts(threads int) int {
-	longest, long, all := 0, 0, 0 // positions of a part of the context, the number of such parts, and positions of all
+	longest, all := 0, 0 // positions of the longest part of a context, and of all
 	for s := range a.segs {
 		for t := range a.segs[s].n {
 			seen := a.seen(&a.segs[s], t)
-			all += seen * a.kvHeads
-			switch n := min(seen, splitPositions); {
-			case n > longest:
-				longest, long = n, seen/n*a.kvHeads
-			case n == longest:
-				long += seen / n * a.kvHeads
+			longest, all = max(longest, min(seen, splitPositions)), all+seen*a.kvHeads
+		}
+	}
+	long := 0 // parts that are about as long
+	for s := range a.segs {
+		for t := range a.segs[s].n {
+			seen := a.seen(&a.segs[s], t)
+			long += seen / splitPositions * a.kvHeads
+			if 4*(seen%splitPositions) >= 3*longest {
+				long += a.kvHeads
 			}
 		}
 	}
-	group := a.heads / a.kvHeads
-	pairs, best, least := (group+1)/2, 1, math.MaxInt
-	for cuts := 1; cuts <= pairs; cuts++ {
-		largest := longest * (2*((pairs+cuts-1)/cuts) + decodeHeads)
-		rounds := (long*cuts + threads - 1) / threads
-		together := group + cuts*decodeHeads
-		if most := max(largest, rounds*longest*together/cuts, all*together/threads); most < least {
-			best, least = cuts, most
+	pairs, best, least := (a.heads/a.kvHeads+1)/2, 1, math.MaxInt
+	for n := 1; n <= pairs; n++ {
+		largest := longest * (2*((pairs+n-1)/n) + decodeHeads)
+		rounds := (long*n + threads - 1) / threads
+		together := 2*pairs + n*decodeHeads
+		if most := max(largest, rounds*longest*together/n, all*together/threads); most < least {
+			best, least = n, most
 		}
 	}
 	return best

@@ -42,10 +42,9 @@
 // memory is. profile.go counts the time by stage, timeline.go records when things happen, notes.go notes what a trace is told, and observe.go passes
 // activations to observers. The loops that take the time are in package kernel; which experts stay in memory is decided by package experts.
 //
-// Other files are parts of these: attention_rows.go computes many tokens at once and attention_shared.go a part by several threads; store_replace.go,
-// store_wait.go and store_idle.go tell what becomes of reads that fail, who waits for them, and when the cache is filled; ffn_pieces.go cuts up the
-// networks of dense models, and ffn_load.go reads them once; cacheplan_replay.go reads a trace for a plan; dense.go and weights.go hold what every token
-// needs, snapshot.go keeps a KV cache, stats.go counts.
+// Other files are parts of these: attention_rows.go computes many tokens at once; store_replace.go, store_wait.go and store_idle.go tell what becomes of
+// reads that fail, who waits for them, and when the cache is filled; ffn_pieces.go cuts up the networks of dense models, and ffn_load.go reads them
+// once; cacheplan_replay.go reads a trace for a plan; dense.go and weights.go hold what every token needs, snapshot.go keeps a KV cache, stats.go counts.
 //
 // # Words
 //

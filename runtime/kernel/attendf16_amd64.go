@@ -6,10 +6,7 @@ import "unsafe"
 
 // AttendsF16 reports whether [ScoresF16] and [AddWeightedF16] are faster for that many queries of d numbers than widening keys and values before.
 func AttendsF16(rows, d int) bool {
-	if useAVX512 {
-		return d%64 == 0 && rows >= 2 || d%32 == 0 && rows >= 4
-	}
-	return useAVX2 && d%32 == 0 && rows >= 4
+	return useAVX2 && d%32 == 0 && rows >= 2
 }
 
 func scoresF16(dst, q []float32, k []byte, n int, ahead []byte) {
@@ -33,6 +30,8 @@ func scoresF16(dst, q []float32, k []byte, n int, ahead []byte) {
 		scoresF16x4AVX512(&dst[0], &q[0], &k[0], n, d, at)
 	case rows == 6:
 		scoresF16x6AVX2(&dst[0], &q[0], &k[0], n, d, at)
+	case rows == 2:
+		scoresF16x2AVX2(&dst[0], &q[0], &k[0], n, d, at)
 	default:
 		scoresF16x4AVX2(&dst[0], &q[0], &k[0], n, d, at)
 	}
@@ -59,10 +58,17 @@ func addWeightedF16(out, p []float32, v []byte, n int, ahead []byte) {
 		addWeightedF16x4AVX512(&out[0], &p[0], &v[0], n, d, at)
 	case rows == 6:
 		addWeightedF16x6AVX2(&out[0], &p[0], &v[0], n, d, at)
+	case rows == 2:
+		addWeightedF16x2AVX2(&out[0], &p[0], &v[0], n, d, at)
 	default:
 		addWeightedF16x4AVX2(&out[0], &p[0], &v[0], n, d, at)
 	}
 }
+
+// scoresF16x2AVX2 is ScoresF16 for two queries.
+//
+//go:noescape
+func scoresF16x2AVX2(dst, q *float32, k *byte, n, d int, ahead *byte)
 
 // scoresF16x4AVX2 is ScoresF16 for four queries.
 //
@@ -73,6 +79,11 @@ func scoresF16x4AVX2(dst, q *float32, k *byte, n, d int, ahead *byte)
 //
 //go:noescape
 func scoresF16x6AVX2(dst, q *float32, k *byte, n, d int, ahead *byte)
+
+// addWeightedF16x2AVX2 is AddWeightedF16 for two queries.
+//
+//go:noescape
+func addWeightedF16x2AVX2(out, p *float32, v *byte, n, d int, ahead *byte)
 
 // addWeightedF16x4AVX2 is AddWeightedF16 for four rows.
 //

@@ -1,4 +1,4 @@
-// Attention of one token to a tile of float16 keys and values: four or six queries at once, as many as registers hold sums for, and the keys and
+// Attention of one token to a tile of float16 keys and values: two, four or six queries at once, as many as registers hold sums for, and the keys and
 // values are widened in registers. Sums are added in the order of scores2AVX2 and addWeighted2AVX2.
 
 // QUERY adds the products of eight numbers of a query at q with those of two keys in Y12 and Y13 to a and b.
@@ -7,12 +7,15 @@
 	VFMADD231PS Y12, Y14, a; \
 	VFMADD231PS Y13, Y14, b
 
-// QUERIES4 and QUERIES6 do so for eight numbers from byte o on of queries at R11 and, three rows further, at R15. A row has R8 bytes.
-#define QUERIES4(o) \
+// QUERIES2, QUERIES4 and QUERIES6 do so for eight numbers from byte o on of queries at R11 and, three rows further, at R15. A row has R8 bytes.
+#define QUERIES2(o) \
 	VCVTPH2PS (o/2)(SI), Y12;         \
 	VCVTPH2PS (o/2)(R9), Y13;         \
 	QUERY(o(R11), Y0, Y1);            \
-	QUERY(o(R11)(R8*1), Y2, Y3);      \
+	QUERY(o(R11)(R8*1), Y2, Y3)
+
+#define QUERIES4(o) \
+	QUERIES2(o);                      \
 	QUERY(o(R11)(R8*2), Y4, Y5);      \
 	QUERY(o(R15), Y6, Y7)
 
@@ -37,11 +40,14 @@
 	VMOVLPS      xa, r(DI);         \
 	VMOVHPS      xa, (r+128)(DI)
 
-#define ZERO4 \
+#define ZERO2 \
 	VXORPS Y0, Y0, Y0; \
 	VXORPS Y1, Y1, Y1; \
 	VXORPS Y2, Y2, Y2; \
-	VXORPS Y3, Y3, Y3; \
+	VXORPS Y3, Y3, Y3
+
+#define ZERO4 \
+	ZERO2;             \
 	VXORPS Y4, Y4, Y4; \
 	VXORPS Y5, Y5, Y5; \
 	VXORPS Y6, Y6, Y6; \
@@ -54,8 +60,11 @@
 	VXORPS Y10, Y10, Y10; \
 	VXORPS Y11, Y11, Y11
 
+#define SUMS2 \
+	SUMS(Y0, X0, Y1, Y2, Y3, 0)
+
 #define SUMS4 \
-	SUMS(Y0, X0, Y1, Y2, Y3, 0); \
+	SUMS2;                       \
 	SUMS(Y4, X4, Y5, Y6, Y7, 256)
 
 #define SUMS6 \
@@ -106,15 +115,18 @@ sixteen: \
 	VFMADD231PS  Y14, Y12, a; \
 	VFMADD231PS  Y14, Y13, b
 
-// WEIGHTS4 and WEIGHTS6 do so for the value at R9, whose weights are o bytes after R11 and, PositionTile floats further, each.
-#define WEIGHTS4(o) \
+// WEIGHTS2, WEIGHTS4 and WEIGHTS6 do so for the value at R9, whose weights are o bytes after R11 and, PositionTile floats further, each.
+#define WEIGHTS2(o) \
 	VCVTPH2PS (R9), Y12;          \
 	VCVTPH2PS 16(R9), Y13;        \
 	WEIGHT(o(R11), Y0, Y1);       \
 	WEIGHT((o+128)(R11), Y2, Y3); \
-	WEIGHT((o+256)(R11), Y4, Y5); \
-	WEIGHT((o+384)(R11), Y6, Y7); \
 	ADDQ      R10, R9
+
+#define WEIGHTS4(o) \
+	WEIGHTS2(o);                  \
+	WEIGHT((o+256)(R11), Y4, Y5); \
+	WEIGHT((o+384)(R11), Y6, Y7)
 
 #define WEIGHTS6(o) \
 	WEIGHTS4(o);                  \
@@ -128,9 +140,12 @@ sixteen: \
 #define LOAD(row, o, y) VMOVUPS o row, y
 #define STORE(row, o, y) VMOVUPS y, o row
 
-#define ROWS4(MOVE) \
+#define ROWS2(MOVE) \
 	ROW(MOVE, (DI), Y0, Y1);        \
-	ROW(MOVE, (DI)(R8*1), Y2, Y3);  \
+	ROW(MOVE, (DI)(R8*1), Y2, Y3)
+
+#define ROWS4(MOVE) \
+	ROWS2(MOVE);                    \
 	ROW(MOVE, (DI)(R8*2), Y4, Y5);  \
 	ROW(MOVE, (R15), Y6, Y7)
 

@@ -3,6 +3,10 @@
 #include "textflag.h"
 #include "attendf16_amd64.h"
 
+// func scoresF16x2AVX2(dst, q *float32, k *byte, n, d int, ahead *byte)
+TEXT ·scoresF16x2AVX2(SB), NOSPLIT, $0-48
+	SCORES(ZERO2, QUERIES2, SUMS2)
+
 // func scoresF16x4AVX2(dst, q *float32, k *byte, n, d int, ahead *byte)
 TEXT ·scoresF16x4AVX2(SB), NOSPLIT, $0-48
 	SCORES(ZERO4, QUERIES4, SUMS4)
@@ -10,6 +14,10 @@ TEXT ·scoresF16x4AVX2(SB), NOSPLIT, $0-48
 // func scoresF16x6AVX2(dst, q *float32, k *byte, n, d int, ahead *byte)
 TEXT ·scoresF16x6AVX2(SB), NOSPLIT, $0-48
 	SCORES(ZERO6, QUERIES6, SUMS6)
+
+// func addWeightedF16x2AVX2(out, p *float32, v *byte, n, d int, ahead *byte)
+TEXT ·addWeightedF16x2AVX2(SB), NOSPLIT, $0-48
+	ADD(ROWS2, WEIGHTS2)
 
 // func addWeightedF16x4AVX2(out, p *float32, v *byte, n, d int, ahead *byte)
 TEXT ·addWeightedF16x4AVX2(SB), NOSPLIT, $0-48

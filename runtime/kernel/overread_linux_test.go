@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"math"
 	"syscall"
 	"testing"
 	"unsafe"
@@ -67,6 +68,8 @@ func TestOverread(t *testing.T) {
 				lanes, factors := atEnd(t, make([]byte, steps*laneStep)), atEnd(t, make([]float32, chunkRows))
 				packLane(lanes, v)
 				dotsWide(factors, &up, &[chunkRows]uint64{1}, lanes, atEnd(t, make([]byte, dotsScratch)))
+				many := atEnd(t, make([]byte, MaxBlock*steps*laneStep))
+				dotsWide(atEnd(t, make([]float32, MaxBlock*chunkRows)), &up, &[chunkRows]uint64{math.MaxUint64}, many, atEnd(t, make([]byte, dotsScratch)))
 				scaleDots(factors, atEnd(t, make([]float32, chunkRows)), atEnd(t, []float32{1}))
 				scales, tile, y := atEnd(t, make([]float32, cols/quant.BlockSize)), atEnd(t, make([]float32, chunkRows*wideCols)), atEnd(t, make([]float32, cols))
 				decodeScales(scales, &down, 1)

@@ -16,8 +16,12 @@ const (
 	// laneStep is what sixteen blocks of a vector take: for k = 0…7 their numbers 4k to 4k+3, their scales, and −8·Σq as longs, which sums start from:
 	// the weights are 8 more than they stand for. What lacks of the last sixteen is zero.
 	laneStep = wideBlocks * (quant.BlockSize + 4 + 4)
-	// dotsScratch is the working memory of dotsWide: the scales of three times sixteen blocks, and a register of sums for each token.
-	dotsScratch = 3*4*wideBlocks + MaxBlock*4*wideBlocks
+	// dotsTokens is the most tokens that dotsWideAVX512 multiplies with a row, a multiple of four: the lanes of as many, of 1536 numbers each, stay in the
+	// L1 cache until the next row comes.
+	dotsTokens = 16
+	// dotsScratch is its working memory: the scales of three times sixteen blocks, and from dotsSums on a register of sums for each token.
+	dotsSums    = 3 * 4 * wideBlocks
+	dotsScratch = dotsSums + dotsTokens*4*wideBlocks
 	// wideCols is the number of a down row's columns that are decoded at a time. In a tile and in the outputs, place p of sixteen columns has column
 	// p/4 + p%4·4, too.
 	wideCols = 128

@@ -59,9 +59,8 @@ func dotsWide(dots []float32, up *Matrix, masks *[chunkRows]uint64, lanes, scrat
 		return
 	}
 	dots, lanes, scratch = dots[:tokens*chunkRows], lanes[:tokens*steps*laneStep], scratch[:dotsScratch]
-	// Lanes of more tokens would have left the L1 cache when the next row comes.
-	const some = 16
-	parts := (tokens + some - 1) / some
+	// Every part unpacks the rows anew.
+	parts := (tokens + dotsTokens - 1) / dotsTokens
 	for from, i := 0, 0; i < parts; i++ {
 		end := tokens * (i + 1) / parts
 		dotsWideAVX512(&dots[0], &up.Data[0], &up.Data[up.ScaleOffset], up.Stride, up.Rows, masks, &lanes[0], blocks, &scratch[0], 1<<end-1<<from)
@@ -69,7 +68,8 @@ func dotsWide(dots []float32, up *Matrix, masks *[chunkRows]uint64, lanes, scrat
 	}
 }
 
-// dotsWideAVX512 is dotsWideGeneric, for a multiple of eight blocks, and those of the masks' tokens that are among the given ones.
+// dotsWideAVX512 is dotsWideGeneric, for a multiple of eight blocks, and those of the masks' tokens that are among the given ones, at
+// most dotsTokens.
 //
 //go:noescape
 func dotsWideAVX512(dots *float32, quants, scales *byte, stride, rows int, masks *[chunkRows]uint64, lanes *byte, blocks int, scratch *byte, tokens uint64)

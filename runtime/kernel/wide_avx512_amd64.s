@@ -96,7 +96,7 @@ done:
 	RET
 
 // LOAD16 loads sixteen blocks of the row at R8, or the eight that are left, to Z0-Z3, and their scales at R9 to Z5. DX are the blocks that are left, AX is
-// from one row to the next, which is prefetched.
+// the stride: the next row is prefetched. It ends with the flags of what is left of DX.
 #define LOAD16(eight, loaded) \
 	VMOVDQU64  0(R8), Z0;         \
 	VMOVDQU64  64(R8), Z1;        \
@@ -125,7 +125,7 @@ loaded:                           \
 	VPANDQ Z7, r, lo;  \
 	VPANDQ Z7, hi, hi
 
-// UNPACK16 leaves sixteen blocks of the row in eight registers, and stores their scales as step x of three.
+// UNPACK16 leaves sixteen blocks of the row in eight registers, and stores their scales as step x of three. The flags are those of LOAD16.
 #define UNPACK16(x, eight, loaded, a, b, c, d, e, f, g, h) \
 	LOAD16(eight, loaded);              \
 	TRANSPOSE(Z0, Z1, Z2, Z3, Z4, Z6, a); \
@@ -137,7 +137,7 @@ loaded:                           \
 	VPERMPS   Z5, Z4, Z5;               \
 	VMOVUPS   Z5, (64*x)(DI)
 
-// DOT adds the products of step x of the lane at AX with the row's, in eight registers, to Z0. sum and t are scratch.
+// DOT adds the products of step x of the lane at AX with the row's, in eight registers, to Z0. sum and t are scratch. It keeps the flags.
 #define DOT(x, sum, t, a, b, c, d, e, f, g, h) \
 	VMOVDQU64   (const_laneStep*x+576)(AX), sum;  \
 	VPDPBUSD    (const_laneStep*x+0)(AX), a, sum;   \
@@ -167,10 +167,19 @@ loaded:                           \
 
 // func dotsWideAVX512(dots *float32, quants, scales *byte, stride, rows int, masks *[64]uint64, lanes *byte, blocks int, scratch *byte, tokens uint64)
 //
-// Up to three times sixteen blocks of a row, 1536 numbers, are unpacked to Z8-Z31 and multiplied with all of the row's tokens: R10 are these steps, DX the
-// blocks that are left after them, R11 is where the first lane goes on. DI is the scratch: the scales of the steps, and from 192 on a register of
-// sums for each token, R15. R13 is where the row's products are stored for token 0, BX the row's mask and R12 what is left of it. Z7 is the mask of
-// low nibbles.
+// Up to three times sixteen blocks of a row, 1536 numbers, are unpacked to Z8-Z31 and multiplied with one token after the other; then the next ones are.
+// Z7 is the mask of low nibbles. Between the steps of a row stay:
+//
+//	BX   the row's mask
+//	SI   its quants, CX its scales; R8 and R9 where the next blocks of these begin
+//	DX   the blocks that are left
+//	R10  how many times sixteen blocks are unpacked
+//	R11  the lane of token 0, at these
+//	R12  the tokens that are left of those that the row is multiplied with
+//	R13  where the row's product with token 0 is stored
+//	DI   the scratch; R15 the sums of the present token there
+//
+// rows+32(FP) counts down.
 TEXT ·dotsWideAVX512(SB), NOSPLIT, $8-80
 	MOVQ         dots+0(FP), R13
 	MOVQ         quants+8(FP), SI
@@ -207,7 +216,7 @@ steps:
 unpacked:
 	MOVQ (BX), R12
 	ANDQ tokens+72(FP), R12
-	LEAQ 192(DI), R15
+	LEAQ const_dotsSums(DI), R15
 
 token:
 	TZCNTQ R12, AX
@@ -238,7 +247,7 @@ multiplied:
 	// The sums of four tokens at a time. Where there are fewer, those that nobody wants are stored first, where the first one's will be.
 	MOVQ (BX), R12
 	ANDQ tokens+72(FP), R12
-	LEAQ 192(DI), R15
+	LEAQ const_dotsSums(DI), R15
 
 four:
 	VMOVUPS 0(R15), Z0

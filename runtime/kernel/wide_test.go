@@ -12,7 +12,7 @@ import (
 )
 
 // wideTestCols are whole registers of blocks, and ones with half of the last; up to three, as many as are unpacked at a time, and more.
-var wideTestCols = []int{1536, 256, 768, 512, 1280, 1792, 2560}
+var wideTestCols = []int{1536, 256, 768, 512, 1280, 1792, 2560, 3072}
 
 // wideRows are rows of a matrix as experts have them, of every case.
 func wideRows(rng *rand.Rand, rows, cols int) *Matrix {
@@ -50,7 +50,8 @@ func TestDotsWide(t *testing.T) {
 	rng := rand.New(rand.NewPCG(17, 2))
 	forEachISA(t, func(t *testing.T) {
 		for i, cols := range wideTestCols {
-			tokens := []int{11, MaxBlock}[i%2]
+			// One part or several, equal or not; of 1536 columns, which come first, too.
+			tokens := []int{MaxBlock, 11, 16, 17}[i%4]
 			up := wideRows(rng, 17, cols)
 			x, idx := testTokens(rng, tokens, cols)
 			steps := wideSteps(cols / quant.BlockSize)
