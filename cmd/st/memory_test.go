@@ -36,7 +36,7 @@ func TestMemory(t *testing.T) {
 		t.Errorf("context is %d, and %d with --ctx 99", free.Context, short.Context)
 	}
 	o := st(append(args[:len(args)-1], "--memory", "1MiB")...)
-	if o.code != exitFailure || !strings.Contains(o.stderr, "this model needs") || !strings.Contains(o.stderr, "dense weights") {
+	if o.code != exitFailure || !strings.Contains(o.stderr, "this model needs") || !strings.Contains(o.stderr, "program and tokenizer") {
 		t.Errorf("a budget that is too small: %+v", o)
 	}
 	if o := st("generate", tiny(t), "-p", "x", "--memory", "much"); o.code != exitUsage || !strings.Contains(o.stderr, "1GiB") {
