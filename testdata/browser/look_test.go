@@ -206,6 +206,26 @@ func index(list []string, s string) int {
 	return -1
 }
 
+// The button that goes to the newest message is there while that is out of sight, and leaves the focus in the input, clicked or not.
+func TestGoToEnd(t *testing.T) {
+	p := open(t, options{size: phone, wrap: says(strings.Repeat("A line.\n\n", 60))})
+	p.say("Write")
+	p.answered()
+	up := func() {
+		t.Helper()
+		eval[bool](p, `(document.querySelector("#scroller").scrollTop = 0, true)`)
+		p.until(`!document.querySelector("#to-end").hidden`)
+	}
+	atEnd := `document.querySelector("#to-end").hidden && document.activeElement.id === "input"`
+
+	up()
+	p.click("#to-end")
+	p.until(atEnd)
+	up()
+	eval[bool](p, `(document.querySelector("#to-end").focus(), document.querySelector("#scroller").scrollTop = 1e6, true)`)
+	p.until(atEnd)
+}
+
 // Keys do what the list of shortcuts says.
 func TestShortcuts(t *testing.T) {
 	p := open(t, options{size: desktop, wrap: says("Well.")})

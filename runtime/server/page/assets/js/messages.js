@@ -18,8 +18,8 @@ export class Messages {
 		controller.addEventListener("message", (e) => this.#later(e.detail));
 		const scroller = $("scroller");
 		scroller.addEventListener("scroll", () => {
-			this.#sticky = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 60;
-			$("to-end").hidden = this.#sticky;
+			this.#sticky = atEnd(scroller);
+			offerEnd(!this.#sticky);
 		});
 		new ResizeObserver(() => this.#follow()).observe($("messages"));
 		$("to-end").addEventListener("click", () => {
@@ -37,7 +37,7 @@ export class Messages {
 	#follow() {
 		const scroller = $("scroller");
 		if (this.#sticky) scroller.scrollTop = scroller.scrollHeight;
-		else $("to-end").hidden = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 60;
+		else offerEnd(!atEnd(scroller));
 	}
 
 	#showAll() {
@@ -81,6 +81,19 @@ export class Messages {
 		this.#views.get(m.id).edit();
 		return true;
 	}
+}
+
+/** atEnd tells whether the newest message's end is in sight, or nearly. */
+function atEnd(scroller) {
+	return scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 60;
+}
+
+/** offerEnd shows or hides the button that goes to the end. Tab can scroll there and reach the button, which would take the focus with it: the input, where the button leads, gets it. */
+function offerEnd(wanted) {
+	const button = $("to-end");
+	const focused = document.activeElement === button;
+	button.hidden = !wanted;
+	if (focused && !wanted) $("input").focus();
 }
 
 // View is one message.
