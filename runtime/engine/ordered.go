@@ -6,61 +6,69 @@ import (
 	"st/runtime/kernel"
 )
 
-// orderedSum adds slices of a row, which threads compute in any order, to the row's sum in theirs, while they are computed: no job of its own does. Four
-// slices that follow each other are added together, by the thread that has computed the last of them or, if the four before them are not added yet, by
-// the one that adds these. So the bits do not depend on which thread was first, and what is left to do at the end is the last four.
+// orderedSum adds slices of a row, which threads compute in any order, to the row's sum in theirs, while they are computed: no job of its own does. They
+// are added as a tree. Four that follow each other are added to the first of them by the thread that has computed the last one, then four such sums, and so
+// on, until four or fewer are left, which are added to the row. So the bits do not depend on which thread was first; and where a thread computes slices
+// that follow each other, it adds what its own caches hold, where a row to which all threads add goes from one to the next.
 type orderedSum struct {
 	n, cols int
-	slices  []float32      // [rows, n rounded up to fours, cols]; those that no row has are zero
-	here    []atomic.Int32 // [rows, fours] how many of a four are there, counting the sum up to it; 0 again when it was added
-	dst     []float32      // [rows, cols] what they are added to
+	nodes   int           // of the tree, without slices
+	slices  []float32     // [rows, n, cols]; the sum of a node is where its first slice was
+	zeros   []float32     // [cols] in place of those that the last node of a level lacks
+	here    []lineCounter // [rows, nodes] how many of a node's parts are there, level by level from the slices; 0 again when they were added
+	dst     []float32     // [rows, cols] what they are added to
 }
 
-// sumSlices is the number of slices that are added together.
-const sumSlices = 4
+// lineCounter is a number in lines of its own: it is mostly one thread that counts the parts of a node.
+type lineCounter struct {
+	atomic.Int32
+	_ [lines - 4]byte
+}
+
+// sumParts is the number of slices or sums that are added together.
+const sumParts = 4
 
 // newOrderedSum makes room for the n slices of so many rows, with memory of the arena.
 func newOrderedSum(rows, n, cols int, a *arena) *orderedSum {
-	s := &orderedSum{n: n, cols: cols}
-	s.slices, s.here = take[float32](a, rows*s.fours()*sumSlices*cols), make([]atomic.Int32, rows*s.fours())
+	s := &orderedSum{n: n, cols: cols, nodes: 1}
+	for level := n; level > sumParts; {
+		level = above(level)
+		s.nodes += level
+	}
+	s.slices, s.zeros, s.here = take[float32](a, rows*n*cols), take[float32](a, cols), make([]lineCounter, rows*s.nodes)
 	return s
 }
 
-func (s *orderedSum) fours() int { return (s.n + sumSlices - 1) / sumSlices }
+// above returns how many nodes add so many parts.
+func above(parts int) int { return (parts + sumParts - 1) / sumParts }
 
-// begin makes the first rows ready for slices that are added to rows of dst.
-func (s *orderedSum) begin(dst []float32, rows int) {
-	s.dst = dst
-	if missing := s.fours()*sumSlices - s.n; missing > 0 {
-		for t := range rows {
-			clear(s.slice(t, s.n)[:missing*s.cols])
-		}
-	}
-}
+// begin has slices added to rows of dst.
+func (s *orderedSum) begin(dst []float32) { s.dst = dst }
 
-// slice returns where slice i of a row lies, and those after it.
-func (s *orderedSum) slice(row, i int) []float32 {
-	return s.slices[(row*s.fours()*sumSlices+i)*s.cols:]
-}
+// slice returns where slice i of a row lies.
+func (s *orderedSum) slice(row, i int) []float32 { return s.slices[(row*s.n+i)*s.cols:][:s.cols] }
 
 // add tells that slice i of a row is there.
 func (s *orderedSum) add(row, i int) {
-	fours := s.fours()
-	for k := i / sumSlices; k < fours; k++ {
-		all := min(sumSlices, s.n-k*sumSlices)
-		if k > 0 {
-			all++
-		}
-		here := &s.here[row*fours+k]
-		if int(here.Add(1)) < all {
+	here := s.here[row*s.nodes:][:s.nodes]
+	for parts, span := s.n, 1; ; parts, span = above(parts), span*sumParts { // parts of a level, and how many slices one is
+		k := i / sumParts
+		if int(here[k].Add(1)) < min(sumParts, parts-k*sumParts) {
 			return
 		}
-		here.Store(0)
-		ones, src := [sumSlices]float32{1, 1, 1, 1}, [sumSlices][]float32{}
-		for j := range src {
-			src[j] = s.slice(row, k*sumSlices+j)[:s.cols]
+		here[k].Store(0)
+		ones, src := [sumParts]float32{1, 1, 1, 1}, [sumParts][]float32{s.zeros, s.zeros, s.zeros, s.zeros}
+		for j := k * sumParts; j < min(parts, (k+1)*sumParts); j++ {
+			src[j-k*sumParts] = s.slice(row, j*span)
 		}
-		kernel.Axpy4(s.dst[row*s.cols:][:s.cols], &ones, &src)
+		if parts <= sumParts {
+			kernel.Axpy4(s.dst[row*s.cols:][:s.cols], &ones, &src)
+			return
+		}
+		sum := src[0]
+		src[0] = s.zeros
+		kernel.Axpy4(sum, &ones, &src)
+		here, i = here[above(parts):], k
 	}
 }
 

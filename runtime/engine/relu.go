@@ -69,7 +69,7 @@ func (m *reluFFN) reset() {
 func (m *reluFFN) begin() {
 	m.pairs = m.pairs[:0]
 	clear(m.filled)
-	m.sum.begin(m.p.x, m.p.singles)
+	m.sum.begin(m.p.x)
 	for i := range m.chosen {
 		for _, t := range m.chosen[i].tokens[:m.chosen[i].singles] {
 			m.pairs = append(m.pairs, reluPair{row: t, slot: m.filled[t]})
@@ -121,7 +121,7 @@ func (m *reluFFN) runAlone() error {
 			}
 		}
 	}
-	return pool.each(len(m.work), &m.do.neurons)
+	return pool.split(len(m.work), 1, &m.do.neurons)
 }
 
 func (m *reluFFN) doGates(thread, from, to int) {
@@ -147,14 +147,13 @@ func (m *reluFFN) doNeurons(thread, from, to int) {
 		w := m.work[i]
 		pair := &m.pairs[w.pair]
 		row, at := int(pair.row), int(pair.slot)*m.parts+int(w.part)
-		out := m.sum.slice(row, at)[:m.hidden]
+		out := m.sum.slice(row, at)
 		clear(out)
 		neurons, h := m.slice(w)
-		// Tasks are taken one by one, so this thread's next is about as many further as there are threads.
 		var next kernel.Next
-		if k := i + m.p.pool.threads; k < len(m.work) {
-			next.Expert = &m.chosen[m.work[k].expert].Expert
-			next.Neurons, _ = m.slice(m.work[k])
+		if i+1 < len(m.work) {
+			next.Expert = &m.chosen[m.work[i+1].expert].Expert
+			next.Neurons, _ = m.slice(m.work[i+1])
 		}
 		m.chosen[w.expert].Neurons(out, neurons, h, m.p.normed, row, next, &m.p.threads[thread].Scratch)
 		m.sum.add(row, at)
@@ -163,7 +162,7 @@ func (m *reluFFN) doNeurons(thread, from, to int) {
 
 // slice returns the neurons of a slice, and their gates times the expert's weight.
 func (m *reluFFN) slice(w reluSlice) ([]int32, []float32) {
-	a, b := share(int(m.pairs[w.pair].active), int(w.part), m.parts)
+	a, b := neuronShare(int(m.pairs[w.pair].active), int(w.part), m.parts)
 	at := int(w.pair) * m.ffn
 	return m.neurons[at+a : at+b], m.h[at+a : at+b]
 }
@@ -206,3 +205,9 @@ func (m *reluFFN) doBatchSum(_, from, to int) {
 
 // share returns part i of n things that are shared out in equal parts.
 func share(n, i, parts int) (from, to int) { return n * i / parts, n * (i + 1) / parts }
+
+// neuronShare returns part i of n active neurons: as many as the others, in numbers that the kernels compute together.
+func neuronShare(n, i, parts int) (from, to int) {
+	from, to = share((n+kernel.NeuronsAtOnce-1)/kernel.NeuronsAtOnce, i, parts)
+	return min(from*kernel.NeuronsAtOnce, n), min(to*kernel.NeuronsAtOnce, n)
+}

@@ -55,18 +55,14 @@ func (p *pass) sparse(l int, w *kernel.Expert, cutoff float64) {
 	}
 	s := p.ffn.sparse
 	s.w, s.cutoff = w, cutoff
-	s.sum.begin(s.out, p.singles)
+	s.sum.begin(s.out)
 	p.multiply(product{s.gates, &w.Gate, p.normed})
 	for _, step := range []struct {
-		tasks, grain int
-		do           *task
-	}{{p.n, 1, &s.do.pick}, {p.singles * sparseSlices, 0, &s.do.alone}, {p.n - p.singles, 0, &s.do.batch}} {
-		switch {
-		case p.err != nil || step.tasks == 0:
-		case step.grain == 0:
-			p.check(p.pool.each(step.tasks, step.do))
-		default:
-			p.check(p.pool.split(step.tasks, step.grain, step.do))
+		tasks int
+		do    *task
+	}{{p.n, &s.do.pick}, {p.singles * sparseSlices, &s.do.alone}, {p.n - p.singles, &s.do.batch}} {
+		if p.err == nil && step.tasks > 0 {
+			p.check(p.pool.split(step.tasks, 1, step.do))
 		}
 	}
 	if p.err != nil {
@@ -111,7 +107,7 @@ func (s *sparseFFN) doPick(_, from, to int) {
 
 // run adds part i of parts of a row's active neurons to y.
 func (s *sparseFFN) run(y []float32, thread, t, i, parts int) {
-	a, b := share(int(s.active[t]), i, parts)
+	a, b := neuronShare(int(s.active[t]), i, parts)
 	at := t * s.w.Gate.Rows
 	s.w.Neurons(y, s.neurons[at+a:at+b], s.gates[at+a:at+b], s.p.normed, t, kernel.Next{}, &s.p.threads[thread].Scratch)
 }
@@ -119,7 +115,7 @@ func (s *sparseFFN) run(y []float32, thread, t, i, parts int) {
 func (s *sparseFFN) doAlone(thread, from, to int) {
 	for ; from < to; from++ {
 		row, i := from/sparseSlices, from%sparseSlices
-		y := s.sum.slice(row, i)[:s.hidden]
+		y := s.sum.slice(row, i)
 		clear(y)
 		s.run(y, thread, row, i, sparseSlices)
 		s.sum.add(row, i)

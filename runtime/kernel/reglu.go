@@ -16,6 +16,9 @@ import (
 // computed by [Mul].
 type Expert struct{ Gate, Up, Down Matrix }
 
+// NeuronsAtOnce is how many neurons [Expert.Neurons] computes together; those that a multiple of it leaves over take longer.
+const NeuronsAtOnce = 4
+
 // Neurons adds neurons of one token to y [hidden]: down_j · (up_j·x) · h[i] for every j = neurons[i], in order. x is vector t
 // of the input, and h are the gates times the expert's weight. Meanwhile it prefetches the first neurons of next.
 func (e *Expert) Neurons(y []float32, neurons []int32, h []float32, x *Input, t int, next Next, scratch *Scratch) {
