@@ -92,7 +92,7 @@ positions: \
 	MOVQ    R10, AX;           \
 sixteen: \
 	QUERIES(0);      \
-	PREFETCHT0 (BX); \
+	PREFETCHT1 (BX); \
 	QUERIES(32);     \
 	ADDQ $64, BX;    \
 	ADDQ $32, SI;    \
@@ -180,7 +180,7 @@ columns: \
 	JEQ   store;       \
 pair: \
 	WEIGHTS(0);        \
-	PREFETCHT0 (BX);   \
+	PREFETCHT1 (BX);   \
 	WEIGHTS(4);        \
 	ADDQ  $64, BX;     \
 	ADDQ  $8, R11;     \

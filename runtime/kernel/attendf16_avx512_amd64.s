@@ -120,8 +120,8 @@ positions: \
 	ADDQ    R8, R15;          \
 	XORQ    CX, CX;           \
 sixteen: \
-	PREFETCHT0 (BX);   \
-	PREFETCHT0 64(BX); \
+	PREFETCHT1 (BX);   \
+	PREFETCHT1 64(BX); \
 	QUERIES;           \
 	ADDQ $128, BX;     \
 	ADDQ $64, R11;     \
@@ -206,8 +206,8 @@ columns: \
 	MOVQ  R12, R11;    \
 	MOVQ  DX, AX;      \
 position: \
-	PREFETCHT0 (BX);   \
-	PREFETCHT0 64(BX); \
+	PREFETCHT1 (BX);   \
+	PREFETCHT1 64(BX); \
 	WEIGHTS;           \
 	ADDQ R10, R9;      \
 	ADDQ $128, BX;     \
