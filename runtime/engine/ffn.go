@@ -202,6 +202,28 @@ func (p *pass) add() {
 	p.clock.lap(StageSum)
 }
 
+// addOutputs adds columns [a, b) of the outputs of a row's experts to x, in the order of the experts, times these weights; nil: they are weighted already.
+func (f *feedForward) addOutputs(row, a, b int, weights []float32) {
+	x := f.p.x[row*f.hidden:][a:b]
+	at := f.p.choice.at[row*f.topK:][:f.topK]
+	w, src := [4]float32{1, 1, 1, 1}, [4][]float32{}
+	for ; len(at) >= len(src); at = at[len(src):] {
+		for i := range src {
+			src[i] = f.out[int(at[i])*f.hidden:][a:b]
+		}
+		if weights != nil {
+			weights = weights[copy(w[:], weights):]
+		}
+		kernel.Axpy4(x, &w, &src)
+	}
+	for i := range at {
+		if weights != nil {
+			w[i] = weights[i]
+		}
+		kernel.Axpy(x, w[i], f.out[int(at[i])*f.hidden:][a:b])
+	}
+}
+
 // sumCols is the number of columns that a part of a row's sum takes.
 const sumCols = 64
 

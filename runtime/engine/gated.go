@@ -187,8 +187,5 @@ func (g *gatedFFN) sumRow(row, a, b int) {
 		kernel.Axpy(x, 1, g.out[row*g.hidden:][a:b])
 		return
 	}
-	r := g.p.choice
-	for i, at := range r.at[row*g.topK:][:g.topK] {
-		kernel.Axpy(x, r.weights[row*g.topK+i], g.out[int(at)*g.hidden:][a:b])
-	}
+	g.addOutputs(row, a, b, g.p.choice.weights[row*g.topK:][:g.topK])
 }

@@ -196,10 +196,7 @@ func (m *reluFFN) add() error {
 
 func (m *reluFFN) doBatchSum(_, from, to int) {
 	for t := m.p.singles + from; t < m.p.singles+to; t++ {
-		row := m.p.x[t*m.hidden:][:m.hidden]
-		for _, at := range m.p.choice.at[t*m.topK:][:m.topK] {
-			kernel.Axpy(row, 1, m.out[int(at)*m.hidden:][:m.hidden])
-		}
+		m.addOutputs(t, 0, m.hidden, nil)
 	}
 }
 
