@@ -74,8 +74,8 @@ func (x *Input) pack(i, from, to int) {
 		return
 	}
 	size, nb := quads*quadBytes, x.Cols/quant.BlockSize
-	v := x.vector(i)
-	v = vector{v.q[from*quant.BlockSize : to*quant.BlockSize], v.d[from:to], v.sum[from:to]}
+	a, b := i*nb+from, i*nb+to
+	v := vector{x.q[a*quant.BlockSize : b*quant.BlockSize], x.d[a:b], x.sum[a:b]}
 	at := first/4*nb*quadBytes + (i-first)/4*quadBytes
 	packVector(x.packed[at+from*size:at+(to-1)*size+quadBytes], size, i%4, &v)
 }
