@@ -163,6 +163,18 @@ func (e *Engine) Scribble() {
 	}
 }
 
+// ScribbleScratch fills what passes need in a layer alone, where others write after the last layer, with numbers that are none.
+func (e *Engine) ScribbleScratch() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, p := range []*pass{e.pass, e.quick} {
+		scratch := p.a.data[p.layers:]
+		for i := range scratch {
+			scratch[i] = 0xff
+		}
+	}
+}
+
 // HoldKV has the engine look as if a pass gave memory back, until unlock is called.
 func (e *Engine) HoldKV() (unlock func()) {
 	e.kvMu.Lock()

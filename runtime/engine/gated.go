@@ -182,9 +182,8 @@ func (g *gatedFFN) doSum(_, from, to int) {
 
 // sumRow adds columns [a, b) of a row's outputs to x.
 func (g *gatedFFN) sumRow(row, a, b int) {
-	x := g.p.x[row*g.hidden:][a:b]
 	if g.h != g.expert {
-		kernel.Axpy(x, 1, g.out[row*g.hidden:][a:b])
+		kernel.Axpy(g.p.x[row*g.hidden:][a:b], 1, g.out[row*g.hidden:][a:b])
 		return
 	}
 	g.addOutputs(row, a, b, g.p.choice.weights[row*g.topK:][:g.topK])

@@ -6,20 +6,20 @@ import (
 	"st/runtime/kernel"
 )
 
-// orderedSum adds slices of a row, which threads compute in any order, to the row's sum in theirs, while they are computed: no job of its own does. They
-// are added as a tree. Four that follow each other are added to the first of them by the thread that has computed the last one, then four such sums, and so
-// on, until four or fewer are left, which are added to the row. So the bits do not depend on which thread was first; and where a thread computes slices
-// that follow each other, it adds what its own caches hold, where a row to which all threads add goes from one to the next.
+// orderedSum adds slices of a row, which threads compute in any order, while they are computed: no job of its own does. They are added as a tree: four
+// that follow each other to the first of them, by the thread that has computed the last one, then four such sums, and so on, until four or fewer are left,
+// which are added to the row. So the bits do not depend on which thread was first. A thread that computes slices which follow each other adds what its own
+// caches hold; were they added to the row one by one, the row and half of them would go from core to core.
 type orderedSum struct {
 	n, cols int
 	nodes   int           // of the tree, without slices
 	slices  []float32     // [rows, n, cols]; the sum of a node is where its first slice was
-	zeros   []float32     // [cols] in place of those that the last node of a level lacks
+	zeros   []float32     // [cols] in place of the first part of a node, which is where its sum is, and of those that the last node of a level lacks
 	here    []lineCounter // [rows, nodes] how many of a node's parts are there, level by level from the slices; 0 again when they were added
 	dst     []float32     // [rows, cols] what they are added to
 }
 
-// lineCounter is a number in lines of its own: it is mostly one thread that counts the parts of a node.
+// lineCounter is a number in lines of its own: threads count in nodes beside each other.
 type lineCounter struct {
 	atomic.Int32
 	_ [lines - 4]byte
@@ -35,7 +35,8 @@ func newOrderedSum(rows, n, cols int, a *arena) *orderedSum {
 		level = above(level)
 		s.nodes += level
 	}
-	s.slices, s.zeros, s.here = take[float32](a, rows*n*cols), take[float32](a, cols), make([]lineCounter, rows*s.nodes)
+	s.slices, s.here = take[float32](a, rows*n*cols), make([]lineCounter, rows*s.nodes)
+	s.zeros = make([]float32, cols) // not of the arena, where others write after the last layer
 	return s
 }
 
@@ -75,6 +76,8 @@ func (s *orderedSum) add(row, i int) {
 // reset forgets what a job that failed has left.
 func (s *orderedSum) reset() {
 	for i := range s.here {
-		s.here[i].Store(0)
+		if s.here[i].Load() != 0 { // what is written has to be fetched from the core that wrote it last
+			s.here[i].Store(0)
+		}
 	}
 }

@@ -265,8 +265,8 @@ func (p *pool) share(thread, chunks int, alternate bool) (first, n int) {
 }
 
 // take takes chunks of the share of n chunks that a job of the given number has: three quarters of what is left, the first ones, or if last, half of it, the
-// last ones; or one at a time. It returns none if none is left, or the job is over. Between two parts a thread has memory wait for it, for half a
-// microsecond on a Zen 4, so they are few.
+// last ones; or one at a time. It returns none if none is left, or the job is over. Parts are few, as a thread has no reads of memory under way between
+// two of them: that is half a microsecond on a Zen 4.
 func (s *portion) take(number uint32, n int, single, last bool) (from, to int) {
 	for {
 		v := s.left.Load()
@@ -283,7 +283,7 @@ func (s *portion) take(number uint32, n int, single, last bool) (from, to int) {
 		}
 		some := 1
 		switch {
-		case single:
+		case single: // one
 		case last:
 			some = max(1, (to-from)/2)
 		default:

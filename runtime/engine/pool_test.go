@@ -104,11 +104,15 @@ func TestPoolFault(t *testing.T) {
 		}
 	})
 	nothing := task(func(_, _, _ int) {})
-	for _, threads := range []int{1, 2} {
-		p := newPool(threads)
+	each, split := (*pool).each, func(p *pool, tasks int, do *task) error { return p.split(tasks, 1, do) }
+	for _, c := range []struct {
+		threads int
+		run     func(p *pool, tasks int, do *task) error
+	}{{1, each}, {2, each}, {1, split}, {2, split}} {
+		threads, p := c.threads, newPool(c.threads)
 		defer p.close()
 		p.mapped = data
-		if err := p.each(20, &fault); !errors.Is(err, ErrFile) {
+		if err := c.run(p, 20, &fault); !errors.Is(err, ErrFile) {
 			t.Errorf("%d threads: error is %v, want ErrFile", threads, err)
 		}
 		for want, do := range map[string]task{
@@ -126,10 +130,10 @@ func TestPoolFault(t *testing.T) {
 						t.Errorf("%d threads: recovered %v, want %q", threads, r, want)
 					}
 				}()
-				err := p.each(20, &do)
+				err := c.run(p, 20, &do)
 				t.Errorf("%d threads: a panic became the error %v", threads, err)
 			}()
-			if err := p.each(20, &nothing); err != nil {
+			if err := c.run(p, 20, &nothing); err != nil {
 				t.Errorf("%d threads: the next job fails: %v", threads, err)
 			}
 		}

@@ -5,7 +5,7 @@ import "st/runtime/kernel"
 // reluFFN runs ReGLU experts, whose neurons are skipped where the gate is not positive.
 //
 // For a row that is computed alone the gates of the experts that are there come first, and then their active neurons, each expert's in slices of
-// equal length with an output each; the outputs are added to the residual stream in order. For a segment of several rows, a task is an expert and some of its tokens,
+// about equal length with an output each; the outputs are added to the residual stream as one tree. For a segment of several rows, a task is an expert and some of its tokens,
 // with an output for every token; those of a token's experts are added in order. Either way the result depends neither on the number of threads
 // nor on which expert came first, nor on the rows of other segments.
 type reluFFN struct {
@@ -150,7 +150,7 @@ func (m *reluFFN) doNeurons(thread, from, to int) {
 		out := m.sum.slice(row, at)
 		clear(out)
 		neurons, h := m.slice(w)
-		var next kernel.Next
+		var next kernel.Next // as far as the thread goes on with what follows
 		if i+1 < len(m.work) {
 			next.Expert = &m.chosen[m.work[i+1].expert].Expert
 			next.Neurons, _ = m.slice(m.work[i+1])
@@ -203,7 +203,7 @@ func (m *reluFFN) doBatchSum(_, from, to int) {
 // share returns part i of n things that are shared out in equal parts.
 func share(n, i, parts int) (from, to int) { return n * i / parts, n * (i + 1) / parts }
 
-// neuronShare returns part i of n active neurons: as many as the others, in numbers that the kernels compute together.
+// neuronShare returns part i of n active neurons: about as many as the others, in numbers that the kernels compute together.
 func neuronShare(n, i, parts int) (from, to int) {
 	from, to = share((n+kernel.NeuronsAtOnce-1)/kernel.NeuronsAtOnce, i, parts)
 	return min(from*kernel.NeuronsAtOnce, n), min(to*kernel.NeuronsAtOnce, n)

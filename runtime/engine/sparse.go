@@ -11,7 +11,7 @@ import (
 // lies so many standard deviations above the mean of a row's gates (activation sparsity of Gemma 3n: Gaussian top-k, You et al., arXiv 2506.06644).
 // Neurons below it need neither up nor down, which lie neuron by neuron.
 //
-// The active neurons of a row that is computed alone are shared out in slices of equal length with an output each, which are added in order; other
+// The active neurons of a row that is computed alone are shared out in slices of about equal length with an output each, which are added as a tree; other
 // rows are computed by one thread each. Either way the result depends neither on the number of threads nor on the rows of other segments.
 type sparseFFN struct {
 	*feedForward

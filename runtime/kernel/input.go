@@ -74,6 +74,7 @@ func (x *Input) pack(i, from, to int) {
 		return
 	}
 	size, nb := quads*quadBytes, x.Cols/quant.BlockSize
+	// In one step: what is copied in wider pieces than it was written waits for all stores before.
 	a, b := i*nb+from, i*nb+to
 	v := vector{x.q[a*quant.BlockSize : b*quant.BlockSize], x.d[a:b], x.sum[a:b]}
 	at := first/4*nb*quadBytes + (i-first)/4*quadBytes

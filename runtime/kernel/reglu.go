@@ -16,7 +16,7 @@ import (
 // computed by [Mul].
 type Expert struct{ Gate, Up, Down Matrix }
 
-// NeuronsAtOnce is how many neurons [Expert.Neurons] computes together; those that a multiple of it leaves over take longer.
+// NeuronsAtOnce is how many Q4_0 neurons the assembly of [Expert.Neurons] computes together; those that a multiple of it leaves over take longer.
 const NeuronsAtOnce = 4
 
 // Neurons adds neurons of one token to y [hidden]: down_j · (up_j·x) · h[i] for every j = neurons[i], in order. x is vector t
