@@ -70,7 +70,7 @@ func (g *gatedFFN) run(h *kernel.Input, sum bool) error {
 		return err
 	}
 	if sum {
-		return g.p.pool.split(neuronGroups(g.hidden), 2, &g.do.downSum)
+		return g.p.split(neuronGroups(g.hidden), 2, &g.do.downSum)
 	}
 	return g.part(0, g.hidden, &g.do.down)
 }
@@ -83,7 +83,7 @@ func (g *gatedFFN) sums() bool { return g.p.singles > 0 && len(g.ready) == len(g
 // blocks of int8.
 func (g *gatedFFN) part(first, rows int, do *task) error {
 	g.first, g.rows = first, rows
-	return g.p.pool.split(len(g.ready)*neuronGroups(rows), 2, do)
+	return g.p.split(len(g.ready)*neuronGroups(rows), 2, do)
 }
 
 // runPieces computes the network of a layer that has no experts, whose down is multiplied with h, as its pieces come.

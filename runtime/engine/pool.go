@@ -49,15 +49,23 @@ type pool struct {
 // lines is two cache lines: processors fetch them in pairs.
 const lines = 128
 
-// job is what threads do. Its tasks come in chunks of grain each, of which a thread's share is contiguous; or, if alternate, one by one, and a thread's
-// are so many apart as there are threads.
+// job is what threads do. Its tasks come in chunks of grain each.
 type job struct {
-	do        atomic.Pointer[task]
-	tasks     atomic.Int64
-	grain     atomic.Int64
-	alternate atomic.Bool
-	_         [lines - 32]byte
+	do      atomic.Pointer[task]
+	tasks   atomic.Int64
+	grain   atomic.Int64
+	sharing atomic.Int32
+	_       [lines - 32]byte
 }
+
+// sharing is how threads share the chunks of a job, and how many of its own a thread takes at a time.
+type sharing int32
+
+const (
+	dealt  sharing = iota // one; a thread's are so many apart as there are threads
+	halved                // half of what is left of its share, which is contiguous
+	brief                 // three quarters of it, for jobs of microseconds: between two parts a thread has no reads of memory under way
+)
 
 // portion is one thread's share of the present job.
 type portion struct {
@@ -147,30 +155,29 @@ func (p *pool) help(thread int, seen uint32) {
 
 // each calls do(thread, i, i+1) for every i in [0, tasks), on all threads, and returns when all are done: for few tasks of different
 // length. A fault in the mapped file is returned as an error that wraps ErrFile; any other panic of a task is the caller's.
-func (p *pool) each(tasks int, do *task) error { return p.run(tasks, 1, true, do) }
+func (p *pool) each(tasks int, do *task) error { return p.run(tasks, 1, dealt, do) }
 
 // split calls do with parts [from, to) of [0, tasks), of grain tasks or more, on all threads, and returns when all are done: for many
 // tasks of equal length. The parts become smaller towards the end, so that all threads finish together. They begin at multiples of grain.
-func (p *pool) split(tasks, grain int, do *task) error {
-	if tasks <= grain {
-		return p.guard(0, tasks, *do)
-	}
-	return p.run(tasks, max(1, grain), false, do)
-}
+func (p *pool) split(tasks, grain int, do *task) error { return p.run(tasks, grain, halved, do) }
 
-func (p *pool) run(tasks, grain int, alternate bool, do *task) error {
-	if p.threads == 1 || tasks <= 1 {
+// splitBrief is split for jobs that take microseconds. Their parts are larger: on a Zen 4 each costs half a microsecond.
+func (p *pool) splitBrief(tasks, grain int, do *task) error { return p.run(tasks, grain, brief, do) }
+
+func (p *pool) run(tasks, grain int, how sharing, do *task) error {
+	grain = max(1, grain)
+	if p.threads == 1 || tasks <= grain {
 		return p.guard(0, tasks, *do)
 	}
 	for tasks > grain*maxChunks {
-		grain, alternate = 2*grain, false
+		grain, how = 2*grain, halved
 	}
 	number := p.number.Load() + 1
 	j := &p.jobs[number%2]
 	j.do.Store(do)
 	j.tasks.Store(int64(tasks))
 	j.grain.Store(int64(grain))
-	j.alternate.Store(alternate)
+	j.sharing.Store(int32(how))
 	p.err, p.panicked = nil, nil
 	p.number.Store(number)
 	for i := 1; i < p.threads; i++ {
@@ -211,7 +218,7 @@ func (p *pool) work(thread int, number uint32) {
 // attempt does tasks of a job until none is left, which it reports, or one ends in a panic.
 func (p *pool) attempt(thread int, number uint32) (over bool) {
 	j := &p.jobs[number%2]
-	do, tasks, grain, alternate := j.do.Load(), int(j.tasks.Load()), int(j.grain.Load()), j.alternate.Load()
+	do, tasks, grain, how := j.do.Load(), int(j.tasks.Load()), int(j.grain.Load()), sharing(j.sharing.Load())
 	if p.number.Load() != number { // the thread is late, and what it read may be of another job
 		return true
 	}
@@ -230,8 +237,8 @@ func (p *pool) attempt(thread int, number uint32) (over bool) {
 	}()
 	chunks := (tasks + grain - 1) / grain
 	for of := thread; ; {
-		first, n := p.share(of, chunks, alternate)
-		from, to := p.portions[of].take(number, n, alternate, of != thread)
+		first, n := p.share(of, chunks, how)
+		from, to := p.portions[of].take(number, n, how, of != thread)
 		if from == to { // on to the next thread's
 			if p.finish(thread, held); p.number.Load() != number {
 				return true
@@ -243,7 +250,7 @@ func (p *pool) attempt(thread int, number uint32) (over bool) {
 			continue
 		}
 		held += to - from
-		if alternate {
+		if how == dealt {
 			i := first + from*p.threads
 			(*do)(thread, i, i+1)
 		} else {
@@ -256,18 +263,17 @@ func (p *pool) attempt(thread int, number uint32) (over bool) {
 }
 
 // share returns where a thread's share of so many chunks begins, and how many it has.
-func (p *pool) share(thread, chunks int, alternate bool) (first, n int) {
-	if alternate {
+func (p *pool) share(thread, chunks int, how sharing) (first, n int) {
+	if how == dealt {
 		return thread, max(0, (chunks-thread+p.threads-1)/p.threads)
 	}
 	first = (chunks*thread + p.threads - 1) / p.threads
 	return first, (chunks*(thread+1)+p.threads-1)/p.threads - first
 }
 
-// take takes chunks of the share of n chunks that a job of the given number has: three quarters of what is left, the first ones, or if last, half of it, the
-// last ones; or one at a time. It returns none if none is left, or the job is over. Parts are few, as a thread has no reads of memory under way between
-// two of them: that is half a microsecond on a Zen 4.
-func (s *portion) take(number uint32, n int, single, last bool) (from, to int) {
+// take takes chunks of the share of n chunks that a job of the given number has: some of the first, or if last, for another thread, some of the last. It
+// returns none if none is left, or the job is over.
+func (s *portion) take(number uint32, n int, how sharing, last bool) (from, to int) {
 	for {
 		v := s.left.Load()
 		from, to = int(v>>16&maxChunks), int(v&maxChunks)
@@ -283,10 +289,9 @@ func (s *portion) take(number uint32, n int, single, last bool) (from, to int) {
 		}
 		some := 1
 		switch {
-		case single: // one
-		case last:
+		case how == halved || how == brief && last:
 			some = max(1, (to-from)/2)
-		default:
+		case how == brief:
 			some = max(1, (to-from)*3/4)
 		}
 		a, b := from+some, to

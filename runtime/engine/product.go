@@ -33,7 +33,15 @@ func (p *pass) multiplyThen(then []*blocks, products ...product) {
 	if p.n >= manyRows {
 		grain = 1
 	}
-	p.check(p.pool.split(units, grain, &p.do.multiply))
+	p.check(p.split(units, grain, &p.do.multiply))
+}
+
+// split shares a job of the rows out, which takes microseconds if they are few.
+func (p *pass) split(tasks, grain int, do *task) error {
+	if p.n >= manyRows {
+		return p.pool.split(tasks, grain, do)
+	}
+	return p.pool.splitBrief(tasks, grain, do)
 }
 
 func (p *pass) doMultiply(thread, from, to int) {

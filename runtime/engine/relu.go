@@ -108,7 +108,7 @@ func (m *reluFFN) run() error {
 // runAlone computes the ready experts for rows that are computed alone.
 func (m *reluFFN) runAlone() error {
 	pool := m.p.pool
-	if err := pool.split(len(m.ready)*neuronGroups(m.ffn), 2, &m.do.gates); err != nil {
+	if err := pool.splitBrief(len(m.ready)*neuronGroups(m.ffn), 2, &m.do.gates); err != nil {
 		return err
 	}
 	m.work = m.work[:0]
@@ -121,7 +121,7 @@ func (m *reluFFN) runAlone() error {
 			}
 		}
 	}
-	return pool.split(len(m.work), 1, &m.do.neurons)
+	return pool.splitBrief(len(m.work), 1, &m.do.neurons)
 }
 
 func (m *reluFFN) doGates(thread, from, to int) {
