@@ -190,13 +190,20 @@ func TestReasoning(t *testing.T) {
 			t.Error(err)
 		}
 		bodies <- body
-		send(delta(map[string]any{"reasoning_content": "Let me *think*."}, nil))
-		send(delta(map[string]any{"content": "Done."}, nil))
+		if len(body["messages"].([]any)) == 1 {
+			send(delta(map[string]any{"reasoning_content": "Let me *think*."}, nil))
+			send(delta(map[string]any{"content": "Done."}, nil))
+		} else { // in no time
+			send(delta(map[string]any{"reasoning_content": "Again.", "content": "Done."}, nil))
+		}
 		send(delta(map[string]any{}, "stop"))
 	})})
 	for range 2 {
 		p.say("Think")
 		p.answered()
+	}
+	if said := eval[[]string](p, `[...document.querySelectorAll("details.reasoning summary")].map((e) => e.textContent)`); len(said) != 2 || !strings.HasPrefix(said[0], "Thought for ") || !strings.HasPrefix(said[1], "Thought for ") {
+		t.Errorf("the summaries are %q", said)
 	}
 	if open := eval[bool](p, `document.querySelector("details.reasoning").open`); open {
 		t.Error("the reasoning is not folded")

@@ -226,7 +226,7 @@ export class Controller extends EventTarget {
 				last = now;
 				m.content += part.text ?? "";
 				if (part.reasoning) m.reasoning = (m.reasoning ?? "") + part.reasoning;
-				if (part.text && m.reasoning && !m.thought) m.thought = (now - first) / 1000;
+				if (part.text && m.reasoning) m.thought ??= (now - first) / 1000;
 				measure();
 			}
 			if (part.finish) m.finish = part.finish;

@@ -139,7 +139,7 @@ class View {
 			this.#reasoning = { summary: h("summary"), markdown: new Markdown(text) };
 			this.#body.before(h("details", { class: "reasoning" }, this.#reasoning.summary, text));
 		}
-		const time = thought ? ` for ${number(thought)} s` : "";
+		const time = thought !== undefined ? ` for ${number(thought)} s` : "";
 		this.#reasoning.summary.textContent = running && content === "" ? "Thinking…" : `Thought${time}`;
 		this.#reasoning.markdown.show(reasoning, content !== "" || !running);
 	}
