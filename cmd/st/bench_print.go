@@ -41,12 +41,14 @@ func printBench(w io.Writer, name string, r *bench.Report) {
 	}
 	if r.GenTokens > 0 {
 		fmt.Fprintf(w, "weights    %.1f MB a generated token, %.1f GB/s\n", r.WeightBytes/1e6, r.WeightSpeed/1e9)
+		fmt.Fprintf(w, "KV cache   %.1f MB a generated token\n", r.KVBytes/1e6)
 	}
 	if r.Bandwidth != nil {
 		printBandwidth(w, r.Bandwidth)
 		best := r.Speeds[len(r.Speeds)-1].BytesPerSecond
 		if r.GenTokens > 0 {
-			fmt.Fprintf(w, "limit      %.1f tokens/s by memory, %.0f %% reached\n", best/r.WeightBytes, 100*r.WeightSpeed/best)
+			limit := best / (r.WeightBytes + r.KVBytes)
+			fmt.Fprintf(w, "limit      %.1f tokens/s by memory, %.0f %% reached\n", limit, 100*r.GenPerSecond/limit)
 		}
 	}
 	fmt.Fprintf(w, "memory     peak %s\n", size(r.PeakRSSBytes))

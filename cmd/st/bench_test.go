@@ -53,7 +53,7 @@ func TestBenchPrints(t *testing.T) {
 	if o.code != exitOK {
 		t.Fatal(o)
 	}
-	for _, want := range []string{"model      tiny.stm", "prompt     8 tokens: ", "generated  3 tokens: ", "weights    ", "% active", "experts", "sample", "\njobs       "} {
+	for _, want := range []string{"model      tiny.stm", "prompt     8 tokens: ", "generated  3 tokens: ", "weights    ", "KV cache   ", "% active", "experts", "sample", "\njobs       "} {
 		if !strings.Contains(o.stdout, want) {
 			t.Errorf("%q is missing:\n%s", want, o.stdout)
 		}

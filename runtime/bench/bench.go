@@ -39,6 +39,8 @@ type Report struct {
 	// WeightBytes are the bytes of weights that generating a token reads from memory, and WeightSpeed that times GenPerSecond.
 	WeightBytes float64 `json:"weight_bytes_per_gen_token"`
 	WeightSpeed float64 `json:"weight_bytes_per_second"`
+	// KVBytes are the bytes of keys and values that generating a token reads besides: they grow with the context.
+	KVBytes float64 `json:"kv_bytes_per_gen_token"`
 	// Jobs is how many jobs the threads share to generate a token: they meet after each.
 	Jobs       float64 `json:"jobs_per_gen_token"`
 	ModelBytes int64   `json:"model_bytes"`
@@ -73,7 +75,8 @@ type repetition struct {
 	promptTime, genTime     time.Duration
 	promptStages, genStages []time.Duration
 	sampling                time.Duration
-	weightBytes, jobs       int64
+	weightBytes, kvBytes    int64 // of generation
+	jobs                    int64
 	reading                 runtime.Reading // of generation
 }
 
@@ -174,7 +177,8 @@ func (b *bench) once(ctx context.Context, tokens []int32, depth int) (run repeti
 		run.reading = b.model.Reading(mark)
 	}
 	now := b.engine.Stats()
-	run.weightBytes, run.jobs = now.DecodeWeightBytes-stats.DecodeWeightBytes, now.DecodeJobs-stats.DecodeJobs
+	run.weightBytes, run.kvBytes = now.DecodeWeightBytes-stats.DecodeWeightBytes, now.DecodeKVBytes-stats.DecodeKVBytes
+	run.jobs = now.DecodeJobs - stats.DecodeJobs
 	return run, nil
 }
 
@@ -201,7 +205,7 @@ func newReport(m *runtime.Model, prompt int, opts *Options, runs []repetition, w
 		Threads: m.Threads(), ISA: runtime.ISA(), KVType: m.KVType().String(), PeakRSSBytes: process.PeakRSS(),
 		NeuronDensity: stats.NeuronDensity, ModelBytes: stats.ModelBytes, LoadSeconds: m.LoadTime().Seconds(), Residency: m.Residency(warm),
 	}
-	var weights, jobs int64
+	var weights, kv, jobs int64
 	for i := range runs {
 		if prompt > 0 {
 			r.PromptRuns = append(r.PromptRuns, float64(prompt)/runs[i].promptTime.Seconds())
@@ -209,7 +213,7 @@ func newReport(m *runtime.Model, prompt int, opts *Options, runs []repetition, w
 		if opts.Gen > 0 {
 			r.GenRuns = append(r.GenRuns, float64(opts.Gen)/runs[i].genTime.Seconds())
 		}
-		weights += runs[i].weightBytes
+		weights, kv = weights+runs[i].weightBytes, kv+runs[i].kvBytes
 		jobs += runs[i].jobs
 		addReading(&r.Reading, &runs[i].reading, 1/float64(len(runs)))
 	}
@@ -219,6 +223,7 @@ func newReport(m *runtime.Model, prompt int, opts *Options, runs []repetition, w
 	r.PromptPerSecond, r.GenPerSecond = median(r.PromptRuns), median(r.GenRuns)
 	r.WeightBytes = float64(weights) / float64(max(1, len(runs)*opts.Gen))
 	r.WeightSpeed = r.WeightBytes * r.GenPerSecond
+	r.KVBytes = float64(kv) / float64(max(1, len(runs)*opts.Gen))
 	r.Jobs = float64(jobs) / float64(max(1, len(runs)*opts.Gen))
 	if opts.Profile {
 		r.Profile = profile(prompt, opts.Gen, runs)

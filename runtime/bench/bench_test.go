@@ -59,15 +59,32 @@ func TestRun(t *testing.T) {
 		r.Profile != nil || r.WeightBytes <= 0 || last != 3*32 || total != 3*32 {
 		t.Errorf("%+v; progress %d of %d", r, last, total)
 	}
+	// A token attends to itself and all before it: here to 26 to 32 positions, fewer than the window has.
+	c := m.Config()
+	position := float64(2 * c.KVHeads * c.HeadDim * 2) // bytes in a layer, F16
+	if want := float64(c.Layers) * position * 29; r.KVBytes != want {
+		t.Errorf("%v bytes of keys and values a token, want %v", r.KVBytes, want)
+	}
 	// Tokens before the prompt are run in parts, so progress is told, and an interrupt is seen, meanwhile.
-	long, err := Tokens(m, Text, 2*prefillTokens)
+	long, err := Tokens(m, Text, 2*prefillTokens-1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var told []int
-	if _, err := Run(t.Context(), m, long, Options{Depth: len(long), Repeat: 1, Progress: func(d, _ int) { told = append(told, d) }}); err != nil ||
-		!slices.Contains(told, prefillTokens) {
-		t.Errorf("progress of %d tokens: %v; %v", len(long), told, err)
+	r, err = Run(t.Context(), m, long, Options{Depth: len(long), Gen: 1, Repeat: 1, Progress: func(d, _ int) { told = append(told, d) }})
+	if err != nil || !slices.Contains(told, prefillTokens) {
+		t.Fatalf("progress of %d tokens: %v; %v", len(long), told, err)
+	}
+	var seen int // positions, of all layers
+	for l := range c.Layers {
+		if w := c.Window(l); w > 0 {
+			seen += w
+			continue
+		}
+		seen += len(long) + 1
+	}
+	if want := position * float64(seen); r.KVBytes != want {
+		t.Errorf("%v bytes of keys and values after %d tokens, want %v", r.KVBytes, len(long), want)
 	}
 	if _, err := Tokens(m, "", 5); !errors.Is(err, runtime.ErrEmptyPrompt) {
 		t.Errorf("an empty text: %v", err)

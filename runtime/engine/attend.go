@@ -61,6 +61,9 @@ func (p *pass) attend(l int, w *attentionWeights) {
 	}
 	if p.err == nil {
 		p.check(p.attn.run(p.pool, w.kv, w.window, batch, p.segs, p.singles > 0))
+		if p.n == 1 {
+			p.kvBytes += 2 * int64(c.KVHeads*p.kv.rowBytes*p.attn.seen(&p.segs[0], 0))
+		}
 	}
 	if p.err != nil {
 		return

@@ -72,6 +72,7 @@ type pass struct {
 	notes      *notes        // for a trace; nil: there is none
 	active     []int32       // [rows, top-k] neurons of the experts they chose, if somebody observes them
 	bytes      int64         // of the weights that a pass of one row was multiplied with
+	kvBytes    int64         // of the keys and values that it attended to
 
 	threads []threadScratch
 	now     jobState // what the threads are at
@@ -97,7 +98,7 @@ type jobState struct {
 
 func (p *pass) reset() {
 	clear(p.segs)
-	p.segs, p.singles, p.n, p.err, p.bytes = p.segs[:0], 0, 0, nil, 0
+	p.segs, p.singles, p.n, p.err, p.bytes, p.kvBytes = p.segs[:0], 0, 0, nil, 0, 0
 	p.early = product{}
 	for _, b := range p.heads {
 		b.reset()
@@ -197,6 +198,7 @@ func (p *pass) run(leader *request) error {
 	p.predict(leader)
 	if p.n == 1 {
 		p.stats.decodeBytes.Add(p.bytes)
+		p.stats.decodeKV.Add(p.kvBytes)
 		p.stats.decodeJobs.Add(int64(p.pool.number.Load() - jobs))
 	}
 	return p.err

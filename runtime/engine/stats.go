@@ -10,7 +10,7 @@ import (
 // counters are what an engine counts while it runs.
 type counters struct {
 	tokens, neurons, active              atomic.Int64
-	decodeBytes, decodeJobs              atomic.Int64
+	decodeBytes, decodeKV, decodeJobs    atomic.Int64
 	headRows, headTokens                 atomic.Int64 // of the head where rows are predicted
 	uses, misses, reads, readBytes, wait atomic.Int64 // of experts; wait in nanoseconds
 	early, earlyUsed                     atomic.Int64 // experts that were read because they were expected
@@ -53,6 +53,8 @@ type Stats struct {
 	ModelBytes int64
 	// DecodeWeightBytes are the bytes of weights that were computed with for tokens that came one at a time.
 	DecodeWeightBytes int64
+	// DecodeKVBytes are the bytes of keys and values that such tokens attended to.
+	DecodeKVBytes int64
 	// DecodeJobs is the number of jobs that the threads shared for tokens that came one at a time: they meet after each. One thread has none.
 	DecodeJobs int64
 	// HeadTokens is the number of tokens whose logits are of predicted rows of the head alone, and HeadRows the rows that were computed for them.
@@ -75,7 +77,7 @@ func (e *Engine) Stats() Stats {
 	s := Stats{
 		Tokens: e.stats.tokens.Load(), ModelBytes: e.reader.Size(),
 		HeadTokens: e.stats.headTokens.Load(), HeadRows: e.stats.headRows.Load(), DecodeWeightBytes: e.stats.decodeBytes.Load(),
-		DecodeJobs: e.stats.decodeJobs.Load(),
+		DecodeKVBytes: e.stats.decodeKV.Load(), DecodeJobs: e.stats.decodeJobs.Load(),
 		ExpertUses: e.stats.uses.Load(), ExpertMisses: e.stats.misses.Load(), ExpertReads: e.stats.reads.Load(),
 		EarlyReads: e.stats.early.Load(), EarlyUsed: e.stats.earlyUsed.Load(),
 		ExpertBytesRead: e.stats.readBytes.Load(), ExpertWait: time.Duration(e.stats.wait.Load()),
