@@ -24,17 +24,7 @@ func TestNeuronsBits(t *testing.T) {
 	}
 	rng := rand.New(rand.NewPCG(11, 1))
 	for _, cols := range testCols {
-		const neurons = 23
-		stride := 2*quant.Q4_0.RowBytes(cols) + 64
-		up := Matrix{Type: quant.Q4_0, Rows: neurons, Cols: cols, Stride: stride, ScaleOffset: cols, Data: make([]byte, neurons*stride)}
-		down := up
-		down.Data, down.ScaleOffset = up.Data[cols/2:], cols/2+cols/16
-		for j := range neurons {
-			for _, w := range []*Matrix{&up, &down} {
-				q, s := w.row(j)
-				quant.Q4_0.Encode(q, s, cases(rng, cols)["random"])
-			}
-		}
+		up, down := neuronRows(rng, cols, 23)
 		for name, values := range cases(rng, cols) {
 			x := quantized(values)
 			list := []int32{22, 0, 1, 5, 6, 7, 8, 13, 14, 15, 16, 17, 21}
@@ -58,6 +48,52 @@ func TestNeuronsBits(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A list that is cut where NeuronsAtOnce says gives the same bits: the assembly computes no more of them together.
+func TestNeuronsCut(t *testing.T) {
+	was := ISA()
+	defer Select(was)
+	list := []int32{22, 0, 1, 5, 6, 7, 8, 13, 14, 15, 16, 17, 21}
+	for _, isa := range isas() {
+		if err := Select(isa); err != nil {
+			t.Fatal(err)
+		}
+		rng := rand.New(rand.NewPCG(12, 1))
+		for _, cols := range testCols {
+			up, down := neuronRows(rng, cols, 23)
+			x := quantized(cases(rng, cols)["random"])
+			h := make([]float32, len(list))
+			for i := range h {
+				h[i] = float32(math.Exp(3 * rng.NormFloat64())) // what is rounded with a neighbour differs
+			}
+			want := make([]float32, cols)
+			neuronsQ4(want, list, h, &up, &down, x, Next{})
+			for cut := NeuronsAtOnce; cut < len(list); cut += NeuronsAtOnce {
+				got := make([]float32, cols)
+				neuronsQ4(got, list[:cut], h[:cut], &up, &down, x, Next{})
+				neuronsQ4(got, list[cut:], h[cut:], &up, &down, x, Next{})
+				if !slices.EqualFunc(got, want, sameBits) {
+					t.Errorf("%s, %d columns: cut at %d, the sums differ", isa, cols, cut)
+				}
+			}
+		}
+	}
+}
+
+// neuronRows returns so many random rows of up and down matrices, which lie as in a file: up, down, up, down.
+func neuronRows(rng *rand.Rand, cols, neurons int) (up, down Matrix) {
+	stride := 2*quant.Q4_0.RowBytes(cols) + 64
+	up = Matrix{Type: quant.Q4_0, Rows: neurons, Cols: cols, Stride: stride, ScaleOffset: cols, Data: make([]byte, neurons*stride)}
+	down = up
+	down.Data, down.ScaleOffset = up.Data[cols/2:], cols/2+cols/16
+	for j := range neurons {
+		for _, w := range []*Matrix{&up, &down} {
+			q, s := w.row(j)
+			quant.Q4_0.Encode(q, s, cases(rng, cols)["random"])
+		}
+	}
+	return up, down
 }
 
 // The neurons that are listed are those whose gate is positive: neither 0, nor -0, nor NaN.
