@@ -42,7 +42,7 @@ func (m Memory) checkAddresses(path string) error {
 // chooseMemory bounds the memory of a model that does not fit in what is allowed, or whose file cannot be mapped: within a bound, it is
 // read. A bound that was asked for stays.
 func chooseMemory(r *format.Reader, opts *engine.Options, allowed int64, source string) Memory {
-	m := Memory{Budget: opts.Memory, Needed: engine.NeededMemory(r, *opts), Allowed: allowed, Source: source}
+	m := Memory{Budget: opts.Memory, Needed: engine.Enough(engine.NeededMemory(r, *opts)), Allowed: allowed, Source: source}
 	if opts.Memory > 0 {
 		return m
 	}

@@ -23,6 +23,9 @@ func TestRecommendedMemory(t *testing.T) {
 		if i > 0 && b.Memory < m.Budgets[i-1].Memory {
 			t.Errorf("%s takes less than %s", b.Name, m.Budgets[i-1].Name)
 		}
+		if b.Memory > m.Needed { // without a bound it takes no less
+			t.Errorf("%s takes %d bytes, and the model needs %d", b.Name, b.Memory, m.Needed)
+		}
 		o := stAlone(t, "generate", tiny(t), "-p", "To be", "-n", "2", "--memory", terminal.MiB(b.Memory), "--ctx", fmt.Sprint(b.Context), "-q")
 		if o.code != exitOK {
 			t.Errorf("%+v: %s", b, o.stderr)

@@ -46,7 +46,7 @@ func TestNames(t *testing.T) {
 	list := mustJSON[listReport](t, "list", "--json")
 	var got []string
 	for _, m := range list.Models {
-		if m.Brief == nil || !m.Fits && m.Available > 0 || m.Parameters != 5231040 || m.Partial || m.Error != "" {
+		if m.Brief == nil || m.Needed < m.Smallest || !m.Fits && m.Available > 0 || m.Parameters != 5231040 || m.Partial || m.Error != "" {
 			t.Errorf("%+v", m)
 			continue
 		}

@@ -35,9 +35,9 @@ func ReadBrief(path string, opts Options) (*Brief, error) {
 		}
 	}
 	other := engine.Options{Other: opts.resident() + runtime.TokenizerMemory(r)} // it is not loaded for a list
-	b.Needed = engine.NeededMemory(r, other)
 	smallest, _ := engine.SmallestMemory(r, other)
 	b.Smallest = engine.Enough(smallest)
+	b.Needed = max(engine.Enough(engine.NeededMemory(r, other)), b.Smallest)
 	b.Available, _ = AvailableMemory()
 	b.Fits = b.Available >= b.Needed
 	return b, nil

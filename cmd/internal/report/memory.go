@@ -34,10 +34,12 @@ func newMemory(r *format.Reader, other int64) *Memory {
 	m := &Memory{Context: min(planContext, c.Context)}
 	opts := engine.Options{Other: other}
 	m.Available, m.AvailableFrom = engine.AllowedMemory()
-	m.Needed = engine.NeededMemory(r, opts)
-	m.Fits = m.Available >= m.Needed
+	m.Needed = engine.Enough(engine.NeededMemory(r, opts))
 	add := func(name string, memory int64, context, experts, layers int) {
-		m.Budgets = append(m.Budgets, Budget{name, engine.Enough(memory), context, experts, layers})
+		b := Budget{name, engine.Enough(memory), context, experts, layers}
+		m.Budgets = append(m.Budgets, b)
+		m.Needed = max(m.Needed, b.Memory) // of a small model, reading takes more than its weights do
+		m.Fits = m.Available >= m.Needed
 	}
 	all := c.ExpertCount()
 	smallest, context := engine.SmallestMemory(r, opts)
