@@ -147,7 +147,8 @@ func (r *request) answer(c logitsCall) {
 	err = r.each(c.i, c.logits)
 }
 
-var errPanicked = errors.New("the function that was given the logits panicked")
+// errPanicked ends the requests of a pass in which something panicked that is not the engine's: a function that was given logits, an observer, a trace.
+var errPanicked = errors.New("a function that was called in this pass panicked")
 
 // finish ends a request. The queue is locked.
 func (q *queue) finish(r *request, err error) {
@@ -172,6 +173,11 @@ func (e *Engine) handOver(r *request) {
 	q := &e.queue
 	q.Lock()
 	defer q.Unlock()
+	for r.inPass { // its function panicked while another goroutine leads, which is not done with its session
+		q.Unlock()
+		<-r.wake
+		q.Lock()
+	}
 	q.finish(r, errPanicked) // if it is not finished
 	select {                 // nobody waits to be woken
 	case <-r.wake:

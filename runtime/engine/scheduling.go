@@ -33,7 +33,12 @@ func (e *Engine) runPass(p *pass, x extent, leader *request) {
 		e.streamed.passBegins()
 	}
 	begin := e.clock.timeline.beginPass()
-	err := e.explain(p.run(leader))
+	err := errPanicked
+	defer func() { e.endPass(p, begin, err) }() // also when it panics: the other requests must end
+	err = e.explain(p.run(leader))
+}
+
+func (e *Engine) endPass(p *pass, begin time.Time, err error) {
 	e.clock.timeline.endPass(begin, p.n)
 	if err != nil && e.store != nil {
 		e.store.abandon()
