@@ -235,6 +235,9 @@ func (c *Chat) answer(ctx context.Context, said []Message, g Generate, yield fun
 		return nil, err
 	}
 	kept, fresh := c.compare(rendered)
+	if g.PromptLogProbs && kept > 0 { // all of it is run
+		kept, fresh = 0, m.encodeChat(rendered)
+	}
 	if len(fresh) == 0 { // the tokenizer drops all of its text
 		return nil, fmt.Errorf("%s: %w", m.file.Path(), ErrTemplateEmpty)
 	}

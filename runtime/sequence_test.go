@@ -201,6 +201,33 @@ func TestPromptLogProbs(t *testing.T) {
 	}
 }
 
+// In a chat they are those of the whole conversation, in later turns, too.
+func TestPromptLogProbsOfChat(t *testing.T) {
+	m := open(t, runtime.Options{})
+	c := m.NewChat()
+	defer c.Close()
+	for turn := range 3 {
+		prompt, unknown := 0, 0
+		for p, err := range c.Send(t.Context(), "Who art thou?", runtime.Generate{MaxTokens: 4, Seed: new(uint64(3)), PromptLogProbs: true}) {
+			switch {
+			case err != nil:
+				t.Fatal(err)
+			case p.Done != nil:
+				if p.Done.CachedTokens != 0 || p.Done.PromptTokens != prompt {
+					t.Errorf("turn %d: %d pieces of %d tokens, %d were held", turn, prompt, p.Done.PromptTokens, p.Done.CachedTokens)
+				}
+			case p.Prompt:
+				if prompt++; math.IsNaN(p.LogProb) {
+					unknown++
+				}
+			}
+		}
+		if unknown != 1 {
+			t.Errorf("turn %d: %d tokens have no probability", turn, unknown)
+		}
+	}
+}
+
 // A conversation's tokens are what a chat runs.
 func TestEncodeChat(t *testing.T) {
 	m := open(t, runtime.Options{})

@@ -89,6 +89,24 @@ func TestSparseHeadTexts(t *testing.T) {
 			}
 		})
 	}
+	// So are answers in a chat.
+	answer := func(m *runtime.Model) (string, int64) {
+		t.Helper()
+		before, c := m.Stats().HeadTokens, m.NewChat()
+		defer c.Close()
+		_, r, err := collect(c.Send(t.Context(), "The king said", runtime.Generate{Seed: new(uint64(7)), MaxTokens: 20}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Text, m.Stats().HeadTokens - before
+	}
+	want, _ := answer(full)
+	if got, n := answer(sparse); got == want || n == 0 {
+		t.Errorf("a chat: %q, and of the whole head %q; %d tokens of predicted rows", got, want, n)
+	}
+	if got, n := answer(whole); got != want || n == 0 {
+		t.Errorf("a chat of all rows: %q, want %q; %d tokens of predicted rows", got, want, n)
+	}
 	// Logits that are asked for are all there.
 	if err := sparse.Logits(t.Context(), []int32{1, 2, 3}, func(_ int, logits []float32) error {
 		if slices.Contains(logits, float32(math.Inf(-1))) {

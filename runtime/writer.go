@@ -41,6 +41,7 @@ func (w *writer) write(ctx context.Context, prompt []int32) (begun bool) {
 		w.yield(Piece{Token: noToken}, fmt.Errorf("%w: the prompt has %d tokens and the context %d", ErrContextFull, n, m.Context()))
 		return false
 	}
+	w.sequence.session.SetSparseHead(w.options.sparse(w.sampler))
 	begin := time.Now()
 	logits, err := w.prefill(ctx, prompt)
 	switch {

@@ -56,3 +56,20 @@ func TestEvalSparseHead(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 }
+
+// --sparse-head leaves rows out of texts and of answers: the text is another one, and that of all rows the same.
+func TestSparseHead(t *testing.T) {
+	model := withPredictor(t)
+	for _, args := range [][]string{
+		{"generate", model, "-p", "The king said", "-n", "20", "--seed", "7", "--quiet"},
+		{"run", model, "The king said", "-n", "20", "--seed", "7", "--quiet"},
+	} {
+		plain := must(t, args...)
+		if all := must(t, append(args, "--sparse-head=-inf")...); all != plain {
+			t.Errorf("%v: %q, and of all rows %q", args, plain, all)
+		}
+		if few := must(t, append(args, "--sparse-head=1e9")...); few == plain {
+			t.Errorf("%v: no row is left out: %q", args, few)
+		}
+	}
+}
