@@ -16,6 +16,7 @@ import (
 	"github.com/zeebo/xxh3"
 
 	"st/format/outfile"
+	"st/runtime/engine"
 )
 
 // Errors about files of sequences.
@@ -168,6 +169,8 @@ func (m *Model) LoadSequence(ctx context.Context, path string) (*Sequence, *Snap
 		err = body.check(path)
 	} else if errors.Is(err, io.ErrUnexpectedEOF) {
 		err = fmt.Errorf("%s %w: it ends within the KV cache", path, ErrSnapshotCorrupt)
+	} else if errors.Is(err, engine.ErrNotSaved) {
+		err = fmt.Errorf("%s %w: %v", path, ErrSnapshotCorrupt, err)
 	}
 	if err != nil {
 		q.Close()

@@ -1,12 +1,15 @@
 package runtime_test
 
 import (
+	"encoding/binary"
 	"errors"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"github.com/zeebo/xxh3"
 
 	"st/runtime"
 )
@@ -164,6 +167,11 @@ func TestSnapshotErrors(t *testing.T) {
 		refused("cut", good[:n])
 	}
 	refused("longer", append(slices.Clone(good), 0))
+	// Checksums that are right do not make it one: this model's positions are not rotated as a long sequence's.
+	head := len("st-seq1\n") + 4 + int(binary.LittleEndian.Uint32(good[len("st-seq1\n"):])) + 4*q.Len() + 8
+	long := slices.Clone(good)
+	long[head] = 1
+	refused("of a long sequence", binary.LittleEndian.AppendUint64(long[:len(long)-8], xxh3.Hash(long[head:len(long)-8])))
 	rng := rand.New(rand.NewPCG(2, 3))
 	for range 100 {
 		data := append([]byte(nil), good...)
@@ -172,6 +180,30 @@ func TestSnapshotErrors(t *testing.T) {
 	}
 	if n := m.Stats(); n.Tokens == 0 {
 		t.Error("nothing was run")
+	}
+}
+
+// A sequence of a model that is closed is not kept, and what was kept before stays.
+func TestSaveClosed(t *testing.T) {
+	m := open(t, runtime.Options{})
+	q := sequence(t, m)
+	if _, _, err := collect(q.Generate(t.Context(), encode(t, m, "The LORD"), fixed(4))); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "prompt.seq")
+	if err := q.Save(path, nil); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Close()
+	if err := q.Save(path, nil); !errors.Is(err, runtime.ErrClosed) {
+		t.Errorf("error is %v, want ErrClosed", err)
+	}
+	if after, err := os.ReadFile(path); err != nil || !slices.Equal(after, before) {
+		t.Errorf("the file is another one: %v", err)
 	}
 }
 

@@ -162,7 +162,7 @@ func Enough(bytes int64) int64 {
 // measure asks those who take memory how much it is: a pass that is made without any tells what it would have taken.
 func (b *Budget) measure(e *Engine) {
 	working, batch := e.placePasses(nil, nil)
-	b.Working, b.batch = working+batch+int64(e.threads)*threadBytes+lookupBytes(e.reader, e.batch), batch
+	b.Working, b.batch = working+batch+int64(e.Threads())*threadBytes+lookupBytes(e.reader, e.batch), batch
 	logits := 4 * int64(e.config.Vocab) // of the session
 	b.KV, b.leastKV = e.kv.bytes(e.context)+logits, e.kv.bytes(min(e.context, minContext))+logits
 }

@@ -66,6 +66,9 @@ func (e *Engine) release() {
 	if e.stream != nil {
 		e.stream.close()
 	}
+	if e.file != nil {
+		e.file.Close()
+	}
 	e.dense.block.free()
 	if e.sparseHead != nil {
 		e.sparseHead.block.free()

@@ -13,7 +13,7 @@ import (
 type Engine struct {
 	config       *format.Config
 	reader       *format.Reader
-	threads      int
+	threads      atomic.Int32 // which MeasureThreads changes
 	context      int
 	batch        int // tokens of a sequence that go through the layers together
 	parallel     int // sequences that get a token in one pass
@@ -40,6 +40,7 @@ type Engine struct {
 	limit    limit
 	direct   bool // reads go past the page cache
 	reads    disk.Reads
+	file     format.File // of a model within a budget that is read for rows of embeddings alone; nil: store or stream close theirs
 	pool     *pool
 
 	mu        sync.Mutex                  // held by a pass
@@ -68,7 +69,7 @@ func (e *Engine) Reader() *format.Reader { return e.reader }
 func (e *Engine) Config() *format.Config { return e.config }
 
 // Threads returns the number of threads that compute.
-func (e *Engine) Threads() int { return e.threads }
+func (e *Engine) Threads() int { return int(e.threads.Load()) }
 
 // Context returns the longest sequence in tokens that a session holds.
 func (e *Engine) Context() int { return e.context }

@@ -97,9 +97,9 @@ func fastest(numbers []int, speeds []float64) int {
 func (e *Engine) setThreads(n int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if n != e.threads {
+	if n != e.Threads() && !e.closing.Load() { // which has ended the threads
 		e.pool.resize(n)
-		e.threads = n
+		e.threads.Store(int32(n))
 	}
 }
 

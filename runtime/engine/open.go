@@ -34,7 +34,7 @@ func Open(ctx context.Context, r *format.Reader, opts Options) (*Engine, error) 
 		return nil, err
 	}
 	e := newEngine(r, &opts)
-	e.pool = newPool(e.threads)
+	e.pool = newPool(e.Threads())
 	e.pool.timeline.Store(opts.Timeline)
 	e.clock.timeline, e.stats.timeline = opts.Timeline, opts.Timeline
 	err := e.open(ctx, &opts)
@@ -53,10 +53,11 @@ func newEngine(r *format.Reader, opts *Options) *Engine {
 	opts.setDefaults()
 	c := opts.Config(&r.Config)
 	e := &Engine{
-		config: c, reader: r, threads: opts.Threads, kvType: opts.KVType, trace: opts.Trace, parallel: opts.Parallel, moe: make([]int, c.Layers),
+		config: c, reader: r, kvType: opts.KVType, trace: opts.Trace, parallel: opts.Parallel, moe: make([]int, c.Layers),
 		sessions: map[*Session]bool{}, uses: make([]atomic.Int64, c.ExpertCount()), closed: make(chan struct{}), preferCached: float32(opts.PreferCached),
 		sparseBytes: sparseHeadBytes(r, opts),
 	}
+	e.threads.Store(int32(opts.Threads))
 	for i, l := range c.MoELayers() {
 		e.moe[l] = i
 	}
@@ -138,7 +139,7 @@ func (e *Engine) openStreamed(ctx context.Context, opts *Options) error {
 	}
 	if err == nil && e.config.MoE != nil {
 		if err = e.openStore(f); err == nil && opts.Fallback != nil {
-			e.streamed.fallback = func() { opts.Fallback(e.threads) }
+			e.streamed.fallback = func() { opts.Fallback(e.Threads()) }
 		}
 	}
 	if err == nil && e.pieces != nil {
@@ -153,6 +154,9 @@ func (e *Engine) openStreamed(ctx context.Context, opts *Options) error {
 	}
 	if w := &e.weights.perLayer; w.tensor != nil && w.bytes == nil {
 		e.perLayer = newRowReader(r, f, w.record, w.tensor)
+	}
+	if e.streamed == nil && e.stream == nil {
+		e.file = f // the others close it when nothing reads it any more
 	}
 	if opts.Share > 0 {
 		if _, err := e.SetShare(ctx, opts.Share); err != nil {

@@ -217,10 +217,7 @@ func (p *pageReader) order() []denseRun {
 // besides returns the memory that the engine takes, or may take yet, besides weights.
 func (p *pageReader) besides() int64 {
 	e := p.engine
-	e.mu.Lock()
-	threads := e.threads // which MeasureThreads changes
-	e.mu.Unlock()
-	n := NeededMemory(e.reader, Options{Threads: threads, KVType: e.kvType, Context: e.context, Parallel: e.parallel}) - denseBytes(e.reader, nil)
+	n := NeededMemory(e.reader, Options{Threads: e.Threads(), KVType: e.kvType, Context: e.context, Parallel: e.parallel}) - denseBytes(e.reader, nil)
 	for i := range e.reader.Records() {
 		if r := &e.reader.Records()[i]; r.IsExpert() {
 			n -= r.Length

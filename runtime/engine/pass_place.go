@@ -9,7 +9,7 @@ import (
 // is lent to experts, and else in working, too. Without memory it only counts.
 func (e *Engine) placePasses(working, batch []byte) (int64, int64) {
 	a, b := &arena{data: working}, &arena{data: batch}
-	shared := &sharedScratch{threads: make([]threadScratch, e.threads)}
+	shared := &sharedScratch{threads: make([]threadScratch, e.Threads())}
 	if e.parallel == 1 && !e.lends() {
 		e.pass = newPass(e, e.batch, min(draftRows, e.batch), shared, a)
 		e.quick = e.pass
@@ -98,7 +98,7 @@ func newPass(e *Engine, rows, alone int, shared *sharedScratch, a *arena) *pass 
 			p.shared[k] = &kvBatch{kvPage{take[byte](a, size), take[byte](a, size)}, rows}
 		}
 	}
-	p.attn = newAttention(c, e.threads, rows, a)
+	p.attn = newAttention(c, e.Threads(), rows, a)
 	p.attn.between = func() {
 		if e.streamed == nil { // which may be bringing this layer's experts
 			e.interject(p)

@@ -152,7 +152,11 @@ func (s *Session) Expect(n int) {
 
 // Fork returns a new sequence with the same tokens and a copy of their KV cache. Close it after use.
 func (s *Session) Fork(ctx context.Context) (*Session, error) {
-	s.turn <- struct{}{}
+	select {
+	case s.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	defer func() { <-s.turn }()
 	if s.closed {
 		return nil, ErrClosed

@@ -22,7 +22,7 @@ func (e *Engine) SnapshotBytes(n int) (bytes int64) {
 func (s *Session) Save(w io.Writer) (tokens int, err error) {
 	s.turn <- struct{}{}
 	defer func() { <-s.turn }()
-	if s.closed {
+	if s.closed || s.engine.closing.Load() {
 		return 0, ErrClosed
 	}
 	var long [1]byte
@@ -77,14 +77,19 @@ func (s *Session) Load(ctx context.Context, tokens []int32, r io.Reader) error {
 			return err
 		})
 	}
+	scaling := s.engine.config.RoPEScaling
+	rotated := scaling != nil && scaling.Type == format.LongRoPE // as the byte tells
+	if err == nil && (long[0] > 1 || long[0] == 1 && !rotated) {
+		err = ErrNotSaved
+	}
 	if err != nil {
 		s.engine.shrinkKV(s, 0)
-		return fmt.Errorf("the KV cache of %d tokens: %w", len(tokens), err)
+		return fmt.Errorf("the KV cache of %d tokens %w", len(tokens), err)
 	}
 	s.length = len(tokens)
 	s.kv.longest, s.kv.loaded = s.length, s.length
 	s.long = long[0] == 1
-	if scaling := s.engine.config.RoPEScaling; scaling != nil && scaling.Type == format.LongRoPE {
+	if rotated {
 		s.tokens = append([]int32(nil), tokens...)
 	}
 	return nil

@@ -113,7 +113,7 @@ func (e *Engine) openSparseHead(opts *Options) error {
 func newSparsePass(e *Engine, n int, a *arena) *sparsePass {
 	vocab := e.config.Vocab
 	runs := peakRuns(vocab)
-	return &sparsePass{scores: take[float32](a, n*vocab), peaks: take[float32](a, n*runs), copied: take[float32](a, runs), picked: make([][]int32, e.threads),
+	return &sparsePass{scores: take[float32](a, n*vocab), peaks: take[float32](a, n*runs), copied: take[float32](a, runs), picked: make([][]int32, e.Threads()),
 		rank: newInput(a, n, e.config.HeadPredictorRank)}
 }
 
