@@ -96,6 +96,7 @@ func (b *stageBars) update(s selfcal.Stage, done, total int64) {
 			unit = "tokens"
 		}
 		b.stage, b.bar = s, b.app.newProgress(fmt.Sprintf("%s %d/%d %s", b.label, s+1, selfcal.NumStages, s), unit)
+		b.bar.begin(done) // the stage began earlier
 	}
 	b.bar.update(done, total)
 }

@@ -24,7 +24,7 @@ func (t rowTable) AppendRow(row table.Row) { t.Row(row...) }
 // progress shows how far long work is; nil shows nothing.
 type progress struct{ *terminal.Progress }
 
-// newProgress returns the progress of work that is counted in unit, which is shown on standard error; nil if --quiet.
+// newProgress returns the progress of work that begins now and is counted in unit, which is shown on standard error; nil if --quiet.
 func (a *app) newProgress(label, unit string) *progress {
 	if a.quiet {
 		return nil
@@ -35,6 +35,13 @@ func (a *app) newProgress(label, unit string) *progress {
 func (p *progress) update(done, total int64) {
 	if p != nil {
 		p.Update(done, total)
+	}
+}
+
+// begin says how much was done when the work began.
+func (p *progress) begin(done int64) {
+	if p != nil {
+		p.Begin(done)
 	}
 }
 

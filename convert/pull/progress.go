@@ -24,7 +24,7 @@ type Progress struct {
 	// Done of Total bytes are there, those of earlier runs counted in: of the source, or, in Resuming, of what is checked.
 	Done  int64 `json:"done"`
 	Total int64 `json:"total"`
-	// Rate is in bytes per second, of the last seconds; 0: not known.
+	// Rate is in bytes per second, of the last seconds; 0: not known, as at the beginning, when connections are being made.
 	Rate float64 `json:"bytes_per_second"`
 	// Left is about the time until all bytes are there; 0: not known.
 	Left time.Duration `json:"-"`
@@ -40,6 +40,7 @@ type report struct {
 	mu      sync.Mutex
 	now     Progress
 	tell    func(Progress)
+	clock   func() time.Time                // nil: time.Now
 	samples []sample                        // of the last seconds
 	network func() (bytes int64, conns int) // nil: none
 }
@@ -52,6 +53,7 @@ type sample struct {
 const (
 	reportEvery = 200 * time.Millisecond
 	rateOver    = 5 * time.Second
+	rateAfter   = 2 * time.Second // before, a rate is that of the first bytes
 )
 
 // start tells what there is some times a second, until the function that it returns is called.
@@ -88,12 +90,15 @@ func (r *report) say() {
 		return
 	}
 	at := time.Now()
+	if r.clock != nil {
+		at = r.clock()
+	}
 	r.samples = append(r.samples, sample{at, r.now.Done})
 	for len(r.samples) > 2 && at.Sub(r.samples[0].at) > rateOver {
 		r.samples = r.samples[1:]
 	}
 	r.now.Rate, r.now.Left = 0, 0
-	if first := r.samples[0]; at.Sub(first.at) >= reportEvery {
+	if first := r.samples[0]; at.Sub(first.at) >= rateAfter {
 		r.now.Rate = float64(r.now.Done-first.done) / at.Sub(first.at).Seconds()
 	}
 	if r.now.Rate > 0 && r.now.Total > r.now.Done {

@@ -2,6 +2,7 @@ package terminal
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 	"time"
 )
@@ -45,15 +46,53 @@ func TestProgressLines(t *testing.T) {
 	quiet.Finish()
 }
 
+// On a terminal the work begins when the progress is made, not at its first update, which may come many seconds later.
 func TestProgressBar(t *testing.T) {
-	var out bytes.Buffer
-	p := &Progress{out: &out, label: "convert", unit: "B", bar: true, now: time.Now, start: time.Now()}
-	p.Update(1<<20, 4<<20)
-	if !bytes.Contains(out.Bytes(), []byte("25%")) || bytes.ContainsRune(out.Bytes(), '\n') {
-		t.Errorf("%q", out.String())
+	const mib = 1 << 20
+	type step struct {
+		after       time.Duration
+		done, total int64
+		want        string // "": nothing is drawn
 	}
-	p.Finish()
-	if lines := bytes.Split(out.Bytes(), []byte("\r")); len(bytes.TrimSpace(lines[len(lines)-1])) > 0 {
-		t.Errorf("the bar is left behind: %q", out.String())
+	for _, tt := range []struct {
+		name, unit string
+		wide       int
+		base       int64
+		steps      []step
+	}{
+		{"no rate at first", "tokens", 100, 0, []step{
+			{0, 0, 2641, "work:   0 % |                              | 0 of 2,641 tokens"},
+			{16 * time.Second, 512, 2641, "work:  19 % |█████▉                        | 512 of 2,641 tokens, 32.0 tokens/s, 1m7s left"},
+			{4 * time.Second, 2641, 2641, "work: 100 % |██████████████████████████████| 2,641 of 2,641 tokens, 132.1 tokens/s"},
+		}},
+		{"what was soon", "B", 100, 0, []step{
+			{time.Millisecond, 255 << 10, 748 * mib, "work:   0 % |▏                             | 255 KiB of 748 MiB"},
+			{time.Millisecond, mib, 748 * mib, ""},
+		}},
+		{"what was done before", "B", 100, 50 * mib, []step{
+			{0, 50 * mib, 100 * mib, "work:  50 % |███████████████               | 50 MiB of 100 MiB"},
+			{10 * time.Second, 60 * mib, 100 * mib, "work:  60 % |██████████████████            | 60 MiB of 100 MiB, 1.0 MiB/s, 40s left"},
+		}},
+		{"a narrow terminal", "B", 40, 0, []step{{10 * time.Second, 10 * mib, 100 * mib, "work:  10 %, 10 MiB of 100 MiB, 1.0 Mi…"}}},
+	} {
+		var out bytes.Buffer
+		now := time.Unix(0, 0)
+		p := NewProgress(&out, true, "work", tt.unit)
+		p.now, p.start, p.lastAt = func() time.Time { return now }, now, now
+		p.status.wide = func() int { return tt.wide }
+		p.Begin(tt.base)
+		for _, s := range tt.steps {
+			out.Reset()
+			now = now.Add(s.after)
+			p.Update(s.done, s.total)
+			if got := strings.TrimPrefix(out.String(), "\r\x1b[K"); got != s.want {
+				t.Errorf("%s: %q\nwant %q", tt.name, got, s.want)
+			}
+		}
+		out.Reset()
+		p.Finish()
+		if got := out.String(); got != "\r\x1b[K" {
+			t.Errorf("%s: the bar is left behind: %q", tt.name, got)
+		}
 	}
 }

@@ -59,6 +59,13 @@ func (s *Status) Show(kind string, tenth int, text string) {
 	}
 }
 
+// Shown reports whether the line is there.
+func (s *Status) Shown() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.shown
+}
+
 // Clear removes the line, so that what is printed next does not run into it. It comes again.
 func (s *Status) Clear() {
 	if s == nil {
