@@ -45,7 +45,7 @@ func (a *app) calibrateCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.text, "text", "", "`file` with the text (required); -: standard input")
-	flags.StringVarP(&f.output, "output", "o", "", "`file` to write (required)")
+	flags.VarP(fileFlag{&f.output}, "output", "o", "`file` to write (required)")
 	f.window = defaultWindow
 	flags.Var(intFlag{&f.window, eval.MinWindow, math.MaxInt32}, "ctx", "`N` tokens in a window")
 	flags.BoolVar(&f.covariance, "covariance", false, "collect what --encoder gptq needs, too")

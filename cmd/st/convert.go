@@ -32,8 +32,8 @@ func (a *app) convertCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if target == "" || target == "-" {
-				return usagef("an output file is missing: -o model.stm, or --name NAME (a model is not written to standard output)")
+			if target == "" {
+				return usagef("an output file is missing: -o model.stm, or --name NAME")
 			}
 			if err := runtime.CheckISA(); err != nil {
 				return err
@@ -70,7 +70,7 @@ func (a *app) convertCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&target, "output", "o", "", "`file` to write (this or --name is required)")
+	flags.VarP(fileFlag{&target}, "output", "o", "`file` to write (this or --name is required)")
 	addNameFlag(flags, &name)
 	recipe.add(flags)
 	addThreadsFlag(flags, &opts.Threads, "one per CPU")

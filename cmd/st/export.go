@@ -32,8 +32,8 @@ func (a *app) exportCommand() *cobra.Command {
   st export small.stm -o small.gguf --down q8_0`,
 		Args: arguments("MODEL"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if target == "" || target == "-" {
-				return usagef("an output file is missing: -o model.gguf (a model is not written to standard output)")
+			if target == "" {
+				return usagef("an output file is missing: -o model.gguf")
 			}
 			if cmd.Flags().Changed("down") {
 				opts.Down = &down
@@ -61,7 +61,7 @@ func (a *app) exportCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&target, "output", "o", "", "`file` to write (required)")
+	flags.VarP(fileFlag{&target}, "output", "o", "`file` to write (required)")
 	flags.Var(parsedFlag[quant.Type]{&down, quant.ParseType}, "down", "`type` of down matrices that are quantized a second time")
 	flags.Lookup("down").DefValue = "" // theirs
 	addThreadsFlag(flags, &opts.Threads, "one per CPU")

@@ -162,7 +162,7 @@ func (f delayFlag) Set(s string) error {
 	return nil
 }
 
-// fileFlag is a flag that names a file.
+// fileFlag is a flag that names a file. That is not -: what these flags read and write has to be a file, or is nothing for a terminal.
 type fileFlag struct{ name *string }
 
 func (f fileFlag) String() string { return *f.name }
@@ -172,8 +172,22 @@ func (f fileFlag) Set(s string) error {
 	if s == "" {
 		return errors.New("it must name a file")
 	}
+	if s == "-" {
+		return errors.New("it must name a file, and not standard input or output")
+	}
 	*f.name = s
 	return nil
+}
+
+// textFlag is a fileFlag of a text that is written: - is standard output.
+type textFlag struct{ fileFlag }
+
+func (f textFlag) Set(s string) error {
+	if s == "-" {
+		*f.name = s
+		return nil
+	}
+	return f.fileFlag.Set(s)
 }
 
 func addForceFlag(flags *pflag.FlagSet, force *bool) {

@@ -40,7 +40,7 @@ func (a *app) generateCommand() *cobra.Command {
 	flags.StringVarP(&f.prompt, "prompt", "p", "", "`text` to continue, or the message with --chat; -: standard input")
 	flags.StringVarP(&f.file, "file", "f", "", "`file` with the prompt; -: standard input")
 	flags.BoolVar(&f.chat, "chat", false, "use the model's chat template")
-	flags.StringVar(&f.promptCache, "prompt-cache", "", "keep the prompt's KV cache in `file`: a prompt that begins as it did is not run again")
+	flags.Var(fileFlag{&f.promptCache}, "prompt-cache", "keep the prompt's KV cache in `file`: a prompt that begins as it did is not run again")
 	f.add(flags)
 	return completesModels(cmd, 1)
 }

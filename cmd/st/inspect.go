@@ -106,7 +106,7 @@ func (a *app) inspectCommand() *cobra.Command {
 	flags.Lookup("disk-queue").DefValue = ""
 	activity.add(flags)
 	flags.BoolVar(&f.json, "json", false, "print a JSON object")
-	flags.Var(fileFlag{&f.html}, "html", "write everything to `file`, a page for a browser")
+	flags.Var(textFlag{fileFlag{&f.html}}, "html", "write everything to `file`, a page for a browser; -: standard output")
 	addForceFlag(flags, &f.force)
 	return completesModels(cmd, 1)
 }

@@ -18,8 +18,10 @@ func (a *app) inspectPage(ctx context.Context, r *format.Reader, f inspectFlags,
 		return usagef("--html shows everything: leave out --json, --tensors, --layers, --experts, --layer and --verify")
 	}
 	output := outfile.Options{Replace: f.force, Inputs: []string{r.Path(), run.text, f.trace}}
-	if err := outfile.Check(f.html, output); err != nil {
-		return err
+	if f.html != "-" {
+		if err := outfile.Check(f.html, output); err != nil {
+			return err
+		}
 	}
 	var did *activity.Report
 	if run.run {
@@ -41,6 +43,9 @@ func (a *app) inspectPage(ctx context.Context, r *format.Reader, f inspectFlags,
 		if few := errors.Is(err, report.ErrFewUses) && !f.cachePlan; err != nil && !few { // nobody asked for it
 			return err
 		}
+	}
+	if f.html == "-" {
+		return page.File(file, did).Write(a.stdout)
 	}
 	if err := a.writeFile(f.html, output, page.File(file, did).Write); err != nil {
 		return err

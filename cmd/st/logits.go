@@ -32,7 +32,7 @@ little-endian, in C order. st tokenize tells the ids of a text.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.tokens, "tokens", "", "token `ids`, separated by commas or spaces (required)")
-	flags.StringVarP(&f.output, "output", "o", "", "`file` to write (required)")
+	flags.VarP(fileFlag{&f.output}, "output", "o", "`file` to write (required)")
 	f.engine.add(flags)
 	return completesModels(cmd, 1)
 }

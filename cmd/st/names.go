@@ -42,6 +42,8 @@ func addNameFlag(flags *pflag.FlagSet, name *string) {
 // outputFor returns the file that is to be written: output, or that of a model which is kept under a name. It is "" if neither is given.
 func outputFor(output, name string) (string, error) {
 	switch {
+	case output == "-":
+		return "", usagef("a model is not written to standard output: name a file")
 	case name == "":
 		return output, nil
 	case output != "":

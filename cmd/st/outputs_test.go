@@ -96,6 +96,31 @@ func outputs(t *testing.T) map[string][]string {
 	}
 }
 
+// Only a page may go to standard output. No command makes a file that is called -, which is hard to remove.
+func TestStandardOutput(t *testing.T) {
+	commands := outputs(t)
+	commands["export"] = []string{"export", tiny(t), "-o"}
+	commands["prompt cache"] = []string{"generate", tiny(t), "-p", "To be", "-n", "1", "--prompt-cache"}
+	var err error
+	if commands["convert"][1], err = filepath.Abs(checkpoint); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	for name, args := range commands {
+		o := st(append(args, "-", "--quiet")...)
+		if name == "inspect" {
+			if o.code != exitOK || o.stderr != "" || !strings.HasPrefix(o.stdout, "<!DOCTYPE html>") {
+				t.Errorf("%s to -: exit code %d, %.100q, %s", name, o.code, o.stdout, o.stderr)
+			}
+		} else if o.code != exitUsage || o.stdout != "" || !strings.Contains(o.stderr, "standard") || !strings.Contains(o.stderr, "file") {
+			t.Errorf("%s to -: %+v", name, o)
+		}
+	}
+	if names := list(t, "."); len(names) > 0 {
+		t.Errorf("there are %v", names)
+	}
+}
+
 // No command replaces a file without --force, and every one does with it.
 func TestForce(t *testing.T) {
 	for name, args := range outputs(t) {
