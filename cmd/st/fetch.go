@@ -71,8 +71,10 @@ func (a *app) locateOrFetch(ctx context.Context, arg string) (string, error) {
 	}
 	a.note("note: %v: %s", notKept, what)
 	view := a.newPullView(false)
-	defer view.finish()
-	return path, a.fetch(ctx, ref, path, view.update, view.note)
+	err = a.fetch(ctx, ref, path, view.update, view.note)
+	view.finish()
+	a.noteBegun(path, err)
+	return path, err
 }
 
 // pullFor pulls a model for a client of the server. One that is there already is not pulled again.

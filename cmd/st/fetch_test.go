@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"st/convert/hub"
 	"st/convert/hub/hubtest"
 	"st/convert/pull"
+	"st/format/outfile"
 )
 
 // useTinyHub makes a Hub that has the small model, as Org/Tiny, that of the environment until the test ends.
@@ -116,11 +118,10 @@ func TestServePulls(t *testing.T) {
 	}
 }
 
-// A pull that was interrupted is listed, and goes on when the model is run, also by a short name.
-func TestRunGoesOn(t *testing.T) {
-	useTinyHub(t)
-	dir := useStore(t)
-	out := filepath.Join(dir, "Org", "Tiny.stm")
+// beginPull pulls Org/Tiny of the small Hub into the store, is interrupted before the end, and returns where the model would have come.
+func beginPull(t *testing.T, store string) (out string) {
+	t.Helper()
+	out = filepath.Join(store, "Org", "Tiny.stm")
 	if err := os.MkdirAll(filepath.Dir(out), 0o777); err != nil {
 		t.Fatal(err)
 	}
@@ -134,6 +135,40 @@ func TestRunGoesOn(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
+	return out
+}
+
+// What is kept of a pull is told of whichever command began it, but not of a pull that another process is at.
+func TestPullNotes(t *testing.T) {
+	useTinyHub(t)
+	out := beginPull(t, useStore(t))
+	note := "note: what was done is kept in " + out + ".part: the same command goes on from there\n"
+	commands := [][]string{{"pull", "Org/Tiny"}, {"run", "Org/Tiny", "Hi"}}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, args := range commands {
+		var stdout, stderr bytes.Buffer
+		code := runContext(ctx, args, strings.NewReader(""), &stdout, &stderr)
+		if got := stderr.String(); code != exitInterrupted || !strings.HasSuffix(got, note+"st: interrupted\n") {
+			t.Errorf("st %s, interrupted: %d, %s", strings.Join(args, " "), code, got)
+		}
+	}
+	other, err := outfile.Continue(out, outfile.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	for _, args := range commands {
+		if o := st(args...); o.code != exitFailure || strings.Contains(o.stderr, "is kept") || !strings.Contains(o.stderr, "is being written by another process: wait for the other one") {
+			t.Errorf("st %s, while another process pulls it: %+v", strings.Join(args, " "), o)
+		}
+	}
+}
+
+// A pull that was interrupted is listed, and goes on when the model is run, also by a short name.
+func TestRunGoesOn(t *testing.T) {
+	useTinyHub(t)
+	beginPull(t, useStore(t))
 	l := mustJSON[listReport](t, "list", "--json")
 	if len(l.Models) != 1 || !l.Models[0].Partial || l.Models[0].Done == 0 || l.Models[0].Done > l.Models[0].Total {
 		t.Errorf("%+v", l)

@@ -11,6 +11,7 @@ import (
 	"st/convert/hub"
 	"st/convert/pull"
 	"st/format"
+	"st/format/outfile"
 	"st/runtime"
 	"st/runtime/models"
 	"st/runtime/selfcal"
@@ -139,11 +140,16 @@ func (p *pulling) selfCalibrated(ctx context.Context) error {
 	return nil
 }
 
+// noteBegun tells what an error left of a pull, if it is this run's: what another process writes, or is complete, is not.
+func (a *app) noteBegun(target string, err error) {
+	if err != nil && pull.Begun(target) && !errors.Is(err, format.ErrExists) && !errors.Is(err, outfile.ErrBusy) {
+		a.note("note: what was done is kept in %s: the same command goes on from there", target+pull.Suffix)
+	}
+}
+
 // explain tells what stays of a run that did not end well.
 func (p *pulling) explain(ctx context.Context, err error) error {
-	if pull.Begun(p.target) && !errors.Is(err, format.ErrExists) {
-		p.note("note: what was done is kept in %s: the same command goes on from there", p.target+pull.Suffix)
-	}
+	p.noteBegun(p.target, err)
 	if errors.Is(err, format.ErrExists) && !errors.Is(err, context.Canceled) {
 		if r, e := format.Open(p.target); e == nil {
 			defer r.Close()

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"st/format/outfile"
 )
 
 // full returns the trained model of testdata in the checkpoint's own type.
@@ -109,5 +111,21 @@ func TestCalibrate(t *testing.T) {
 		if o.code != tt.code || !strings.Contains(o.stderr, tt.want) {
 			t.Errorf("%v: %+v, want %d and %q", tt.args, o, tt.code, tt.want)
 		}
+	}
+}
+
+// What another run keeps, which calibrates a model for the same output, is not told of as this one's.
+func TestCalibratesElsewhere(t *testing.T) {
+	model, out := full(t), filepath.Join(t.TempDir(), "x.stm")
+	other, err := outfile.Create(out+".calibration", outfile.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Abort()
+	if err := os.WriteFile(out+".calibration.json", []byte("{}"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if o := st("quantize", model, out, "--encoder", "gptq"); o.code != exitFailure || strings.Contains(o.stderr, "is kept") || !strings.Contains(o.stderr, "is being written by another process") {
+		t.Errorf("%+v", o)
 	}
 }

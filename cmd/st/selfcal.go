@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	goruntime "runtime"
 	"strings"
 	"sync"
 
 	"st/convert"
+	"st/format/outfile"
 	"st/runtime"
 	"st/runtime/selfcal"
 )
@@ -51,7 +53,7 @@ func (a *app) selfCalibrate(ctx context.Context, label, src, dst string, f *reci
 	r, err := self(ctx, src, dst, selfcal.Options{Options: opts, RunThreads: running, Memory: f.memory, Planned: a.notePlan, StageProgress: bars.update})
 	bars.finish()
 	if err != nil {
-		if files := selfcal.Files(dst); len(files) > 0 {
+		if files := selfcal.Files(dst); len(files) > 0 && !errors.Is(err, outfile.ErrBusy) { // which would be another process's
 			a.note("note: what was done is kept in %s: the same command goes on from there; to give up, remove them", strings.Join(files, ", "))
 		}
 		return nil, nil, err
