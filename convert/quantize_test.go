@@ -93,7 +93,7 @@ func TestQuantizeRefuses(t *testing.T) {
 		want   string // part of the error; empty: none
 	}{
 		{"better", convert.Recipe{Type: quant.Q8_0}, "self_attn.q_proj.weight is q4_0, and as q8_0 it would be larger but no better"},
-		{"better in part", convert.Recipe{Type: quant.Q4_0, Attention: &q8}, "choose another type for attention"},
+		{"better in part", convert.Recipe{Type: quant.Q4_0, Attention: &q8}, "self_attn.q_proj.weight is q4_0, and as q8_0 it would be larger but no better"},
 		{"the same", convert.Recipe{Type: quant.Q4_0}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

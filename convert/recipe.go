@@ -199,11 +199,31 @@ func (p *plan) typeOf(c Class, down bool, src tensor, cols int, turned bool) (qu
 		return t, nil
 	}
 	if byUser {
-		return t, fmt.Errorf("%s: tensor %s is %s, and as %s it %w: choose another type for %s, "+
-			"or begin with a file that is more precise", src.File(), src.Name(), from, t, ErrPrecision, c)
+		return t, &PrecisionError{File: src.File(), Tensor: src.Name(), From: from, To: t, Class: c, TiedHead: c == Head && p.config.TiedEmbeddings,
+			Down: down && p.recipe.Down != nil, Named: p.recipe.class(c, down) != nil}
 	}
 	return from, nil
 }
+
+// PrecisionError is about a tensor that was asked for in a better type than it comes in. It is an [ErrPrecision].
+type PrecisionError struct {
+	File, Tensor string
+	From, To     quant.Type
+	Class        Class // whose type To is
+	Named        bool  // that class's own type was named, and is not Recipe.Type
+	Down         bool  // it is Recipe.Down
+	TiedHead     bool  // the tensor is the table of the embeddings, of which the head is made, too
+}
+
+func (e *PrecisionError) Error() string {
+	head := ""
+	if e.TiedHead {
+		head = ", of which the head is made too,"
+	}
+	return fmt.Sprintf("%s: tensor %s%s is %s, and as %s it %v", e.File, e.Tensor, head, e.From, e.To, ErrPrecision)
+}
+
+func (e *PrecisionError) Unwrap() error { return ErrPrecision }
 
 // setType sets a planned tensor's type, and takes note of what the user should know.
 func (p *plan) setType(t *format.Tensor, c Class, src tensor) (err error) {

@@ -89,8 +89,26 @@ func advise(err error) string {
 	if errors.As(err, &predictor) {
 		return err.Error() + ": fetch it again, or leave it out with --no-head-predictor"
 	}
+	var precision *convert.PrecisionError
+	if errors.As(err, &precision) {
+		return err.Error() + ": choose another type with " + typeFlags(precision) + ", or begin with a file that is more precise"
+	}
 	if text := convert.Advice(err); text != "" {
 		return err.Error() + ": " + text
 	}
 	return err.Error()
+}
+
+// typeFlags are the flags that give a tensor another type than the one that it cannot have.
+func typeFlags(e *convert.PrecisionError) string {
+	flag := map[convert.Class]string{
+		convert.Attention: "attn", convert.Experts: "experts", convert.Sparse: "experts", convert.Embed: "embed", convert.Head: "lm-head",
+	}[e.Class]
+	switch {
+	case e.Down:
+		return "--down"
+	case e.Named:
+		return "--" + flag
+	}
+	return "--type, or with --" + flag + " for these tensors"
 }

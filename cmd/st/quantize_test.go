@@ -129,3 +129,24 @@ func TestCalibratesElsewhere(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 }
+
+// A type that is better than the source's is refused with the flag that chooses another one.
+func TestQuantizePrecision(t *testing.T) {
+	dir := t.TempDir()
+	in, out := filepath.Join(dir, "q8.stm"), filepath.Join(dir, "x.stm")
+	must(t, "convert", checkpoint, "-o", in, "--type", "q8_0", "--quiet")
+	for flags, want := range map[string]string{
+		"--attn f16":                "self_attn.q_proj.weight is q8_0, and as f16 it would be larger but no better: choose another type with --attn, or begin with a file that is more precise",
+		"--experts f16":             "choose another type with --experts, or",
+		"--down f16":                "choose another type with --down, or",
+		"--embed f32":               "tensor model.embed_tokens.weight is f16, and as f32 it would be larger but no better: choose another type with --embed, or",
+		"--type f32 --embed f16":    "tensor model.embed_tokens.weight, of which the head is made too, is f16, and as f32 it would be larger but no better: choose another type with --type, or with --lm-head for these tensors, or",
+		"--lm-head f32":             "choose another type with --lm-head, or",
+		"--type f16 --lm-head q8_0": "choose another type with --type, or with --attn for these tensors, or",
+	} {
+		o := st(append([]string{"quantize", in, out}, strings.Fields(flags)...)...)
+		if o.code != exitFailure || !strings.Contains(o.stderr, want) || strings.Count(o.stderr, "\n") != 1 {
+			t.Errorf("%s: %+v\nwant %s", flags, o, want)
+		}
+	}
+}
