@@ -38,7 +38,7 @@ func (a *app) serveCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return a.serve(cmd.Context(), args, &f) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.addr, "addr", "", "listen on `HOST:PORT` (default: OLLAMA_HOST, or else "+defaultAddress+")")
+	flags.StringVar(&f.addr, "addr", "", "listen on `HOST:PORT`, or on a port of 127.0.0.1 (default: OLLAMA_HOST, or else "+defaultAddress+")")
 	addMemoryFlag(flags, &f.Memory, &f.auto)
 	flags.Var(intFlag{&f.Parallel, 1, 256}, "parallel", "run `N` requests at the same time")
 	flags.Var(intFlag{&f.Queue, 0, math.MaxInt32}, "queue", "let `N` more wait")

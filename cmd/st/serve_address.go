@@ -8,11 +8,13 @@ import (
 
 // The address that st serve listens on: ollama's, so that its clients find it.
 const (
-	defaultAddress = "127.0.0.1:" + defaultPort
+	loopback       = "127.0.0.1"
+	defaultAddress = loopback + ":" + defaultPort
 	defaultPort    = "11434"
 )
 
-// listenAddress returns the address that a flag names, or else a variable as ollama reads it: host, host:port, :port or a URL.
+// listenAddress returns the address that a flag names, or else a variable as ollama reads it: host, host:port, :port or a URL. A number alone, which is
+// a host to ollama that nothing can reach, is a port of this machine: whoever writes one means that, and :port would let others in.
 func listenAddress(flag, variable string) (string, error) {
 	name, from := flag, "--addr"
 	if flag == "" {
@@ -38,6 +40,8 @@ func listenAddress(flag, variable string) (string, error) {
 	host := strings.Trim(name, "[]")
 	if h, p, err := net.SplitHostPort(name); err == nil {
 		host, port = h, p
+	} else if strings.Trim(name, "0123456789") == "" {
+		host, port = loopback, name
 	} else if strings.Contains(name, ":") && net.ParseIP(host) == nil {
 		return "", usagef("%s is %q: it must be a host and a port", from, name)
 	}

@@ -29,6 +29,9 @@ func TestListenAddress(t *testing.T) {
 		{"", "::1", "[::1]:11434", ""},
 		{"[::1]:5", "box", "[::1]:5", ""},
 		{"localhost", "box", "localhost:11434", ""},
+		{"18001", "", "127.0.0.1:18001", ""}, // this machine's: no key is needed
+		{"", "18001", "127.0.0.1:18001", ""},
+		{"99999", "", "", "is not a port"},
 		{"a:b:c", "", "", "--addr is"},
 		{"a:99999", "", "", "is not a port"},
 		{"", "http://", "", "OLLAMA_HOST is"},
