@@ -24,11 +24,11 @@ func (f intFlag) Type() string   { return "N" }
 
 func (f intFlag) Set(s string) error {
 	n, err := strconv.Atoi(s)
-	if err != nil {
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return errors.New("it must be a whole number")
 	}
-	if n < f.min || n > f.max {
-		return outOfRange(float64(f.min), float64(f.max), f.max >= math.MaxInt32)
+	if err != nil || n < f.min || n > f.max {
+		return outOfRange(float64(n), float64(f.min), float64(f.max), f.max >= math.MaxInt32)
 	}
 	*f.value = n
 	return nil
@@ -45,18 +45,24 @@ func (f floatFlag) Type() string   { return "F" }
 
 func (f floatFlag) Set(s string) error {
 	v, err := strconv.ParseFloat(s, 64)
-	if err != nil {
+	if err != nil && !errors.Is(err, strconv.ErrRange) || math.IsNaN(v) {
 		return errors.New("it must be a number")
 	}
-	if !(v >= f.min && v <= f.max) {
-		return outOfRange(f.min, f.max, f.max == math.MaxFloat32)
+	if v < f.min || v > f.max {
+		return outOfRange(v, f.min, f.max, f.max == math.MaxFloat32)
 	}
 	*f.value = v
 	return nil
 }
 
-func outOfRange(low, high float64, open bool) error {
-	if open {
+// outOfRange says what a number must be. open tells that the upper limit is only what can be computed with, which few come to know.
+func outOfRange(v, low, high float64, open bool) error {
+	switch {
+	case open && math.IsInf(v, 1):
+		return errors.New("it must be finite")
+	case open && v >= high:
+		return fmt.Errorf("it must be at most %.10g", high)
+	case open:
 		return fmt.Errorf("it must be %s or more", plain(low))
 	}
 	return fmt.Errorf("it must be %s to %s", plain(low), plain(high))

@@ -52,7 +52,7 @@ func (f threadsFlag) Set(s string) error {
 		return errors.New("it must be a whole number, or auto")
 	}
 	if n < 0 || n > maxThreads {
-		return outOfRange(0, maxThreads, false)
+		return outOfRange(float64(n), 0, maxThreads, false)
 	}
 	*f.value = n
 	return nil
