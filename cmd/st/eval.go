@@ -106,7 +106,6 @@ func (a *app) eval(ctx context.Context, path string, f *evalFlags) (err error) {
 		return err
 	}
 	bar := a.newProgress("eval", "tokens")
-	defer bar.finish()
 	opts.Progress = func(done int) { bar.update(int64(done), int64(len(windows.Tokens))) }
 	var report *eval.Report
 	run := func(io.Writer) (err error) {
@@ -116,16 +115,18 @@ func (a *app) eval(ctx context.Context, path string, f *evalFlags) (err error) {
 	if f.save == "" {
 		err = run(nil)
 	} else {
-		a.note("%s: logits of %s, %s", f.save, plural(windows.Scored(), "position"), size(eval.SavedBytes(m.Model, windows)))
 		err = a.writeFile(f.save, outfile.Options{Replace: f.engine.force}, func(w io.Writer) error {
 			opts.Save = w
 			return run(w)
 		})
 	}
+	bar.finish()
 	if err != nil {
 		return err
 	}
-	bar.finish()
+	if f.save != "" {
+		a.note("%s: logits of %s, %s", f.save, plural(windows.Scored(), "position"), size(eval.SavedBytes(m.Model, windows)))
+	}
 	report.Tokens = tokens
 	if f.json {
 		return a.printJSON(report)

@@ -109,6 +109,15 @@ func saved(t *testing.T) (model, text, logits string) {
 	return model, text, logits
 }
 
+// Logits that were not written are not told of.
+func TestEvalUnsaved(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "missing", "x.logits")
+	o := st("eval", tiny(t), "--text", heldout(t, 700), "--ctx", "64", "--save-logits", missing)
+	if o.code != exitFailure || strings.Contains(o.stderr, "logits of") || !strings.Contains(o.stderr, "st: create "+missing) {
+		t.Errorf("into a directory that is none: %+v", o)
+	}
+}
+
 func TestEvalBase(t *testing.T) {
 	f32, text, logits := saved(t)
 	plain := mustJSON[eval.Report](t, "eval", f32, "--text", text, "--ctx", "256", "--json", "--quiet")
