@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -434,4 +435,20 @@ func FuzzConfig(f *testing.F) {
 			t.Errorf("ParseConfig returns an invalid config: %v", c.Validate())
 		}
 	})
+}
+
+// What progress tells comes to the size that the result tells, also of a table of which the head is made too.
+func TestProgress(t *testing.T) {
+	for _, recipe := range []convert.Recipe{{Type: quant.Q4_0}, {Type: quant.F32}} {
+		var mu sync.Mutex
+		var done, total int64
+		result, _ := convertTo(t, "../testdata/tiny-smallthinker", convert.Options{Recipe: recipe, Progress: func(d, all int64) {
+			mu.Lock()
+			defer mu.Unlock()
+			done, total = max(done, d), all
+		}})
+		if done != total || total != result.SourceBytes {
+			t.Errorf("%s: %d of %d bytes, and %d were read", recipe.Type, done, total, result.SourceBytes)
+		}
+	}
 }

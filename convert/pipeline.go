@@ -62,8 +62,8 @@ func (p *plan) write(ctx context.Context, w *format.Writer, opts Options) (nonfi
 	var bad, done atomic.Int64
 	read := func(n int64) {
 		n = done.Add(n)
-		if opts.Progress != nil {
-			opts.Progress(n, p.readBytes)
+		if opts.Progress != nil { // in bytes of the source, as the result has them: where some are read twice, each counts for less
+			opts.Progress(int64(float64(n)/float64(p.readBytes)*float64(p.sourceBytes)), p.sourceBytes)
 		}
 	}
 	// Output buffers are used over and over, so that the garbage collector has nothing to let grow. A chunk takes one when it

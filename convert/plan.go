@@ -17,7 +17,7 @@ type plan struct {
 	fallbacks   []Fallback
 	again       map[requantized]int // tensors that were quantized already and are once more
 	sourceBytes int64
-	readBytes   int64  // what is read of them: a table that is the head too is read twice
+	readBytes   int64  // what is read of them: a table of which a head is made, too, is read twice
 	losses      []Loss // after write, if they were asked for
 
 	types   [numClasses]quant.Type
