@@ -13,10 +13,10 @@ var helpFiles embed.FS
 
 var helpTexts = template.Must(template.ParseFS(helpFiles, "help/*.txt"))
 
-// help returns the long help of a command.
+// help returns the long help of a command. Templates are told its name: what they say may not be so of all.
 func help(command string) string {
 	var b strings.Builder
-	if err := helpTexts.ExecuteTemplate(&b, command+".txt", nil); err != nil {
+	if err := helpTexts.ExecuteTemplate(&b, command+".txt", command); err != nil {
 		panic(err) // the files are part of the program
 	}
 	return b.String()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,7 +24,8 @@ type app struct {
 	inTerminal, outTerminal, errTerminal bool
 
 	quiet      bool
-	started    bool // the command line was understood, a command runs
+	started    bool  // the command line was understood, a command runs
+	unknown    error // the help of what is no command was asked for
 	interrupts *interrupts
 	resident   func() int64 // the memory that the process took when that was first asked for: who asks twice has one answer
 }
@@ -59,7 +61,8 @@ func (a *app) execute(ctx context.Context, args []string) (*cobra.Command, error
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	return root.ExecuteContextC(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
+	return cmd, cmp.Or(err, a.unknown)
 }
 
 // exitCode reports the outcome of a command on standard error.
@@ -144,6 +147,16 @@ Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted.`,
 	)
 	completeFlags(root)
 	root.SetFlagErrorFunc(explainFlag)
+	// Cobra looks at --help first, and would answer what is no command with the help of all of them.
+	printHelp := root.HelpFunc()
+	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		if cmd.HasSubCommands() && cmd.Args != nil {
+			if a.unknown = cmd.Args(cmd, cmd.Flags().Args()); a.unknown != nil {
+				return
+			}
+		}
+		printHelp(cmd, args)
+	})
 	root.SetHelpCommand(&cobra.Command{
 		Use:   "help [command]",
 		Short: "Help about a command",

@@ -120,6 +120,8 @@ func TestWrongUsage(t *testing.T) {
 		help       string // the command whose help is recommended
 	}{
 		{"frobnicate", `unknown command "frobnicate"`, "st"},
+		{"genrate --help", `unknown command "genrate": did you mean generate?`, "st"},
+		{"completion frobnicate -h", "unknown command", "st completion"},
 		{"convrt", "did you mean convert?", "st"},
 		{"chat small.stm", "did you mean run?", "st"},
 		{"run x --temperature 1", "unknown flag: --temperature: did you mean --temp?", "st run"},
@@ -319,6 +321,20 @@ func TestHelpListsFields(t *testing.T) {
 			}
 		}
 		check(fields)
+	}
+}
+
+// What commands have in common is told of each as it is there.
+func TestHelpOfRecipes(t *testing.T) {
+	for command, want := range map[string]string{
+		"convert":  "Gemma 3n, Phi-3 or Phi-4 model",
+		"pull":     "model_lm_head.pt beside the weights",
+		"quantize": "The predictor of the head, which --sparse-head needs, stays in the file",
+	} {
+		help := must(t, command, "--help")
+		if !strings.Contains(help, want) || strings.Contains(help, "model_lm_head.pt") != (command != "quantize") {
+			t.Errorf("st %s --help:\n%s", command, help)
+		}
 	}
 }
 
