@@ -215,6 +215,15 @@ func (e *exporter) vocabulary(m gguf.Metadata) (gguf.Metadata, error) {
 	if err != nil {
 		e.note("%v: the GGUF file has none, and llama.cpp runs on token ids only", err)
 		add(prefix+"model", "none")
+		if gen.BOS != nil {
+			id("bos", *gen.BOS)
+		}
+		for i, name := range gguf.EndTokens[:min(len(gguf.EndTokens), len(gen.EOS))] {
+			id(name, gen.EOS[i])
+		}
+		if n := len(gguf.EndTokens); len(gen.EOS) > n {
+			e.note("the model has %d tokens that end a text, and a GGUF file without a tokenizer names %d", len(gen.EOS), n)
+		}
 		return m, nil
 	}
 	if v.BOS < 0 && gen.BOS != nil {

@@ -162,6 +162,38 @@ func TestExportMetadata(t *testing.T) {
 	}
 }
 
+// Without a tokenizer the tokens that begin and end a text go along all the same, as many as a GGUF file has names for.
+func TestExportTokens(t *testing.T) {
+	for config, want := range map[string]struct {
+		eos  string
+		note bool
+	}{
+		`{"eos_token_id": 2, "bos_token_id": 0}`:               {"0 [2 1]", false}, // config.json adds 1
+		`{"eos_token_id": [3, 2], "bos_token_id": 39}`:         {"39 [3 2 1]", false},
+		`{"eos_token_id": [1, 2, 3, 4, 5], "bos_token_id": 7}`: {"7 [1 2 3]", true},
+	} {
+		dir := t.TempDir()
+		if err := ggufModels()["smallthinker"]().Write(dir); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "generation_config.json"), []byte(config), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		_, r := convertTo(t, dir, convert.Options{})
+		result, path, _ := export(t, r, convert.ExportOptions{})
+		if noted := strings.Contains(strings.Join(result.Notes, "\n"), "tokens that end a text"); noted != want.note {
+			t.Errorf("%s: notes %q", config, result.Notes)
+		}
+		_, back := convertTo(t, path, convert.Options{})
+		g := back.Generation
+		if g.BOS == nil {
+			t.Errorf("%s: %+v", config, g)
+		} else if got := fmt.Sprint(*g.BOS, g.EOS); got != want.eos {
+			t.Errorf("%s: %s, want %s", config, got, want.eos)
+		}
+	}
+}
+
 // What llama.cpp would compute otherwise is refused.
 func TestExportRefuses(t *testing.T) {
 	for name, tt := range map[string]struct {

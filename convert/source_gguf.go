@@ -92,17 +92,14 @@ func (s *ggufSource) text(m *material) error {
 	v, err := s.file.Vocabulary()
 	if errors.Is(err, gguf.ErrNoVocabulary) {
 		m.note("%v: the model runs on token ids only", unnamed(err, s.file))
-		return nil
+		bos, eos, err := s.file.TextTokens(m.meta.Config.Vocab)
+		setTokens(&m.meta.Generation, bos, eos)
+		return err
 	}
 	if err != nil {
 		return err
 	}
-	if len(v.EOS) > 0 {
-		m.meta.Generation.EOS = v.EOS
-	}
-	if v.Tokens.BOS >= 0 {
-		m.meta.Generation.BOS = &v.Tokens.BOS
-	}
+	setTokens(&m.meta.Generation, v.Tokens.BOS, v.EOS)
 	m.meta.ChatTemplate = v.ChatTemplate
 	if v.ChatTemplate != "" {
 		if _, err := tokenizer.ParseTemplate(v.ChatTemplate); err != nil {
@@ -121,6 +118,16 @@ func (s *ggufSource) text(m *material) error {
 		return fmt.Errorf("%s: the tokenizer: %w", s.file.Paths()[0], err)
 	}
 	return nil
+}
+
+// setTokens sets the tokens that begin and end a text, of what a file has of them.
+func setTokens(g *format.Generation, bos int32, eos []int32) {
+	if len(eos) > 0 {
+		g.EOS = eos
+	}
+	if bos >= 0 {
+		g.BOS = &bos
+	}
 }
 
 // unnamed returns an error's text without the file's name.

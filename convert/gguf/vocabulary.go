@@ -68,22 +68,8 @@ func (f *File) vocabulary() (*Vocabulary, error) {
 			t.AddBOS = true
 		}
 	}
-	id := func(name string) int32 {
-		id, ok := k.tokenID(prefix + name + "_token_id")
-		if !ok {
-			return -1
-		}
-		if int(id) >= len(t.Tokens) {
-			k.fail("metadata entry %s%s_token_id is %d, but there are %d tokens", prefix, name, id, len(t.Tokens))
-		}
-		return id
-	}
-	t.BOS, t.EOS, t.Pad = id("bos"), id("eos"), id("padding")
-	for _, end := range []int32{t.EOS, id("eot"), id("eom")} {
-		if end >= 0 {
-			v.EOS = append(v.EOS, end)
-		}
-	}
+	t.BOS, t.EOS, t.Pad = k.special("bos", len(t.Tokens)), k.special("eos", len(t.Tokens)), k.special("padding", len(t.Tokens))
+	v.EOS = k.ends(len(t.Tokens))
 	for i, token := range t.Tokens {
 		if slices.Contains(endsOfTurn, token) {
 			v.EOS = append(v.EOS, int32(i))
@@ -93,6 +79,43 @@ func (f *File) vocabulary() (*Vocabulary, error) {
 	v.EOS = slices.Compact(v.EOS)
 	v.ChatTemplate, _ = k.string("tokenizer.chat_template")
 	return v, k.err
+}
+
+// special returns the id of a token that is known by what it is for, of a vocabulary of n; −1: there is none.
+func (k *keys) special(name string, n int) int32 {
+	key := "tokenizer.ggml." + name + "_token_id"
+	id, ok := k.tokenID(key)
+	if !ok {
+		return -1
+	}
+	if int(id) >= n {
+		k.fail("metadata entry %s is %d, but there are %d tokens", key, id, n)
+	}
+	return id
+}
+
+// EndTokens names the tokens that end a text, a turn and a message, whose ids are under tokenizer.ggml.NAME_token_id.
+var EndTokens = []string{"eos", "eot", "eom"}
+
+// ends returns the tokens that end a text, as the file lists them.
+func (k *keys) ends(n int) (ids []int32) {
+	for _, name := range EndTokens {
+		if id := k.special(name, n); id >= 0 {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// TextTokens returns the tokens that begin and end a text, which a file without a tokenizer may tell of, too: bos is −1 if it has none. n is the size of
+// the model's vocabulary.
+func (f *File) TextTokens(n int) (bos int32, eos []int32, err error) {
+	k := &keys{metadata: f.Metadata}
+	bos, eos = k.special("bos", n), k.ends(n)
+	if k.err != nil {
+		return -1, nil, fmt.Errorf("%s: %w", f.shards[0].path, k.err)
+	}
+	return bos, eos, nil
 }
 
 // General is who made a model, and where it is from, as its file tells it: any of it may be "".
