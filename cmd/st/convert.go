@@ -53,7 +53,11 @@ func (a *app) convertCommand() *cobra.Command {
 					return usagef("%v", err)
 				}
 				p := pulling{app: a, ref: ref, target: target, recipe: &recipe, opts: opts, json: asJSON, keep: keep}
-				return p.run(cmd.Context())
+				if err := p.run(cmd.Context()); err != nil {
+					return err
+				}
+				a.noteKept(name)
+				return nil
 			}
 			if keep {
 				return usagef("--keep is for a source that comes from a Hub: hf://ORG/NAME")
@@ -63,6 +67,7 @@ func (a *app) convertCommand() *cobra.Command {
 				return err
 			}
 			a.noteConversion(target, result)
+			a.noteKept(name)
 			if asJSON {
 				return a.printJSON(newConvertReport(target, result, stages))
 			}

@@ -202,9 +202,9 @@ func addForceFlag(flags *pflag.FlagSet, force *bool) {
 
 // arguments accepts one argument for every name; those in brackets may be left out.
 func arguments(names ...string) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
+	return func(cmd *cobra.Command, args []string) error {
 		if len(args) > len(names) {
-			return fmt.Errorf("unexpected argument %q", args[len(names)])
+			return unexpectedArgument(cmd, args[len(names)])
 		}
 		for _, name := range names[len(args):] {
 			if name[0] != '[' {

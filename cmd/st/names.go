@@ -60,6 +60,13 @@ func outputFor(output, name string) (string, error) {
 	return store.Path(n)
 }
 
+// noteKept tells how to run what was made, if it is kept under a name; "": it is not.
+func (a *app) noteKept(name string) {
+	if n, err := models.ParseName(name); err == nil {
+		a.note("%s is kept: st run %s", n, n)
+	}
+}
+
 // completesModels has a shell complete the first n arguments of a command, or all if n is −1, by names of models and by files.
 func completesModels(cmd *cobra.Command, n int) *cobra.Command {
 	cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {

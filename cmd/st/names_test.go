@@ -34,6 +34,28 @@ func copyFile(t *testing.T, from, to string) {
 	}
 }
 
+// A model that is kept by name is made with a note that tells how to run it.
+func TestKeptNote(t *testing.T) {
+	useTinyHub(t)
+	useStore(t)
+	for _, tt := range []struct {
+		args []string
+		name string
+	}{
+		{[]string{"convert", checkpoint, "--name", "Org/Model:latest"}, "Org/Model"},
+		{[]string{"convert", "hf://Org/Tiny", "--name", "far"}, "far"},
+		{[]string{"quantize", "Org/Model", "--name", "model:small"}, "model:small"},
+		{[]string{"pull", "Org/Tiny"}, "Org/Tiny"},
+	} {
+		if o := st(tt.args...); o.code != exitOK || !strings.HasSuffix(o.stderr, "\n"+tt.name+" is kept: st run "+tt.name+"\n") {
+			t.Errorf("%v: %+v", tt.args, o)
+		}
+	}
+	if o := st("convert", checkpoint, "-o", filepath.Join(t.TempDir(), "x.stm")); o.code != exitOK || strings.Contains(o.stderr, "is kept") {
+		t.Errorf("to a file: %+v", o)
+	}
+}
+
 // A model is converted, copied, quantized, run, shown and removed by its name.
 func TestNames(t *testing.T) {
 	dir := useStore(t)

@@ -64,7 +64,7 @@ func (a *app) pullCommand() *cobra.Command {
 			if err := p.run(cmd.Context()); err != nil {
 				return err
 			}
-			a.note("%s is kept: st run %s", kept, kept)
+			a.noteKept(kept.String())
 			return nil
 		},
 	}

@@ -56,6 +56,7 @@ func (a *app) quantizeCommand() *cobra.Command {
 				return err
 			}
 			a.noteConversion(target, result)
+			a.noteKept(name)
 			if asJSON {
 				return a.printJSON(newConvertReport(target, result, stages))
 			}

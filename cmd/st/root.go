@@ -113,10 +113,7 @@ Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted.`,
 			if len(args) == 0 {
 				return nil
 			}
-			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 && len(args[0]) > 2 { // two letters are near any two
-				return fmt.Errorf("unknown command %q: did you mean %s?", args[0], strings.Join(near, " or "))
-			}
-			return fmt.Errorf("unknown command %q", args[0])
+			return unknownCommand(cmd, args[0])
 		},
 		PersistentPreRun:           func(*cobra.Command, []string) { a.started = true },
 		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
