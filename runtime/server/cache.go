@@ -20,8 +20,8 @@ type cache struct {
 	mu      sync.Mutex
 	idle    []idleSequence // used least recently first
 	closed  bool
-	writes  []*runtime.Sequence // that are to be written to disk: the first one is being written
-	written chan struct{}       // is closed when that is done
+	writes  []idleSequence // that are to be written to disk: the first one is being written
+	written chan struct{}  // is closed when that is done
 }
 
 // idleSequence is a sequence and how many tokens its last prompt had; those after that were generated.
@@ -35,27 +35,27 @@ type idleSequence struct {
 func (c *cache) take(ctx context.Context, prompt []int32) *runtime.Sequence {
 	q := c.takeIdle(prompt)
 	if c.disk == nil {
-		return q
+		return q.Sequence
 	}
 	have := 0
-	if q != nil {
+	if q.Sequence != nil {
 		have = q.Shared(prompt)
 	}
 	better := c.disk.take(ctx, prompt, have)
 	if better == nil {
-		return q
+		return q.Sequence
 	}
-	if q != nil {
-		c.put(q, q.Len())
+	if q.Sequence != nil {
+		c.put(q.Sequence, q.prompt)
 	}
 	return better
 }
 
-// takeIdle is take from memory.
+// takeIdle is take from memory; what it returns has no sequence if there is none.
 //
 // A sequence that is used for another text loses what follows the tokens in common. It is taken if it repeats or continues its own last prompt, or
 // if it loses no more than it saves: so a new conversation with the same system prompt does not end an older, longer one.
-func (c *cache) takeIdle(prompt []int32) *runtime.Sequence {
+func (c *cache) takeIdle(prompt []int32) (q idleSequence) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	best, most := -1, 0
@@ -68,11 +68,11 @@ func (c *cache) takeIdle(prompt []int32) *runtime.Sequence {
 		}
 	}
 	if best < 0 {
-		return nil
+		return q
 	}
-	q := c.idle[best]
+	q = c.idle[best]
 	c.idle = slices.Delete(c.idle, best, best+1)
-	return q.Sequence
+	return q
 }
 
 // put keeps a sequence whose last prompt had so many tokens. Those used least recently make room for it.
@@ -105,7 +105,7 @@ func (c *cache) bound(limit int64) {
 }
 
 // trim takes the sequences used least recently out until the others keep to the limit, and returns those that are to be closed.
-func (c *cache) trim() (dropped []*runtime.Sequence) {
+func (c *cache) trim() (dropped []idleSequence) {
 	for len(c.idle) > 0 && c.bytes() > c.limit {
 		if d := c.oldest(); !c.save(d) {
 			dropped = append(dropped, d)
@@ -123,8 +123,8 @@ func (c *cache) bytes() (n int64) {
 }
 
 // oldest takes the sequence out that was used least recently.
-func (c *cache) oldest() *runtime.Sequence {
-	q := c.idle[0].Sequence
+func (c *cache) oldest() idleSequence {
+	q := c.idle[0]
 	c.idle = slices.Delete(c.idle, 0, 1)
 	return q
 }
@@ -134,7 +134,7 @@ const mostWrites = 4
 
 // save has a sequence that was dropped written to disk, in the background, and its memory given back then. It reports whether: a sequence may not be
 // worth it, and too many may wait for that already. The caller holds c.mu, and closes a sequence that is not written.
-func (c *cache) save(q *runtime.Sequence) bool {
+func (c *cache) save(q idleSequence) bool {
 	if c.disk == nil || !c.closed && len(c.writes) >= mostWrites || !c.disk.wants(q.Tokens()) {
 		return false
 	}

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -43,6 +44,12 @@ type diskCache struct {
 type cachedFile struct {
 	path   string
 	tokens []int32
+	prompt int // tokens of its last prompt; those after that were generated
+}
+
+// cachedNote is what a file tells of a sequence besides its tokens.
+type cachedNote struct {
+	Prompt int `json:"prompt"`
 }
 
 // openDiskCache reads which sequences of a model a directory has. Files that are none, or of another model, are left alone.
@@ -61,7 +68,9 @@ func openDiskCache(m *runtime.Model, dir string, limit int64, log *slog.Logger) 
 			continue
 		}
 		if s, err := m.ReadSnapshot(path); err == nil {
-			d.files = append(d.files, cachedFile{path, s.Tokens})
+			n := cachedNote{len(s.Tokens)} // of a file without a note all tokens count as its prompt
+			_ = json.Unmarshal(s.Note, &n)
+			d.files = append(d.files, cachedFile{path, s.Tokens, n.Prompt})
 		}
 	}
 	return d, nil
@@ -121,15 +130,21 @@ func (d *diskCache) wants(tokens []int32) bool {
 	return len(tokens) >= diskCacheLeast && !d.has(tokens)
 }
 
-// put writes a sequence to a file. Those that it begins with are not needed any more; nor is it, if there is one that begins with it.
-func (d *diskCache) put(q *runtime.Sequence) {
+// put writes a sequence to a file. It is not needed if there is a file that begins with it. Files whose prompt it begins with go: it repeats that prompt or
+// continues it, and the next request that does so is served by this file as well. What a model answered does not count, for each run of the same prompt may
+// have another answer, and would leave a file behind.
+func (d *diskCache) put(q idleSequence) {
 	tokens := slices.Clone(q.Tokens())
 	if !d.wants(tokens) {
 		return
 	}
+	note, err := json.Marshal(cachedNote{q.prompt})
+	if err != nil { // it is a number
+		return
+	}
 	id := d.model.Fingerprint()
 	path := filepath.Join(d.dir, fmt.Sprintf("%x-%016x%s", id[:4], hashTokens(tokens), diskCacheSuffix))
-	if err := q.SaveContext(d.ctx, path, nil); err != nil {
+	if err := q.SaveContext(d.ctx, path, note); err != nil {
 		d.log.Warn("a prompt was not kept", "file", path, "error", err)
 		return
 	}
@@ -142,13 +157,13 @@ func (d *diskCache) put(q *runtime.Sequence) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.files = slices.DeleteFunc(d.files, func(f cachedFile) bool {
-		inside := commonTokens(f.tokens, tokens) == len(f.tokens)
-		if inside && f.path != path && os.Remove(f.path) == nil {
-			d.log.Info("a kept prompt was replaced", "file", f.path, "because", "a longer one begins with it", "tokens", len(f.tokens), "now", len(tokens))
+		again := commonTokens(f.tokens, tokens) >= f.prompt-1 // the last token is run in any case, and may differ where a text goes on
+		if again && f.path != path && os.Remove(f.path) == nil {
+			d.log.Info("a kept prompt was replaced", "file", f.path, "because", "another one begins with it", "tokens", len(f.tokens), "now", len(tokens))
 		}
-		return inside
+		return again
 	})
-	d.files = append(d.files, cachedFile{path, tokens})
+	d.files = append(d.files, cachedFile{path, tokens, q.prompt})
 	d.bound()
 }
 

@@ -6,12 +6,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"st/runtime"
 )
 
 // A prompt is kept from one run of the server to the next, and answered as before. What is damaged is run again.
@@ -91,6 +91,45 @@ func TestKeptPrompts(t *testing.T) {
 	}
 }
 
+// A prompt that is answered anew in each run of the server, each time in another way, is kept once. Other prompts stay, also those that begin alike.
+func TestKeptOnce(t *testing.T) {
+	dir := t.TempDir()
+	same := strings.Repeat("Thou art a man of Israel, and I am the LORD. ", 12)
+	for run, tt := range []struct {
+		prompt   string
+		answer   int // tokens
+		files    int
+		replaced bool
+	}{
+		{same, 8, 1, false},
+		{same, 8, 1, true},
+		{same, 150, 1, true}, // more than what is worth a file
+		{same, 150, 1, true},
+		{same + "And who art thou?", 8, 1, true},
+		{same + "Who is the king?", 8, 2, false},
+		{"Behold. " + same, 8, 3, false},
+	} {
+		var log bytes.Buffer
+		s, err := New(Options{Models: []string{otherPath}, CacheDir: dir, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := json.Marshal(map[string]any{"prompt": tt.prompt, "seed": run, "max_tokens": tt.answer, "temperature": 2, "ignore_eos": true})
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://localhost/v1/completions", bytes.NewReader(body)))
+		if err := s.Close(); err != nil || w.Code != http.StatusOK {
+			t.Fatal(w.Body, err)
+		}
+		files, err := (&diskCache{dir: dir}).paths()
+		if err != nil || len(files) != tt.files {
+			t.Errorf("run %d: there are %d files, want %d, %v", run, len(files), tt.files, err)
+		}
+		if said := strings.Contains(log.String(), "a kept prompt was replaced"); said != tt.replaced {
+			t.Errorf("run %d: a prompt is said to be replaced: %t, want %t: %s", run, said, tt.replaced, &log)
+		}
+	}
+}
+
 // A sequence that has no room in memory is written in the background. When there is no time to write, nothing is left half-written.
 func TestKeptInBackground(t *testing.T) {
 	prompt, _ := json.Marshal(strings.Repeat("Thou art a man of Israel, and I am the LORD. ", 12))
@@ -138,13 +177,13 @@ func TestRelieveKeeps(t *testing.T) {
 	// It waits no longer than its client does.
 	ctx, goAway := context.WithCancel(t.Context())
 	goAway()
-	busy := cache{writes: make([]*runtime.Sequence, 1), written: make(chan struct{})} // is never done
+	busy := cache{writes: make([]idleSequence, 1), written: make(chan struct{})} // is never done
 	if busy.relieve(ctx) {
 		t.Error("memory is given back to a request whose client went away")
 	}
 }
 
-// The log says which files a longer prompt has replaced, and of no other that it has.
+// The log says which files another prompt has replaced, and of no other that it has.
 func TestReplacedPrompts(t *testing.T) {
 	dir := t.TempDir()
 	var log bytes.Buffer
@@ -164,7 +203,7 @@ func TestReplacedPrompts(t *testing.T) {
 	}
 	d := sv.cache.disk
 	d.mu.Lock()
-	d.files = append(d.files, cachedFile{gone, tokens}, cachedFile{stays, tokens})
+	d.files = append(d.files, cachedFile{gone, tokens, len(tokens)}, cachedFile{stays, tokens, len(tokens)})
 	d.mu.Unlock()
 	if !sv.cache.relieve(t.Context()) {
 		t.Fatal("nothing is written")
