@@ -197,11 +197,11 @@ func (s *Server) anthropicCountTokens(w http.ResponseWriter, r *http.Request, bo
 	if err != nil {
 		return err
 	}
+	serving(r.Context(), sv)
 	if _, err := s.models.acquire(r.Context(), sv); err != nil {
 		return err
 	}
 	defer s.models.release(sv, s.opts.KeepAlive)
-	logged(r.Context(), "model", sv.Name)
 	p, err := q.prompt(r, sv.model, messages, prefill, options)
 	if err != nil {
 		return err

@@ -126,8 +126,7 @@ func (e *anthropicStream) fail(r *http.Request, err error) error {
 	if !e.begun {
 		return err
 	}
-	a := asError(err)
-	logged(r.Context(), "error", a.Code)
+	a := failed(r, err)
 	e.send("error", newAnthropicError(a))
 	return nil
 }

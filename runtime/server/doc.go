@@ -35,8 +35,8 @@
 //		… // piece.Deltas: content, reasoning, calls
 //	}
 //
-// An error comes before the first piece, or in the place of a later one. [asError] makes an *[Error] of any: it has the HTTP status, the field of
-// the request that is wrong, and how long to wait; each protocol writes it in its own form. The last piece has Done, which tells why the text
+// An error comes before the first piece, or in the place of a later one. [failed] makes an *[Error] of any: it has the HTTP status, the field of
+// the request that is wrong, and how long to wait, and names the model as clients do; each protocol writes it in its own form. The last piece has Done, which tells why the text
 // ended, the tokens of the prompt, those of them that a cache held, and times. job.loadTime and job.queueTime tell of what came before.
 //
 // [readBody] reads a body within the limits, [decode] its fields with errors that name the field, and [events] writes server-sent events.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"st/runtime"
@@ -74,4 +75,15 @@ func asError(err error) *Error {
 		}
 	}
 	return &Error{Status: http.StatusInternalServerError, Code: "internal_error", Message: err.Error(), cause: err}
+}
+
+// failed returns err as a client gets it, and notes it for the log. A model has the name that the client knows it by: errors of the library name its
+// file, and where that lies is nobody's business.
+func failed(r *http.Request, err error) *Error {
+	e := *asError(err)
+	if sv := servedBy(r.Context()); sv != nil {
+		e.Message = strings.ReplaceAll(e.Message, sv.Path, sv.Name)
+	}
+	logged(r.Context(), "error", e.Code)
+	return &e
 }

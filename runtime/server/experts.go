@@ -65,7 +65,7 @@ func (s *Server) expertsEvents(w http.ResponseWriter, r *http.Request) {
 		writeError(w, r, err)
 		return
 	}
-	logged(r.Context(), "model", sv.Name)
+	serving(r.Context(), sv)
 	e := &events{w: w}
 	watch := &watch{all: s.models, served: sv}
 	tick := time.NewTicker(frameInterval)

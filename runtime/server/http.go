@@ -202,6 +202,7 @@ type logKey struct{}
 type logEntry struct {
 	mu    sync.Mutex
 	attrs []slog.Attr
+	model *served // nil: it is not known
 }
 
 func (e *logEntry) take() []slog.Attr {
@@ -224,4 +225,25 @@ func logged(ctx context.Context, args ...any) {
 		e.attrs = append(e.attrs, a)
 		return true
 	})
+}
+
+// serving notes which model a request is about.
+func serving(ctx context.Context, sv *served) {
+	logged(ctx, "model", sv.Name)
+	if e, ok := ctx.Value(logKey{}).(*logEntry); ok {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.model = sv
+	}
+}
+
+// servedBy returns the model that a request is about; nil if that is not known.
+func servedBy(ctx context.Context) *served {
+	e, ok := ctx.Value(logKey{}).(*logEntry)
+	if !ok {
+		return nil
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.model
 }

@@ -86,6 +86,7 @@ func (s *Server) begin(ctx context.Context, model string, keepAlive *time.Durati
 	if err != nil {
 		return nil, err
 	}
+	serving(ctx, sv)
 	j := &job{server: s, served: sv, name: sv.Name, keepAlive: s.opts.KeepAlive}
 	if keepAlive != nil {
 		j.keepAlive = *keepAlive
@@ -107,7 +108,6 @@ func (s *Server) begin(ctx context.Context, model string, keepAlive *time.Durati
 		j.loadTime = time.Since(begin)
 	}
 	j.model, j.cache = sv.model, sv.cache
-	logged(ctx, "model", j.name)
 	return j, nil
 }
 
@@ -129,6 +129,10 @@ func (j *job) generate(ctx context.Context, prompt []int32, g runtime.Generate) 
 		g.Lookup = j.server.opts.Lookup
 	}
 	return func(yield func(runtime.Piece, error) bool) {
+		if err := checkBias(g.LogitBias, j.model); err != nil {
+			yield(runtime.Piece{Token: -1}, err)
+			return
+		}
 		// What scores a prompt runs all of it, and nobody goes on from that: it leaves the cache as it is.
 		q := j.forks.take()
 		copied := q != nil

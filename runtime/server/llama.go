@@ -48,6 +48,7 @@ func (s *Server) llamaProps(w http.ResponseWriter, r *http.Request) {
 		writeError(w, r, err)
 		return
 	}
+	serving(r.Context(), sv)
 	file, err := format.Open(sv.Path)
 	if err != nil {
 		writeError(w, r, err)

@@ -253,8 +253,7 @@ func (l *lines) fail(r *http.Request, err error) error {
 	if !l.begun {
 		return err
 	}
-	e := asError(err)
-	logged(r.Context(), "error", e.Code)
+	e := failed(r, err)
 	l.send(ollamaError{e.Message})
 	return nil
 }

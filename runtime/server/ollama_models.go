@@ -166,11 +166,12 @@ type ollamaShowAnswer struct {
 }
 
 // ollamaShow answers /api/show.
-func (s *Server) ollamaShow(w http.ResponseWriter, _ *http.Request, body []byte) error {
+func (s *Server) ollamaShow(w http.ResponseWriter, r *http.Request, body []byte) error {
 	sv, err := s.ollamaNamed(body)
 	if err != nil {
 		return err
 	}
+	serving(r.Context(), sv)
 	file, err := format.Open(sv.Path)
 	if err != nil {
 		return err

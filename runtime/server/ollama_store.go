@@ -31,6 +31,7 @@ func (s *Server) ollamaDelete(w http.ResponseWriter, r *http.Request, body []byt
 	case s.models.store == nil && err == nil:
 		return errFixed(fmt.Sprintf("model '%s' cannot be deleted here", sv.Name))
 	case err == nil:
+		serving(r.Context(), sv)
 		name = sv.Name
 		s.models.retire(sv) // some systems do not let a file go that is in use
 	case s.models.store == nil || asError(err).Status != http.StatusNotFound:

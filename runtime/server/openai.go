@@ -256,6 +256,16 @@ func logitBias(byID map[string]float64) (map[int32]float64, error) {
 	return bias, nil
 }
 
+// checkBias returns an error if a bias is for a token that the model does not have.
+func checkBias(bias map[int32]float64, m *runtime.Model) error {
+	for id := range bias {
+		if vocab := m.Config().Vocab; id < 0 || int(id) >= vocab {
+			return badField("logit_bias", fmt.Sprintf("it is for token %d: the vocabulary has ids 0 to %d", id, vocab-1))
+		}
+	}
+	return nil
+}
+
 // fresh reports whether all of the prompt is to be run, whatever is cached.
 func (o *openAISampling) fresh() bool { return o.CachePrompt != nil && !*o.CachePrompt }
 

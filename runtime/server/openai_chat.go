@@ -317,8 +317,7 @@ func (e *events) fail(r *http.Request, err error) error {
 	if !e.begun {
 		return err
 	}
-	a := asError(err)
-	logged(r.Context(), "error", a.Code)
+	a := failed(r, err)
 	if e.send("", newOpenAIError(a)) {
 		e.done()
 	}

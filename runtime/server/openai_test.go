@@ -165,7 +165,7 @@ func TestChatRefuses(t *testing.T) {
 		{`{` + hi + `, "presence_penalty": 3}`, "presence_penalty", "between -2 and 2"},
 		{`{` + hi + `, "logit_bias": {"x": 1}}`, "logit_bias", "id of a token"},
 		{`{` + hi + `, "logit_bias": {"1": 101}}`, "logit_bias", "between -100 and 100"},
-		{`{` + hi + `, "logit_bias": {"99999999": 1}}`, "", "the vocabulary has ids"},
+		{`{` + hi + `, "logit_bias": {"99999999": 1}}`, "logit_bias", "the vocabulary has ids"},
 		{`{` + hi + `, "stop": [1]}`, "stop", "a string or an array of strings"},
 		{`{` + hi + `, "stream": "yes"}`, "stream", "true or false"},
 		{`{` + hi + `, "stream_options": {"include_usage": 1}}`, "stream_options.include_usage", "true or false"},

@@ -34,8 +34,7 @@ func (s *Server) queued(h func(w http.ResponseWriter, r *http.Request, body []by
 
 // writeError answers with an error in the form of the protocol that the path belongs to.
 func writeError(w http.ResponseWriter, r *http.Request, err error) {
-	e := asError(err)
-	logged(r.Context(), "error", e.Code)
+	e := failed(r, err)
 	writeRetryAfter(w, e)
 	switch {
 	case strings.HasPrefix(r.URL.Path, "/api/"):

@@ -172,8 +172,7 @@ func (e *responseEvents) fail(r *http.Request, err error) error {
 	if !e.begun {
 		return err
 	}
-	a := asError(err)
-	logged(r.Context(), "error", a.Code)
+	a := failed(r, err)
 	e.answer.Status, e.answer.Error = "failed", &responseError{a.Code, a.Message}
 	e.emit(responseEvent{Type: "response.failed", Response: e.answer})
 	return nil

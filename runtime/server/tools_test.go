@@ -24,22 +24,33 @@ var templates = map[string]string{"qwen2.5": "templates/qwen2.5.jinja", "qwen3":
 // templated returns the trained model in a file of that name, with the template.
 func templated(t *testing.T, name string) string {
 	t.Helper()
-	dir, path := t.TempDir(), filepath.Join(t.TempDir(), name+".stm")
-	if err := os.CopyFS(dir, os.DirFS("../../testdata/tiny-smallthinker")); err != nil {
-		t.Fatal(err)
-	}
-	if from := templates[name]; from != "" {
+	return altered(t, name, func(dir string) error {
+		from := templates[name]
+		if from == "" {
+			return nil
+		}
 		data, err := os.ReadFile("../../testdata/" + from)
 		text := string(data)
 		if err == nil && strings.HasSuffix(from, ".json") {
 			text, err = tokenizer.ChatTemplate(data)
 		}
-		if err == nil { // which comes before that of tokenizer_config.json
-			err = os.WriteFile(filepath.Join(dir, "chat_template.jinja"), []byte(text), 0o644)
-		}
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
+		return os.WriteFile(filepath.Join(dir, "chat_template.jinja"), []byte(text), 0o644) // which comes before that of tokenizer_config.json
+	})
+}
+
+// altered returns the trained model in a file of that name, converted from a checkpoint that was changed.
+func altered(t *testing.T, name string, change func(dir string) error) string {
+	t.Helper()
+	dir, path := t.TempDir(), filepath.Join(t.TempDir(), name+".stm")
+	err := os.CopyFS(dir, os.DirFS("../../testdata/tiny-smallthinker"))
+	if err == nil {
+		err = change(dir)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	if _, err := convert.Run(t.Context(), dir, path, convert.Options{Recipe: convert.Recipe{Type: quant.Q4_0}}); err != nil {
 		t.Fatal(err)

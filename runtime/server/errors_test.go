@@ -1,0 +1,74 @@
+package server
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// withoutTemplate returns the trained model without a chat template, in a file of that name, and withoutTokenizer without a tokenizer.
+func withoutTemplate(t *testing.T, name string) string {
+	return altered(t, name, func(dir string) error {
+		path := filepath.Join(dir, "tokenizer_config.json")
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		var config map[string]any
+		if err := json.Unmarshal(text, &config); err != nil {
+			return err
+		}
+		delete(config, "chat_template")
+		if text, err = json.Marshal(config); err != nil {
+			return err
+		}
+		return os.WriteFile(path, text, 0o644)
+	})
+}
+
+func withoutTokenizer(t *testing.T, name string) string {
+	return altered(t, name, func(dir string) error { return os.Remove(filepath.Join(dir, "tokenizer.json")) })
+}
+
+// Errors name a model as its clients do. They do not tell where its file lies.
+func TestErrorsNameModel(t *testing.T) {
+	gone := altered(t, "gone", func(string) error { return nil })
+	c := start(t, Options{Models: []string{modelPath, withoutTemplate(t, "base"), withoutTokenizer(t, "mute"), gone}})
+	if err := os.Remove(gone); err != nil {
+		t.Fatal(err)
+	}
+	const hi = `"messages": [{"role": "user", "content": "Hi"}]`
+	for _, tt := range []struct {
+		path, body string
+		status     int
+		want       string
+	}{
+		{"/v1/completions", `{"model": "tiny", "prompt": "x", "logit_bias": {"99999": 5}}`, 400, "logit_bias: it is for token 99999: the vocabulary has ids 0 to 4095"},
+		{"/v1/completions", `{"model": "tiny", "prompt": "x", "logit_bias": {"-1": 5}, "stream": true}`, 400, "logit_bias: it is for token -1"},
+		{"/v1/chat/completions", `{"model": "base", ` + hi + `}`, 400, "base: the model has no chat template"},
+		{"/v1/chat/completions", `{"model": "mute", ` + hi + `}`, 400, "mute: the model has no tokenizer"},
+		{"/v1/completions", `{"model": "mute", "prompt": "x"}`, 400, "mute: the model has no tokenizer"},
+		{"/v1/responses", `{"model": "base", "input": "Hi"}`, 400, "base: the model has no chat template"},
+		{"/v1/messages", `{"model": "base", "max_tokens": 1, ` + hi + `}`, 400, "base: the model has no chat template"},
+		{"/v1/messages/count_tokens", `{"model": "base", ` + hi + `}`, 400, "base: the model has no chat template"},
+		{"/api/chat", `{"model": "base", ` + hi + `}`, 400, "base: the model has no chat template"},
+		{"/api/generate", `{"model": "mute", "prompt": "x"}`, 400, "mute: the model has no tokenizer"},
+		{"/v1/completions", `{"model": "gone", "prompt": "x"}`, 500, "open gone: "},
+		{"/api/show", `{"model": "gone"}`, 500, "open gone: "},
+		{"/props?model=gone", "", 500, "open gone: "},
+	} {
+		r := c.request(t, tt.path, tt.body)
+		text, err := io.ReadAll(r.Body)
+		if err != nil || r.StatusCode != tt.status || !strings.Contains(string(text), `"`+tt.want) || strings.Contains(string(text), ".stm") {
+			t.Errorf("%s %s: %d, %s, %v; want %d, %q", tt.path, tt.body, r.StatusCode, text, err, tt.status, tt.want)
+		}
+	}
+	if status, e := getError(t, c, "/v1/completions", `{"model": "tiny", "prompt": "x", "logit_bias": {"99999": 5}}`); status != http.StatusBadRequest || e.Error.Param == nil ||
+		*e.Error.Param != "logit_bias" {
+		t.Errorf("%d, %+v: the field is not named", status, e)
+	}
+}
