@@ -28,7 +28,7 @@ type Generate struct {
 	TopP *float64
 	// MinP keeps tokens of at least this share of the probability of the likeliest one. 0: all. (0.05)
 	MinP *float64
-	// RepeatPenalty divides positive logits of the last 64 tokens and multiplies negative ones: CTRL, arXiv 1909.05858. 1: off. (1)
+	// RepeatPenalty divides positive logits of the last 64 tokens and multiplies negative ones: CTRL, arXiv 1909.05858. 1 or 0: off. (1)
 	RepeatPenalty *float64
 	// PresencePenalty is subtracted from the logits of tokens that were drawn, and FrequencyPenalty as often as they were, as in OpenAI's
 	// API: the prompt's tokens do not count. 0: off.

@@ -30,11 +30,12 @@ func (f *samplingFlags) add(flags *pflag.FlagSet) {
 		{"temp", &f.temperature, o.Temperature, math.MaxFloat32, "temperature; 0: always the likeliest token"},
 		{"top-p", &f.topP, o.TopP, 1, "keep the likeliest tokens that together have probability `F`; 1: off"},
 		{"min-p", &f.minP, o.MinP, 1, "keep tokens with at least `F` times the probability of the likeliest; 0: off"},
-		{"repeat-penalty", &f.repeatPenalty, o.RepeatPenalty, math.MaxFloat32, "weaken tokens among the last 64 by `F`; 1: off"},
 	} {
 		*x.value = x.standard
 		flags.Var(floatFlag{x.value, 0, x.most}, x.name, x.usage)
 	}
+	f.repeatPenalty = o.RepeatPenalty
+	flags.Var(penaltyFlag{floatFlag{&f.repeatPenalty, 0, math.MaxFloat32}}, "repeat-penalty", "weaken tokens among the last 64 by `F`; 1: off")
 	flags.Var(intFlag{&f.topK, -1, math.MaxInt32}, "top-k", "keep the `N` likeliest tokens; 0 or -1: off")
 	flags.Var(seedFlag{&f.seed}, "seed", "seed `N` of the random numbers; -1: a new one each time")
 	flags.Lookup("seed").DefValue = "-1"
@@ -60,6 +61,16 @@ func (f *samplingFlags) set(g *runtime.Generate) {
 		f.seed = runtime.RandomSeed()
 	}
 	g.Seed = &f.seed
+}
+
+// penaltyFlag is a flag that takes a number above 0, by which logits are divided.
+type penaltyFlag struct{ floatFlag }
+
+func (f penaltyFlag) Set(s string) error {
+	if v, err := strconv.ParseFloat(s, 64); err == nil && !(v > 0) {
+		return errors.New("it must be more than 0; 1 is off")
+	}
+	return f.floatFlag.Set(s)
 }
 
 // seedFlag is a flag that takes a seed, or -1 for a random one.

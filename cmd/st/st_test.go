@@ -170,6 +170,8 @@ func TestWrongUsage(t *testing.T) {
 		{"generate x -p y --temp 1e39", "it must be at most 3.402823466e+38", "st generate"},
 		{"generate x -p y --top-p inf", "it must be 0 to 1", "st generate"},
 		{"generate x -p y --ctx 99999999999999999999", "it must be at most 2147483647", "st generate"},
+		{"generate x -p y --repeat-penalty 0", "it must be more than 0; 1 is off", "st generate"},
+		{"generate x -p y --repeat-penalty none", "it must be a number", "st generate"},
 		{"generate x -p y --temp hot", "it must be a number", "st generate"},
 		{"generate x -p y --top-k -2", "it must be -1 or more", "st generate"},
 		{"generate x -p y --seed -2", "seed", "st generate"},

@@ -38,7 +38,12 @@ func (q *anthropicRequest) generate(read formats) (g runtime.Generate, err error
 	}
 	o := openAISampling{MaxTokens: q.MaxTokens, Temperature: q.Temperature, TopP: q.TopP, TopK: q.TopK, Stop: q.StopSequences, Lookup: q.Lookup}
 	if g, err = o.generate(read); err != nil {
-		return g, err
+		return g, withField(err, func(param string) string {
+			if param == "stop" {
+				return "stop_sequences"
+			}
+			return param
+		})
 	}
 	if g.Grammar, err = oneGrammar(g.Grammar, read, "output_format", q.OutputFormat.grammar); err != nil {
 		return g, err

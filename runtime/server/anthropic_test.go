@@ -182,6 +182,7 @@ func TestAnthropicErrors(t *testing.T) {
 		{"/v1/messages", `{"model": "tiny", "max_tokens": 4, "tools": [{}], ` + one + `}`, 400, "invalid_request_error", "tools.0.name: it is missing"},
 		{"/v1/messages", `{"model": "tiny", "max_tokens": 4, "thinking": {"type": "hard"}, ` + one + `}`, 400, "invalid_request_error", "thinking.type: it is \"hard\""},
 		{"/v1/messages", `{"model": "tiny", "max_tokens": 4, "top_p": 2, ` + one + `}`, 400, "invalid_request_error", "top_p: it is 2"},
+		{"/v1/messages", `{"model": "tiny", "max_tokens": 4, "stop_sequences": [""], ` + one + `}`, 400, "invalid_request_error", "stop_sequences: a text is empty"},
 		{"/v1/messages", `{"model": "tiny", "max_tokens": 4, "stop_sequences": [1], ` + one + `}`, 400, "invalid_request_error", "stop_sequences"},
 		{"/v1/messages", `{"model": "claude", "max_tokens": 4, ` + one + `}`, 404, "not_found_error", `"claude"`},
 		{"/v1/messages/count_tokens", `{"model": "claude", ` + one + `}`, 404, "not_found_error", `"claude"`},

@@ -111,6 +111,9 @@ func (q *ollamaRequest) generate(read formats) (g runtime.Generate, err error) {
 	if o.TopK != nil {
 		sampling.TopK = new(int(*o.TopK))
 	}
+	if p := o.RepeatPenalty; p != nil && *p <= 0 { // Ollama takes it for off
+		sampling.RepeatPenalty = new(1.0)
+	}
 	if o.Seed != nil && *o.Seed >= 0 { // -1: a new one
 		sampling.Seed = new(int64(*o.Seed))
 	}

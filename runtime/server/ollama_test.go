@@ -154,6 +154,7 @@ func TestOllamaGenerate(t *testing.T) {
 		{"top-p", `"options": {"temperature": 9, "top_p": 0, "num_predict": 8}`, func(a ollamaAnswer) bool { return *a.Response == want.Text }},
 		{"min-p", `"options": {"temperature": 9, "min_p": 1, "top_k": 0, "top_p": 1, "num_predict": 8}`, func(a ollamaAnswer) bool { return *a.Response == want.Text }},
 		{"a repeat penalty", `"options": {"temperature": 0, "repeat_penalty": 3, "num_predict": 8}`, func(a ollamaAnswer) bool { return *a.Response != want.Text }},
+		{"no repeat penalty", `"options": {"temperature": 0, "repeat_penalty": 0, "num_predict": 8}`, func(a ollamaAnswer) bool { return *a.Response == want.Text }},
 		{"penalties", `"options": {"temperature": 0, "presence_penalty": 2, "frequency_penalty": 2, "num_predict": 40}`, func(a ollamaAnswer) bool {
 			return *a.Response != say(t, runtime.Generate{MaxTokens: 40, Temperature: new(0.0)}, user).Text
 		}},
@@ -302,6 +303,8 @@ func TestOllamaErrors(t *testing.T) {
 		{"POST", "/api/generate", `{"model": "tiny", "prompt": "x", "options": 5}`, 400, "options: it must be an object"},
 		{"POST", "/api/generate", `{"model": "tiny", "prompt": "x", "options": {"top_p": 1.5}}`, 400, "options.top_p: it is 1.5 and must be between 0 and 1"},
 		{"POST", "/api/generate", `{"model": "tiny", "prompt": "x", "options": {"top_k": 1.5}}`, 400, "options.top_k: it must be a whole number"},
+		{"POST", "/api/generate", `{"model": "tiny", "prompt": "x", "options": {"top_k": -5}}`, 400, "options.top_k: it is -5 and must be between -1 and"},
+		{"POST", "/api/generate", `{"model": "tiny", "prompt": "x", "options": {"stop": [""]}}`, 400, "options.stop: a text is empty"},
 		{"POST", "/api/generate", `{"model": "tiny", "prompt": "x", "options": {"stop": [1]}}`, 400, "options.stop"},
 		{"POST", "/api/show", `{"model": "none"}`, 404, "model 'none' not found"},
 		{"DELETE", "/api/delete", `{"model": "none"}`, 404, "model 'none' not found"},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -167,8 +168,8 @@ const (
 	maxStops       = 16 // 4 there
 )
 
-// generate returns what the fields ask for, once they are found to be in range.
-func (o *openAISampling) generate(read formats) (g runtime.Generate, err error) {
+// check returns an error if a field is out of range.
+func (o *openAISampling) check() error {
 	for _, f := range []struct {
 		name     string
 		value    *float64
@@ -179,22 +180,37 @@ func (o *openAISampling) generate(read formats) (g runtime.Generate, err error) 
 		{"min_p", o.MinP, 0, 1},
 		{"presence_penalty", &o.PresencePenalty, -maxPenalty, maxPenalty},
 		{"frequency_penalty", &o.FrequencyPenalty, -maxPenalty, maxPenalty},
-		{"repetition_penalty", o.RepetitionPenalty, 0, math.MaxFloat32},
-		{"repeat_penalty", o.RepeatPenalty, 0, math.MaxFloat32},
 	} {
 		if f.value == nil || *f.value >= f.min && *f.value <= f.max {
 			continue
 		}
 		if f.max == math.MaxFloat32 {
-			return g, badField(f.name, fmt.Sprintf("it is %v and must be 0 or more", *f.value))
+			return badField(f.name, fmt.Sprintf("it is %v and must be 0 or more", *f.value))
 		}
-		return g, badField(f.name, fmt.Sprintf("it is %v and must be between %v and %v", *f.value, f.min, f.max))
+		return badField(f.name, fmt.Sprintf("it is %v and must be between %v and %v", *f.value, f.min, f.max))
+	}
+	for name, value := range map[string]*float64{"repetition_penalty": o.RepetitionPenalty, "repeat_penalty": o.RepeatPenalty} {
+		if value != nil && !(*value > 0 && *value <= math.MaxFloat32) { // logits are divided by it
+			return badField(name, fmt.Sprintf("it is %v and must be more than 0; 1 is off", *value))
+		}
 	}
 	switch {
+	case o.TopK != nil && (*o.TopK < -1 || *o.TopK > math.MaxInt32):
+		return badField("top_k", fmt.Sprintf("it is %d and must be between -1 and %d; 0 and -1 are off", *o.TopK, math.MaxInt32))
 	case o.N != nil && (*o.N < 1 || *o.N > maxChoices):
-		return g, badField("n", fmt.Sprintf("it is %d and must be between 1 and %d", *o.N, maxChoices))
+		return badField("n", fmt.Sprintf("it is %d and must be between 1 and %d", *o.N, maxChoices))
 	case len(o.Stop) > maxStops:
-		return g, badField("stop", fmt.Sprintf("it has %d texts and may have %d", len(o.Stop), maxStops))
+		return badField("stop", fmt.Sprintf("it has %d texts and may have %d", len(o.Stop), maxStops))
+	case slices.Contains(o.Stop, ""):
+		return badField("stop", "a text is empty: leave it out if the answer is to end by itself")
+	}
+	return nil
+}
+
+// generate returns what the fields ask for, once they are found to be in range.
+func (o *openAISampling) generate(read formats) (g runtime.Generate, err error) {
+	if err := o.check(); err != nil {
+		return g, err
 	}
 	g = runtime.Generate{
 		Temperature: o.Temperature, TopK: o.TopK, TopP: o.TopP, MinP: o.MinP, RepeatPenalty: cmp.Or(o.RepetitionPenalty, o.RepeatPenalty),

@@ -113,6 +113,7 @@ func TestChatOptions(t *testing.T) {
 		{"top-k", `, "temperature": 9, "top_k": 1`, func(a chatCompletion) bool { return chatText(a) == chatText(plain) }},
 		{"a penalty", `, "frequency_penalty": 2, "presence_penalty": 2`, func(a chatCompletion) bool { return chatText(a) != chatText(plain) }},
 		{"a repetition penalty", `, "repetition_penalty": 3`, func(a chatCompletion) bool { return chatText(a) != chatText(plain) }},
+		{"repetition penalty and top-k are off", `, "repetition_penalty": 1, "top_k": -1`, func(a chatCompletion) bool { return chatText(a) == chatText(plain) }},
 		{"one token", `, "max_completion_tokens": 1`, func(a chatCompletion) bool { return a.Usage.CompletionTokens == 1 }},
 		{"no token", `, "max_completion_tokens": 0`, func(a chatCompletion) bool {
 			return a.Usage.CompletionTokens == 0 && *a.Choices[0].FinishReason == "length"
@@ -166,6 +167,12 @@ func TestChatRefuses(t *testing.T) {
 		{`{` + hi + `, "logit_bias": {"x": 1}}`, "logit_bias", "id of a token"},
 		{`{` + hi + `, "logit_bias": {"1": 101}}`, "logit_bias", "between -100 and 100"},
 		{`{` + hi + `, "logit_bias": {"99999999": 1}}`, "logit_bias", "the vocabulary has ids"},
+		{`{` + hi + `, "repetition_penalty": 0}`, "repetition_penalty", "it is 0 and must be more than 0; 1 is off"},
+		{`{` + hi + `, "repeat_penalty": -1}`, "repeat_penalty", "it is -1 and must be more than 0; 1 is off"},
+		{`{` + hi + `, "top_k": -5}`, "top_k", "it is -5 and must be between -1 and"},
+		{`{` + hi + `, "top_k": 99999999999}`, "top_k", "must be between -1 and"},
+		{`{` + hi + `, "stop": ["x", ""]}`, "stop", "a text is empty"},
+		{`{` + hi + `, "stop": ""}`, "stop", "a text is empty"},
 		{`{` + hi + `, "stop": [1]}`, "stop", "a string or an array of strings"},
 		{`{` + hi + `, "stream": "yes"}`, "stream", "true or false"},
 		{`{` + hi + `, "stream_options": {"include_usage": 1}}`, "stream_options.include_usage", "true or false"},

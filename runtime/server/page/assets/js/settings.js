@@ -8,7 +8,7 @@ const fields = [
 	{ name: "top_p", label: "Top-p", hint: "Draw among the likeliest tokens of so much probability.", min: 0, max: 1, step: 0.01 },
 	{ name: "top_k", label: "Top-k", hint: "Draw among so many tokens; 0: all.", min: 0, max: 1000000, step: 1 },
 	{ name: "min_p", label: "Min-p", hint: "Leave out tokens below this share of the likeliest.", min: 0, max: 1, step: 0.01 },
-	{ name: "repetition_penalty", label: "Repetition penalty", hint: "1: none. Above, tokens of the last 64 are less likely.", min: 0, max: 10, step: 0.01 },
+	{ name: "repetition_penalty", label: "Repetition penalty", hint: "1: none. Above, tokens of the last 64 are less likely.", min: 0.01, max: 10, step: 0.01 },
 	{ name: "max_tokens", label: "Most tokens", hint: "Of an answer, reasoning counted in.", min: 1, max: 10000000, step: 1 },
 	{ name: "seed", label: "Seed", hint: "The same seed gives the same answer again.", min: 0, max: Number.MAX_SAFE_INTEGER, step: 1 },
 ];
