@@ -170,15 +170,6 @@ func (q *anthropicPrompt) tools() (tools []runtime.Tool, err error) {
 	return tools, checkNames(tools)
 }
 
-// prompt returns the prompt of a request.
-func (q *anthropicPrompt) prompt(r *http.Request, m *runtime.Model, messages []runtime.Message, prefill string, options []runtime.ChatOption) (*runtime.ChatPrompt, error) {
-	p, err := m.ChatPrompt(r.Context(), messages, options...)
-	if err == nil && prefill != "" {
-		p.Continue(prefill)
-	}
-	return p, err
-}
-
 // anthropicCountTokens answers /v1/messages/count_tokens. It waits for no place: nothing is run.
 func (s *Server) anthropicCountTokens(w http.ResponseWriter, r *http.Request, body []byte) error {
 	var q anthropicPrompt
@@ -202,7 +193,7 @@ func (s *Server) anthropicCountTokens(w http.ResponseWriter, r *http.Request, bo
 		return err
 	}
 	defer s.models.release(sv, s.opts.KeepAlive)
-	p, err := q.prompt(r, sv.model, messages, prefill, options)
+	p, err := chatPrompt(r.Context(), sv.model, messages, prefill, options...)
 	if err != nil {
 		return err
 	}

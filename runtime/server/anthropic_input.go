@@ -99,8 +99,7 @@ func (c *anthropicResult) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// conversation returns the messages of a request, and the text with which the answer is to begin: the last message if it is the assistant's.
-// Messages of one role that follow each other are one.
+// conversation is readMessages for Anthropic's requests. Messages of one role that follow each other are one.
 func (q *anthropicPrompt) conversation() (messages []runtime.Message, prefill string, err error) {
 	if len(q.Messages) == 0 {
 		return nil, "", badField("messages", "at least one message is required")
@@ -129,14 +128,7 @@ func (q *anthropicPrompt) conversation() (messages []runtime.Message, prefill st
 			return nil, "", err
 		}
 	}
-	messages = t.messages
-	if n := len(messages) - 1; messages[n].Role == "assistant" && len(messages[n].ToolCalls) == 0 {
-		messages, prefill = messages[:n], messages[n].Content
-		if n == 0 || n == 1 && messages[0].Role == "system" {
-			return nil, "", badField("messages", "there must be a message of the user before the one with which the answer begins")
-		}
-	}
-	return messages, prefill, nil
+	return cutPrefill(t.messages)
 }
 
 // addBlocks adds the blocks of a message.

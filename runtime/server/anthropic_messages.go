@@ -124,7 +124,7 @@ func (s *Server) anthropicMessages(w http.ResponseWriter, r *http.Request, body 
 		return err
 	}
 	defer j.end()
-	prompt, err := q.prompt(r, j.model, messages, prefill, options)
+	prompt, err := chatPrompt(r.Context(), j.model, messages, prefill, options...)
 	if err == nil {
 		g, err = prompt.OptionsContext(r.Context(), g)
 	}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 
@@ -44,18 +45,41 @@ func (a *arguments) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// readMessages reads the messages of a conversation. param is the field that they are in.
-func readMessages(list []json.RawMessage, param string) ([]runtime.Message, error) {
+// readMessages reads the messages of a conversation. prefill is the text with which the answer is to begin: see cutPrefill.
+func readMessages(list []json.RawMessage) (messages []runtime.Message, prefill string, err error) {
 	if len(list) == 0 {
-		return nil, badField(param, "there must be a message at least")
+		return nil, "", badField("messages", "there must be a message at least")
 	}
 	var t transcript
 	for i, data := range list {
-		if err := t.add(data, fmt.Sprintf("%s[%d]", param, i)); err != nil {
-			return nil, err
+		if err := t.add(data, fmt.Sprintf("messages[%d]", i)); err != nil {
+			return nil, "", err
 		}
 	}
-	return t.messages, nil
+	return cutPrefill(t.messages)
+}
+
+// cutPrefill takes the last message off a conversation if it is the assistant's, and returns its text: the answer continues it. A message that calls tools
+// stays: its text is complete.
+func cutPrefill(messages []runtime.Message) (before []runtime.Message, prefill string, err error) {
+	n := len(messages) - 1
+	last := messages[n]
+	switch {
+	case last.Role != "assistant", len(last.ToolCalls) > 0:
+		return messages, "", nil
+	case n == 0, n == 1 && messages[0].Role == "system":
+		return nil, "", badField("messages", "there must be a message of the user before the one with which the answer begins")
+	}
+	return messages[:n], last.Content, nil
+}
+
+// chatPrompt returns the prompt of a conversation and the beginning of its answer.
+func chatPrompt(ctx context.Context, m *runtime.Model, messages []runtime.Message, prefill string, options ...runtime.ChatOption) (*runtime.ChatPrompt, error) {
+	p, err := m.ChatPrompt(ctx, messages, options...)
+	if err == nil && prefill != "" {
+		p.Continue(prefill)
+	}
+	return p, err
 }
 
 // transcript collects the messages of a conversation.

@@ -43,7 +43,7 @@ func (s *Server) ollamaChat(w http.ResponseWriter, r *http.Request, body []byte)
 	if len(q.Messages) == 0 {
 		return out.writeLoad(w, r, s)
 	}
-	messages, err := readMessages(q.Messages, "messages")
+	messages, prefill, err := readMessages(q.Messages)
 	if err == nil {
 		err = refuseImages(q.Messages)
 	}
@@ -59,7 +59,7 @@ func (s *Server) ollamaChat(w http.ResponseWriter, r *http.Request, body []byte)
 	if err != nil {
 		return err
 	}
-	prompt, err := j.model.ChatPrompt(r.Context(), messages, think, runtime.Tools(tools...), runtime.ChooseTools(choice))
+	prompt, err := chatPrompt(r.Context(), j.model, messages, prefill, think, runtime.Tools(tools...), runtime.ChooseTools(choice))
 	if err == nil {
 		g, err = prompt.OptionsContext(r.Context(), g)
 	}

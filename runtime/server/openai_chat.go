@@ -199,7 +199,7 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request, body []
 	if err := decode(body, &q, ""); err != nil {
 		return err
 	}
-	messages, err := readMessages(q.Messages, "messages")
+	messages, prefill, err := readMessages(q.Messages)
 	if err != nil {
 		return err
 	}
@@ -217,7 +217,7 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request, body []
 	}
 	defer j.end()
 	j.fresh = q.fresh()
-	prompt, err := j.model.ChatPrompt(r.Context(), messages, options...)
+	prompt, err := chatPrompt(r.Context(), j.model, messages, prefill, options...)
 	if err == nil {
 		g, err = prompt.OptionsContext(r.Context(), g)
 	}

@@ -1,0 +1,47 @@
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"st/runtime"
+)
+
+// A last message of the assistant is the beginning of the answer, which comes without it. One that calls tools is complete.
+func TestContinues(t *testing.T) {
+	c, m := start(t, Options{}), openModel(t)
+	g := runtime.Generate{MaxTokens: 12, Temperature: new(0.0)}
+	user := runtime.Message{Role: "user", Content: "Speak"}
+	whole := say(t, g, user).Text
+	begun := whole[:strings.LastIndex(whole, " ")]
+	ids, err := m.EncodeChat(t.Context(), []runtime.Message{user})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rest := run(t, m, append(ids, m.Tokenizer().Encode(begun, false)...), g).Text
+	last, _ := json.Marshal(map[string]string{"role": "assistant", "content": begun})
+	for _, tt := range []struct{ name, messages, want string }{
+		{"the beginning of an answer", `[{"role": "user", "content": "Speak"}, ` + string(last) + `]`, rest},
+		{"nothing of an answer", `[{"role": "user", "content": "Speak"}, {"role": "assistant", "content": ""}]`, whole},
+	} {
+		a := get[chatCompletion](t, c, "/v1/chat/completions", `{"temperature": 0, "max_tokens": 12, "messages": `+tt.messages+`}`)
+		if chatText(a) != tt.want {
+			t.Errorf("OpenAI, %s: %q, want %q", tt.name, chatText(a), tt.want)
+		}
+		o := get[ollamaAnswer](t, c, "/api/chat", `{"stream": false, "options": {"temperature": 0, "num_predict": 12}, "messages": `+tt.messages+`}`)
+		if o.Message.Content != tt.want {
+			t.Errorf("Ollama, %s: %q, want %q", tt.name, o.Message.Content, tt.want)
+		}
+	}
+	const refused = "messages: there must be a message of the user before the one with which the answer begins"
+	if _, e := getError(t, c, "/v1/chat/completions", `{"messages": [{"role": "assistant", "content": "I"}]}`); e.Error.Message != refused || *e.Error.Param != "messages" {
+		t.Errorf("%+v", e.Error)
+	}
+	const call = `{"role": "assistant", "content": "I look.", "tool_calls": [{"id": "c", "function": {"name": "clock", "arguments": "{}"}}]}`
+	messages, prefill, err := readMessages([]json.RawMessage{json.RawMessage(`{"role": "user", "content": "Speak"}`), json.RawMessage(call)})
+	if err != nil || len(messages) != 2 || prefill != "" {
+		t.Errorf("a call: %s", fmt.Sprint(messages, prefill, err))
+	}
+}
