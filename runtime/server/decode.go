@@ -10,7 +10,7 @@ import (
 )
 
 // decode sets the fields of the struct that dst points to, by their json tags, from a JSON object. Fields that the struct does not have are
-// ignored, and null leaves a field as it is. The error is an [*Error] with the name of the field, after path.
+// ignored, and null leaves a field as it is. A struct's field with the tag "*" gets all that the object has. The error is an [*Error] with the name of the field, after path.
 func decode(data []byte, dst any, path string) error {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(data, &fields); err != nil || fields == nil {
@@ -41,6 +41,10 @@ func decodeFields(fields map[string]json.RawMessage, v reflect.Value, path strin
 			continue
 		}
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if name == "*" {
+			v.Field(i).Set(reflect.ValueOf(fields))
+			continue
+		}
 		data, ok := fields[name]
 		if !ok || name == "" || string(data) == "null" {
 			continue

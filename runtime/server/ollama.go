@@ -96,6 +96,8 @@ type ollamaOptions struct {
 	Stop             texts    `json:"stop"`
 	NumCtx           *whole   `json:"num_ctx"`
 	Lookup           lookup   `json:"lookup"`
+
+	Sent sentFields `json:"*"`
 }
 
 // generate returns what a request asks for.
@@ -107,7 +109,7 @@ func (q *ollamaRequest) generate(read formats) (g runtime.Generate, err error) {
 		}
 	}
 	sampling := openAISampling{Temperature: o.Temperature, TopP: o.TopP, MinP: o.MinP, RepeatPenalty: o.RepeatPenalty,
-		PresencePenalty: o.PresencePenalty, FrequencyPenalty: o.FrequencyPenalty, Stop: o.Stop, Lookup: o.Lookup}
+		PresencePenalty: o.PresencePenalty, FrequencyPenalty: o.FrequencyPenalty, Stop: o.Stop, Lookup: o.Lookup, Sent: o.Sent}
 	if o.TopK != nil {
 		sampling.TopK = new(int(*o.TopK))
 	}

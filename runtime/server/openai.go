@@ -122,6 +122,7 @@ type openAISampling struct {
 		IncludeUsage bool `json:"include_usage"`
 	} `json:"stream_options"`
 	MaxTokens         *int               `json:"max_tokens"`
+	NPredict          *int               `json:"n_predict"` // llama.cpp's name
 	Temperature       *float64           `json:"temperature"`
 	TopP              *float64           `json:"top_p"`
 	TopK              *int               `json:"top_k"`
@@ -141,6 +142,7 @@ type openAISampling struct {
 	Grammar           string             `json:"grammar"`           // llama.cpp's
 	JSONSchema        json.RawMessage    `json:"json_schema"`       // llama.cpp's
 	User              string             `json:"user"`
+	Sent              sentFields         `json:"*"`
 }
 
 // lookup is "auto", "off" or a number of tokens.
@@ -235,7 +237,12 @@ func (o *openAISampling) generate(read formats) (g runtime.Generate, err error) 
 	if g.Grammar, err = o.grammar(read); err != nil {
 		return g, err
 	}
-	g.MaxTokens, err = maxTokens("max_tokens", o.MaxTokens, 0)
+	logIgnored(read.ctx, o.Sent)
+	if o.NPredict != nil {
+		g.MaxTokens, err = maxTokens("n_predict", o.NPredict, 0)
+	} else {
+		g.MaxTokens, err = maxTokens("max_tokens", o.MaxTokens, 0)
+	}
 	return g, err
 }
 

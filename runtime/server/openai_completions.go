@@ -83,7 +83,7 @@ func (q *completionRequest) generate(read formats) (g runtime.Generate, err erro
 	if g, err = q.openAISampling.generate(read); err != nil {
 		return g, err
 	}
-	if q.MaxTokens == nil {
+	if q.MaxTokens == nil && q.NPredict == nil {
 		g.MaxTokens = defaultMaxTokens
 	}
 	switch {

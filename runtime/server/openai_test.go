@@ -224,6 +224,12 @@ func TestCompletions(t *testing.T) {
 	if a := ask(`"prompt": [` + string(list) + `, [1, 2]]`); len(a.Choices) != 2 || a.Choices[0].Text != text || a.Usage.PromptTokens != len(ids)+2 {
 		t.Errorf("of two lists: %+v", a)
 	}
+	if a := get[completion](t, c, "/v1/completions", `{"prompt": "The LORD", "temperature": 0, "n_predict": 6}`); a.Choices[0].Text != text {
+		t.Errorf("with n_predict: %q, want %q", a.Choices[0].Text, text)
+	}
+	if a := get[completion](t, c, "/v1/completions", `{"prompt": "The LORD", "n_predict": -1, "ignore_eos": true}`); a.Usage.TotalTokens < 1000 {
+		t.Errorf("with an n_predict of -1: %+v", a.Usage)
+	}
 	if a := get[completion](t, c, "/v1/completions", `{"prompt": "The LORD"}`); a.Usage.CompletionTokens > defaultMaxTokens {
 		t.Errorf("without max_tokens: %+v", a.Usage)
 	}
@@ -250,6 +256,7 @@ func TestCompletions(t *testing.T) {
 		{`{"prompt": [1, -1]}`, "prompt", "token 1 is -1"},
 		{`{"prompt": {"a": 1}}`, "prompt", "an array of token ids"},
 		{`{"prompt": "x", "logprobs": -1}`, "logprobs", "between 0 and 20"},
+		{`{"prompt": "x", "n_predict": -2}`, "n_predict", "0 or more"},
 		{`{"prompt": "x", "suffix": "y"}`, "suffix", "not supported"},
 		{`{"prompt": "x", "best_of": 3}`, "best_of", "not supported"},
 	} {
