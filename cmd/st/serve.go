@@ -42,7 +42,7 @@ func (a *app) serveCommand() *cobra.Command {
 	addMemoryFlag(flags, &f.Memory, &f.auto)
 	flags.Var(intFlag{&f.Parallel, 1, 256}, "parallel", "run `N` requests at the same time")
 	flags.Var(intFlag{&f.Queue, 0, math.MaxInt32}, "queue", "let `N` more wait")
-	flags.DurationVar(&f.KeepAlive, "keep-alive", f.KeepAlive, "unload a model that was idle for a `TIME`; -1s: never")
+	flags.Var(keepAliveFlag{&f.KeepAlive}, "keep-alive", "unload a model that was idle for a `TIME`, or so many seconds; -1: never")
 	flags.StringVar(&f.CacheDir, "cache-dir", "", "keep the KV caches of prompts in this `directory`, also from one run of the server to the next")
 	flags.Var(sizeFlag{&f.CacheSize}, "cache-size", "use up to `SIZE` of it")
 	flags.Var(intFlag{&f.Context, 0, math.MaxInt32}, "ctx", "`N` tokens of context for each request; 0: as many as the model was trained for")
@@ -58,6 +58,17 @@ func (a *app) serveCommand() *cobra.Command {
 	flags.StringSliceVar(&f.Hosts, "hosts", nil, "`NAME`s by which clients call the server, besides localhost and IP addresses")
 	flags.BoolVar(&f.insecure, "insecure", false, "listen to other machines without a key")
 	return completesModels(cmd, -1)
+}
+
+// keepAliveFlag is a flag that takes a time as Ollama's API and its OLLAMA_KEEP_ALIVE do.
+type keepAliveFlag struct{ value *time.Duration }
+
+func (f keepAliveFlag) String() string { return f.value.String() }
+func (f keepAliveFlag) Type() string   { return "TIME" }
+
+func (f keepAliveFlag) Set(s string) (err error) {
+	*f.value, err = server.ParseKeepAlive(s)
+	return err
 }
 
 // serve serves the named models, or those that are kept by name.

@@ -12,6 +12,7 @@ import (
 	goruntime "runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"st/runtime"
 	"st/runtime/server"
@@ -229,6 +230,16 @@ func TestServeInterruptedTwice(t *testing.T) {
 	}
 }
 
+// --keep-alive takes what Ollama's API does.
+func TestKeepAliveFlag(t *testing.T) {
+	for text, want := range map[string]time.Duration{"10": 10 * time.Second, "1.5": 1500 * time.Millisecond, "5m": 5 * time.Minute, "0": 0, "-1": -1, "-1s": -1} {
+		var got time.Duration
+		if err := (keepAliveFlag{&got}).Set(text); err != nil || got != want {
+			t.Errorf("--keep-alive %s: %v, %v; want %v", text, got, err, want)
+		}
+	}
+}
+
 func TestServeRefuses(t *testing.T) {
 	empty := filepath.Join(t.TempDir(), "empty")
 	if err := os.WriteFile(empty, nil, 0o600); err != nil {
@@ -245,6 +256,7 @@ func TestServeRefuses(t *testing.T) {
 		{[]string{tiny(t), "--api-key-file", empty}, exitFailure, "no key in it"},
 		{[]string{tiny(t), tiny(t)}, exitFailure, "both called tiny"},
 		{[]string{empty}, exitFailure, "empty"},
+		{[]string{tiny(t), "--keep-alive", "soon"}, exitUsage, `it must be a number of seconds or a time such as "5m"`},
 		{[]string{tiny(t), "--parallel", "0"}, exitUsage, "it must be 1 to 256"},
 		{[]string{tiny(t), "--memory", "1MiB"}, exitFailure, "too small: 1MiB; this model needs"},
 	} {

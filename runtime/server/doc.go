@@ -50,7 +50,8 @@
 // continue, and diskcache.go those that memory has no room for. choices.go runs the choices of one request at the same time: they go on from the copies
 // of their prompt's sequence in forks.go. openai*.go, responses*.go, ollama*.go and anthropic*.go are the protocols, and protocols.go chooses the form of
 // their errors. messages.go, tools.go and formats.go read what requests say of conversations, of functions that the model may call, and of what answers
-// must be like, and ignored.go names what of them is ignored. metrics.go counts. experts.go tells what experts do, as events; package page is the web page at /.
+// must be like, and ignored.go names what of them is ignored. metrics.go counts. experts.go tells what experts do, as events; package page is the web page
+// at /.
 //
 // A share is a part of the memory; it is free when no model has it. A place is the right to run. A sequence is idle while no request uses it.
 package server

@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -263,7 +264,7 @@ func (l *lines) fail(r *http.Request, err error) error {
 	return nil
 }
 
-// keepAlive is how long a model stays loaded: a number of seconds, or a text such as "5m"; less than 0: until its memory is needed.
+// keepAlive is a field that says how long a model stays loaded: see [ParseKeepAlive].
 type keepAlive time.Duration
 
 func (k *keepAlive) UnmarshalJSON(data []byte) error {
@@ -271,22 +272,32 @@ func (k *keepAlive) UnmarshalJSON(data []byte) error {
 	if json.Unmarshal(data, &text) != nil {
 		text = string(data)
 	}
+	d, err := ParseKeepAlive(text)
+	if err != nil {
+		return &Error{Status: http.StatusBadRequest, Message: err.Error()}
+	}
+	*k = keepAlive(d)
+	return nil
+}
+
+// ParseKeepAlive reads how long a model stays loaded, as Ollama's clients write it: a number of seconds, or a time such as "5m"; less than 0, or more than
+// a time can be, is until its memory is needed, which is returned as −1.
+func ParseKeepAlive(text string) (time.Duration, error) {
 	if seconds, err := strconv.ParseFloat(text, 64); err == nil && !math.IsNaN(seconds) {
-		switch d := seconds * float64(time.Second); {
-		case d < 0 || d >= math.MaxInt64:
-			*k = -1
-		default:
-			*k = keepAlive(d)
+		d := seconds * float64(time.Second)
+		if d < 0 || d >= math.MaxInt64 {
+			return -1, nil
 		}
-		return nil
+		return time.Duration(d), nil
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil {
-		return wants(`a number of seconds or a time such as "5m"`)
+		return 0, errKeepAlive
 	}
-	*k = keepAlive(max(-1, d))
-	return nil
+	return max(-1, d), nil
 }
+
+var errKeepAlive = errors.New(`it must be a number of seconds or a time such as "5m"`)
 
 // whole is a whole number. Clients whose numbers are all floats write it as 40.0.
 type whole int64
