@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -36,14 +37,50 @@ func (q *ollamaGenerateRequest) check() error {
 	return nil
 }
 
-// chat returns the prompt of a request that is not raw.
+// before returns the tokens of earlier answers, which go before the prompt.
+func (q *ollamaGenerateRequest) before(m *runtime.Model) ([]int32, error) {
+	if len(q.Context) == 0 {
+		return nil, nil
+	}
+	tokens, _, err := prompt{tokens: q.Context}.encode(m)
+	if err != nil {
+		return nil, withField(err, func(string) string { return "context" })
+	}
+	return tokens, nil
+}
+
+// plain reports whether the prompt is a text that the model continues as it is. Without a chat template there is no other way.
+func (q *ollamaGenerateRequest) plain(m *runtime.Model) bool {
+	return q.Raw || errors.Is(m.CheckChat(), runtime.ErrNoTemplate)
+}
+
+// text returns the tokens of a plain prompt, after those of earlier answers, which it goes on from.
+func (q *ollamaGenerateRequest) text(m *runtime.Model) ([]int32, error) {
+	if q.System != "" {
+		return nil, badField("system", fmt.Sprintf("%q has no chat template, which would write it: write it into the prompt", q.Model))
+	}
+	if _, err := q.thinks(m); err != nil && !q.Raw {
+		return nil, err
+	}
+	before, err := q.before(m)
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := m.EncodePrompt(q.Prompt)
+	if err != nil {
+		return nil, err
+	}
+	if bos, ok := m.Tokenizer().BOS(); ok && len(before) > 0 && len(tokens) > 0 && tokens[0] == bos {
+		tokens = tokens[1:] // no other text begins
+	}
+	return append(before, tokens...), nil
+}
+
+// chat returns the prompt that the model's chat template makes of a request.
 func (q *ollamaGenerateRequest) chat(r *http.Request, m *runtime.Model) (*runtime.ChatPrompt, error) {
-	var before []int32
-	if len(q.Context) > 0 {
-		var err error
-		if before, _, err = (prompt{tokens: q.Context}).encode(m); err != nil {
-			return nil, withField(err, func(string) string { return "context" })
-		}
+	before, err := q.before(m)
+	if err != nil {
+		return nil, err
 	}
 	messages := []runtime.Message{{Role: "user", Content: q.Prompt}}
 	if q.System != "" {
@@ -84,10 +121,13 @@ func (s *Server) ollamaGenerate(w http.ResponseWriter, r *http.Request, body []b
 		return err
 	}
 	defer j.end()
-	if q.Raw {
-		prompt, err := j.model.EncodePrompt(q.Prompt)
+	if q.plain(j.model) {
+		prompt, err := q.text(j.model)
 		if err != nil {
 			return err
+		}
+		if !q.Raw {
+			out.context = prompt
 		}
 		return out.write(w, r, j, unread(j.generate(r.Context(), prompt, g)), g)
 	}

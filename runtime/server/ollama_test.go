@@ -175,6 +175,35 @@ func TestOllamaGenerate(t *testing.T) {
 	}
 }
 
+// A model without a chat template continues the prompt as it is. A chat with it is an error.
+func TestOllamaGenerateText(t *testing.T) {
+	c := start(t, Options{Models: []string{withoutTemplate(t, "base")}})
+	m := openModel(t)
+	ask := func(fields string) ollamaAnswer {
+		return get[ollamaAnswer](t, c, "/api/generate", `{"stream": false, "options": {"temperature": 0, "num_predict": 8}, `+fields+`}`)
+	}
+	g := runtime.Generate{MaxTokens: 8, Temperature: new(0.0)}
+	ids := encode(t, "The LORD")
+	a := ask(`"prompt": "The LORD"`)
+	if want := run(t, m, ids, g).Text; *a.Response != want || *ask(`"prompt": "The LORD", "raw": true`).Response != want {
+		t.Errorf("%q, want %q", *a.Response, want)
+	}
+	context, _ := json.Marshal(a.Context)
+	next := ask(`"prompt": " of", "context": ` + string(context))
+	if want := run(t, m, append(slices.Clone(a.Context), encode(t, " of")...), g).Text; *next.Response != want || !slices.Equal(a.Context[:len(ids)], ids) {
+		t.Errorf("with a context: %q, want %q", *next.Response, want)
+	}
+	for path, body := range map[string]string{
+		"/api/generate": `{"prompt": "The LORD", "system": "S"}`,
+		"/api/chat":     `{"messages": [{"role": "user", "content": "Hi"}]}`,
+	} {
+		r := c.request(t, path, body)
+		if text, _ := io.ReadAll(r.Body); r.StatusCode != http.StatusBadRequest || !strings.Contains(string(text), "no chat template") {
+			t.Errorf("%s: %d, %s", path, r.StatusCode, text)
+		}
+	}
+}
+
 // A request without a prompt loads the model for as long as it says, and unloads it.
 func TestOllamaKeepAlive(t *testing.T) {
 	c := start(t, Options{Models: []string{modelPath, otherPath}, KeepAlive: time.Hour})
