@@ -13,7 +13,7 @@ type directFile interface {
 
 // Direct opens the file once more for reads of whole pages that leave nothing in the operating system's page cache: offsets,
 // lengths and the buffers' addresses are to be multiples of [Alignment], as expert records are. Where the file system cannot
-// do that, direct is false, and pages are dropped from the cache after they were read. A File that is not on disk is
+// do that, direct is false, and on Linux pages are dropped from the cache after they were read. A File that is not on disk is
 // returned as it is. The caller closes what is not the Reader's own.
 func (r *Reader) Direct() (f File, direct bool, err error) {
 	d, ok := r.file.(directFile)

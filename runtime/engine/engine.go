@@ -80,7 +80,7 @@ func (e *Engine) Budget() *Budget { return e.budget }
 // Reads tells how what is not in memory is read. The zero value: there is no bound, the file is mapped.
 func (e *Engine) Reads() disk.Reads { return e.reads }
 
-// DirectReads reports whether experts are read past the operating system's page cache, or dropped from it afterwards.
+// DirectReads reports whether experts are read past the operating system's page cache.
 func (e *Engine) DirectReads() bool { return e.direct }
 
 // The values of ReadMethod.

@@ -30,8 +30,8 @@ func (e *Engine) placePasses(working, batch []byte) (int64, int64) {
 	return a.used, 0
 }
 
-// sharedScratch is what the passes of an engine share. Threads' scratch holds nothing from one job to the next. The rest is used after the last layer: no
-// other pass begins before the callers of that one have their logits.
+// sharedScratch is what the passes of an engine share. Threads' scratch holds nothing from one job to the next. The rest is used after the last layer. A
+// pass that comes between two parts of another one's head comes before the next part's inputs are made, and after the callers have the last part's logits.
 type sharedScratch struct {
 	threads    []threadScratch
 	head       *kernel.Input // [headBatch, hidden]

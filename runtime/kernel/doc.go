@@ -6,9 +6,9 @@
 // to int8 in blocks of 32, once per vector, with exact integer sums inside a block; F32, F16 and BF16 weights with the
 // float32 activations.
 //
-// A kernel is four files, by the name of what it works on: group_generic.go is the definition that everything is held
+// A kernel is up to four files, by the name of what it works on: group_generic.go, or group.go itself, has the definition that everything is held
 // against, group_amd64.s and group_arm64.s are the fast ones, group_amd64.go declares them and chooses by the CPU, or by
-// [Select]. group is dense products of sixteen rows (groupx2: two groups, pair: two vectors, groupx4 and groupx8: four and eight,
+// [Select]. What has none of these for a processor runs as it is defined. group is dense products of sixteen rows (groupx2: two groups, pair: two vectors, groupx4 and groupx8: four and eight,
 // packed: many), row products with one row (dots: with many vectors), neurons the active neurons of one token, batch (and
 // reglu_batch.go) those of many (wide: with AVX-512, a chunk of neurons a call), silu (and dense.go) SwiGLU, attend attention
 // (attendf16: of one token, to keys and values as they lie in the cache; attendrows: of sixteen queries at once), vector, norm and
