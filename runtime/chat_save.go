@@ -40,15 +40,40 @@ func (c *Chat) Save(path string) error {
 }
 
 // LoadChat goes on with a conversation that [Chat.Save] wrote: nothing of it is run again. A system message of opts replaces the one that it has.
-// The errors are those of [Model.LoadSequence].
+// The errors are those of [Model.LoadSequence]: after [ErrContextFull] there is [Model.ReadChat].
 func (m *Model) LoadChat(ctx context.Context, path string, opts ...ChatOption) (*Chat, error) {
 	q, s, err := m.LoadSequence(ctx, path)
 	if err != nil {
 		return nil, err
 	}
+	c, err := m.savedChat(path, s, opts)
+	if err != nil {
+		q.Close()
+		return nil, err
+	}
+	c.sequence = q
+	c.cleanup = goruntime.AddCleanup(c, func(q *Sequence) { q.Close() }, q)
+	return c, nil
+}
+
+// ReadChat is LoadChat without the KV cache, so the conversation may be longer than the context: the next turn runs all of it again, or gives
+// [ErrContextFull] until [Chat.DropOldest] has made room. The other errors are those of [Model.ReadSnapshot].
+func (m *Model) ReadChat(path string, opts ...ChatOption) (*Chat, error) {
+	s, err := m.ReadSnapshot(path)
+	if err != nil {
+		return nil, err
+	}
+	c, err := m.savedChat(path, s, opts)
+	if err == nil {
+		c.held = rendering{}
+	}
+	return c, err
+}
+
+// savedChat returns the chat of a file, without its sequence.
+func (m *Model) savedChat(path string, s *Snapshot, opts []ChatOption) (*Chat, error) {
 	var note chatNote
 	if err := json.Unmarshal(s.Note, &note); err != nil || !note.valid() {
-		q.Close()
 		return nil, fmt.Errorf("%s %w: there is no conversation in it", path, ErrSnapshotCorrupt)
 	}
 	c := m.NewChat(opts...)
@@ -64,8 +89,6 @@ func (m *Model) LoadChat(ctx context.Context, path string, opts ...ChatOption) (
 			c.system = append(c.system, m)
 		}
 	}
-	c.messages = said
-	c.sequence, c.held = q, rendering{note.Text, note.Breaks}
-	c.cleanup = goruntime.AddCleanup(c, func(q *Sequence) { q.Close() }, q)
+	c.messages, c.held = said, rendering{note.Text, note.Breaks}
 	return c, nil
 }

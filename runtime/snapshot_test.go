@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -261,5 +262,46 @@ func TestChatSave(t *testing.T) {
 	defer other.Close()
 	if got := other.Messages(); len(got) != 3 || got[0].Content != "Be verbose." {
 		t.Errorf("with another system message: %v", got)
+	}
+}
+
+// A conversation that is longer than the context can be read without its KV cache: without its oldest turns it goes on.
+func TestReadChat(t *testing.T) {
+	m := open(t, runtime.Options{})
+	c := m.NewChat(runtime.System("Be terse."))
+	defer c.Close()
+	for range 3 {
+		say(t, c, "Tell me more about the sea.", fixed(8))
+	}
+	path := filepath.Join(t.TempDir(), "chat.seq")
+	if err := c.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	small := open(t, runtime.Options{Context: 80})
+	if _, err := small.LoadChat(t.Context(), path); !errors.Is(err, runtime.ErrContextFull) {
+		t.Errorf("LoadChat: %v", err)
+	}
+	read, err := small.ReadChat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	if got := read.Messages(); !reflect.DeepEqual(got, c.Messages()) {
+		t.Errorf("%v, want %v", got, c.Messages())
+	}
+	if _, _, err := collect(read.Send(t.Context(), "And ships?", fixed(8))); !errors.Is(err, runtime.ErrContextFull) {
+		t.Errorf("Send: %v", err)
+	}
+	for range 2 {
+		if n := read.DropOldest(); n != 2 {
+			t.Errorf("%d messages were left out", n)
+		}
+	}
+	if r := say(t, read, "And ships?", fixed(8)); r.CachedTokens != 0 {
+		t.Errorf("%d tokens were cached", r.CachedTokens)
+	}
+	read.Reset()
+	if got := read.Messages(); len(got) != 1 || got[0].Content != "Be terse." {
+		t.Errorf("after Reset: %v", got)
 	}
 }

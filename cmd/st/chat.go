@@ -23,8 +23,7 @@ type messages interface {
 type conversation struct {
 	app     *app
 	model   *runtime.Model
-	chat    *runtime.Chat
-	save    func() error // keeps the conversation
+	chat    *session
 	options runtime.Generate
 	stats   bool
 	mark    *runtime.Mark // when the last prompt had run
@@ -54,11 +53,11 @@ func (a *app) converse(ctx context.Context, m *runtime.Model, f *generateFlags, 
 	if err := m.CheckChat(); err != nil {
 		return err
 	}
-	chat, save, done, err := a.openChat(ctx, m, f)
+	chat, err := a.openChat(ctx, m, f)
 	if err != nil {
 		return err
 	}
-	defer done()
+	defer chat.close()
 	a.note("/bye or Ctrl-D ends, /clear begins anew, Ctrl-C stops an answer, /help lists more")
 	in, err := editor.New(editor.Options{
 		In: a.stdin.(*os.File), Out: a.stdout, History: editor.OpenHistory(editor.HistoryPath("st")), Commands: chatCommands,
@@ -70,7 +69,7 @@ func (a *app) converse(ctx context.Context, m *runtime.Model, f *generateFlags, 
 	defer in.Close()
 	a.interrupts.beforeExit(in.Close)
 	defer a.interrupts.beforeExit(nil)
-	c := &conversation{app: a, model: m, chat: chat, save: save, options: g, stats: f.stats, in: in}
+	c := &conversation{app: a, model: m, chat: chat, options: g, stats: f.stats, in: in}
 	return c.talk(ctx)
 }
 
@@ -137,7 +136,7 @@ func (c *conversation) turn(ctx context.Context, text string) error {
 	}
 	c.app.noteUnfinished(r)
 	if r != nil {
-		if err := c.save(); err != nil { // a full disk, perhaps: the conversation goes on
+		if err := c.chat.save(); err != nil { // a full disk, perhaps: the conversation goes on
 			c.app.fail(err)
 		}
 	}

@@ -43,7 +43,7 @@ func newConversation(t *testing.T, a *app, contextTokens, limit int, lines ...st
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { m.close(&err) })
-	c := &conversation{app: a, model: m.Model, chat: m.NewChat(), save: func() error { return nil }, in: (*script)(&lines),
+	c := &conversation{app: a, model: m.Model, chat: &session{Chat: m.NewChat()}, in: (*script)(&lines),
 		options: runtime.Generate{MaxTokens: limit, Temperature: new(0.7), Seed: new(uint64(1))}}
 	t.Cleanup(func() { c.chat.Close() })
 	return c

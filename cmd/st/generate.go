@@ -84,16 +84,13 @@ func (a *app) generate(ctx context.Context, path string, conversation bool, f *g
 	bar := a.newPromptProgress()
 	g.Progress = bar.update
 	mark := markPrompt(m.Model, &g)
-	pieces, save, err := a.pieces(ctx, m.Model, text, f, g)
+	pieces, done, err := a.pieces(ctx, m.Model, text, f, g)
 	if err != nil {
 		return err
 	}
 	r, err := a.printPieces(pieces, !f.json)
 	bar.finish()
-	var unsaved error
-	if r != nil {
-		unsaved = save()
-	}
+	unsaved := done(r)
 	if errors.Is(err, runtime.ErrContextFull) && f.session != "" {
 		err = fmt.Errorf("the session %s: %v: give a larger --ctx, name another session, or leave PROMPT out on a terminal, where its oldest turns can be left out",
 			f.session, err)
@@ -117,8 +114,9 @@ func (a *app) generate(ctx context.Context, path string, conversation bool, f *g
 	return err
 }
 
-// pieces is what answers a message, or continues a text. save keeps what is to be kept of it; it also gives back what the pieces took.
-func (a *app) pieces(ctx context.Context, m *runtime.Model, text string, f *generateFlags, g runtime.Generate) (pieces iter.Seq2[runtime.Piece, error], save func() error, err error) {
+// pieces is what answers a message, or continues a text. done is told what came of it, which is nil if nothing was run: it keeps what is to be kept,
+// and gives back what the pieces took.
+func (a *app) pieces(ctx context.Context, m *runtime.Model, text string, f *generateFlags, g runtime.Generate) (pieces iter.Seq2[runtime.Piece, error], done func(*runtime.Result) error, err error) {
 	switch {
 	case f.promptCache != "":
 		encode := m.EncodePrompt
@@ -137,16 +135,16 @@ func (a *app) pieces(ctx context.Context, m *runtime.Model, text string, f *gene
 		}
 		return q.Generate(ctx, prompt, g), done, nil
 	case f.chat:
-		chat, keep, done, err := a.openChat(ctx, m, f)
+		chat, err := a.openChat(ctx, m, f)
 		if err != nil {
 			return nil, nil, err
 		}
-		return chat.Send(ctx, text, g), func() error {
-			defer done()
-			return keep()
+		return chat.Send(ctx, text, g), func(*runtime.Result) error {
+			defer chat.close()
+			return chat.save()
 		}, nil
 	}
-	return m.Generate(ctx, text, g), func() error { return nil }, nil
+	return m.Generate(ctx, text, g), func(*runtime.Result) error { return nil }, nil
 }
 
 // printPieces prints a text as it comes, if it is to be shown, and returns how it came to be. A terminal does not obey what is in it.

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 
@@ -32,47 +34,82 @@ func sessionPath(name string) (string, error) {
 	return filepath.Join(filepath.Dir(history), "sessions", name+sessionSuffix), nil
 }
 
-// openChat begins a chat, or goes on with the one that is kept under f.session. save keeps it, and done closes it.
-func (a *app) openChat(ctx context.Context, m *runtime.Model, f *generateFlags) (chat *runtime.Chat, save func() error, done func(), err error) {
+// session is a chat, and where it is kept.
+type session struct {
+	*runtime.Chat
+	path   string            // "": it is not kept
+	kept   []runtime.Message // of it, when it was read or kept last
+	unlock func()
+}
+
+// openChat begins a chat, or goes on with the one that is kept under f.session.
+func (a *app) openChat(ctx context.Context, m *runtime.Model, f *generateFlags) (s *session, err error) {
 	system := runtime.System(f.system)
 	if f.session == "" {
-		chat = m.NewChat(system)
-		return chat, func() error { return nil }, func() { chat.Close() }, nil
+		return &session{Chat: m.NewChat(system)}, nil
 	}
 	path, err := sessionPath(f.session)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, nil, nil, fmt.Errorf("the directory of sessions: %w", err)
+		return nil, fmt.Errorf("the directory of sessions: %w", err)
 	}
 	unlock, err := lockSession(path)
 	if err != nil {
-		return nil, nil, nil, fmt.Errorf("the session %s %w", f.session, err)
+		return nil, fmt.Errorf("the session %s %w", f.session, err)
 	}
-	replaced, kept := "", 0
-	chat, err = m.LoadChat(ctx, path)
+	s = &session{path: path, unlock: unlock}
+	if s.Chat, err = m.LoadChat(ctx, path); errors.Is(err, fs.ErrNotExist) {
+		s.Chat = m.NewChat(system)
+		s.kept = s.Messages() // until something is said there is nothing to keep
+		return s, nil
+	}
+	how := ""
+	if errors.Is(err, runtime.ErrContextFull) {
+		var kept *runtime.Snapshot
+		if kept, err = m.ReadSnapshot(path); err == nil {
+			how = fmt.Sprintf(", whose %d tokens are more than the context of %d: --ctx gives a larger one", len(kept.Tokens), m.Context())
+			s.Chat, err = m.ReadChat(path)
+		}
+	}
+	said := 0
 	if err == nil {
-		kept = len(chat.Messages())
+		said = len(s.Messages())
 	}
-	if err == nil && f.system != "" && systemOf(chat) != f.system {
-		replaced = ", with another system message: all of it is computed again"
-		chat.Close()
-		chat, err = m.LoadChat(ctx, path, system)
+	if err == nil && f.system != "" && systemOf(s.Chat) != f.system {
+		how = cmp.Or(how, ", with another system message: all of it is computed again")
+		s.Close()
+		s.Chat, err = m.ReadChat(path, system)
 	}
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		chat = m.NewChat(system)
-	case errors.Is(err, runtime.ErrContextFull):
+	if err != nil {
 		unlock()
-		return nil, nil, nil, fmt.Errorf("the session %s: %v: give a larger --ctx, or name another session", f.session, err)
-	case err != nil:
-		unlock()
-		return nil, nil, nil, fmt.Errorf("the session %s: %w", f.session, err)
-	default:
-		a.note("the session %s goes on after %s%s", f.session, plural(kept, "message"), replaced)
+		return nil, fmt.Errorf("the session %s: %w", f.session, err)
 	}
-	return chat, func() error { return chat.Save(path) }, func() { chat.Close(); unlock() }, nil
+	s.kept = s.Messages()
+	a.note("the session %s goes on after %s%s", f.session, plural(said, "message"), how)
+	return s, nil
+}
+
+// save keeps the conversation. One that nothing was added to stays as it is kept: its KV cache may be there, and not here.
+func (s *session) save() error {
+	said := s.Messages()
+	if s.path == "" || reflect.DeepEqual(said, s.kept) {
+		return nil
+	}
+	err := s.Save(s.path)
+	if err == nil {
+		s.kept = said
+	}
+	return err
+}
+
+// close ends the chat, and lets other processes go on with it.
+func (s *session) close() {
+	s.Close()
+	if s.unlock != nil {
+		s.unlock()
+	}
 }
 
 // systemOf returns the system message that a conversation begins with.
@@ -100,7 +137,7 @@ func lockSession(path string) (unlock func(), err error) {
 // promptCache returns a sequence that generates after a prompt whose KV cache is kept in a file: what the file has of the prompt is not run. The file
 // is written when the prompt has run, if there is anything new in it. What is wrong with that is known at the end, of done: the text is worth more
 // than the file.
-func (a *app) promptCache(ctx context.Context, m *runtime.Model, path string, prompt []int32, g *runtime.Generate) (q *runtime.Sequence, done func() error, err error) {
+func (a *app) promptCache(ctx context.Context, m *runtime.Model, path string, prompt []int32, g *runtime.Generate) (q *runtime.Sequence, done func(*runtime.Result) error, err error) {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
 	}
@@ -137,5 +174,5 @@ func (a *app) promptCache(ctx context.Context, m *runtime.Model, path string, pr
 			return next()
 		}
 	}
-	return q, func() error { return errors.Join(saved, q.Close()) }, nil
+	return q, func(*runtime.Result) error { return errors.Join(saved, q.Close()) }, nil
 }

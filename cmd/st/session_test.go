@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	"st/format/outfile"
+	"st/runtime"
 )
 
 // A conversation that is kept goes on with what was said.
@@ -44,14 +46,23 @@ func TestSession(t *testing.T) {
 		}
 	}
 	// What does not fit is not lost, and no text that could be shortened.
-	for args, want := range map[string]string{
-		"--ctx 8": "give a larger --ctx, or name another session\n",
-		"":        "give a larger --ctx, name another session, or leave PROMPT out on a terminal, where its oldest turns can be left out\n",
-	} {
+	path, err := sessionPath("a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range []string{"--ctx 8", "", "--system Be_brief."} {
 		o := st(append([]string{"run", tiny(t), strings.Repeat("to be ", 1000), "--session", "a"}, strings.Fields(args)...)...)
+		const want = "give a larger --ctx, name another session, or leave PROMPT out on a terminal, where its oldest turns can be left out\n"
 		if o.code != exitFailure || !strings.Contains(o.stderr, "st: the session a: ") || !strings.HasSuffix(o.stderr, want) || strings.Contains(o.stderr, "shorten") {
 			t.Errorf("%q: %+v, want %q", args, o, want)
 		}
+	}
+	if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, kept) {
+		t.Errorf("what could not go on was kept in another way, %v", err)
 	}
 	for _, tt := range []struct {
 		args []string
@@ -66,6 +77,65 @@ func TestSession(t *testing.T) {
 	if o := st("run", tiny(t), "x", "--session", "a", "--kv-type", "f32"); o.code != 1 || !strings.Contains(o.stderr, "its KV cache has the type \"f16\", not f32") {
 		t.Errorf("with another type of KV cache: %+v", o)
 	}
+}
+
+// At a terminal a conversation that is longer than the context is there, and goes on without its oldest turns if the user wants that. Until then it
+// stays as it is kept, with its KV cache.
+func TestSessionLongerThanContext(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	args := []string{"run", tiny(t), "Tell me more about the sea, and about the ships that sail on it.", "-n", "20", "--session", "a", "--quiet"}
+	for range 3 {
+		must(t, args...)
+	}
+	path, err := sessionPath("a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		reply    string
+		messages int // that are kept afterwards
+	}{
+		{"n", 6},
+		{"y", 4}, // the last turn before, and the new one
+	} {
+		a, stdout, stderr := testApp()
+		c := newConversation(t, a, 84, 4, "And ships?", tt.reply)
+		if c.chat, err = a.openChat(t.Context(), c.model, &generateFlags{session: "a"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.talk(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		c.chat.close()
+		if !strings.Contains(stderr.String(), "the session a goes on after 6 messages, whose ") || !strings.Contains(stderr.String(), "tokens are more than the context of 84: --ctx") ||
+			!strings.Contains(stdout.String(), "leave out the oldest turns, and go on?") {
+			t.Errorf("%s: %s%s", tt.reply, stdout, stderr)
+		}
+		if now, err := os.ReadFile(path); err != nil || bytes.Equal(now, whole) != (tt.reply == "n") {
+			t.Errorf("%s: the session's file is the same: %t, %v", tt.reply, bytes.Equal(now, whole), err)
+		}
+		if kept := openSession(t, c.model).Messages(); len(kept) != tt.messages {
+			t.Errorf("%s: %d messages are kept, want %d: %v", tt.reply, len(kept), tt.messages, kept)
+		}
+	}
+}
+
+// openSession reads the conversation of the session a.
+func openSession(t *testing.T, m *runtime.Model) *runtime.Chat {
+	t.Helper()
+	path, err := sessionPath("a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := m.ReadChat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // A prompt that is kept is run once.
