@@ -107,6 +107,9 @@ func (a *app) generate(ctx context.Context, path string, conversation bool, f *g
 	} else {
 		fmt.Fprintln(a.stdout)
 	}
+	if r.Stop == runtime.StopContext {
+		a.note("note: the context of %d tokens is full: --ctx gives a larger one", m.Context())
+	}
 	a.noteUnfinished(r)
 	if f.stats {
 		a.printStats(m.Model, r, *mark)

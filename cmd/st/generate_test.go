@@ -76,6 +76,26 @@ func TestGenerateEnds(t *testing.T) {
 	}
 }
 
+// A text that ends because the context is full ends with a note, as a chat's answer does; the output is the same.
+func TestGenerateFillsContext(t *testing.T) {
+	const note = "note: the context of 40 tokens is full: --ctx gives a larger one\n"
+	for _, args := range [][]string{
+		{"generate", tiny(t), "-p", "The LORD", "--temp", "0", "--ctx", "40"},
+		{"generate", tiny(t), "-p", "The LORD", "--temp", "0", "--ctx", "40", "--json"},
+		{"run", tiny(t), "The LORD", "--temp", "0", "--ctx", "40"},
+	} {
+		if o := st(args...); o.code != exitOK || o.stderr != note || o.stdout == "" {
+			t.Errorf("%q: %+v", args, o)
+		}
+		if o := st(append(args, "--quiet")...); o.code != exitOK || o.stderr != "" {
+			t.Errorf("%q, --quiet: %+v", args, o)
+		}
+		if o := st(append(args, "-n", "1")...); o.code != exitOK || o.stderr != "" {
+			t.Errorf("%q, -n 1: %+v", args, o)
+		}
+	}
+}
+
 // Text comes in whole characters, and joined it is what the tokens mean.
 func TestGenerateStreams(t *testing.T) {
 	var pieces writes
