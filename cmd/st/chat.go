@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 
 	"st/cmd/internal/editor"
@@ -121,6 +120,10 @@ func isCommand(message string) bool {
 func (c *conversation) turn(ctx context.Context, text string) error {
 	r, err := c.answer(ctx, text)
 	if errors.Is(err, runtime.ErrContextFull) {
+		if alone := c.tooLong(ctx, text); alone != nil {
+			c.app.fail(alone)
+			return nil
+		}
 		c.app.fail(fmt.Errorf("the conversation does not fit in the context of %d tokens any more: /clear begins anew", c.model.Context()))
 		if r, err = c.makeRoom(ctx, text); r == nil {
 			return err
@@ -163,46 +166,6 @@ func (c *conversation) answer(ctx context.Context, text string) (*runtime.Result
 		fmt.Fprintln(c.app.stdout)
 	}
 	return r, err
-}
-
-// makeRoom offers to leave out the oldest turns, as many as it takes, and answers then. There is no result if it is not wanted, or no
-// help.
-func (c *conversation) makeRoom(ctx context.Context, text string) (r *runtime.Result, err error) {
-	before := c.chat.Messages()
-	if !slices.ContainsFunc(before, func(m runtime.Message) bool { return m.Role != "system" }) {
-		return nil, nil
-	}
-	fmt.Fprintln(c.app.stdout, "leave out the oldest turns, and go on?")
-	reply, err := c.in.Ask(ctx, "[y/N] ")
-	if errors.Is(err, editor.ErrInterrupt) {
-		return nil, nil
-	}
-	switch strings.ToLower(strings.TrimSpace(reply)) {
-	case "y", "yes":
-	case "", "n", "no":
-		return nil, err
-	default: // the next message
-		c.next = &reply
-		return nil, err
-	}
-	dropped := 0
-	for n := c.chat.DropOldest(); n > 0; n = c.chat.DropOldest() {
-		dropped += n
-		if r, err = c.answer(ctx, text); !errors.Is(err, runtime.ErrContextFull) {
-			c.app.note("note: the oldest %s left out", wereLeft(dropped))
-			return r, err
-		}
-	}
-	c.chat.SetMessages(before...)
-	c.app.fail(errors.New("the message alone does not fit"))
-	return nil, nil
-}
-
-func wereLeft(n int) string {
-	if n == 1 {
-		return "message was"
-	}
-	return fmt.Sprintf("%d messages were", n)
 }
 
 // read returns the next message.

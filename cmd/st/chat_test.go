@@ -65,7 +65,7 @@ func TestTalk(t *testing.T) {
 	if !strings.Contains(stdout.String(), chatHelp) || strings.Contains(stdout.String(), "leave out") {
 		t.Error(stdout.String())
 	}
-	for _, want := range []string{"st: the conversation does not fit in the context of 64 tokens any more", "tokens/s", "st: /frob is unknown: /help lists"} {
+	for _, want := range []string{"st: the message has 102 tokens, and the context of 64 has room for 38: shorten it, or give a larger --ctx\n", "tokens/s", "st: /frob is unknown: /help lists"} {
 		if !strings.Contains(stderr.String(), want) {
 			t.Errorf("%q is missing in\n%s", want, stderr.String())
 		}
@@ -131,6 +131,38 @@ func TestTalkMakesRoom(t *testing.T) {
 		}
 		if got := strings.Contains(stderr.String(), "note: the oldest 2 messages were left out"); got != (tt.name == "yes") {
 			t.Errorf("%s: %s", tt.name, stderr.String())
+		}
+	}
+}
+
+// What does not fit without any turns before it is told to be too long itself: to leave turns out, or to begin anew, would not help.
+func TestTalkTooLong(t *testing.T) {
+	long := strings.Repeat("word ", 100)
+	const message = "st: the message has 102 tokens, and the context of 64 has room for "
+	for _, tt := range []struct {
+		name, system string
+		lines        []string
+		want         string
+		messages     int // that are left
+	}{
+		{"first message", "", []string{long}, message + "38: shorten it, or give a larger --ctx\n", 0},
+		{"with a system message", "Be terse.", []string{long}, message + "42: shorten it, or give a larger --ctx\n", 1},
+		{"later message", "", []string{"Hello", long}, message + "38: shorten it, or give a larger --ctx\n", 2},
+		{"system message", long, []string{"Hello"}, "st: the system message has 102 tokens, and the context is 64: shorten it, or give a larger --ctx\n", 1},
+		{"by far", "", []string{strings.Repeat("word ", 10000)}, "tokens have ", 0},
+	} {
+		a, stdout, stderr := testApp()
+		c := newConversation(t, a, 64, 4, tt.lines...)
+		c.chat = &session{Chat: c.model.NewChat(runtime.System(tt.system))}
+		defer c.chat.close()
+		if err := c.talk(t.Context()); err != nil {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		if !strings.Contains(stderr.String(), tt.want) || strings.Contains(stderr.String(), "/clear") || strings.Contains(stdout.String(), "leave out") {
+			t.Errorf("%s: %s%s, want %q", tt.name, stdout, stderr, tt.want)
+		}
+		if m := c.chat.Messages(); len(m) != tt.messages {
+			t.Errorf("%s: %d messages are left: %v", tt.name, len(m), m)
 		}
 	}
 }
