@@ -34,7 +34,7 @@ type conversation struct {
 
 const (
 	chatPrompt = ">>> "
-	chatHelp   = `/clear    begin anew
+	chatHelp   = `/clear    begin anew: only the system message stays, in a kept session, too
 /bye      end; so do /exit, /quit and Ctrl-D
 /help     this; so does /?
 //TEXT    a message that begins with /
@@ -93,6 +93,7 @@ func (c *conversation) talk(ctx context.Context) error {
 			return nil
 		case text == "/clear":
 			c.chat.Reset()
+			c.keep()
 		case text == "/help", text == "/?":
 			fmt.Fprintln(c.app.stdout, chatHelp)
 		case isCommand(text):
@@ -139,14 +140,19 @@ func (c *conversation) turn(ctx context.Context, text string) error {
 	}
 	c.app.noteUnfinished(r)
 	if r != nil {
-		if err := c.chat.save(); err != nil { // a full disk, perhaps: the conversation goes on
-			c.app.fail(err)
-		}
+		c.keep()
 	}
 	if c.stats && r != nil {
 		c.app.printStats(c.model, r, *c.mark)
 	}
 	return nil
+}
+
+// keep keeps the conversation. It goes on if that fails, because of a full disk perhaps.
+func (c *conversation) keep() {
+	if err := c.chat.save(); err != nil {
+		c.app.fail(err)
+	}
 }
 
 // answer prints the answer to a message. Ctrl-C ends it.

@@ -91,13 +91,20 @@ func (a *app) openChat(ctx context.Context, m *runtime.Model, f *generateFlags) 
 	return s, nil
 }
 
-// save keeps the conversation. One that nothing was added to stays as it is kept: its KV cache may be there, and not here.
-func (s *session) save() error {
+// save keeps the conversation. One that nothing was added to stays as it is kept: its KV cache may be there, and not here. Of one in which nothing is
+// left there is no file, so that any model can begin it anew.
+func (s *session) save() (err error) {
 	said := s.Messages()
-	if s.path == "" || reflect.DeepEqual(said, s.kept) {
+	switch {
+	case s.path == "" || reflect.DeepEqual(said, s.kept):
 		return nil
+	case len(said) > 0:
+		err = s.Save(s.path)
+	default:
+		if err = os.Remove(s.path); errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
 	}
-	err := s.Save(s.path)
 	if err == nil {
 		s.kept = said
 	}

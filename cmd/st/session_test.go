@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -120,6 +121,40 @@ func TestSessionLongerThanContext(t *testing.T) {
 		}
 		if kept := openSession(t, c.model).Messages(); len(kept) != tt.messages {
 			t.Errorf("%s: %d messages are kept, want %d: %v", tt.reply, len(kept), tt.messages, kept)
+		}
+	}
+}
+
+// What /clear clears is not kept either, also if nothing is said afterwards. The system message stays.
+func TestSessionCleared(t *testing.T) {
+	for _, tt := range []struct {
+		system string
+		want   string // of the next run; "": the session is new
+	}{
+		{"", ""},
+		{"Be terse.", "the session a goes on after 1 message\n"},
+	} {
+		t.Setenv("XDG_STATE_HOME", t.TempDir())
+		must(t, "run", tiny(t), "Hello", "-n", "2", "--session", "a", "--quiet", "--system", tt.system)
+		a, _, stderr := testApp()
+		c := newConversation(t, a, 0, 4, "/clear")
+		var err error
+		if c.chat, err = a.openChat(t.Context(), c.model, &generateFlags{session: "a"}); err != nil {
+			t.Fatal(err)
+		}
+		err = c.talk(t.Context())
+		if c.chat.close(); err != nil || !strings.Contains(stderr.String(), "goes on after ") {
+			t.Fatalf("%v: %s", err, stderr)
+		}
+		path, err := sessionPath("a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) != (tt.want == "") {
+			t.Errorf("%q: the file of a session that was cleared: %v", tt.system, err)
+		}
+		if o := st("run", tiny(t), "Hello", "-n", "2", "--session", "a"); o.code != exitOK || o.stderr != tt.want {
+			t.Errorf("%q: %+v, want %q", tt.system, o, tt.want)
 		}
 	}
 }
