@@ -28,7 +28,7 @@ var (
 	ErrSnapshotCorrupt = errors.New("is not a sequence, or damaged")
 )
 
-// A file of a sequence is: the magic number, the length of what follows up to the checksum, JSON of snapshotHeader, the tokens (int32,
+// A file of a sequence is: the magic number, the length of what follows up to the checksum, JSON of SnapshotHeader, the tokens (int32,
 // little-endian), the xxh3 of all that, and then the KV cache as engine.Session.Save writes it, and its xxh3.
 const (
 	snapshotMagic = "st-seq1\n"
@@ -36,14 +36,27 @@ const (
 	snapshotHeaderMost = 64 << 20
 )
 
-type snapshotHeader struct {
-	// Model is the fingerprint of the model, and KVType the type of the cache's numbers.
+// SnapshotHeader is what a file of a sequence says of itself.
+type SnapshotHeader struct {
+	// Model is [Model.Fingerprint] in hexadecimal digits, and KVType the type of the cache's numbers.
 	Model  string `json:"model"`
 	KVType string `json:"kv_type"`
 	// Tokens is how many the sequence has.
 	Tokens int `json:"tokens"`
 	// Note is the caller's.
 	Note json.RawMessage `json:"note,omitempty"`
+}
+
+// ReadSnapshotHeader tells what a file of a sequence is, without a model that could go on with it. The error wraps [ErrSnapshotCorrupt] if it is none:
+// the KV cache is not checked.
+func ReadSnapshotHeader(path string) (*SnapshotHeader, error) {
+	f, size, err := openSnapshot(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	h, _, _, err := readSnapshotHead(f, size)
+	return h, err
 }
 
 // Snapshot is what a file says of the sequence in it.
@@ -114,9 +127,9 @@ func (m *Model) snapshotHead(tokens []int32, note json.RawMessage) ([]byte, erro
 	return binary.LittleEndian.AppendUint64(head, xxh3.Hash(head)), nil
 }
 
-func (m *Model) snapshotHeader(tokens int, note json.RawMessage) snapshotHeader {
+func (m *Model) snapshotHeader(tokens int, note json.RawMessage) SnapshotHeader {
 	id := m.Fingerprint()
-	return snapshotHeader{Model: hex.EncodeToString(id[:]), KVType: m.KVType().String(), Tokens: tokens, Note: note}
+	return SnapshotHeader{Model: hex.EncodeToString(id[:]), KVType: m.KVType().String(), Tokens: tokens, Note: note}
 }
 
 // ReadSnapshot tells what is in a file of a sequence, without its KV cache. The error wraps [ErrSnapshotModel] if it is not one of this model, and
@@ -182,34 +195,9 @@ func (m *Model) LoadSequence(ctx context.Context, path string) (*Sequence, *Snap
 
 // readSnapshot reads what comes before the KV cache in a file of so many bytes, and returns a reader of that.
 func (m *Model) readSnapshot(f *os.File, size int64) (*Snapshot, io.Reader, error) {
-	sum := xxh3.New()
-	buffered := bufio.NewReaderSize(f, 1<<20)
-	r := io.TeeReader(buffered, sum)
-	corrupt := func(what string) error { return fmt.Errorf("%s %w: %s", f.Name(), ErrSnapshotCorrupt, what) }
-	start := make([]byte, len(snapshotMagic)+4)
-	if _, err := io.ReadFull(r, start); err != nil || !bytes.HasPrefix(start, []byte(snapshotMagic)) {
-		return nil, nil, corrupt("it does not begin as one")
-	}
-	n := int64(binary.LittleEndian.Uint32(start[len(snapshotMagic):]))
-	if n > min(snapshotHeaderMost, size) {
-		return nil, nil, corrupt("its header is longer than the file")
-	}
-	text := make([]byte, n)
-	var h snapshotHeader
-	if _, err := io.ReadFull(r, text); err != nil || json.Unmarshal(text, &h) != nil {
-		return nil, nil, corrupt("its header is no JSON")
-	}
-	if h.Tokens < 0 || int64(h.Tokens) > size/4 {
-		return nil, nil, corrupt("it has not as many tokens as it says")
-	}
-	ids := make([]byte, 4*h.Tokens)
-	if _, err := io.ReadFull(r, ids); err != nil {
-		return nil, nil, corrupt("it ends within its tokens")
-	}
-	want := sum.Sum64()
-	var got [8]byte
-	if _, err := io.ReadFull(buffered, got[:]); err != nil || binary.LittleEndian.Uint64(got[:]) != want {
-		return nil, nil, corrupt("the checksum of its header is wrong")
+	h, tokens, r, err := readSnapshotHead(f, size)
+	if err != nil {
+		return nil, nil, err
 	}
 	own := m.snapshotHeader(h.Tokens, nil)
 	if h.KVType != own.KVType {
@@ -218,11 +206,47 @@ func (m *Model) readSnapshot(f *os.File, size int64) (*Snapshot, io.Reader, erro
 	if h.Model != own.Model {
 		return nil, nil, fmt.Errorf("%s %w: it is of another model, or experts were chosen in another way", f.Name(), ErrSnapshotModel)
 	}
-	s := &Snapshot{Tokens: make([]int32, h.Tokens), Note: h.Note}
-	for i := range s.Tokens {
-		s.Tokens[i] = int32(binary.LittleEndian.Uint32(ids[4*i:]))
+	return &Snapshot{Tokens: tokens, Note: h.Note}, r, nil
+}
+
+// readSnapshotHead is readSnapshot for any model.
+func readSnapshotHead(f *os.File, size int64) (*SnapshotHeader, []int32, io.Reader, error) {
+	sum := xxh3.New()
+	buffered := bufio.NewReaderSize(f, 1<<20)
+	r := io.TeeReader(buffered, sum)
+	corrupt := func(what string) (*SnapshotHeader, []int32, io.Reader, error) {
+		return nil, nil, nil, fmt.Errorf("%s %w: %s", f.Name(), ErrSnapshotCorrupt, what)
 	}
-	return s, buffered, nil
+	start := make([]byte, len(snapshotMagic)+4)
+	if _, err := io.ReadFull(r, start); err != nil || !bytes.HasPrefix(start, []byte(snapshotMagic)) {
+		return corrupt("it does not begin as one")
+	}
+	n := int64(binary.LittleEndian.Uint32(start[len(snapshotMagic):]))
+	if n > min(snapshotHeaderMost, size) {
+		return corrupt("its header is longer than the file")
+	}
+	text := make([]byte, n)
+	var h SnapshotHeader
+	if _, err := io.ReadFull(r, text); err != nil || json.Unmarshal(text, &h) != nil {
+		return corrupt("its header is no JSON")
+	}
+	if h.Tokens < 0 || int64(h.Tokens) > size/4 {
+		return corrupt("it has not as many tokens as it says")
+	}
+	ids := make([]byte, 4*h.Tokens)
+	if _, err := io.ReadFull(r, ids); err != nil {
+		return corrupt("it ends within its tokens")
+	}
+	want := sum.Sum64()
+	var got [8]byte
+	if _, err := io.ReadFull(buffered, got[:]); err != nil || binary.LittleEndian.Uint64(got[:]) != want {
+		return corrupt("the checksum of its header is wrong")
+	}
+	tokens := make([]int32, h.Tokens)
+	for i := range tokens {
+		tokens[i] = int32(binary.LittleEndian.Uint32(ids[4*i:]))
+	}
+	return &h, tokens, buffered, nil
 }
 
 // summed is a reader that sums what is read.

@@ -2,6 +2,7 @@ package runtime_test
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"math/rand/v2"
 	"os"
@@ -141,6 +142,11 @@ func TestSnapshotErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	id := m.Fingerprint()
+	want := &runtime.SnapshotHeader{Model: hex.EncodeToString(id[:]), KVType: "f16", Tokens: q.Len()}
+	if h, err := runtime.ReadSnapshotHeader(path); err != nil || !reflect.DeepEqual(h, want) {
+		t.Errorf("%+v, %v, want %+v", h, err, want)
+	}
 	if _, _, err := open(t, runtime.Options{KVType: runtime.KVQ8}).LoadSequence(t.Context(), path); !errors.Is(err, runtime.ErrSnapshotModel) {
 		t.Errorf("with another type of KV cache: %v", err)
 	}
@@ -166,6 +172,9 @@ func TestSnapshotErrors(t *testing.T) {
 	}
 	for _, n := range []int{0, 1, 8, 12, 50, 200, len(good) / 2, len(good) - 1} {
 		refused("cut", good[:n])
+		if _, err := runtime.ReadSnapshotHeader(bad); n <= 50 && !errors.Is(err, runtime.ErrSnapshotCorrupt) {
+			t.Errorf("the header of %d bytes: %v", n, err)
+		}
 	}
 	refused("longer", append(slices.Clone(good), 0))
 	// Checksums that are right do not make it one: this model's positions are not rotated as a long sequence's.

@@ -16,7 +16,7 @@ import (
 )
 
 func (a *app) listCommand() *cobra.Command {
-	var asJSON, published bool
+	var asJSON, published, sessions bool
 	cmd := &cobra.Command{
 		Use:     "list [NAME]",
 		Aliases: []string{"ls"},
@@ -25,6 +25,7 @@ func (a *app) listCommand() *cobra.Command {
 		Example: `  st list
   st list Tiiny
   st list --published
+  st list --sessions
   st list --json | jq -r '.models[].name'`,
 		Args: arguments("[NAME]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -32,11 +33,15 @@ func (a *app) listCommand() *cobra.Command {
 			if len(args) == 1 {
 				beginning = args[0]
 			}
-			if published {
-				if beginning != "" {
-					return usagef("--published lists all of them")
-				}
+			switch {
+			case published && sessions:
+				return usagef("--published and --sessions list different things: give one of them")
+			case published && beginning != "":
+				return usagef("--published lists all of them")
+			case published:
 				return a.listPublished(cmd.Context(), asJSON)
+			case sessions:
+				return a.listSessions(cmd.Context(), beginning, asJSON)
 			}
 			r, err := a.listModels(cmd.Context(), beginning)
 			if err != nil {
@@ -50,6 +55,7 @@ func (a *app) listCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&published, "published", false, "list models that st pull fetches, and how fast they would be here")
+	cmd.Flags().BoolVar(&sessions, "sessions", false, "list the conversations that st run --session keeps")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
 	return completesNames(cmd, 1)
 }

@@ -10,16 +10,24 @@ import (
 )
 
 func (a *app) removeCommand() *cobra.Command {
+	var sessions bool
 	cmd := &cobra.Command{
 		Use:     "rm NAME...",
 		Aliases: []string{"remove", "delete"},
-		Short:   "Remove models that are kept by name",
+		Short:   "Remove models, or sessions, that are kept by name",
 		Long: `Remove models from where they are kept, and what is left of their downloads. There is no question. Files elsewhere are never removed: rm does
-that. A model that runs goes on; Windows refuses to remove its file.`,
+that. A model that runs goes on; Windows refuses to remove its file.
+
+With --session the names are those of conversations that st run --session keeps, in full (st list --sessions). One that another process
+goes on with is not removed.`,
 		Example: `  st rm Tiiny/SmallThinker-4BA0.6B-Instruct
-  st rm smallthinker-4ba0.6b-instruct:q8_0 tiny`,
+  st rm smallthinker-4ba0.6b-instruct:q8_0 tiny
+  st rm --session work`,
 		Args: atLeastOne("NAME"),
 		RunE: func(_ *cobra.Command, args []string) error {
+			if sessions {
+				return a.removeSessions(args)
+			}
 			store, err := models.Open("")
 			if err != nil {
 				return err
@@ -36,7 +44,16 @@ that. A model that runs goes on; Windows refuses to remove its file.`,
 			return failed
 		},
 	}
-	return completesNames(cmd, -1)
+	cmd.Flags().BoolVar(&sessions, "session", false, "remove sessions of these names, not models")
+	completesNames(cmd, -1)
+	ofModels := cmd.ValidArgsFunction
+	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		if sessions {
+			return completeSessions(cmd, args, typed)
+		}
+		return ofModels(cmd, args, typed)
+	}
+	return cmd
 }
 
 // resolveAll returns the full names of the models that arguments mean, each once. All are found before the first is removed: what a short name

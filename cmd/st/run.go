@@ -39,5 +39,6 @@ func (a *app) runCommand() *cobra.Command {
 	}
 	f.add(cmd.Flags())
 	cmd.Flags().StringVar(&f.session, "session", "", "go on with the conversation of this `name`, and keep it")
+	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("session", completeSessions))
 	return completesModels(cmd, 1)
 }

@@ -12,7 +12,6 @@ import (
 	"regexp"
 	"strings"
 
-	"st/cmd/internal/editor"
 	"st/format/filelock"
 	"st/format/outfile"
 	"st/runtime"
@@ -27,11 +26,8 @@ var errSessionInUse = errors.New("is in use by another process: end that one, or
 
 // sessionPath returns the file of a conversation that is kept.
 func sessionPath(name string) (string, error) {
-	history := editor.HistoryPath("st")
-	if history == "" {
-		return "", errors.New("there is no directory for sessions: set $XDG_STATE_HOME")
-	}
-	return filepath.Join(filepath.Dir(history), "sessions", name+sessionSuffix), nil
+	dir, err := sessionsDir()
+	return filepath.Join(dir, name+sessionSuffix), err
 }
 
 // session is a chat, and where it is kept.

@@ -195,6 +195,8 @@ func TestWrongUsage(t *testing.T) {
 		{"eval x", "a text is missing", "st eval"},
 		{"eval x --text y --ctx 1", "it must be 4 or more", "st eval"},
 		{"eval x --text y --force", "--force is for --save-logits", "st eval"},
+		{"list --sessions --published", "give one of them", "st list"},
+		{"rm --session", "argument NAME is missing", "st rm"},
 		{"tokenize", "argument MODEL is missing", "st tokenize"},
 		{"tokenize x y z", `unexpected argument "z"`, "st tokenize"},
 		{"demo now", `unexpected argument "now"`, "st demo"},
@@ -295,9 +297,10 @@ func TestHelpListsFields(t *testing.T) {
 		"bench":     bench.Report{Bandwidth: &bench.Bandwidth{Speeds: []bench.Speed{{}}}, Profile: []bench.Stage{{}}},
 		"diff": report.Diff{Meta: []report.MetaDiff{{}}, Classes: []report.ClassDiff{{Values: &report.ValueDiff{}}}, Tensors: []report.TensorDiff{
 			{OnlyIn: "a", ShapeA: []int{1}, ShapeB: []int{1}, TypeA: "f32", TypeB: "f32", LayoutA: "rows", LayoutB: "rows", BytesA: 1, BytesB: 1}}},
-		"list":  listReport{Models: []listedModel{{Brief: &report.Brief{}, Error: "x", Done: 1, Total: 1}}},
-		"list ": report.Published{Models: []report.PublishedModel{{Types: []report.Expectation{{}}}}},
-		"eval":  eval.Report{Divergence: &eval.Divergence{}},
+		"list":   listReport{Models: []listedModel{{Brief: &report.Brief{}, Error: "x", Done: 1, Total: 1}}},
+		"list ":  report.Published{Models: []report.PublishedModel{{Types: []report.Expectation{{}}}}},
+		"list  ": sessionsReport{Sessions: []listedSession{{Model: "a", KVType: "f16", Error: "x"}}},
+		"eval":   eval.Report{Divergence: &eval.Divergence{}},
 		"inspect": report.File{
 			Types: []report.TypeSize{{}}, Sizes: []report.ClassSize{{}}, KVCache: []report.KVCache{{Q8: 1}},
 			Tokenizer: &report.Tokenizer{Special: []report.SpecialToken{{}}},
