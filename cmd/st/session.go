@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	goruntime "runtime"
 	"strings"
 
 	"st/format/filelock"
@@ -83,7 +84,7 @@ func (a *app) openChat(ctx context.Context, m *runtime.Model, f *generateFlags) 
 		return nil, fmt.Errorf("the session %s: %w", f.session, err)
 	}
 	s.kept = s.Messages()
-	a.note("the session %s goes on after %s%s", f.session, plural(said, "message"), how)
+	a.note("note: the session %s goes on after %s%s", f.session, plural(said, "message"), how)
 	return s, nil
 }
 
@@ -124,17 +125,57 @@ func systemOf(chat *runtime.Chat) string {
 }
 
 // lockSession keeps other processes from going on with the same conversation at the same time: of two, the one that is kept last would be all that is
-// left. The lock is on a file beside it, since the file of the conversation is another one after every answer.
+// left. The lock is on a file beside it, since the file of the conversation is another one after every answer. unlock removes that file.
 func lockSession(path string) (unlock func(), err error) {
-	f, err := os.OpenFile(strings.TrimSuffix(path, sessionSuffix)+".lock", os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("cannot be locked: %w", err)
+	name := strings.TrimSuffix(path, sessionSuffix) + ".lock"
+	for {
+		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+		if err == nil {
+			err = lockFile(f)
+		}
+		switch {
+		case err == nil:
+			return func() { removeLock(f) }, nil
+		case errors.Is(err, errSessionInUse):
+			return nil, err
+		case !errors.Is(err, errLockGone):
+			return nil, fmt.Errorf("cannot be locked: %w", err)
+		}
 	}
+}
+
+// errLockGone says that whoever had the lock before has removed the file since it was opened here: a lock on it would keep nobody out.
+var errLockGone = errors.New("the lock was removed meanwhile")
+
+// lockFile takes the lock of a file that was opened, or closes it. Where there are no locks it goes without.
+func lockFile(f *os.File) error {
 	if ok, err := filelock.TryLock(f); err == nil && !ok {
 		f.Close()
-		return nil, errSessionInUse
+		return errSessionInUse
 	}
-	return func() { f.Close() }, nil // without locks it goes without
+	mine, err := f.Stat()
+	there, e := os.Lstat(f.Name())
+	switch {
+	case err != nil:
+	case errors.Is(e, fs.ErrNotExist), e == nil && !os.SameFile(mine, there):
+		err = errLockGone
+	default:
+		err = e
+	}
+	if err != nil {
+		f.Close()
+	}
+	return err
+}
+
+// removeLock removes a file whose lock is held, and gives the lock up. Windows removes no file that is open: there it is closed first, and stays if
+// another process has opened it meanwhile.
+func removeLock(f *os.File) {
+	if goruntime.GOOS == "windows" {
+		f.Close()
+	}
+	_ = os.Remove(f.Name()) // one that stays is removed the next time
+	f.Close()
 }
 
 // promptCache returns a sequence that generates after a prompt whose KV cache is kept in a file: what the file has of the prompt is not run. The file

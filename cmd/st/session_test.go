@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	goruntime "runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -25,7 +27,7 @@ func TestSession(t *testing.T) {
 	if second.PromptTokens >= first.PromptTokens+first.GenTokens || second.KVBytes == 0 {
 		t.Errorf("the second turn ran %d tokens, the first %d", second.PromptTokens, first.PromptTokens)
 	}
-	if o := st("run", tiny(t), "x", "-n", "1", "--session", "a"); !strings.Contains(o.stderr, "the session a goes on after 4 messages") {
+	if o := st("run", tiny(t), "x", "-n", "1", "--session", "a"); !strings.Contains(o.stderr, "note: the session a goes on after 4 messages\n") {
 		t.Errorf("%+v", o)
 	}
 	// A system message comes first, in place of the one that was there, and stays.
@@ -132,7 +134,7 @@ func TestSessionCleared(t *testing.T) {
 		want   string // of the next run; "": the session is new
 	}{
 		{"", ""},
-		{"Be terse.", "the session a goes on after 1 message\n"},
+		{"Be terse.", "note: the session a goes on after 1 message\n"},
 	} {
 		t.Setenv("XDG_STATE_HOME", t.TempDir())
 		must(t, "run", tiny(t), "Hello", "-n", "2", "--session", "a", "--quiet", "--system", tt.system)
@@ -244,6 +246,55 @@ func TestSessionInUse(t *testing.T) {
 	}
 	unlock()
 	must(t, args...)
+	if names := list(t, filepath.Dir(path)); !slices.Equal(names, []string{"a.session"}) {
+		t.Errorf("beside the session stays %q", names)
+	}
+}
+
+// Whoever has had the lock of a session removes the file that is locked. A process that had opened it before that does not take the lock of a file that
+// is gone: another one would have that of a new file at the same time.
+func TestLockSession(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a"+sessionSuffix)
+	lock := func() (unlock func()) {
+		t.Helper()
+		unlock, err := lockSession(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return unlock
+	}
+	opened := func() *os.File {
+		t.Helper()
+		f, err := os.Open(strings.TrimSuffix(path, sessionSuffix) + ".lock")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	unlock := lock()
+	if err := lockFile(opened()); err != errSessionInUse {
+		t.Errorf("while another has the lock: %v", err)
+	}
+	before := opened()
+	again := opened()
+	unlock()
+	if goruntime.GOOS == "windows" { // which does not remove what is open
+		before.Close()
+		again.Close()
+		lock()()
+	} else {
+		if err := lockFile(before); err != errLockGone {
+			t.Errorf("after the file was removed: %v", err)
+		}
+		unlock = lock()
+		if err := lockFile(again); err != errLockGone {
+			t.Errorf("after there is a new file: %v", err)
+		}
+		unlock()
+	}
+	if names := list(t, filepath.Dir(path)); len(names) > 0 {
+		t.Errorf("left is %q", names)
+	}
 }
 
 // A text whose KV cache cannot be kept is shown, as text and as JSON, before the error; a place where nothing can be kept is known before the prompt
