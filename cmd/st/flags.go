@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -200,11 +201,17 @@ func addForceFlag(flags *pflag.FlagSet, force *bool) {
 	flags.BoolVar(force, "force", false, "replace the output file if it exists")
 }
 
-// arguments accepts one argument for every name; those in brackets may be left out.
+// arguments accepts one argument for every name; those in brackets may be left out. Those that are no text are not empty, as one that a script's variable
+// without a value leaves.
 func arguments(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) > len(names) {
 			return unexpectedArgument(cmd, args[len(names)])
+		}
+		for i, arg := range args {
+			if arg == "" && !slices.Contains(emptyArguments, names[i]) {
+				return fmt.Errorf("argument %s is empty", strings.Trim(names[i], "[]"))
+			}
 		}
 		for _, name := range names[len(args):] {
 			if name[0] != '[' {
@@ -214,3 +221,6 @@ func arguments(names ...string) cobra.PositionalArgs {
 		return nil
 	}
 }
+
+// emptyArguments are the arguments that may be empty: texts, and what the names in a list begin with.
+var emptyArguments = []string{"[PROMPT]", "[TEXT]", "[NAME]"}

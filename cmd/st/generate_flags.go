@@ -53,6 +53,8 @@ func (f *generateFlags) check(flags *pflag.FlagSet, given, inTerminal, outTermin
 		return usagef("--stop needs a text")
 	case !given && inTerminal && !f.chat:
 		return usagef("a prompt is missing: give -p PROMPT or -f FILE, or pipe one in; --chat starts a conversation")
+	case !given && inTerminal && (!outTerminal || f.json) && flags.Lookup("prompt") == nil: // st run
+		return usagef("a prompt is missing: give PROMPT after the model, or pipe one in")
 	case !given && inTerminal && (!outTerminal || f.json):
 		return usagef("a prompt is missing: give -p PROMPT or -f FILE, or pipe one in")
 	}

@@ -216,11 +216,32 @@ func TestWrongTogether(t *testing.T) {
 		args []string
 		want string
 	}{
+		{[]string{"run", ""}, "argument MODEL is empty"},
+		{[]string{"run", "", "x"}, "argument MODEL is empty"},
+		{[]string{"generate", "", "-p", "x"}, "argument MODEL is empty"},
+		{[]string{"convert", "", "-o", "x"}, "argument SRC is empty"},
+		{[]string{"cp", tiny(t), ""}, "argument DESTINATION is empty"},
 		{[]string{"run", "Why is the sky blue?"}, "the model comes first, then the prompt"},
 		{[]string{"generate", tiny(t), "-p", "x", "--timeline-tokens", "3"}, "--timeline-tokens needs a --timeline FILE"},
 	} {
 		if o := st(tt.args...); o.code != exitUsage || o.stdout != "" || !strings.Contains(o.stderr, tt.want) {
 			t.Errorf("st %s: %+v", strings.Join(tt.args, " "), o)
+		}
+	}
+}
+
+// At a terminal, a command whose prompt is missing says how that command is given one.
+func TestPromptMissing(t *testing.T) {
+	for _, tt := range []struct{ args, want string }{
+		{"run x.stm --json", "a prompt is missing: give PROMPT after the model, or pipe one in"},
+		{"generate x.stm --chat --json", "a prompt is missing: give -p PROMPT or -f FILE, or pipe one in"},
+		{"generate x.stm", "a prompt is missing: give -p PROMPT or -f FILE, or pipe one in; --chat starts a conversation"},
+	} {
+		a, _, _ := testApp()
+		a.inTerminal, a.outTerminal = true, true
+		cmd, err := a.execute(t.Context(), strings.Fields(tt.args))
+		if code := a.exitCode(t.Context(), cmd, err); code != exitUsage || err.Error() != tt.want {
+			t.Errorf("st %s: exit code %d, %v, want %q", tt.args, code, err, tt.want)
 		}
 	}
 }
