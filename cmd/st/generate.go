@@ -55,15 +55,11 @@ func (a *app) generate(ctx context.Context, path string, conversation bool, f *g
 		return err
 	}
 	f.engine.inputs = []string{f.promptCache, f.grammar.schema, f.grammar.file}
-	text, from := f.prompt, f.file
-	if text == "-" {
-		from = "-"
-	}
-	if !conversation && from != "" {
-		if text, err = a.readText(ctx, from, &f.engine); err != nil {
+	text := ""
+	if !conversation {
+		if text, err = a.readPrompt(ctx, f); err != nil {
 			return err
 		}
-		text = strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r") // echo and editors add them
 	}
 	f.engine.text, f.engine.learn = len(text), fullLearning
 	m, err := a.openTextModel(ctx, path, f.engine)
@@ -115,6 +111,22 @@ func (a *app) generate(ctx context.Context, path string, conversation bool, f *g
 		a.printStats(m.Model, r, *mark)
 	}
 	return err
+}
+
+// readPrompt returns the prompt, which comes from f.file, from standard input, or is f.prompt.
+func (a *app) readPrompt(ctx context.Context, f *generateFlags) (string, error) {
+	from := f.file
+	if f.prompt == "-" {
+		from = "-"
+	}
+	if from == "" {
+		return f.prompt, nil
+	}
+	text, err := a.readText(ctx, from, &f.engine)
+	if err == nil && f.chat && strings.TrimSpace(text) == "" {
+		err = fmt.Errorf("the prompt is empty: there is no text in %s", inputName(from))
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r"), err // echo and editors add them
 }
 
 // pieces is what answers a message, or continues a text. done is told what came of it, which is nil if nothing was run: it keeps what is to be kept,

@@ -76,6 +76,36 @@ func TestGenerateEnds(t *testing.T) {
 	}
 }
 
+// A message that is nothing is not answered: a command whose input is missing would look like one that worked.
+func TestEmptyMessage(t *testing.T) {
+	empty := filepath.Join(t.TempDir(), "empty")
+	if err := os.WriteFile(empty, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		stdin string
+		args  []string
+		from  string // "": it is answered
+	}{
+		{"", []string{"run", tiny(t)}, "standard input"},
+		{" \n", []string{"run", tiny(t)}, "standard input"},
+		{"", []string{"run", tiny(t), "-"}, "standard input"},
+		{"", []string{"generate", tiny(t), "--chat"}, "standard input"},
+		{"", []string{"generate", tiny(t), "--chat", "-f", empty}, empty},
+		{"Hello", []string{"run", tiny(t)}, ""},
+		{"", []string{"run", tiny(t), ""}, ""}, // as it was asked for
+	} {
+		o := stIn(tt.stdin, append(tt.args, "-n", "2", "--temp", "0")...)
+		if tt.from == "" {
+			if o.code != exitOK || o.stdout == "" {
+				t.Errorf("%q: %+v", tt.args, o)
+			}
+		} else if want := (outcome{code: exitFailure, stderr: "st: the prompt is empty: there is no text in " + tt.from + "\n"}); o != want {
+			t.Errorf("%q: %+v, want %+v", tt.args, o, want)
+		}
+	}
+}
+
 // A text that ends because the context is full ends with a note, as a chat's answer does; the output is the same.
 func TestGenerateFillsContext(t *testing.T) {
 	const note = "note: the context of 40 tokens is full: --ctx gives a larger one\n"
