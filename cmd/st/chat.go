@@ -41,7 +41,8 @@ const (
 
 Enter sends a message. Alt+Enter, Ctrl+J, or Enter after a \ begin a new line; so does Enter between
 """ at the beginning and """ at the end. What is pasted may have several lines.
-Ctrl-C stops an answer, or clears the message; without one it ends.
+Ctrl-C stops an answer, or clears the message. With nothing to stop or to clear it ends, as Ctrl-D does;
+right after an answer that it stopped it ends only when it comes once more.
 Up and Down recall messages, Ctrl-R looks for one, Tab completes a command.`
 )
 
