@@ -86,7 +86,7 @@ func (a *app) generate(ctx context.Context, path string, conversation bool, f *g
 	}
 	r, err := a.printPieces(pieces, !f.json)
 	bar.finish()
-	unsaved := done(r)
+	unsaved := done()
 	if errors.Is(err, runtime.ErrContextFull) && f.session != "" {
 		err = fmt.Errorf("the session %s: %v: give a larger --ctx, name another session, or leave PROMPT out on a terminal, where its oldest turns can be left out",
 			f.session, err)
@@ -129,9 +129,9 @@ func (a *app) readPrompt(ctx context.Context, f *generateFlags) (string, error) 
 	return strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r"), err // echo and editors add them
 }
 
-// pieces is what answers a message, or continues a text. done is told what came of it, which is nil if nothing was run: it keeps what is to be kept,
-// and gives back what the pieces took.
-func (a *app) pieces(ctx context.Context, m *runtime.Model, text string, f *generateFlags, g runtime.Generate) (pieces iter.Seq2[runtime.Piece, error], done func(*runtime.Result) error, err error) {
+// pieces is what answers a message, or continues a text. done, which is called when they have ended, keeps what is to be kept, and gives back what they
+// took.
+func (a *app) pieces(ctx context.Context, m *runtime.Model, text string, f *generateFlags, g runtime.Generate) (pieces iter.Seq2[runtime.Piece, error], done func() error, err error) {
 	switch {
 	case f.promptCache != "":
 		encode := m.EncodePrompt
@@ -154,12 +154,12 @@ func (a *app) pieces(ctx context.Context, m *runtime.Model, text string, f *gene
 		if err != nil {
 			return nil, nil, err
 		}
-		return chat.Send(ctx, text, g), func(*runtime.Result) error {
+		return chat.Send(ctx, text, g), func() error {
 			defer chat.close()
 			return chat.save()
 		}, nil
 	}
-	return m.Generate(ctx, text, g), func(*runtime.Result) error { return nil }, nil
+	return m.Generate(ctx, text, g), func() error { return nil }, nil
 }
 
 // printPieces prints a text as it comes, if it is to be shown, and returns how it came to be. A terminal does not obey what is in it.

@@ -14,7 +14,6 @@ import (
 	"strings"
 
 	"st/format/filelock"
-	"st/format/outfile"
 	"st/runtime"
 )
 
@@ -176,47 +175,4 @@ func removeLock(f *os.File) {
 	}
 	_ = os.Remove(f.Name()) // one that stays is removed the next time
 	f.Close()
-}
-
-// promptCache returns a sequence that generates after a prompt whose KV cache is kept in a file: what the file has of the prompt is not run. The file
-// is written when the prompt has run, if there is anything new in it. What is wrong with that is known at the end, of done: the text is worth more
-// than the file.
-func (a *app) promptCache(ctx context.Context, m *runtime.Model, path string, prompt []int32, g *runtime.Generate) (q *runtime.Sequence, done func(*runtime.Result) error, err error) {
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target
-	}
-	if err := checkOutput(path, true, m.Path()); err != nil {
-		return nil, nil, err
-	}
-	q, _, err = m.LoadSequence(ctx, path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if q, err = m.NewSequence(); err == nil { // a directory that is not there is told before the prompt has run
-			if _, err = os.Stat(filepath.Dir(path)); err != nil {
-				err = fmt.Errorf("the directory of %s: %w", path, err)
-			}
-		}
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	var saved error
-	shared := q.Shared(prompt)
-	// Shared never counts the last token of a prompt: of a prompt of one it does not tell whether the file has it.
-	kept := q.Tokens()
-	if len(kept) == 0 || len(prompt) == 1 && kept[0] != prompt[0] || shared < len(prompt)-1 {
-		next := g.Prefilled
-		g.Prefilled = func() error {
-			if saved = q.SaveContext(ctx, path, nil); errors.Is(saved, outfile.ErrBusy) {
-				a.note("note: %v: this prompt is not kept", saved)
-				saved = nil
-			} else if saved == nil && shared < len(kept) {
-				a.note("note: %s was replaced: it had %s of another prompt, of which this one begins with %d", path, plural(len(kept), "token"), shared)
-			}
-			if next == nil {
-				return nil
-			}
-			return next()
-		}
-	}
-	return q, func(*runtime.Result) error { return errors.Join(saved, q.Close()) }, nil
 }

@@ -175,58 +175,6 @@ func openSession(t *testing.T, m *runtime.Model) *runtime.Chat {
 	return c
 }
 
-// A prompt that is kept is run once.
-func TestPromptCache(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "prompt.seq")
-	const prompt = "The LORD is my shepherd; I shall not want."
-	ask := func(prompt string) generateReport {
-		t.Helper()
-		return mustJSON[generateReport](t, "generate", tiny(t), "-p", prompt, "--json", "-n", "8", "--temp", "0", "--prompt-cache", path)
-	}
-	first := ask(prompt)
-	kept, err := os.Stat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if again := ask(prompt); again.PromptTokens != 1 || first.PromptTokens < 8 {
-		t.Errorf("%d tokens of the prompt were run, and then %d", first.PromptTokens, again.PromptTokens)
-	}
-	if info, err := os.Stat(path); err != nil || !info.ModTime().Equal(kept.ModTime()) {
-		t.Errorf("a prompt that is kept was written again: %v", err)
-	}
-	longer := ask(prompt + " He maketh me")
-	if longer.PromptTokens >= first.PromptTokens {
-		t.Errorf("of a longer prompt %d tokens were run", longer.PromptTokens)
-	}
-	if info, err := os.Stat(path); err != nil || info.Size() <= kept.Size() {
-		t.Errorf("the longer prompt was not kept: %v", err)
-	}
-	// One that is no part of what is kept replaces it, and that is said.
-	for _, tt := range []struct{ prompt, want string }{
-		{prompt + " He maketh me", ""},
-		{prompt + " He maketh us lie down", path + " was replaced: it had "},
-		{"Nothing of that", path + " was replaced: it had "},
-		{"Nothing of that is kept", ""},
-	} {
-		o := st("generate", tiny(t), "-p", tt.prompt, "-n", "2", "--temp", "0", "--prompt-cache", path)
-		if o.code != exitOK || strings.Contains(o.stderr, "was replaced") != (tt.want != "") || !strings.Contains(o.stderr, tt.want) {
-			t.Errorf("%q: %+v, want %q", tt.prompt, o, tt.want)
-		}
-	}
-	// One of a single token is kept, too.
-	if path += ".short"; ask("T").PromptTokens != 1 {
-		t.Error("T is not one token")
-	}
-	kept, err = os.Stat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ask("T")
-	if info, err := os.Stat(path); err != nil || !info.ModTime().Equal(kept.ModTime()) {
-		t.Errorf("a prompt of one token that is kept was written again: %v", err)
-	}
-}
-
 // A conversation that another process goes on with is left to that one, and is free again when it has ended.
 func TestSessionInUse(t *testing.T) {
 	t.Setenv("XDG_STATE_HOME", t.TempDir())
