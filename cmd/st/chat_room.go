@@ -58,6 +58,10 @@ func (c *conversation) makeRoom(ctx context.Context, text string) (r *runtime.Re
 	for n := c.chat.DropOldest(); n > 0; n = c.chat.DropOldest() {
 		dropped += n
 		if r, err = c.answer(ctx, text); !errors.Is(err, runtime.ErrContextFull) {
+			if len(c.chat.Messages()) <= len(before)-dropped { // it was stopped before the message had run
+				c.chat.SetMessages(before...)
+				return r, err
+			}
 			c.app.note("note: the oldest %s left out", wereLeft(dropped))
 			return r, err
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	goruntime "runtime"
 	"slices"
 	"strings"
@@ -123,6 +124,41 @@ func TestSessionLongerThanContext(t *testing.T) {
 		}
 		if kept := openSession(t, c.model).Messages(); len(kept) != tt.messages {
 			t.Errorf("%s: %d messages are kept, want %d: %v", tt.reply, len(kept), tt.messages, kept)
+		}
+	}
+}
+
+// Ctrl-C while what is left of a conversation is computed again leaves all of it as it was.
+func TestSessionMakesRoomInterrupted(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	for range 3 {
+		must(t, "run", tiny(t), "Tell me more about the sea: "+strings.Repeat("ships ", 150), "-n", "400", "--session", "a", "--quiet", "--ctx", "4000")
+	}
+	a, _, _ := testApp()
+	a.errTerminal = true
+	var shown bytes.Buffer
+	a.stderr = writerFunc(func(p []byte) (int, error) {
+		if strings.Contains(string(p), "prompt") { // the progress of a long prompt
+			a.interrupts.handled() // as SIGINT does
+		}
+		return shown.Write(p)
+	})
+	c := newConversation(t, a, 1000, 4, "And ships?", "y")
+	var err error
+	if c.chat, err = a.openChat(t.Context(), c.model, &generateFlags{session: "a"}); err != nil {
+		t.Fatal(err)
+	}
+	before := c.chat.Messages()
+	if err := c.talk(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c.chat.close()
+	if !c.interrupted || len(before) != 6 || strings.Contains(shown.String(), "left out") {
+		t.Errorf("%d messages: %s", len(before), shown.String())
+	}
+	for what, now := range map[string]*runtime.Chat{"the conversation": c.chat.Chat, "the session": openSession(t, c.model)} {
+		if got := now.Messages(); !reflect.DeepEqual(got, before) {
+			t.Errorf("%s has %d messages", what, len(got))
 		}
 	}
 }
