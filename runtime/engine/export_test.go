@@ -186,3 +186,11 @@ func (e *Engine) HoldPass() (unlock func()) {
 	e.mu.Lock()
 	return e.mu.Unlock
 }
+
+// SnapshotBytes returns the size of what Save writes for a sequence of n tokens.
+func (e *Engine) SnapshotBytes(n int) (bytes int64) {
+	for l := range e.kv.slots {
+		bytes += 2 * int64(e.kv.heads) * int64(n-e.kv.oldest(l, n)) * int64(e.kv.rowBytes)
+	}
+	return bytes + 1
+}

@@ -8,14 +8,6 @@ import (
 	"st/format"
 )
 
-// SnapshotBytes returns the size of what Save writes for a sequence of n tokens.
-func (e *Engine) SnapshotBytes(n int) (bytes int64) {
-	for l := range e.kv.slots {
-		bytes += 2 * int64(e.kv.heads) * int64(n-e.kv.oldest(l, n)) * int64(e.kv.rowBytes)
-	}
-	return bytes + 1
-}
-
 // Save writes the KV cache: a byte that is 1 if LongRoPE has rotated it as it rotates long sequences, and by layer, KV head and run of positions
 // the keys and then the values, of the positions that later tokens can still see.
 // What is written does not depend on Options.Context. It returns how many tokens it is of.

@@ -25,7 +25,6 @@ type Timeline struct {
 
 // timelinePass is what was recorded from the beginning of a pass to that of the next one.
 type timelinePass struct {
-	begin time.Time
 	spans []timeSpan
 }
 
@@ -64,7 +63,7 @@ func (t *Timeline) beginPass() time.Time {
 	if t.nested++; t.nested > 1 {
 		return now
 	}
-	next := timelinePass{begin: now}
+	var next timelinePass
 	if len(t.passes) == t.keep {
 		next.spans = t.passes[0].spans[:0]
 		t.passes = slices.Delete(t.passes, 0, 1)

@@ -53,7 +53,6 @@ type embedding struct {
 	tensor *format.Tensor
 	record *format.Record
 	bytes  []byte // the record's; nil: rows are read one by one
-	isHead bool   // the matrix is the language-model head too
 }
 
 // binder finds the tensors that an architecture needs, by their roles, and keeps the first error.
@@ -254,7 +253,7 @@ func bind(r *format.Reader, dense denseMemory) (*weights, architecture, error) {
 	w.norm = b.vector(format.RoleFinalNorm, -1, c.Hidden)
 	rec, t := b.tensor(format.RoleEmbedding, -1, c.Vocab, c.Hidden)
 	_, _, isHead := embedRecord(r)
-	w.embed = embedding{tensor: t, record: rec, isHead: isHead}
+	w.embed = embedding{tensor: t, record: rec}
 	if b.err == nil && dense.has(rec) {
 		w.embed.bytes = dense.record(rec)
 	}

@@ -5,8 +5,7 @@ import "math"
 // belady evicts the expert whose next use is farthest in the future. It knows the future from the trace.
 type belady struct {
 	size int
-	uses [][]int32 // by expert: when it is used
-	now  int32
+	uses [][]int32       // by expert: when it is used
 	in   map[int32]int32 // when it is used next
 }
 
@@ -51,7 +50,6 @@ func (p *belady) Has(id int32) bool {
 }
 
 func (p *belady) Access(id int32, _ int) bool {
-	p.now++
 	next := int32(math.MaxInt32)
 	if p.uses[id] = p.uses[id][1:]; len(p.uses[id]) > 0 {
 		next = p.uses[id][0]

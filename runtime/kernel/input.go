@@ -89,9 +89,6 @@ func int8Numbers(n, cols int) int {
 	return 0
 }
 
-// Bytes returns the memory that the batch takes.
-func (x *Input) Bytes() int { return 4*len(x.F) + len(x.q) + 4*len(x.d) + 4*len(x.sum) + len(x.packed) }
-
 // Row returns vector i.
 func (x *Input) Row(i int) []float32 { return x.F[i*x.Cols : (i+1)*x.Cols] }
 

@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"math/bits"
-	"unsafe"
 
 	"st/quant"
 )
@@ -77,29 +76,6 @@ func (n *Next) row(i int, other *byte) *byte {
 		return other
 	}
 	return &n.Expert.Up.Data[int(n.Neurons[i])*n.Expert.Up.Stride]
-}
-
-// rowsQ4 are the rows of a Q4_0 matrix that is not Grouped.
-type rowsQ4 struct {
-	data         unsafe.Pointer
-	rows, stride int
-}
-
-// rowsQ4 panics unless all rows have cols numbers in m.Data: assembly does not check what it reads.
-func (m *Matrix) rowsQ4(cols int) rowsQ4 {
-	if m.Rows > 0 {
-		last := m.Data[(m.Rows-1)*m.Stride:]
-		_, _ = last[:cols/2], last[m.ScaleOffset:][:cols/16]
-	}
-	return rowsQ4{unsafe.Pointer(unsafe.SliceData(m.Data)), m.Rows, m.Stride}
-}
-
-// row returns where row i has its quants.
-func (r *rowsQ4) row(i int32) *byte {
-	if uint(i) >= uint(r.rows) {
-		panic("kernel: there is no such neuron")
-	}
-	return (*byte)(unsafe.Add(r.data, int(i)*r.stride))
 }
 
 // neuron is Neurons for one.
