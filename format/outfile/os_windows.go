@@ -1,7 +1,7 @@
 package outfile
 
 import (
-	"os"
+	"errors"
 
 	"golang.org/x/sys/windows"
 )
@@ -11,12 +11,14 @@ const lockedToTheEnd = false
 
 // alive reports whether there is a process of that number.
 func alive(pid int) bool {
-	p, err := os.FindProcess(pid)
+	h, err := windows.OpenProcess(windows.SYNCHRONIZE, false, uint32(pid))
 	if err != nil {
-		return false
+		return errors.Is(err, windows.ERROR_ACCESS_DENIED) // somebody else's
 	}
-	p.Release()
-	return true
+	defer windows.CloseHandle(h)
+	// One that has ended is still there while another process has a handle of it.
+	event, err := windows.WaitForSingleObject(h, 0)
+	return err == nil && event == uint32(windows.WAIT_TIMEOUT)
 }
 
 // syncDir: a rename is durable without it.
