@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 
 	"st/cmd/internal/textfile"
 	"st/runtime"
@@ -17,6 +18,11 @@ func (a *app) readAll(ctx context.Context, path string, most int64) (string, err
 		return textfile.ReadFrom(ctx, a.stdin, inputName(path), most)
 	}
 	return textfile.Read(ctx, path, most)
+}
+
+// readFile is os.ReadFile that does not wait for who writes to a pipe when ctx ends.
+func readFile(ctx context.Context, path string) ([]byte, error) {
+	return textfile.Wait(ctx, func() ([]byte, error) { return os.ReadFile(path) })
 }
 
 // readText reads a text that a model is going to run: what it takes counts in --memory.

@@ -1,17 +1,19 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"slices"
 
 	"st/cmd/internal/tables"
+	"st/cmd/internal/textfile"
 	"st/runtime/activity"
 )
 
 // inspectCompare is st inspect --compare: of two files that --run --json wrote.
-func (a *app) inspectCompare(pathA, pathB string, layer int, asJSON bool) error {
-	c, err := compareFiles(pathA, pathB)
+func (a *app) inspectCompare(ctx context.Context, pathA, pathB string, layer int, asJSON bool) error {
+	c, err := compareFiles(ctx, pathA, pathB)
 	if err != nil {
 		return err
 	}
@@ -28,12 +30,12 @@ func (a *app) inspectCompare(pathA, pathB string, layer int, asJSON bool) error 
 	return nil
 }
 
-func compareFiles(pathA, pathB string) (*activity.Comparison, error) {
-	a, err := readActivity(pathA)
+func compareFiles(ctx context.Context, pathA, pathB string) (*activity.Comparison, error) {
+	a, err := readActivity(ctx, pathA)
 	if err != nil {
 		return nil, err
 	}
-	b, err := readActivity(pathB)
+	b, err := readActivity(ctx, pathB)
 	if err != nil {
 		return nil, err
 	}
@@ -44,15 +46,18 @@ func compareFiles(pathA, pathB string) (*activity.Comparison, error) {
 	return c, nil
 }
 
-func readActivity(path string) (*activity.Report, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	r, err := activity.ReadReport(f)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w; st inspect MODEL --run --text FILE --json writes one", path, err)
-	}
-	return r, nil
+// readActivity reads a report from a file, which may be a pipe with a name, such as bash makes of <(st inspect MODEL --run --text FILE --json).
+func readActivity(ctx context.Context, path string) (*activity.Report, error) {
+	return textfile.Wait(ctx, func() (*activity.Report, error) {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		r, err := activity.ReadReport(f)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w; st inspect MODEL --run --text FILE --json writes one", path, err)
+		}
+		return r, nil
+	})
 }

@@ -13,7 +13,7 @@ import (
 // inspectActivity is st inspect --run and --compare.
 func (a *app) inspectActivity(ctx context.Context, args []string, f *activityFlags, layer int, asJSON bool) error {
 	if f.compare {
-		return a.inspectCompare(args[0], args[1], layer, asJSON)
+		return a.inspectCompare(ctx, args[0], args[1], layer, asJSON)
 	}
 	r, err := a.runActivity(ctx, args[0], f, layer)
 	switch {

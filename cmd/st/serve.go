@@ -73,7 +73,7 @@ func (f keepAliveFlag) Set(s string) (err error) {
 
 // serve serves the named models, or those that are kept by name.
 func (a *app) serve(ctx context.Context, names []string, f *serveFlags) (err error) {
-	if err := f.complete(); err != nil {
+	if err := f.complete(ctx); err != nil {
 		return err
 	}
 	for _, name := range names {
@@ -129,7 +129,7 @@ func (a *app) serve(ctx context.Context, names []string, f *serveFlags) (err err
 }
 
 // complete checks the flags and sets what follows from them.
-func (f *serveFlags) complete() (err error) {
+func (f *serveFlags) complete(ctx context.Context) (err error) {
 	if f.ExpertCache, err = expertCache(); err != nil {
 		return err
 	}
@@ -140,7 +140,7 @@ func (f *serveFlags) complete() (err error) {
 	case f.APIKey != "" && f.keyFile != "":
 		return usagef("--api-key and --api-key-file are two ways to say the same")
 	case f.keyFile != "":
-		key, err := os.ReadFile(f.keyFile)
+		key, err := readFile(ctx, f.keyFile)
 		if err != nil {
 			return err
 		}

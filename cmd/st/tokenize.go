@@ -41,7 +41,7 @@ ids, or with --decode a string. A TEXT argument is one line, whatever is in it.`
 			if err != nil {
 				return err
 			}
-			t, err := openTokenizer(path)
+			t, err := openTokenizer(cmd.Context(), path)
 			if err != nil {
 				return err
 			}

@@ -75,7 +75,7 @@ func TestTokenizeVectors(t *testing.T) {
 
 // A terminal does not obey what text a list of tokens has, and a pipe gets it as it is.
 func TestDecodeOnTerminal(t *testing.T) {
-	tok, err := openTokenizer(tiny(t))
+	tok, err := openTokenizer(t.Context(), tiny(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -12,7 +13,7 @@ import (
 
 // openTokenizer reads the tokenizer of an .stm file, of a tokenizer.json with the tokenizer_config.json beside it, or of a
 // directory that has them.
-func openTokenizer(path string) (*tokenizer.Tokenizer, error) {
+func openTokenizer(ctx context.Context, path string) (*tokenizer.Tokenizer, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -21,11 +22,11 @@ func openTokenizer(path string) (*tokenizer.Tokenizer, error) {
 		path = filepath.Join(path, "tokenizer.json")
 	}
 	if filepath.Ext(path) == ".json" {
-		text, err := os.ReadFile(path)
+		text, err := readFile(ctx, path)
 		if err != nil {
 			return nil, err
 		}
-		config, err := os.ReadFile(filepath.Join(filepath.Dir(path), "tokenizer_config.json"))
+		config, err := readFile(ctx, filepath.Join(filepath.Dir(path), "tokenizer_config.json"))
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return nil, err
 		}

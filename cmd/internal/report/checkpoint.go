@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -120,7 +121,7 @@ func describeCheckpoint(path string, c *ckpt.Checkpoint) (*Checkpoint, error) {
 	if info, err := os.Stat(path); err == nil && !info.IsDir() {
 		dir = filepath.Dir(path)
 	}
-	if text, err := os.ReadFile(filepath.Join(dir, "config.json")); err == nil {
+	if text, err := firstBytes(filepath.Join(dir, "config.json"), math.MaxInt); err == nil {
 		r.addConfig(text)
 	}
 	r.sumUp()
