@@ -69,6 +69,15 @@ func TestEncodings(t *testing.T) {
 			}
 		}
 	}
+	// So are lines, each of which has a line of JSON.
+	for _, content := range []string{"\xef\xbb\xbfTo be\nTo", utf16File("To be\r\nTo\r\n")} {
+		if o := stIn(content, "tokenize", tiny(t), "--json"); o != (outcome{exitOK, "[831,298]\n[831]\n", ""}) {
+			t.Errorf("lines of %q: %+v", content, o)
+		}
+	}
+	if o := stIn("To be\nca\xe9\n", "tokenize", tiny(t), "--json"); o.code != exitFailure || !strings.Contains(o.stderr, "standard input: line 2: it is not a text") {
+		t.Errorf("lines of Latin-1: %+v", o)
+	}
 	// A byte order mark alone is an empty text.
 	for _, mark := range []string{"\xef\xbb\xbf", "\xff\xfe", "\xfe\xff", "\xff\xfe\x00\x00"} {
 		if got, want := stIn(mark, "tokenize", tiny(t)), stIn("", "tokenize", tiny(t)); got != want {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -30,7 +29,7 @@ BOS token is added. MODEL is an .stm file, a tokenizer.json, or a checkpoint dir
 --decode goes back: it prints the text of ids, which are separated by spaces or commas or stand in JSON arrays.
 
 --json takes standard input line by line, without the ends of the lines, and prints one JSON value a line: an array of
-ids, or with --decode a string. A TEXT argument is one line, whatever is in it.`,
+ids, or with --decode a string. A line may hold zero bytes, which a text without --json may not. A TEXT argument is one line, whatever is in it.`,
 		Example: `  st tokenize small.stm "Hello, world"
   st tokenize small.stm --json < lines.txt
   st tokenize small.stm --decode "9707 11 1879"
@@ -65,24 +64,20 @@ ids, or with --decode a string. A TEXT argument is one line, whatever is in it.`
 	return completesModels(cmd, 1)
 }
 
-// tokenizeLines handles standard input line by line, as it is: lines are data, such as those of a test, and not a file of text.
+// tokenizeLines handles standard input line by line, each as it comes.
 func (a *app) tokenizeLines(ctx context.Context, t *tokenizer.Tokenizer, f tokenizeFlags) error {
-	in := bufio.NewReader(a.stdin)
-	for {
-		line, err := textfile.Wait(ctx, func() (string, error) { return in.ReadString('\n') })
-		if err != nil && err != io.EOF {
+	for line, err := range textfile.Lines(ctx, a.stdin, inputName("-")) {
+		if err == nil {
+			err = a.tokenize(t, line, f)
+		}
+		if err != nil {
 			return err
 		}
-		if line != "" {
-			line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
-			if err := a.tokenize(t, line, f); err != nil {
-				return err
-			}
-		}
-		if err == io.EOF || a.stdout.err != nil {
+		if a.stdout.err != nil {
 			return nil
 		}
 	}
+	return nil
 }
 
 // tokenize handles one text, or the text of some ids.

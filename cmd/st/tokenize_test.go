@@ -34,6 +34,7 @@ func TestTokenize(t *testing.T) {
 		{"", []string{model, "--decode", "--no-special", "831 298 4095"}, "To be\n"},
 		{"[831,298]\n[27]\n", []string{model, "--decode", "--json"}, "\"To be\"\n\"<\"\n"},
 		{"831 298", []string{model, "--decode"}, "To be\n"},
+		{"\ufeff831 298\n27", []string{model, "--decode", "--json"}, "\"To be\"\n\"<\"\n"},
 	} {
 		o := stIn(tt.stdin, append([]string{"tokenize"}, tt.args...)...)
 		if o.code != exitOK || o.stdout != tt.want || o.stderr != "" {

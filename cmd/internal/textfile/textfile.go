@@ -22,6 +22,9 @@ var (
 	ErrTooLong = errors.New("the text is too long")
 )
 
+// errNotUTF8 says of bytes without a mark, or with that of UTF-8, why they are no text.
+var errNotUTF8 = fmt.Errorf("%w: it holds bytes that are not UTF-8", ErrNotText)
+
 // marks are byte order marks. That of UTF-32 begins as that of UTF-16 does.
 var marks = []struct {
 	name, mark string
@@ -54,7 +57,7 @@ func Decode(data []byte) (string, error) {
 	}
 	switch {
 	case !utf8.Valid(data):
-		return "", fmt.Errorf("%w: it holds bytes that are not UTF-8", ErrNotText)
+		return "", errNotUTF8
 	case bytes.IndexByte(data, 0) >= 0:
 		return "", fmt.Errorf("%w: it holds zero bytes; UTF-16 must begin with a byte order mark", ErrNotText)
 	}
