@@ -13,6 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"st/cmd/internal/terminal"
 )
 
 // app is what the subcommands share.
@@ -86,9 +88,9 @@ func (a *app) exitCode(ctx context.Context, cmd *cobra.Command, err error) int {
 	return a.fail(err)
 }
 
-// fail prints an error in one line.
+// fail prints an error in one line. A terminal does not obey what is in it: parts of it may come from a file.
 func (a *app) fail(err error) int {
-	fmt.Fprintf(a.stderr, "st: %s\n", strings.ReplaceAll(strings.TrimSpace(advise(err)), "\n", " "))
+	fmt.Fprintf(a.stderr, "st: %s\n", terminal.Show(strings.ReplaceAll(strings.TrimSpace(advise(err)), "\n", " ")))
 	return exitFailure
 }
 
@@ -175,10 +177,10 @@ Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted.`,
 	return root
 }
 
-// note prints a line that is not a result, unless --quiet.
+// note prints a line that is not a result, unless --quiet, as fail prints an error.
 func (a *app) note(format string, args ...any) {
 	if !a.quiet {
-		fmt.Fprintf(a.stderr, format+"\n", args...)
+		fmt.Fprintln(a.stderr, terminal.Show(fmt.Sprintf(format, args...)))
 	}
 }
 

@@ -386,6 +386,16 @@ func TestVersion(t *testing.T) {
 	}
 }
 
+// What an error or a note quotes from a file is shown, and not obeyed by a terminal.
+func TestMessagesAreVisible(t *testing.T) {
+	a, _, stderr := testApp()
+	a.fail(errors.New("tensor \x1b]0;title\x07: bad"))
+	a.note("note: %s\nsecond line", "\x1b[2J")
+	if want := "st: tensor ^[]0;title^G: bad\nnote: ^[[2J\nsecond line\n"; stderr.String() != want {
+		t.Errorf("%q, want %q", stderr, want)
+	}
+}
+
 // brokenWriter fails after so many bytes.
 type brokenWriter struct {
 	left int

@@ -15,6 +15,7 @@ func TestHostileTemplates(t *testing.T) {
 		{"endless", "{% for a in range(99999) %}{% for b in range(99999) %}{% set x = a * b %}{% endfor %}{% endfor %}", "the template takes too many steps"},
 		{"recursion", "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "more than 200 calls, one within the other"},
 		{"huge", "{{ 'abc' * 10**10 }}", "the template makes a value of more than"},
+		{"an error that is no text", `{{ raise_exception('\x1b[31mred\x07\nagain') }}`, "^[[31mred^G again"},
 		{"nothing", "{# nothing #}", "it writes nothing for this conversation"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

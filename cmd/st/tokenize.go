@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"math"
 	"strconv"
 	"strings"
@@ -101,11 +100,7 @@ func (a *app) visible(text string) string {
 	if !a.outTerminal {
 		return text
 	}
-	var b strings.Builder
-	v := terminal.NewVisible(&b)
-	io.WriteString(v, text)
-	v.Flush()
-	return b.String()
+	return terminal.Show(text)
 }
 
 // printValue prints a line: JSON or plain text.

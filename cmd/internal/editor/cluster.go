@@ -59,14 +59,11 @@ func shown(cluster string, columns int) (string, int) {
 	if columns > 0 || cluster == "" {
 		return cluster, columns
 	}
-	var b strings.Builder
-	v := terminal.NewVisible(&b)
-	v.Write([]byte(cluster))
-	v.Flush()
-	if b.String() == cluster {
+	visible := terminal.Show(cluster)
+	if visible == cluster {
 		return cluster, columns
 	}
-	return b.String(), b.Len() // it is ASCII
+	return visible, len(visible) // it is ASCII
 }
 
 // disputed reports whether terminals differ in how many columns a cluster takes: emoji of several characters, flags, and scripts that

@@ -79,6 +79,15 @@ func (v *Visible) write(p []byte, all bool) error {
 	return err
 }
 
+// Show returns a whole text as [Visible] writes it.
+func Show(text string) string {
+	var b strings.Builder
+	v := NewVisible(&b)
+	io.WriteString(v, text)
+	v.Flush()
+	return b.String()
+}
+
 // complete reports whether the first character of p is whole, and what decides over it.
 func complete(p []byte) bool {
 	return utf8.FullRune(p) && (p[0] != '\r' || len(p) > 1)
