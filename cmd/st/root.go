@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"strings"
 	"sync"
 
@@ -49,7 +50,7 @@ func runContext(ctx context.Context, args []string, stdin io.Reader, stdout, std
 	}
 	defer func() {
 		if r := recover(); r != nil {
-			code = a.fail(fmt.Errorf("internal error: %v", r))
+			code = a.failPanic(r, debug.Stack())
 		}
 	}()
 	cmd, err := a.execute(ctx, args)
@@ -91,6 +92,18 @@ func (a *app) exitCode(ctx context.Context, cmd *cobra.Command, err error) int {
 // fail prints an error in one line. A terminal does not obey what is in it: parts of it may come from a file.
 func (a *app) fail(err error) int {
 	fmt.Fprintf(a.stderr, "st: %s\n", terminal.Show(strings.ReplaceAll(strings.TrimSpace(advise(err)), "\n", " ")))
+	return exitFailure
+}
+
+// failPanic prints in one line what the program panicked with, and then where, for the report of the fault. A panic on another goroutine tells in
+// further lines where that was.
+func (a *app) failPanic(value any, stack []byte) int {
+	what, where, _ := strings.Cut(fmt.Sprint(value), "\n")
+	a.fail(fmt.Errorf("internal error: %s", what))
+	if where = strings.TrimSpace(where); where != "" {
+		where += "\n\n"
+	}
+	fmt.Fprintf(a.stderr, "\n%s%s", terminal.Show(where), stack)
 	return exitFailure
 }
 

@@ -396,6 +396,28 @@ func TestMessagesAreVisible(t *testing.T) {
 	}
 }
 
+// panicWriter panics with a value.
+type panicWriter struct{ value any }
+
+func (p panicWriter) Write([]byte) (int, error) { panic(p.value) }
+
+// A panic is told in one line, and then where it was: also where on another goroutine, if its value says.
+func TestPanic(t *testing.T) {
+	for _, tt := range []struct {
+		value any
+		want  string
+	}{
+		{errors.New("index out of range"), "st: internal error: index out of range\n\ngoroutine "},
+		{"a task\n\ngoroutine 7 [running]:\nst/runtime/engine\n", "st: internal error: a task\n\ngoroutine 7 [running]:\nst/runtime/engine\n\ngoroutine "},
+	} {
+		var stderr bytes.Buffer
+		code := run([]string{"version"}, strings.NewReader(""), panicWriter{tt.value}, &stderr)
+		if code != exitFailure || !strings.HasPrefix(stderr.String(), tt.want) || !strings.Contains(stderr.String(), "panicWriter.Write") {
+			t.Errorf("exit code %d, standard error\n%s", code, &stderr)
+		}
+	}
+}
+
 // brokenWriter fails after so many bytes.
 type brokenWriter struct {
 	left int
