@@ -30,13 +30,25 @@ func (m Memory) Exceeds() bool {
 	return m.Budget > 0 && m.Allowed > 0 && min(m.Needed, m.Budget) > m.Allowed
 }
 
-// checkAddresses refuses a bound that was asked for and is more than the address space that the process may have: it could not be taken.
+// checkAddresses refuses a bound that is more than the address space that the process may have: it could not be taken. One that was chosen is more
+// where nothing is left.
 func (m Memory) checkAddresses(path string) error {
 	if m.Source != engine.AddressSpace || !m.Exceeds() {
 		return nil
 	}
+	if m.Chosen {
+		return fmt.Errorf("%s: the limit of the process's address space leaves no memory for the model: raise it with %s", path, m.Source)
+	}
 	return as(ErrOption, fmt.Errorf("%s: a memory budget of %d MiB is more than the limit of the process's address space leaves, %d MiB: raise it with %s, or take less",
 		path, m.Budget>>20, m.Allowed>>20, m.Source))
+}
+
+// explain says of a bound that is too small, and that nobody asked for, where it comes from.
+func (m Memory) explain(err error) error {
+	if !m.Chosen || !errors.Is(err, ErrMemory) {
+		return err
+	}
+	return fmt.Errorf("%w; the budget was chosen, as %s allows %d MiB", err, m.Source, m.Allowed>>20)
 }
 
 // chooseMemory bounds the memory of a model that does not fit in what is allowed, or whose file cannot be mapped: within a bound, it is

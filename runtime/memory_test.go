@@ -1,6 +1,8 @@
 package runtime
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,6 +45,33 @@ func TestChooseMemory(t *testing.T) {
 			m.Allowed != tt.allowed || m.Source != "a test" || m.Needed < 35*mebibyte {
 			t.Errorf("%s: %+v, the engine has %d", tt.name, m, opts.Memory)
 		}
+	}
+}
+
+// An error about a budget says who set it: the caller, or what the system allows.
+func TestMemoryErrors(t *testing.T) {
+	const mebibyte = 1 << 20
+	small := fmt.Errorf("x.stm: %w: 13MiB", ErrMemory)
+	chosen := Memory{Budget: 13 * mebibyte, Chosen: true, Allowed: 14 * mebibyte, Source: "a test"}
+	if err := chosen.explain(small); !errors.Is(err, ErrMemory) || err.Error() != small.Error()+"; the budget was chosen, as a test allows 14 MiB" {
+		t.Errorf("chosen: %v", err)
+	}
+	if err := (Memory{Budget: 13 * mebibyte, Allowed: 14 * mebibyte}).explain(small); err != small {
+		t.Errorf("asked for: %v", err)
+	}
+	if err := chosen.explain(ErrContextFull); err != ErrContextFull {
+		t.Errorf("another error: %v", err)
+	}
+	if engine.AddressSpace == "" {
+		return // this system's limit is not known
+	}
+	left := Memory{Budget: mebibyte, Needed: 50 * mebibyte, Allowed: 1, Source: engine.AddressSpace}
+	if err := left.checkAddresses("x.stm"); err == nil || !strings.Contains(err.Error(), "x.stm: a memory budget of 1 MiB is more than") {
+		t.Errorf("asked for: %v", err)
+	}
+	left.Chosen = true
+	if err := left.checkAddresses("x.stm"); err == nil || !strings.Contains(err.Error(), "x.stm: the limit of the process's address space leaves no memory") {
+		t.Errorf("chosen: %v", err)
 	}
 }
 

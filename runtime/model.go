@@ -127,6 +127,7 @@ func New(ctx context.Context, r *format.Reader, opts Options) (m *Model, err err
 	err = m.memory.checkAddresses(r.Path())
 	if err == nil {
 		m.engine, err = engine.Open(ctx, r, o)
+		err = m.memory.explain(err)
 	}
 	// The tokenizer's error comes first, as it would if nothing ran beside it. A file is not closed while it is read.
 	tok, bad := tokenizer()
