@@ -247,6 +247,7 @@ func TestRead(t *testing.T) {
 		{"a command is completed", []string{"/b", "\t", "\r"}, `"/bye"`},
 		{"a command is completed in part", []string{"/c", "\t", "\t", "o", "\t", "\r"}, `"/close"`},
 		{"Ctrl-C clears", []string{"nonsense", ctrlC, "hello", "\r"}, `"hello"`},
+		{"Ctrl-C ends a paste without an end", []string{pasteBegin + "abc", "\r", ctrlC, "hello", "\r"}, `"hello"`},
 		{"Ctrl-D deletes", []string{"ab", left1, ctrlD, "\r"}, `"a"`},
 		{"Ctrl-Z without a shell", []string{"a", "\x1a", "b", "\r"}, `"ab"`},
 	} {

@@ -75,7 +75,8 @@ const (
 )
 
 // decoder makes keys of what a terminal sends. A sequence, a character or a paste may be cut between two reads. An ESC that nothing
-// follows waits for the next key, as in Emacs: Alt is often sent as ESC.
+// follows waits for the next key, as in Emacs: Alt is often sent as ESC. A paste whose end does not come, because a connection broke or a program
+// wrote its beginning, ends when Ctrl-C comes in a read of its own: a terminal sends a paste in larger pieces.
 type decoder struct {
 	rest    []byte // the beginning of a sequence or of a character
 	pasting bool
@@ -84,6 +85,10 @@ type decoder struct {
 
 // decode takes what one read returned.
 func (d *decoder) decode(p []byte) (keys []key) {
+	if d.pasting && len(p) > 0 && len(bytes.Trim(p, "\x03")) == 0 {
+		keys = append(keys, key{opPaste, clean(append(d.paste, d.rest...))})
+		*d = decoder{}
+	}
 	p = append(d.rest, p...)
 	d.rest = nil
 	several := severalLines(p)
