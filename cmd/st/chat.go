@@ -32,21 +32,7 @@ type conversation struct {
 	interrupted bool // the answer before was stopped, and nothing was entered since
 }
 
-const (
-	chatPrompt = ">>> "
-	chatHelp   = `/clear    begin anew: only the system message stays, in a kept session, too
-/bye      end; so do /exit, /quit and Ctrl-D
-/help     this; so does /?
-//TEXT    a message that begins with /
-
-Enter sends a message. Alt+Enter, Ctrl+J, or Enter after a \ begin a new line; so does Enter between
-""" at the beginning and """ at the end. What is pasted may have several lines.
-Ctrl-C stops an answer, or clears the message. With nothing to stop or to clear it ends, as Ctrl-D does;
-right after an answer that it stopped it ends only when it comes once more.
-Up and Down recall messages, Ctrl-R looks for one, Tab completes a command.`
-)
-
-var chatCommands = []string{"/bye", "/clear", "/exit", "/help", "/quit"}
+const chatPrompt = ">>> "
 
 // converse talks with the user until /bye or Ctrl-D. Ctrl-C ends an answer, not the program.
 func (a *app) converse(ctx context.Context, m *runtime.Model, f *generateFlags, g runtime.Generate) error {
@@ -90,15 +76,10 @@ func (c *conversation) talk(ctx context.Context) error {
 		c.interrupted = false
 		switch text := strings.TrimSpace(message); {
 		case text == "":
-		case text == "/bye", text == "/exit", text == "/quit":
-			return nil
-		case text == "/clear":
-			c.chat.Reset()
-			c.keep()
-		case text == "/help", text == "/?":
-			fmt.Fprintln(c.app.stdout, chatHelp)
 		case isCommand(text):
-			c.app.fail(fmt.Errorf("%s is unknown: /help lists what there is", strings.Fields(text)[0]))
+			if end := c.command(text); end {
+				return nil
+			}
 		default:
 			if message = strings.Trim(message, "\n"); strings.HasPrefix(message, "//") {
 				message = message[1:]
@@ -110,12 +91,6 @@ func (c *conversation) talk(ctx context.Context) error {
 			}
 		}
 	}
-}
-
-// isCommand reports whether a message looks like a command, and not like a path or a text.
-func isCommand(message string) bool {
-	name, ok := strings.CutPrefix(strings.Fields(message)[0], "/")
-	return ok && !strings.Contains(message, "\n") && name != "" && !strings.ContainsFunc(name, func(r rune) bool { return r < 'a' || r > 'z' })
 }
 
 // turn answers one message. Only what ends the conversation is an error.

@@ -75,7 +75,7 @@ func TestTalk(t *testing.T) {
 // What is sent is what was entered.
 func TestTalkSends(t *testing.T) {
 	a, _, _ := testApp()
-	c := newConversation(t, a, 0, 1, "//help", "/list\nof lines", "  indented\n\ttext\n", "/usr/bin is what?")
+	c := newConversation(t, a, 0, 1, "//help", "/list\nof lines", "  indented\n\ttext\n", "/usr/bin is what?", "/ is a slash", "/2 is half")
 	if err := c.talk(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -85,8 +85,42 @@ func TestTalkSends(t *testing.T) {
 			sent = append(sent, m.Content)
 		}
 	}
-	if want := []string{"/help", "/list\nof lines", "  indented\n\ttext", "/usr/bin is what?"}; !slices.Equal(sent, want) {
+	if want := []string{"/help", "/list\nof lines", "  indented\n\ttext", "/usr/bin is what?", "/ is a slash", "/2 is half"}; !slices.Equal(sent, want) {
 		t.Errorf("%q, want %q", sent, want)
+	}
+}
+
+// A line that begins with a slash and a word is never sent: it is a command, or told what it is not.
+func TestTalkCommands(t *testing.T) {
+	for _, tt := range []struct {
+		line, want string // a part of what is printed; "": the conversation ends
+	}{
+		{"/HELP", chatHelp},
+		{"/?", chatHelp},
+		{"/Bye", ""},
+		{"/quit ", ""},
+		{"/?x", "st: /?x is unknown: /help lists"},
+		{"/", "st: / is unknown: /help lists"},
+		{"/frob now", "st: /frob is unknown: /help lists"},
+		{"/save-as x", "st: /save-as is unknown: /help lists"},
+		{"/help me", `st: /help takes no "me": /help lists`},
+		{"/Clear all of it", `st: /Clear takes no "all": /help lists`},
+	} {
+		a, stdout, stderr := testApp()
+		c := newConversation(t, a, 0, 1, tt.line, "/bye")
+		if err := c.talk(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		ended := len(*c.in.(*script)) == 1
+		printed := stdout.String() + stderr.String()
+		if n := len(c.chat.Messages()); n != 0 || ended != (tt.want == "") || !strings.HasPrefix(printed, tt.want) {
+			t.Errorf("%s: %d messages, ended %v, prints\n%s", tt.line, n, ended, printed)
+		}
+	}
+	a, _, _ := testApp()
+	c := newConversation(t, a, 0, 1, "Hello", "/CLEAR")
+	if err := c.talk(t.Context()); err != nil || len(c.chat.Messages()) != 0 {
+		t.Errorf("/CLEAR leaves %v, %v", c.chat.Messages(), err)
 	}
 }
 
