@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -78,6 +79,28 @@ func TestUsageAdds(t *testing.T) {
 	got, err := r.Usage()
 	if diff := cmp.Diff(&Usage{Tokens: math.MaxInt64, Uses: []int64{6, math.MaxInt64}}, got); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
+// On a file system that has no way to bring a file to the disk, uses are recorded all the same; a disk that fails is told.
+func TestUsageUnsynced(t *testing.T) {
+	defer func() { fsync = (*os.File).Sync }()
+	for _, tt := range []struct{ says, want error }{
+		{nil, nil}, {syscall.EINVAL, nil}, {errors.ErrUnsupported, nil}, {syscall.EIO, syscall.EIO}, {syscall.ENOSPC, syscall.ENOSPC},
+	} {
+		r := openTest(t)
+		fsync = func(f *os.File) error {
+			if tt.says == nil {
+				return nil
+			}
+			return &os.PathError{Op: "sync", Path: f.Name(), Err: tt.says}
+		}
+		if _, err := r.RecordUsage(&Usage{Tokens: 3, Uses: []int64{1, 2}}); !errors.Is(err, tt.want) {
+			t.Errorf("fsync says %v: %v", tt.says, err)
+		}
+		if u, err := r.Usage(); tt.want == nil && (err != nil || u == nil || u.Tokens != 3) {
+			t.Errorf("fsync says %v: recorded are %+v, %v", tt.says, u, err)
+		}
 	}
 }
 

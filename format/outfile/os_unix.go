@@ -32,7 +32,7 @@ func syncDir(dir string) error {
 			return nil
 		}
 	}
-	if err != nil && !cannotSync(err) {
+	if err != nil && !CannotSync(err) {
 		return err
 	}
 	return nil

@@ -212,7 +212,7 @@ func (f *File) Commit() error {
 	if err := f.w.Flush(); err != nil {
 		return err
 	}
-	if err := f.target.Sync(); err != nil && !cannotSync(err) {
+	if err := f.target.Sync(); err != nil && !CannotSync(err) {
 		return f.writeError(err)
 	}
 	f.forget()
@@ -242,8 +242,9 @@ func (f *File) Commit() error {
 	return nil
 }
 
-// cannotSync reports whether an error says that a file system has no way to bring what was written to the disk.
-func cannotSync(err error) bool {
+// CannotSync reports whether an error of Sync says that a file system has no way to bring what was written to the disk. What is in the file is as safe
+// there as it can be.
+func CannotSync(err error) bool {
 	return errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL)
 }
 

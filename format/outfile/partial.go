@@ -103,7 +103,7 @@ func (p *Partial) ReadAt(b []byte, at int64) error {
 
 // Sync brings what was written to the disk.
 func (p *Partial) Sync() error {
-	if err := p.file.Sync(); err != nil && !cannotSync(err) {
+	if err := p.file.Sync(); err != nil && !CannotSync(err) {
 		return p.error("write", err)
 	}
 	return nil
