@@ -24,15 +24,20 @@ func (f intFlag) String() string { return strconv.Itoa(*f.value) }
 func (f intFlag) Type() string   { return "N" }
 
 func (f intFlag) Set(s string) error {
-	n, err := strconv.Atoi(s)
-	if err != nil && !errors.Is(err, strconv.ErrRange) {
+	n, err := strconv.Atoi(s) // beyond the range of an int it is the end of the range
+	switch beyond := errors.Is(err, strconv.ErrRange); {
+	case err != nil && !beyond:
 		return errors.New("it must be a whole number")
+	case !beyond && n >= f.min && n <= f.max:
+		*f.value = n
+		return nil
+	case f.max < math.MaxInt32:
+		return fmt.Errorf("it must be %d to %d", f.min, f.max)
+	case n < f.min || n < 0:
+		return fmt.Errorf("it must be %d or more", f.min)
+	default:
+		return fmt.Errorf("it must be at most %d", f.max)
 	}
-	if err != nil || n < f.min || n > f.max {
-		return outOfRange(float64(n), float64(f.min), float64(f.max), f.max >= math.MaxInt32)
-	}
-	*f.value = n
-	return nil
 }
 
 // floatFlag is a flag that takes a number within limits.

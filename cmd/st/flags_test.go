@@ -39,3 +39,30 @@ func TestSizeFlags(t *testing.T) {
 		}
 	}
 }
+
+// A number that is out of range is told the bound that it is beyond.
+func TestNumberFlags(t *testing.T) {
+	for _, tt := range []struct{ args, want string }{
+		{"--top-k -2", "it must be -1 or more"},
+		{"--top-k 99999999999", "it must be at most 2147483647"},
+		{"--top-k -99999999999999999999", "it must be -1 or more"},
+		{"--top-k 99999999999999999999", "it must be at most 2147483647"},
+		{"--top-k 1.5", "it must be a whole number"},
+		{"--ctx 2147483648", "it must be at most 2147483647"},
+		{"--predict 9223372036854775808", "it must be at most 9223372036854775807"},
+		{"--timeline-tokens 1001", "it must be 1 to 1000"},
+		{"--timeline-tokens 99999999999999999999", "it must be 1 to 1000"},
+		{"--seed 18446744073709551616", "it must be at most 18446744073709551615"},
+		{"--repeat-penalty inf", "it must be finite"},
+		{"--repeat-penalty 1e999", "it must be finite"},
+		{"--repeat-penalty 1e39", "it must be at most 3.402823466e+38"},
+		{"--repeat-penalty -inf", "it must be more than 0; 1 is off"},
+		{"--repeat-penalty NaN", "it must be more than 0; 1 is off"},
+		{"--repeat-penalty much", "it must be a number"},
+		{"--top-p 1e999", "it must be 0 to 1"},
+	} {
+		if o := st(strings.Fields("generate x.stm -p x " + tt.args)...); o.code != exitUsage || !strings.Contains(o.stderr, "flag: "+tt.want+"\n") {
+			t.Errorf("%s: exit code %d: %s", tt.args, o.code, o.stderr)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"strconv"
 
@@ -85,7 +86,10 @@ func (f seedFlag) Set(s string) error {
 		return nil
 	}
 	n, err := strconv.ParseUint(s, 10, 64)
-	if err != nil {
+	switch {
+	case errors.Is(err, strconv.ErrRange):
+		return fmt.Errorf("it must be at most %d", uint64(math.MaxUint64))
+	case err != nil:
 		return errors.New("it must be a whole number, or -1 for a random one")
 	}
 	*f.value = n
