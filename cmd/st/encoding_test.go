@@ -98,6 +98,30 @@ func TestEncodings(t *testing.T) {
 	}
 }
 
+// A text on the command line is refused, too, if it is not UTF-8: wrong usage of the argument or the flag that is named.
+func TestArgumentEncodings(t *testing.T) {
+	const latin1 = "caf\xe9"
+	for _, tt := range []struct {
+		name string
+		args []string
+	}{
+		{"--prompt", []string{"generate", tiny(t), "-p", latin1}},
+		{"--system", []string{"generate", tiny(t), "--chat", "--system", latin1, "-p", "x"}},
+		{"--stop", []string{"generate", tiny(t), "-p", "x", "--stop", latin1}},
+		{"--json-schema", []string{"generate", tiny(t), "-p", "x", "--json-schema", `{"const": "` + latin1 + `"}`}},
+		{"--regex", []string{"generate", tiny(t), "-p", "x", "--regex", latin1}},
+		{"PROMPT", []string{"run", tiny(t), latin1}},
+		{"--prompt", []string{"inspect", tiny(t), "--run", "-p", latin1}},
+		{"TEXT", []string{"tokenize", tiny(t), latin1}},
+		{"TEXT", []string{"tokenize", tiny(t), latin1, "--json"}},
+	} {
+		want := "st: " + tt.name + ": it is not a text: it holds bytes that are not UTF-8\n"
+		if o := st(tt.args...); o.code != exitUsage || o.stdout != "" || !strings.HasPrefix(o.stderr, want) {
+			t.Errorf("%q: %+v, want %q", tt.args, o, want)
+		}
+	}
+}
+
 // lines returns a text without the lines that tell of times.
 func lines(text string, without ...string) string {
 	var kept []string

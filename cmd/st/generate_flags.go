@@ -58,6 +58,15 @@ func (f *generateFlags) check(flags *pflag.FlagSet, given, inTerminal, outTermin
 	case !given && inTerminal && (!outTerminal || f.json):
 		return usagef("a prompt is missing: give -p PROMPT or -f FILE, or pipe one in")
 	}
+	texts := [][2]string{{"--prompt", f.prompt}, {"--system", f.system}}
+	for _, stop := range f.stops {
+		texts = append(texts, [2]string{"--stop", stop})
+	}
+	for _, t := range texts {
+		if err := checkArgument(t[0], t[1]); err != nil {
+			return err
+		}
+	}
 	if err := f.engine.checkName("--prompt-cache", f.promptCache); err != nil {
 		return err
 	}

@@ -65,6 +65,9 @@ func (f *grammarFlags) read(ctx context.Context, a *app) (*grammar.Grammar, erro
 	default:
 		return nil, nil
 	}
+	if err == nil {
+		err = checkArgument(name, text)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -42,6 +42,14 @@ func (a *app) readText(ctx context.Context, path string, f *engineFlags) (string
 	return text, err
 }
 
+// checkArgument refuses a text on the command line that is not UTF-8, as one in a file is refused. name is of the argument or the flag.
+func checkArgument(name, text string) error {
+	if err := textfile.Check(text); err != nil {
+		return usagef("%s: %v", name, err)
+	}
+	return nil
+}
+
 // inputName is what a person calls an input file.
 func inputName(path string) string {
 	if path == "-" {

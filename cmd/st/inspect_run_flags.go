@@ -75,5 +75,5 @@ func (f *activityFlags) check(flags *pflag.FlagSet) (err error) {
 	case text && prompt:
 		return usagef("give the text with --text or with -p, not both")
 	}
-	return nil
+	return checkArgument("--prompt", f.prompt)
 }

@@ -22,6 +22,9 @@ func (a *app) runCommand() *cobra.Command {
 			}
 			if given {
 				f.prompt = args[1]
+				if err := checkArgument("PROMPT", f.prompt); err != nil {
+					return err
+				}
 			} else {
 				f.file = "-"
 			}

@@ -35,6 +35,11 @@ ids, or with --decode a string. A line may hold zero bytes, which a text without
   st tokenize checkpoint/tokenizer.json "Hello, world"`,
 		Args: arguments("MODEL", "[TEXT]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 2 {
+				if err := checkArgument("TEXT", args[1]); err != nil {
+					return err
+				}
+			}
 			path, err := a.locateAny(args[0])
 			if err != nil {
 				return err

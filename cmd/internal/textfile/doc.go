@@ -6,7 +6,7 @@
 //	prompt, err := textfile.Read(ctx, "prompt.txt", 1<<20) // no more than 1 MiB
 //	if errors.Is(err, textfile.ErrNotText) { … }           // the error names the file
 //
-// [ReadFrom] is for what is open already, such as standard input, [Lines] for what is answered line by line as it comes, and [Decode] for what is in
-// memory. [Wait] lets a context end the wait
+// [ReadFrom] is for what is open already, such as standard input, [Lines] for what is answered line by line as it comes, [Decode] for what is in
+// memory, and [Check] for arguments. [Wait] lets a context end the wait
 // for a pipe or a terminal.
 package textfile

@@ -7,7 +7,6 @@ import (
 	"io"
 	"iter"
 	"strings"
-	"unicode/utf8"
 )
 
 // Lines returns the lines of a text without their ends, each as soon as it has come, so that the program that writes them can wait for an answer. A
@@ -24,8 +23,8 @@ func Lines(ctx context.Context, r io.Reader, name string) iter.Seq2[string, erro
 					}
 				}
 				line, err := in.ReadString('\n')
-				if !utf8.ValidString(line) {
-					return "", fmt.Errorf("line %d: %w", n, errNotUTF8)
+				if e := Check(line); e != nil {
+					return "", fmt.Errorf("line %d: %w", n, e)
 				}
 				return line, err
 			})

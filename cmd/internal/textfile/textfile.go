@@ -22,9 +22,6 @@ var (
 	ErrTooLong = errors.New("the text is too long")
 )
 
-// errNotUTF8 says of bytes without a mark, or with that of UTF-8, why they are no text.
-var errNotUTF8 = fmt.Errorf("%w: it holds bytes that are not UTF-8", ErrNotText)
-
 // marks are byte order marks. That of UTF-32 begins as that of UTF-16 does.
 var marks = []struct {
 	name, mark string
@@ -55,13 +52,23 @@ func Decode(data []byte) (string, error) {
 		}
 		break
 	}
-	switch {
-	case !utf8.Valid(data):
-		return "", errNotUTF8
-	case bytes.IndexByte(data, 0) >= 0:
+	text := string(data)
+	if err := Check(text); err != nil {
+		return "", err
+	}
+	if bytes.IndexByte(data, 0) >= 0 {
 		return "", fmt.Errorf("%w: it holds zero bytes; UTF-16 must begin with a byte order mark", ErrNotText)
 	}
-	return string(data), nil
+	return text, nil
+}
+
+// Check refuses what is no text in UTF-8, such as an argument of a command that was typed at a terminal of another encoding. The error wraps
+// [ErrNotText].
+func Check(text string) error {
+	if !utf8.ValidString(text) {
+		return fmt.Errorf("%w: it holds bytes that are not UTF-8", ErrNotText)
+	}
+	return nil
 }
 
 // decode decodes a text, which must be what its decoded text is encoded as: decoders replace what is not valid.
