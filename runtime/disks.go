@@ -50,7 +50,7 @@ func diskSpeeds(ctx context.Context, r *format.Reader, dir string) *disk.Speeds 
 			return
 		}
 		if s, err = disk.Measure(ctx, f, r.Size(), engine.StreamedRecord(r)); err == nil {
-			_ = c.Save(s) // what cannot be remembered is measured again
+			_ = c.Keep(maxMeasured, s) // what cannot be remembered is measured again
 		}
 	})
 	return s
@@ -77,7 +77,7 @@ func diskCache(r *format.Reader, dir string) (c remembered.Cache[*disk.Speeds], 
 		return c, false
 	}
 	key = fmt.Sprintf("%s %s/%s reads=%d", key, goruntime.GOOS, goruntime.GOARCH, disk.Size(engine.StreamedRecord(r)))
-	return remembered.Cache[*disk.Speeds]{Dir: dir, Key: key}, true
+	return remembered.Cache[*disk.Speeds]{Dir: dir, Key: key, Patience: patience}, true
 }
 
 func loadDisk(c remembered.Cache[*disk.Speeds]) (*disk.Speeds, bool) {

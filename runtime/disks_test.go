@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -10,6 +11,7 @@ import (
 	"st/format"
 	"st/quant"
 	"st/runtime/disk"
+	"st/runtime/remembered"
 )
 
 // A disk is measured once, whatever becomes of the file that remembers it, and by one process at a time.
@@ -25,6 +27,7 @@ func TestDiskIsRemembered(t *testing.T) {
 		f.Close()
 	}
 	dir := t.TempDir()
+	rememberOthers(t, dir)
 	if _, ok := RememberedDisk(r, dir); ok {
 		t.Error("a disk that was not measured is remembered")
 	}
@@ -40,25 +43,24 @@ func TestDiskIsRemembered(t *testing.T) {
 		t.Errorf("what is remembered: %+v, %t", reads, ok)
 	}
 
-	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
-	if err != nil || len(files) != 1 {
-		t.Fatalf("%v, %v", files, err)
+	c, ok := diskCache(r, dir)
+	if !ok {
+		t.Fatal("the disk has no name")
 	}
-	good, err := os.ReadFile(files[0])
+	if files, err := filepath.Glob(filepath.Join(dir, "*.json")); err != nil || len(files) != maxMeasured {
+		t.Errorf("the directory has %d files, want %d (%v)", len(files), maxMeasured, err)
+	}
+	good, err := os.ReadFile(c.Path())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, damaged := range [][]byte{good[:len(good)/2], nil, []byte(`{"version":2,"key":"x","value":{}}`)} {
-		if err := os.WriteFile(files[0], damaged, 0o644); err != nil {
+		if err := os.WriteFile(c.Path(), damaged, 0o644); err != nil {
 			t.Fatal(err)
 		}
 		if _, ok := RememberedDisk(r, dir); ok {
 			t.Errorf("%q is remembered", damaged)
 		}
-	}
-	c, ok := diskCache(r, dir)
-	if !ok {
-		t.Fatal("the disk has no name")
 	}
 	c.Alone(func() { // as another process does
 		if s := diskSpeeds(t.Context(), r, dir); s != nil {
@@ -67,6 +69,16 @@ func TestDiskIsRemembered(t *testing.T) {
 	})
 	if s := diskSpeeds(t.Context(), r, dir); s == nil || s.Source != disk.Measured {
 		t.Errorf("after the file was damaged: %+v", s)
+	}
+}
+
+// rememberOthers fills a directory with what was measured before, more than it may hold.
+func rememberOthers(t *testing.T, dir string) {
+	t.Helper()
+	for i := range maxMeasured + 5 {
+		if err := (remembered.Cache[int]{Dir: dir, Key: fmt.Sprint("before ", i)}).Save(1); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -19,6 +19,10 @@ import (
 // Options.ThreadCache.
 const AutoThreads = -1
 
+// maxMeasured is how many numbers of threads, and how many disks, are remembered in a directory, in some hundred bytes each. Every version of a model
+// file has its own.
+const maxMeasured = 256
+
 // threadChoice is how AutoThreads is found.
 type threadChoice struct {
 	numbers []int
@@ -32,7 +36,7 @@ func chooseThreads(r *format.Reader, opts *Options) *threadChoice {
 		return nil
 	}
 	c := &threadChoice{numbers: engine.ThreadCandidates()}
-	c.cache = remembered.Cache[int]{Dir: opts.ThreadCache, Key: threadKey(r, opts, c.numbers)}
+	c.cache = remembered.Cache[int]{Dir: opts.ThreadCache, Key: threadKey(r, opts, c.numbers), Patience: patience}
 	if n, ok := c.cache.Load(); ok && slices.Contains(c.numbers, n) {
 		opts.Threads = n
 	} else {
@@ -61,6 +65,6 @@ func (c *threadChoice) run(ctx context.Context, m *Model) error {
 	if err != nil {
 		return m.named(err)
 	}
-	_ = c.cache.Save(n)
+	_ = c.cache.Keep(maxMeasured, n)
 	return nil
 }

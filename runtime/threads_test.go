@@ -3,15 +3,18 @@ package runtime_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime/pprof"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	"st/runtime"
 	"st/runtime/engine"
+	"st/runtime/remembered"
 )
 
 // What was measured is remembered for the model and the machine, and a damaged memory is measured again.
@@ -53,6 +56,19 @@ func TestAutoThreads(t *testing.T) {
 	threads(dir)
 	if data, err := os.ReadFile(files[0]); err != nil || string(data) == "{" {
 		t.Errorf("what is damaged was not measured again (%v)", err)
+	}
+	// What was measured last pushes out what was measured first.
+	for i := range 300 {
+		if err := (remembered.Cache[int]{Dir: dir, Key: fmt.Sprint("before ", i)}).Save(1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Remove(files[0]); err != nil {
+		t.Fatal(err)
+	}
+	threads(dir)
+	if all, err := filepath.Glob(filepath.Join(dir, "*.json")); err != nil || len(all) >= 300 || !slices.Contains(all, files[0]) {
+		t.Errorf("the directory has %d files (%v)", len(all), err)
 	}
 	threads("") // nothing is kept
 	threads(filepath.Join(files[0], "below a file"))

@@ -31,8 +31,8 @@ const (
 	maxExpertUses = 64
 )
 
-// usesPatience is how long a model that is closed waits for others that are, which is some milliseconds.
-var usesPatience = 5 * time.Second
+// patience is how long what is to be remembered waits for others who write to the same directory, which takes some milliseconds.
+var patience = 5 * time.Second
 
 // add counts the uses of a run.
 func (u *ExpertUses) add(run *format.Usage, end time.Time) {
@@ -69,7 +69,7 @@ func (u *ExpertUses) Usage() *format.Usage {
 
 // expertCache returns where it is remembered which experts a model uses, by what it computes: see [Model.Fingerprint].
 func expertCache(fingerprint [16]byte, dir string) remembered.Cache[*ExpertUses] {
-	return remembered.Cache[*ExpertUses]{Dir: dir, Key: fmt.Sprintf("experts of %x", fingerprint), Kind: "experts", Patience: usesPatience}
+	return remembered.Cache[*ExpertUses]{Dir: dir, Key: fmt.Sprintf("experts of %x", fingerprint), Kind: "experts", Patience: patience}
 }
 
 func loadExpertUses(c remembered.Cache[*ExpertUses], experts int) *ExpertUses {

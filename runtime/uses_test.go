@@ -10,7 +10,7 @@ import (
 )
 
 // However busy the machine is, tests count all runs.
-func init() { usesPatience = 0 }
+func init() { patience = 0 }
 
 // Recent runs weigh more, none outweighs all others, and shares stay shares.
 func TestExpertUses(t *testing.T) {

@@ -5,10 +5,10 @@
 //	n, ok := c.Load()
 //	if !ok {
 //		n = measure()
-//		err = c.Save(n)
+//		err = c.Keep(100, n) // and 99 others
 //	}
 //
-// What every run adds to is kept by [Cache.Update], which also bounds how many values there are.
+// [Cache.Keep] bounds how many values there are, and so does [Cache.Update], for what every run adds to.
 //
 // A key says all that the value depends on; what was measured under another key is not found. A file that is damaged, or of another version, is as
 // none. Any number of processes may use one directory.

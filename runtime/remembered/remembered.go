@@ -37,9 +37,9 @@ const (
 type Cache[T any] struct {
 	Dir string // made when a value is saved; "": nothing is kept
 	Key string
-	// Kind is what the value is one of, as a part of the file's name: [Cache.Update] bounds how many there are of each kind.
+	// Kind is what the value is one of, as a part of the file's name: [Cache.Update] and [Cache.Keep] bound how many there are of each kind.
 	Kind string
-	// Patience is how long Update waits for others; 0: until they have ended.
+	// Patience is how long Update and Keep wait for others; 0: until they have ended.
 	Patience time.Duration
 }
 
@@ -100,7 +100,7 @@ func (c Cache[T]) Load() (value T, ok bool) {
 	return e.Value, true
 }
 
-// Save keeps a value. A file is never half written: it is written beside its place and renamed. A value that is too large to be loaded again is an error.
+// Save keeps a value, whatever else there is. A file is never half written: it is written beside its place and renamed. A value that is too large to be loaded again is an error.
 func (c Cache[T]) Save(value T) (err error) {
 	if c.Dir == "" {
 		return nil

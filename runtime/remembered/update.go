@@ -43,6 +43,11 @@ func (c Cache[T]) Update(most int, change func(old T, ok bool) T) error {
 	return nil
 }
 
+// Keep is Save of a value that a directory of most values is to hold, in the way of Update: those that were kept least recently are forgotten.
+func (c Cache[T]) Keep(most int, value T) error {
+	return c.Update(most, func(T, bool) T { return value })
+}
+
 // lock waits for the lock of a file, which it closes if that takes longer than patience, if that is not 0.
 func lock(f *os.File, patience time.Duration) error {
 	if ok, err := filelock.TryLock(f); ok || err != nil {

@@ -89,6 +89,26 @@ func TestUpdateForgets(t *testing.T) {
 	}
 }
 
+// Of values that are measured once the newest are kept, so many as the directory may have.
+func TestKeep(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 5 {
+		c := Cache[int]{Dir: dir, Key: fmt.Sprint("disk ", i)}
+		if err := c.Keep(3, i); err != nil {
+			t.Fatal(err)
+		}
+		when := time.Now().Add(time.Duration(i-10) * time.Hour)
+		if err := os.Chtimes(c.Path(), when, when); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, want := range []bool{false, false, true, true, true} {
+		if n, ok := (Cache[int]{Dir: dir, Key: fmt.Sprint("disk ", i)}).Load(); ok != want || ok && n != i {
+			t.Errorf("disk %d: %d (%t)", i, n, ok)
+		}
+	}
+}
+
 // Whoever has the lock is waited for.
 func TestUpdateWaits(t *testing.T) {
 	c := Cache[int]{Dir: t.TempDir(), Key: "key"}
