@@ -80,6 +80,28 @@ func TestFusedExperts(t *testing.T) {
 	}
 }
 
+// Square matrices do not tell how they lie, so the other tensor of the layer does.
+func TestFusedSquareExperts(t *testing.T) {
+	for _, tt := range []struct {
+		name        string
+		hidden, ffn int
+	}{{"gate_up is square", 96, 48}, {"down is square", 64, 64}} {
+		for _, transposed := range []bool{false, true} {
+			model := func() *modeltest.Model {
+				return modeltest.New(modeltest.Shape{
+					Arch: "qwen3moe", Layers: 2, Hidden: tt.hidden, Heads: 2, KVHeads: 1, HeadDim: 32, Experts: 3, TopK: 2, FFN: tt.ffn, Vocab: 40, Context: 64,
+				}, 1)
+			}
+			want := sums(reference(t, model()))
+			m := model()
+			m.Fuse(transposed)
+			if got := sums(reference(t, m)); !slices.Equal(got, want) {
+				t.Errorf("%s, transposed %t: the file differs from that of experts that are not fused", tt.name, transposed)
+			}
+		}
+	}
+}
+
 // What Transformers saves is converted, and every role is there.
 func TestQwen3Checkpoint(t *testing.T) {
 	_, r := convertTo(t, "../testdata/architectures/qwen3_moe_mixed_shard", convert.Options{Recipe: convert.Recipe{Type: quant.Q8_0}})

@@ -118,7 +118,7 @@ func (w *checkpointWeights) lookup(k key) (tensor, bool) {
 	}
 	if f, name := w.arch.fusedOf(k); f != nil {
 		if t, ok := w.take(name); ok {
-			return f.tensor(t, w.model, k), true
+			return f.tensor(t, w.model, k, w.turned(k.layer)), true
 		}
 	}
 	return nil, false
@@ -151,25 +151,45 @@ func (w *checkpointWeights) take(name string) (checkpointTensor, bool) {
 	return checkpointTensor{t: t, shape: t.Shape, rows: t.Rows(), cols: t.Cols(), scales: w.scalesOf(name, t)}, true
 }
 
-// tensor returns the part of a fused tensor that a key asks for. One that has not the shape that it should have is returned as it is: the plan
-// refuses it.
-func (f *fusedName) tensor(c checkpointTensor, m *format.Config, k key) tensor {
-	shape := m.Shape(k.role, k.layer, f.experts)
-	out, in := shape[0], shape[1]
-	first, all := 0, 0 // rows before the role's, and of all roles
-	for _, r := range f.roles {
-		if r == k.role {
-			first = all
+// turned reports whether a layer's experts are fused as [experts, in, out]. A tensor of square matrices does not tell, but the other of the layer does:
+// both cannot be square, for gate_up has twice as many rows as down has columns.
+func (w *checkpointWeights) turned(layer int) bool {
+	return slices.ContainsFunc(w.arch.fused, func(f fusedName) bool {
+		t, ok := w.names[fmt.Sprintf(f.pattern, layer)]
+		if !ok || !f.experts {
+			return false
 		}
-		all += m.Shape(r, k.layer, f.experts)[0]
+		plain := f.shape(w.model, layer)
+		return plain[1] != plain[2] && slices.Equal(t.Shape, []int{plain[0], plain[2], plain[1]})
+	})
+}
+
+// shape returns that of the whole tensor, not transposed.
+func (f *fusedName) shape(m *format.Config, layer int) []int {
+	all, in := 0, 0
+	for _, r := range f.roles {
+		shape := m.Shape(r, layer, f.experts)
+		all, in = all+shape[0], shape[1]
 	}
-	want := []int{all, in}
-	expert := max(0, k.expert)
 	if f.experts {
-		want = []int{m.MoE.Experts, all, in}
+		return []int{m.MoE.Experts, all, in}
 	}
+	return []int{all, in}
+}
+
+// tensor returns the part of a fused tensor that a key asks for. One that has not the shape that it should have is returned as it is: the plan
+// refuses it. turned tells how experts lie whose shape does not.
+func (f *fusedName) tensor(c checkpointTensor, m *format.Config, k key, turned bool) tensor {
+	shape, want := m.Shape(k.role, k.layer, f.experts), f.shape(m, k.layer)
+	out, in := shape[0], shape[1]
+	all := want[len(want)-2]
+	first := 0 // rows before the role's
+	for _, r := range f.roles[:slices.Index(f.roles, k.role)] {
+		first += m.Shape(r, k.layer, f.experts)[0]
+	}
+	expert := max(0, k.expert)
 	switch {
-	case slices.Equal(c.t.Shape, want):
+	case slices.Equal(c.t.Shape, want) && !(f.experts && all == in && turned):
 		c.shape, c.row, c.rows, c.cols = shape, expert*all+first, out, in
 	case f.experts && slices.Equal(c.t.Shape, []int{m.MoE.Experts, in, all}):
 		c.shape, c.row, c.rows, c.col, c.cols, c.transposed = shape, expert*in, in, first, out, true
