@@ -153,6 +153,27 @@ func TestFP8Fused(t *testing.T) {
 	}
 }
 
+// TestFP8Shared: of layers that share keys and values of others, matrices and their scales are left out.
+func TestFP8Shared(t *testing.T) {
+	for _, s := range []scaled{block128, perRow, perTensor} {
+		m := smallGemma3n(func(g *modeltest.Gemma) { g.KeepShared = true })
+		fp8 := *m
+		fp8.Tensors = toFP8(m, s)
+		want := sums(reference(t, m))
+		fp8.Config["quantization_config"] = s.config
+		dir := t.TempDir()
+		ok(t, fp8.Write(dir))
+		result, r := convertTo(t, dir, convert.Options{Recipe: convert.Recipe{Type: quant.Q4_0}})
+		if !slices.Equal(sums(r), want) {
+			t.Errorf("%s: the file differs from that of the same numbers in F32", s.suffix)
+		}
+		// Two layers: keys, values, the scales of both, and the norm of keys.
+		if note := "10 tensors that the model does not compute with are left out"; !strings.Contains(strings.Join(result.Notes, "\n"), note) {
+			t.Errorf("%s: the notes are %q, want %q", s.suffix, result.Notes, note)
+		}
+	}
+}
+
 // TestTooManyTensors: a checkpoint of far more tensors than its config asks for is refused by their number.
 func TestTooManyTensors(t *testing.T) {
 	dir := t.TempDir()

@@ -75,16 +75,19 @@ func (w *checkpointWeights) other(t *checkpoint.Tensor) string {
 	return otherPart(t.Name)
 }
 
-// leaveOut marks tensors that checkpoints have although the model does not compute with them, and returns their number.
+// leaveOut marks tensors that checkpoints have although the model does not compute with them, with their scales, and returns their number.
 func (w *checkpointWeights) leaveOut() (n int) {
 	for _, role := range []format.Role{format.RoleKey, format.RoleValue, format.RoleKeyNorm, format.RoleAltUpCorrectScale} {
 		for l := range w.model.Layers {
 			if w.model.AltUp == nil || hasRole(w.model, role, l) {
 				continue
 			}
-			if t := w.names[w.arch.tensorName(key{role, l, -1})]; t != nil {
-				w.asked[t] = true
-				n++
+			name := w.arch.tensorName(key{role, l, -1})
+			for _, suffix := range append([]string{""}, scaleSuffixes...) {
+				if t := w.names[name+suffix]; t != nil {
+					w.asked[t] = true
+					n++
+				}
 			}
 		}
 	}
