@@ -210,7 +210,9 @@ func (e *exporter) vocabulary(m gguf.Metadata) (gguf.Metadata, error) {
 		if t, err = tokenizer.Load(e.model.Tokenizer); err != nil {
 			return nil, fmt.Errorf("the tokenizer: %w", err)
 		}
-		v, err = t.GGUF(e.model.Config.Vocab)
+		var notes []string
+		v, notes, err = t.GGUF(e.model.Config.Vocab)
+		e.result.Notes = append(e.result.Notes, notes...)
 	}
 	if err != nil {
 		e.note("%v: the GGUF file has none, and llama.cpp runs on token ids only", err)
@@ -236,7 +238,16 @@ func (e *exporter) vocabulary(m gguf.Metadata) (gguf.Metadata, error) {
 	add(prefix+"pre", v.Pre)
 	add(prefix+"tokens", v.Tokens)
 	add(prefix+"token_type", v.Types)
-	add(prefix+"merges", v.Merges)
+	if v.Model == "llama" {
+		add(prefix+"scores", v.Scores)
+		add(prefix+"add_space_prefix", v.AddSpacePrefix)
+	}
+	if v.Model != "llama" || len(v.Merges) > 0 {
+		add(prefix+"merges", v.Merges)
+	}
+	if i := slices.Index(v.Types, 2); i >= 0 {
+		id("unknown", int32(i))
+	}
 	id("bos", v.BOS)
 	id("eos", v.EOS)
 	id("padding", v.Pad)

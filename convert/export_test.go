@@ -1,9 +1,11 @@
 package convert_test
 
 import (
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -191,6 +193,51 @@ func TestExportTokens(t *testing.T) {
 		} else if got := fmt.Sprint(*g.BOS, g.EOS); got != want.eos {
 			t.Errorf("%s: %s, want %s", config, got, want.eos)
 		}
+	}
+}
+
+// The tokenizers of Phi-3, Phi-4 and Gemma go along, with what llama.cpp wants to know of each kind.
+func TestExportTokenizers(t *testing.T) {
+	phi3 := modeltest.Shape{Arch: "phi3", Layers: 1, Hidden: 64, Heads: 2, KVHeads: 1, HeadDim: 32, DenseFFN: 64, Vocab: 1600, Context: 64}
+	gemma := modeltest.Gemma{Layers: 1, Hidden: 64, Heads: 2, KVHeads: 1, HeadDim: 32, FFN: 64, Vocab: 1600, Context: 64, Sliding: []int{1}, Window: 8, Scalar: 32}
+	for _, tt := range []struct {
+		family string
+		model  *modeltest.Model
+		keys   map[string]any
+	}{
+		{"llama2", modeltest.New(phi3, 1), map[string]any{"model": "llama", "pre": "default", "add_space_prefix": true, "unknown_token_id": uint32(0), "bos_token_id": uint32(1)}},
+		{"phi4", modeltest.New(phi3, 1), map[string]any{"model": "gpt2", "pre": "dbrx", "add_space_prefix": nil, "unknown_token_id": nil, "bos_token_id": uint32(0)}},
+		{"gemma", modeltest.NewGemma(gemma, 1), map[string]any{"model": "llama", "pre": "default", "add_space_prefix": false, "unknown_token_id": uint32(3), "bos_token_id": uint32(2)}},
+	} {
+		t.Run(tt.family, func(t *testing.T) {
+			dir := t.TempDir()
+			ok(t, tt.model.Write(dir))
+			f, err := os.Open("../testdata/tokenizers/" + tt.family + "/tokenizer.json.gz")
+			ok(t, err)
+			defer f.Close()
+			z, err := gzip.NewReader(f)
+			ok(t, err)
+			text, err := io.ReadAll(z)
+			ok(t, err)
+			ok(t, os.WriteFile(filepath.Join(dir, "tokenizer.json"), text, 0o666))
+			_, r := convertTo(t, dir, convert.Options{Recipe: convert.Recipe{Type: quant.F16}})
+			_, path, file := export(t, r, convert.ExportOptions{})
+			for key, want := range tt.keys {
+				if got, _ := file.Metadata.Lookup("tokenizer.ggml." + key); got != want {
+					t.Errorf("%s is %v (%T), want %v", key, got, got, want)
+				}
+			}
+			_, back := convertTo(t, path, convert.Options{Recipe: convert.Recipe{Type: quant.F16}})
+			a, err := tokenizer.Load(r.Tokenizer)
+			ok(t, err)
+			b, err := tokenizer.Load(back.Tokenizer)
+			ok(t, err)
+			const line = "The  quick brown fox,\n\n 12345 été 🦙 <table>"
+			o := tokenizer.EncodeOptions{AddSpecial: true}
+			if x, y := a.EncodeOptions(line, o), b.EncodeOptions(line, o); !slices.Equal(x, y) {
+				t.Errorf("the text is %v, was %v", y, x)
+			}
+		})
 	}
 }
 

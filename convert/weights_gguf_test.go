@@ -328,7 +328,7 @@ func TestGGUFNotes(t *testing.T) {
 		text     bool // there is a tokenizer
 	}{
 		"no vocabulary": {nil, nil, "metadata entry tokenizer.ggml.model is missing: the file has no tokenizer: the model runs on token ids only", false},
-		"another pre":   {set(vocabulary(), "tokenizer.ggml.pre", "llama-bpe"), nil, `runs on token ids only: pre: "llama-bpe" is not supported`, false},
+		"another pre":   {set(vocabulary(), "tokenizer.ggml.pre", "tekken"), nil, `runs on token ids only: pre: "tekken" is not supported`, false},
 		"another model": {set(vocabulary(), "tokenizer.ggml.model", "t5"), nil, `runs on token ids only: model: "t5" is not supported`, false},
 		"no gating function": {vocabulary(), func(m *gguf.Metadata, _ *[]modeltest.GGUFTensor) {
 			*m = set(*m, "smallthinker.expert_gating_func", nil)

@@ -44,7 +44,7 @@
 // several times faster than an expression of package regex.
 //
 // hf.go reads tokenizer.json, gguf.go and gguf_spm.go the vocabularies of GGUF
-// files, and gguf_export.go writes those. section.go is the compact form.
+// files, and gguf_export.go and gguf_export_spm.go write those. section.go is the compact form.
 // config.go and chat_template.go read tokenizer_config.json, ends.go knows which
 // tokens end a turn, template.go renders a conversation with package jinja, and
 // guard.go is the Guard.

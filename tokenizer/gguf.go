@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -11,7 +12,7 @@ type GGUFVocabulary struct {
 	Pre    string   // how text is split and normalized, by the name of a model: "qwen2"
 	Tokens []string // by id: the model's own in byte-level characters, added ones as they are
 	Types  []int32  // by id: 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte
-	Merges []string // of gpt2, by rank: two tokens with a space between
+	Merges []string // by rank: two tokens with a space between. Of llama only where they are not those that follow from the scores
 
 	Scores         []float32 // of llama, by id: neighbours are joined whose joint token has the best one
 	AddSpacePrefix bool      // of llama: a text begins with a space
@@ -31,49 +32,69 @@ const (
 
 // ggufPre is what a GGUF file does not say, because the programs that read it know it of the model that "pre" names.
 type ggufPre struct {
-	class string          // whose components the model has
-	plain map[string]bool // added tokens that are not special, although the file calls every <|…|> a control token
+	names        []string // the first is the one that is written
+	pattern      string   // of the pieces
+	nfc          bool
+	ignoreMerges bool
+	plain        map[string]bool // added tokens that are not special, although the file calls every <|…|> a control token
 }
 
-var ggufPres = map[string]ggufPre{
-	"qwen2": {"Qwen2Tokenizer", map[string]bool{
+const patternO200k = `[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|` +
+	`[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|` +
+	`\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+`
+
+// ggufPres are those that are known. All patterns match every character. Phi-4 has dbrx, Phi-4-mini gpt-4o.
+var ggufPres = []ggufPre{
+	{names: []string{"qwen2"}, pattern: patternQwen2, nfc: true, plain: map[string]bool{
 		"<|fim_prefix|>": true, "<|fim_middle|>": true, "<|fim_suffix|>": true, "<|fim_pad|>": true, "<|repo_name|>": true, "<|file_sep|>": true,
 	}},
+	{names: []string{"deepseek-r1-qwen"}, pattern: patternQwen2},
+	{names: []string{"llama-bpe", "llama-v3", "llama3"}, pattern: patternLlama3, ignoreMerges: true},
+	{names: []string{"dbrx"}, pattern: patternLlama3},
+	{names: []string{"gpt-4o"}, pattern: patternO200k},
+	{names: []string{"gpt-2"}, pattern: patternGPT2},
+}
+
+// findPre returns the pre-tokenizer of a name, nil if it is not known.
+func findPre(name string) *ggufPre {
+	for i := range ggufPres {
+		if slices.Contains(ggufPres[i].names, name) {
+			return &ggufPres[i]
+		}
+	}
+	return nil
+}
+
+// knownPres lists the names for people.
+func knownPres() string {
+	var names []string
+	for _, p := range ggufPres {
+		names = append(names, p.names[0])
+	}
+	return strings.Join(names, ", ")
 }
 
 // ParseGGUF returns the tokenizer that [ParseHF] would have made of the tokenizer.json from which the vocabulary was taken. It supports the
-// model "gpt2" with pre "qwen2", and the model "llama": for anything else it returns an error that names the field.
+// model "gpt2" with a pre that ggufPres lists, and the model "llama": for anything else it returns an error that names the field.
 //
 // Unused tokens, with which files fill the vocabulary up to the rows of the embedding, are no tokens here.
 func ParseGGUF(v GGUFVocabulary) (*Tokenizer, error) {
 	if v.Model == "llama" {
 		return parseSPM(v)
 	}
-	pre, ok := ggufPres[v.Pre]
+	pre := findPre(v.Pre)
 	switch {
 	case v.Model != "gpt2":
 		return nil, fmt.Errorf("model: %q is not supported, only gpt2 (byte-level BPE) and llama (SentencePiece)", v.Model)
-	case !ok:
-		return nil, fmt.Errorf("pre: %q is not supported, only qwen2", v.Pre)
+	case pre == nil:
+		return nil, fmt.Errorf("pre: %q is not supported, only %s", v.Pre, knownPres())
 	case len(v.Types) != len(v.Tokens):
 		return nil, fmt.Errorf("token_type: there are %d types, but %d tokens", len(v.Types), len(v.Tokens))
 	case len(v.Tokens) > maxTokens:
 		return nil, fmt.Errorf("tokens: there are %d, more than the %d supported", len(v.Tokens), maxTokens)
 	}
-	used := func(id int32) int32 {
-		if id >= 0 && int(id) < len(v.Types) && v.Types[id] == ggufUnused {
-			return -1
-		}
-		return id
-	}
-	s, err := pre.spec()
-	if err != nil {
-		return nil, err
-	}
-	s.bos, s.eos, s.pad = used(v.BOS), used(v.EOS), used(v.Pad)
-	if v.AddBOS && s.bos >= 0 {
-		s.before = []int32{s.bos}
-	}
+	s := pre.spec()
+	v.special(&s)
 	ids := make(map[string]int32, len(v.Tokens))
 	for id, token := range v.Tokens {
 		switch v.Types[id] {
@@ -94,27 +115,42 @@ func ParseGGUF(v GGUFVocabulary) (*Tokenizer, error) {
 			ids[token] = int32(id)
 		}
 	}
+	var err error
 	if s.merges, err = ggufMerges(v.Merges, ids); err != nil {
 		return nil, err
 	}
 	return newTokenizer(s)
 }
 
-// spec returns a tokenizer of the class, without a vocabulary.
-func (p ggufPre) spec() (spec, error) {
-	s := spec{options: modelOptions{Bytes: true}}
-	var file hfTokenizer
-	err := file.components(p.class, "", new(legacyTokens))
-	if err == nil {
-		s.normalizers, _, err = compileNormalizer(file.Normalizer.flat())
+// special sets the tokens that begin, end and fill texts.
+func (v *GGUFVocabulary) special(s *spec) {
+	used := func(id int32) int32 {
+		if id >= 0 && int(id) < len(v.Types) && v.Types[id] == ggufUnused {
+			return -1
+		}
+		return id
 	}
-	if err == nil {
-		s.preTokenizers, _, err = compilePreTokenizer(file.PreTokenizer.flat(), false)
+	s.bos, s.eos, s.pad = used(v.BOS), used(v.EOS), used(v.Pad)
+	if v.AddBOS && s.bos >= 0 {
+		s.before = []int32{s.bos}
 	}
-	if err == nil {
-		s.decoders, _, err = compileDecoder(file.Decoder.flat())
+}
+
+// spec returns such a tokenizer, without a vocabulary.
+func (p *ggufPre) spec() spec {
+	no := false
+	s := spec{options: modelOptions{Bytes: true, IgnoreMerges: p.ignoreMerges}, decoders: []component{{Type: typeByteLevel}}}
+	if p.nfc {
+		s.normalizers = []component{{Type: "NFC"}}
 	}
-	return s, err
+	s.preTokenizers = []component{{Type: typeByteLevel}}
+	if p.pattern != patternGPT2 {
+		s.preTokenizers = []component{
+			{Type: typeSplit, Pattern: &pattern{Regex: &p.pattern}, Behavior: "Isolated"},
+			{Type: typeByteLevel, AddPrefixSpace: &no, UseRegex: &no},
+		}
+	}
+	return s
 }
 
 // ggufMerges returns the merges by rank. One whose result is no token is left out: it has no effect, for what it joins comes apart again.

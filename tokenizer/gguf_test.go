@@ -113,7 +113,7 @@ func TestParseGGUFRefuses(t *testing.T) {
 	}{
 		"model":           {func(v *GGUFVocabulary) { v.Model = "t5" }, `model: "t5" is not supported`},
 		"no model":        {func(v *GGUFVocabulary) { v.Model = "" }, `model: "" is not supported`},
-		"pre":             {func(v *GGUFVocabulary) { v.Pre = "llama-bpe" }, `pre: "llama-bpe" is not supported`},
+		"pre":             {func(v *GGUFVocabulary) { v.Pre = "tekken" }, `pre: "tekken" is not supported, only qwen2, `},
 		"types":           {func(v *GGUFVocabulary) { v.Types = v.Types[1:] }, "token_type: there are 262 types, but 263 tokens"},
 		"a byte token":    {func(v *GGUFVocabulary) { v.Types[3] = 6 }, "is a byte token"},
 		"not byte-level":  {func(v *GGUFVocabulary) { v.Tokens[256] = "▁he" }, `tokens: "▁he" (id 256) is not byte-level`},

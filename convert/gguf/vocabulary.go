@@ -19,7 +19,7 @@ type Vocabulary struct {
 }
 
 // endsOfTurn are tokens that end a turn in the models that are known, whether the file lists them or not; llama.cpp finds them by name as well.
-var endsOfTurn = []string{"<|im_end|>", "<|endoftext|>", "<end_of_turn>"}
+var endsOfTurn = []string{"<|im_end|>", "<|endoftext|>", "<end_of_turn>", "<|end|>"}
 
 // Vocabulary returns the tokenizer's vocabulary, for [tokenizer.ParseGGUF], and what belongs to it.
 func (f *File) Vocabulary() (*Vocabulary, error) {
@@ -54,8 +54,11 @@ func (f *File) vocabulary() (*Vocabulary, error) {
 			k.fail("metadata entry %stoken_type: type %d of token %d is none that GGUF has", prefix, typ, i)
 		}
 	}
-	t.AddBOS, _ = k.bool(prefix + "add_bos_token")
-	if t.Model == "llama" { // with the defaults of llama.cpp
+	// The defaults are those of llama.cpp.
+	if t.AddBOS, ok = k.bool(prefix + "add_bos_token"); !ok {
+		t.AddBOS = t.Model == "llama" || t.Pre == "llama-bpe" || t.Pre == "llama-v3" || t.Pre == "llama3"
+	}
+	if t.Model == "llama" {
 		t.Scores, _ = find(k, prefix+"scores", "an array of numbers", func(value any) ([]float32, bool) {
 			scores, ok := value.([]float32)
 			return scores, ok
@@ -63,9 +66,6 @@ func (f *File) vocabulary() (*Vocabulary, error) {
 		t.AddSpacePrefix = true
 		if add, ok := k.bool(prefix + "add_space_prefix"); ok {
 			t.AddSpacePrefix = add
-		}
-		if _, ok := k.bool(prefix + "add_bos_token"); !ok {
-			t.AddBOS = true
 		}
 	}
 	t.BOS, t.EOS, t.Pad = k.special("bos", len(t.Tokens)), k.special("eos", len(t.Tokens)), k.special("padding", len(t.Tokens))
