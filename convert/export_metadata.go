@@ -21,7 +21,7 @@ func (e *exporter) metadata(path string) (gguf.Metadata, error) {
 	if err := e.check(); err != nil {
 		return nil, err
 	}
-	a := c.Architecture + "."
+	a := e.architecture() + "."
 	m := e.general(path)
 	add := func(key string, value any) { m = append(m, gguf.Entry{Key: a + key, Value: value}) }
 	size := func(key string, n int) { add(key, uint32(n)) }
@@ -78,6 +78,14 @@ func (e *exporter) metadata(path string) (gguf.Metadata, error) {
 		size("attention.sliding_window", window)
 	}
 	return e.vocabulary(m)
+}
+
+// architecture returns what llama.cpp calls it: a Qwen3-MoE without any experts is a Qwen3, and its file is of no use under the other name.
+func (e *exporter) architecture() string {
+	if c := &e.model.Config; c.Architecture != qwen3MoE.name || c.MoE != nil {
+		return c.Architecture
+	}
+	return qwen3.name
 }
 
 // layered reports whether layers of SmallThinker differ.
@@ -150,7 +158,7 @@ func (e *exporter) checkPhi3() error {
 
 // general is what the file says of where it is from, and its defaults for generation.
 func (e *exporter) general(path string) gguf.Metadata {
-	m := gguf.Metadata{{Key: "general.architecture", Value: e.model.Config.Architecture}, {Key: "general.type", Value: "model"}}
+	m := gguf.Metadata{{Key: "general.architecture", Value: e.architecture()}, {Key: "general.type", Value: "model"}}
 	g := e.model.Provenance.General
 	name := g["name"]
 	if name == "" {

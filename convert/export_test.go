@@ -90,6 +90,24 @@ func TestExportRoundTrip(t *testing.T) {
 	}
 }
 
+// A Qwen3-MoE whose layers are all without experts is exported as what it is.
+func TestExportWithoutExperts(t *testing.T) {
+	m := modeltest.New(modeltest.Shape{
+		Arch: "qwen3moe", Layers: 2, Hidden: 64, Heads: 2, KVHeads: 1, HeadDim: 32, Experts: 3, TopK: 2, FFN: 32, DenseFFN: 96, DenseLayers: []int{0, 1}, Vocab: 40, Context: 64,
+	}, 1)
+	dir := t.TempDir()
+	ok(t, m.Write(dir))
+	_, r := convertTo(t, dir, convert.Options{Recipe: convert.Recipe{Type: quant.F32}})
+	_, path, f := export(t, r, convert.ExportOptions{})
+	if got, _ := f.Metadata.Lookup("general.architecture"); got != "qwen3" {
+		t.Errorf("the architecture is %v", got)
+	}
+	_, back := convertTo(t, path, convert.Options{Recipe: convert.Recipe{Type: quant.F32}})
+	if want := sums(r); !slices.Equal(sums(back), want) || back.Config.FFN != 96 {
+		t.Errorf("the model of the file is another: %+v", back.Config)
+	}
+}
+
 // Down matrices that are turned may have a better type, and every one is turned right.
 func TestExportDown(t *testing.T) {
 	m := ggufModels()["smallthinker"]()
