@@ -107,7 +107,8 @@ func (e *exporter) check() error {
 	case "phi3":
 		return e.checkPhi3()
 	}
-	if s := c.RoPEScaling; s != nil && (s.Type != format.YaRN || !s.Truncate || math.Abs(s.AttentionFactor-(0.1*math.Log(s.Factor)+1)) > 1e-6) {
+	if s := c.RoPEScaling; s != nil && s.Type != format.Linear &&
+		(s.Type != format.YaRN || !s.Truncate || math.Abs(s.AttentionFactor-(0.1*math.Log(s.Factor)+1)) > 1e-6) {
 		return fail("its RoPE scaling has an attention factor or limits of its own")
 	}
 	if c.Architecture != "smallthinker" {
@@ -141,7 +142,7 @@ func (e *exporter) check() error {
 // checkPhi3 is check for Phi-3.
 func (e *exporter) checkPhi3() error {
 	c := &e.model.Config
-	if s := c.RoPEScaling; s != nil && s.Type != format.LongRoPE {
+	if s := c.RoPEScaling; s != nil && s.Type != format.LongRoPE && s.Type != format.Linear {
 		return fmt.Errorf("%w: RoPE scaling of type %s", ErrExport, s.Type)
 	}
 	if c.Heads*c.HeadDim != c.Hidden {
@@ -150,7 +151,7 @@ func (e *exporter) checkPhi3() error {
 	if w := c.SlidingWindow; w > 0 && w < c.Context {
 		e.note("llama.cpp computes this architecture without a sliding window, and the model has one of %d tokens: from there on its results differ", w)
 	}
-	if s := c.RoPEScaling; s != nil {
+	if s := c.RoPEScaling; s != nil && s.Type == format.LongRoPE {
 		e.note("llama.cpp chooses LongRoPE's factors by the size of the context that it is started with, and not by the length of the text")
 	}
 	return nil

@@ -90,6 +90,25 @@ func TestExportRoundTrip(t *testing.T) {
 	}
 }
 
+// Linear scaling of rotary angles goes to GGUF files and comes back, whatever the architecture.
+func TestExportLinearRoPE(t *testing.T) {
+	for _, name := range []string{"qwen3", "qwen3moe", "phi3"} {
+		m := ggufModels()[name]()
+		m.Config["rope_parameters"] = map[string]any{"rope_type": "linear", "factor": 4.0, "rope_theta": 1e4}
+		dir := t.TempDir()
+		ok(t, m.Write(dir))
+		_, r := convertTo(t, dir, convert.Options{Recipe: convert.Recipe{Type: quant.F32}})
+		_, path, f := export(t, r, convert.ExportOptions{})
+		if got, _ := f.Metadata.Lookup(name + ".rope.scaling.type"); got != "linear" {
+			t.Errorf("%s: the type is %v", name, got)
+		}
+		_, back := convertTo(t, path, convert.Options{Recipe: convert.Recipe{Type: quant.F32}})
+		if s := back.Config.RoPEScaling; s == nil || s.Type != format.Linear || s.Factor != 4 {
+			t.Errorf("%s: the scaling is %+v", name, s)
+		}
+	}
+}
+
 // A Qwen3-MoE whose layers are all without experts is exported as what it is.
 func TestExportWithoutExperts(t *testing.T) {
 	m := modeltest.New(modeltest.Shape{

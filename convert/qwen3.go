@@ -238,13 +238,15 @@ func (j *qwen3Config) rope(c *format.Config) error {
 	switch kind := cmp.Or(p.Type, p.OldType, "default"); kind {
 	case "default":
 		return nil
+	case "linear":
+		c.RoPEScaling, err = p.linear()
 	case "yarn":
 		c.RoPEScaling, err = p.yarn(c.Context, j.OriginalContext)
-		if err != nil {
-			err = fmt.Errorf("field %s%w", field, err)
-		}
-		return err
 	default:
-		return fmt.Errorf("field %s asks for %q: only default and yarn are supported", field, kind)
+		return fmt.Errorf("field %s asks for %q: only default, linear and yarn are supported", field, kind)
 	}
+	if err != nil {
+		err = fmt.Errorf("field %s%w", field, err)
+	}
+	return err
 }

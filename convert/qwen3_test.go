@@ -182,6 +182,14 @@ func TestQwen3Config(t *testing.T) {
 		{"layer_types rule", smallQwen3(), fields{"use_sliding_window": true, "sliding_window": nil, "max_window_layers": 0,
 			"layer_types": []string{"sliding_attention", "full_attention"}},
 			func(c *format.Config) { c.SlidingLayout, c.SlidingWindow = []bool{true, false}, 4096 }},
+		{"linear", smallQwen3(), fields{"rope_parameters": fields{"rope_type": "linear", "factor": 2.0}},
+			func(c *format.Config) {
+				c.RoPEScaling = &format.RoPEScaling{Type: "linear", Factor: 2, AttentionFactor: 1}
+			}},
+		{"linear, with experts", smallQwen3MoE(), fields{"rope_scaling": fields{"type": "linear", "factor": 4.0}},
+			func(c *format.Config) {
+				c.RoPEScaling = &format.RoPEScaling{Type: "linear", Factor: 4, AttentionFactor: 1}
+			}},
 		{"YaRN", smallQwen3(), fields{"rope_parameters": yarn(nil)}, scaling(nil)},
 		{"YaRN of Transformers 4", smallQwen3(), fields{"rope_parameters": nil, "rope_theta": 1e6, "rope_scaling": fields{"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16}}, scaling(nil)},
 		{"YaRN, factor by context", smallQwen3(), fields{"rope_parameters": yarn(fields{"factor": json.RawMessage("null")})}, scaling(nil)},
@@ -213,7 +221,7 @@ func TestQwen3Refused(t *testing.T) {
 		{fields{"attention_bias": true}, "attention_bias is true"},
 		{fields{"hidden_act": "gelu"}, `hidden_act is "gelu"`},
 		{fields{"partial_rotary_factor": 0.5}, "partial_rotary_factor is 0.5"},
-		{fields{"rope_parameters": fields{"rope_type": "linear", "factor": 2.0}}, `rope_parameters asks for "linear"`},
+		{fields{"rope_parameters": fields{"rope_type": "linear", "factor": 0.5}}, "rope_parameters.factor is missing, or not 1 or more"},
 		{fields{"rope_parameters": fields{"rope_type": "dynamic", "factor": 2.0}}, `rope_parameters asks for "dynamic"`},
 		{fields{"rope_scaling": fields{"type": "llama3", "factor": 2.0}}, `rope_scaling asks for "llama3"`},
 		{fields{"rope_scaling": 3}, "field rope_scaling"},

@@ -159,13 +159,13 @@ func (r *modelReader) ropeScaling() {
 		return // see longRoPE
 	case typ == "none" || (typ == "linear" || typ == "yarn") && (factor == 0 || factor == 1):
 		return
-	case typ == "linear" && factor > 1 && (r.arch == "gemma3" || r.arch == "gemma3n"):
-		r.c.RoPEScaling = &format.RoPEScaling{Type: format.Linear, Factor: factor, AttentionFactor: 1}
-		return
-	case typ != "yarn":
-		r.fail("metadata entry %s is %.60q: only none and yarn are supported", r.key("rope.scaling.type"), typ)
+	case typ != "yarn" && typ != "linear":
+		r.fail("metadata entry %s is %.60q: only none, linear and yarn are supported", r.key("rope.scaling.type"), typ)
 	case factor < 1:
 		r.fail("metadata entry %s is %g: it must be 1 or more", r.key("rope.scaling.factor"), factor)
+	case typ == "linear":
+		r.c.RoPEScaling = &format.RoPEScaling{Type: format.Linear, Factor: factor, AttentionFactor: 1}
+		return
 	}
 	s := &format.RoPEScaling{Type: format.YaRN, Factor: factor, OriginalContext: r.c.Context, BetaFast: 32, BetaSlow: 1, AttentionFactor: 0.1*math.Log(factor) + 1, Truncate: true}
 	if n, ok := r.size(r.key("rope.scaling.original_context_length")); ok {
@@ -367,6 +367,9 @@ func (r *modelReader) longRoPE() {
 		return
 	case s.ShortFactors == nil || s.LongFactors == nil:
 		r.fail("tensors %q and %q belong together, and one of them is missing", ShortFactors, LongFactors)
+		return
+	case c.RoPEScaling != nil && c.RoPEScaling.Type == format.Linear:
+		r.fail("metadata entry %s is linear, and there are tensors %q and %q: only one of them is supported", r.key("rope.scaling.type"), ShortFactors, LongFactors)
 		return
 	}
 	s.OriginalContext = r.need("rope.scaling.original_context_length")

@@ -199,7 +199,7 @@ func TestModelRefuses(t *testing.T) {
 		"part of a head":       {Entry{arch + "rope.dimension_count", uint32(64)}, "rope.dimension_count is 64"},
 		"no epsilon":           {Entry{arch + "attention.layer_norm_rms_epsilon", nil}, "layer_norm_rms_epsilon is missing"},
 		"epsilon of text":      {Entry{arch + "attention.layer_norm_rms_epsilon", "small"}, "it must be a number"},
-		"scaling":              {Entry{arch + "rope.scaling.type", "longrope"}, "only none and yarn"},
+		"scaling":              {Entry{arch + "rope.scaling.type", "longrope"}, "only none, linear and yarn"},
 		"unnormalised":         {Entry{arch + "expert_weights_norm", false}, "sigmoids are only supported over their sum"},
 		"no experts":           {Entry{arch + "expert_count", nil}, "expert_count is missing"},
 		"more than there are":  {Entry{arch + "expert_used_count", uint32(33)}, "but there are 32 experts"},
