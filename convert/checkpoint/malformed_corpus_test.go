@@ -180,7 +180,8 @@ func malformedTorch(t *testing.T) []malformed {
 		{"stride-negative", "negative", tensor("K\x01K\x02\x85J\xff\xff\xff\xff\x85")},
 		{"stride-beyond", "reach beyond", tensor("K\x00K\x02\x85K\x02\x85")},
 		{"stride-missing", "1 sizes but 0 strides", tensor("K\x00K\x02\x85)")},
-		{"expanded", "3 elements in a storage of 2", tensor("K\x00K\x03\x85K\x00\x85")},
+		{"expanded", "2097152 elements in a storage of 2", tensor("K\x00J\x00\x00\x20\x00\x85K\x00\x85")},
+		{"protocol-0", "written with pickle_protocol=0", "(dp0\nVstep\np1\nI1\ns."},
 	} {
 		cases = append(cases, oneFile(m.name+".bin", m.want, torchFile(t, m.pickle, "abcdefgh")))
 	}

@@ -27,7 +27,7 @@ type opcode struct {
 	object  bool // it makes an object or calls a class
 }
 
-// opcodes are those that picklers of protocols 2 to 5 use for dicts, lists, tuples, numbers, strings and objects.
+// opcodes are those that picklers of protocols 1 to 5 use for dicts, lists, tuples, numbers, strings and objects.
 var opcodes = [256]opcode{
 	0x80: {allowed: true, arg: 1},                  // PROTO
 	0x95: {allowed: true, arg: 8},                  // FRAME
@@ -37,6 +37,7 @@ var opcodes = [256]opcode{
 	'N':  {allowed: true},                          // NONE
 	0x88: {allowed: true},                          // NEWTRUE
 	0x89: {allowed: true},                          // NEWFALSE
+	'I':  {allowed: true, lines: 1},                // INT, which bools are in protocol 1
 	'K':  {allowed: true, arg: 1},                  // BININT1
 	'M':  {allowed: true, arg: 2},                  // BININT2
 	'J':  {allowed: true, arg: 4},                  // BININT

@@ -57,6 +57,9 @@ func (f function) Call(args ...any) (any, error) { return f(args) }
 // error.
 func unpickle(p []byte) (result any, err error) {
 	if err := checkPickle(p); err != nil {
+		if len(p) > 0 && p[0] != 0x80 { // PROTO, which protocols from 2 on begin with
+			return nil, errOldPickle
+		}
 		return nil, err
 	}
 	// gopickle indexes and converts without checks in places, for instance a SETITEMS with a key but no value.
@@ -86,10 +89,13 @@ func (c refusedClass) Error() string {
 	return fmt.Sprintf("refusing to load class %s, only plain state dicts are read", quote(string(c)))
 }
 
+// errOldPickle is about a pickle that has what only those of protocol 0 have, which torch.load does not read either.
+var errOldPickle = errors.New("written with pickle_protocol=0; 1 and above are read")
+
 // pickleKind returns the kind of an error of unpickle.
 func pickleKind(err error) error {
 	var refused refusedClass
-	if errors.As(err, &refused) {
+	if errors.As(err, &refused) || err == errOldPickle {
 		return ErrTorch
 	}
 	return ErrMalformed
@@ -111,6 +117,10 @@ func findClass(module, name string) (any, error) {
 		return tensorClass{}, nil
 	case "torch.storage.UntypedStorage":
 		return u8, nil
+	case "collections.defaultdict": // a dict, and what makes the values that it lacks
+		return function(func([]any) (any, error) { return types.NewDict(), nil }), nil
+	case "__builtin__.list", "__builtin__.dict", "__builtin__.int", "__builtin__.float", "builtins.list", "builtins.dict", "builtins.int", "builtins.float":
+		return factory{}, nil
 	case "torch.Size":
 		return function(func(args []any) (any, error) { return types.NewTupleFromSlice(args), nil }), nil
 	}
@@ -174,6 +184,9 @@ func rebuildTensorV3(args []any) (any, error) {
 
 // tensorClass stands for torch.Tensor and its kinds, which are arguments and not called.
 type tensorClass struct{}
+
+// factory stands for a class that is the argument of a defaultdict, and is not called.
+type factory struct{}
 
 // rebuildFromType is torch._tensor._rebuild_from_type_v2(function, class, arguments, state), which saves a tensor that has attributes.
 // It is no function of this package, so that it cannot be nested in itself.

@@ -28,6 +28,43 @@ func torchState() []ckpttest.Tensor {
 	}
 }
 
+// TestTorchExpanded reads tensors in which the same elements come again and again, as expand makes them.
+func TestTorchExpanded(t *testing.T) {
+	view := func(offset, size, stride string) string {
+		return "\x80\x02}X\x01\x00\x00\x00wctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000" +
+			"X\x03\x00\x00\x00cpuK\x02tQ" + offset + size + stride + "\x89ccollections\nOrderedDict\n)RtRs."
+	}
+	for _, tt := range []struct{ name, offset, size, stride, want string }{
+		{"a number", "K\x01", "K\x05\x85", "K\x00\x85", "[2 2 2 2 2]"},
+		{"a row", "K\x00", "K\x03K\x02\x86", "K\x00K\x01\x86", "[1 2 1 2 1 2]"},
+		{"a column", "K\x00", "K\x02K\x03\x86", "K\x01K\x00\x86", "[1 1 1 2 2 2]"},
+	} {
+		path := writeFile(t, torchFile(t, view(tt.offset, tt.size, tt.stride), "\x00\x00\x80\x3f\x00\x00\x00\x40"), t.TempDir(), "m.bin")
+		if got := fmt.Sprint(readTensor(t, mustOpen(t, path), "w")); got != tt.want {
+			t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestTorchDicts reads state dicts that are no plain ones of protocol 2: of pickle_protocol=1, and such as know what values they lack.
+func TestTorchDicts(t *testing.T) {
+	entry := func(no string) string {
+		return "(X\x01\x00\x00\x00wctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000" +
+			"X\x03\x00\x00\x00cpuK\x02tQK\x00(K\x02t(K\x01t" + no + "ccollections\nOrderedDict\n)RtRu."
+	}
+	for name, pickle := range map[string]string{
+		"protocol 1":        "ccollections\nOrderedDict\n)R" + entry("I00\n"),
+		"defaultdict":       "\x80\x02ccollections\ndefaultdict\nc__builtin__\nlist\n\x85R" + entry("\x89"),
+		"of protocol 3":     "\x80\x03ccollections\ndefaultdict\ncbuiltins\nfloat\n\x85R" + entry("\x89"),
+		"without a factory": "\x80\x02ccollections\ndefaultdict\n)R" + entry("\x89"),
+	} {
+		path := writeFile(t, torchFile(t, pickle, "\x00\x00\x80\x3f\x00\x00\x00\x40"), t.TempDir(), "m.bin")
+		if got := readTensor(t, mustOpen(t, path), "w"); !slices.Equal(got, []float32{1, 2}) {
+			t.Errorf("%s: got %v", name, got)
+		}
+	}
+}
+
 func TestTorch(t *testing.T) {
 	for name, opts := range map[string]*ckpttest.TorchOptions{
 		"plain":      nil,
@@ -147,7 +184,8 @@ func TestCheckView(t *testing.T) {
 		"offset":            {4, 4, []int{1}, []int{1}, "begins at the end"},
 		"far offset":        {4, big, []int{1}, []int{1}, "offset"},
 		"too many elements": {4, 0, []int{5}, []int{1}, "5 elements in a storage of 4"},
-		"expanded":          {4, 0, []int{5}, []int{0}, "5 elements in a storage of 4"},
+		"expanded too far":  {4, 0, []int{maxExpanded + 1}, []int{0}, "1048577 elements in a storage of 4"},
+		"expanded and more": {4, 0, []int{3, 5}, []int{0, 1}, "15 elements in a storage of 4"},
 		"huge":              {4, 0, []int{big, big}, []int{0, 0}, "too large"},
 		"huge but empty":    {4, 0, []int{big, big, 0}, []int{0, 0, 0}, "too large"},
 		"stride":            {4, 0, []int{2}, []int{4}, "reach beyond"},

@@ -5,6 +5,10 @@ import (
 	"fmt"
 )
 
+// maxExpanded is the number of elements that an expanded tensor may have: one of more dimensions than its storage, in which the same elements come
+// again and again. Vectors of a norm are such where all are set to one number. It bounds how much larger a tensor may be than its file.
+const maxExpanded = 1 << 20
+
 // checkView verifies that all elements of a tensor lie within its storage. It returns the strides, or nil if they are those of
 // a row-major tensor.
 func checkView(p *torchTensor) ([]int64, error) {
@@ -24,8 +28,13 @@ func checkView(p *torchTensor) ([]int64, error) {
 	}
 	numel := int64(p.storage.numel)
 	elements := bytes * 8 / p.storage.dtype.bits()
-	if elements > numel {
-		// True of expanded views only. To refuse them keeps the promise that a tensor is no larger than its file.
+	distinct := elements // those in the storage
+	for i, n := range dims {
+		if p.stride[i] == 0 && n > 1 {
+			distinct /= n
+		}
+	}
+	if distinct > numel || elements > max(numel, maxExpanded) {
 		return nil, fmt.Errorf("%d elements in a storage of %d", elements, numel)
 	}
 	offset := int64(p.offset)
