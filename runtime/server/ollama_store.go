@@ -19,6 +19,11 @@ func errFixed(what string) error {
 		Message: what + ": the server does not own the files that it was started with"}
 }
 
+// errUnnamed is the error of requests that change models and do not name one: a server of one model is told which, too.
+func errUnnamed(param, what string) error {
+	return &Error{Status: http.StatusBadRequest, Code: "missing_model", Param: param, Message: fmt.Sprintf("%s: it must name the model to %s", param, what)}
+}
+
 // ollamaDelete answers /api/delete. Requests that use the model come to their end.
 func (s *Server) ollamaDelete(w http.ResponseWriter, r *http.Request, body []byte) error {
 	var q ollamaName
@@ -26,6 +31,9 @@ func (s *Server) ollamaDelete(w http.ResponseWriter, r *http.Request, body []byt
 		return err
 	}
 	name := q.name()
+	if name == "" {
+		return errUnnamed("model", "delete")
+	}
 	sv, err := s.ollamaFind(name)
 	switch {
 	case s.models.store == nil && err == nil:
@@ -58,6 +66,9 @@ func (s *Server) ollamaCopy(w http.ResponseWriter, r *http.Request, body []byte)
 	}
 	if err := decode(body, &q, ""); err != nil {
 		return err
+	}
+	if q.Source == "" {
+		return errUnnamed("source", "copy")
 	}
 	sv, err := s.ollamaFind(q.Source)
 	if err != nil {
@@ -105,7 +116,7 @@ func (s *Server) ollamaPull(w http.ResponseWriter, r *http.Request, body []byte)
 	name := q.name()
 	switch {
 	case name == "":
-		return &Error{Status: http.StatusBadRequest, Code: "missing_model", Param: "model", Message: "model: it must name the model to pull"}
+		return errUnnamed("model", "pull")
 	case s.models.store == nil || s.opts.Pull == nil:
 		return errFixed(fmt.Sprintf("model '%s' cannot be pulled here", name))
 	}

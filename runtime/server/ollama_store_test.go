@@ -121,6 +121,24 @@ func TestStore(t *testing.T) {
 	}
 }
 
+// What changes models names them, also where there is one only.
+func TestStoreUnnamed(t *testing.T) {
+	c := start(t, Options{Models: []string{}, Store: newStore(t, "mine"), Pull: func(context.Context, string, func(done, total int64)) error { return nil }})
+	for _, tt := range []struct{ method, path, body, want string }{
+		{"DELETE", "/api/delete", `{}`, "model: it must name the model to delete"},
+		{"DELETE", "/api/delete", `{"modle": "other"}`, "model: it must name the model to delete"},
+		{"DELETE", "/api/delete", `{"name": ""}`, "model: it must name the model to delete"},
+		{"POST", "/api/copy", `{"destination": "other"}`, "source: it must name the model to copy"},
+		{"POST", "/api/copy", `{"source": "mine"}`, "destination: "},
+		{"POST", "/api/pull", `{}`, "model: it must name the model to pull"},
+	} {
+		status, message := c.do(t, tt.method, tt.path, tt.body)
+		if got := c.tags(t); status != http.StatusBadRequest || !strings.HasPrefix(message, tt.want) || got != "mine:latest" {
+			t.Errorf("%s %s: %d, %q, then %s; want %q", tt.path, tt.body, status, message, got, tt.want)
+		}
+	}
+}
+
 // A model that is removed while it is used answers the request, and leaves the memory after that. Its name is free at once.
 func TestRemovedWhileUsed(t *testing.T) {
 	s := newStore(t, "mine", "other") // where there is one model, it has all of the memory
