@@ -51,7 +51,7 @@ func (s *Server) llamaProps(w http.ResponseWriter, r *http.Request) {
 	serving(r.Context(), sv)
 	file, err := format.Open(sv.Path)
 	if err != nil {
-		writeError(w, r, err)
+		writeError(w, r, orRemoved(sv, err))
 		return
 	}
 	defer file.Close()

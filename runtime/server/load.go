@@ -166,7 +166,7 @@ func (m *models) open(sv *served, grant int64) (*runtime.Model, *cache, error) {
 	model, err := runtime.Open(context.Background(), sv.Path, o)
 	if err != nil {
 		m.opts.Logger.Error("a model was not loaded", "model", sv.Name, "error", err)
-		return nil, nil, err
+		return nil, nil, orRemoved(sv, err)
 	}
 	c.limit = grant / cacheShare
 	c.logits = 4 * int64(model.Config().Vocab)

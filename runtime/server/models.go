@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -148,7 +147,7 @@ func (m *models) acquire(ctx context.Context, sv *served) (loaded bool, err erro
 		case ctx.Err() != nil:
 			return false, context.Cause(ctx)
 		case sv.dropped && sv.model == nil && sv.load == nil:
-			return false, &Error{Status: http.StatusNotFound, Code: "model_not_found", Param: "model", Message: fmt.Sprintf("the model %q was removed", sv.Name)}
+			return false, errRemoved(sv)
 		case sv.load != nil:
 			return m.join(ctx, sv.load)
 		case sv.leaving:

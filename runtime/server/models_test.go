@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -197,12 +198,12 @@ func TestModelsTakeTurns(t *testing.T) {
 	}
 }
 
-// A file that cannot be loaded any more is an error of its requests, not of the server.
+// A file that is gone is an error of its requests, not of the server.
 func TestLoadFails(t *testing.T) {
 	c := start(t, Options{})
 	c.models.served[0].Path += ".gone"
 	for range 2 {
-		if status, e := getError(t, c, "/v1/completions", `{"prompt": "x"}`); status != 500 {
+		if status, e := getError(t, c, "/v1/completions", `{"prompt": "x"}`); status != 404 || !strings.Contains(e.Error.Message, `the model "tiny" was removed`) {
 			t.Errorf("%d, %+v", status, e)
 		}
 	}

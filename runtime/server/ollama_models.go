@@ -174,7 +174,7 @@ func (s *Server) ollamaShow(w http.ResponseWriter, r *http.Request, body []byte)
 	serving(r.Context(), sv)
 	file, err := format.Open(sv.Path)
 	if err != nil {
-		return err
+		return orRemoved(sv, err)
 	}
 	defer file.Close()
 	writeJSON(w, http.StatusOK, ollamaShowAnswer{

@@ -82,7 +82,7 @@ func (s *Server) ollamaCopy(w http.ResponseWriter, r *http.Request, body []byte)
 		return badField("destination", err.Error())
 	}
 	if _, err := s.models.store.Copy(r.Context(), sv.Path, to, store.CopyOptions{Replace: true}); err != nil {
-		return err
+		return orRemoved(sv, err)
 	}
 	return s.changed(w)
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -170,6 +171,27 @@ func TestRemovedWhileUsed(t *testing.T) {
 	defer c.models.mu.Unlock()
 	if len(c.models.dropped) != 0 {
 		t.Errorf("%d models are still held", len(c.models.dropped))
+	}
+}
+
+// A model that is removed while a request is about to load it is not found, on every protocol, and no path is told.
+func TestRemovedBeforeLoaded(t *testing.T) {
+	s := newStore(t, "mine")
+	c := start(t, Options{Models: []string{}, Store: s})
+	sv, err := c.models.find("mine")
+	if err == nil {
+		err = os.Remove(filepath.Join(s.Dir(), "mine.stm"))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.models.acquire(t.Context(), sv)
+	for _, path := range []string{"/v1/chat/completions", "/v1/messages", "/api/chat"} {
+		w := httptest.NewRecorder()
+		writeError(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, nil), err)
+		if got := w.Body.String(); w.Code != http.StatusNotFound || !strings.Contains(got, `the model \"mine\" was removed`) || strings.Contains(got, ".stm") {
+			t.Errorf("%s: status %d, %s", path, w.Code, got)
+		}
 	}
 }
 

@@ -206,6 +206,19 @@ func (m *models) find(name string) (*served, error) {
 		Message: fmt.Sprintf("the model %q is not served; these are: %s", name, m.names())}
 }
 
+// errRemoved is the error of requests for a model that was removed after they had found it.
+func errRemoved(sv *served) *Error {
+	return &Error{Status: http.StatusNotFound, Code: "model_not_found", Param: "model", Message: fmt.Sprintf("the model %q was removed", sv.Name)}
+}
+
+// orRemoved is the error of opening a model's file. One that is gone says that the model was removed, and not where the file was.
+func orRemoved(sv *served, err error) error {
+	if errors.Is(err, os.ErrNotExist) {
+		return errRemoved(sv)
+	}
+	return err
+}
+
 // mostNamed is how many models an error lists.
 const mostNamed = 20
 
