@@ -144,6 +144,7 @@ func (s *Server) anthropicMessages(w http.ResponseWriter, r *http.Request, body 
 			answer.Content = newAnthropicBlocks(p.Done.Message)
 		}
 	}
+	j.end()
 	writeJSON(w, http.StatusOK, answer)
 	return nil
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -28,6 +29,7 @@ func (s *Server) withMiddleware(next http.Handler) http.Handler {
 		r = r.WithContext(context.WithValue(r.Context(), logKey{}, entry))
 		sw := &statusWriter{ResponseWriter: w}
 		begin := time.Now()
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // which the answer before it on the connection has left
 		limitBody(w, r)
 		defer func() {
 			if p := recover(); p != nil {
@@ -163,13 +165,25 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return data, nil
 }
 
-// writeJSON answers with a value.
+// An answer that is no stream goes out in pieces of writePiece bytes, each of which a client must read within answerTimeout. Before the first one net/http
+// may wait for the rest of a body that nobody reads.
+const (
+	writePiece    = 256 << 10
+	answerTimeout = bodyTimeout + writeTimeout
+)
+
+// writeJSON answers with a value. A client that does not read it loses the connection, as that of a stream does.
 func writeJSON(w http.ResponseWriter, status int, v any) {
+	var answer bytes.Buffer
+	e := json.NewEncoder(&answer)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	_ = e.Encode(v) // a client that went away is told nothing
+	for c := http.NewResponseController(w); err == nil && answer.Len() > 0; { // a client that went away is told nothing
+		_ = c.SetWriteDeadline(time.Now().Add(answerTimeout)) // it holds for what net/http sends when the handler has returned, too
+		_, err = w.Write(answer.Next(writePiece))
+	}
 }
 
 // statusWriter notes the status of an answer.

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -182,6 +184,86 @@ func TestClosed(t *testing.T) {
 	if status, e := getError(t, c, "/v1/completions", `{"prompt": "x"}`); status != http.StatusServiceUnavailable || *e.Error.Code != "shutting_down" {
 		t.Errorf("%d, %+v", status, e)
 	}
+}
+
+// noticing calls a function when an answer is written.
+type noticing struct {
+	*httptest.ResponseRecorder
+	writes func()
+}
+
+func (w *noticing) Write(p []byte) (int, error) {
+	w.writes()
+	return w.ResponseRecorder.Write(p)
+}
+
+// An answer that is no stream is written when its place and its model are free: a client that reads it slowly holds neither.
+func TestPlaceFreeBeforeAnswer(t *testing.T) {
+	c := start(t, Options{Parallel: 1})
+	for path, body := range map[string]string{
+		"/v1/completions":      `{"prompt": "x", "max_tokens": 1}`,
+		"/v1/chat/completions": `{"messages": [{"role": "user", "content": "x"}], "max_tokens": 1}`,
+		"/v1/responses":        `{"input": "x", "max_output_tokens": 1}`,
+		"/v1/messages":         `{"messages": [{"role": "user", "content": "x"}], "max_tokens": 1}`,
+		"/api/chat":            `{"messages": [{"role": "user", "content": "x"}], "options": {"num_predict": 1}, "stream": false}`,
+		"/api/generate":        `{"prompt": "x", "options": {"num_predict": 1}, "stream": false}`,
+	} {
+		w := &noticing{httptest.NewRecorder(), func() {
+			if !c.places.TryAcquire(1) || c.models.served[0].users != 0 {
+				t.Errorf("%s: while the answer is written, the place is not free", path)
+				return
+			}
+			c.places.Release(1)
+		}}
+		c.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://localhost"+path, strings.NewReader(body)))
+		if w.Code != http.StatusOK || w.Body.Len() == 0 {
+			t.Errorf("%s: status %d, %s", path, w.Code, w.Body)
+		}
+	}
+}
+
+// A client that does not read its answer loses the connection after a while, and one that does keeps it.
+func TestUnreadAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := New(Options{Models: []string{modelPath}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		ctx, cancel := context.WithCancel(t.Context())
+		l, served := make(pipes, 1), make(chan error)
+		go func() { served <- s.serve(ctx, l, time.Hour) }()
+		client, conn := net.Pipe()
+		l <- conn
+		answers := bufio.NewReader(client)
+		for range 2 {
+			if _, err := io.WriteString(client, "GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			r, err := http.ReadResponse(answers, nil)
+			if err == nil {
+				_, err = io.Copy(io.Discard, r.Body)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(answerTimeout + time.Second) // less than idleTimeout
+		}
+		begin := time.Now()
+		if _, err := io.WriteString(client, "GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait() // the answer is being written
+		cancel()        // which waits for it
+		close(l)
+		if err := <-served; err != nil && !errors.Is(err, net.ErrClosed) {
+			t.Error(err)
+		}
+		if took := time.Since(begin); took < answerTimeout || took > answerTimeout+time.Second {
+			t.Errorf("the connection was closed after %v, want %v", took, answerTimeout)
+		}
+		client.Close()
+	})
 }
 
 // pipes is a listener whose connections are pipes.

@@ -72,6 +72,7 @@ type job struct {
 	keepAlive time.Duration
 	queueTime time.Duration // that it waited for its place
 	loadTime  time.Duration // that it waited for its model
+	ended     bool          // it has given place and model back
 	fresh     bool          // prompts are run from their beginning, whatever is cached
 
 	served *served
@@ -111,8 +112,12 @@ func (s *Server) begin(ctx context.Context, model string, keepAlive *time.Durati
 	return j, nil
 }
 
-// end gives place and model back.
+// end gives place and model back. What calls it before the answer is written, so that a slow client does not hold them, may call it again.
 func (j *job) end() {
+	if j.ended {
+		return
+	}
+	j.ended = true
 	j.server.models.release(j.served, j.keepAlive)
 	j.server.leave()
 }

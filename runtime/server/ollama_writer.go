@@ -38,6 +38,7 @@ func (o *ollamaWriter) write(w http.ResponseWriter, r *http.Request, j *job, pie
 	l := &lines{events{w: w}}
 	var probs chatChoice
 	var whole ollamaPart
+	var answer *ollamaAnswer // that is no stream
 	for p, err := range pieces {
 		if err != nil {
 			return l.fail(r, err)
@@ -68,10 +69,14 @@ func (o *ollamaWriter) write(w http.ResponseWriter, r *http.Request, j *job, pie
 			}
 		}
 		if !o.request.streams() {
-			writeJSON(w, http.StatusOK, a)
+			answer = a
 		} else if !l.send(a) {
 			return nil
 		}
+	}
+	if answer != nil {
+		j.end()
+		writeJSON(w, http.StatusOK, answer)
 	}
 	return nil
 }

@@ -248,6 +248,7 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request, body []
 			c.add(j.model, &p.Piece)
 		}
 	}
+	j.end()
 	writeJSON(w, http.StatusOK, answer)
 	return nil
 }

@@ -212,6 +212,7 @@ func (s *Server) completions(w http.ResponseWriter, r *http.Request, body []byte
 	c.answer.Usage = c.usage
 	switch {
 	case !q.Stream:
+		j.end()
 		writeJSON(w, http.StatusOK, c.answer)
 		return nil
 	case q.StreamOptions.IncludeUsage:

@@ -200,6 +200,7 @@ func (s *Server) responses(w http.ResponseWriter, r *http.Request, body []byte) 
 		}
 	}
 	if !q.Stream {
+		j.end()
 		writeJSON(w, http.StatusOK, e.answer)
 	}
 	return nil

@@ -168,7 +168,7 @@ func (s *Server) Close() error {
 	return s.models.close(ctx)
 }
 
-// Limits of a connection. A body and an answer have limits of their own: see readBody and events.
+// Limits of a connection. A body and an answer have limits of their own: see limitBody, writeJSON and events.
 const (
 	headerTimeout = 10 * time.Second
 	idleTimeout   = 2 * time.Minute
