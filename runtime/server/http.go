@@ -31,6 +31,7 @@ func (s *Server) withMiddleware(next http.Handler) http.Handler {
 		begin := time.Now()
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // which the answer before it on the connection has left
 		limitBody(w, r)
+		defer s.hold(r)()
 		defer func() {
 			if p := recover(); p != nil {
 				s.log.Error("a handler panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
@@ -151,18 +152,21 @@ func limitBody(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// readBody reads the body of a request.
+// readBody reads the body of a request, unless its bytes or values are too many.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	var large *http.MaxBytesError
+	var refused *Error // heldBody's
 	switch {
 	case errors.As(err, &large):
-		return nil, &Error{Status: http.StatusRequestEntityTooLarge, Code: "body_too_large", Message: fmt.Sprintf("the body has more than %d bytes", maxBody)}
+		return nil, errTooLarge(fmt.Sprintf("more than %d bytes", maxBody))
+	case errors.As(err, &refused):
+		return nil, refused
 	case err != nil:
 		return nil, &Error{Status: http.StatusBadRequest, Code: "incomplete_body", Message: "the body did not come in whole", cause: err}
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // the server notices later if the client goes away
-	return data, nil
+	return data, checkValues(data)
 }
 
 // An answer that is no stream goes out in pieces of writePiece bytes, each of which a client must read within answerTimeout. Before the first one net/http

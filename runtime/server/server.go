@@ -111,6 +111,7 @@ type Server struct {
 	places  *semaphore.Weighted // of requests that run
 	queue   queue
 	running atomic.Int64 // requests that have a place
+	bodies  atomic.Int64 // bytes of the bodies of requests, without the first of each
 	handler http.Handler
 	meters  *meters
 	formats *lru.Cache[answerFormat]
@@ -168,7 +169,7 @@ func (s *Server) Close() error {
 	return s.models.close(ctx)
 }
 
-// Limits of a connection. A body and an answer have limits of their own: see limitBody, writeJSON and events.
+// Limits of a connection. A body and an answer have limits of their own: see bodies.go, limitBody, writeJSON and events.
 const (
 	headerTimeout = 10 * time.Second
 	idleTimeout   = 2 * time.Minute

@@ -1,0 +1,78 @@
+package server
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"sync/atomic"
+)
+
+// Limits of bodies, besides maxBody. What is decoded of one takes some times its size, unless it is cut into very small values.
+const (
+	maxBodies  = 64 << 20 // bytes of all bodies that are read or answered at the same time
+	smallBody  = 64 << 10 // bytes of each that do not count, so that short requests pass in any case
+	maxValues  = 1 << 20  // values of one: more than any context has tokens
+	maxObjects = 1 << 16  // of them, objects and arrays
+)
+
+// heldBody is a body that counts from when it comes until its request was answered.
+type heldBody struct {
+	io.ReadCloser
+	all        *atomic.Int64 // bytes of all bodies
+	read, held int64
+}
+
+// Read fails if the bodies that there are have no room for more beside them.
+func (b *heldBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.read += int64(n)
+	if more := b.read - smallBody - b.held; more > 0 {
+		b.held += more
+		if b.all.Add(more) > maxBodies {
+			return 0, &Error{Status: http.StatusTooManyRequests, Code: "queue_full", Message: "too many long requests are waiting: try again later", RetryAfter: retryAfter}
+		}
+	}
+	return n, err
+}
+
+func (b *heldBody) release() { b.all.Add(-b.held) }
+
+// hold has the body of a request counted until release is called.
+func (s *Server) hold(r *http.Request) (release func()) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return func() {}
+	}
+	b := &heldBody{ReadCloser: r.Body, all: &s.bodies}
+	r.Body = b
+	return b.release
+}
+
+// checkValues returns an error for a body of so many values that it would take many times its size once it is decoded. It need not be JSON.
+func checkValues(body []byte) error {
+	values, objects := 0, 0
+	for i := 0; i < len(body); i++ {
+		switch body[i] {
+		case '"':
+			for i++; i < len(body) && body[i] != '"'; i++ {
+				if body[i] == '\\' {
+					i++
+				}
+			}
+		case ',':
+			values++
+		case '{', '[':
+			objects++
+		}
+	}
+	switch {
+	case objects > maxObjects:
+		return errTooLarge(fmt.Sprintf("more than %d objects and arrays", maxObjects))
+	case values >= maxValues:
+		return errTooLarge(fmt.Sprintf("more than %d values", maxValues))
+	}
+	return nil
+}
+
+func errTooLarge(what string) error {
+	return &Error{Status: http.StatusRequestEntityTooLarge, Code: "body_too_large", Message: "the body has " + what}
+}
