@@ -91,6 +91,7 @@ func (m *Model) CompileGrammarContext(ctx context.Context, g *grammar.Grammar) (
 // constraint keeps a text within a grammar.
 type constraint struct {
 	model    *Model
+	ctx      context.Context // of the text
 	matcher  *grammar.Matcher
 	ends     []int32 // that are never drawn: Generate.IgnoreEOS
 	ahead    bool    // forced tokens are run together
@@ -107,7 +108,7 @@ func (m *Model) constrain(ctx context.Context, g *Generate) (*constraint, error)
 		return nil, err
 	}
 	go compiled.Prepare(ctx) // while the prompt runs
-	c := &constraint{model: m, matcher: compiled.NewMatcher(), ahead: !g.LogProbs}
+	c := &constraint{model: m, ctx: ctx, matcher: compiled.NewMatcherContext(ctx), ahead: !g.LogProbs}
 	if g.IgnoreEOS {
 		c.ends = m.end
 	}
@@ -116,9 +117,8 @@ func (m *Model) constrain(ctx context.Context, g *Generate) (*constraint, error)
 
 // mask leaves the logits of tokens that the grammar allows.
 func (c *constraint) mask(logits []float32) error {
-	err := c.matcher.Mask(logits)
-	if err != nil {
-		return as(ErrGrammar, fmt.Errorf("%s: %w", c.model.file.Path(), err))
+	if err := c.matcher.Mask(logits); err != nil {
+		return c.failed(err)
 	}
 	for _, id := range c.ends {
 		if int(id) < len(logits) {
@@ -131,10 +131,18 @@ func (c *constraint) mask(logits []float32) error {
 // accept adds a token to the text.
 func (c *constraint) accept(id int32) error {
 	if err := c.matcher.Accept(id); err != nil {
-		return as(ErrGrammar, fmt.Errorf("%s: %w", c.model.file.Path(), err))
+		return c.failed(err)
 	}
 	c.accepted = append(c.accepted, id)
 	return nil
+}
+
+// failed is an error of the matcher. It is none of the grammar if the context has ended.
+func (c *constraint) failed(err error) error {
+	if c.ctx.Err() != nil {
+		return c.ctx.Err()
+	}
+	return as(ErrGrammar, fmt.Errorf("%s: %w", c.model.file.Path(), err))
 }
 
 // contextTokens is how many tokens before a forced text are tokenized with it.

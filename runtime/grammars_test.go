@@ -1,6 +1,7 @@
 package runtime_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -139,6 +140,20 @@ func TestGrammarErrors(t *testing.T) {
 	}
 	if b, err := m.CompileGrammar(schema(t, person)); a != b || err != nil {
 		t.Errorf("the same schema is compiled twice: %v", err)
+	}
+}
+
+// A context that ends while the tokens that a grammar allows are looked for ends the text, and is no error of the grammar.
+func TestGrammarCancelled(t *testing.T) {
+	m := open(t, runtime.Options{})
+	g, err := grammar.ParseGBNF("root ::= s\ns ::= [a-z ] s [a-z ] | [a-z ] s | [a-z ]")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	_, _, err = collect(m.Generate(ctx, "x", runtime.Generate{Grammar: g, Prefilled: func() error { cancel(); return nil }}))
+	if !errors.Is(err, context.Canceled) || errors.Is(err, runtime.ErrGrammar) {
+		t.Error(err)
 	}
 }
 

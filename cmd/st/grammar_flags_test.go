@@ -51,6 +51,14 @@ func TestGenerateGrammar(t *testing.T) {
 	}
 }
 
+// A text that a grammar has too many readings of ends with an error.
+func TestAmbiguousGrammar(t *testing.T) {
+	o := st("generate", tiny(t), "-p", "x", "--seed", "1", "--grammar", "root ::= a\na ::= [a-z ] a b | [a-z ] b a | [a-z ]\nb ::= a a a | [a-z ]")
+	if o.code != exitFailure || !strings.Contains(o.stderr, "tiny.stm: the grammar is too ambiguous: a text has so many readings") {
+		t.Errorf("%+v", o)
+	}
+}
+
 func TestGrammarFailures(t *testing.T) {
 	bad := filepath.Join(t.TempDir(), "bad.gbnf")
 	if err := os.WriteFile(bad, []byte("root ::= a"), 0o644); err != nil {

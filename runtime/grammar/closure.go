@@ -28,6 +28,7 @@ func (c *closure) reset() {
 // reach adds an item, unless it leads nowhere.
 func (a *table) reach(it item) {
 	c := &a.closure
+	a.spend(1)
 	if a.distance(it.state) == far {
 		return
 	}
@@ -49,10 +50,13 @@ func (a *table) distance(state int32) int32 {
 func (a *table) finish() int32 {
 	c := &a.closure
 	for {
-		for len(c.todo) > 0 {
+		for len(c.todo) > 0 && a.err == nil {
 			it := c.todo[len(c.todo)-1]
 			c.todo = c.todo[:len(c.todo)-1]
 			a.follow(it)
+		}
+		if a.err != nil {
+			return dead
 		}
 		if len(c.pending) == 0 {
 			break
@@ -153,7 +157,9 @@ func (a *table) call(rule int32, after item) {
 		c.calls[rule] = append(returns, after)
 		return
 	}
-	c.calls[rule] = append(returns, a.frames[after.frame].returns...) // which for the bottom is the end
+	below := a.frames[after.frame].returns
+	a.spend(len(below))
+	c.calls[rule] = append(returns, below...) // which for the bottom is the end
 }
 
 func (a *table) isTail(state int32) bool {

@@ -112,6 +112,86 @@ s ::= "a" | "(" s ")" | "(" s s ")" | "((" s "))" | "(" s? s? s? s? ")"`, nil},
 	}
 }
 
+// Ambiguous grammars: the number of readings of a text grows with its length, or much faster.
+const (
+	palindromes = "root ::= s\ns ::= [a-z ] s [a-z ] | [a-z ] s | [a-z ]"
+	tangle      = "root ::= a\na ::= [a-z ] a b | [a-z ] b a | [a-z ]\nb ::= a a a | [a-z ]"
+)
+
+// deepVocabulary has long tokens, as those of models are.
+func deepVocabulary() *Vocabulary {
+	var more []string
+	for n := range 30 {
+		more = append(more, strings.Repeat(" ", n+1), strings.Repeat("ab", n+1))
+	}
+	return testVocabulary(more...)
+}
+
+// What a token takes is bounded: a grammar of which a text has too many readings ends with an error, after as much work as that for any token.
+func TestTooAmbiguous(t *testing.T) {
+	m := mustCompile(t, deepVocabulary(), mustGBNF(t, tangle)).NewMatcher()
+	for range 100 {
+		_, err := m.Allowed()
+		if m.table.work > maxWork+maxItems {
+			t.Fatalf("a token took %d steps", m.table.work)
+		}
+		if errors.Is(err, ErrTooComplex) {
+			return
+		}
+		if err == nil {
+			err = m.AcceptText("and")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Error("a text with very many readings is followed")
+}
+
+// Readings of a text that differ only in what comes later are walked over the vocabulary together: their number makes no token slower by as much.
+func TestAmbiguousWalk(t *testing.T) {
+	m := mustCompile(t, deepVocabulary(), mustGBNF(t, palindromes)).NewMatcher()
+	visits := func(bytes int) int { // by the first token after so many bytes more
+		for range bytes {
+			if err := m.AcceptText("a"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		before := m.table.visits
+		if _, err := m.Allowed(); err != nil {
+			t.Fatal(err)
+		}
+		return m.table.visits - before
+	}
+	visits(40)
+	before := visits(40) // after more bytes than any token has
+	if after := visits(80); after > before*5/4 {
+		t.Errorf("after 80 bytes a token visits %d nodes, after 160 %d", before, after)
+	}
+}
+
+// A context that ends while the tokens of a text are looked for ends that, with its cause.
+func TestMatcherEnds(t *testing.T) {
+	gone := errors.New("the client went away")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	c := mustCompile(t, deepVocabulary(), mustGBNF(t, palindromes))
+	m := c.NewMatcherContext(ctx)
+	cancel(gone)
+	if _, err := m.Allowed(); !errors.Is(err, gone) || m.table.work > 2*pollWork {
+		t.Errorf("%v after %d steps", err, m.table.work)
+	}
+	if len(checkAllowed(t, c.NewMatcher())) == 0 { // another text goes on
+		t.Error("nothing is allowed")
+	}
+}
+
+// A grammar with too many readings before the first byte is refused at once.
+func TestTooManyBeginnings(t *testing.T) {
+	if _, err := testVocabulary().Compile(mustGBNF(t, `root ::= "a"`+strings.Repeat(` | "abcdef"`, maxItems))); !errors.Is(err, ErrTooComplex) {
+		t.Error(err)
+	}
+}
+
 // TestMissingBytes: a vocabulary without the bytes that a grammar needs.
 func TestMissingBytes(t *testing.T) {
 	v := NewVocabulary([][]byte{[]byte("a"), []byte("b"), []byte("ab"), nil}, []int32{3}, nil)

@@ -44,6 +44,7 @@ func (m *Matcher) Finish() []byte {
 	defer m.unlock()
 	var text []byte
 	for at := m.at; ; {
+		t.work = 0 // the text may be long: each byte may take what a token may
 		left := t.remaining(at)
 		if left == 0 || t.err != nil {
 			return text

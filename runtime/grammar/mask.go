@@ -65,13 +65,8 @@ func (a *table) allowed(id int32) *mask {
 	}
 	out := &collector{a.vocabulary, a.scratch}
 	clear(out.bits)
-	for from := 0; from < len(c.items); {
-		to := from + 1
-		for to < len(c.items) && c.items[to].frame == c.items[from].frame {
-			to++
-		}
-		a.group(out, c.items[from:to])
-		from = to
+	for _, g := range a.grouped(out, c) {
+		a.group(out, g)
 	}
 	if c.tokens {
 		a.wholeTokens(out, c)
@@ -89,25 +84,56 @@ func (a *table) allowed(id int32) *mask {
 	return &m
 }
 
-// group adds the tokens that items of one frame allow.
-func (a *table) group(out *collector, items []item) {
-	f := items[0].frame
-	if f != bottom && a.counted(out, items) {
-		return
+// group is items of the same states in some frames, and what comes after those.
+type group struct {
+	bottoms int32 // the config of the states, with frames at the bottom
+	returns []item
+}
+
+// grouped returns the groups of a config. An ambiguous text has many frames with the same states: what goes on after them is walked together. Groups whose
+// tokens are found otherwise are added.
+func (a *table) grouped(out *collector, c *config) (all []*group) {
+	index := map[int32]*group{}
+	var bottoms []item
+	for from := 0; from < len(c.items); {
+		to := from + 1
+		f := c.items[from].frame
+		for to < len(c.items) && c.items[to].frame == f {
+			to++
+		}
+		items := c.items[from:to]
+		from = to
+		if f != bottom && a.counted(out, items) {
+			continue
+		}
+		bottoms = bottoms[:0]
+		for _, it := range items {
+			bottoms = append(bottoms, item{it.state, bottom})
+		}
+		id := a.intern(bottoms, false)
+		g := index[id]
+		if g == nil {
+			g = &group{bottoms: id}
+			index[id], all = g, append(all, g)
+		}
+		if f != bottom {
+			g.returns = append(g.returns, a.frames[f].returns...)
+		}
 	}
-	bottoms := make([]item, len(items))
-	for i, it := range items {
-		bottoms[i] = item{it.state, bottom}
-	}
-	l := a.local(a.intern(bottoms, false))
+	return all
+}
+
+// group adds the tokens that a group allows.
+func (a *table) group(out *collector, g *group) {
+	l := a.local(g.bottoms)
 	if l == nil {
 		return
 	}
 	out.add(&l.mask)
-	if f == bottom || len(l.bytes) == 0 {
+	if len(g.returns) == 0 || len(l.bytes) == 0 {
 		return
 	}
-	after := a.configOf(a.frames[f].returns)
+	after := a.configOf(g.returns)
 	for _, b := range l.bytes {
 		a.walkAll(out, after, b, l.exits[b])
 	}
@@ -137,8 +163,7 @@ func (a *table) walk(out *collector, node, at int32) {
 	}
 	path := a.paths()
 	path[0] = at
-	for i := node + 1; i < end; {
-		a.visit()
+	for i := node + 1; i < end && a.visit(); {
 		d := v.depth[i] - base
 		from, class := path[d-1], p.classes[v.label[i]]
 		to := a.next[int(from)*width+int(class)]
@@ -192,8 +217,7 @@ func (a *table) local(id int32) *local {
 	out := &collector{v, NewBitset(len(v.tokens))}
 	path := a.paths()
 	path[0] = id
-	for i := int32(1); i < int32(len(v.label)); {
-		a.visit()
+	for i := int32(1); i < int32(len(v.label)) && a.visit(); {
 		d := v.depth[i]
 		to := a.step(path[d-1], p.classes[v.label[i]])
 		if to == dead {

@@ -24,7 +24,8 @@ type Compiled struct {
 	size atomic.Int64 // bytes
 }
 
-// Compile prepares a grammar for the vocabulary. The error names what is wrong: see [ErrLeftRecursion], [ErrEmpty], [ErrTooLarge], [ErrToken].
+// Compile prepares a grammar for the vocabulary. The error names what is wrong: see [ErrLeftRecursion], [ErrEmpty], [ErrTooLarge], [ErrToken],
+// [ErrTooComplex].
 func (v *Vocabulary) Compile(g *Grammar) (*Compiled, error) {
 	return v.CompileContext(context.Background(), g)
 }
@@ -36,6 +37,9 @@ func (v *Vocabulary) CompileContext(ctx context.Context, g *Grammar) (*Compiled,
 		return nil, err
 	}
 	c := &Compiled{vocabulary: v, program: p, table: newTable(p, v)}
+	if c.table.start(); c.table.err != nil { // a matcher could not begin
+		return nil, c.table.err
+	}
 	c.size.Store(int64(p.bytes() + c.table.size()))
 	return c, nil
 }
@@ -47,11 +51,14 @@ func (c *Compiled) Size() int { return int(c.size.Load()) }
 func (c *Compiled) Vocabulary() *Vocabulary { return c.vocabulary }
 
 // NewMatcher returns a matcher of the empty text.
-func (c *Compiled) NewMatcher() *Matcher {
+func (c *Compiled) NewMatcher() *Matcher { return c.NewMatcherContext(context.Background()) }
+
+// NewMatcherContext is NewMatcher for a text that ctx may end: then the matcher's methods that return an error may give up, with the cause.
+func (c *Compiled) NewMatcherContext(ctx context.Context) *Matcher {
 	c.lock()
 	defer c.unlock()
 	c.table.begin()
-	return &Matcher{compiled: c, table: c.table, at: c.table.start()}
+	return &Matcher{compiled: c, ctx: ctx, table: c.table, at: c.table.start()}
 }
 
 func (c *Compiled) lock() {
@@ -70,6 +77,7 @@ func (c *Compiled) unlock() {
 // Matcher follows a text, token by token. It belongs to one goroutine.
 type Matcher struct {
 	compiled *Compiled
+	ctx      context.Context
 	table    *table // that at is a config of
 	at       int32
 	ended    bool
@@ -96,10 +104,17 @@ func (m *Matcher) lock() *table {
 		m.table = c.table
 	}
 	c.table.begin()
+	c.table.interrupt = m.interrupt
 	return c.table
 }
 
-func (m *Matcher) unlock() { m.compiled.unlock() }
+func (m *Matcher) unlock() {
+	m.table.interrupt = nil
+	m.compiled.unlock()
+}
+
+// interrupt ends the work for a token when nobody waits for it any more.
+func (m *Matcher) interrupt() error { return context.Cause(m.ctx) }
 
 // Allowed returns the tokens that may come next, ends of text included. The set is valid until the next call.
 func (m *Matcher) Allowed() (Bitset, error) {
@@ -176,7 +191,7 @@ func (m *Matcher) Mask(logits []float32) error {
 	return nil
 }
 
-// Accept adds a token to the text. After an error, which is [ErrNotAllowed] or [ErrTooComplex], the text is as before.
+// Accept adds a token to the text. After an error, which is [ErrNotAllowed], [ErrTooComplex] or that of a context, the text is as before.
 func (m *Matcher) Accept(id int32) error {
 	v := m.compiled.vocabulary
 	if id < 0 || int(id) >= v.Size() || m.ended {

@@ -11,7 +11,6 @@ import (
 const (
 	prepareVisits  = 3 << 20 // nodes of the trie
 	prepareConfigs = keepConfigs / 4
-	pollVisits     = 1 << 12 // nodes between two looks at whether a matcher waits
 )
 
 // errInterrupted ends a walk that is not urgent. What it found so far is dropped.
@@ -88,7 +87,12 @@ func (p *preparation) next() bool {
 		return false
 	}
 	t.begin()
-	t.interrupt = func() bool { return c.waiting.Load() > 0 }
+	t.interrupt = func() error {
+		if c.waiting.Load() > 0 {
+			return errInterrupted
+		}
+		return nil
+	}
 	defer func() { t.interrupt = nil }()
 	before := t.visits
 	id := p.todo[0]
@@ -104,11 +108,4 @@ func (p *preparation) next() bool {
 		p.push(t.step(id, uint8(class)))
 	}
 	return true
-}
-
-// visit counts a node of the trie that a walk comes to, and ends the walk if a matcher waits.
-func (a *table) visit() {
-	if a.visits++; a.visits%pollVisits == 0 && a.interrupt != nil && a.interrupt() {
-		a.fail(errInterrupted)
-	}
 }

@@ -180,8 +180,7 @@ func (a *table) findProfile(repeat int32) *profile {
 	loops := a.loops(from, second) // the same for any number of repetitions
 	path := a.paths()
 	path[0] = from
-	for i := int32(1); i < int32(len(v.label)); {
-		a.visit()
+	for i := int32(1); i < int32(len(v.label)) && a.visit(); {
 		d := v.depth[i]
 		to := a.step(path[d-1], a.program.classes[v.label[i]])
 		if to == dead {
@@ -246,7 +245,7 @@ func (a *table) repetitions(c *config, twin int32) int32 {
 
 // begun returns how many repetitions have begun in a frame.
 func (a *table) begun(f, twin int32, depth int) int32 {
-	if f == bottom || depth > 16 {
+	if a.spend(1); f == bottom || depth > 16 || a.err != nil {
 		return -1
 	}
 	n := int32(-1)

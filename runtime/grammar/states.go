@@ -1,5 +1,7 @@
 package grammar
 
+import "fmt"
+
 // item is a state of a rule's automaton, and the frame of the call that it is in.
 type item struct{ state, frame int32 }
 
@@ -31,7 +33,7 @@ const (
 const (
 	maxItems      = 1 << 15  // of a config
 	maxNewConfigs = 1 << 16  // for one token
-	maxNewItems   = 1 << 22  // of all configs for one token
+	maxWork       = 1 << 21  // steps of items for one token, some tenths of a second
 	keepConfigs   = 1 << 13  // more are forgotten before the next token
 	keepItems     = 1 << 19  // so many, too
 	keepMaskBytes = 4 << 20  // of configs
@@ -58,11 +60,11 @@ type table struct {
 	maskBytes int
 	localSize int
 	limit     int   // of configs, for this token
-	itemLimit int   // of items
-	err       error // ErrTooComplex, or errInterrupted
+	work      int   // that was done for it, in steps of items
+	err       error // ErrTooComplex, or what interrupt returned
 
-	visits    int         // of nodes of the trie, so far
-	interrupt func() bool // whether a walk is to give way; nil: it is not
+	visits    int          // of nodes of the trie, so far
+	interrupt func() error // an error ends the work for the token; nil: nothing does
 
 	closure closure
 	key     []byte
@@ -94,7 +96,7 @@ func (a *table) size() int {
 
 // begin begins the work for a token.
 func (a *table) begin() {
-	a.limit, a.itemLimit, a.err = len(a.configs)+maxNewConfigs, a.items+maxNewItems, nil
+	a.limit, a.work, a.err = len(a.configs)+maxNewConfigs, 0, nil
 }
 
 // full reports whether so much is known that it is better forgotten.
@@ -125,6 +127,7 @@ func (a *table) step(id int32, class uint8) int32 {
 		return dead
 	}
 	b := a.program.classBytes[class]
+	a.spend(len(c.items))
 	a.closure.reset()
 	for _, it := range c.items {
 		s := &a.program.states[it.state]
@@ -142,6 +145,34 @@ func (a *table) step(id int32, class uint8) int32 {
 		a.next[at] = to
 	}
 	return to
+}
+
+// pollWork is how much work is done between two looks at whether it is to end: some ten microseconds.
+const pollWork = 256
+
+// spend counts work, and ends it when it has become too much or is to be interrupted.
+func (a *table) spend(n int) {
+	before := a.work
+	a.work += n
+	switch {
+	case a.work > maxWork:
+		a.fail(fmt.Errorf("%w: a text has so many readings that its next token would take more than %d steps to find: write the rules so that it has one", ErrTooComplex, maxWork))
+	case a.interrupt != nil && before/pollWork != a.work/pollWork:
+		if err := a.interrupt(); err != nil {
+			a.fail(err)
+		}
+	}
+}
+
+// visitsPerStep is how many nodes of the trie a walk visits in the time of a step of an item.
+const visitsPerStep = 16
+
+// visit counts a node of the trie that a walk comes to, and reports whether the walk goes on.
+func (a *table) visit() bool {
+	if a.visits++; a.visits%visitsPerStep == 0 {
+		a.spend(1)
+	}
+	return a.err == nil
 }
 
 func (a *table) fail(err error) {

@@ -37,7 +37,7 @@ func (a *table) intern(items []item, exit bool) int32 {
 	if id, ok := a.configIndex[string(a.key)]; ok {
 		return id
 	}
-	if len(a.configs) >= a.limit || a.items > a.itemLimit {
+	if len(a.configs) >= a.limit {
 		a.fail(fmt.Errorf("%w: more than %d states for one token", ErrTooComplex, maxNewConfigs))
 		return dead
 	}

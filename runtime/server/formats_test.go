@@ -35,3 +35,17 @@ func TestLargeFormats(t *testing.T) {
 		t.Error("a model was loaded, or a format is kept")
 	}
 }
+
+// A grammar that has too many readings of a text ends it with an error: a status, or an event of a stream.
+func TestAmbiguousGrammar(t *testing.T) {
+	c := start(t, Options{})
+	const body = `{"prompt": "x", "max_tokens": 400, "seed": 1, "grammar": "root ::= a\na ::= [a-z ] a b | [a-z ] b a | [a-z ]\nb ::= a a a | [a-z ]"`
+	status, e := getError(t, c, "/v1/completions", body+`}`)
+	if status != http.StatusBadRequest || *e.Error.Code != "invalid_grammar" || !strings.Contains(e.Error.Message, "the grammar is too ambiguous") {
+		t.Errorf("status %d, %+v", status, e)
+	}
+	events := stream(t, c, "/v1/completions", body+`, "stream": true}`)
+	if n := len(events); n < 3 || !strings.Contains(events[n-2], `"code":"invalid_grammar"`) {
+		t.Errorf("the stream ends with %q", events[max(0, n-2):])
+	}
+}
