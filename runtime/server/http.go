@@ -19,6 +19,7 @@ import (
 	"sync"
 	"time"
 
+	"st/runtime"
 	"st/runtime/server/page"
 )
 
@@ -221,12 +222,26 @@ type logEntry struct {
 	mu    sync.Mutex
 	attrs []slog.Attr
 	model *served // nil: it is not known
+
+	// Of all texts together, of which a request may have thousands.
+	texts, prompt, cached, tokens int
+	stops                         []string
 }
 
+// take returns what was collected.
 func (e *logEntry) take() []slog.Attr {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.attrs
+	attrs := e.attrs
+	slices.Sort(e.stops) // choices may end in any order
+	if e.texts > 1 {
+		attrs = append(attrs, slog.Int("texts", e.texts))
+	}
+	if e.texts > 0 {
+		attrs = append(attrs, slog.Int("prompt_tokens", e.prompt), slog.Int("cached_tokens", e.cached), slog.Int("tokens", e.tokens),
+			slog.String("stop", strings.Join(e.stops, ",")))
+	}
+	return attrs
 }
 
 // logged adds to what the log tells of a request, as slog's functions take it: names and counts, never what a request says.
@@ -264,4 +279,19 @@ func servedBy(ctx context.Context) *served {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.model
+}
+
+// loggedText adds a text that came to its end to the sums that the log tells of a request.
+func loggedText(ctx context.Context, r *runtime.Result) {
+	e, ok := ctx.Value(logKey{}).(*logEntry)
+	if !ok {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.texts++
+	e.prompt, e.cached, e.tokens = e.prompt+r.PromptTokens+r.CachedTokens, e.cached+r.CachedTokens, e.tokens+len(r.Tokens)
+	if stop := string(r.Stop); !slices.Contains(e.stops, stop) {
+		e.stops = append(e.stops, stop)
+	}
 }

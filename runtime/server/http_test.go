@@ -125,6 +125,17 @@ func TestLog(t *testing.T) {
 	}
 }
 
+// A request of many texts has one line of the log, with their sums.
+func TestLogOfManyTexts(t *testing.T) {
+	var log bytes.Buffer
+	c := start(t, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	get[completion](t, c, "/v1/completions", `{"prompt": ["a", "b", "c"], "n": 2, "max_tokens": 3, "ignore_eos": true}`)
+	c.http.Close() // which waits for the request's end
+	if line := log.String(); strings.Count(line, "tokens=") != 3 || !strings.Contains(line, " texts=6 prompt_tokens=") || !strings.Contains(line, " tokens=18 stop=length\n") {
+		t.Error(line)
+	}
+}
+
 // listening serves on a port of its own until ctx ends.
 func listening(t *testing.T, ctx context.Context, drain time.Duration) (c *client, served chan error) {
 	t.Helper()

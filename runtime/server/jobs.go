@@ -174,7 +174,7 @@ func (j *job) generate(ctx context.Context, prompt []int32, g runtime.Generate) 
 			}
 			if d := piece.Done; d != nil {
 				j.server.meters.text(d, j.queueTime+j.loadTime)
-				logged(ctx, "prompt_tokens", d.PromptTokens+d.CachedTokens, "cached_tokens", d.CachedTokens, "tokens", len(d.Tokens), "stop", d.Stop)
+				loggedText(ctx, d)
 			}
 			if !yield(piece, err) {
 				return
