@@ -46,12 +46,13 @@ func (o *output) Write(p []byte) (int, error) {
 }
 
 // interrupts turns signals into a cancelled context. The first SIGINT, SIGTERM or SIGHUP cancels it, upon which commands clean up
-// and return; the second ends the program at once. One that comes together with the first is forgiven: timeout(1) and some shells send a
+// and return; the second ends the program at once, or hastens a command that has more to do than to clean up, and then the third. One that comes together with the first is forgiven: timeout(1) and some shells send a
 // signal to a program and to its group, and it must not keep the program from removing its temporary files.
 type interrupts struct {
-	mu   sync.Mutex
-	hook func()
-	last func() // what is done before the program ends at once
+	mu     sync.Mutex
+	hook   func()
+	hasten func() // is called instead of ending at once, one time
+	last   func() // what is done before the program ends at once
 }
 
 // impatience counts signals until the program waits for nothing more.
@@ -85,11 +86,7 @@ func (i *interrupts) watch(parent context.Context) (ctx context.Context, cancel,
 		for n := (impatience{}); ; {
 			select {
 			case s := <-signals:
-				if s == os.Interrupt && i.handled() {
-					continue
-				}
-				cancel()
-				if n.next(time.Now()) {
+				if i.signalled(s, &n, time.Now(), cancel) {
 					i.cleanUp()
 					fmt.Fprintln(os.Stderr, "st: interrupted, and ended at once")
 					os.Exit(exitInterrupted)
@@ -103,11 +100,39 @@ func (i *interrupts) watch(parent context.Context) (ctx context.Context, cancel,
 	return ctx, cancel, func() { close(done) }
 }
 
+// signalled does what a signal asks for, and reports whether the program is to end at once.
+func (i *interrupts) signalled(s os.Signal, n *impatience, now time.Time, cancel func()) bool {
+	if s == os.Interrupt && i.handled() {
+		return false
+	}
+	cancel()
+	return n.next(now) && !i.hastened()
+}
+
 // handle has f called on SIGINT instead of cancelling the context, until it is called with nil.
 func (i *interrupts) handle(f func()) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.hook = f
+}
+
+// onSecond has f called on a second signal instead of ending the program at once, until it is called with nil.
+func (i *interrupts) onSecond(f func()) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.hasten = f
+}
+
+// hastened calls the function given to onSecond, if there is one that was not called yet.
+func (i *interrupts) hastened() bool {
+	i.mu.Lock()
+	f := i.hasten
+	i.hasten = nil
+	i.mu.Unlock()
+	if f != nil {
+		f()
+	}
+	return f != nil
 }
 
 // beforeExit has f called before signals end the program at once, until it is called with nil.

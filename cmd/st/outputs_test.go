@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -320,6 +321,23 @@ func TestImpatience(t *testing.T) {
 		for n, at := range tt.at {
 			if got := i.next(start.Add(at)); got != tt.want[n] {
 				t.Errorf("%s: signal %d ends at once: %t", tt.name, n, got)
+			}
+		}
+	}
+}
+
+// The second signal hastens a command that has asked for that, and the third ends the program at once, whichever signals they are.
+func TestSecondSignal(t *testing.T) {
+	start := time.Unix(0, 0)
+	for _, signals := range [][]os.Signal{{os.Interrupt, os.Interrupt, os.Interrupt}, {syscall.SIGTERM, syscall.SIGTERM, syscall.SIGTERM}, {syscall.SIGTERM, os.Interrupt, syscall.SIGTERM}} {
+		var i interrupts
+		var n impatience
+		cancelled, hastened := 0, 0
+		i.onSecond(func() { hastened++ })
+		for at, s := range signals {
+			end := i.signalled(s, &n, start.Add(time.Duration(at)*time.Second), func() { cancelled++ })
+			if end != (at == 2) || cancelled != at+1 || hastened != min(at, 1) {
+				t.Errorf("%v: signal %d: ends at once: %t, cancelled %d times, hastened %d times", signals, at, end, cancelled, hastened)
 			}
 		}
 	}

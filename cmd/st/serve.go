@@ -116,15 +116,9 @@ func (a *app) serve(ctx context.Context, names []string, f *serveFlags) (err err
 		fmt.Fprintf(a.stdout, "%-*s %s; %s of memory, or as little as %s\n", width, m.Name, size(m.Size), size(common+m.Needed), size(m.Least))
 	}
 	fmt.Fprintf(a.stdout, "listening on http://%s\n", l.Addr())
-	// The first Ctrl-C lets requests come to their end, the second ends them, and the third waits for nothing more.
-	stop := context.AfterFunc(ctx, func() {
-		a.interrupts.handle(func() {
-			a.interrupts.handle(nil)
-			go s.Close()
-		})
-	})
-	defer a.interrupts.handle(nil)
-	defer stop()
+	// The first signal lets requests come to their end, the second ends them, and the third waits for nothing more.
+	a.interrupts.onSecond(func() { go s.Close() })
+	defer a.interrupts.onSecond(nil)
 	return s.Serve(ctx, l)
 }
 
