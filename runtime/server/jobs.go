@@ -118,6 +118,7 @@ func (j *job) end() {
 		return
 	}
 	j.ended = true
+	j.model, j.cache = nil, nil // nothing holds what the model has on Go's heap when it is unloaded
 	j.server.models.release(j.served, j.keepAlive)
 	j.server.leave()
 }

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"weak"
 
 	"st/runtime"
 )
@@ -209,4 +210,18 @@ func TestLoadFails(t *testing.T) {
 	}
 	c.models.served[0].Path = modelPath
 	get[completion](t, c, "/v1/completions", `{"prompt": "x", "max_tokens": 1}`)
+}
+
+// What a model had on Go's heap, such as its tokenizer, is no garbage when it has been unloaded: the next one counts on that memory.
+func TestUnloadedLeavesNoGarbage(t *testing.T) {
+	c := start(t, Options{KeepAlive: -1})
+	j, err := c.begin(t.Context(), "tiny", new(time.Duration(0)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sv, tokenizer := j.served, weak.Make(j.model.Tokenizer())
+	j.end() // it waits until the model has left
+	if sv.model != nil || tokenizer.Value() != nil {
+		t.Error("the tokenizer is still in memory")
+	}
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"runtime/debug"
 	"time"
 )
 
@@ -37,6 +38,9 @@ func (m *models) startUnload(sv *served, why string) (gone chan struct{}) {
 	go func() {
 		cache.close(context.Background())
 		err := model.Close()
+		// The tokenizer may be as large as the weights, and the next model counts on its memory: it must be no garbage any more.
+		model, cache = nil, nil
+		debug.FreeOSMemory()
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		defer close(gone)
