@@ -37,9 +37,13 @@ func (o *ollamaWriter) answer(p *ollamaPart) *ollamaAnswer {
 func (o *ollamaWriter) write(w http.ResponseWriter, r *http.Request, j *job, pieces iter.Seq2[runtime.Piece, error], g runtime.Generate) error {
 	l := &lines{events{w: w}}
 	var probs chatChoice
+	var count logProbs
 	var whole ollamaPart
 	var answer *ollamaAnswer // that is no stream
 	for p, err := range pieces {
+		if err == nil && g.LogProbs && !o.request.streams() {
+			err = count.add(&p)
+		}
 		if err != nil {
 			return l.fail(r, err)
 		}

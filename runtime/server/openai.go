@@ -164,6 +164,7 @@ func (l *lookup) UnmarshalJSON(data []byte) error {
 // Limits of OpenAI's API.
 const (
 	maxChoices     = 128
+	maxTexts       = 2048 // of all prompts: its number of prompts
 	maxTopLogProbs = 20
 	maxBias        = 100
 	maxPenalty     = 2
@@ -306,6 +307,20 @@ func choice(g runtime.Generate, i int) runtime.Generate {
 		g.Seed = new(*g.Seed + uint64(i))
 	}
 	return g
+}
+
+// maxLogProbs bounds the probabilities of an answer that is no stream, which takes some hundred bytes for each until it is written.
+const maxLogProbs = 1 << 20
+
+// logProbs counts the probabilities of an answer.
+type logProbs int
+
+// add counts those of a piece of an answer that is no stream.
+func (n *logProbs) add(p *runtime.Piece) error {
+	if *n += logProbs(1 + len(p.Top)); *n > maxLogProbs {
+		return badField("logprobs", fmt.Sprintf("the answer would have more than %d probabilities: ask for fewer, or stream it", maxLogProbs))
+	}
+	return nil
 }
 
 // openAIUsage counts tokens.

@@ -236,7 +236,11 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request, body []
 	for i := range q.choices() {
 		answer.Choices = append(answer.Choices, &chatChoice{Index: i})
 	}
+	var probs logProbs
 	for p, err := range j.choices(r.Context(), q.choices(), false, each) {
+		if err == nil && g.LogProbs {
+			err = probs.add(&p.Piece)
+		}
 		if err != nil {
 			return err
 		}

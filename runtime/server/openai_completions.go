@@ -89,6 +89,8 @@ func (q *completionRequest) generate(read formats) (g runtime.Generate, err erro
 	switch {
 	case q.Prompt == nil:
 		return g, badField("prompt", "it is missing")
+	case len(*q.Prompt)*q.choices() > maxTexts:
+		return g, badField("prompt", fmt.Sprintf("%d prompts with n %d are more than %d texts", len(*q.Prompt), q.choices(), maxTexts))
 	case q.Suffix != "":
 		return g, badField("suffix", "it is not supported")
 	case q.BestOf != nil && *q.BestOf != q.choices():
@@ -230,6 +232,7 @@ type completer struct {
 	q      *completionRequest
 	g      runtime.Generate
 	usage  *openAIUsage
+	probs  logProbs
 	events events
 	answer completion // with all choices, unless they are streamed
 }
@@ -249,6 +252,11 @@ func (c *completer) complete(tokens []int32, text string, index int) error {
 	for p, err := range c.j.choices(c.r.Context(), len(choices), c.g.PromptLogProbs, each) {
 		if err != nil {
 			return err
+		}
+		if c.g.LogProbs && !c.q.Stream {
+			if err := c.probs.add(&p.Piece); err != nil {
+				return err
+			}
 		}
 		t := choices[p.choice]
 		t.Text += p.Text

@@ -259,11 +259,26 @@ func TestCompletions(t *testing.T) {
 		{`{"prompt": "x", "n_predict": -2}`, "n_predict", "0 or more"},
 		{`{"prompt": "x", "suffix": "y"}`, "suffix", "not supported"},
 		{`{"prompt": "x", "best_of": 3}`, "best_of", "not supported"},
+		{`{"prompt": "x", "n": 129}`, "n", "between 1 and 128"},
+		{`{"n": 128, "prompt": ["x"` + strings.Repeat(`, "x"`, 16) + `]}`, "prompt", "17 prompts with n 128 are more than 2048 texts"},
+		{`{"prompt": ["x"` + strings.Repeat(`, "x"`, 2048) + `]}`, "prompt", "2049 prompts with n 1 are more"},
 	} {
 		if status, e := getError(t, c, "/v1/completions", tt.body); status != http.StatusBadRequest || e.Error.Param == nil || *e.Error.Param != tt.param ||
 			!strings.Contains(e.Error.Message, tt.message) {
 			t.Errorf("%s: %d, %+v", tt.body, status, e.Error)
 		}
+	}
+}
+
+// An answer that is no stream has so many probabilities, and no more.
+func TestManyLogProbs(t *testing.T) {
+	n := logProbs(maxLogProbs - 3)
+	piece := &runtime.Piece{Top: make([]runtime.TokenLogProb, 2)}
+	if err := n.add(piece); err != nil {
+		t.Error(err)
+	}
+	if e := asError(n.add(piece)); e.Status != http.StatusBadRequest || e.Param != "logprobs" {
+		t.Error(e)
 	}
 }
 
