@@ -131,14 +131,18 @@ func (c *content) UnmarshalJSON(data []byte) error {
 		return nil
 	}
 	var parts []struct {
-		Type string  `json:"type"`
-		Text *string `json:"text"`
+		Type    string  `json:"type"`
+		Text    *string `json:"text"`
+		Refusal *string `json:"refusal"` // of an assistant's part of that type
 	}
 	if json.Unmarshal(data, &parts) != nil {
 		return wants("a string or an array of parts")
 	}
 	var text strings.Builder
 	for _, p := range parts {
+		if p.Type == "refusal" {
+			p.Type, p.Text = "text", p.Refusal
+		}
 		switch {
 		case p.Type != "text" && p.Type != "input_text" && p.Type != "output_text":
 			return wants(fmt.Sprintf("text: the models read no part of type %q", p.Type))

@@ -36,9 +36,9 @@ func withoutTokenizer(t *testing.T, name string) string {
 
 // Errors name a model as its clients do. They do not tell where its file lies.
 func TestErrorsNameModel(t *testing.T) {
-	gone := altered(t, "gone", func(string) error { return nil })
-	c := start(t, Options{Models: []string{modelPath, withoutTemplate(t, "base"), withoutTokenizer(t, "mute"), gone}})
-	if err := os.Remove(gone); err != nil {
+	torn := altered(t, "torn", func(string) error { return nil })
+	c := start(t, Options{Models: []string{modelPath, withoutTemplate(t, "base"), withoutTokenizer(t, "mute"), torn}})
+	if err := os.Truncate(torn, 100); err != nil {
 		t.Fatal(err)
 	}
 	const hi = `"messages": [{"role": "user", "content": "Hi"}]`
@@ -57,9 +57,9 @@ func TestErrorsNameModel(t *testing.T) {
 		{"/v1/messages/count_tokens", `{"model": "base", ` + hi + `}`, 400, "base: the model has no chat template"},
 		{"/api/chat", `{"model": "base", ` + hi + `}`, 400, "base: the model has no chat template"},
 		{"/api/generate", `{"model": "mute", "prompt": "x"}`, 400, "mute: the model has no tokenizer"},
-		{"/v1/completions", `{"model": "gone", "prompt": "x"}`, 500, "open gone: "},
-		{"/api/show", `{"model": "gone"}`, 500, "open gone: "},
-		{"/props?model=gone", "", 500, "open gone: "},
+		{"/v1/completions", `{"model": "torn", "prompt": "x"}`, 500, "torn: "},
+		{"/api/show", `{"model": "torn"}`, 500, "torn: "},
+		{"/props?model=torn", "", 500, "torn: "},
 	} {
 		r := c.request(t, tt.path, tt.body)
 		text, err := io.ReadAll(r.Body)

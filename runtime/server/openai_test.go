@@ -142,6 +142,29 @@ func TestChatOptions(t *testing.T) {
 	}
 }
 
+// A message has a text or parts, of which an answer that was refused has one of its own type.
+func TestMessageParts(t *testing.T) {
+	for _, tt := range []struct{ content, want string }{
+		{`"No."`, "No."},
+		{`null`, ""},
+		{`[{"type": "text", "text": "I "}, {"type": "output_text", "text": "say: "}, {"type": "refusal", "refusal": "No."}]`, "I say: No."},
+	} {
+		var said transcript
+		if err := said.add([]byte(`{"role": "assistant", "content": `+tt.content+`}`), "message"); err != nil || said.messages[0].Content != tt.want {
+			t.Errorf("%s: %+v, %v; want %q", tt.content, said.messages, err, tt.want)
+		}
+	}
+	for content, want := range map[string]string{
+		`[{"type": "refusal", "text": "No."}]`:              "message.content: it must be parts with a text",
+		`[{"type": "image_url", "image_url": {"url": ""}}]`: "message.content: it must be text: the models read no part of type \"image_url\"",
+	} {
+		var said transcript
+		if err := said.add([]byte(`{"role": "assistant", "content": `+content+`}`), "message"); err == nil || err.Error() != want {
+			t.Errorf("%s: %v; want %q", content, err, want)
+		}
+	}
+}
+
 // What is wrong is told with the name of the field.
 func TestChatRefuses(t *testing.T) {
 	c := start(t, Options{})
