@@ -224,6 +224,9 @@ func TestPlaceFreeBeforeAnswer(t *testing.T) {
 				t.Errorf("%s: while the answer is written, the place is not free", path)
 				return
 			}
+			if n := c.waiting.Load(); n != 0 {
+				t.Errorf("%s: %d requests wait", path, n)
+			}
 			c.places.Release(1)
 		}}
 		c.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://localhost"+path, strings.NewReader(body)))

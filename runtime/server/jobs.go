@@ -93,16 +93,18 @@ func (s *Server) begin(ctx context.Context, model string, keepAlive *time.Durati
 		j.keepAlive = *keepAlive
 	}
 	begin := time.Now()
-	if s.places.Acquire(ctx, 1) != nil {
+	s.waiting.Add(1)
+	err = s.places.Acquire(ctx, 1)
+	s.waiting.Add(-1)
+	if err != nil {
 		return nil, context.Cause(ctx)
 	}
-	s.running.Add(1)
 	j.queueTime = time.Since(begin)
 	s.meters.waiting.Update(j.queueTime.Seconds())
 	begin = time.Now()
 	loaded, err := s.models.acquire(ctx, sv)
 	if err != nil {
-		s.leave()
+		s.places.Release(1)
 		return nil, err
 	}
 	if loaded {
@@ -120,13 +122,7 @@ func (j *job) end() {
 	j.ended = true
 	j.model, j.cache = nil, nil // nothing holds what the model has on Go's heap when it is unloaded
 	j.server.models.release(j.served, j.keepAlive)
-	j.server.leave()
-}
-
-// leave gives a place back.
-func (s *Server) leave() {
-	s.places.Release(1)
-	s.running.Add(-1)
+	j.server.places.Release(1)
 }
 
 // generate continues a prompt: see [runtime.Sequence.Generate]. What an earlier request left of it in the cache is not run again.

@@ -48,12 +48,12 @@ func TestWaitingClientGone(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := sendAsync(ctx, s, `{"prompt": "x"}`)
 		synctest.Wait()
-		if s.queue.n != 1 {
-			t.Errorf("%d requests are in the queue", s.queue.n)
+		if s.queue.n != 1 || s.waiting.Load() != 1 {
+			t.Errorf("%d requests are in the queue, of which %d wait", s.queue.n, s.waiting.Load())
 		}
 		cancel()
 		synctest.Wait()
-		if w := <-ended; s.queue.n != 0 || w.Code != statusClosed {
+		if w := <-ended; s.queue.n != 0 || s.waiting.Load() != 0 || w.Code != statusClosed {
 			t.Errorf("%d requests are left in the queue, status %d", s.queue.n, w.Code)
 		}
 	})

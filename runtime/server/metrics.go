@@ -41,7 +41,7 @@ func newMeters(s *Server) *meters {
 		waiting:      set.NewPrometheusHistogramExt("st_queue_seconds", firstTokenBounds),
 	}
 	set.NewGauge("st_requests_active", func() float64 { return float64(s.queue.active()) })
-	set.NewGauge("st_requests_waiting", func() float64 { return float64(s.queue.active() - s.running.Load()) })
+	set.NewGauge("st_requests_waiting", func() float64 { return float64(s.waiting.Load()) })
 	set.NewGauge("st_memory_limit_bytes", func() float64 { return float64(s.models.total) })
 	set.NewGauge("st_memory_common_bytes", func() float64 { return float64(s.models.common()) })
 	for _, sv := range s.models.all() {

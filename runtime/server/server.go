@@ -110,7 +110,7 @@ type Server struct {
 	models  *models
 	places  *semaphore.Weighted // of requests that run
 	queue   queue
-	running atomic.Int64 // requests that have a place
+	waiting atomic.Int64 // requests that wait for a place
 	bodies  atomic.Int64 // bytes of the bodies of requests, without the first of each
 	handler http.Handler
 	meters  *meters
