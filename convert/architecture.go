@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"st/format"
+	"st/tokenizer/hffile"
 )
 
 // architecture is a kind of model that can be converted: how its config.json reads, and what its tensors are called. Everything
@@ -168,9 +169,9 @@ func ParseConfig(text []byte) (format.Config, error) {
 		Architectures []string `json:"architectures"`
 		ModelType     string   `json:"model_type"`
 	}
-	text, err := strictJSON(text)
+	text, err := hffile.StrictJSON(text)
 	if err == nil {
-		err = unmarshal(text, &head)
+		err = hffile.Unmarshal(text, &head)
 	}
 	if err != nil {
 		return format.Config{}, err

@@ -16,6 +16,7 @@ import (
 	"st/convert/gguf"
 	"st/format"
 	"st/tokenizer"
+	"st/tokenizer/hffile"
 )
 
 // Diagnosis is an error with what was found by looking at the source, and what to do.
@@ -178,7 +179,7 @@ func look(path string) *place {
 		p.names = append(p.names, e.Name())
 	}
 	if text, err := readSmall(checkpoint.Disk, filepath.Join(p.dir, "config.json")); err == nil {
-		if p.text, err = strictJSON(text); err == nil {
+		if p.text, err = hffile.StrictJSON(text); err == nil {
 			p.method = parseQuantization(p.text)
 		}
 	}
@@ -333,7 +334,7 @@ func (p *place) place(err error) *Diagnosis {
 
 // config: config.json is not what it should be.
 func (p *place) config(err error) *Diagnosis {
-	if errors.Is(err, errNotJSON) {
+	if errors.Is(err, hffile.ErrNotJSON) {
 		return &Diagnosis{Err: err, Advice: "mend it by hand if it was edited, or get this file once more"}
 	}
 	if !errors.Is(err, ErrArchitecture) || p.text == nil {

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"st/format"
+	"st/tokenizer/hffile"
 )
 
 // isNorm reports whether tensors of a role are the weights of an RMSNorm.
@@ -124,7 +125,7 @@ func (j *gemmaConfig) rope(c *format.Config) error {
 		Sliding *ropeParameters `json:"sliding_attention"`
 	}{}
 	if len(j.RoPEParameters) > 0 {
-		if err := unmarshal(j.RoPEParameters, &both); err != nil {
+		if err := hffile.Unmarshal(j.RoPEParameters, &both); err != nil {
 			return fmt.Errorf("field rope_parameters: %w", err)
 		}
 		if both.Full == nil && both.Sliding == nil && !slices.Contains([]string{"null", "{}"}, string(j.RoPEParameters)) {
@@ -135,7 +136,7 @@ func (j *gemmaConfig) rope(c *format.Config) error {
 		if both.Full == nil {
 			both.Full = &ropeParameters{}
 		}
-		if err := unmarshal(j.RoPEScaling, both.Full); err != nil {
+		if err := hffile.Unmarshal(j.RoPEScaling, both.Full); err != nil {
 			return fmt.Errorf("field rope_scaling: %w", err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"st/format"
+	"st/tokenizer/hffile"
 )
 
 // gemma3 is the text part of Gemma 3 (arXiv 2503.19786).
@@ -35,7 +36,7 @@ type gemma3Config struct {
 
 func parseGemma3(text []byte) (format.Config, error) {
 	var j gemma3Config
-	if err := unmarshal(text, &j); err != nil {
+	if err := hffile.Unmarshal(text, &j); err != nil {
 		return format.Config{}, err
 	}
 	d := gemmaDefaults{vocab: 262208, hidden: 2304, layers: 26, heads: 8, kvHeads: 4, headDim: 256, context: 131072, window: 4096, period: 6}

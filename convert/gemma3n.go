@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"st/format"
+	"st/tokenizer/hffile"
 )
 
 // gemma3n is the text part of Gemma 3n (Google DeepMind, 2025). Its norms have their weights as they are multiplied.
@@ -58,7 +59,7 @@ type gemma3nConfig struct {
 
 func parseGemma3n(text []byte) (format.Config, error) {
 	var j gemma3nConfig
-	if err := unmarshal(text, &j); err != nil {
+	if err := hffile.Unmarshal(text, &j); err != nil {
 		return format.Config{}, err
 	}
 	c, err := j.config(gemmaDefaults{vocab: 262400, hidden: 2048, layers: 35, heads: 8, kvHeads: 2, headDim: 256, context: 32768, window: 512, period: 5})

@@ -8,6 +8,7 @@ import (
 
 	"st/format"
 	"st/tokenizer"
+	"st/tokenizer/hffile"
 )
 
 // sizeField is a field of config.json that must be there, and be 1 or more.
@@ -161,9 +162,9 @@ func parseGeneration(config, generationConfig []byte) (g generation, err error) 
 			continue
 		}
 		ids.BOS, ids.EOS = nil, nil
-		err := unmarshal(f.text, &ids)
+		err := hffile.Unmarshal(f.text, &ids)
 		if err == nil && f.name != "config.json" {
-			err = unmarshal(f.text, &fields)
+			err = hffile.Unmarshal(f.text, &fields)
 		}
 		var bos, eos []int32
 		if err == nil {

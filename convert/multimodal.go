@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"st/tokenizer/hffile"
 )
 
 // otherParts are modules of a model that sees or hears which its text part does without.
@@ -29,7 +31,7 @@ func textConfig(text []byte) ([]byte, error) {
 		Text map[string]json.RawMessage `json:"text_config"`
 		Tied json.RawMessage            `json:"tie_word_embeddings"`
 	}
-	if err := unmarshal(text, &outer); err != nil {
+	if err := hffile.Unmarshal(text, &outer); err != nil {
 		return nil, err
 	}
 	if outer.Text == nil {

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"st/format"
+	"st/tokenizer/hffile"
 )
 
 // phi3 is the architecture of Phi-3 (arXiv 2404.14219), Phi-3.5 and Phi-4 (arXiv 2412.08905): dense layers of SwiGLU networks. Checkpoints hold
@@ -55,7 +56,7 @@ type phi3Config struct {
 
 func parsePhi3(text []byte) (format.Config, error) {
 	var j phi3Config
-	if err := unmarshal(text, &j); err != nil {
+	if err := hffile.Unmarshal(text, &j); err != nil {
 		return format.Config{}, err
 	}
 	if j.KVHeads == nil {

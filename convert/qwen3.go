@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"st/format"
+	"st/tokenizer/hffile"
 )
 
 // qwen3 and qwen3MoE are the architectures of arXiv 2505.09388: queries and keys are normalised head by head, and the activation is
@@ -83,7 +84,7 @@ var qwen3HeadDim = 128
 
 func parseQwen3(text []byte, moe bool) (format.Config, error) {
 	var j qwen3Config
-	if err := unmarshal(text, &j); err != nil {
+	if err := hffile.Unmarshal(text, &j); err != nil {
 		return format.Config{}, err
 	}
 	if j.KVHeads == nil {

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"st/format"
+	"st/tokenizer/hffile"
 )
 
 // ropeParameters is rope_parameters of Transformers 5, and rope_scaling of Transformers 4.
@@ -36,7 +37,7 @@ func parseRoPE(scaling, parameters json.RawMessage) (p ropeParameters, field str
 		field, text = "rope_scaling", scaling
 	}
 	if len(text) > 0 {
-		if err := unmarshal(text, &p); err != nil {
+		if err := hffile.Unmarshal(text, &p); err != nil {
 			return p, field, fmt.Errorf("field %s: %w", field, err)
 		}
 	}

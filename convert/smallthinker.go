@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"st/format"
+	"st/tokenizer/hffile"
 )
 
 // smallThinker is the architecture of arXiv 2507.20984.
@@ -59,7 +60,7 @@ type smallThinkerConfig struct {
 
 func parseSmallThinker(text []byte) (format.Config, error) {
 	var j smallThinkerConfig
-	if err := unmarshal(text, &j); err != nil {
+	if err := hffile.Unmarshal(text, &j); err != nil {
 		return format.Config{}, err
 	}
 	if err := j.unsupported(); err != nil {
@@ -148,7 +149,7 @@ func (j *smallThinkerConfig) unsupported() error {
 		NewType string `json:"rope_type"`
 	}
 	if len(j.RoPEScaling) > 0 {
-		if err := unmarshal(j.RoPEScaling, &scaling); err != nil {
+		if err := hffile.Unmarshal(j.RoPEScaling, &scaling); err != nil {
 			return fmt.Errorf("field rope_scaling must be null, or an object with a rope_type")
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"st/convert/checkpoint"
 	"st/format"
 	"st/tokenizer"
+	"st/tokenizer/hffile"
 )
 
 // source is a checkpoint: its weights and the small files beside them. A file that is not there is nil.
@@ -97,7 +98,7 @@ func (s *source) readSmall() error {
 			continue
 		}
 		if err == nil && f.json {
-			if text, err = strictJSON(text); err != nil {
+			if text, err = hffile.StrictJSON(text); err != nil {
 				err = fmt.Errorf("%s: %w", path, err)
 			}
 		} else if err != nil {

@@ -1,4 +1,4 @@
-package convert
+package hffile
 
 import (
 	"encoding/json"
@@ -15,36 +15,16 @@ func FuzzStrictJSON(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		strict, err := strictJSON(text)
+		strict, err := StrictJSON(text)
 		if err != nil {
 			if strings.ContainsAny(err.Error(), "\n\r") {
 				t.Errorf("error %q", err)
 			}
 			return
 		}
-		again, err := strictJSON(strict)
+		again, err := StrictJSON(strict)
 		if !json.Valid(strict) || err != nil || string(again) != string(strict) {
 			t.Errorf("%q became %q and %q, %v", text, strict, again, err)
 		}
-		q := parseQuantization(strict)
-		_ = q.String()
-		_, _ = parseGeneration(strict, strict)
-		_, _ = ParseConfig(text)
-	})
-}
-
-// FuzzQuantization: whatever quantization_config says, blocks have rows and columns.
-func FuzzQuantization(f *testing.F) {
-	f.Add([]byte(`{"quant_method":"gptq","bits":4}`))
-	f.Add([]byte(`{"quant_method":"fp8","weight_block_size":[128,0]}`))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		if !json.Valid(text) {
-			return
-		}
-		q := parseQuantization([]byte(`{"text_config":{"quantization_config":` + string(text) + `}}`))
-		if b := q.block(); b[0] < 1 || b[1] < 1 {
-			t.Errorf("blocks are %v", b)
-		}
-		_ = q.String()
 	})
 }

@@ -1,4 +1,4 @@
-package convert
+package hffile
 
 import (
 	"bytes"
@@ -13,16 +13,16 @@ import (
 	"unicode/utf8"
 )
 
-// errNotJSON is about a file that is to be JSON and is not.
-var errNotJSON = errors.New("it is not valid JSON")
+// ErrNotJSON is about a file that is to be JSON and is not.
+var ErrNotJSON = errors.New("it is not valid JSON")
 
-// strictJSON returns as JSON by the standard (RFC 8259) what Python's json module reads: checkpoints are written with it. Python knows
+// StrictJSON returns as JSON by the standard (RFC 8259) what Python's json module reads: checkpoints are written with it. Python knows
 // NaN, Infinity and -Infinity, which become strings here, so that fields that nobody reads do no harm; of two equal keys it takes the
 // last. A byte order mark, which Python refuses and editors on Windows write, is dropped, and UTF-16 is decoded.
-func strictJSON(text []byte) ([]byte, error) {
+func StrictJSON(text []byte) ([]byte, error) {
 	text = decodeUTF16(bytes.TrimPrefix(text, []byte("\ufeff")))
 	if !utf8.Valid(text) {
-		return nil, fmt.Errorf("%w: it is not UTF-8", errNotJSON)
+		return nil, fmt.Errorf("%w: it is not UTF-8", ErrNotJSON)
 	}
 	dec := json.NewDecoder(bytes.NewReader(quoteNumbers(text)))
 	dec.UseNumber()
@@ -37,7 +37,7 @@ func strictJSON(text []byte) ([]byte, error) {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		err = errors.New("it ends too early")
 	}
-	return nil, fmt.Errorf("%w (%v); it begins with %s", errNotJSON, err, beginning(text))
+	return nil, fmt.Errorf("%w (%v); it begins with %s", ErrNotJSON, err, beginning(text))
 }
 
 // beginning shows how a text begins.
@@ -110,13 +110,13 @@ func quoteNumbers(text []byte) []byte {
 	return out
 }
 
-// unmarshal is json.Unmarshal of what strictJSON returns, with errors that name the field, in words that are not Go's.
-func unmarshal(text []byte, into any) error {
+// Unmarshal is json.Unmarshal of what [StrictJSON] returns, with errors that name the field, in words that are not Go's.
+func Unmarshal(text []byte, into any) error {
 	err := json.Unmarshal(text, into)
 	var te *json.UnmarshalTypeError
 	if !errors.As(err, &te) {
 		if err != nil {
-			return fmt.Errorf("%w: %v", errNotJSON, err)
+			return fmt.Errorf("%w: %v", ErrNotJSON, err)
 		}
 		return nil
 	}

@@ -1,0 +1,5 @@
+// Package hffile reads the small files of Hugging Face checkpoints, text and JSON, as Python programs and editors write them: JSON with NaN and
+// Infinity, with a byte order mark, or in UTF-16.
+//
+// Errors are parts of a sentence that names the file: the caller adds its name.
+package hffile
