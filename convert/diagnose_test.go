@@ -446,6 +446,7 @@ func TestGenerationConfig(t *testing.T) {
 	}{
 		{"ends of both", `{"eos_token_id":[5,2,5]}`, []int32{5, 2, 1}, nil, ""}, // config.json has 1 and 2
 		{"null", `{"eos_token_id":null,"temperature":null,"top_k":null}`, []int32{1, 2}, func(g *format.Generation) bool { return g.Temperature == nil && g.TopK == nil }, ""},
+		{"null in a list", `{"eos_token_id":[5,null],"bos_token_id":[null,3]}`, []int32{5, 1, 2}, func(g *format.Generation) bool { return *g.BOS == 3 }, ""},
 		{"none", `{"eos_token_id":-1,"bos_token_id":-1}`, []int32{1, 2}, func(g *format.Generation) bool { return *g.BOS == 1 }, ""},
 		{"top_k off", `{"top_k":-1}`, []int32{1, 2}, func(g *format.Generation) bool { return *g.TopK == 0 }, ""},
 		{"temperature 0", `{"temperature":0.0,"do_sample":false}`, []int32{1, 2}, func(g *format.Generation) bool { return *g.Temperature == 0 }, ""},

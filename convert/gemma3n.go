@@ -118,6 +118,7 @@ func numberOrNull(name string, text json.RawMessage, absent float64) (v float64,
 // perLayerNumbers reads a field that has a number, or one for each of n layers; nil if it is absent or null.
 func perLayerNumbers[T int | float64](name string, text json.RawMessage, n int) (all []T, err error) {
 	var one T
+	var each hffile.Numbers[T]
 	switch {
 	case len(text) == 0 || string(text) == "null":
 		return nil, nil
@@ -126,12 +127,12 @@ func perLayerNumbers[T int | float64](name string, text json.RawMessage, n int) 
 			all = append(all, one)
 		}
 		return all, nil
-	case json.Unmarshal(text, &all) != nil:
+	case json.Unmarshal(text, &each) != nil:
 		return nil, fmt.Errorf("field %s must be a number, or an array of them", name)
-	case len(all) != n:
-		return nil, fmt.Errorf("field %s has %d entries, but num_hidden_layers is %d", name, len(all), n)
+	case len(each) != n:
+		return nil, fmt.Errorf("field %s has %d entries, but num_hidden_layers is %d", name, len(each), n)
 	}
-	return all, nil
+	return each, nil
 }
 
 // sparsity reads how many neurons each layer leaves out. Where the field is absent, the first ten of more than ten layers leave out 95 %.

@@ -222,6 +222,7 @@ func TestGemma3nConfig(t *testing.T) {
 		{fields{"hidden_size_per_layer_input": 0}, "hidden_size_per_layer_input is 0"},
 		{fields{"intermediate_size": []int{64}}, "intermediate_size has 1 entries"},
 		{fields{"intermediate_size": "many"}, "intermediate_size must be"},
+		{fields{"intermediate_size": []any{64, nil, 64, 64}}, "intermediate_size must be"},
 		{fields{"activation_sparsity_pattern": []float64{0, 0, 0, 1}}, "activation_sparsity_pattern: entry 3 is 1"},
 	} {
 		checkRefused(t, smallGemma3n(nil), tt.set, tt.want)

@@ -113,19 +113,24 @@ func parseLayout(field string, text json.RawMessage) ([]bool, error) {
 	return layout, nil
 }
 
-// parseTokenIDs reads a field with a token id, or an array of them; nil if it is absent or null.
-func parseTokenIDs(field string, text json.RawMessage) ([]int32, error) {
+// parseTokenIDs reads a field with a token id, or an array of them, in which null is no token; nil if it is absent or null.
+func parseTokenIDs(field string, text json.RawMessage) (ids []int32, err error) {
 	var one int32
-	var many []int32
+	var many []*int32
 	switch {
 	case len(text) == 0 || string(text) == "null":
 		return nil, nil
 	case json.Unmarshal(text, &one) == nil:
 		return []int32{one}, nil
-	case json.Unmarshal(text, &many) == nil:
-		return many, nil
+	case json.Unmarshal(text, &many) != nil:
+		return nil, fmt.Errorf("field %s must be a token id, a whole number, or an array of them", field)
 	}
-	return nil, fmt.Errorf("field %s must be a token id, a whole number, or an array of them", field)
+	for _, id := range many {
+		if id != nil {
+			ids = append(ids, *id)
+		}
+	}
+	return ids, nil
 }
 
 // generation is what config.json and generation_config.json say of it.

@@ -70,13 +70,13 @@ type qwen3Config struct {
 	FullLayers    *int     `json:"max_window_layers"`
 	LayerTypes    []string `json:"layer_types"`
 
-	Experts         *int  `json:"num_experts"`
-	LocalExperts    *int  `json:"num_local_experts"` // Transformers 5
-	ExpertsPerToken *int  `json:"num_experts_per_tok"`
-	ExpertFFN       *int  `json:"moe_intermediate_size"`
-	NormTopK        bool  `json:"norm_topk_prob"`
-	SparseStep      *int  `json:"decoder_sparse_step"`
-	DenseLayers     []int `json:"mlp_only_layers"`
+	Experts         *int                `json:"num_experts"`
+	LocalExperts    *int                `json:"num_local_experts"` // Transformers 5
+	ExpertsPerToken *int                `json:"num_experts_per_tok"`
+	ExpertFFN       *int                `json:"moe_intermediate_size"`
+	NormTopK        bool                `json:"norm_topk_prob"`
+	SparseStep      *int                `json:"decoder_sparse_step"`
+	DenseLayers     hffile.Numbers[int] `json:"mlp_only_layers"`
 }
 
 // qwen3HeadDim is the head_dim of a dense model that does not say it, as Transformers has it.

@@ -232,6 +232,7 @@ func TestQwen3Refused(t *testing.T) {
 		{fields{"num_experts": 4}, "num_experts is 4, and num_local_experts is 3"},
 		{fields{"num_experts_per_tok": 4}, "num_experts_per_tok is 4"},
 		{fields{"moe_intermediate_size": nil}, "moe_intermediate_size is missing"},
+		{fields{"mlp_only_layers": []any{nil, 1}}, "field mlp_only_layers is a JSON null in an array: a whole number was expected"},
 		{fields{"decoder_sparse_step": 0}, "decoder_sparse_step is 0"},
 		{fields{"use_sliding_window": true, "sliding_window": 0}, "sliding_window is 0"},
 		{fields{"num_attention_heads": 3, "num_key_value_heads": 2}, "num_attention_heads is 3"},

@@ -26,8 +26,8 @@ type ropeParameters struct {
 	Truncate        *bool    `json:"truncate"`
 	PartialRotary   *float64 `json:"partial_rotary_factor"`
 
-	ShortFactors []float64 `json:"short_factor"`
-	LongFactors  []float64 `json:"long_factor"`
+	ShortFactors hffile.Numbers[float64] `json:"short_factor"`
+	LongFactors  hffile.Numbers[float64] `json:"long_factor"`
 }
 
 // parseRoPE reads the rotary angles out of rope_scaling, which rules, or rope_parameters, and returns the name of the field that it read.

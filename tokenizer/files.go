@@ -60,7 +60,7 @@ func (f *Files) legacy() (spec, error) {
 		Class     string `json:"tokenizer_class"`
 	}
 	var tokens legacyTokens
-	var added map[string]int32
+	var added hfVocab
 	var special legacySpecial
 	bpe := "BPE"
 	file := hfTokenizer{Model: hfModel{Type: &bpe, Merges: new([]hfMerge)}}

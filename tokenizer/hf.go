@@ -8,6 +8,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"st/tokenizer/hffile"
 )
 
 // ParseHF reads a tokenizer as Hugging Face models ship it: tokenizer.json
@@ -104,7 +106,7 @@ type hfProcessor struct {
 		ID string `json:"id"`
 	} `json:"single"`
 	SpecialTokens map[string]struct {
-		IDs []int32 `json:"ids"`
+		IDs hffile.Numbers[int32] `json:"ids"`
 	} `json:"special_tokens"`
 
 	// BertProcessing, RobertaProcessing: the token and its id
@@ -118,9 +120,13 @@ type hfTokenID struct {
 }
 
 func (t *hfTokenID) UnmarshalJSON(data []byte) error {
-	pair := [2]any{new(string), &t.id}
+	id := &t.id
+	pair := [2]any{new(string), &id}
 	t.set = true
-	return json.Unmarshal(data, &pair)
+	if err := json.Unmarshal(data, &pair); err != nil || id != nil {
+		return err
+	}
+	return fmt.Errorf("post_processor: %.40s is not a token and its id", data)
 }
 
 type hfModel struct {
@@ -143,7 +149,37 @@ func (v *hfVocab) UnmarshalJSON(data []byte) error {
 	if data[0] == '[' {
 		return nil
 	}
-	return json.Unmarshal(data, (*map[string]int32)(v))
+	var ids map[string]*int32 // nil: null, which is not 0
+	err := json.Unmarshal(data, &ids)
+	if err == nil && ids == nil {
+		return nil
+	}
+	*v = make(hfVocab, len(ids))
+	for token, id := range ids {
+		if id == nil {
+			return v.firstWrong(data)
+		}
+		(*v)[token] = *id
+	}
+	if err != nil {
+		return v.firstWrong(data)
+	}
+	return nil
+}
+
+// firstWrong is about the first token, by its name, whose id is none.
+func (hfVocab) firstWrong(data []byte) error {
+	var ids map[string]json.RawMessage
+	if err := json.Unmarshal(data, &ids); err != nil {
+		return err
+	}
+	for _, token := range slices.Sorted(maps.Keys(ids)) {
+		var id *int32
+		if json.Unmarshal(ids[token], &id) != nil || id == nil {
+			return fmt.Errorf("token %.40q has the id %.40s: a whole number was expected", token, ids[token])
+		}
+	}
+	return nil
 }
 
 // hfMerge is a pair, written ["a", "b"] or "a b".

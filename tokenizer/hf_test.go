@@ -98,6 +98,14 @@ func TestParseHFRefuses(t *testing.T) {
 		{"huge id", func(f object) { at(f, "model", "vocab")["zz"] = 1 << 30 }, "model.vocab: id 1073741824"},
 		{"negative id", func(f object) { at(f, "model", "vocab")["zz"] = -1 }, `model.vocab: token "zz"`},
 		{"double id", func(f object) { at(f, "model", "vocab")["zz"] = 65 }, "model.vocab: id 65 is there twice"},
+		{"null for an id", func(f object) { at(f, "model", "vocab")["zz"] = nil }, `token "zz" has the id null: a whole number was expected`},
+		{"null for a token to put before texts", func(f object) {
+			f["post_processor"] = object{"type": "TemplateProcessing", "single": []object{{"SpecialToken": object{"id": "<s>"}}, {"Sequence": object{"id": "A"}}},
+				"special_tokens": object{"<s>": object{"ids": []any{nil}}}}
+		}, "null in an array"},
+		{"null for a token that BERT puts there", func(f object) {
+			f["post_processor"] = object{"type": "BertProcessing", "cls": []any{"<s>", nil}, "sep": []any{"<r>", 305}}
+		}, ",null] is not a token and its id"},
 		{"unknown token", func(f object) {
 			at(f, "model")["unk_token"] = "<unk>"
 			f["decoder"] = object{"type": "Fuse"}

@@ -121,7 +121,7 @@ func Unmarshal(text []byte, into any) error {
 		return nil
 	}
 	expected := map[reflect.Kind]string{
-		reflect.Int: "a whole number", reflect.Float64: "a number", reflect.Bool: "true or false",
+		reflect.Int: "a whole number", reflect.Int32: "a whole number", reflect.Float64: "a number", reflect.Bool: "true or false",
 		reflect.Slice: "an array", reflect.Struct: "an object", reflect.Map: "an object", reflect.String: "a text",
 	}[te.Type.Kind()]
 	if te.Field == "" {
@@ -135,4 +135,23 @@ func Unmarshal(text []byte, into any) error {
 		}
 	}
 	return fmt.Errorf("field %s is a JSON %s: %s was expected", te.Field, te.Value, expected)
+}
+
+// Numbers is an array of numbers. It refuses null in it, of which package encoding/json makes 0: a layer, or a token, that nobody meant.
+type Numbers[T int | int32 | float64] []T
+
+// UnmarshalJSON reads an array, or null for none.
+func (n *Numbers[T]) UnmarshalJSON(text []byte) error {
+	var all []*T
+	if err := json.Unmarshal(text, &all); err != nil || all == nil {
+		return err
+	}
+	*n = make([]T, len(all))
+	for i, v := range all {
+		if v == nil {
+			return &json.UnmarshalTypeError{Value: "null in an array", Type: reflect.TypeFor[T]()}
+		}
+		(*n)[i] = *v
+	}
+	return nil
 }
