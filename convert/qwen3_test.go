@@ -227,6 +227,7 @@ func TestQwen3Refused(t *testing.T) {
 		{fields{"rope_scaling": 3}, "field rope_scaling"},
 		{fields{"rope_scaling": fields{"type": "yarn", "factor": 0.5}}, "rope_scaling.factor is 0.5"},
 		{fields{"rope_scaling": fields{"type": "yarn", "original_max_position_embeddings": 0}}, "original_max_position_embeddings is 0"},
+		{fields{"num_key_value_heads": "2"}, "field num_key_value_heads is a JSON string: a whole number was expected"},
 		{fields{"intermediate_size": nil}, "intermediate_size is missing"},
 		{fields{"num_local_experts": nil}, "num_experts is missing"},
 		{fields{"num_experts": 4}, "num_experts is 4, and num_local_experts is 3"},

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"st/tokenizer/hffile"
 )
 
 // NamedTemplate is one of several chat templates of a model.
@@ -51,7 +53,7 @@ func ChatTemplates(data []byte) ([]NamedTemplate, error) {
 	if err := checkPointer(data); err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal(data, &config); err != nil {
+	if err := hffile.Unmarshal(data, &config); err != nil {
 		return nil, err
 	}
 	raw := cmp.Or(string(config.ChatTemplate), "null")

@@ -4,8 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-
 	"strconv"
+
+	"st/tokenizer/hffile"
 )
 
 // hfConfig is what we read of tokenizer_config.json.
@@ -39,7 +40,7 @@ func applyConfig(s *spec, data []byte) error {
 		return err
 	}
 	var config hfConfig
-	if err := json.Unmarshal(data, &config); err != nil {
+	if err := hffile.Unmarshal(data, &config); err != nil {
 		return err
 	}
 	ids := map[string]int32{}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"st/tokenizer/hffile"
 )
 
 // Files are the files of a checkpoint that say how its text becomes tokens. One
@@ -80,7 +82,7 @@ func (f *Files) legacy() (spec, error) {
 		}
 		err := checkPointer(part.data)
 		if err == nil {
-			err = json.Unmarshal(part.data, part.to)
+			err = hffile.Unmarshal(part.data, part.to)
 		}
 		if err != nil {
 			return none, fmt.Errorf("%s: %w", part.name, err)

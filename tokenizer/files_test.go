@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"st/tokenizer/hffile"
 )
 
 // legacyQwen takes the real Qwen tokenizer apart into vocab.json and merges.txt,
@@ -109,6 +111,11 @@ func TestParseFiles(t *testing.T) {
 		{"pointer tokenizer_config.json", Files{Tokenizer: readFile(t, "tiny-smallthinker/tokenizer.json"), TokenizerConfig: pointer}, ErrLFSPointer, "tokenizer_config.json:"},
 		{"pointer vocab.json", Files{Vocab: pointer, Merges: merges, TokenizerConfig: qwen2}, ErrLFSPointer, "vocab.json:"},
 		{"pointer merges.txt", Files{Vocab: vocab, Merges: pointer, TokenizerConfig: qwen2}, ErrLFSPointer, "merges.txt:"},
+		{"a text for an id", Files{Vocab: []byte(`{"a": 0, "b": "1"}`), Merges: merges, TokenizerConfig: qwen2}, nil, `vocab.json: token "b" has the id "1": a whole number was expected`},
+		{"a list for the vocabulary", Files{Vocab: []byte(`"a"`), Merges: merges, TokenizerConfig: qwen2}, nil, "vocab.json: it is a JSON string: an object was expected"},
+		{"a number for a class", Files{Vocab: vocab, Merges: merges, TokenizerConfig: []byte(`{"tokenizer_class": 1}`)}, nil,
+			"tokenizer_config.json: field tokenizer_class is a JSON number: a text was expected"},
+		{"no JSON", Files{Tokenizer: []byte("tokenizer")}, hffile.ErrNotJSON, "tokenizer.json: it is not valid JSON"},
 		{"merges of one", Files{Vocab: vocab, Merges: []byte("he\n"), TokenizerConfig: qwen2}, nil, `merges.txt: line 1, "he", is not a pair`},
 	} {
 		_, err := ParseFiles(test.files)

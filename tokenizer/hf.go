@@ -24,7 +24,7 @@ func ParseHF(tokenizerJSON, tokenizerConfigJSON []byte) (*Tokenizer, error) {
 		return nil, fmt.Errorf("tokenizer.json: %w", err)
 	}
 	var file hfTokenizer
-	if err := json.Unmarshal(tokenizerJSON, &file); err != nil {
+	if err := hffile.Unmarshal(tokenizerJSON, &file); err != nil {
 		return nil, fmt.Errorf("tokenizer.json: %w", err)
 	}
 	s, err := file.spec()

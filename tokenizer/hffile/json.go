@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -113,28 +114,58 @@ func quoteNumbers(text []byte) []byte {
 // Unmarshal is json.Unmarshal of what [StrictJSON] returns, with errors that name the field, in words that are not Go's.
 func Unmarshal(text []byte, into any) error {
 	err := json.Unmarshal(text, into)
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		return fmt.Errorf("%w: %v", ErrNotJSON, err)
+	}
 	var te *json.UnmarshalTypeError
 	if !errors.As(err, &te) {
-		if err != nil {
-			return fmt.Errorf("%w: %v", ErrNotJSON, err)
-		}
-		return nil
+		return err
 	}
+	field := fieldPath(reflect.TypeOf(into), te.Field)
 	expected := map[reflect.Kind]string{
 		reflect.Int: "a whole number", reflect.Int32: "a whole number", reflect.Float64: "a number", reflect.Bool: "true or false",
 		reflect.Slice: "an array", reflect.Struct: "an object", reflect.Map: "an object", reflect.String: "a text",
 	}[te.Type.Kind()]
-	if te.Field == "" {
+	if field == "" {
 		return fmt.Errorf("it is a JSON %s: %s was expected", te.Value, expected)
 	}
 	if te.Value == "string" && te.Offset <= int64(len(text)) {
 		for _, name := range pythonNumbers {
 			if strings.HasSuffix(string(text[:te.Offset]), `"`+name+`"`) {
-				return fmt.Errorf("field %s is %s: %s was expected", te.Field, name, expected)
+				return fmt.Errorf("field %s is %s: %s was expected", field, name, expected)
 			}
 		}
 	}
-	return fmt.Errorf("field %s is a JSON %s: %s was expected", te.Field, te.Value, expected)
+	if n, ok := strings.CutPrefix(te.Value, "number "); ok && (te.Type.Kind() == reflect.Float64 || strings.Trim(n, "-0123456789") == "") {
+		return fmt.Errorf("field %s is %s, which is too large a number", field, n)
+	}
+	return fmt.Errorf("field %s is a JSON %s: %s was expected", field, te.Value, expected)
+}
+
+// fieldPath returns a field as the file has it. Package encoding/json names the structs of Go, too, in which fields are embedded.
+func fieldPath(t reflect.Type, field string) string {
+	var path []string
+	for name := range strings.SplitSeq(field, ".") {
+		for slices.Contains([]reflect.Kind{reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map}, t.Kind()) {
+			t = t.Elem()
+		}
+		if t.Kind() == reflect.Struct {
+			f, ok := t.FieldByName(name)
+			if ok && f.Anonymous && f.Tag == "" {
+				t = f.Type
+				continue
+			}
+			for _, f := range reflect.VisibleFields(t) {
+				if tag, _, _ := strings.Cut(f.Tag.Get("json"), ","); tag == name {
+					t = f.Type
+					break
+				}
+			}
+		}
+		path = append(path, name)
+	}
+	return strings.Join(path, ".")
 }
 
 // Numbers is an array of numbers. It refuses null in it, of which package encoding/json makes 0: a layer, or a token, that nobody meant.

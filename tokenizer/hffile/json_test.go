@@ -2,6 +2,7 @@ package hffile
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -27,4 +28,40 @@ func FuzzStrictJSON(f *testing.F) {
 			t.Errorf("%q became %q and %q, %v", text, strict, again, err)
 		}
 	})
+}
+
+// TestUnmarshal: errors name the field as the file has it, and say what was expected in words that are not Go's.
+func TestUnmarshal(t *testing.T) {
+	type sizes struct {
+		Vocab *int `json:"vocab_size"`
+	}
+	type config struct {
+		sizes
+		Eps    *float64         `json:"rms_norm_eps"`
+		Tied   bool             `json:"tie_word_embeddings"`
+		Layers Numbers[int]     `json:"layers"`
+		Parts  map[string]sizes `json:"parts"`
+		Text   *struct {
+			sizes
+		} `json:"text_config"`
+	}
+	for text, want := range map[string]string{
+		`{"vocab_size": 4096, "layers": [1, 2], "parts": {"a": {}}}`: "<nil>",
+		`{"vocab_size": "4096"}`:                                     "field vocab_size is a JSON string: a whole number was expected",
+		`{"vocab_size": 4096.5}`:                                     "field vocab_size is a JSON number 4096.5: a whole number was expected",
+		`{"vocab_size": 99999999999999999999}`:                       "field vocab_size is 99999999999999999999, which is too large a number",
+		`{"rms_norm_eps": 1e999}`:                                    "field rms_norm_eps is 1e999, which is too large a number",
+		`{"rms_norm_eps": "NaN"}`:                                    "field rms_norm_eps is NaN: a number was expected",
+		`{"tie_word_embeddings": 1}`:                                 "field tie_word_embeddings is a JSON number: true or false was expected",
+		`{"text_config": {"vocab_size": []}}`:                        "field text_config.vocab_size is a JSON array: a whole number was expected",
+		`{"parts": {"a": {"vocab_size": true}}}`:                     "field parts.vocab_size is a JSON bool: a whole number was expected",
+		`{"layers": [1, null]}`:                                      "field layers is a JSON null in an array: a whole number was expected",
+		`{"layers": {}}`:                                             "field layers is a JSON object: an array was expected",
+		`"a"`:                                                        "it is a JSON string: an object was expected",
+		`{"a":`:                                                      "it is not valid JSON: unexpected end of JSON input",
+	} {
+		if err := Unmarshal([]byte(text), new(config)); fmt.Sprint(err) != want {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
 }
