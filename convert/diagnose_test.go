@@ -16,6 +16,7 @@ import (
 	"st/convert/modeltest"
 	"st/format"
 	"st/quant"
+	"st/tokenizer/hffile"
 )
 
 const (
@@ -303,6 +304,10 @@ func TestDiagnose(t *testing.T) {
 		{"pointer merges.txt", with("merges.txt", lfsPointer), checkpoint.ErrPointer, []string{"merges.txt", "git lfs pull"}},
 		{"pointer template", with("chat_template.jinja", lfsPointer), checkpoint.ErrPointer, []string{"chat_template.jinja", "git lfs pull"}},
 		{"pointer further template", with("additional_chat_templates/x.jinja", lfsPointer), checkpoint.ErrPointer, []string{"x.jinja", "git lfs pull"}},
+		{"template in Latin-1", with("chat_template.jinja", "caf\xe9"), hffile.ErrNotText, []string{"chat_template.jinja: it is not a text: it holds bytes that are not UTF-8", "save it as UTF-8"}},
+		{"template in UTF-16 without a mark", with("chat_template.jinja", "a\x00b\x00"), hffile.ErrNotText, []string{"chat_template.jinja", "it holds zero bytes"}},
+		{"further template in Latin-1", with("additional_chat_templates/x.jinja", "caf\xe9"), hffile.ErrNotText, []string{"x.jinja: it is not a text"}},
+		{"tokenizer.json in Latin-1", with("tokenizer.json", "{\"\xe9\": 1}"), hffile.ErrNotText, []string{"tokenizer.json: it is not a text"}},
 		{"pointer weights", weights(lfsPointer), checkpoint.ErrPointer, []string{"model.safetensors", "git lfs pull"}},
 		{"pointer index", func(t *testing.T, dir string, m *modeltest.Model) string {
 			ok(t, m.WriteShards(dir, 1))
@@ -421,7 +426,7 @@ func TestPythonJSON(t *testing.T) {
 		{"tokenizer_config.json", "tokenizer_config.json", `{"model_max_length":Infinity,"chat_template":"a"}`, ""},
 		{"NaN that counts", "config.json", insert(`"x":1,`)[:len(text)+6-1] + `,"rms_norm_eps":NaN}`, "field rms_norm_eps is NaN: a number was expected"},
 		{"Infinity that counts", "generation_config.json", `{"temperature":Infinity}`, "field temperature is Infinity"},
-		{"not UTF-8", "config.json", "{\"a\":\"\xff\"}", "it is not UTF-8"},
+		{"not UTF-8", "config.json", "{\"a\":\"\xff\"}", "config.json: it is not a text: it holds bytes that are not UTF-8: save it as UTF-8"},
 		{"NaN in a word", "config.json", `{"a":NaNa}`, "not valid JSON"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -485,6 +490,10 @@ func TestTokenizerFiles(t *testing.T) {
 		delete(m, name)
 		return m
 	}
+	marked := map[string]string{}
+	for name, text := range legacy {
+		marked[name] = "\ufeff" + text
+	}
 	unknown := maps.Clone(legacy)
 	unknown["tokenizer_config.json"] = `{"tokenizer_class":"BartTokenizer"}`
 	for _, tt := range []struct {
@@ -494,6 +503,7 @@ func TestTokenizerFiles(t *testing.T) {
 		note  string
 	}{
 		{"both", legacy, []int32{1, 2, 4, 3}, "the tokenizer is made of vocab.json and merges.txt"},
+		{"byte order marks", marked, []int32{1, 2, 4, 3}, "the tokenizer is made of vocab.json and merges.txt"},
 		{"no merges", without("merges.txt"), []int32{1, 2}, "the checkpoint has no tokenizer.json: the model runs on token ids only, and vocab.json alone is not read; AutoTokenizer"},
 		{"unknown class", unknown, []int32{1, 2}, "BartTokenizer"},
 		{"SentencePiece", map[string]string{"tokenizer.model": "x"}, []int32{1, 2}, "tokenizer.model alone is not read"},

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"st/convert/checkpoint"
+	"st/tokenizer/hffile"
 )
 
 // Places where people point to: a checkpoint is a directory with config.json and weights, and what is given is often one near it.
@@ -147,7 +148,7 @@ func severalError(dir string, all []string) error {
 	return fmt.Errorf("%s %w: %s", dir, ErrSeveral, strings.Join(names[:min(len(names), 8)], ", "))
 }
 
-// readSmall reads a small file of a checkpoint. The error of one that is not there is fs.ErrNotExist.
+// readSmall reads a small file of a checkpoint, which is text, in UTF-8. The error of one that is not there is fs.ErrNotExist.
 func readSmall(files checkpoint.Files, path string) ([]byte, error) {
 	info, err := files.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -171,7 +172,10 @@ func readSmall(files checkpoint.Files, path string) ([]byte, error) {
 	if len(text) == 0 && strings.EqualFold(filepath.Ext(path), ".jinja") {
 		return text, nil // no template
 	}
-	return text, checkpoint.Sniff(path, text[:min(512, len(text))], int64(len(text)))
+	if err := checkpoint.Sniff(path, text[:min(512, len(text))], int64(len(text))); err != nil {
+		return nil, err
+	}
+	return hffile.Text(text)
 }
 
 // maxSmall is the most that a file besides weights may have: the largest tokenizer.json have 40 MB.

@@ -117,8 +117,11 @@ func (s *source) readSmall() error {
 // readError is about a small file that cannot be read. Those of package checkpoint name it already.
 func readError(path string, err error) error {
 	var known *checkpoint.Error
-	if errors.As(err, &known) {
+	switch {
+	case errors.As(err, &known):
 		return err
+	case errors.Is(err, hffile.ErrNotText):
+		return fmt.Errorf("%s: %w", path, err)
 	}
 	return fmt.Errorf("read %s: %w", path, cause(err))
 }

@@ -94,7 +94,11 @@ func (f *Files) legacy() (spec, error) {
 	if err := checkPointer(f.Merges); err != nil {
 		return none, fmt.Errorf("merges.txt: %w", err)
 	}
-	for i, line := range strings.Split(string(f.Merges), "\n") {
+	merges, err := hffile.Text(f.Merges)
+	if err != nil {
+		return none, fmt.Errorf("merges.txt: %w", err)
+	}
+	for i, line := range strings.Split(string(merges), "\n") {
 		line = strings.TrimSuffix(line, "\r")
 		if line == "" || i == 0 && strings.HasPrefix(line, "#version") {
 			continue

@@ -88,6 +88,10 @@ func TestParseFiles(t *testing.T) {
 	if got := tok.Encode("hello<|endoftext|>", true); !slices.Equal(got, []int32{259, 300}) {
 		t.Errorf("Qwen2: %v", got)
 	}
+	mark := func(text []byte) []byte { return append([]byte("\ufeff"), text...) }
+	if marked, err := ParseFiles(Files{Vocab: mark(vocab), Merges: mark(merges), TokenizerConfig: mark(qwen2)}); err != nil || !slices.Equal(marked.Encode("hello", true), []int32{259}) {
+		t.Errorf("files with byte order marks: %v", err)
+	}
 	if eos, ok := tok.EOS(); eos != 300 || !ok || !tok.IsSpecial(300) {
 		t.Errorf("Qwen2: EOS %d, %v", eos, ok)
 	}

@@ -2,7 +2,6 @@ package hffile
 
 import (
 	"bytes"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,8 +9,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"unicode/utf16"
-	"unicode/utf8"
 )
 
 // ErrNotJSON is about a file that is to be JSON and is not.
@@ -19,17 +16,16 @@ var ErrNotJSON = errors.New("it is not valid JSON")
 
 // StrictJSON returns as JSON by the standard (RFC 8259) what Python's json module reads: checkpoints are written with it. Python knows
 // NaN, Infinity and -Infinity, which become strings here, so that fields that nobody reads do no harm; of two equal keys it takes the
-// last. A byte order mark, which Python refuses and editors on Windows write, is dropped, and UTF-16 is decoded.
+// last. It is decoded by [Text].
 func StrictJSON(text []byte) ([]byte, error) {
-	text = decodeUTF16(bytes.TrimPrefix(text, []byte("\ufeff")))
-	if !utf8.Valid(text) {
-		return nil, fmt.Errorf("%w: it is not UTF-8", ErrNotJSON)
+	text, err := Text(text)
+	if err != nil {
+		return nil, err
 	}
 	dec := json.NewDecoder(bytes.NewReader(quoteNumbers(text)))
 	dec.UseNumber()
 	var v any // objects become maps, in which the last of equal keys remains
-	err := dec.Decode(&v)
-	if err == nil {
+	if err = dec.Decode(&v); err == nil {
 		if _, err = dec.Token(); err == io.EOF {
 			return json.Marshal(v)
 		}
@@ -49,24 +45,6 @@ func beginning(text []byte) string {
 		return fmt.Sprintf("%q…", string(s[:most]))
 	}
 	return fmt.Sprintf("%q", string(s))
-}
-
-// decodeUTF16 returns a text that begins with the byte order mark of UTF-16 as UTF-8, and any other as it is.
-func decodeUTF16(text []byte) []byte {
-	var order binary.ByteOrder
-	switch {
-	case bytes.HasPrefix(text, []byte{0xff, 0xfe}):
-		order = binary.LittleEndian
-	case bytes.HasPrefix(text, []byte{0xfe, 0xff}):
-		order = binary.BigEndian
-	default:
-		return text
-	}
-	units := make([]uint16, 0, len(text)/2)
-	for text = text[2:]; len(text) >= 2; text = text[2:] {
-		units = append(units, order.Uint16(text))
-	}
-	return []byte(string(utf16.Decode(units)))
 }
 
 // pythonNumbers are the numbers that Python's json module writes and reads, and the standard does not know.
@@ -111,9 +89,13 @@ func quoteNumbers(text []byte) []byte {
 	return out
 }
 
-// Unmarshal is json.Unmarshal of what [StrictJSON] returns, with errors that name the field, in words that are not Go's.
+// Unmarshal is json.Unmarshal of a text as [Text] decodes it, with errors that name the field, in words that are not Go's.
 func Unmarshal(text []byte, into any) error {
-	err := json.Unmarshal(text, into)
+	text, err := Text(text)
+	if err != nil {
+		return err
+	}
+	err = json.Unmarshal(text, into)
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
 		return fmt.Errorf("%w: %v", ErrNotJSON, err)
