@@ -80,7 +80,7 @@ func (s *source) readSmall() error {
 	}{
 		{"config.json", &s.config, true},
 		{"generation_config.json", &s.generation, true},
-		{"tokenizer.json", &s.tokens.Tokenizer, false}, // which no Python reads
+		{"tokenizer.json", &s.tokens.Tokenizer, false}, // the largest, which package tokenizer reads as Python does
 		{"tokenizer_config.json", &s.tokens.TokenizerConfig, true},
 		{"vocab.json", &s.tokens.Vocab, true},
 		{"merges.txt", &s.tokens.Merges, false},

@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -98,6 +99,14 @@ func TestParseFiles(t *testing.T) {
 	tok, err = ParseFiles(Files{Vocab: vocab, Merges: merges, Config: []byte(`{"model_type": "gpt2"}`)})
 	if err != nil || !slices.Equal(tok.Encode("hello", true), []int32{259}) || tok.splitter != splitGPT2 {
 		t.Errorf("GPT-2: %v", err)
+	}
+
+	python := []byte(strings.Replace(string(readFile(t, "tiny-smallthinker/tokenizer.json")), `"dropout": null`, `"dropout": NaN`, 1))
+	if bytes.Contains(python, []byte(`"dropout": null`)) || !bytes.Contains(python, []byte("NaN")) {
+		t.Fatal("tokenizer.json has no dropout")
+	}
+	if _, err := ParseFiles(Files{Tokenizer: python, TokenizerConfig: []byte(`{"model_max_length": Infinity}`)}); err != nil {
+		t.Errorf("numbers of Python: %v", err)
 	}
 
 	pointer := []byte("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 134\n")

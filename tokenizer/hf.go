@@ -131,7 +131,7 @@ func (t *hfTokenID) UnmarshalJSON(data []byte) error {
 
 type hfModel struct {
 	Type            *string    `json:"type"`
-	Dropout         *float64   `json:"dropout"`
+	Dropout         any        `json:"dropout"`
 	Unknown         *string    `json:"unk_token"`
 	SubwordPrefix   *string    `json:"continuing_subword_prefix"`
 	EndOfWordSuffix *string    `json:"end_of_word_suffix"`
@@ -356,7 +356,7 @@ func (m *hfModel) check() error {
 			return fmt.Errorf("model.type: %w: a model without a type that is not BPE, as it lacks vocab or merges", ErrUnsupported)
 		}
 		return errors.New("model: vocab or merges is missing")
-	case m.Dropout != nil && *m.Dropout != 0:
+	case m.Dropout != nil && m.Dropout != 0.0 && m.Dropout != "NaN": // some programs write NaN for null
 		return fmt.Errorf("model.dropout: %w: it is for training", ErrUnsupported)
 	case len(m.Vocab) == 0:
 		return errors.New("model.vocab: is empty")

@@ -93,6 +93,7 @@ func TestParseHFRefuses(t *testing.T) {
 		{"Unigram", func(f object) { f["model"] = object{"vocab": [][]any{{"a", -1.5}}} }, "model.type: not supported: a model without a type"},
 		{"no merges", func(f object) { delete(at(f, "model"), "merges") }, "vocab or merges is missing"},
 		{"dropout", func(f object) { at(f, "model")["dropout"] = 0.1 }, "model.dropout: not supported"},
+		{"dropout that is a text", func(f object) { at(f, "model")["dropout"] = "0.1" }, "model.dropout: not supported"},
 		{"prefix", func(f object) { at(f, "model")["continuing_subword_prefix"] = "##" }, "model.merges: the merge 4"},
 		{"no vocabulary", func(f object) { at(f, "model")["vocab"] = object{} }, "model.vocab: is empty"},
 		{"huge id", func(f object) { at(f, "model", "vocab")["zz"] = 1 << 30 }, "model.vocab: id 1073741824"},

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"st/tokenizer/hffile"
 )
 
 // maxIndexBytes bounds an index file; the index of a model with 100,000 tensors takes about 10 MB.
@@ -43,7 +45,11 @@ func parseIndex(path string, data []byte, max int) (*index, error) {
 	if n := bytes.Count(data, []byte(":")); n/2 > max+1000 { // half of them may be in names
 		return nil, fileError(ErrTooMany, path, "%w", tooMany(max+1, max))
 	}
-	err := parseObject(data, func(dec *json.Decoder, key string) error {
+	data, err := hffile.Text(data)
+	if err != nil {
+		return nil, fileError(ErrMalformed, path, "%w", err)
+	}
+	err = parseObject(hffile.QuoteNumbers(data), func(dec *json.Decoder, key string) error {
 		if key != "weight_map" {
 			return skipValue(dec) // "metadata" holds sizes that the shards' headers tell better
 		}

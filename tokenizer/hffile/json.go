@@ -22,7 +22,7 @@ func StrictJSON(text []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	dec := json.NewDecoder(bytes.NewReader(quoteNumbers(text)))
+	dec := json.NewDecoder(bytes.NewReader(QuoteNumbers(text)))
 	dec.UseNumber()
 	var v any // objects become maps, in which the last of equal keys remains
 	if err = dec.Decode(&v); err == nil {
@@ -50,8 +50,8 @@ func beginning(text []byte) string {
 // pythonNumbers are the numbers that Python's json module writes and reads, and the standard does not know.
 var pythonNumbers = []string{"-Infinity", "Infinity", "NaN"}
 
-// quoteNumbers puts them in quotes where they are no part of a string.
-func quoteNumbers(text []byte) []byte {
+// QuoteNumbers puts NaN, Infinity and -Infinity in quotes where they are no part of a string.
+func QuoteNumbers(text []byte) []byte {
 	if !bytes.Contains(text, []byte("NaN")) && !bytes.Contains(text, []byte("Infinity")) {
 		return text
 	}
@@ -89,12 +89,14 @@ func quoteNumbers(text []byte) []byte {
 	return out
 }
 
-// Unmarshal is json.Unmarshal of a text as [Text] decodes it, with errors that name the field, in words that are not Go's.
+// Unmarshal is json.Unmarshal of what Python's json module writes, as [Text] decodes it, with errors that name the field, in words that are not
+// Go's.
 func Unmarshal(text []byte, into any) error {
 	text, err := Text(text)
 	if err != nil {
 		return err
 	}
+	text = QuoteNumbers(text)
 	err = json.Unmarshal(text, into)
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
