@@ -454,6 +454,7 @@ func TestGenerationConfig(t *testing.T) {
 		{"null in a list", `{"eos_token_id":[5,null],"bos_token_id":[null,3]}`, []int32{5, 1, 2}, func(g *format.Generation) bool { return *g.BOS == 3 }, ""},
 		{"none", `{"eos_token_id":-1,"bos_token_id":-1}`, []int32{1, 2}, func(g *format.Generation) bool { return *g.BOS == 1 }, ""},
 		{"top_k off", `{"top_k":-1}`, []int32{1, 2}, func(g *format.Generation) bool { return *g.TopK == 0 }, ""},
+		{"top_k out of range", `{"top_k":99999999999}`, []int32{1, 2}, func(g *format.Generation) bool { return g.TopK == nil }, "field top_k is 99999999999, which is out of range: left out"},
 		{"temperature 0", `{"temperature":0.0,"do_sample":false}`, []int32{1, 2}, func(g *format.Generation) bool { return *g.Temperature == 0 }, ""},
 		{"top_p out of range", `{"top_p":1.5,"min_p":-1,"repetition_penalty":1.1}`, []int32{1, 2}, func(g *format.Generation) bool {
 			return g.TopP == nil && g.MinP == nil && *g.RepetitionPenalty == 1.1

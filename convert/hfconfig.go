@@ -189,16 +189,17 @@ func parseGeneration(config, generationConfig []byte) (g generation, err error) 
 	if k := fields.TopK; k != nil && *k < 0 {
 		*k = 0 // off: vLLM and others write -1
 	}
-	g.DoSample, g.TopK = fields.DoSample, fields.TopK
-	g.Temperature = g.within("temperature", fields.Temperature, 0, math.MaxFloat32)
-	g.TopP = g.within("top_p", fields.TopP, 0, 1)
-	g.MinP = g.within("min_p", fields.MinP, 0, 1)
-	g.RepetitionPenalty = g.within("repetition_penalty", fields.RepetitionPenalty, 0, math.MaxFloat32)
+	g.DoSample = fields.DoSample
+	g.TopK = within(&g, "top_k", fields.TopK, 0, math.MaxInt32)
+	g.Temperature = within(&g, "temperature", fields.Temperature, 0, math.MaxFloat32)
+	g.TopP = within(&g, "top_p", fields.TopP, 0, 1)
+	g.MinP = within(&g, "min_p", fields.MinP, 0, 1)
+	g.RepetitionPenalty = within(&g, "repetition_penalty", fields.RepetitionPenalty, 0, math.MaxFloat32)
 	return g, nil
 }
 
-// within returns a field's value, nil if it is out of range.
-func (g *generation) within(name string, value *float64, low, high float64) *float64 {
+// within returns a field's value, nil and a note if it is out of range.
+func within[T int | float64](g *generation, name string, value *T, low, high T) *T {
 	if value == nil || *value >= low && *value <= high {
 		return value
 	}

@@ -44,7 +44,10 @@ func (o SamplerOptions) Validate() error {
 		{"frequency penalty", o.FrequencyPenalty, -maxPenalty, maxPenalty},
 	} {
 		if !(f.value >= f.min && f.value <= f.max) {
-			if f.max > maxPenalty {
+			switch {
+			case f.max > maxPenalty && f.value > f.max:
+				return fmt.Errorf("%s is %.12g, which is too large: it must be %.12g at most", f.name, f.value, f.max)
+			case f.max > maxPenalty:
 				return fmt.Errorf("%s is %v: it must be 0 or more", f.name, f.value)
 			}
 			return fmt.Errorf("%s is %v: it must be between %v and %v", f.name, f.value, f.min, f.max)
