@@ -133,6 +133,22 @@ func TestFP8(t *testing.T) {
 	}
 }
 
+// TestCacheScales: scales of a KV cache in FP8 are left out, be the weights FP8 or not.
+func TestCacheScales(t *testing.T) {
+	m := larger("qwen3moe")
+	want := sums(reference(t, m))
+	m.Config["quantization_config"] = map[string]any{"quant_method": "fp8", "kv_cache_scheme": map[string]any{"type": "float", "num_bits": 8}}
+	for _, name := range []string{"k_scale", "v_scale", "k_proj.k_scale", "v_proj.output_scale"} {
+		m.Tensors = append(m.Tensors, ckpttest.Tensor{Name: "model.layers.0.self_attn." + name, DType: "F32", Data: []float32{1}})
+	}
+	dir := t.TempDir()
+	ok(t, m.Write(dir))
+	result, r := convertTo(t, dir, convert.Options{Recipe: convert.Recipe{Type: quant.Q4_0}})
+	if note := "4 scales of a KV cache in FP8 are left out"; !slices.Equal(sums(r), want) || !strings.Contains(strings.Join(result.Notes, "\n"), note) {
+		t.Errorf("notes %q, want %q, and the weights of the checkpoint without scales", result.Notes, note)
+	}
+}
+
 // TestFP8Fused: experts that are fused have scales for each matrix.
 func TestFP8Fused(t *testing.T) {
 	for _, s := range []scaled{block128, perRow, {"_scale", perTensor.block, func(int, int) []int { return []int{1, 1} }, "F32", perTensor.config}} {

@@ -37,8 +37,13 @@ func (s *source) tensors(model *format.Config) (*checkpointWeights, []string, er
 	if w.names = names; note != "" {
 		notes = append(notes, note)
 	}
-	others := map[string]int{}
+	others, cacheScales := map[string]int{}, 0
 	for _, t := range w.tensors {
+		if endsIn(t.Name, cacheScaleSuffixes) {
+			cacheScales++
+			w.asked[t] = true
+			continue
+		}
 		if part := w.other(t); part != "" {
 			others[part]++
 			w.asked[t] = true
@@ -53,6 +58,9 @@ func (s *source) tensors(model *format.Config) (*checkpointWeights, []string, er
 	}
 	if note := otherNote(others); note != "" {
 		notes = append(notes, note)
+	}
+	if cacheScales > 0 {
+		notes = append(notes, fmt.Sprintf("%d scales of a KV cache in FP8 are left out: keys and values are kept in F16 or Q8_0", cacheScales))
 	}
 	if n := w.leaveOut(); n > 0 {
 		notes = append(notes, fmt.Sprintf("%d tensors that the model does not compute with are left out: those of keys and values of layers that share them, "+
@@ -209,12 +217,18 @@ func (c checkpointTensor) wanted() []int { return c.want }
 // quantized beside FP8 weights.
 var unusedSuffixes = []string{".rotary_emb.inv_freq"}
 
-var unusedFP8Suffixes = []string{".input_scale", ".activation_scale", ".act_scale", ".k_scale", ".v_scale", ".kv_scale", ".q_scale", ".prob_output_scale"}
+var unusedFP8Suffixes = []string{".input_scale", ".activation_scale", ".act_scale"}
+
+// cacheScaleSuffixes are the scales of keys, values and what is computed with them in eight bits, as vLLM, ModelOpt and compressed-tensors name
+// them. Checkpoints have them beside weights of any type.
+var cacheScaleSuffixes = []string{".k_scale", ".v_scale", ".kv_scale", ".q_scale", ".prob_output_scale", ".k_proj.output_scale", ".v_proj.output_scale"}
+
+// endsIn reports whether a name ends in one of some suffixes.
+func endsIn(name string, suffixes []string) bool {
+	return slices.ContainsFunc(suffixes, func(s string) bool { return strings.HasSuffix(name, s) })
+}
 
 func (w *checkpointWeights) unknown(c *format.Config) tensor {
-	endsIn := func(name string, suffixes []string) bool {
-		return slices.ContainsFunc(suffixes, func(s string) bool { return strings.HasSuffix(name, s) })
-	}
 	head := w.names[w.arch.tensorName(key{format.RoleHead, -1, -1})]
 	for _, t := range w.tensors {
 		switch {
