@@ -129,11 +129,18 @@ func TestTypes(t *testing.T) {
 // The same weights make the same file, whatever they were stored in and however many threads there are.
 func TestSourcesAgree(t *testing.T) {
 	m := small()
+	double := *m
+	double.Tensors = slices.Clone(m.Tensors)
+	for i := range double.Tensors {
+		double.Tensors[i].DType = "F64"
+	}
 	var want []uint64
 	for name, write := range map[string]func(dir string) error{
 		"safetensors": m.Write,
 		"shards":      func(dir string) error { return m.WriteShards(dir, 4) },
 		"torch":       m.WriteTorch,
+		"F64":         double.Write,
+		"F64 torch":   double.WriteTorch,
 	} {
 		dir := t.TempDir()
 		if err := write(dir); err != nil {

@@ -238,6 +238,7 @@ func TestDiagnose(t *testing.T) {
 		{"torchao", quantizedAs(object{"quant_method": "torchao"}, map[string]string{".weight": "I8"}), convert.ErrQuantized, []string{"torchao"}},
 		{"NVFP4", quantizedAs(object{"quant_algo": "NVFP4"}, map[string]string{".weight": "U8", ".weight_scale_2": "F32"}), convert.ErrQuantized, []string{"NVFP4"}},
 		{"MLX", quantizedAs(object{"bits": 4, "group_size": 64}, map[string]string{".weight": "I32", ".scales": "F16", ".biases": "F16"}), convert.ErrQuantized, []string{".scales"}},
+		{"a type that is not read", quantizedAs(nil, map[string]string{".weight": "I64"}), checkpoint.ErrDType, []string{"I64 weights cannot be read", "save the model in another type"}},
 		{"FP8 without scales", quantizedAs(object{"quant_method": "fp8"}, map[string]string{".weight": "F8_E4M3"}), convert.ErrScale, []string{"weight_scale_inv", "are missing", "one revision"}},
 		{"FP8 with scales of other blocks", quantizedAs(object{"quant_method": "fp8"}, map[string]string{".weight": "F8_E4M3", ".weight_scale_inv": "F32"}), convert.ErrScale, []string{"blocks of 128 by 128"}},
 

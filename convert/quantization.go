@@ -107,6 +107,10 @@ var marks = []struct{ suffix, method string }{
 	{".scales", "MLX or another method with scales"},
 }
 
+// packedTypes are those of weights that were quantized: whole numbers, some of several weights, and floats of less than eight bits. Others that
+// are not read, such as C64, tell no method.
+var packedTypes = []string{"I8", "U8", "I16", "I32", "U32", "F4", "F6_E2M3", "F6_E3M2"}
+
 // quantizedBy looks at tensors' names and types. It returns the method and a tensor that shows it, nil if none does.
 func quantizedBy(tensors []*checkpoint.Tensor) (method string, example *checkpoint.Tensor) {
 	for _, m := range marks {
@@ -115,7 +119,7 @@ func quantizedBy(tensors []*checkpoint.Tensor) (method string, example *checkpoi
 		}
 	}
 	for _, t := range tensors {
-		if strings.HasSuffix(t.Name, ".weight") && t.Readable() != nil {
+		if strings.HasSuffix(t.Name, ".weight") && slices.Contains(packedTypes, t.DType.String()) {
 			return fmt.Sprintf("a method that stores %s", t.DType), t
 		}
 	}

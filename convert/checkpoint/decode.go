@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"encoding/binary"
 	"math"
 
 	"st/quant"
@@ -17,6 +18,11 @@ var decoders = map[DType]decodeFunc{
 	F8E4M3: lookup(&e4m3),
 	F8E5M2: lookup(&e5m2),
 	F8E8M0: lookup(&e8m0),
+	F64: func(dst []float32, src []byte) {
+		for i := range dst {
+			dst[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(src[8*i:])))
+		}
+	},
 }
 
 // decoder returns how to decode a type, nil if weights of that type are not supported.

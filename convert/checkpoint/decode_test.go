@@ -40,7 +40,7 @@ func TestDecodeBF16All(t *testing.T) {
 
 // TestDecodeLengths: the unrolled loops leave the right elements to the loops for the rest.
 func TestDecodeLengths(t *testing.T) {
-	for _, d := range []DType{F32, F16, BF16, F8E4M3, F8E5M2} {
+	for _, d := range []DType{F64, F32, F16, BF16, F8E4M3, F8E5M2} {
 		size := int(d.bits() / 8)
 		for n := range 70 {
 			src := make([]byte, n*size)
@@ -60,6 +60,17 @@ func TestDecodeLengths(t *testing.T) {
 			if got[n] != 42 {
 				t.Errorf("%s, %d elements: wrote past the end", d, n)
 			}
+		}
+	}
+}
+
+// TestDecodeF64: numbers of 64 bits become the nearest of 32.
+func TestDecodeF64(t *testing.T) {
+	inf := float32(math.Inf(1))
+	for v, want := range map[float64]float32{0.1: 0.1, -1e-50: 0, 1 << 24: 1 << 24, 1<<24 + 1: 1 << 24, 1e300: inf, math.Inf(-1): -inf} {
+		var got [1]float32
+		if decoder(F64)(got[:], binary.LittleEndian.AppendUint64(nil, math.Float64bits(v))); got[0] != want {
+			t.Errorf("%v is %v, want %v", v, got[0], want)
 		}
 	}
 }

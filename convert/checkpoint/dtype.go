@@ -13,7 +13,7 @@ const (
 	BF16
 	F8E4M3 // torch.float8_e4m3fn: no infinities, and the largest number is 448
 	F8E5M2 // torch.float8_e5m2, as IEEE 754 would have it
-	f64
+	F64    // decoded to the nearest float32
 	i64
 	i32
 	i16
@@ -39,7 +39,7 @@ var dtypes = [...]struct {
 	F32:     {"F32", 32},
 	F16:     {"F16", 16},
 	BF16:    {"BF16", 16},
-	f64:     {"F64", 64},
+	F64:     {"F64", 64},
 	i64:     {"I64", 64},
 	i32:     {"I32", 32},
 	i16:     {"I16", 16},

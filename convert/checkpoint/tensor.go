@@ -56,13 +56,13 @@ var pieces = sync.Pool{New: func() any { return new([pieceBytes]byte) }}
 // Readable returns an error of kind [ErrDType] if the tensor's elements are of a type that [Tensor.ReadRows] does not decode.
 func (t *Tensor) Readable() error {
 	if decoder(t.DType) == nil {
-		return tensorError(ErrDType, t.File, t.Name, "%s weights %w: those of F32, F16, BF16, F8_E4M3 and F8_E5M2 can", t.DType, ErrDType)
+		return tensorError(ErrDType, t.File, t.Name, "%s weights %w: those of F64, F32, F16, BF16, F8_E4M3 and F8_E5M2 can", t.DType, ErrDType)
 	}
 	return nil
 }
 
 // ReadRows decodes rows row to row+n-1 into dst, which must have length n·Cols. Decoding is exact: every value of the types that are read
-// is a float32. It fails, leaving dst undefined, if the range is outside the tensor, the tensor is not [Tensor.Readable], or the
+// is a float32, but for those of F64, of which it is the nearest. It fails, leaving dst undefined, if the range is outside the tensor, the tensor is not [Tensor.Readable], or the
 // file cannot be read. Many goroutines may read at once.
 func (t *Tensor) ReadRows(dst []float32, row, n int) error {
 	decode := decoder(t.DType)
