@@ -26,7 +26,9 @@ func (s *source) chatTemplate() (text string, notes []string, err error) {
 		if len(all) > 0 || f.data == nil {
 			continue
 		}
-		if all, err = tokenizer.ChatTemplates(f.data); err != nil {
+		if all, err = tokenizer.ChatTemplates(f.data); errors.Is(err, tokenizer.ErrChatTemplate) {
+			notes = append(notes, fmt.Sprintf("%s: %v", f.name, err))
+		} else if err != nil {
 			return "", nil, fmt.Errorf("%s: %w", filepath.Join(s.dir, f.name), err)
 		}
 	}
@@ -35,7 +37,7 @@ func (s *source) chatTemplate() (text string, notes []string, err error) {
 	}
 	text = tokenizer.ChooseTemplate(all, false)
 	if text == "" {
-		return "", nil, nil
+		return "", notes, nil
 	}
 	if i := slices.IndexFunc(all, func(t tokenizer.NamedTemplate) bool { return t.Template == text }); all[i].Name != "default" {
 		notes = append(notes, fmt.Sprintf("no chat template is named default: %q is used", all[i].Name))

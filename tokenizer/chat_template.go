@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"st/tokenizer/hffile"
@@ -38,10 +39,14 @@ func ChooseTemplate(templates []NamedTemplate, tools bool) string {
 	return templates[0].Template
 }
 
+// ErrChatTemplate is the error of a file that is JSON and whose chat templates
+// are not where they should be: a model runs without one.
+var ErrChatTemplate = errors.New("no chat template is read")
+
 // ChatTemplates returns the chat templates in a tokenizer_config.json, or in a
 // chat_template.json, which has the same field chat_template: a template, which
-// is named "default" here, or a list of named ones. It returns none if the file
-// has none. The error does not name the file.
+// is named "default" here, or a list of named ones, or an object of them. It
+// returns none if the file has none. The error does not name the file.
 //
 // Newer models keep templates in files of their own, whose text goes to
 // ParseTemplate directly: chat_template.jinja, which is the default and comes
@@ -53,20 +58,28 @@ func ChatTemplates(data []byte) ([]NamedTemplate, error) {
 	if err := checkPointer(data); err != nil {
 		return nil, err
 	}
-	if err := hffile.Unmarshal(data, &config); err != nil {
+	if err := hffile.Unmarshal(data, &config); errors.Is(err, hffile.ErrNotJSON) || errors.Is(err, hffile.ErrNotText) {
 		return nil, err
+	} else if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrChatTemplate, err)
 	}
-	raw := cmp.Or(string(config.ChatTemplate), "null")
+	raw := []byte(cmp.Or(string(config.ChatTemplate), "null"))
 	var template *string
-	if json.Unmarshal([]byte(raw), &template) == nil {
-		if template == nil || *template == "" {
-			return nil, nil
-		}
-		return []NamedTemplate{{"default", *template}}, nil
-	}
 	var named []NamedTemplate
-	if err := json.Unmarshal([]byte(raw), &named); err != nil {
-		return nil, errors.New("chat_template is neither a string nor a list of named templates")
+	var byName map[string]string
+	switch {
+	case json.Unmarshal(raw, &template) == nil:
+		if template != nil && *template != "" {
+			named = []NamedTemplate{{"default", *template}}
+		}
+	case json.Unmarshal(raw, &named) == nil:
+	case json.Unmarshal(raw, &byName) == nil:
+		named = nil
+		for _, name := range slices.Sorted(maps.Keys(byName)) {
+			named = append(named, NamedTemplate{name, byName[name]})
+		}
+	default:
+		return nil, fmt.Errorf("%w: field chat_template is neither a text nor a list of named templates", ErrChatTemplate)
 	}
 	return named, nil
 }
