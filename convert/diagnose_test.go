@@ -128,9 +128,22 @@ func TestSources(t *testing.T) {
 		{"two prefixes", prefixed("module._orig_mod."), "tensors are called module._orig_mod.model."},
 		{"prefix in the middle", renamed(func(name string) string { return strings.Replace(name, "model.", "model.language_model.", 1) }), "tensors are called model.language_model.embed_tokens"},
 		{"prefix missing", renamed(func(name string) string { return strings.TrimPrefix(name, "model.") }), "tensors are called embed_tokens.weight"},
+		{"matrices of PEFT without its adapter", renamed(func(name string) string { return strings.Replace(name, "q_proj.weight", "q_proj.base_layer.weight", 1) }),
+			"tensors are called model.layers.0.self_attn.q_proj.base_layer.weight and so on: read as model.layers.0.self_attn.q_proj.weight"},
+		{"matrices and prefix of PEFT", renamed(func(name string) string {
+			return "base_model.model." + strings.Replace(name, "q_proj.weight", "q_proj.base_layer.weight", 1)
+		}), "tensors are called base_model.model.model.embed_tokens.weight and so on: read as model.embed_tokens.weight"},
+		{"averages beside the model", func(t *testing.T, dir string, m *modeltest.Model) string {
+			for _, x := range m.Tensors {
+				x.Name, x.Data = "ema."+x.Name, make([]float32, len(x.Data))
+				m.Tensors = append([]ckpttest.Tensor{x}, m.Tensors...)
+			}
+			return in("", ".")(t, dir, m)
+		}, "and so on, are averages of the model's own"},
+		{"averages alone", prefixed("ema."), "tensors are called ema.model.embed_tokens.weight and so on: read as model.embed_tokens.weight"},
 		{"wrapped layers", renamed(func(name string) string {
 			return strings.Replace(name, "self_attn.", "_fsdp_wrapped_module.self_attn._checkpoint_wrapped_module.", 1)
-		}), "tensors are called"},
+		}), "tensors are called model.layers.0._fsdp_wrapped_module.self_attn._checkpoint_wrapped_module.q_proj.weight and so on: read as model.layers.0.self_attn.q_proj.weight"},
 		{"Hub cache root", in("models--a--b/snapshots/"+revisionA, "models--a--b"), "holds one checkpoint"},
 		{"Hub cache snapshots", in("models--a--b/snapshots/"+revisionA, "models--a--b/snapshots"), "holds one checkpoint"},
 		{"whole Hub cache", in("huggingface/hub/models--a--b/snapshots/"+revisionA, "huggingface"), "holds one checkpoint"},

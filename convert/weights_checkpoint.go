@@ -30,12 +30,16 @@ func (s *source) tensors(model *format.Config) (*checkpointWeights, []string, er
 	if err != nil {
 		return nil, nil, err
 	}
-	w := &checkpointWeights{tensors: s.weights.Tensors(), arch: a, model: model, dir: s.dir, configPath: filepath.Join(s.dir, "config.json"),
+	tensors, averages := withoutAverages(s.weights.Tensors())
+	w := &checkpointWeights{tensors: tensors, arch: a, model: model, dir: s.dir, configPath: filepath.Join(s.dir, "config.json"),
 		quantization: parseQuantization(s.config), asked: map[*checkpoint.Tensor]bool{}}
 	var notes []string
 	names, note := rename(w.tensors, a, model)
-	if w.names = names; note != "" {
-		notes = append(notes, note)
+	w.names = names
+	for _, n := range []string{averages, note} {
+		if n != "" {
+			notes = append(notes, n)
+		}
 	}
 	others, cacheScales := map[string]int{}, 0
 	for _, t := range w.tensors {
