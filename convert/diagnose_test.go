@@ -289,6 +289,11 @@ func TestDiagnose(t *testing.T) {
 			ok(t, os.Remove(filepath.Join(dir, "model-00001-of-00003.safetensors")))
 			return "model-00002-of-00003.safetensors"
 		}, checkpoint.ErrShard, []string{"1 of 3 shards are not there: model-00001-of-00003.safetensors", "the others can stay"}},
+		{"a device", func(t *testing.T, dir string, m *modeltest.Model) string {
+			in("", ".")(t, dir, m)
+			ok(t, os.Symlink(os.DevNull, filepath.Join(dir, "p.gguf")))
+			return "p.gguf"
+		}, checkpoint.ErrUnknown, []string{"p.gguf: it is not a regular file: give a checkpoint directory"}},
 		{"nothing", only("absent"), os.ErrNotExist, []string{"no such file", "give a checkpoint directory"}},
 		{"a name of the Hub", only("org/model"), os.ErrNotExist, []string{"no such file"}},
 		{"another case", only("MODEL", "model"), os.ErrNotExist, []string{"there is", "model"}},

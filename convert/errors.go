@@ -39,5 +39,8 @@ var (
 // errLink is about a link that leads nowhere.
 var errLink = errors.New("a link to nothing")
 
+// errNotRegular is about a pipe or a device.
+var errNotRegular = errors.New("it is not a regular file")
+
 // errNoTokenizer is about a model without one.
 var errNoTokenizer = errors.New("the model has no tokenizer")

@@ -33,6 +33,9 @@ func locate(path string) (found string, notes []string, err error) {
 		return "", nil, fmt.Errorf("open %s: %w", path, cause(err))
 	}
 	if !info.IsDir() {
+		if !info.Mode().IsRegular() { // to open a pipe would wait for somebody to write to it
+			return "", nil, &checkpoint.Error{Kind: checkpoint.ErrUnknown, Path: path, Err: errNotRegular}
+		}
 		if strings.EqualFold(filepath.Ext(path), ".stm") {
 			return "", nil, fmt.Errorf("%s %w", path, ErrIsModel)
 		}
@@ -161,7 +164,7 @@ func readSmall(files checkpoint.Files, path string) ([]byte, error) {
 	}
 	switch {
 	case !info.Mode().IsRegular():
-		return nil, errors.New("it is not a regular file") // to open a pipe would wait for somebody to write to it
+		return nil, errNotRegular
 	case info.Size() > maxSmall:
 		return nil, fmt.Errorf("%d bytes are more than the %d that such a file may have", info.Size(), maxSmall)
 	}
