@@ -524,6 +524,11 @@ func TestTokenizerFiles(t *testing.T) {
 	}{
 		{"both", legacy, []int32{1, 2, 4, 3}, "the tokenizer is made of vocab.json and merges.txt"},
 		{"byte order marks", marked, []int32{1, 2, 4, 3}, "the tokenizer is made of vocab.json and merges.txt"},
+		{"an end in special_tokens_map.json alone", map[string]string{
+			"tokenizer.json":          `{"added_tokens":[{"id":4,"content":"<e>","special":true}],"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2,"c":3},"merges":["a b"]}}`,
+			"tokenizer_config.json":   `{"eos_token":null}`,
+			"special_tokens_map.json": `{"eos_token":{"content":"<e>"}}`,
+		}, []int32{1, 2, 4}, ""},
 		{"no merges", without("merges.txt"), []int32{1, 2}, "the checkpoint has no tokenizer.json: the model runs on token ids only, and vocab.json alone is not read; AutoTokenizer"},
 		{"unknown class", unknown, []int32{1, 2}, "BartTokenizer"},
 		{"SentencePiece", map[string]string{"tokenizer.model": "x"}, []int32{1, 2}, "tokenizer.model alone is not read"},

@@ -89,8 +89,8 @@ func (s *source) readSmall() error {
 		{"chat_template.jinja", &s.template, false},
 		{"chat_template.json", &s.templateJSON, true},
 	} {
-		if s.tokens.Tokenizer != nil && slices.Contains([]string{"vocab.json", "merges.txt", "added_tokens.json", "special_tokens_map.json"}, f.name) {
-			continue // tokenizer.json says it all
+		if s.tokens.Tokenizer != nil && slices.Contains([]string{"vocab.json", "merges.txt", "added_tokens.json"}, f.name) {
+			continue // tokenizer.json has what they say
 		}
 		path := filepath.Join(s.dir, f.name)
 		text, err := readSmall(s.place, path)

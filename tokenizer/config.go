@@ -62,20 +62,9 @@ func applyConfig(s *spec, data []byte) error {
 			ids[a.Content] = a.ID
 		}
 	}
-	// A name that is no token is no fact about the tokenizer: it is left out.
-	find := func(name *hfTokenName, id *int32) {
-		if name == nil {
-			return
-		}
-		if known, ok := ids[string(*name)]; ok {
-			*id = known
-		} else if i := slices.Index(s.model, s.written(string(*name))); i >= 0 && *name != "" {
-			*id = int32(i)
-		}
-	}
-	find(config.BOS, &s.bos)
-	find(config.EOS, &s.eos)
-	find(config.Pad, &s.pad)
+	s.find(config.BOS, &s.bos)
+	s.find(config.EOS, &s.eos)
+	s.find(config.Pad, &s.pad)
 	if has := len(s.before) > 0 && s.before[0] == s.bos; config.AddBOS != nil && s.bos >= 0 && *config.AddBOS != has {
 		if has {
 			s.before = s.before[1:]
@@ -83,5 +72,36 @@ func applyConfig(s *spec, data []byte) error {
 			s.before = append([]int32{s.bos}, s.before...)
 		}
 	}
+	return nil
+}
+
+// find sets an id to that of a token. A name that is no token is no fact about
+// the tokenizer: it is left out.
+func (s *spec) find(name *hfTokenName, id *int32) {
+	if name == nil || *name == "" {
+		return
+	}
+	if i := slices.IndexFunc(s.added, func(a AddedToken) bool { return a.Content == string(*name) }); i >= 0 {
+		*id = s.added[i].ID
+	} else if i := slices.Index(s.model, s.written(string(*name))); i >= 0 {
+		*id = int32(i)
+	}
+}
+
+// applyMap adds the EOS token that special_tokens_map.json, which may be nil,
+// names to s where nothing else has named one. It is read for nothing more, as
+// an older file than tokenizer_config.json: an end too many does no harm.
+func applyMap(s *spec, data []byte) error {
+	if data == nil || s.eos >= 0 {
+		return nil
+	}
+	if err := checkPointer(data); err != nil {
+		return err
+	}
+	var config hfConfig
+	if err := hffile.Unmarshal(data, &config); err != nil {
+		return err
+	}
+	s.find(config.EOS, &s.eos)
 	return nil
 }

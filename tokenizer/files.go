@@ -34,12 +34,13 @@ var ErrNoTokenizer = errors.New("there is neither tokenizer.json nor vocab.json 
 // Transformers writes it.
 var ErrUnknownClass = errors.New("vocab.json and merges.txt do not say how this class splits text, and tokenizer.json, which does, is missing")
 
-// ParseFiles reads the tokenizer of a checkpoint: tokenizer.json, or if there
+// ParseFiles reads the tokenizer of a checkpoint: tokenizer.json, with the EOS
+// token that tokenizer_config.json or special_tokens_map.json names, or if there
 // is none vocab.json and merges.txt, of which it builds the tokenizer that
 // Transformers builds for the classes of Qwen2 and GPT-2.
 func ParseFiles(f Files) (*Tokenizer, error) {
 	if f.Tokenizer != nil {
-		return ParseHF(f.Tokenizer, f.TokenizerConfig)
+		return f.fast()
 	}
 	if f.Vocab == nil || f.Merges == nil {
 		return nil, ErrNoTokenizer

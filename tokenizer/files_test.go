@@ -101,6 +101,18 @@ func TestParseFiles(t *testing.T) {
 		t.Errorf("GPT-2: %v", err)
 	}
 
+	special := []byte(`{"eos_token": {"content": "<s>"}, "bos_token": "<l>"}`)
+	for config, want := range map[string]int32{`{}`: 300, `{"eos_token": null}`: 300, `{"eos_token": "<think>"}`: 301, `{"eos_token": "absent"}`: 300} {
+		file, _ := json.Marshal(small)
+		tok, err := ParseFiles(Files{Tokenizer: file, TokenizerConfig: []byte(config), SpecialTokensMap: special})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if eos, _ := tok.EOS(); eos != want || tok.bos >= 0 {
+			t.Errorf("tokenizer_config.json %s: EOS %d, want %d; BOS %d", config, eos, want, tok.bos)
+		}
+	}
+
 	python := []byte(strings.Replace(string(readFile(t, "tiny-smallthinker/tokenizer.json")), `"dropout": null`, `"dropout": NaN`, 1))
 	if bytes.Contains(python, []byte(`"dropout": null`)) || !bytes.Contains(python, []byte("NaN")) {
 		t.Fatal("tokenizer.json has no dropout")
@@ -129,6 +141,7 @@ func TestParseFiles(t *testing.T) {
 		{"a number for a class", Files{Vocab: vocab, Merges: merges, TokenizerConfig: []byte(`{"tokenizer_class": 1}`)}, nil,
 			"tokenizer_config.json: field tokenizer_class is a JSON number: a text was expected"},
 		{"no JSON", Files{Tokenizer: []byte("tokenizer")}, hffile.ErrNotJSON, "tokenizer.json: it is not valid JSON"},
+		{"pointer special_tokens_map.json", Files{Tokenizer: readFile(t, "tiny-smallthinker/tokenizer.json"), SpecialTokensMap: pointer}, ErrLFSPointer, "special_tokens_map.json:"},
 		{"merges of one", Files{Vocab: vocab, Merges: []byte("he\n"), TokenizerConfig: qwen2}, nil, `merges.txt: line 1, "he", is not a pair`},
 	} {
 		_, err := ParseFiles(test.files)

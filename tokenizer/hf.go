@@ -20,19 +20,27 @@ import (
 // error that is ErrUnsupported and names the part, rather than encode
 // differently from the original.
 func ParseHF(tokenizerJSON, tokenizerConfigJSON []byte) (*Tokenizer, error) {
-	if err := checkPointer(tokenizerJSON); err != nil {
+	return ParseFiles(Files{Tokenizer: tokenizerJSON, TokenizerConfig: tokenizerConfigJSON})
+}
+
+// fast reads tokenizer.json and the files that add to it.
+func (f *Files) fast() (*Tokenizer, error) {
+	if err := checkPointer(f.Tokenizer); err != nil {
 		return nil, fmt.Errorf("tokenizer.json: %w", err)
 	}
 	var file hfTokenizer
-	if err := hffile.Unmarshal(tokenizerJSON, &file); err != nil {
+	if err := hffile.Unmarshal(f.Tokenizer, &file); err != nil {
 		return nil, fmt.Errorf("tokenizer.json: %w", err)
 	}
 	s, err := file.spec()
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer.json: %w", err)
 	}
-	if err := applyConfig(&s, tokenizerConfigJSON); err != nil {
+	if err := applyConfig(&s, f.TokenizerConfig); err != nil {
 		return nil, fmt.Errorf("tokenizer_config.json: %w", err)
+	}
+	if err := applyMap(&s, f.SpecialTokensMap); err != nil {
+		return nil, fmt.Errorf("special_tokens_map.json: %w", err)
 	}
 	return newTokenizer(s)
 }
