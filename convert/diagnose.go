@@ -168,7 +168,7 @@ type place struct {
 func look(path string) *place {
 	p := &place{path: path, dir: path}
 	found := path
-	if f, _, err := locate(path); err == nil {
+	if f, _, err := Locate(path); err == nil {
 		found = f
 	}
 	p.dir = found

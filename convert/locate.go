@@ -26,8 +26,8 @@ var smallFiles = []string{
 // huggingface/hub/models--X/snapshots/REVISION.
 const maxNesting = 5
 
-// locate returns the checkpoint directory, or the weight file, that path stands for, and a note if it is another one.
-func locate(path string) (found string, notes []string, err error) {
+// Locate returns the checkpoint directory, or the weight file, that path stands for, and a note if it is another one.
+func Locate(path string) (found string, notes []string, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return "", nil, fmt.Errorf("open %s: %w", path, cause(err))
@@ -41,7 +41,7 @@ func locate(path string) (found string, notes []string, err error) {
 		}
 		if slices.Contains(smallFiles, filepath.Base(path)) {
 			dir := filepath.Dir(path)
-			return dir, []string{fmt.Sprintf("%s is a file of the checkpoint %s, which is converted", path, dir)}, nil
+			return dir, []string{fmt.Sprintf("%s is a file of the checkpoint %s, which is read", path, dir)}, nil
 		}
 		return path, nil, nil
 	}
@@ -63,7 +63,7 @@ func locate(path string) (found string, notes []string, err error) {
 		if !holdsCheckpoint(found) {
 			return path, nil, nil
 		}
-		notes = append(notes, fmt.Sprintf("%s holds one checkpoint, %s, which is converted", path, found))
+		notes = append(notes, fmt.Sprintf("%s holds one checkpoint, %s, which is read", path, found))
 	}
 	return found, notes, nil
 }
@@ -183,3 +183,16 @@ func readSmall(files checkpoint.Files, path string) ([]byte, error) {
 
 // maxSmall is the most that a file besides weights may have: the largest tokenizer.json have 40 MB.
 const maxSmall = 256 << 20
+
+// ReadConfig returns the text of config.json in a directory, nil if there is none.
+func ReadConfig(dir string) ([]byte, error) {
+	path := filepath.Join(dir, "config.json")
+	text, err := readSmall(checkpoint.Disk, path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, readError(path, err)
+	}
+	return text, nil
+}

@@ -35,7 +35,7 @@ type source struct {
 
 // openSource opens a checkpoint directory, a weights file beside its config.json, or what leads to one.
 func openSource(path string, opts *Options) (*source, error) {
-	found, notes, err := locate(path)
+	found, notes, err := Locate(path)
 	if err != nil {
 		return nil, err
 	}

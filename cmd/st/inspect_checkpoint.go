@@ -3,13 +3,21 @@ package main
 import (
 	"st/cmd/internal/report"
 	"st/cmd/internal/tables"
+	"st/convert"
 )
 
 // inspectCheckpoint is st inspect for weights that are in no .stm file.
 func (a *app) inspectCheckpoint(path string, f inspectFlags) error {
-	r, err := report.OpenCheckpoint(path)
+	found, notes, err := convert.Locate(path)
 	if err != nil {
-		return err
+		return convert.Diagnose(path, err)
+	}
+	r, err := report.OpenCheckpoint(found)
+	if err != nil {
+		return convert.Diagnose(path, err)
+	}
+	for _, n := range notes {
+		a.note("note: %s", n)
 	}
 	if f.experts || f.verify || f.cachePlan || f.trace != "" || f.html != "" {
 		return usagef("%s is no .stm file: --experts, --verify, --cache-plan, --trace and --html need one, which st convert makes of a checkpoint", path)

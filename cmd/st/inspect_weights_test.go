@@ -135,3 +135,56 @@ func TestInspectUnknown(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+// TestInspectNear: what is near a checkpoint is taken for it, or told for what it is, as convert does.
+func TestInspectNear(t *testing.T) {
+	dir := t.TempDir()
+	write := func(text string, elem ...string) {
+		t.Helper()
+		path := filepath.Join(append([]string{dir}, elem...)...)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	copyTo := func(elem ...string) string {
+		t.Helper()
+		path := filepath.Join(append([]string{dir}, elem...)...)
+		if err := os.CopyFS(path, os.DirFS(checkpoint)); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	snapshot := copyTo("hub", "models--a--b", "snapshots", "0123456789abcdef0123456789abcdef01234567")
+	write("x", "tensorflow", "tf_model.h5")
+	write("x", "gguf", "m.gguf")
+	write("x", "half", "model.safetensors.part")
+	copyTo("pointer")
+	write("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 817\n", "pointer", "config.json")
+	if err := os.Mkdir(filepath.Join(dir, "empty"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		path, want string // want is part of a note if the checkpoint is read
+		code       int
+	}{
+		{"hub", "holds one checkpoint, " + snapshot, exitOK},
+		{"hub/models--a--b", "holds one checkpoint, " + snapshot, exitOK},
+		{"hub/models--a--b/snapshots", "holds one checkpoint, " + snapshot, exitOK},
+		{"hub/models--a--b/snapshots/" + filepath.Base(snapshot) + "/config.json", "config.json is a file of the checkpoint", exitOK},
+		{"hub/models--a--b/snapshots/" + filepath.Base(snapshot) + "/tokenizer.json", "tokenizer.json is a file of the checkpoint", exitOK},
+		{"empty", "the directory is empty", exitFailure},
+		{"tensorflow", "tf_model.h5 is weights of TensorFlow", exitFailure},
+		{"gguf", "m.gguf is a GGUF file, which can be given itself", exitFailure},
+		{"half", "model.safetensors.part is a download that is not complete", exitFailure},
+		{"half/model.safetensors.part", "a download that is not complete", exitFailure},
+		{"pointer", "config.json: a Git LFS pointer, not the file itself, which has 817 bytes: `git lfs pull`", exitFailure},
+	} {
+		o := st("inspect", filepath.Join(dir, filepath.FromSlash(tt.path)))
+		if o.code != tt.code || !strings.Contains(o.stderr, tt.want) || strings.Count(o.stderr, "\n") != 1 || (o.stdout != "") != (tt.code == exitOK) {
+			t.Errorf("%s: %+v, want %q", tt.path, o, tt.want)
+		}
+	}
+}

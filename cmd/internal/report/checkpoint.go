@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -121,7 +120,11 @@ func describeCheckpoint(path string, c *ckpt.Checkpoint) (*Checkpoint, error) {
 	if info, err := os.Stat(path); err == nil && !info.IsDir() {
 		dir = filepath.Dir(path)
 	}
-	if text, err := firstBytes(filepath.Join(dir, "config.json"), math.MaxInt); err == nil {
+	text, err := convert.ReadConfig(dir)
+	if err != nil {
+		return nil, err
+	}
+	if text != nil {
 		r.addConfig(text)
 	}
 	r.sumUp()
