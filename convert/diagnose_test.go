@@ -339,7 +339,7 @@ func TestDiagnose(t *testing.T) {
 			write(t, lfsPointer, dir, "model-00002-of-00002.safetensors")
 			return "."
 		}, checkpoint.ErrPointer, []string{"model-00002-of-00002.safetensors", "git lfs pull"}},
-		{"Xet pointer", weights("# xet version 0\nfilesize = 7\nhash = 'ab'\n"), checkpoint.ErrPointer, []string{"pointer"}},
+		{"Xet pointer", weights("# xet version 0\nfilesize = 7\nhash = 'ab'\n"), checkpoint.ErrXetPointer, []string{"model.safetensors: a Xet pointer, not the file itself, which has 7 bytes: download the file by itself"}},
 		{"web page as config.json", config(webPage), checkpoint.ErrWebPage, []string{"config.json", "a web page", "sign in"}},
 		{"web page as weights", weights(webPage), checkpoint.ErrWebPage, []string{"model.safetensors", "a web page", "sign in"}},
 		{"error of a server as config.json", config(`{"error":"Repository not found"}`), checkpoint.ErrText, []string{"Repository not found", "access"}},

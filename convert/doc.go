@@ -5,9 +5,9 @@
 //	result, err = convert.Run(ctx, "4b-Q4_0.gguf", "4b.stm", convert.Options{Recipe: convert.Recipe{Type: quant.Q4_0, Keep: true}})
 //	exported, err := convert.Export(ctx, "4b.stm", "4b.gguf", convert.ExportOptions{})
 //
-// The road that the data takes, by file: locate.go finds the checkpoint that a path stands for, source.go its files, json.go reads
-// them as Python does, and hfconfig.go what config.json and generation_config.json of all models share; source_gguf.go reads what
-// a GGUF file says besides its weights. architecture.go says what an architecture is: a parser of config.json and a table of roles
+// The road that the data takes, by file: locate.go finds the checkpoint that a path stands for, source.go and source_tokenizer.go its files,
+// which package hffile reads as Python does, and hfconfig.go what config.json and generation_config.json of all models share;
+// source_gguf.go reads what a GGUF file says besides its weights. architecture.go says what an architecture is: a parser of config.json and a table of roles
 // and names; smallthinker.go, qwen3.go, phi3.go, gemma3.go and gemma3n.go are those that there are, with rope.go for what they say
 // of rotary angles and multimodal.go for the parts that are left out. weights.go is where tensors come from, asked by role, layer
 // and expert: a checkpoint (weights_checkpoint.go), a GGUF file (weights_gguf.go) or an .stm file (weights_model.go); names.go

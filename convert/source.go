@@ -71,24 +71,30 @@ func openSourceFrom(files checkpoint.Files, path string, notes []string, opts *O
 	return s, nil
 }
 
+// smallFile is a file that is not weights.
+type smallFile struct {
+	name string
+	to   *[]byte
+	json bool // as Python reads it
+}
+
 // readSmall reads all files that are not weights.
 func (s *source) readSmall() error {
-	for _, f := range []struct {
-		name string
-		to   *[]byte
-		json bool // as Python reads it
-	}{
-		{"config.json", &s.config, true},
-		{"generation_config.json", &s.generation, true},
-		{"tokenizer.json", &s.tokens.Tokenizer, false}, // the largest, which package tokenizer reads as Python does
-		{"tokenizer_config.json", &s.tokens.TokenizerConfig, true},
-		{"vocab.json", &s.tokens.Vocab, true},
-		{"merges.txt", &s.tokens.Merges, false},
-		{"added_tokens.json", &s.tokens.AddedTokens, true},
-		{"special_tokens_map.json", &s.tokens.SpecialTokensMap, true},
-		{"chat_template.jinja", &s.template, false},
-		{"chat_template.json", &s.templateJSON, true},
-	} {
+	err := s.readFiles(slices.Concat(
+		[]smallFile{{"config.json", &s.config, true}, {"generation_config.json", &s.generation, true}},
+		s.tokenizerFiles("tokenizer.json"),
+		[]smallFile{{"chat_template.jinja", &s.template, false}, {"chat_template.json", &s.templateJSON, true}},
+	))
+	if err != nil {
+		return err
+	}
+	s.tokens.Config = s.config
+	return s.readAdditionalTemplates()
+}
+
+// readFiles reads those files that are there.
+func (s *source) readFiles(files []smallFile) error {
+	for _, f := range files {
 		if s.tokens.Tokenizer != nil && slices.Contains([]string{"vocab.json", "merges.txt", "added_tokens.json"}, f.name) {
 			continue // tokenizer.json has what they say
 		}
@@ -110,8 +116,7 @@ func (s *source) readSmall() error {
 		*f.to = text
 		s.small = append(s.small, path)
 	}
-	s.tokens.Config = s.config
-	return s.readAdditionalTemplates()
+	return nil
 }
 
 // readError is about a small file that cannot be read. Those of package checkpoint name it already.
@@ -189,22 +194,6 @@ func (s *source) meta() (*format.Meta, []string, error) {
 	m.Generation = generation.Generation
 	m.Generation.EOS = generation.ends(t, m.ChatTemplate)
 	return m, append(notes, more...), nil
-}
-
-// parseTokenizer returns the tokenizer, nil and a note if the files hold none.
-func (s *source) parseTokenizer() (*tokenizer.Tokenizer, []string, error) {
-	t, err := tokenizer.ParseFiles(s.tokens)
-	switch {
-	case err == nil && s.tokens.Tokenizer == nil:
-		return t, []string{"the tokenizer is made of vocab.json and merges.txt: there is no tokenizer.json"}, nil
-	case errors.Is(err, tokenizer.ErrNoTokenizer):
-		return nil, []string{"the checkpoint has no tokenizer.json: the model runs on token ids only" + s.otherTokenizer()}, nil
-	case errors.Is(err, tokenizer.ErrUnknownClass):
-		return nil, []string{fmt.Sprintf("%v: the model runs on token ids only%s", err, saveTokenizer)}, nil
-	case err != nil:
-		return nil, nil, fmt.Errorf("%s%c%w", s.dir, filepath.Separator, err) // the error begins with the file's name
-	}
-	return t, nil, nil
 }
 
 // settleHead decides where the language-model head is. A checkpoint of tied embeddings may hold lm_head.weight all the

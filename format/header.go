@@ -16,6 +16,7 @@ import (
 // Sentinel errors, wrapped with the file's name and what was found.
 var (
 	ErrNotModel  = errors.New("not an .stm model file")
+	ErrPointer   = errors.New("a Git LFS pointer, not the file itself")
 	ErrGGUF      = fmt.Errorf("%w but a GGUF file", ErrNotModel)
 	ErrVersion   = errors.New("unsupported format version")
 	ErrTruncated = errors.New("file is truncated")
@@ -157,6 +158,9 @@ func headerVersion(h []byte) (uint32, error) {
 		}
 		if bytes.HasPrefix(h, []byte("GGUF")) {
 			return 0, ErrGGUF
+		}
+		if bytes.HasPrefix(h, []byte("version https://git-lfs.github.com/spec/")) {
+			return 0, ErrPointer
 		}
 		return 0, ErrNotModel
 	}

@@ -45,9 +45,8 @@ func (f *Files) fast() (*Tokenizer, error) {
 	return newTokenizer(s)
 }
 
-// ErrLFSPointer is the error of a file that is a pointer of Git LFS or Xet,
-// as a clone without LFS leaves in place of a large file.
-var ErrLFSPointer = errors.New("it is a Git LFS pointer, not the file itself: fetch the file with git lfs pull or download it")
+// ErrLFSPointer is the error of a file that is a pointer of Git LFS, as a clone without LFS leaves in place of a large file.
+var ErrLFSPointer = errors.New("a Git LFS pointer, not the file itself")
 
 // checkPointer returns ErrLFSPointer if data is one.
 func checkPointer(data []byte) error {

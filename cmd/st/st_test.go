@@ -281,7 +281,7 @@ func TestFailures(t *testing.T) {
 		{[]string{"eval", model, "--text", "nowhere"}, "no such file"},
 		{[]string{"tokenize", model, "--decode", "1 4096"}, "ids 0 to 4095"},
 		{[]string{"tokenize", model, "--decode", "1 x"}, "not a token id"},
-		{[]string{"tokenize", dir, "x"}, "no such file"},
+		{[]string{"tokenize", dir, "x"}, "there is neither tokenizer.json nor vocab.json with merges.txt"},
 	} {
 		o := st(tt.args...)
 		if o.code != exitFailure || o.stdout != "" || !strings.HasPrefix(o.stderr, "st: ") || strings.Count(o.stderr, "\n") != 1 ||

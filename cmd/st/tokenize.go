@@ -23,7 +23,7 @@ func (a *app) tokenizeCommand() *cobra.Command {
 		Use:   "tokenize MODEL [TEXT|-]",
 		Short: "Turn text into token ids, or back",
 		Long: `Print the token ids of a text, separated by spaces. The text is an argument, or comes from standard input (- or none). No
-BOS token is added. MODEL is an .stm file, a tokenizer.json, or a checkpoint directory that has one.
+BOS token is added. MODEL is an .stm file, a tokenizer.json, or a checkpoint directory.
 
 --decode goes back: it prints the text of ids, which are separated by spaces or commas or stand in JSON arrays.
 
@@ -44,7 +44,7 @@ ids, or with --decode a string. A line may hold zero bytes, which a text without
 			if err != nil {
 				return err
 			}
-			t, err := openTokenizer(cmd.Context(), path)
+			t, err := a.openTokenizer(path)
 			if err != nil {
 				return err
 			}

@@ -43,6 +43,68 @@ func TestTokenize(t *testing.T) {
 	}
 }
 
+// TestTokenizeNear: what is near a checkpoint has its tokenizer, and what is wrong is told once, with the file's name.
+func TestTokenizeNear(t *testing.T) {
+	dir := t.TempDir()
+	write := func(text string, elem ...string) string {
+		t.Helper()
+		path := filepath.Join(append([]string{dir}, elem...)...)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	read := func(name string) string {
+		text, err := os.ReadFile(filepath.Join(checkpoint, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	const pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 5\n"
+	snapshot := filepath.Join("models--a--b", "snapshots", "0123456789abcdef0123456789abcdef01234567")
+	write(read("config.json"), snapshot, "config.json")
+	write(read("tokenizer.json"), snapshot, "tokenizer.json")
+	config := strings.Replace(read("tokenizer_config.json"), `"model_max_length": 1024`, `"model_max_length": Infinity`, 1)
+	if !strings.Contains(config, "Infinity") {
+		t.Fatal("tokenizer_config.json has no model_max_length")
+	}
+	write(read("tokenizer.json"), "python", "tokenizer.json")
+	write(config, "python", "tokenizer_config.json")
+	write(utf16File(read("tokenizer.json")), "python", "my-tokenizer.json")
+	write(`{"a": 0, "b": 1, "ab": 2}`, "legacy", "vocab.json")
+	write("#version: 0.2\na b\n", "legacy", "merges.txt")
+	write(`{"model_type": "smallthinker"}`, "legacy", "config.json")
+	write(pointer, "pointer", "tokenizer.json")
+	write(pointer, "pointer", "m.stm")
+	write("x", "sentencepiece", "tokenizer.model")
+	write("[]", "list.json")
+	const lfs = ": a Git LFS pointer, not the file itself"
+	for _, tt := range []struct{ path, text, ids, stderr string }{
+		{"models--a--b", "To be", "831 298", "note: " + filepath.Join(dir, "models--a--b") + " holds one checkpoint, " + filepath.Join(dir, snapshot)},
+		{filepath.Join(snapshot, "config.json"), "To be", "831 298", ""},
+		{"python", "To be", "831 298", ""},
+		{"python/my-tokenizer.json", "To be", "831 298", ""},
+		{"python/tokenizer_config.json", "To be", "831 298", ""},
+		{"legacy", "aba", "2 0", ""},
+		{"legacy/merges.txt", "aba", "2 0", ""},
+		{"pointer", "", "", filepath.Join(dir, "pointer", "tokenizer.json") + lfs + ", which has 5 bytes: `git lfs pull`"},
+		{"pointer/tokenizer.json", "", "", filepath.Join(dir, "pointer", "tokenizer.json") + lfs + ", which has 5 bytes: `git lfs pull`"},
+		{"pointer/m.stm", "", "", filepath.Join(dir, "pointer", "m.stm") + lfs + ": `git lfs pull`"},
+		{"sentencepiece", "", "", "tokenizer.model alone is not read; AutoTokenizer"},
+		{"list.json", "", "", filepath.Join(dir, "list.json") + ": tokenizer.json: it is a JSON array: an object was expected"},
+	} {
+		o := st("tokenize", filepath.Join(dir, filepath.FromSlash(tt.path)), tt.text)
+		if strings.TrimSpace(o.stdout) != tt.ids || (o.code == exitOK) != (tt.ids != "") || !strings.Contains(o.stderr, tt.stderr) || (o.stderr == "") != (tt.stderr == "") ||
+			strings.Count(o.stderr, "git lfs pull") > 1 {
+			t.Errorf("%s: %+v, want %q and %q", tt.path, o, tt.ids, tt.stderr)
+		}
+	}
+}
+
 // The reference library's ids come out for every single-line text of its vectors.
 func TestTokenizeVectors(t *testing.T) {
 	f, err := os.Open(filepath.Join(checkpoint, "tokenizer_vectors.jsonl"))
@@ -76,7 +138,8 @@ func TestTokenizeVectors(t *testing.T) {
 
 // A terminal does not obey what text a list of tokens has, and a pipe gets it as it is.
 func TestDecodeOnTerminal(t *testing.T) {
-	tok, err := openTokenizer(t.Context(), tiny(t))
+	opener, _, _ := testApp()
+	tok, err := opener.openTokenizer(tiny(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,40 +1,27 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
+	"st/convert"
 	"st/format"
 	"st/tokenizer"
 )
 
-// openTokenizer reads the tokenizer of an .stm file, of a tokenizer.json with the tokenizer_config.json beside it, or of a
-// directory that has them.
-func openTokenizer(ctx context.Context, path string) (*tokenizer.Tokenizer, error) {
+// openTokenizer reads the tokenizer of an .stm file, of a tokenizer.json with the files beside it, or of a checkpoint.
+func (a *app) openTokenizer(path string) (*tokenizer.Tokenizer, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
-	if info.IsDir() {
-		path = filepath.Join(path, "tokenizer.json")
-	}
-	if filepath.Ext(path) == ".json" {
-		text, err := readFile(ctx, path)
-		if err != nil {
-			return nil, err
+	if info.IsDir() || filepath.Ext(path) == ".json" || filepath.Base(path) == "merges.txt" {
+		t, notes, err := convert.OpenTokenizer(path)
+		for _, n := range notes {
+			a.note("note: %s", n)
 		}
-		config, err := readFile(ctx, filepath.Join(filepath.Dir(path), "tokenizer_config.json"))
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return nil, err
-		}
-		t, err := tokenizer.ParseHF(text, config)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		return t, nil
+		return t, err
 	}
 	r, err := format.Open(path)
 	if err != nil {

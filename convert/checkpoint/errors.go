@@ -8,12 +8,13 @@ import (
 
 // Kinds of errors. An [Error] is one of them.
 var (
-	// ErrEmpty, ErrPointer, ErrWebPage, ErrText and ErrPacked are about what clones, downloads and browsers leave in the place of a file.
-	ErrEmpty   = errors.New("the file is empty")
-	ErrPointer = errors.New("a Git LFS pointer, not the file itself")
-	ErrWebPage = errors.New("a web page, not the file itself")
-	ErrText    = errors.New("a short text, not the file itself")
-	ErrPacked  = errors.New("a compressed file or an archive")
+	// ErrEmpty, ErrPointer, ErrXetPointer, ErrWebPage, ErrText and ErrPacked are about what clones, downloads and browsers leave in the place of a file.
+	ErrEmpty      = errors.New("the file is empty")
+	ErrPointer    = errors.New("a Git LFS pointer, not the file itself")
+	ErrXetPointer = errors.New("a Xet pointer, not the file itself")
+	ErrWebPage    = errors.New("a web page, not the file itself")
+	ErrText       = errors.New("a short text, not the file itself")
+	ErrPacked     = errors.New("a compressed file or an archive")
 	// ErrZeros is about a file of which there is nothing but zeros where its header should be.
 	ErrZeros = errors.New("begins with zeros")
 	// ErrPartial is about a file that a download program says is not complete.

@@ -127,7 +127,7 @@ func list(names []string) string {
 
 // absent reports whether an error is about files that are not there, whatever lies in their place, or about an index that is none.
 func absent(err error) bool {
-	for _, kind := range []error{fs.ErrNotExist, ErrShard, ErrMalformed, ErrEmpty, ErrPointer, ErrWebPage, ErrText, ErrPacked, ErrZeros, ErrPartial} {
+	for _, kind := range []error{fs.ErrNotExist, ErrShard, ErrMalformed, ErrEmpty, ErrPointer, ErrXetPointer, ErrWebPage, ErrText, ErrPacked, ErrZeros, ErrPartial} {
 		if errors.Is(err, kind) {
 			return true
 		}

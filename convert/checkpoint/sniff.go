@@ -30,8 +30,11 @@ func Sniff(path string, begin []byte, size int64) error {
 	if size == 0 {
 		return &Error{Kind: ErrEmpty, Path: path, Err: ErrEmpty}
 	}
-	if bytes.HasPrefix(begin, []byte("version https://git-lfs.github.com/spec/")) || bytes.HasPrefix(begin, []byte("# xet version ")) {
+	if bytes.HasPrefix(begin, []byte("version https://git-lfs.github.com/spec/")) {
 		return fileError(ErrPointer, path, "%w%s", ErrPointer, pointerSize(begin))
+	}
+	if bytes.HasPrefix(begin, []byte("# xet version ")) {
+		return fileError(ErrXetPointer, path, "%w%s", ErrXetPointer, pointerSize(begin))
 	}
 	text := bytes.ToLower(bytes.TrimLeft(begin, "\ufeff \t\r\n"))
 	for _, tag := range []string{"<!doctype", "<html", "<head", "<?xml", "<body", "<!--"} {
@@ -50,7 +53,9 @@ func Sniff(path string, begin []byte, size int64) error {
 // pointerSize tells how large the file is for which a pointer stands.
 func pointerSize(pointer []byte) string {
 	for line := range strings.SplitSeq(string(pointer), "\n") {
-		if n, ok := strings.CutPrefix(line, "size "); ok && len(n) < 20 && strings.Trim(n, "0123456789") == "" {
+		_, n, ok := strings.Cut(line, "size ") // of Git LFS; filesize = 7 of Xet
+		n = strings.TrimPrefix(n, "= ")
+		if ok && n != "" && len(n) < 20 && strings.Trim(n, "0123456789") == "" {
 			return fmt.Sprintf(", which has %s bytes", n)
 		}
 	}

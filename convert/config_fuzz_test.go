@@ -7,8 +7,8 @@ import (
 	"st/tokenizer/hffile"
 )
 
-// FuzzConfig: whatever config.json says, it is read or refused.
-func FuzzConfig(f *testing.F) {
+// FuzzPythonConfig: whatever config.json says, it is read or refused.
+func FuzzPythonConfig(f *testing.F) {
 	f.Add([]byte(`{"architectures":["Qwen3ForCausalLM"],"vocab_size":NaN,"rope_scaling":[],"quantization_config":{"bits":"4"}}`))
 	f.Add([]byte(`{"model_type":"gemma3","text_config":{"layer_types":[null]}}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
