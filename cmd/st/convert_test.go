@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,6 +24,20 @@ func TestConvert(t *testing.T) {
 	}
 	if o := st("convert", checkpoint, "-o", target, "--force", "--quiet"); o != (outcome{}) {
 		t.Errorf("with --quiet: %+v", o)
+	}
+}
+
+// What a run with gptq that was killed has left beside an output goes when the output is made without gptq.
+func TestConvertDiscards(t *testing.T) {
+	output := filepath.Join(t.TempDir(), "a.stm")
+	for name, text := range map[string]string{".draft.stm": "x", ".calibration.json": "{}", ".calibration.2147483646-1.tmp": ""} { // no process has this number
+		if err := os.WriteFile(output+name, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := st("convert", checkpoint, "-o", output)
+	if got := list(t, filepath.Dir(output)); o.code != exitOK || len(got) != 1 || !strings.Contains(o.stderr, output+".draft.stm, 1 B that a run which was killed had left behind, was removed") {
+		t.Errorf("it left %v: %+v", got, o)
 	}
 }
 

@@ -37,6 +37,9 @@ func (a *app) runConversion(ctx context.Context, label, src, dst string, f *reci
 	opts.Progress = p.update
 	result, err := plain(ctx, src, dst, opts)
 	p.finish()
+	if err == nil {
+		a.noteLeftovers(selfcal.Discard(dst))
+	}
 	return result, nil, err
 }
 

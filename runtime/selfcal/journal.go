@@ -44,6 +44,7 @@ func (k *Key) equal(o *Key) bool {
 // The files of a run beside its target.
 func draftPath(dst string) string   { return dst + ".draft.stm" }
 func journalPath(dst string) string { return dst + ".calibration.json" }
+func claimPath(dst string) string   { return dst + ".calibration" } // never a file, but for a temporary one while a run is under way
 func partPath(dst string, i, of int) string {
 	return fmt.Sprintf("%s.calibration-%d-of-%d.safetensors", dst, i+1, of)
 }
@@ -58,6 +59,30 @@ func Files(dst string) (paths []string) {
 		}
 	}
 	return paths
+}
+
+// Discard removes what a run that ended early has left beside a target, which has been made without it, and returns what it removed. What a run
+// is writing stays, and so do files of these names that no run seems to have left.
+func Discard(dst string) []outfile.Leftover {
+	claim, err := outfile.Create(claimPath(dst), outfile.Options{})
+	if err != nil {
+		return nil // there is a run
+	}
+	defer claim.Abort()
+	removed := claim.Leftovers()
+	if len(removed) == 0 && readJournal(dst) == nil {
+		return nil
+	}
+	if draft, err := outfile.Create(draftPath(dst), outfile.Options{Replace: true}); err == nil { // which removes what was written of it
+		removed = append(removed, draft.Leftovers()...)
+		draft.Abort()
+	}
+	for _, path := range Files(dst) {
+		if info, err := os.Lstat(path); err == nil && os.Remove(path) == nil {
+			removed = append(removed, outfile.Leftover{Path: path, Bytes: info.Size()})
+		}
+	}
+	return removed
 }
 
 // isPart reports whether a name is that of a part of dst's calibration.

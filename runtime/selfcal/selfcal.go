@@ -124,7 +124,7 @@ func start(ctx context.Context, from source, src, dst string, opts Options) (*Re
 		return r.plain(ctx)
 	}
 	// Two runs of one target would remove each other's files.
-	claim, err := outfile.Create(dst+".calibration", outfile.Options{})
+	claim, err := outfile.Create(claimPath(dst), outfile.Options{})
 	if err != nil {
 		return nil, err
 	}

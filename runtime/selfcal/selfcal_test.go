@@ -12,6 +12,7 @@ import (
 	"st/convert"
 	"st/convert/modeltest"
 	"st/format"
+	"st/format/outfile"
 	"st/quant"
 )
 
@@ -189,6 +190,46 @@ func interrupted(t *testing.T, src string, opts Options) (dst string) {
 		t.Fatal(err)
 	}
 	return dst
+}
+
+// When the target was made in another way, what a run has left goes, but for what a run is writing and files that none has left.
+func TestDiscard(t *testing.T) {
+	src := small(t, 1)
+	dst := interrupted(t, src, options())
+	left := Files(dst)
+	running, err := outfile.Create(claimPath(dst), outfile.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if removed := Discard(dst); removed != nil {
+		t.Errorf("during a run it removed %v", removed)
+	}
+	running.Abort()
+	var removed []string
+	for _, l := range Discard(dst) {
+		removed = append(removed, l.Path)
+	}
+	if got := names(t, filepath.Dir(dst)); !slices.Equal(removed, left) || len(left) != 3 || len(got) != 0 {
+		t.Errorf("it removed %v of %v and left %v", removed, left, got)
+	}
+
+	write := func(path string) {
+		if err := os.WriteFile(path, make([]byte, 10), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(draftPath(dst)) // whose it is nobody knows
+	if removed := Discard(dst); removed != nil {
+		t.Errorf("it removed %v, which no run has left", removed)
+	}
+	write(claimPath(dst) + ".2147483646-1.tmp") // of a run that was killed, when its draft was not complete
+	write(draftPath(dst) + ".2147483646-1.tmp")
+	if removed := Discard(dst); len(removed) != 3 {
+		t.Errorf("of a run that was killed it removed %v", removed)
+	}
+	if got := names(t, filepath.Dir(dst)); len(got) != 0 {
+		t.Errorf("it left %v", got)
+	}
 }
 
 // What was left is used only if it is as it was, and of the same source and options.
