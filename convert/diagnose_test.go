@@ -510,6 +510,8 @@ func TestTokenizerFiles(t *testing.T) {
 		delete(m, name)
 		return m
 	}
+	cut := maps.Clone(legacy)
+	cut["vocab.json"] = `{"a":0,"b":1,"ab":2,"<|endoftext|>":3,"abb":5}`
 	marked := map[string]string{}
 	for name, text := range legacy {
 		marked[name] = "\ufeff" + text
@@ -523,6 +525,7 @@ func TestTokenizerFiles(t *testing.T) {
 		note  string
 	}{
 		{"both", legacy, []int32{1, 2, 4, 3}, "the tokenizer is made of vocab.json and merges.txt"},
+		{"merges that are cut off", cut, []int32{1, 2, 4, 3}, `merges.txt may be cut off: tokens of vocab.json that none of its merges makes: 1, such as "abb"`},
 		{"byte order marks", marked, []int32{1, 2, 4, 3}, "the tokenizer is made of vocab.json and merges.txt"},
 		{"an end in special_tokens_map.json alone", map[string]string{
 			"tokenizer.json":          `{"added_tokens":[{"id":4,"content":"<e>","special":true}],"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2,"c":3},"merges":["a b"]}}`,

@@ -28,7 +28,12 @@ func (s *source) parseTokenizer() (*tokenizer.Tokenizer, []string, error) {
 	t, err := tokenizer.ParseFiles(s.tokens)
 	switch {
 	case err == nil && s.tokens.Tokenizer == nil:
-		return t, []string{"the tokenizer is made of vocab.json and merges.txt: there is no tokenizer.json"}, nil
+		notes := []string{"the tokenizer is made of vocab.json and merges.txt: there is no tokenizer.json"}
+		if ids := t.Unmade(); len(ids) > 0 {
+			notes = append(notes, fmt.Sprintf("merges.txt may be cut off: tokens of vocab.json that none of its merges makes: %d, such as %q",
+				len(ids), t.Decode(ids[:1], false)))
+		}
+		return t, notes, nil
 	case errors.Is(err, tokenizer.ErrNoTokenizer):
 		return nil, []string{"the checkpoint has no tokenizer.json: the model runs on token ids only" + s.otherTokenizer()}, nil
 	case errors.Is(err, tokenizer.ErrUnknownClass):
