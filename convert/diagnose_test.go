@@ -532,6 +532,11 @@ func TestTokenizerFiles(t *testing.T) {
 			"tokenizer_config.json":   `{"eos_token":null}`,
 			"special_tokens_map.json": `{"eos_token":{"content":"<e>"}}`,
 		}, []int32{1, 2, 4}, ""},
+		{"a special_tokens_map.json that is not needed", map[string]string{
+			"tokenizer.json":          `{"added_tokens":[{"id":4,"content":"<e>","special":true}],"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2,"c":3},"merges":["a b"]}}`,
+			"tokenizer_config.json":   `{"eos_token":"<e>"}`,
+			"special_tokens_map.json": `[1`,
+		}, []int32{1, 2, 4}, ""},
 		{"no merges", without("merges.txt"), []int32{1, 2}, "the checkpoint has no tokenizer.json: the model runs on token ids only, and vocab.json alone is not read; AutoTokenizer"},
 		{"unknown class", unknown, []int32{1, 2}, "BartTokenizer"},
 		{"SentencePiece", map[string]string{"tokenizer.model": "x"}, []int32{1, 2}, "tokenizer.model alone is not read"},

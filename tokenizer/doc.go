@@ -43,9 +43,11 @@
 // of GPT-2, Qwen2 or Llama 3 they are written by hand (split.go), which is
 // several times faster than an expression of package regex.
 //
-// hf.go reads tokenizer.json, gguf.go and gguf_spm.go the vocabularies of GGUF
-// files, and gguf_export.go and gguf_export_spm.go write those. section.go is the compact form.
-// config.go and chat_template.go read tokenizer_config.json, ends.go knows which
+// hf.go reads tokenizer.json, and files.go vocab.json with merges.txt, in which
+// unmade.go finds what is missing; package hffile reads their text. gguf.go and
+// gguf_spm.go read the vocabularies of GGUF files, and gguf_export.go and
+// gguf_export_spm.go write those. section.go is the compact form. config.go and chat_template.go read
+// tokenizer_config.json and its older kin, ends.go knows which
 // tokens end a turn, template.go renders a conversation with package jinja, and
 // guard.go is the Guard.
 //
