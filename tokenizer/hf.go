@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -156,22 +157,25 @@ func (v *hfVocab) UnmarshalJSON(data []byte) error {
 	if data[0] == '[' {
 		return nil
 	}
-	var ids map[string]*int32 // nil: null, which is not 0
-	err := json.Unmarshal(data, &ids)
-	if err == nil && ids == nil {
-		return nil
-	}
-	*v = make(hfVocab, len(ids))
-	for token, id := range ids {
-		if id == nil {
-			return v.firstWrong(data)
-		}
-		(*v)[token] = *id
-	}
-	if err != nil {
-		return v.firstWrong(data)
+	if err := json.Unmarshal(data, (*map[string]int32)(v)); err != nil || hasNull(data) { // which is read as 0
+		return cmp.Or(v.firstWrong(data), err)
 	}
 	return nil
+}
+
+// hasNull reports whether null is the value of a key, or what looks so in a string.
+func hasNull(data []byte) bool {
+	for {
+		before, after, found := bytes.Cut(data, []byte("null"))
+		if !found {
+			return false
+		}
+		before, after = bytes.TrimRight(before, " \t\r\n"), bytes.TrimLeft(after, " \t\r\n")
+		if bytes.HasSuffix(before, []byte(":")) && (bytes.HasPrefix(after, []byte(",")) || bytes.HasPrefix(after, []byte("}"))) {
+			return true
+		}
+		data = after
+	}
 }
 
 // firstWrong is about the first token, by its name, whose id is none.

@@ -100,6 +100,7 @@ func TestParseHFRefuses(t *testing.T) {
 		{"negative id", func(f object) { at(f, "model", "vocab")["zz"] = -1 }, `model.vocab: token "zz"`},
 		{"double id", func(f object) { at(f, "model", "vocab")["zz"] = 65 }, "model.vocab: id 65 is there twice"},
 		{"null for an id", func(f object) { at(f, "model", "vocab")["zz"] = nil }, `token "zz" has the id null: a whole number was expected`},
+		{"null for an id of what looks like null", func(f object) { at(f, "model", "vocab")[`":null\`] = nil }, `token "\":null\\" has the id null`},
 		{"null for a token to put before texts", func(f object) {
 			f["post_processor"] = object{"type": "TemplateProcessing", "single": []object{{"SpecialToken": object{"id": "<s>"}}, {"Sequence": object{"id": "A"}}},
 				"special_tokens": object{"<s>": object{"ids": []any{nil}}}}

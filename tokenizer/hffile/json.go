@@ -50,43 +50,44 @@ func beginning(text []byte) string {
 // pythonNumbers are the numbers that Python's json module writes and reads, and the standard does not know.
 var pythonNumbers = []string{"-Infinity", "Infinity", "NaN"}
 
-// QuoteNumbers puts NaN, Infinity and -Infinity in quotes where they are no part of a string.
+// QuoteNumbers puts NaN, Infinity and -Infinity in quotes where they are no part of a string. A text without them is returned as it is.
 func QuoteNumbers(text []byte) []byte {
 	if !bytes.Contains(text, []byte("NaN")) && !bytes.Contains(text, []byte("Infinity")) {
 		return text
 	}
-	out := make([]byte, 0, len(text)+64)
+	var out []byte
+	done := 0
 	for i := 0; i < len(text); {
-		if text[i] == '"' {
-			end := i + 1
-			for end < len(text) && text[end] != '"' {
-				if text[end] == '\\' {
-					end++
-				}
-				end++
+		switch text[i] {
+		case '"':
+			i = stringEnd(text, i)
+		case '-', 'I', 'N':
+			n := slices.IndexFunc(pythonNumbers, func(name string) bool { return bytes.HasPrefix(text[i:], []byte(name)) })
+			if n < 0 {
+				i++
+				continue
 			}
-			end = min(end+1, len(text))
-			out = append(out, text[i:end]...)
-			i = end
-			continue
+			out = append(append(out, text[done:i]...), `"`+pythonNumbers[n]+`"`...)
+			i += len(pythonNumbers[n])
+			done = i
+		default:
+			i++
 		}
-		n := 1
-		for _, name := range pythonNumbers {
-			if bytes.HasPrefix(text[i:], []byte(name)) {
-				n = len(name)
-				break
-			}
-		}
-		if n > 1 {
-			out = append(out, '"')
-			out = append(out, text[i:i+n]...)
-			out = append(out, '"')
-		} else {
-			out = append(out, text[i])
-		}
-		i += n
 	}
-	return out
+	if done == 0 {
+		return text
+	}
+	return append(out, text[done:]...)
+}
+
+// stringEnd returns where the string ends that begins at i.
+func stringEnd(text []byte, i int) int {
+	for i++; i < len(text) && text[i] != '"'; i++ {
+		if text[i] == '\\' {
+			i++
+		}
+	}
+	return min(i+1, len(text))
 }
 
 // Unmarshal is json.Unmarshal of what Python's json module writes, as [Text] decodes it, with errors that name the field, in words that are not
