@@ -30,8 +30,7 @@ func (m Memory) Exceeds() bool {
 	return m.Budget > 0 && m.Allowed > 0 && min(m.Needed, m.Budget) > m.Allowed
 }
 
-// checkAddresses refuses a bound that is more than the address space that the process may have: it could not be taken. One that was chosen is more
-// where nothing is left.
+// checkAddresses refuses a budget above the limit of the process's address space, whether the caller or chooseMemory set it: it could not be taken.
 func (m Memory) checkAddresses(path string) error {
 	if m.Source != engine.AddressSpace || !m.Exceeds() {
 		return nil
@@ -54,7 +53,7 @@ func (m Memory) explain(err error) error {
 // chooseMemory bounds the memory of a model that does not fit in what is allowed, or whose file cannot be mapped: within a bound, it is
 // read. A bound that was asked for stays.
 func chooseMemory(r *format.Reader, opts *engine.Options, allowed int64, source string) Memory {
-	m := Memory{Budget: opts.Memory, Needed: engine.Enough(engine.NeededMemory(r, *opts)), Allowed: allowed, Source: source}
+	m := Memory{Budget: opts.Memory, Needed: engine.Needed(r, *opts), Allowed: allowed, Source: source}
 	if opts.Memory > 0 {
 		return m
 	}
@@ -69,7 +68,7 @@ func chooseMemory(r *format.Reader, opts *engine.Options, allowed int64, source 
 		// Some is left to others, and it is in whole MiB: people type it.
 		m.Budget = max(1, allowed/20*19/mebibyte) * mebibyte
 	case m.Unmapped:
-		m.Budget = (m.Needed/mebibyte + 1) * mebibyte // all of it
+		m.Budget = m.Needed // all of it
 	}
 	m.Chosen, opts.Memory = m.Budget > 0, m.Budget
 	return m

@@ -67,7 +67,7 @@ func TestAutoThreads(t *testing.T) {
 		t.Fatal(err)
 	}
 	threads(dir)
-	if all, err := filepath.Glob(filepath.Join(dir, "*.json")); err != nil || len(all) >= 300 || !slices.Contains(all, files[0]) {
+	if all, err := filepath.Glob(filepath.Join(dir, "*.json")); err != nil || len(all) != 256 || !slices.Contains(all, files[0]) {
 		t.Errorf("the directory has %d files (%v)", len(all), err)
 	}
 	threads("") // nothing is kept

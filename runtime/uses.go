@@ -31,7 +31,7 @@ const (
 	maxExpertUses = 64
 )
 
-// patience is how long what is to be remembered waits for others who write to the same directory, which takes some milliseconds.
+// patience bounds the wait for the lock of a cache directory, which others hold for some milliseconds.
 var patience = 5 * time.Second
 
 // add counts the uses of a run.

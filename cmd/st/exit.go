@@ -45,9 +45,9 @@ func (o *output) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// interrupts turns signals into a cancelled context. The first SIGINT, SIGTERM or SIGHUP cancels it, upon which commands clean up
-// and return; the second ends the program at once, or hastens a command that has more to do than to clean up, and then the third. One that comes together with the first is forgiven: timeout(1) and some shells send a
-// signal to a program and to its group, and it must not keep the program from removing its temporary files.
+// interrupts turns signals into a cancelled context. The first SIGINT, SIGTERM or SIGHUP cancels it, upon which commands clean up and return. A second one
+// ends the program at once, or calls the function given to onSecond; then a third one ends it. Two that come together count once: timeout(1) and some
+// shells send a signal to a program and to its group, and it must not keep the program from removing its temporary files.
 type interrupts struct {
 	mu     sync.Mutex
 	hook   func()
@@ -57,8 +57,8 @@ type interrupts struct {
 
 // impatience counts signals until the program waits for nothing more.
 type impatience struct {
-	n     int
-	first time.Time
+	n    int
+	last time.Time // the last one that counted came
 }
 
 // together is within what time two signals are one that was sent twice.
@@ -66,10 +66,11 @@ const together = 250 * time.Millisecond
 
 // next reports whether the program is to end at once when a signal comes.
 func (i *impatience) next(now time.Time) bool {
-	if i.n++; i.n == 1 {
-		i.first = now
+	if i.n > 0 && now.Sub(i.last) < together {
+		return false
 	}
-	return i.n > 2 || i.n == 2 && now.Sub(i.first) >= together
+	i.n, i.last = i.n+1, now
+	return i.n > 1
 }
 
 // watch returns a context that signals cancel, and functions that cancel it and that end the watch.

@@ -174,7 +174,7 @@ func (f delayFlag) Set(s string) error {
 	return nil
 }
 
-// fileFlag is a flag that names a file. That is not -: what these flags read and write has to be a file, or is nothing for a terminal.
+// fileFlag is a flag that names a file. - is refused: these files are opened more than once, or are binary.
 type fileFlag struct{ name *string }
 
 func (f fileFlag) String() string { return *f.name }

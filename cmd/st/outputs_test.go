@@ -315,7 +315,7 @@ func TestImpatience(t *testing.T) {
 		want []bool
 	}{
 		{"twice", []time.Duration{0, time.Second}, []bool{false, true}},
-		{"one that is sent twice, and another", []time.Duration{0, time.Millisecond, 10 * time.Millisecond}, []bool{false, false, true}},
+		{"one that is sent twice, and another", []time.Duration{0, time.Millisecond, 300 * time.Millisecond}, []bool{false, false, true}},
 	} {
 		var i impatience
 		for n, at := range tt.at {
@@ -339,6 +339,27 @@ func TestSecondSignal(t *testing.T) {
 			if end != (at == 2) || cancelled != at+1 || hastened != min(at, 1) {
 				t.Errorf("%v: signal %d: ends at once: %t, cancelled %d times, hastened %d times", signals, at, end, cancelled, hastened)
 			}
+		}
+	}
+}
+
+// A signal that is sent twice counts once, each time.
+func TestSignalsTogether(t *testing.T) {
+	var i interrupts
+	var n impatience
+	hastened := 0
+	i.onSecond(func() { hastened++ })
+	for _, tt := range []struct {
+		at       time.Duration
+		hastened int
+		end      bool
+	}{
+		{0, 0, false}, {time.Millisecond, 0, false},
+		{5 * time.Second, 1, false}, {5*time.Second + time.Millisecond, 1, false},
+		{6 * time.Second, 1, true},
+	} {
+		if end := i.signalled(syscall.SIGTERM, &n, time.Unix(0, 0).Add(tt.at), func() {}); end != tt.end || hastened != tt.hastened {
+			t.Errorf("after %v: ends at once: %t, hastened %d times", tt.at, end, hastened)
 		}
 	}
 }

@@ -129,12 +129,15 @@ func lockSession(path string) (unlock func(), err error) {
 	name := strings.TrimSuffix(path, sessionSuffix) + ".lock"
 	for {
 		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+		locked := false
 		if err == nil {
-			err = lockFile(f)
+			locked, err = lockFile(f)
 		}
 		switch {
-		case err == nil:
+		case err == nil && locked:
 			return func() { removeLock(f) }, nil
+		case err == nil:
+			return func() { f.Close() }, nil
 		case errors.Is(err, errSessionInUse):
 			return nil, err
 		case !errors.Is(err, errLockGone):
@@ -146,11 +149,12 @@ func lockSession(path string) (unlock func(), err error) {
 // errLockGone says that whoever had the lock before has removed the file since it was opened here: a lock on it would keep nobody out.
 var errLockGone = errors.New("the lock was removed meanwhile")
 
-// lockFile takes the lock of a file that was opened, or closes it. Where there are no locks it goes without.
-func lockFile(f *os.File) error {
-	if ok, err := filelock.TryLock(f); err == nil && !ok {
+// lockFile takes the lock of a file that was opened, or closes it. Where there are no locks it goes without, and reports that.
+func lockFile(f *os.File) (locked bool, err error) {
+	locked, lockErr := filelock.TryLock(f)
+	if lockErr == nil && !locked {
 		f.Close()
-		return errSessionInUse
+		return false, errSessionInUse
 	}
 	mine, err := f.Stat()
 	there, e := os.Lstat(f.Name())
@@ -164,7 +168,7 @@ func lockFile(f *os.File) error {
 	if err != nil {
 		f.Close()
 	}
-	return err
+	return locked && lockErr == nil, err
 }
 
 // removeLock removes a file whose lock is held, and gives the lock up. Windows removes no file that is open: there it is closed first, and stays if

@@ -256,7 +256,7 @@ func TestLockSession(t *testing.T) {
 		return f
 	}
 	unlock := lock()
-	if err := lockFile(opened()); err != errSessionInUse {
+	if _, err := lockFile(opened()); err != errSessionInUse {
 		t.Errorf("while another has the lock: %v", err)
 	}
 	before := opened()
@@ -267,11 +267,11 @@ func TestLockSession(t *testing.T) {
 		again.Close()
 		lock()()
 	} else {
-		if err := lockFile(before); err != errLockGone {
+		if _, err := lockFile(before); err != errLockGone {
 			t.Errorf("after the file was removed: %v", err)
 		}
 		unlock = lock()
-		if err := lockFile(again); err != errLockGone {
+		if _, err := lockFile(again); err != errLockGone {
 			t.Errorf("after there is a new file: %v", err)
 		}
 		unlock()

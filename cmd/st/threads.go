@@ -47,15 +47,10 @@ func (f threadsFlag) Set(s string) error {
 		*f.value = f.auto
 		return nil
 	}
-	n, err := strconv.Atoi(s)
-	if err != nil {
+	if _, err := strconv.Atoi(s); err != nil && !errors.Is(err, strconv.ErrRange) {
 		return errors.New("it must be a whole number, or auto")
 	}
-	if n < 0 || n > maxThreads {
-		return outOfRange(float64(n), 0, maxThreads, false)
-	}
-	*f.value = n
-	return nil
+	return intFlag{f.value, 0, maxThreads}.Set(s)
 }
 
 // threadCache returns the directory in which numbers of threads are remembered; "" if the user has none.

@@ -2,7 +2,7 @@
 
 package engine
 
-// AddressSpace is what AllowedMemory names on Linux.
+// AddressSpace is empty: this system has no such limit.
 const AddressSpace = ""
 
 // AllowedMemory is not known here.

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// AddressSpace is what AllowedMemory names on Linux.
+// AddressSpace is empty: this system has no such limit.
 const AddressSpace = ""
 
 // AllowedMemory returns the bytes that the process can have without pushing others out, by the system's estimate, and where the number comes from; 0 if

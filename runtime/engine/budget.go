@@ -159,6 +159,13 @@ func Enough(bytes int64) int64 {
 	return (bytes + unsteady + mebibyte - 1) / mebibyte * mebibyte
 }
 
+// Needed returns what is named to people as the memory in which all of a model runs: no less than the smallest budget, since of a small model reading
+// takes more than its weights do.
+func Needed(r *format.Reader, opts Options) int64 {
+	smallest, _ := SmallestMemory(r, opts)
+	return Enough(max(NeededMemory(r, opts), smallest))
+}
+
 // measure asks those who take memory how much it is: a pass that is made without any tells what it would have taken.
 func (b *Budget) measure(e *Engine) {
 	working, batch := e.placePasses(nil, nil)

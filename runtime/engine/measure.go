@@ -106,7 +106,10 @@ func (e *Engine) setThreads(n int) {
 // forgetStats takes back what was counted.
 func (e *Engine) forgetStats() {
 	s := &e.stats
-	for _, n := range []interface{ Store(int64) }{&s.tokens, &s.neurons, &s.active, &s.decodeBytes, &s.decodeKV, &s.decodeJobs, &s.headRows, &s.headTokens, &s.uses, &s.misses, &s.reads, &s.readBytes, &s.wait, &s.early, &s.earlyUsed} {
+	for _, n := range []interface{ Store(int64) }{
+		&s.tokens, &s.neurons, &s.active, &s.decodeBytes, &s.decodeKV, &s.decodeJobs, &s.headRows, &s.headTokens,
+		&s.uses, &s.misses, &s.reads, &s.readBytes, &s.wait, &s.early, &s.earlyUsed,
+	} {
 		n.Store(0)
 	}
 	s.disk.forget()

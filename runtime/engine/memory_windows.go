@@ -18,7 +18,10 @@ func unmapMemory(b []byte) {
 	_ = windows.VirtualFree(uintptr(unsafe.Pointer(unsafe.SliceData(b))), 0, windows.MEM_RELEASE)
 }
 
-// discard gives the pages that lie within b back to the operating system, and takes new ones, which need no memory before they are written to.
+var discardVirtualMemory = windows.NewLazySystemDLL("kernel32.dll").NewProc("DiscardVirtualMemory")
+
+// discard gives the memory of the pages that lie within b back to the operating system. Their content is lost; the pages stay, so that writing to them needs
+// nobody's leave. Windows before 8.1 only hears that it may take the memory.
 func discard(b []byte) {
 	const page = 4096
 	at := uintptr(unsafe.Pointer(unsafe.SliceData(b)))
@@ -26,7 +29,9 @@ func discard(b []byte) {
 	if from >= to {
 		return
 	}
-	if windows.VirtualFree(from, to-from, windows.MEM_DECOMMIT) == nil {
-		_, _ = windows.VirtualAlloc(from, to-from, windows.MEM_COMMIT, windows.PAGE_READWRITE)
+	if discardVirtualMemory.Find() == nil {
+		_, _, _ = discardVirtualMemory.Call(from, to-from)
+		return
 	}
+	_, _ = windows.VirtualAlloc(from, to-from, windows.MEM_RESET, windows.PAGE_READWRITE)
 }

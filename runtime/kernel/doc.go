@@ -7,12 +7,12 @@
 // float32 activations.
 //
 // A kernel is up to four files, by the name of what it works on: group_generic.go, or group.go itself, has the definition that everything is held
-// against, group_amd64.s and group_arm64.s are the fast ones, group_amd64.go declares them and chooses by the CPU, or by
-// [Select]. What has none of these for a processor runs as it is defined. group is dense products of sixteen rows (groupx2: two groups, pair: two vectors, groupx4 and groupx8: four and eight,
-// packed: many), row products with one row (dots: with many vectors), neurons the active neurons of one token, batch (and
-// reglu_batch.go) those of many (wide: with AVX-512, a chunk of neurons a call), silu (and dense.go) SwiGLU, attend attention
-// (attendf16: of one token, to keys and values as they lie in the cache; attendrows: of sixteen queries at once), vector, norm and
-// peaks float32. packed.go, eight.go and wide.go define how vectors are laid out for the kernels that take many of them.
+// against, group_amd64.s and group_arm64.s are the fast ones, group_amd64.go declares them and chooses by the CPU, or by [Select]. What has none of
+// these for a processor runs as it is defined. group is dense products of sixteen rows (groupx2: two groups, pair: two vectors, groupx4 and groupx8:
+// four and eight, packed: many), row products with one row (dots: with many vectors), neurons the active neurons of one token, batch (and
+// reglu_batch.go) those of many (wide: with AVX-512, a chunk of neurons a call), silu (and dense.go) SwiGLU, attend attention (attendf16: of one token,
+// to keys and values as they lie in the cache; attendrows: of sixteen queries at once), vector, norm and peaks float32. packed.go, eight.go and wide.go
+// define how vectors are laid out for the kernels that take many of them.
 //
 // A vector's result has the same bits whatever other vectors are beside it, in [MulEach] and in [Dense.Hidden], and in [Mul] where
 // kernels are [Alike]. Where they are not, the one or two last vectors of a batch may be rounded otherwise in Mul and in

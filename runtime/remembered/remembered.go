@@ -100,7 +100,8 @@ func (c Cache[T]) Load() (value T, ok bool) {
 	return e.Value, true
 }
 
-// Save keeps a value, whatever else there is. A file is never half written: it is written beside its place and renamed. A value that is too large to be loaded again is an error.
+// Save keeps a value, whatever else there is. A file is never half written: it is written beside its place and renamed. A value that is too large to be
+// loaded again is an error.
 func (c Cache[T]) Save(value T) (err error) {
 	if c.Dir == "" {
 		return nil

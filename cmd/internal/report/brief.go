@@ -37,7 +37,7 @@ func ReadBrief(path string, opts Options) (*Brief, error) {
 	other := engine.Options{Other: opts.resident() + runtime.TokenizerMemory(r)} // it is not loaded for a list
 	smallest, _ := engine.SmallestMemory(r, other)
 	b.Smallest = engine.Enough(smallest)
-	b.Needed = max(engine.Enough(engine.NeededMemory(r, other)), b.Smallest)
+	b.Needed = engine.Needed(r, other)
 	b.Available, _ = AvailableMemory()
 	b.Fits = b.Available >= b.Needed
 	return b, nil

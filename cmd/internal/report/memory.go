@@ -30,16 +30,22 @@ const planContext = 4096
 
 // newMemory plans a process that takes other bytes besides the engine.
 func newMemory(r *format.Reader, other int64) *Memory {
-	c := &r.Config
-	m := &Memory{Context: min(planContext, c.Context)}
+	m := &Memory{Context: min(planContext, r.Config.Context)}
 	opts := engine.Options{Other: other}
 	m.Available, m.AvailableFrom = engine.AllowedMemory()
-	m.Needed = engine.Enough(engine.NeededMemory(r, opts))
+	m.Needed = engine.Needed(r, opts)
+	m.addBudgets(r, opts)
+	for _, b := range m.Budgets {
+		m.Needed = max(m.Needed, b.Memory)
+	}
+	m.Fits = m.Available >= m.Needed
+	return m
+}
+
+func (m *Memory) addBudgets(r *format.Reader, opts engine.Options) {
+	c := &r.Config
 	add := func(name string, memory int64, context, experts, layers int) {
-		b := Budget{name, engine.Enough(memory), context, experts, layers}
-		m.Budgets = append(m.Budgets, b)
-		m.Needed = max(m.Needed, b.Memory) // of a small model, reading takes more than its weights do
-		m.Fits = m.Available >= m.Needed
+		m.Budgets = append(m.Budgets, Budget{name, engine.Enough(memory), context, experts, layers})
 	}
 	all := c.ExpertCount()
 	smallest, context := engine.SmallestMemory(r, opts)
@@ -53,7 +59,7 @@ func newMemory(r *format.Reader, other int64) *Memory {
 		}
 		add("half", half, m.Context, 0, kept)
 		add("all", whole, m.Context, 0, c.Layers)
-		return m
+		return
 	}
 	for _, b := range []struct {
 		name string
@@ -62,5 +68,4 @@ func newMemory(r *format.Reader, other int64) *Memory {
 		memory, kept := engine.MemoryFor(r, opts, b.n)
 		add(b.name, memory, m.Context, kept, 0)
 	}
-	return m
 }
