@@ -474,6 +474,13 @@ func TestGenerationConfig(t *testing.T) {
 		{"none", `{"eos_token_id":-1,"bos_token_id":-1}`, []int32{1, 2}, func(g *format.Generation) bool { return *g.BOS == 1 }, ""},
 		{"top_k off", `{"top_k":-1}`, []int32{1, 2}, func(g *format.Generation) bool { return *g.TopK == 0 }, ""},
 		{"top_k out of range", `{"top_k":99999999999}`, []int32{1, 2}, func(g *format.Generation) bool { return g.TopK == nil }, "field top_k is 99999999999, which is out of range: left out"},
+		{"top_k below what is off", `{"top_k":-5}`, []int32{1, 2}, func(g *format.Generation) bool { return g.TopK == nil }, "field top_k is -5, which is out of range: left out"},
+		{"no number", `{"temperature":NaN,"top_p":Infinity}`, []int32{1, 2}, func(g *format.Generation) bool {
+			return g.Temperature == nil && g.TopP == nil
+		}, "field temperature is NaN, which is out of range: left out"},
+		{"a penalty of 0", `{"repetition_penalty":0}`, []int32{1, 2}, func(g *format.Generation) bool {
+			return g.RepetitionPenalty == nil
+		}, "field repetition_penalty is 0, which is out of range: left out"},
 		{"temperature 0", `{"temperature":0.0,"do_sample":false}`, []int32{1, 2}, func(g *format.Generation) bool { return *g.Temperature == 0 }, ""},
 		{"top_p out of range", `{"top_p":1.5,"min_p":-1,"repetition_penalty":1.1}`, []int32{1, 2}, func(g *format.Generation) bool {
 			return g.TopP == nil && g.MinP == nil && *g.RepetitionPenalty == 1.1

@@ -149,11 +149,11 @@ func parseGeneration(config, generationConfig []byte) (g generation, err error) 
 	}
 	var fields struct {
 		DoSample          *bool    `json:"do_sample"`
-		Temperature       *float64 `json:"temperature"`
+		Temperature       *setting `json:"temperature"`
 		TopK              *int     `json:"top_k"`
-		TopP              *float64 `json:"top_p"`
-		MinP              *float64 `json:"min_p"`
-		RepetitionPenalty *float64 `json:"repetition_penalty"`
+		TopP              *setting `json:"top_p"`
+		MinP              *setting `json:"min_p"`
+		RepetitionPenalty *setting `json:"repetition_penalty"`
 	}
 	var part []byte // of a model that sees or hears
 	if config != nil {
@@ -186,16 +186,29 @@ func parseGeneration(config, generationConfig []byte) (g generation, err error) 
 		}
 		g.declared = append(g.declared, eos)
 	}
-	if k := fields.TopK; k != nil && *k < 0 {
+	if k := fields.TopK; k != nil && *k == -1 {
 		*k = 0 // off: vLLM and others write -1
 	}
 	g.DoSample = fields.DoSample
 	g.TopK = within(&g, "top_k", fields.TopK, 0, math.MaxInt32)
-	g.Temperature = within(&g, "temperature", fields.Temperature, 0, math.MaxFloat32)
-	g.TopP = within(&g, "top_p", fields.TopP, 0, 1)
-	g.MinP = within(&g, "min_p", fields.MinP, 0, 1)
-	g.RepetitionPenalty = within(&g, "repetition_penalty", fields.RepetitionPenalty, 0, math.MaxFloat32)
+	g.Temperature = within(&g, "temperature", (*float64)(fields.Temperature), 0, math.MaxFloat32)
+	g.TopP = within(&g, "top_p", (*float64)(fields.TopP), 0, 1)
+	g.MinP = within(&g, "min_p", (*float64)(fields.MinP), 0, 1)
+	g.RepetitionPenalty = within(&g, "repetition_penalty", (*float64)(fields.RepetitionPenalty), math.SmallestNonzeroFloat32, math.MaxFloat32)
 	return g, nil
+}
+
+// setting is a number that may be NaN or infinite, which some programs write where they have none.
+type setting float64
+
+// UnmarshalJSON reads a number, also one that [hffile.QuoteNumbers] has put in quotes.
+func (s *setting) UnmarshalJSON(text []byte) error {
+	switch string(text) {
+	case `"NaN"`, `"Infinity"`, `"-Infinity"`:
+		*s = setting(math.NaN())
+		return nil
+	}
+	return json.Unmarshal(text, (*float64)(s))
 }
 
 // within returns a field's value, nil and a note if it is out of range.

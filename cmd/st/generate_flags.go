@@ -47,7 +47,9 @@ func (f *generateFlags) check(flags *pflag.FlagSet, given, inTerminal, outTermin
 		return usagef("--system needs --chat")
 	case f.promptCache != "" && !given && inTerminal:
 		return usagef("--prompt-cache needs a prompt: st run --session keeps a conversation")
-	case f.session != "" && !sessionName.MatchString(f.session):
+	case flags.Changed("file") && f.file == "":
+		return usagef("--file needs a name")
+	case flags.Changed("session") && !sessionName.MatchString(f.session):
 		return usagef("--session %q: a name has letters, digits, dots, dashes and underscores, and begins with one of the first two", f.session)
 	case slices.Contains(f.stops, ""):
 		return usagef("--stop needs a text")

@@ -85,9 +85,19 @@ func alsoFailed(before, err error) error {
 
 // atLeastOne accepts any number of arguments but none.
 func atLeastOne(name string) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
+	return func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return fmt.Errorf("argument %s is missing", name)
+		}
+		return anyNumber(name)(cmd, args)
+	}
+}
+
+// anyNumber accepts any number of arguments that are not empty.
+func anyNumber(name string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if slices.Contains(args, "") {
+			return fmt.Errorf("argument %s is empty", name)
 		}
 		return nil
 	}

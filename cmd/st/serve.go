@@ -34,7 +34,7 @@ func (a *app) serveCommand() *cobra.Command {
   st serve small.stm
   st serve 4b.stm 21b.stm --memory 8GiB --parallel 8
   st serve small.stm --addr 0.0.0.0:8080 --api-key-file key.txt`,
-		Args: cobra.ArbitraryArgs,
+		Args: anyNumber("MODEL"),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.serve(cmd.Context(), args, &f) },
 	}
 	flags := cmd.Flags()

@@ -217,6 +217,10 @@ func TestWrongTogether(t *testing.T) {
 		want string
 	}{
 		{[]string{"run", ""}, "argument MODEL is empty"},
+		{[]string{"serve", tiny(t), ""}, "argument MODEL is empty"},
+		{[]string{"rm", ""}, "argument NAME is empty"},
+		{[]string{"run", tiny(t), "x", "--session", ""}, "--session \"\": a name has letters"},
+		{[]string{"generate", tiny(t), "-f", ""}, "--file needs a name"},
 		{[]string{"run", "", "x"}, "argument MODEL is empty"},
 		{[]string{"generate", "", "-p", "x"}, "argument MODEL is empty"},
 		{[]string{"convert", "", "-o", "x"}, "argument SRC is empty"},
