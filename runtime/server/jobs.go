@@ -114,15 +114,16 @@ func (s *Server) begin(ctx context.Context, model string, keepAlive *time.Durati
 	return j, nil
 }
 
-// end gives place and model back. What calls it before the answer is written, so that a slow client does not hold them, may call it again.
+// end gives place and model back, and waits for nothing. What calls it before the answer is written, so that a slow client does not hold them, may call it
+// again.
 func (j *job) end() {
 	if j.ended {
 		return
 	}
 	j.ended = true
 	j.model, j.cache = nil, nil // nothing holds what the model has on Go's heap when it is unloaded
-	j.server.models.release(j.served, j.keepAlive)
 	j.server.places.Release(1)
+	j.server.models.release(j.served, j.keepAlive)
 }
 
 // generate continues a prompt: see [runtime.Sequence.Generate]. What an earlier request left of it in the cache is not run again.

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -64,16 +65,11 @@ func TestLoadedOnce(t *testing.T) {
 	}
 }
 
-// unloaded waits until a model is unloaded.
+// unloaded waits until a model is unloaded and its memory is free.
 func (m *models) unloaded(sv *served) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for sv.model != nil {
-		changed := m.changed
-		m.mu.Unlock()
-		<-changed
-		m.mu.Lock()
-	}
+	m.waitWhile(context.Background(), func() bool { return sv.model != nil || sv.leaving })
 }
 
 // An idle model is unloaded after the time that its last request names, or else the server's.
@@ -99,6 +95,33 @@ func TestKeepAlive(t *testing.T) {
 	if i := c.Models()[0]; !i.Loaded || !i.Expires.IsZero() || sv.timer != nil {
 		t.Errorf("it is to stay: %+v", i)
 	}
+}
+
+// The request with which a model leaves does not wait for that: it gives its place back and is answered.
+func TestEndDoesNotWait(t *testing.T) {
+	c := start(t, Options{Parallel: 1})
+	sv := c.models.served[0]
+	j, err := c.begin(t.Context(), "tiny", new(time.Duration(0)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cache := j.cache
+	cache.mu.Lock() // which holds the model in memory: it is unloaded once its cache is closed
+	defer c.models.unloaded(sv)
+	defer cache.mu.Unlock()
+	ended := make(chan struct{})
+	go func() {
+		j.end()
+		close(ended)
+	}()
+	c.models.mu.Lock()
+	c.models.waitWhile(t.Context(), func() bool { return !sv.leaving })
+	c.models.mu.Unlock()
+	if !c.places.TryAcquire(1) {
+		t.Fatal("its place is not free while the model leaves")
+	}
+	c.places.Release(1)
+	<-ended
 }
 
 // While the prompts of a model that leaves are written to disk, other models answer, and a request for the model waits for its memory.
@@ -220,7 +243,8 @@ func TestUnloadedLeavesNoGarbage(t *testing.T) {
 		t.Fatal(err)
 	}
 	sv, tokenizer := j.served, weak.Make(j.model.Tokenizer())
-	j.end() // it waits until the model has left
+	j.end()
+	c.models.unloaded(sv)
 	if sv.model != nil || tokenizer.Value() != nil {
 		t.Error("the tokenizer is still in memory")
 	}

@@ -61,7 +61,7 @@ func (m *models) startUnload(sv *served, why string) (gone chan struct{}) {
 // idle is called when nobody uses a model any more.
 func (m *models) idle(sv *served, keepAlive time.Duration) {
 	if sv.dropped && !m.closed {
-		m.unload(sv, "it was removed")
+		m.startUnload(sv, "it was removed")
 		return
 	}
 	m.startLull(sv)
@@ -82,7 +82,7 @@ func (m *models) startTimer(sv *served, after time.Duration) {
 	case after < 0, m.closed: // close has unloaded all models
 		return
 	case after == 0:
-		m.unload(sv, "its request said so")
+		m.startUnload(sv, "its request said so") // whose answer does not wait for that
 		return
 	}
 	var timer *time.Timer
