@@ -52,6 +52,14 @@ func (q *anthropicRequest) generate(read formats) (g runtime.Generate, err error
 	return g, err
 }
 
+// formatField returns the field that says what the answer must be like.
+func (q *anthropicRequest) formatField() string {
+	if q.OutputConfig.Format.Type != "" {
+		return "output_config.format"
+	}
+	return "output_format"
+}
+
 // anthropicMessage is an answer.
 type anthropicMessage struct {
 	ID           string           `json:"id"`
@@ -126,7 +134,7 @@ func (s *Server) anthropicMessages(w http.ResponseWriter, r *http.Request, body 
 	defer j.end()
 	prompt, err := chatPrompt(r.Context(), j.model, messages, prefill, options...)
 	if err == nil {
-		g, err = prompt.OptionsContext(r.Context(), g)
+		g, err = answerOptions(r.Context(), prompt, prefill, g, q.formatField())
 	}
 	if err != nil {
 		return err

@@ -3,6 +3,8 @@ package server
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -43,5 +45,31 @@ func TestContinues(t *testing.T) {
 	messages, prefill, err := readMessages([]json.RawMessage{json.RawMessage(`{"role": "user", "content": "Speak"}`), json.RawMessage(call)})
 	if err != nil || len(messages) != 2 || prefill != "" {
 		t.Errorf("a call: %s", fmt.Sprint(messages, prefill, err))
+	}
+}
+
+// What an answer must be like holds for the whole of it: the request cannot have begun it. What the model thinks before is no part of that.
+func TestContinuesWithGrammar(t *testing.T) {
+	c := start(t, Options{})
+	messages := func(begun string) string {
+		last, _ := json.Marshal(map[string]string{"role": "assistant", "content": begun})
+		return `"messages": [{"role": "user", "content": "Speak"}, ` + string(last) + `]`
+	}
+	for _, tt := range []struct{ path, fields, field string }{
+		{"/v1/chat/completions", `"response_format": {"type": "json_object"}`, "response_format"},
+		{"/v1/chat/completions", `"json_schema": {"type": "integer"}`, "json_schema"},
+		{"/v1/chat/completions", `"grammar": "root ::= \"{\""`, "grammar"},
+		{"/v1/messages", `"output_format": {"type": "json_schema", "schema": {"type": "integer"}}`, "output_format"},
+		{"/v1/messages", `"output_config": {"format": {"type": "json_schema", "schema": {"type": "integer"}}}`, "output_config.format"},
+		{"/api/chat", `"format": "json"`, "format"},
+	} {
+		for begun, refused := range map[string]bool{"{": true, "<think>\n\n</think>\n\n{": true, "<think>\n\n</think>\n\n": false, "<think>": false, "": false} {
+			r := c.request(t, tt.path, `{"model": "tiny", "max_tokens": 5, "stream": false, "options": {"num_predict": 5}, `+messages(begun)+`, `+tt.fields+`}`)
+			body, err := io.ReadAll(r.Body)
+			said := strings.Contains(string(body), "messages: the last one is the beginning of the answer, and "+tt.field+" holds for the whole answer")
+			if err != nil || said != refused || (r.StatusCode == http.StatusBadRequest) != refused {
+				t.Errorf("%s %s after %q: status %d, %s, %v", tt.path, tt.field, begun, r.StatusCode, body, err)
+			}
+		}
 	}
 }

@@ -61,7 +61,7 @@ func (s *Server) ollamaChat(w http.ResponseWriter, r *http.Request, body []byte)
 	}
 	prompt, err := chatPrompt(r.Context(), j.model, messages, prefill, think, runtime.Tools(tools...), runtime.ChooseTools(choice))
 	if err == nil {
-		g, err = prompt.OptionsContext(r.Context(), g)
+		g, err = answerOptions(r.Context(), prompt, prefill, g, "format")
 	}
 	if err != nil {
 		return err

@@ -54,6 +54,17 @@ func (q *chatRequest) generate(read formats) (g runtime.Generate, err error) {
 	return g, err
 }
 
+// formatField returns the field that says what the answer must be like.
+func (q *chatRequest) formatField() string {
+	switch {
+	case q.Grammar != "":
+		return "grammar"
+	case q.ResponseFormat.Type != "" && q.ResponseFormat.Type != "text":
+		return "response_format"
+	}
+	return "json_schema"
+}
+
 // options returns what the chat template is told besides messages.
 func (q *chatRequest) options() ([]runtime.ChatOption, error) {
 	tools, err := readTools(q.Tools, false)
@@ -219,7 +230,7 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request, body []
 	j.fresh = q.fresh()
 	prompt, err := chatPrompt(r.Context(), j.model, messages, prefill, options...)
 	if err == nil {
-		g, err = prompt.OptionsContext(r.Context(), g)
+		g, err = answerOptions(r.Context(), prompt, prefill, g, q.formatField())
 	}
 	if err != nil {
 		return err
