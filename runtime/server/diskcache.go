@@ -68,8 +68,10 @@ func openDiskCache(m *runtime.Model, dir string, limit int64, log *slog.Logger) 
 			continue
 		}
 		if s, err := m.ReadSnapshot(path); err == nil {
-			n := cachedNote{len(s.Tokens)} // of a file without a note all tokens count as its prompt
-			_ = json.Unmarshal(s.Note, &n)
+			var n cachedNote
+			if json.Unmarshal(s.Note, &n) != nil || n.Prompt < 1 { // without a note, all tokens count as the prompt
+				n.Prompt = len(s.Tokens)
+			}
 			d.files = append(d.files, cachedFile{path, s.Tokens, n.Prompt})
 		}
 	}
@@ -157,7 +159,8 @@ func (d *diskCache) put(q idleSequence) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.files = slices.DeleteFunc(d.files, func(f cachedFile) bool {
-		again := commonTokens(f.tokens, tokens) >= f.prompt-1 // the last token is run in any case, and may differ where a text goes on
+		// The last token of a prompt is run in any case, and may differ where a text goes on. Texts that begin with other tokens have nothing in common.
+		again := commonTokens(f.tokens, tokens) >= max(1, min(f.prompt, len(f.tokens))-1)
 		if again && f.path != path && os.Remove(f.path) == nil {
 			d.log.Info("a kept prompt was replaced", "file", f.path, "because", "another one begins with it", "tokens", len(f.tokens), "now", len(tokens))
 		}

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"st/runtime"
 )
 
 // A prompt is kept from one run of the server to the next, and answered as before. What is damaged is run again.
@@ -108,6 +110,8 @@ func TestKeptOnce(t *testing.T) {
 		{same + "And who art thou?", 8, 1, true},
 		{same + "Who is the king?", 8, 2, false},
 		{"Behold. " + same, 8, 3, false},
+		{"A", 150, 4, false},
+		{"Who is the king? " + same, 8, 5, false}, // which has nothing in common with a prompt of one token
 	} {
 		var log bytes.Buffer
 		s, err := New(Options{Models: []string{otherPath}, CacheDir: dir, Logger: slog.New(slog.NewTextHandler(&log, nil))})
@@ -241,5 +245,31 @@ func TestKeptTooLarge(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), "it is larger than all that may be kept") {
 		t.Errorf("log: %s", &log)
+	}
+}
+
+// A file tells how many of its tokens were the prompt. Where it does not, all of them count as such.
+func TestKeptNote(t *testing.T) {
+	m := openModel(t)
+	q, err := m.NewSequence()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	for _, err := range q.Generate(t.Context(), []int32{5, 6, 7, 8}, runtime.Generate{MaxTokens: -1}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	all := q.Len()
+	for note, want := range map[string]int{`{"prompt": 2}`: 2, `{"prompt": 0}`: all, `{"prompt": -1}`: all, `{"prompt": "2"}`: all, `{}`: all, ``: all} {
+		dir := t.TempDir()
+		if err := q.SaveContext(t.Context(), filepath.Join(dir, "a"+diskCacheSuffix), []byte(note)); err != nil {
+			t.Fatal(err)
+		}
+		d, err := openDiskCache(m, dir, 1<<30, slog.Default())
+		if err != nil || len(d.files) != 1 || d.files[0].prompt != want {
+			t.Errorf("with the note %q: %+v, %v; want a prompt of %d tokens", note, d, err, want)
+		}
 	}
 }
