@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"st/runtime"
@@ -62,14 +63,14 @@ func readMessages(list []json.RawMessage) (messages []runtime.Message, prefill s
 }
 
 // cutPrefill takes the last message off a conversation if it is the assistant's, and returns its text: the answer continues it. A message that calls tools
-// stays: its text is complete.
+// stays: its text is complete. So does one that has only what the model thought: there is no text that the answer could continue.
 func cutPrefill(messages []runtime.Message) (before []runtime.Message, prefill string, err error) {
 	n := len(messages) - 1
 	last := messages[n]
 	switch {
-	case last.Role != "assistant", len(last.ToolCalls) > 0:
+	case last.Role != "assistant", len(last.ToolCalls) > 0, last.Content == "" && last.Reasoning != "":
 		return messages, "", nil
-	case n == 0, n == 1 && messages[0].Role == "system":
+	case !slices.ContainsFunc(messages, func(m runtime.Message) bool { return m.Role == "user" || m.Role == "tool" }):
 		return nil, "", badField("messages", "there must be a message of the user before the one with which the answer begins")
 	}
 	return messages[:n], last.Content, nil

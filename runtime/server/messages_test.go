@@ -2,7 +2,6 @@ package server
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -11,7 +10,7 @@ import (
 	"st/runtime"
 )
 
-// A last message of the assistant is the beginning of the answer, which comes without it. One that calls tools is complete.
+// A last message of the assistant is the beginning of the answer, which comes without it.
 func TestContinues(t *testing.T) {
 	c, m := start(t, Options{}), openModel(t)
 	g := runtime.Generate{MaxTokens: 12, Temperature: new(0.0)}
@@ -37,14 +36,41 @@ func TestContinues(t *testing.T) {
 			t.Errorf("Ollama, %s: %q, want %q", tt.name, o.Message.Content, tt.want)
 		}
 	}
+}
+
+// Which last messages begin the answer. Before one that does, somebody must have said something.
+func TestPrefill(t *testing.T) {
+	const system, user, tool, answer = `{"role": "system", "content": "S"}`, `{"role": "user", "content": "U"}`, `{"role": "tool", "content": "T"}`,
+		`{"role": "assistant", "content": "I"}`
 	const refused = "messages: there must be a message of the user before the one with which the answer begins"
-	if _, e := getError(t, c, "/v1/chat/completions", `{"messages": [{"role": "assistant", "content": "I"}]}`); e.Error.Message != refused || *e.Error.Param != "messages" {
-		t.Errorf("%+v", e.Error)
-	}
-	const call = `{"role": "assistant", "content": "I look.", "tool_calls": [{"id": "c", "function": {"name": "clock", "arguments": "{}"}}]}`
-	messages, prefill, err := readMessages([]json.RawMessage{json.RawMessage(`{"role": "user", "content": "Speak"}`), json.RawMessage(call)})
-	if err != nil || len(messages) != 2 || prefill != "" {
-		t.Errorf("a call: %s", fmt.Sprint(messages, prefill, err))
+	for _, tt := range []struct {
+		name, messages string
+		left           int // of the messages
+		prefill, err   string
+	}{
+		{"the beginning of an answer", user + `,` + answer, 1, "I", ""},
+		{"nothing of an answer", user + `, {"role": "assistant", "content": ""}`, 1, "", ""},
+		{"after a tool", system + `,` + tool + `,` + answer, 2, "I", ""},
+		{"a call", user + `, {"role": "assistant", "content": "I look.", "tool_calls": [{"id": "c", "function": {"name": "clock", "arguments": "{}"}}]}`, 2, "", ""},
+		{"reasoning alone", user + `, {"role": "assistant", "reasoning_content": "R"}`, 2, "", ""},
+		{"reasoning alone, Ollama's", user + `, {"role": "assistant", "content": "", "thinking": "R"}`, 2, "", ""},
+		{"before anything else", answer, 0, "", refused},
+		{"after a system message", system + `,` + answer, 0, "", refused},
+		{"after two of them", system + `,` + system + `,` + answer, 0, "", refused},
+		{"after an answer", answer + `,` + answer, 0, "", refused},
+	} {
+		var list []json.RawMessage
+		if err := json.Unmarshal([]byte(`[`+tt.messages+`]`), &list); err != nil {
+			t.Fatal(err)
+		}
+		messages, prefill, err := readMessages(list)
+		said := ""
+		if err != nil {
+			said = err.Error()
+		}
+		if len(messages) != tt.left || prefill != tt.prefill || said != tt.err {
+			t.Errorf("%s: %d messages, then %q, %q; want %d, %q, %q", tt.name, len(messages), prefill, said, tt.left, tt.prefill, tt.err)
+		}
 	}
 }
 
