@@ -187,14 +187,21 @@ func (o *openAISampling) check() error {
 		if f.value == nil || *f.value >= f.min && *f.value <= f.max {
 			continue
 		}
-		if f.max == math.MaxFloat32 {
+		if f.max == math.MaxFloat32 && *f.value < f.min {
 			return badField(f.name, fmt.Sprintf("it is %v and must be 0 or more", *f.value))
 		}
 		return badField(f.name, fmt.Sprintf("it is %v and must be between %v and %v", *f.value, f.min, f.max))
 	}
-	for name, value := range map[string]*float64{"repetition_penalty": o.RepetitionPenalty, "repeat_penalty": o.RepeatPenalty} {
-		if value != nil && !(*value > 0 && *value <= math.MaxFloat32) { // logits are divided by it
-			return badField(name, fmt.Sprintf("it is %v and must be more than 0; 1 is off", *value))
+	for _, f := range []struct {
+		name  string
+		value *float64
+	}{{"repetition_penalty", o.RepetitionPenalty}, {"repeat_penalty", o.RepeatPenalty}} {
+		switch {
+		case f.value == nil:
+		case !(*f.value > 0): // logits are divided by it
+			return badField(f.name, fmt.Sprintf("it is %v and must be more than 0; 1 is off", *f.value))
+		case *f.value > math.MaxFloat32:
+			return badField(f.name, fmt.Sprintf("it is %v and must be at most %v; 1 is off", *f.value, math.MaxFloat32))
 		}
 	}
 	switch {

@@ -190,6 +190,10 @@ func TestChatRefuses(t *testing.T) {
 		{`{` + hi + `, "logit_bias": {"x": 1}}`, "logit_bias", "id of a token"},
 		{`{` + hi + `, "logit_bias": {"1": 101}}`, "logit_bias", "between -100 and 100"},
 		{`{` + hi + `, "logit_bias": {"99999999": 1}}`, "logit_bias", "the vocabulary has ids"},
+		{`{` + hi + `, "temperature": -1}`, "temperature", "it is -1 and must be 0 or more"},
+		{`{` + hi + `, "temperature": 1e39}`, "temperature", "it is 1e+39 and must be between 0 and 3.4"},
+		{`{` + hi + `, "repetition_penalty": 1e39}`, "repetition_penalty", "it is 1e+39 and must be at most 3.4"},
+		{`{` + hi + `, "repeat_penalty": 0, "repetition_penalty": 0}`, "repetition_penalty", "it is 0 and must be more than 0; 1 is off"}, // the first that is wrong
 		{`{` + hi + `, "repetition_penalty": 0}`, "repetition_penalty", "it is 0 and must be more than 0; 1 is off"},
 		{`{` + hi + `, "repeat_penalty": -1}`, "repeat_penalty", "it is -1 and must be more than 0; 1 is off"},
 		{`{` + hi + `, "top_k": -5}`, "top_k", "it is -5 and must be between -1 and"},
