@@ -195,6 +195,28 @@ func TestRemovedBeforeLoaded(t *testing.T) {
 	}
 }
 
+// Only the model's own file tells by its absence that the model was removed.
+func TestRemovedOrOther(t *testing.T) {
+	here := &served{ModelInfo: ModelInfo{Name: "here", Path: modelPath}}
+	gone := &served{ModelInfo: ModelInfo{Name: "gone", Path: modelPath + ".gone"}}
+	_, missing := os.Open(filepath.Join(t.TempDir(), "other"))
+	for _, tt := range []struct {
+		name string
+		sv   *served
+		err  error
+		want string // the same error, if it is empty
+	}{
+		{"its file is gone", gone, missing, `the model "gone" was removed`},
+		{"another file is", here, missing, ""},
+		{"something else is wrong", gone, os.ErrPermission, ""},
+	} {
+		switch got := orRemoved(tt.sv, tt.err); {
+		case tt.want == "" && got != tt.err, tt.want != "" && got.Error() != tt.want:
+			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
+}
+
 // pullLines sends a request to /api/pull and returns the lines that come.
 func pullLines(t *testing.T, c *client, body string) (all []string) {
 	t.Helper()

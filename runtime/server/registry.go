@@ -211,9 +211,13 @@ func errRemoved(sv *served) *Error {
 	return &Error{Status: http.StatusNotFound, Code: "model_not_found", Param: "model", Message: fmt.Sprintf("the model %q was removed", sv.Name)}
 }
 
-// orRemoved is the error of opening a model's file. One that is gone says that the model was removed, and not where the file was.
+// orRemoved is the error of what reads a model's file. If that is gone it says that the model was removed, and not where the file was. Any other file may be
+// missing, too: that of a cache, or the folder of a copy.
 func orRemoved(sv *served, err error) error {
-	if errors.Is(err, os.ErrNotExist) {
+	if !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if _, gone := os.Stat(sv.Path); errors.Is(gone, os.ErrNotExist) {
 		return errRemoved(sv)
 	}
 	return err
