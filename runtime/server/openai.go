@@ -122,7 +122,7 @@ type openAISampling struct {
 		IncludeUsage bool `json:"include_usage"`
 	} `json:"stream_options"`
 	MaxTokens         *int               `json:"max_tokens"`
-	NPredict          *int               `json:"n_predict"` // llama.cpp's name
+	NPredict          *int               `json:"n_predict"` // llama.cpp's name: max_tokens overrules it
 	Temperature       *float64           `json:"temperature"`
 	TopP              *float64           `json:"top_p"`
 	TopK              *int               `json:"top_k"`
@@ -246,10 +246,8 @@ func (o *openAISampling) generate(read formats) (g runtime.Generate, err error) 
 		return g, err
 	}
 	logIgnored(read.ctx, o.Sent)
-	if o.NPredict != nil {
-		g.MaxTokens, err = maxTokens("n_predict", o.NPredict, 0)
-	} else {
-		g.MaxTokens, err = maxTokens("max_tokens", o.MaxTokens, 0)
+	if g.MaxTokens, err = maxTokens("n_predict", o.NPredict, 0); err == nil {
+		g.MaxTokens, err = maxTokens("max_tokens", o.MaxTokens, g.MaxTokens)
 	}
 	return g, err
 }

@@ -254,6 +254,17 @@ func TestCompletions(t *testing.T) {
 	if a := get[completion](t, c, "/v1/completions", `{"prompt": "The LORD", "temperature": 0, "n_predict": 6}`); a.Choices[0].Text != text {
 		t.Errorf("with n_predict: %q, want %q", a.Choices[0].Text, text)
 	}
+	for limits, want := range map[string]int{
+		`"n_predict": 2, "max_tokens": 3`:                             3,
+		`"n_predict": 2, "max_completion_tokens": 4`:                  4,
+		`"n_predict": 2, "max_tokens": 3, "max_completion_tokens": 4`: 4,
+		`"n_predict": 2, "max_tokens": null`:                          2,
+	} {
+		a := get[chatCompletion](t, c, "/v1/chat/completions", `{"messages": [{"role": "user", "content": "Speak"}], "ignore_eos": true, `+limits+`}`)
+		if a.Usage.CompletionTokens != want {
+			t.Errorf("with %s there are %d tokens, want %d", limits, a.Usage.CompletionTokens, want)
+		}
+	}
 	if a := get[completion](t, c, "/v1/completions", `{"prompt": "The LORD", "n_predict": -1, "ignore_eos": true}`); a.Usage.TotalTokens < 1000 {
 		t.Errorf("with an n_predict of -1: %+v", a.Usage)
 	}
