@@ -32,7 +32,7 @@ func logIgnored(ctx context.Context, sent sentFields) {
 	}
 }
 
-// isOff reports whether a value changes nothing: null, what is empty, or that number.
+// isOff reports whether a value changes nothing: null, false, what is empty, or that number.
 func isOff(data json.RawMessage, off float64) bool {
 	var v any
 	if json.Unmarshal(data, &v) != nil {
@@ -45,7 +45,11 @@ func isOff(data json.RawMessage, off float64) bool {
 		return v == off
 	case string:
 		return v == ""
+	case bool:
+		return !v
 	case []any:
+		return len(v) == 0
+	case map[string]any:
 		return len(v) == 0
 	}
 	return false

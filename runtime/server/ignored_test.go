@@ -30,6 +30,8 @@ func TestLogIgnored(t *testing.T) {
 	for _, tt := range []struct{ path, body, want string }{
 		{"/v1/completions", `{"prompt": "x", "max_tokens": 1, "mirostat": 2, "mirostat_tau": 5, "typical_p": 0.9}`, " ignored=mirostat,typical_p "},
 		{"/v1/completions", `{"prompt": "x", "max_tokens": 1, "mirostat": 0, "typical_p": 1, "xtc_probability": 0.0, "samplers": [], "bad_words": null, "user": "u"}`, ""},
+		{"/v1/completions", `{"prompt": "x", "max_tokens": 1, "guided_json": {}, "samplers": false, "guided_regex": ""}`, ""},
+		{"/v1/completions", `{"prompt": "x", "max_tokens": 1, "guided_json": {"type": "object"}, "samplers": true}`, " ignored=samplers,guided_json "},
 		{"/v1/chat/completions", `{"messages": [{"role": "user", "content": "x"}], "max_tokens": 1, "guided_choice": ["a", "b"]}`, " ignored=guided_choice "},
 		{"/v1/responses", `{"input": "x", "max_output_tokens": 1, "dry_multiplier": 0.8}`, " ignored=dry_multiplier "},
 		{"/api/chat", `{"messages": [{"role": "user", "content": "x"}], "stream": false, "options": {"num_predict": 1, "repeat_last_n": 256, "mirostat": 1}}`,
