@@ -146,9 +146,15 @@ func TestConnectionClosed(t *testing.T) {
 	cancel()
 	r.Body.Close()
 	c.http.Close() // which waits for the handler
-	texts := 0
-	if _, after, ok := strings.Cut(log.String(), " texts="); ok {
-		_, _ = fmt.Sscan(after, &texts)
+	_, line, logged := strings.Cut(log.String(), " msg=request ")
+	if !logged {
+		t.Fatalf("the log does not tell of the request:\n%s", &log)
+	}
+	texts := 1 // at most: the log tells of more
+	if _, after, ok := strings.Cut(line, " texts="); ok {
+		if _, err := fmt.Sscan(after, &texts); err != nil {
+			t.Fatalf("%v: %s", err, line)
+		}
 	}
 	if texts > 100 {
 		t.Errorf("%d texts came to their end:\n%s", texts, &log)
