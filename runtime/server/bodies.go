@@ -29,7 +29,8 @@ func (b *heldBody) Read(p []byte) (int, error) {
 	if more := b.read - smallBody - b.held; more > 0 {
 		b.held += more
 		if b.all.Add(more) > maxBodies {
-			return 0, &Error{Status: http.StatusTooManyRequests, Code: "queue_full", Message: "too many long requests are waiting: try again later", RetryAfter: retryAfter}
+			return 0, &Error{Status: http.StatusTooManyRequests, Code: "queue_full", Message: "too many long requests are waiting: try again later",
+				RetryAfter: retryAfter}
 		}
 	}
 	return n, err

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// decode sets the fields of the struct that dst points to, by their json tags, from a JSON object. Fields that the struct does not have are
-// ignored, and null leaves a field as it is. A struct's field with the tag "*" gets all that the object has. The error is an [*Error] with the name of the field, after path.
+// decode sets the fields of the struct that dst points to, by their json tags, from a JSON object. Fields that the struct does not have are ignored, and null
+// leaves a field as it is. A struct's field with the tag "*" gets all that the object has. The error is an [*Error] with the name of the field, after path.
 func decode(data []byte, dst any, path string) error {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(data, &fields); err != nil || fields == nil {

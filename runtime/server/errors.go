@@ -78,7 +78,7 @@ func asError(err error) *Error {
 }
 
 // failed returns err as a client gets it, and notes it for the log. A model has the name that the client knows it by: errors of the library name its
-// file, and where that lies is nobody's business.
+// file, and clients must not learn paths of the server.
 func failed(r *http.Request, err error) *Error {
 	e := *asError(err)
 	if sv := servedBy(r.Context()); sv != nil {

@@ -71,7 +71,7 @@ func (q *ollamaGenerateRequest) text(m *runtime.Model) ([]int32, error) {
 		return nil, err
 	}
 	if bos, ok := m.Tokenizer().BOS(); ok && len(before) > 0 && len(tokens) > 0 && tokens[0] == bos {
-		tokens = tokens[1:] // no other text begins
+		tokens = tokens[1:] // the prompt continues, so it has no second BOS token
 	}
 	return append(before, tokens...), nil
 }
