@@ -83,6 +83,9 @@ func failed(r *http.Request, err error) *Error {
 	e := *asError(err)
 	if sv := servedBy(r.Context()); sv != nil {
 		e.Message = strings.ReplaceAll(e.Message, sv.Path, sv.Name)
+		if errors.Is(err, runtime.ErrGrammar) { // which is the client's, and no fault of the model
+			e.Message = strings.TrimPrefix(e.Message, sv.Name+": ")
+		}
 	}
 	logged(r.Context(), "error", e.Code)
 	return &e

@@ -57,6 +57,7 @@ func TestErrorsNameModel(t *testing.T) {
 		{"/v1/messages/count_tokens", `{"model": "base", ` + hi + `}`, 400, "base: the model has no chat template"},
 		{"/api/chat", `{"model": "base", ` + hi + `}`, 400, "base: the model has no chat template"},
 		{"/api/generate", `{"model": "mute", "prompt": "x"}`, 400, "mute: the model has no tokenizer"},
+		{"/v1/completions", `{"model": "tiny", "prompt": "x", "grammar": "root ::= root \"a\" | \"b\""}`, 400, "left recursion: rule"},
 		{"/v1/completions", `{"model": "torn", "prompt": "x"}`, 500, "torn: "},
 		{"/api/show", `{"model": "torn"}`, 500, "torn: "},
 		{"/props?model=torn", "", 500, "torn: "},

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"st/runtime"
 	"st/runtime/server/page"
@@ -167,6 +168,9 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		return nil, &Error{Status: http.StatusBadRequest, Code: "incomplete_body", Message: "the body did not come in whole", cause: err}
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // the server notices later if the client goes away
+	if !utf8.Valid(data) {
+		return nil, &Error{Status: http.StatusBadRequest, Code: "invalid_json", Message: "the body is not JSON: it holds bytes that are not UTF-8"}
+	}
 	return data, checkValues(data)
 }
 

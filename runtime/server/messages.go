@@ -16,6 +16,7 @@ import (
 type chatMessage struct {
 	Role         string          `json:"role"`
 	Content      content         `json:"content"`
+	Refusal      string          `json:"refusal"`           // OpenAI's, in place of the content
 	Reasoning    string          `json:"reasoning_content"` // llama.cpp's, vLLM's and DeepSeek's name
 	Thinking     string          `json:"thinking"`          // Ollama's
 	ToolCalls    []chatToolCall  `json:"tool_calls"`
@@ -129,6 +130,7 @@ func (t *transcript) add(data json.RawMessage, path string) error {
 	message := runtime.Message{Role: m.Role, Content: string(m.Content)}
 	switch m.Role {
 	case "assistant":
+		message.Content = cmp.Or(message.Content, m.Refusal)
 		message.Reasoning = cmp.Or(m.Reasoning, m.Thinking)
 		for i, c := range m.ToolCalls {
 			at := fmt.Sprintf("%s.tool_calls[%d]", path, i)

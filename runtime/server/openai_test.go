@@ -154,6 +154,10 @@ func TestMessageParts(t *testing.T) {
 			t.Errorf("%s: %+v, %v; want %q", tt.content, said.messages, err, tt.want)
 		}
 	}
+	var refused transcript
+	if err := refused.add([]byte(`{"role": "assistant", "content": null, "refusal": "No."}`), "message"); err != nil || refused.messages[0].Content != "No." {
+		t.Errorf("a refusal beside the content: %+v, %v", refused.messages, err)
+	}
 	for content, want := range map[string]string{
 		`[{"type": "refusal", "text": "No."}]`:              "message.content: it must be parts with a text",
 		`[{"type": "image_url", "image_url": {"url": ""}}]`: "message.content: it must be text: the models read no part of type \"image_url\"",
@@ -171,6 +175,7 @@ func TestChatRefuses(t *testing.T) {
 	const hi = `"messages": [{"role": "user", "content": "Hi"}]`
 	for _, tt := range []struct{ body, param, message string }{
 		{`{`, "", "not JSON"},
+		{"{\"messages\": [{\"role\": \"user\", \"content\": \"caf\xe9\"}]}", "", "not UTF-8"},
 		{`[]`, "", "must be a JSON object"},
 		{`null`, "", "must be a JSON object"},
 		{`{}`, "messages", "a message at least"},
