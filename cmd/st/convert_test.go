@@ -27,17 +27,23 @@ func TestConvert(t *testing.T) {
 	}
 }
 
-// What a run with gptq that was killed has left beside an output goes when the output is made without gptq.
-func TestConvertDiscards(t *testing.T) {
+// What a run with gptq has kept beside an output stays, and is named, when the output is made without gptq. What it had only begun to write goes.
+func TestConvertKeepsCalibration(t *testing.T) {
 	output := filepath.Join(t.TempDir(), "a.stm")
-	for name, text := range map[string]string{".draft.stm": "x", ".calibration.json": "{}", ".calibration.2147483646-1.tmp": ""} { // no process has this number
-		if err := os.WriteFile(output+name, []byte(text), 0o666); err != nil {
+	draft, journal, temporary := output+".draft.stm", output+".calibration.json", output+".calibration.2147483646-1.tmp" // no process has this number
+	for path, text := range map[string]string{draft: "x", journal: "{}", temporary: ""} {
+		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
 			t.Fatal(err)
 		}
 	}
 	o := st("convert", checkpoint, "-o", output)
-	if got := list(t, filepath.Dir(output)); o.code != exitOK || len(got) != 1 || !strings.Contains(o.stderr, output+".draft.stm, 1 B that a run which was killed had left behind, was removed") {
+	if got := list(t, filepath.Dir(output)); o.code != exitOK || !slices.Equal(got, []string{"a.stm", filepath.Base(journal), filepath.Base(draft)}) {
 		t.Errorf("it left %v: %+v", got, o)
+	}
+	for _, want := range []string{temporary + ", ", "has kept " + journal + ", " + draft + ": the same command with gptq goes on with them"} {
+		if !strings.Contains(o.stderr, want) {
+			t.Errorf("no %q in %s", want, o.stderr)
+		}
 	}
 }
 

@@ -38,7 +38,12 @@ func (a *app) runConversion(ctx context.Context, label, src, dst string, f *reci
 	result, err := plain(ctx, src, dst, opts)
 	p.finish()
 	if err == nil {
-		a.noteLeftovers(selfcal.Discard(dst))
+		removed, kept := selfcal.Clean(dst)
+		a.noteLeftovers(removed)
+		if len(kept) > 0 {
+			a.note("note: an interrupted run with gptq has kept %s: the same command with gptq goes on with them; to give up, remove them",
+				strings.Join(kept, ", "))
+		}
 	}
 	return result, nil, err
 }

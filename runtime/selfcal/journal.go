@@ -61,28 +61,23 @@ func Files(dst string) (paths []string) {
 	return paths
 }
 
-// Discard removes what a run that ended early has left beside a target, which has been made without it, and returns what it removed. What a run
-// is writing stays, and so do files of these names that no run seems to have left.
-func Discard(dst string) []outfile.Leftover {
+// Clean removes the temporary files that a run which was killed has left beside a target, and returns them and the files that it has kept, with
+// which a run can go on: hours of work may be in them. What a run is writing is neither, and so are files of these names that no run seems to have left.
+func Clean(dst string) (removed []outfile.Leftover, kept []string) {
 	claim, err := outfile.Create(claimPath(dst), outfile.Options{})
 	if err != nil {
-		return nil // there is a run
+		return nil, nil // there is a run
 	}
 	defer claim.Abort()
-	removed := claim.Leftovers()
+	removed = claim.Leftovers()
 	if len(removed) == 0 && readJournal(dst) == nil {
-		return nil
+		return nil, nil
 	}
 	if draft, err := outfile.Create(draftPath(dst), outfile.Options{Replace: true}); err == nil { // which removes what was written of it
 		removed = append(removed, draft.Leftovers()...)
 		draft.Abort()
 	}
-	for _, path := range Files(dst) {
-		if info, err := os.Lstat(path); err == nil && os.Remove(path) == nil {
-			removed = append(removed, outfile.Leftover{Path: path, Bytes: info.Size()})
-		}
-	}
-	return removed
+	return removed, Files(dst)
 }
 
 // isPart reports whether a name is that of a part of dst's calibration.

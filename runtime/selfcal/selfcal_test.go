@@ -192,8 +192,8 @@ func interrupted(t *testing.T, src string, opts Options) (dst string) {
 	return dst
 }
 
-// When the target was made in another way, what a run has left goes, but for what a run is writing and files that none has left.
-func TestDiscard(t *testing.T) {
+// What a run has kept stays, and is told, when the target was made in another way. What a killed run had only begun to write goes.
+func TestClean(t *testing.T) {
 	src := small(t, 1)
 	dst := interrupted(t, src, options())
 	left := Files(dst)
@@ -201,34 +201,28 @@ func TestDiscard(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if removed := Discard(dst); removed != nil {
-		t.Errorf("during a run it removed %v", removed)
+	if removed, kept := Clean(dst); removed != nil || kept != nil {
+		t.Errorf("during a run it removed %v and told of %v", removed, kept)
 	}
 	running.Abort()
-	var removed []string
-	for _, l := range Discard(dst) {
-		removed = append(removed, l.Path)
-	}
-	if got := names(t, filepath.Dir(dst)); !slices.Equal(removed, left) || len(left) != 3 || len(got) != 0 {
-		t.Errorf("it removed %v of %v and left %v", removed, left, got)
-	}
-
-	write := func(path string) {
-		if err := os.WriteFile(path, make([]byte, 10), 0o666); err != nil {
+	for _, name := range []string{claimPath(dst), draftPath(dst)} {
+		if err := os.WriteFile(name+".2147483646-1.tmp", make([]byte, 10), 0o666); err != nil { // no process has this number
 			t.Fatal(err)
 		}
 	}
-	write(draftPath(dst)) // whose it is nobody knows
-	if removed := Discard(dst); removed != nil {
-		t.Errorf("it removed %v, which no run has left", removed)
+	if removed, kept := Clean(dst); len(removed) != 2 || len(left) != 3 || !slices.Equal(kept, left) {
+		t.Errorf("it removed %v and kept %v of %v", removed, kept, left)
 	}
-	write(claimPath(dst) + ".2147483646-1.tmp") // of a run that was killed, when its draft was not complete
-	write(draftPath(dst) + ".2147483646-1.tmp")
-	if removed := Discard(dst); len(removed) != 3 {
-		t.Errorf("of a run that was killed it removed %v", removed)
-	}
-	if got := names(t, filepath.Dir(dst)); len(got) != 0 {
+	if got := names(t, filepath.Dir(dst)); len(got) != len(left) {
 		t.Errorf("it left %v", got)
+	}
+
+	other := filepath.Join(t.TempDir(), "a.stm")
+	if err := os.WriteFile(draftPath(other), make([]byte, 10), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if removed, kept := Clean(other); removed != nil || kept != nil {
+		t.Errorf("of a file whose it is nobody knows: it removed %v and told of %v", removed, kept)
 	}
 }
 
