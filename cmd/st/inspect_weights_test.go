@@ -136,6 +136,27 @@ func TestInspectUnknown(t *testing.T) {
 	}
 }
 
+// A config.json that cannot be read hides nothing of the weights.
+func TestInspectConfigUnread(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                             "config.json: the file is empty",
+		"{\"caf\xe9\": 1}":             "config.json: it is not a text: it holds bytes that are not UTF-8",
+		"<html>":                       "config.json: a web page, not the file itself",
+		"{\"hidden_size\": 4096, oops": "config.json: it is not valid JSON",
+	} {
+		dir := filepath.Join(t.TempDir(), "m")
+		if err := os.CopyFS(dir, os.DirFS(checkpoint)); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if got := must(t, "inspect", dir); !strings.Contains(got, "\nst convert does not take it: "+want) || !strings.Contains(got, "parameters") {
+			t.Errorf("%q: no %q in %s", text, want, got)
+		}
+	}
+}
+
 // TestInspectNear: what is near a checkpoint is taken for it, or told for what it is, as convert does.
 func TestInspectNear(t *testing.T) {
 	dir := t.TempDir()

@@ -35,7 +35,7 @@ func TestPipesInterrupted(t *testing.T) {
 	}
 }
 
-// Of a checkpoint no file is a pipe: it is refused, and not waited for.
+// Of a checkpoint no file is a pipe: it is told, and not waited for. The weights are shown all the same.
 func TestCheckpointPipes(t *testing.T) {
 	for _, name := range []string{"config.json", "tokenizer.json", "tokenizer_config.json"} {
 		dir := t.TempDir()
@@ -49,12 +49,14 @@ func TestCheckpointPipes(t *testing.T) {
 		if err := unix.Mkfifo(path, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		args := []string{"tokenize", dir, "x"}
 		if name == "config.json" {
-			args = []string{"inspect", dir}
+			if o := st("inspect", dir); o.code != exitOK || !strings.Contains(o.stdout, "st convert does not take it: config.json: it is not a regular file") {
+				t.Errorf("st inspect: %+v", o)
+			}
+			continue
 		}
-		if o := st(args...); o.code != exitFailure || !strings.Contains(o.stderr, path+": it is not a regular file") {
-			t.Errorf("st %s: %+v", strings.Join(args, " "), o)
+		if o := st("tokenize", dir, "x"); o.code != exitFailure || !strings.Contains(o.stderr, path+": it is not a regular file") {
+			t.Errorf("st tokenize: %+v", o)
 		}
 	}
 }

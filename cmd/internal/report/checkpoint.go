@@ -121,10 +121,13 @@ func describeCheckpoint(path string, c *ckpt.Checkpoint) (*Checkpoint, error) {
 		dir = filepath.Dir(path)
 	}
 	text, err := convert.ReadConfig(dir)
-	if err != nil {
+	switch {
+	case errors.Is(err, ckpt.ErrPointer) || errors.Is(err, ckpt.ErrXetPointer): // of a clone that is to be completed: the weights are next
 		return nil, err
-	}
-	if text != nil {
+	case err != nil: // the weights can be shown all the same
+		what := strings.TrimPrefix(err.Error(), "read ")
+		r.Unsupported = "config.json: " + strings.TrimPrefix(what, filepath.Join(dir, "config.json")+": ")
+	case text != nil:
 		r.addConfig(text)
 	}
 	r.sumUp()
