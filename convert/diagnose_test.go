@@ -539,6 +539,11 @@ func TestTokenizerFiles(t *testing.T) {
 			"tokenizer_config.json":   `{"eos_token":null}`,
 			"special_tokens_map.json": `{"eos_token":{"content":"<e>"}}`,
 		}, []int32{1, 2, 4}, ""},
+		{"an end in tokenizer_config.json that is no token", map[string]string{
+			"tokenizer.json":          `{"added_tokens":[{"id":4,"content":"<e>","special":true}],"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2,"c":3},"merges":["a b"]}}`,
+			"tokenizer_config.json":   `{"eos_token":"</s>"}`,
+			"special_tokens_map.json": `{"eos_token":"<e>"}`,
+		}, []int32{1, 2, 4}, ""},
 		{"a special_tokens_map.json that is not needed", map[string]string{
 			"tokenizer.json":          `{"added_tokens":[{"id":4,"content":"<e>","special":true}],"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2,"c":3},"merges":["a b"]}}`,
 			"tokenizer_config.json":   `{"eos_token":"<e>"}`,
@@ -556,6 +561,10 @@ func TestTokenizerFiles(t *testing.T) {
 				write(t, text, dir, name)
 			}
 			result, r := convertTo(t, dir, convert.Options{})
+			used := slices.ContainsFunc(r.Provenance.Sources, func(f format.SourceFile) bool { return f.Name == "special_tokens_map.json" })
+			if text := tt.files["special_tokens_map.json"]; len(tt.eos) > 2 && used != strings.HasSuffix(text, "}") {
+				t.Errorf("special_tokens_map.json, %q, is one of the sources: %v", text, used)
+			}
 			if !slices.Equal(r.Generation.EOS, tt.eos) || (len(r.Tokenizer) > 0) != (len(tt.eos) > 2) {
 				t.Errorf("end tokens are %v, want %v; %d bytes of tokenizer", r.Generation.EOS, tt.eos, len(r.Tokenizer))
 			}

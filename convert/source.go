@@ -1,7 +1,6 @@
 package convert
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -96,8 +95,8 @@ func (s *source) readSmall() error {
 // readFiles reads those files that are there.
 func (s *source) readFiles(files []smallFile) error {
 	for _, f := range files {
-		if s.told(f.name) {
-			continue
+		if s.tokens.Tokenizer != nil && slices.Contains([]string{"vocab.json", "merges.txt", "added_tokens.json"}, f.name) {
+			continue // tokenizer.json has what they say
 		}
 		path := filepath.Join(s.dir, f.name)
 		text, err := readSmall(s.place, path)
@@ -118,21 +117,6 @@ func (s *source) readFiles(files []smallFile) error {
 		s.small = append(s.small, path)
 	}
 	return nil
-}
-
-// told reports whether newer files have what a file says: tokenizer.json and, of the EOS token, tokenizer_config.json.
-func (s *source) told(name string) bool {
-	if s.tokens.Tokenizer == nil {
-		return false
-	}
-	if name == "special_tokens_map.json" {
-		var config struct {
-			EOS json.RawMessage `json:"eos_token"`
-		}
-		_ = json.Unmarshal(s.tokens.TokenizerConfig, &config) // whoever reads it says what is wrong
-		return !slices.Contains([]string{"", "null", `""`}, string(config.EOS))
-	}
-	return slices.Contains([]string{"vocab.json", "merges.txt", "added_tokens.json"}, name)
 }
 
 // readError is about a small file that cannot be read. Those of package checkpoint name it already.

@@ -19,13 +19,16 @@ func (s *source) tokenizerFiles(name string) []smallFile {
 		{"vocab.json", &s.tokens.Vocab, true},
 		{"merges.txt", &s.tokens.Merges, false},
 		{"added_tokens.json", &s.tokens.AddedTokens, true},
-		{"special_tokens_map.json", &s.tokens.SpecialTokensMap, true},
+		{"special_tokens_map.json", &s.tokens.SpecialTokensMap, false}, // which package tokenizer reads if it needs it
 	}
 }
 
 // parseTokenizer returns the tokenizer, nil and a note if the files hold none.
 func (s *source) parseTokenizer() (*tokenizer.Tokenizer, []string, error) {
 	t, err := tokenizer.ParseFiles(s.tokens)
+	if err == nil && !t.UsesSpecialTokensMap() {
+		s.small = slices.DeleteFunc(s.small, func(path string) bool { return filepath.Base(path) == "special_tokens_map.json" })
+	}
 	switch {
 	case err == nil && s.tokens.Tokenizer == nil:
 		notes := []string{"the tokenizer is made of vocab.json and merges.txt: there is no tokenizer.json"}

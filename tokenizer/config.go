@@ -89,19 +89,20 @@ func (s *spec) find(name *hfTokenName, id *int32) {
 }
 
 // applyMap adds the EOS token that special_tokens_map.json, which may be nil,
-// names to s where nothing else has named one. It is read for nothing more, as
-// an older file than tokenizer_config.json: an end too many does no harm.
-func applyMap(s *spec, data []byte) error {
+// names to s where nothing else has named one, and reports whether it has looked
+// for it. The file is older than tokenizer_config.json, and it is looked at for
+// nothing more.
+func applyMap(s *spec, data []byte) (used bool, err error) {
 	if data == nil || s.eos >= 0 {
-		return nil
+		return false, nil
 	}
 	if err := checkPointer(data); err != nil {
-		return err
+		return false, err
 	}
 	var config hfConfig
 	if err := hffile.Unmarshal(data, &config); err != nil {
-		return err
+		return false, err
 	}
 	s.find(config.EOS, &s.eos)
-	return nil
+	return true, nil
 }

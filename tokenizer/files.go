@@ -52,8 +52,18 @@ func ParseFiles(f Files) (*Tokenizer, error) {
 	if err := applyConfig(&s, f.TokenizerConfig); err != nil {
 		return nil, fmt.Errorf("tokenizer_config.json: %w", err)
 	}
-	return newTokenizer(s)
+	t, err := newTokenizer(s)
+	if err != nil {
+		return nil, err
+	}
+	t.specialTokensMap = f.SpecialTokensMap != nil
+	return t, nil
 }
+
+// UsesSpecialTokensMap reports whether [ParseFiles] has needed
+// special_tokens_map.json. Where newer files name the EOS token it does not
+// matter what is in it.
+func (t *Tokenizer) UsesSpecialTokensMap() bool { return t.specialTokensMap }
 
 // legacy translates vocab.json and merges.txt by way of tokenizer.json.
 func (f *Files) legacy() (spec, error) {

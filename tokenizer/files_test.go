@@ -108,8 +108,8 @@ func TestParseFiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if eos, _ := tok.EOS(); eos != want || tok.bos >= 0 {
-			t.Errorf("tokenizer_config.json %s: EOS %d, want %d; BOS %d", config, eos, want, tok.bos)
+		if eos, _ := tok.EOS(); eos != want || tok.bos >= 0 || tok.UsesSpecialTokensMap() != (want == 300) {
+			t.Errorf("tokenizer_config.json %s: EOS %d, want %d; BOS %d; special_tokens_map.json: %v", config, eos, want, tok.bos, tok.UsesSpecialTokensMap())
 		}
 	}
 

@@ -40,10 +40,16 @@ func (f *Files) fast() (*Tokenizer, error) {
 	if err := applyConfig(&s, f.TokenizerConfig); err != nil {
 		return nil, fmt.Errorf("tokenizer_config.json: %w", err)
 	}
-	if err := applyMap(&s, f.SpecialTokensMap); err != nil {
+	used, err := applyMap(&s, f.SpecialTokensMap)
+	if err != nil {
 		return nil, fmt.Errorf("special_tokens_map.json: %w", err)
 	}
-	return newTokenizer(s)
+	t, err := newTokenizer(s)
+	if err != nil {
+		return nil, err
+	}
+	t.specialTokensMap = used
+	return t, nil
 }
 
 // ErrLFSPointer is the error of a file that is a pointer of Git LFS, as a clone without LFS leaves in place of a large file.

@@ -30,6 +30,8 @@ type Tokenizer struct {
 	verbatim addedSet         // added tokens to be found in the text as given
 	folded   addedSet         // added tokens to be found in the normalized text
 	encoders sync.Pool        // of *encoder
+
+	specialTokensMap bool // special_tokens_map.json has a part in it
 }
 
 // spec is what makes up a tokenizer: the contents of its binary section. The
