@@ -40,6 +40,7 @@ func TestChatTemplates(t *testing.T) {
 		{"only additional", map[string]string{additional + "rag.jinja": "r", additional + "README.md": "?"}, "r", `"rag" is used`},
 		{"a byte order mark", map[string]string{jinja: "\ufeffx"}, "x", ""},
 		{"UTF-16", map[string]string{jinja: "\xff\xfex\x00\xe9\x00"}, "xé", ""},
+		{"UTF-32", map[string]string{jinja: "\xff\xfe\x00\x00x\x00\x00\x00\xe9\x00\x00\x00"}, "xé", ""},
 		{"json in UTF-16", map[string]string{json: "\xfe\xff" + "\x00{\x00\"\x00c\x00h\x00a\x00t\x00_\x00t\x00e\x00m\x00p\x00l\x00a\x00t\x00e\x00\"\x00:\x00\"\x00j\x00\"\x00}"}, "j", ""},
 		{"additional in UTF-16", map[string]string{additional + "default.jinja": "\xff\xfer\x00"}, "r", ""},
 		{"malformed", map[string]string{jinja: "{% if x %}"}, "{% if x %}", "line 1"},

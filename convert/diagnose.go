@@ -15,6 +15,7 @@ import (
 	"st/convert/checkpoint"
 	"st/convert/gguf"
 	"st/format"
+	"st/format/plaintext"
 	"st/tokenizer"
 	"st/tokenizer/hffile"
 )
@@ -69,7 +70,7 @@ var advices = []struct {
 	{checkpoint.ErrTooMany, "the file is damaged, or config.json belongs to another model"},
 	{checkpoint.ErrDType, "save the model in another type: model.to(torch.bfloat16).save_pretrained(dir)"},
 	{checkpoint.ErrUnknown, "give a checkpoint directory, a .safetensors file, a torch .bin file or a .gguf file"},
-	{hffile.ErrNotText, "save it as UTF-8, or get this file once more"},
+	{plaintext.ErrNotText, "save it as UTF-8, or get this file once more"},
 	{errLink, "the file that the link leads to was removed: download it, or copy the files instead of the links"},
 	{ErrScale, "get all files of the checkpoint from one revision"},
 	{gguf.ErrType, "get the model in another type, such as Q4_0 or Q8_0"},

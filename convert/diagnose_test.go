@@ -15,8 +15,8 @@ import (
 	"st/convert/checkpoint/ckpttest"
 	"st/convert/modeltest"
 	"st/format"
+	"st/format/plaintext"
 	"st/quant"
-	"st/tokenizer/hffile"
 )
 
 const (
@@ -323,10 +323,10 @@ func TestDiagnose(t *testing.T) {
 		{"pointer merges.txt", with("merges.txt", lfsPointer), checkpoint.ErrPointer, []string{"merges.txt", "git lfs pull"}},
 		{"pointer template", with("chat_template.jinja", lfsPointer), checkpoint.ErrPointer, []string{"chat_template.jinja", "git lfs pull"}},
 		{"pointer further template", with("additional_chat_templates/x.jinja", lfsPointer), checkpoint.ErrPointer, []string{"x.jinja", "git lfs pull"}},
-		{"template in Latin-1", with("chat_template.jinja", "caf\xe9"), hffile.ErrNotText, []string{"chat_template.jinja: it is not a text: it holds bytes that are not UTF-8", "save it as UTF-8"}},
-		{"template in UTF-16 without a mark", with("chat_template.jinja", "a\x00b\x00"), hffile.ErrNotText, []string{"chat_template.jinja", "it holds zero bytes"}},
-		{"further template in Latin-1", with("additional_chat_templates/x.jinja", "caf\xe9"), hffile.ErrNotText, []string{"x.jinja: it is not a text"}},
-		{"tokenizer.json in Latin-1", with("tokenizer.json", "{\"\xe9\": 1}"), hffile.ErrNotText, []string{"tokenizer.json: it is not a text"}},
+		{"template in Latin-1", with("chat_template.jinja", "caf\xe9"), plaintext.ErrNotText, []string{"chat_template.jinja: it is not a text: it holds bytes that are not UTF-8", "save it as UTF-8"}},
+		{"template in UTF-16 without a mark", with("chat_template.jinja", "a\x00b\x00"), plaintext.ErrNotText, []string{"chat_template.jinja", "it holds zero bytes"}},
+		{"further template in Latin-1", with("additional_chat_templates/x.jinja", "caf\xe9"), plaintext.ErrNotText, []string{"x.jinja: it is not a text"}},
+		{"tokenizer.json in Latin-1", with("tokenizer.json", "{\"\xe9\": 1}"), plaintext.ErrNotText, []string{"tokenizer.json: it is not a text"}},
 		{"pointer weights", weights(lfsPointer), checkpoint.ErrPointer, []string{"model.safetensors", "git lfs pull"}},
 		{"pointer index", func(t *testing.T, dir string, m *modeltest.Model) string {
 			ok(t, m.WriteShards(dir, 1))

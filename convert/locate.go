@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"st/convert/checkpoint"
-	"st/tokenizer/hffile"
+	"st/format/plaintext"
 )
 
 // Places where people point to: a checkpoint is a directory with config.json and weights, and what is given is often one near it.
@@ -178,7 +178,7 @@ func readSmall(files checkpoint.Files, path string) ([]byte, error) {
 	if err := checkpoint.Sniff(path, text[:min(512, len(text))], int64(len(text))); err != nil {
 		return nil, err
 	}
-	return hffile.Text(text)
+	return plaintext.Decode(text)
 }
 
 // maxSmall is the most that a file besides weights may have: the largest tokenizer.json have 40 MB.

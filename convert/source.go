@@ -9,6 +9,7 @@ import (
 
 	"st/convert/checkpoint"
 	"st/format"
+	"st/format/plaintext"
 	"st/tokenizer"
 	"st/tokenizer/hffile"
 )
@@ -125,7 +126,7 @@ func readError(path string, err error) error {
 	switch {
 	case errors.As(err, &known):
 		return err
-	case errors.Is(err, hffile.ErrNotText):
+	case errors.Is(err, plaintext.ErrNotText):
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return fmt.Errorf("read %s: %w", path, cause(err))

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 
+	"st/format/plaintext"
 	"st/tokenizer/hffile"
 )
 
@@ -58,7 +59,7 @@ func ChatTemplates(data []byte) ([]NamedTemplate, error) {
 	if err := checkPointer(data); err != nil {
 		return nil, err
 	}
-	if err := hffile.Unmarshal(data, &config); errors.Is(err, hffile.ErrNotJSON) || errors.Is(err, hffile.ErrNotText) {
+	if err := hffile.Unmarshal(data, &config); errors.Is(err, hffile.ErrNotJSON) || errors.Is(err, plaintext.ErrNotText) {
 		return nil, err
 	} else if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrChatTemplate, err)

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"st/format/plaintext"
 	"st/tokenizer/hffile"
 )
 
@@ -105,7 +106,7 @@ func (f *Files) legacy() (spec, error) {
 	if err := checkPointer(f.Merges); err != nil {
 		return none, fmt.Errorf("merges.txt: %w", err)
 	}
-	merges, err := hffile.Text(f.Merges)
+	merges, err := plaintext.Decode(f.Merges)
 	if err != nil {
 		return none, fmt.Errorf("merges.txt: %w", err)
 	}

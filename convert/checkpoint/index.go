@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"st/format/plaintext"
 	"st/tokenizer/hffile"
 )
 
@@ -45,7 +46,7 @@ func parseIndex(path string, data []byte, max int) (*index, error) {
 	if n := bytes.Count(data, []byte(":")); n/2 > max+1000 { // half of them may be in names
 		return nil, fileError(ErrTooMany, path, "%w", tooMany(max+1, max))
 	}
-	data, err := hffile.Text(data)
+	data, err := plaintext.Decode(data)
 	if err != nil {
 		return nil, fileError(ErrMalformed, path, "%w", err)
 	}

@@ -9,6 +9,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"st/format/plaintext"
 )
 
 // ErrNotJSON is about a file that is to be JSON and is not.
@@ -18,7 +20,7 @@ var ErrNotJSON = errors.New("it is not valid JSON")
 // NaN, Infinity and -Infinity, which become strings here, so that fields that nobody reads do no harm; of two equal keys it takes the
 // last. It is decoded by [Text].
 func StrictJSON(text []byte) ([]byte, error) {
-	text, err := Text(text)
+	text, err := plaintext.Decode(text)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +95,7 @@ func stringEnd(text []byte, i int) int {
 // Unmarshal is json.Unmarshal of what Python's json module writes, as [Text] decodes it, with errors that name the field, in words that are not
 // Go's.
 func Unmarshal(text []byte, into any) error {
-	text, err := Text(text)
+	text, err := plaintext.Decode(text)
 	if err != nil {
 		return err
 	}

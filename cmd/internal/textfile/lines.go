@@ -2,11 +2,14 @@ package textfile
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"iter"
 	"strings"
+
+	"st/format/plaintext"
 )
 
 // Lines returns the lines of a text without their ends, each as soon as it has come, so that the program that writes them can wait for an answer. A
@@ -23,7 +26,7 @@ func Lines(ctx context.Context, r io.Reader, name string) iter.Seq2[string, erro
 					}
 				}
 				line, err := in.ReadString('\n')
-				if e := Check(line); e != nil {
+				if e := plaintext.Check(line); e != nil {
 					return "", fmt.Errorf("line %d: %w", n, e)
 				}
 				return line, err
@@ -62,8 +65,8 @@ func unmark(in *bufio.Reader) error {
 		if err != nil {
 			return err
 		}
-		text, err := Decode(data)
-		in.Reset(strings.NewReader(text))
+		text, err := plaintext.Decode(data)
+		in.Reset(bytes.NewReader(text))
 		return err
 	}
 	return nil

@@ -1,91 +1,20 @@
 package textfile
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"unicode/utf8"
 
-	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/unicode"
-	"golang.org/x/text/encoding/unicode/utf32"
+	"st/format/plaintext"
 )
 
-// Sentinel errors. Each is a part of a sentence that names the file.
-var (
-	// ErrNotText says that bytes are no text.
-	ErrNotText = errors.New("it is not a text")
-	// ErrTooLong says that a text has more bytes than may be read.
-	ErrTooLong = errors.New("the text is too long")
-)
+// ErrTooLong says that a text has more bytes than may be read. It is a part of a sentence that names the file.
+var ErrTooLong = errors.New("the text is too long")
 
-// marks are byte order marks. That of UTF-32 begins as that of UTF-16 does.
-var marks = []struct {
-	name, mark string
-	encoding   encoding.Encoding // nil: UTF-8
-}{
-	{"UTF-8", "\xef\xbb\xbf", nil},
-	{"UTF-32", "\xff\xfe\x00\x00", utf32.UTF32(utf32.LittleEndian, utf32.IgnoreBOM)},
-	{"UTF-32", "\x00\x00\xfe\xff", utf32.UTF32(utf32.BigEndian, utf32.IgnoreBOM)},
-	{"UTF-16", "\xff\xfe", unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM)},
-	{"UTF-16", "\xfe\xff", unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM)},
-}
-
-// Decode returns a text in UTF-8. The error wraps [ErrNotText] and says what is wrong.
-func Decode(data []byte) (string, error) {
-	for _, m := range marks {
-		rest, ok := bytes.CutPrefix(data, []byte(m.mark))
-		switch {
-		case !ok:
-			continue
-		case m.encoding == nil:
-			data = rest
-		default:
-			text, err := decode(rest, m.encoding)
-			if err != nil {
-				return "", fmt.Errorf("%w: it begins as %s does, and is not", ErrNotText, m.name)
-			}
-			return text, nil
-		}
-		break
-	}
-	text := string(data)
-	if err := Check(text); err != nil {
-		return "", err
-	}
-	if bytes.IndexByte(data, 0) >= 0 {
-		return "", fmt.Errorf("%w: it holds zero bytes; UTF-16 must begin with a byte order mark", ErrNotText)
-	}
-	return text, nil
-}
-
-// Check refuses what is no text in UTF-8, such as an argument of a command that was typed at a terminal of another encoding. The error wraps
-// [ErrNotText].
-func Check(text string) error {
-	if !utf8.ValidString(text) {
-		return fmt.Errorf("%w: it holds bytes that are not UTF-8", ErrNotText)
-	}
-	return nil
-}
-
-// decode decodes a text, which must be what its decoded text is encoded as: decoders replace what is not valid.
-func decode(data []byte, e encoding.Encoding) (string, error) {
-	text, err := e.NewDecoder().Bytes(data)
-	if err != nil {
-		return "", err
-	}
-	again, err := e.NewEncoder().Bytes(text)
-	if err != nil {
-		return "", err
-	}
-	if !bytes.Equal(again, data) {
-		return "", ErrNotText
-	}
-	return string(text), nil
-}
+// Check is [plaintext.Check], of an argument.
+func Check(text string) error { return plaintext.Check(text) }
 
 // Read reads a whole text from a file, which may be a pipe with a name. It does not wait for it when ctx ends. The error names the file.
 // A text of more than most bytes is refused with [ErrTooLong], and not read to its end; 0: any length.
@@ -125,11 +54,11 @@ func read(ctx context.Context, name string, readAll func() ([]byte, error)) (str
 	if err != nil {
 		return "", err
 	}
-	text, err := Decode(data)
+	text, err := plaintext.Decode(data)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", name, err)
 	}
-	return text, nil
+	return string(text), nil
 }
 
 // Wait calls f, which waits for a person or another program and cannot be interrupted, and returns what f does, or the context's error
