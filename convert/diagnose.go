@@ -16,7 +16,6 @@ import (
 	"st/convert/gguf"
 	"st/format"
 	"st/format/plaintext"
-	"st/tokenizer"
 	"st/tokenizer/hffile"
 )
 
@@ -52,10 +51,8 @@ var advices = []struct {
 	advice string
 }{
 	{ErrSeveral, "name one of them"},
-	{checkpoint.ErrPointer, "`git lfs pull` in its repository fetches the file; or download the file by itself"},
-	{tokenizer.ErrLFSPointer, "`git lfs pull` in its repository fetches the file; or download the file by itself"},
 	{format.ErrPointer, "`git lfs pull` in its repository fetches the file; or download the file by itself"},
-	{checkpoint.ErrXetPointer, "download the file by itself, from its page or with `hf download`"},
+	{format.ErrXetPointer, "download the file by itself, from its page or with `hf download`"},
 	{checkpoint.ErrWebPage, "a download got a page in place of the file: sign in, or accept the model's terms, and get this file once more"},
 	{checkpoint.ErrText, "a server's answer took the place of the file: check the address and your access to it, and get this file once more"},
 	{checkpoint.ErrEmpty, "get this file once more"},

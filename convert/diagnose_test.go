@@ -315,31 +315,31 @@ func TestDiagnose(t *testing.T) {
 		}, checkpoint.ErrNoWeights, []string{"tf_model.h5 is weights of TensorFlow"}},
 
 		// 15: not the file itself
-		{"pointer config.json", config(lfsPointer), checkpoint.ErrPointer, []string{"config.json: a Git LFS pointer, not the file itself, which has 4974351472 bytes", "git lfs pull"}},
-		{"pointer generation_config.json", with("generation_config.json", lfsPointer), checkpoint.ErrPointer, []string{"generation_config.json", "git lfs pull"}},
-		{"pointer tokenizer.json", with("tokenizer.json", lfsPointer), checkpoint.ErrPointer, []string{"tokenizer.json", "git lfs pull"}},
-		{"pointer tokenizer_config.json", with("tokenizer_config.json", lfsPointer), checkpoint.ErrPointer, []string{"tokenizer_config.json", "git lfs pull"}},
-		{"pointer vocab.json", with("vocab.json", lfsPointer), checkpoint.ErrPointer, []string{"vocab.json", "git lfs pull"}},
-		{"pointer merges.txt", with("merges.txt", lfsPointer), checkpoint.ErrPointer, []string{"merges.txt", "git lfs pull"}},
-		{"pointer template", with("chat_template.jinja", lfsPointer), checkpoint.ErrPointer, []string{"chat_template.jinja", "git lfs pull"}},
-		{"pointer further template", with("additional_chat_templates/x.jinja", lfsPointer), checkpoint.ErrPointer, []string{"x.jinja", "git lfs pull"}},
+		{"pointer config.json", config(lfsPointer), format.ErrPointer, []string{"config.json: a Git LFS pointer, not the file itself, which has 4974351472 bytes", "git lfs pull"}},
+		{"pointer generation_config.json", with("generation_config.json", lfsPointer), format.ErrPointer, []string{"generation_config.json", "git lfs pull"}},
+		{"pointer tokenizer.json", with("tokenizer.json", lfsPointer), format.ErrPointer, []string{"tokenizer.json", "git lfs pull"}},
+		{"pointer tokenizer_config.json", with("tokenizer_config.json", lfsPointer), format.ErrPointer, []string{"tokenizer_config.json", "git lfs pull"}},
+		{"pointer vocab.json", with("vocab.json", lfsPointer), format.ErrPointer, []string{"vocab.json", "git lfs pull"}},
+		{"pointer merges.txt", with("merges.txt", lfsPointer), format.ErrPointer, []string{"merges.txt", "git lfs pull"}},
+		{"pointer template", with("chat_template.jinja", lfsPointer), format.ErrPointer, []string{"chat_template.jinja", "git lfs pull"}},
+		{"pointer further template", with("additional_chat_templates/x.jinja", lfsPointer), format.ErrPointer, []string{"x.jinja", "git lfs pull"}},
 		{"template in Latin-1", with("chat_template.jinja", "caf\xe9"), plaintext.ErrNotText, []string{"chat_template.jinja: it is not a text: it holds bytes that are not UTF-8", "save it as UTF-8"}},
 		{"template in UTF-16 without a mark", with("chat_template.jinja", "a\x00b\x00"), plaintext.ErrNotText, []string{"chat_template.jinja", "it holds zero bytes"}},
 		{"further template in Latin-1", with("additional_chat_templates/x.jinja", "caf\xe9"), plaintext.ErrNotText, []string{"x.jinja: it is not a text"}},
 		{"tokenizer.json in Latin-1", with("tokenizer.json", "{\"\xe9\": 1}"), plaintext.ErrNotText, []string{"tokenizer.json: it is not a text"}},
-		{"pointer weights", weights(lfsPointer), checkpoint.ErrPointer, []string{"model.safetensors", "git lfs pull"}},
+		{"pointer weights", weights(lfsPointer), format.ErrPointer, []string{"model.safetensors", "git lfs pull"}},
 		{"pointer index", func(t *testing.T, dir string, m *modeltest.Model) string {
 			ok(t, m.WriteShards(dir, 1))
 			ok(t, os.Remove(filepath.Join(dir, "model-00001-of-00001.safetensors")))
 			write(t, lfsPointer, dir, "model.safetensors.index.json")
 			return "."
-		}, checkpoint.ErrPointer, []string{"index.json", "git lfs pull"}},
+		}, format.ErrPointer, []string{"index.json", "git lfs pull"}},
 		{"pointer shard", func(t *testing.T, dir string, m *modeltest.Model) string {
 			ok(t, m.WriteShards(dir, 2))
 			write(t, lfsPointer, dir, "model-00002-of-00002.safetensors")
 			return "."
-		}, checkpoint.ErrPointer, []string{"model-00002-of-00002.safetensors", "git lfs pull"}},
-		{"Xet pointer", weights("# xet version 0\nfilesize = 7\nhash = 'ab'\n"), checkpoint.ErrXetPointer, []string{"model.safetensors: a Xet pointer, not the file itself, which has 7 bytes: download the file by itself"}},
+		}, format.ErrPointer, []string{"model-00002-of-00002.safetensors", "git lfs pull"}},
+		{"Xet pointer", weights("# xet version 0\nfilesize = 7\nhash = 'ab'\n"), format.ErrXetPointer, []string{"model.safetensors: a Xet pointer, not the file itself, which has 7 bytes: download the file by itself"}},
 		{"web page as config.json", config(webPage), checkpoint.ErrWebPage, []string{"config.json", "a web page", "sign in"}},
 		{"web page as weights", weights(webPage), checkpoint.ErrWebPage, []string{"model.safetensors", "a web page", "sign in"}},
 		{"error of a server as config.json", config(`{"error":"Repository not found"}`), checkpoint.ErrText, []string{"Repository not found", "access"}},

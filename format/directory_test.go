@@ -47,6 +47,7 @@ func TestRefused(t *testing.T) {
 		{"empty", nil, ErrNotModel, "m.stm"},
 		{"gguf", []byte("GGUF\x03\x00\x00\x00 and so on"), ErrGGUF, "m.stm"},
 		{"pointer", []byte("version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 5\n"), ErrPointer, "m.stm"},
+		{"Xet pointer", []byte("# xet version 0\nfilesize = 5\nhash = 'aa'\n"), ErrXetPointer, "m.stm"},
 		{"text", []byte("hello, this is not a model at all"), ErrNotModel, ""},
 		{"newer version", edit(func(b []byte) []byte { b[8] = 9; return b }), ErrVersion, "version 9"},
 		{"unknown required section", withSections(func(s []Section) []Section {

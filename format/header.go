@@ -16,11 +16,13 @@ import (
 // Sentinel errors, wrapped with the file's name and what was found.
 var (
 	ErrNotModel  = errors.New("not an .stm model file")
-	ErrPointer   = errors.New("a Git LFS pointer, not the file itself")
 	ErrGGUF      = fmt.Errorf("%w but a GGUF file", ErrNotModel)
 	ErrVersion   = errors.New("unsupported format version")
 	ErrTruncated = errors.New("file is truncated")
 	ErrCorrupt   = errors.New("file is corrupt")
+	// ErrPointer and ErrXetPointer are about what a clone without Git LFS or Xet leaves in the place of a large file of any kind.
+	ErrPointer    = errors.New("a Git LFS pointer, not the file itself")
+	ErrXetPointer = errors.New("a Xet pointer, not the file itself")
 	// ErrIsDirectory is about a path that should name a file.
 	ErrIsDirectory = errors.New("is a directory")
 	// ErrExists is about an output that exists and may not be replaced.
@@ -159,8 +161,8 @@ func headerVersion(h []byte) (uint32, error) {
 		if bytes.HasPrefix(h, []byte("GGUF")) {
 			return 0, ErrGGUF
 		}
-		if bytes.HasPrefix(h, []byte("version https://git-lfs.github.com/spec/")) {
-			return 0, ErrPointer
+		if err := CheckPointer(h); err != nil {
+			return 0, err
 		}
 		return 0, ErrNotModel
 	}
@@ -176,6 +178,17 @@ func headerVersion(h []byte) (uint32, error) {
 		return 0, fmt.Errorf("%w: it has only %d bytes, less than its header; copy or convert it again", ErrTruncated, len(h))
 	}
 	return le.Uint32(h[8:]), nil
+}
+
+// CheckPointer returns [ErrPointer] or [ErrXetPointer] if a file that begins with begin is one.
+func CheckPointer(begin []byte) error {
+	switch {
+	case bytes.HasPrefix(begin, []byte("version https://git-lfs.github.com/spec/")):
+		return ErrPointer
+	case bytes.HasPrefix(begin, []byte("# xet version ")):
+		return ErrXetPointer
+	}
+	return nil
 }
 
 // zero reports whether all bytes are zero.

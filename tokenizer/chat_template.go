@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 
+	"st/format"
 	"st/format/plaintext"
 	"st/tokenizer/hffile"
 )
@@ -56,7 +57,7 @@ func ChatTemplates(data []byte) ([]NamedTemplate, error) {
 	var config struct {
 		ChatTemplate json.RawMessage `json:"chat_template"`
 	}
-	if err := checkPointer(data); err != nil {
+	if err := format.CheckPointer(data); err != nil {
 		return nil, err
 	}
 	if err := hffile.Unmarshal(data, &config); errors.Is(err, hffile.ErrNotJSON) || errors.Is(err, plaintext.ErrNotText) {

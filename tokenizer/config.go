@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"st/format"
 	"st/tokenizer/hffile"
 )
 
@@ -36,7 +37,7 @@ func applyConfig(s *spec, data []byte) error {
 	if data == nil {
 		return nil
 	}
-	if err := checkPointer(data); err != nil {
+	if err := format.CheckPointer(data); err != nil {
 		return err
 	}
 	var config hfConfig
@@ -96,7 +97,7 @@ func applyMap(s *spec, data []byte) (used bool, err error) {
 	if data == nil || s.eos >= 0 {
 		return false, nil
 	}
-	if err := checkPointer(data); err != nil {
+	if err := format.CheckPointer(data); err != nil {
 		return false, err
 	}
 	var config hfConfig

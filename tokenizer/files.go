@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"st/format"
 	"st/format/plaintext"
 	"st/tokenizer/hffile"
 )
@@ -92,7 +93,7 @@ func (f *Files) legacy() (spec, error) {
 		if part.data == nil {
 			continue
 		}
-		err := checkPointer(part.data)
+		err := format.CheckPointer(part.data)
 		if err == nil {
 			err = hffile.Unmarshal(part.data, part.to)
 		}
@@ -103,7 +104,7 @@ func (f *Files) legacy() (spec, error) {
 	if err := file.components(cmp.Or(tokens.Class, config.Class), config.ModelType, &tokens); err != nil {
 		return none, err
 	}
-	if err := checkPointer(f.Merges); err != nil {
+	if err := format.CheckPointer(f.Merges); err != nil {
 		return none, fmt.Errorf("merges.txt: %w", err)
 	}
 	merges, err := plaintext.Decode(f.Merges)

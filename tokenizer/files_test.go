@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"st/format"
 	"st/tokenizer/hffile"
 )
 
@@ -132,16 +133,16 @@ func TestParseFiles(t *testing.T) {
 		{"no merges", Files{Vocab: vocab}, ErrNoTokenizer, ""},
 		{"another class", Files{Vocab: vocab, Merges: merges, TokenizerConfig: []byte(`{"tokenizer_class": "CodeLlamaTokenizer"}`)}, ErrUnknownClass, `"CodeLlamaTokenizer"`},
 		{"another model", Files{Vocab: vocab, Merges: merges, Config: []byte(`{"model_type": "bloom"}`)}, ErrUnknownClass, `model_type "bloom"`},
-		{"pointer tokenizer.json", Files{Tokenizer: pointer}, ErrLFSPointer, "tokenizer.json:"},
-		{"pointer tokenizer_config.json", Files{Tokenizer: readFile(t, "tiny-smallthinker/tokenizer.json"), TokenizerConfig: pointer}, ErrLFSPointer, "tokenizer_config.json:"},
-		{"pointer vocab.json", Files{Vocab: pointer, Merges: merges, TokenizerConfig: qwen2}, ErrLFSPointer, "vocab.json:"},
-		{"pointer merges.txt", Files{Vocab: vocab, Merges: pointer, TokenizerConfig: qwen2}, ErrLFSPointer, "merges.txt:"},
+		{"pointer tokenizer.json", Files{Tokenizer: pointer}, format.ErrPointer, "tokenizer.json:"},
+		{"pointer tokenizer_config.json", Files{Tokenizer: readFile(t, "tiny-smallthinker/tokenizer.json"), TokenizerConfig: pointer}, format.ErrPointer, "tokenizer_config.json:"},
+		{"pointer vocab.json", Files{Vocab: pointer, Merges: merges, TokenizerConfig: qwen2}, format.ErrPointer, "vocab.json:"},
+		{"pointer merges.txt", Files{Vocab: vocab, Merges: pointer, TokenizerConfig: qwen2}, format.ErrPointer, "merges.txt:"},
 		{"a text for an id", Files{Vocab: []byte(`{"a": 0, "b": "1"}`), Merges: merges, TokenizerConfig: qwen2}, nil, `vocab.json: token "b" has the id "1": a whole number was expected`},
 		{"a list for the vocabulary", Files{Vocab: []byte(`"a"`), Merges: merges, TokenizerConfig: qwen2}, nil, "vocab.json: it is a JSON string: an object was expected"},
 		{"a number for a class", Files{Vocab: vocab, Merges: merges, TokenizerConfig: []byte(`{"tokenizer_class": 1}`)}, nil,
 			"tokenizer_config.json: field tokenizer_class is a JSON number: a text was expected"},
 		{"no JSON", Files{Tokenizer: []byte("tokenizer")}, hffile.ErrNotJSON, "tokenizer.json: it is not valid JSON"},
-		{"pointer special_tokens_map.json", Files{Tokenizer: readFile(t, "tiny-smallthinker/tokenizer.json"), SpecialTokensMap: pointer}, ErrLFSPointer, "special_tokens_map.json:"},
+		{"pointer special_tokens_map.json", Files{Tokenizer: readFile(t, "tiny-smallthinker/tokenizer.json"), SpecialTokensMap: pointer}, format.ErrPointer, "special_tokens_map.json:"},
 		{"merges of one", Files{Vocab: vocab, Merges: []byte("he\n"), TokenizerConfig: qwen2}, nil, `merges.txt: line 1, "he", is not a pair`},
 	} {
 		_, err := ParseFiles(test.files)
@@ -149,7 +150,7 @@ func TestParseFiles(t *testing.T) {
 			t.Errorf("%s: error %v, want %v with %q", test.name, err, test.want, test.what)
 		}
 	}
-	if _, err := ChatTemplate(pointer); !errors.Is(err, ErrLFSPointer) {
+	if _, err := ChatTemplate(pointer); !errors.Is(err, format.ErrPointer) {
 		t.Errorf("ChatTemplate: error %v", err)
 	}
 }

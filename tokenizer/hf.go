@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"st/format"
 	"st/tokenizer/hffile"
 )
 
@@ -26,7 +27,7 @@ func ParseHF(tokenizerJSON, tokenizerConfigJSON []byte) (*Tokenizer, error) {
 
 // fast reads tokenizer.json and the files that add to it.
 func (f *Files) fast() (*Tokenizer, error) {
-	if err := checkPointer(f.Tokenizer); err != nil {
+	if err := format.CheckPointer(f.Tokenizer); err != nil {
 		return nil, fmt.Errorf("tokenizer.json: %w", err)
 	}
 	var file hfTokenizer
@@ -50,17 +51,6 @@ func (f *Files) fast() (*Tokenizer, error) {
 	}
 	t.specialTokensMap = used
 	return t, nil
-}
-
-// ErrLFSPointer is the error of a file that is a pointer of Git LFS, as a clone without LFS leaves in place of a large file.
-var ErrLFSPointer = errors.New("a Git LFS pointer, not the file itself")
-
-// checkPointer returns ErrLFSPointer if data is one.
-func checkPointer(data []byte) error {
-	if bytes.HasPrefix(data, []byte("version https://git-lfs.github.com/spec/")) {
-		return ErrLFSPointer
-	}
-	return nil
 }
 
 // hfTokenizer is tokenizer.json. The fields truncation and padding are options

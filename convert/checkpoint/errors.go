@@ -8,13 +8,12 @@ import (
 
 // Kinds of errors. An [Error] is one of them.
 var (
-	// ErrEmpty, ErrPointer, ErrXetPointer, ErrWebPage, ErrText and ErrPacked are about what clones, downloads and browsers leave in the place of a file.
-	ErrEmpty      = errors.New("the file is empty")
-	ErrPointer    = errors.New("a Git LFS pointer, not the file itself")
-	ErrXetPointer = errors.New("a Xet pointer, not the file itself")
-	ErrWebPage    = errors.New("a web page, not the file itself")
-	ErrText       = errors.New("a short text, not the file itself")
-	ErrPacked     = errors.New("a compressed file or an archive")
+	// ErrEmpty, ErrWebPage, ErrText and ErrPacked, and format.ErrPointer and format.ErrXetPointer, are about what clones, downloads and browsers leave
+	// in the place of a file.
+	ErrEmpty   = errors.New("the file is empty")
+	ErrWebPage = errors.New("a web page, not the file itself")
+	ErrText    = errors.New("a short text, not the file itself")
+	ErrPacked  = errors.New("a compressed file or an archive")
 	// ErrZeros is about a file of which there is nothing but zeros where its header should be.
 	ErrZeros = errors.New("begins with zeros")
 	// ErrPartial is about a file that a download program says is not complete.
@@ -43,7 +42,7 @@ var (
 
 // Error is about one file of a checkpoint, or one tensor in it.
 type Error struct {
-	Kind   error  // one of the above, or what the operating system said
+	Kind   error  // one of the above, a pointer of package format, or what the operating system said
 	Path   string // of the file or directory
 	Tensor string // "": it is about the file
 	Err    error  // what is wrong, in words

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"st/convert/checkpoint/ckpttest"
+	"st/format"
 )
 
 // TestSets: which files of a directory, or of a set of which one is named, are read, and what is said of the others.
@@ -81,7 +82,7 @@ func TestSets(t *testing.T) {
 		{"reserved space", files{text("model.safetensors", strings.Repeat("\x00", 5000))}, "", 0, "", ErrZeros, "begins with zeros"},
 		{"gzip", files{text("model.safetensors", "\x1f\x8b\x08\x00rest")}, "", 0, "", ErrPacked, "a gzip file"},
 		{"an error of the Hub", files{text("model.safetensors", "Entry not found")}, "", 0, "", ErrText, `"Entry not found"`},
-		{"a Xet pointer", files{text("model.safetensors", "# xet version 0\nfilesize = 7\n")}, "", 0, "", ErrXetPointer, "pointer"},
+		{"a Xet pointer", files{text("model.safetensors", "# xet version 0\nfilesize = 7\n")}, "", 0, "", format.ErrXetPointer, "pointer"},
 		{"a web page", files{text("pytorch_model.bin", "\ufeff<!DOCTYPE html><html>")}, "", 0, "", ErrWebPage, "a web page"},
 		{"a link to nowhere", files{func(dir string) error { return os.Symlink("../blobs/0123", filepath.Join(dir, "model.safetensors")) }}, "", 0, "",
 			os.ErrNotExist, "a link to ../blobs/0123, which does not exist"},

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"st/format"
 )
 
 // sniffBytes is how much of a file [Sniff] wants to see.
@@ -30,11 +32,8 @@ func Sniff(path string, begin []byte, size int64) error {
 	if size == 0 {
 		return &Error{Kind: ErrEmpty, Path: path, Err: ErrEmpty}
 	}
-	if bytes.HasPrefix(begin, []byte("version https://git-lfs.github.com/spec/")) {
-		return fileError(ErrPointer, path, "%w%s", ErrPointer, pointerSize(begin))
-	}
-	if bytes.HasPrefix(begin, []byte("# xet version ")) {
-		return fileError(ErrXetPointer, path, "%w%s", ErrXetPointer, pointerSize(begin))
+	if err := format.CheckPointer(begin); err != nil {
+		return fileError(err, path, "%w%s", err, pointerSize(begin))
 	}
 	text := bytes.ToLower(bytes.TrimLeft(begin, "\ufeff \t\r\n"))
 	for _, tag := range []string{"<!doctype", "<html", "<head", "<?xml", "<body", "<!--"} {

@@ -110,6 +110,7 @@ func TestMalformed(t *testing.T) {
 	}{
 		"empty":                {nil, "it is empty"},
 		"a pointer":            {[]byte("version https://git-lfs.github.com/spec/v1\noid sha256:"), "Git LFS pointer"},
+		"a Xet pointer":        {[]byte("# xet version 0\nfilesize = 7\n"), ": a Xet pointer, not the file itself"},
 		"a web page":           {[]byte("<!DOCTYPE html>"), "web page"},
 		"something else":       {[]byte("PK\x03\x04"), "not a GGUF file"},
 		"magic only":           {[]byte("GGUF"), "ends inside of the header"},

@@ -8,6 +8,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"st/format"
 )
 
 // Limits on what a header may say: far above what files have, and low enough for memory.
@@ -190,11 +192,12 @@ func readHeader(src io.Reader, size int64) (*header, error) {
 func notGGUF(magic []byte, r *reader) error {
 	rest, _ := r.r.Peek(int(min(64, r.size-r.at)))
 	start := strings.ToLower(string(magic) + string(rest))
+	if err := format.CheckPointer([]byte(start)); err != nil {
+		return err
+	}
 	switch {
 	case start == "":
 		return errors.New("it is empty: download it again")
-	case strings.HasPrefix(start, "version https://git-lfs.github.com/spec/"):
-		return errors.New("it is a Git LFS pointer, not the file itself: run `git lfs pull` in its repository")
 	case strings.HasPrefix(start, "<!doctype") || strings.HasPrefix(start, "<html"):
 		return errors.New("it is a web page, not a GGUF file (a download without access?): download it again")
 	}

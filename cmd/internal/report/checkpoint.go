@@ -122,7 +122,7 @@ func describeCheckpoint(path string, c *ckpt.Checkpoint) (*Checkpoint, error) {
 	}
 	text, err := convert.ReadConfig(dir)
 	switch {
-	case errors.Is(err, ckpt.ErrPointer) || errors.Is(err, ckpt.ErrXetPointer): // of a clone that is to be completed: the weights are next
+	case errors.Is(err, format.ErrPointer) || errors.Is(err, format.ErrXetPointer): // of a clone that is to be completed: the weights are next
 		return nil, err
 	case err != nil: // the weights can be shown all the same
 		what := strings.TrimPrefix(err.Error(), "read ")
