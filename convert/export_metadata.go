@@ -202,41 +202,50 @@ func (e *exporter) general(path string) gguf.Metadata {
 	return m
 }
 
+// tokenID adds an entry that names a token by its id. An id below zero is none.
+func tokenID(m gguf.Metadata, name string, id int32) gguf.Metadata {
+	if id < 0 {
+		return m
+	}
+	return append(m, gguf.Entry{Key: "tokenizer.ggml." + name + "_token_id", Value: uint32(id)})
+}
+
+// withoutVocabulary adds what there is to say of a model whose tokenizer is not written, and why it is not.
+func (e *exporter) withoutVocabulary(m gguf.Metadata, why error) gguf.Metadata {
+	gen := &e.model.Generation
+	e.note("%v: the GGUF file has none, and llama.cpp runs on token ids only", why)
+	m = append(m, gguf.Entry{Key: "tokenizer.ggml.model", Value: "none"})
+	if gen.BOS != nil {
+		m = tokenID(m, "bos", *gen.BOS)
+	}
+	n := min(len(gguf.EndTokens), len(gen.EOS))
+	for i, name := range gguf.EndTokens[:n] {
+		m = tokenID(m, name, gen.EOS[i])
+	}
+	if len(gen.EOS) > n {
+		e.note("the model has %d tokens that end a text, and a GGUF file without a tokenizer names %d", len(gen.EOS), n)
+	}
+	return m
+}
+
 // vocabulary adds the tokenizer.
 func (e *exporter) vocabulary(m gguf.Metadata) (gguf.Metadata, error) {
+	if len(e.model.Tokenizer) == 0 {
+		return e.withoutVocabulary(m, errNoTokenizer), nil
+	}
+	t, err := tokenizer.Load(e.model.Tokenizer)
+	if err != nil {
+		return nil, fmt.Errorf("the tokenizer: %w", err)
+	}
+	v, notes, err := t.GGUF(e.model.Config.Vocab)
+	e.result.Notes = append(e.result.Notes, notes...)
+	if err != nil {
+		return e.withoutVocabulary(m, err), nil
+	}
 	const prefix = "tokenizer.ggml."
 	add := func(key string, value any) { m = append(m, gguf.Entry{Key: key, Value: value}) }
+	id := func(name string, id int32) { m = tokenID(m, name, id) }
 	gen := &e.model.Generation
-	id := func(name string, id int32) {
-		if id >= 0 {
-			add(prefix+name+"_token_id", uint32(id))
-		}
-	}
-	var v tokenizer.GGUFVocabulary
-	err := errNoTokenizer
-	if len(e.model.Tokenizer) > 0 {
-		var t *tokenizer.Tokenizer
-		if t, err = tokenizer.Load(e.model.Tokenizer); err != nil {
-			return nil, fmt.Errorf("the tokenizer: %w", err)
-		}
-		var notes []string
-		v, notes, err = t.GGUF(e.model.Config.Vocab)
-		e.result.Notes = append(e.result.Notes, notes...)
-	}
-	if err != nil {
-		e.note("%v: the GGUF file has none, and llama.cpp runs on token ids only", err)
-		add(prefix+"model", "none")
-		if gen.BOS != nil {
-			id("bos", *gen.BOS)
-		}
-		for i, name := range gguf.EndTokens[:min(len(gguf.EndTokens), len(gen.EOS))] {
-			id(name, gen.EOS[i])
-		}
-		if n := len(gguf.EndTokens); len(gen.EOS) > n {
-			e.note("the model has %d tokens that end a text, and a GGUF file without a tokenizer names %d", len(gen.EOS), n)
-		}
-		return m, nil
-	}
 	if v.BOS < 0 && gen.BOS != nil {
 		v.BOS = *gen.BOS
 	}

@@ -44,12 +44,12 @@
 // several times faster than an expression of package regex.
 //
 // hf.go reads tokenizer.json, and files.go vocab.json with merges.txt, in which
-// unmade.go finds what is missing; package hffile reads their text. gguf.go and
+// unmade.go finds what is missing; package hffile reads their JSON. gguf.go and
 // gguf_spm.go read the vocabularies of GGUF files, and gguf_export.go and
-// gguf_export_spm.go write those. section.go is the compact form. config.go and chat_template.go read
-// tokenizer_config.json and its older kin, ends.go knows which
-// tokens end a turn, template.go renders a conversation with package jinja, and
-// guard.go is the Guard.
+// gguf_export_spm.go write those. section.go is the compact form. config.go and
+// chat_template.go read tokenizer_config.json and its older kin, ends.go knows
+// which tokens end a turn, template.go renders a conversation with package
+// jinja, and guard.go is the Guard.
 //
 // Every step follows the library to the character, down to the Unicode
 // versions it uses (unicode.go), because a model that is fed other tokens than

@@ -54,7 +54,8 @@ func (t *Tokenizer) spm(v *GGUFVocabulary, want *spec) (notes []string, err erro
 	for _, m := range t.merges {
 		v.Merges = append(v.Merges, t.modelToken(m.left)+" "+t.modelToken(m.right))
 	}
-	return append(notes, "the tokenizer's merges are not all that its tokens allow, or not in an order of scores; llama.cpp goes by scores and may make other tokens of a text"), nil
+	return append(notes, "the tokenizer's merges are not all that its tokens allow, or not in an order of scores; "+
+		"llama.cpp goes by scores and may make other tokens of a text"), nil
 }
 
 // spmAdded fills in the added tokens.
@@ -98,7 +99,8 @@ func (t *Tokenizer) spmPrefix() (prefix bool, notes []string, err error) {
 				continue
 			}
 			if prefix {
-				notes = append(notes, "texts that begin with a space, or go on after an added token, may get other tokens: a GGUF file has a space put before all of them")
+				notes = append(notes, "texts that begin with a space, or go on after an added token, may get other tokens: "+
+					"a GGUF file has a space put before all of them")
 			}
 			return prefix, notes, nil
 		}

@@ -129,7 +129,9 @@ func list(names []string) string {
 
 // absent reports whether an error is about files that are not there, whatever lies in their place, or about an index that is none.
 func absent(err error) bool {
-	for _, kind := range []error{fs.ErrNotExist, ErrShard, ErrMalformed, ErrEmpty, format.ErrPointer, format.ErrXetPointer, ErrWebPage, ErrText, ErrPacked, ErrZeros, ErrPartial} {
+	for _, kind := range []error{fs.ErrNotExist, format.ErrPointer, format.ErrXetPointer,
+		ErrShard, ErrMalformed, ErrEmpty, ErrWebPage, ErrText, ErrPacked, ErrZeros, ErrPartial} {
+
 		if errors.Is(err, kind) {
 			return true
 		}

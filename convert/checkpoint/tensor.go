@@ -62,8 +62,8 @@ func (t *Tensor) Readable() error {
 }
 
 // ReadRows decodes rows row to row+n-1 into dst, which must have length n·Cols. Decoding is exact: every value of the types that are read
-// is a float32, but for those of F64, of which it is the nearest. It fails, leaving dst undefined, if the range is outside the tensor, the tensor is not [Tensor.Readable], or the
-// file cannot be read. Many goroutines may read at once.
+// is a float32, but for those of F64, of which it is the nearest. It fails, leaving dst undefined, if the range is outside the tensor, the
+// tensor is not [Tensor.Readable], or the file cannot be read. Many goroutines may read at once.
 func (t *Tensor) ReadRows(dst []float32, row, n int) error {
 	decode := decoder(t.DType)
 	switch {
