@@ -444,7 +444,6 @@ func TestPythonJSON(t *testing.T) {
 		{"generation_config.json", "generation_config.json", `{"x":NaN,"eos_token_id":3,"top_k":5,"top_k":7}`, ""},
 		{"tokenizer_config.json", "tokenizer_config.json", `{"model_max_length":Infinity,"chat_template":"a"}`, ""},
 		{"NaN that counts", "config.json", insert(`"x":1,`)[:len(text)+6-1] + `,"rms_norm_eps":NaN}`, "field rms_norm_eps is NaN: a number was expected"},
-		{"Infinity that counts", "generation_config.json", `{"temperature":Infinity}`, "field temperature is Infinity"},
 		{"not UTF-8", "config.json", "{\"a\":\"\xff\"}", "config.json: it is not a text: it holds bytes that are not UTF-8: save it as UTF-8"},
 		{"NaN in a word", "config.json", `{"a":NaNa}`, "not valid JSON"},
 	} {
@@ -548,6 +547,11 @@ func TestTokenizerFiles(t *testing.T) {
 			"tokenizer.json":          `{"added_tokens":[{"id":4,"content":"<e>","special":true}],"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2,"c":3},"merges":["a b"]}}`,
 			"tokenizer_config.json":   `{"eos_token":"<e>"}`,
 			"special_tokens_map.json": `[1`,
+		}, []int32{1, 2, 4}, ""},
+		{"a special_tokens_map.json that says nothing", map[string]string{
+			"tokenizer.json":          `{"added_tokens":[{"id":4,"content":"<e>","special":true}],"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2,"c":3},"merges":["a b"]}}`,
+			"tokenizer_config.json":   `{"eos_token":"<e>"}`,
+			"special_tokens_map.json": ``,
 		}, []int32{1, 2, 4}, ""},
 		{"no merges", without("merges.txt"), []int32{1, 2}, "the checkpoint has no tokenizer.json: the model runs on token ids only, and vocab.json alone is not read; AutoTokenizer"},
 		{"unknown class", unknown, []int32{1, 2}, "BartTokenizer"},

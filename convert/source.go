@@ -101,7 +101,7 @@ func (s *source) readFiles(files []smallFile) error {
 		}
 		path := filepath.Join(s.dir, f.name)
 		text, err := readSmall(s.place, path)
-		if errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, fs.ErrNotExist) || f.name == specialTokensMap && errors.Is(err, checkpoint.ErrEmpty) {
 			continue
 		}
 		if err == nil && f.json {

@@ -11,6 +11,9 @@ import (
 	"st/tokenizer"
 )
 
+// specialTokensMap is a file that few checkpoints need: one that says nothing is none.
+const specialTokensMap = "special_tokens_map.json"
+
 // tokenizerFiles are those of the tokenizer, in the order in which they count. name is what tokenizer.json is called.
 func (s *source) tokenizerFiles(name string) []smallFile {
 	return []smallFile{
@@ -19,7 +22,7 @@ func (s *source) tokenizerFiles(name string) []smallFile {
 		{"vocab.json", &s.tokens.Vocab, true},
 		{"merges.txt", &s.tokens.Merges, false},
 		{"added_tokens.json", &s.tokens.AddedTokens, true},
-		{"special_tokens_map.json", &s.tokens.SpecialTokensMap, false}, // which package tokenizer reads if it needs it
+		{specialTokensMap, &s.tokens.SpecialTokensMap, false}, // which package tokenizer reads if it needs it
 	}
 }
 
@@ -27,7 +30,7 @@ func (s *source) tokenizerFiles(name string) []smallFile {
 func (s *source) parseTokenizer() (*tokenizer.Tokenizer, []string, error) {
 	t, err := tokenizer.ParseFiles(s.tokens)
 	if err == nil && !t.UsesSpecialTokensMap() {
-		s.small = slices.DeleteFunc(s.small, func(path string) bool { return filepath.Base(path) == "special_tokens_map.json" })
+		s.small = slices.DeleteFunc(s.small, func(path string) bool { return filepath.Base(path) == specialTokensMap })
 	}
 	switch {
 	case err == nil && s.tokens.Tokenizer == nil:

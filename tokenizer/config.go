@@ -92,7 +92,8 @@ func (s *spec) find(name *hfTokenName, id *int32) {
 // applyMap adds the EOS token that special_tokens_map.json, which may be nil,
 // names to s where nothing else has named one, and reports whether it has looked
 // for it. The file is older than tokenizer_config.json, and it is looked at for
-// nothing more.
+// nothing more. One that cannot be understood counts as none: most checkpoints
+// do without, and their ends are in other files, too.
 func applyMap(s *spec, data []byte) (used bool, err error) {
 	if data == nil || s.eos >= 0 {
 		return false, nil
@@ -101,8 +102,8 @@ func applyMap(s *spec, data []byte) (used bool, err error) {
 		return false, err
 	}
 	var config hfConfig
-	if err := hffile.Unmarshal(data, &config); err != nil {
-		return false, err
+	if hffile.Unmarshal(data, &config) != nil {
+		return false, nil
 	}
 	s.find(config.EOS, &s.eos)
 	return true, nil

@@ -102,6 +102,16 @@ func TestParseFiles(t *testing.T) {
 		t.Errorf("GPT-2: %v", err)
 	}
 
+	for _, odd := range []string{`[1]`, `{"eos_token": ["<s>"]}`, `{"eos_token": 5}`, `{`, ``} {
+		file, _ := json.Marshal(small)
+		tok, err := ParseFiles(Files{Tokenizer: file, SpecialTokensMap: []byte(odd)})
+		if err != nil {
+			t.Fatalf("special_tokens_map.json %q: %v", odd, err)
+		}
+		if _, ok := tok.EOS(); ok || tok.UsesSpecialTokensMap() {
+			t.Errorf("special_tokens_map.json %q is used", odd)
+		}
+	}
 	special := []byte(`{"eos_token": {"content": "<s>"}, "bos_token": "<l>"}`)
 	for config, want := range map[string]int32{`{}`: 300, `{"eos_token": null}`: 300, `{"eos_token": "<think>"}`: 301, `{"eos_token": "absent"}`: 300} {
 		file, _ := json.Marshal(small)
