@@ -85,6 +85,19 @@ var (
 		map[string]any{"quant_method": "fp8", "activation_scheme": "static"}}
 )
 
+// asFP8 returns the file of the same model in FP8, and that of what its numbers are worth in F32: their sums.
+func asFP8(t *testing.T, m *modeltest.Model, s scaled) (got, want []uint64, notes string) {
+	t.Helper()
+	fp8 := *m
+	fp8.Tensors = toFP8(m, s)
+	want = sums(reference(t, m))
+	fp8.Config["quantization_config"] = s.config
+	dir := t.TempDir()
+	ok(t, fp8.Write(dir))
+	result, r := convertTo(t, dir, convert.Options{Recipe: convert.Recipe{Type: quant.Q4_0}})
+	return sums(r), want, strings.Join(result.Notes, "\n")
+}
+
 // larger are models whose matrices have several blocks of 128, the last of them not full.
 func larger(arch string) *modeltest.Model {
 	return modeltest.New(modeltest.Shape{
@@ -155,14 +168,7 @@ func TestFP8Fused(t *testing.T) {
 		for _, transposed := range []bool{false, true} {
 			m := larger("qwen3moe")
 			m.Fuse(transposed)
-			fp8 := *m
-			fp8.Tensors = toFP8(m, s)
-			want := sums(reference(t, m))
-			fp8.Config["quantization_config"] = s.config
-			dir := t.TempDir()
-			ok(t, fp8.Write(dir))
-			_, r := convertTo(t, dir, convert.Options{Recipe: convert.Recipe{Type: quant.Q4_0}})
-			if !slices.Equal(sums(r), want) {
+			if got, want, _ := asFP8(t, m, s); !slices.Equal(got, want) {
 				t.Errorf("%s, transposed %t: the file differs from that of the same numbers in F32", s.suffix, transposed)
 			}
 		}
@@ -173,19 +179,13 @@ func TestFP8Fused(t *testing.T) {
 func TestFP8Shared(t *testing.T) {
 	for _, s := range []scaled{block128, perRow, perTensor} {
 		m := smallGemma3n(func(g *modeltest.Gemma) { g.KeepShared = true })
-		fp8 := *m
-		fp8.Tensors = toFP8(m, s)
-		want := sums(reference(t, m))
-		fp8.Config["quantization_config"] = s.config
-		dir := t.TempDir()
-		ok(t, fp8.Write(dir))
-		result, r := convertTo(t, dir, convert.Options{Recipe: convert.Recipe{Type: quant.Q4_0}})
-		if !slices.Equal(sums(r), want) {
+		got, want, notes := asFP8(t, m, s)
+		if !slices.Equal(got, want) {
 			t.Errorf("%s: the file differs from that of the same numbers in F32", s.suffix)
 		}
 		// Two layers: keys, values, the scales of both, and the norm of keys.
-		if note := "10 tensors that the model does not compute with are left out"; !strings.Contains(strings.Join(result.Notes, "\n"), note) {
-			t.Errorf("%s: the notes are %q, want %q", s.suffix, result.Notes, note)
+		if note := "10 tensors that the model does not compute with are left out"; !strings.Contains(notes, note) {
+			t.Errorf("%s: the notes are %q, want %q", s.suffix, notes, note)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package runtime_test
 
 import (
-	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -10,6 +9,7 @@ import (
 	"testing"
 
 	"st/convert"
+	"st/convert/checkpoint/ckpttest"
 	"st/quant"
 	"st/runtime"
 )
@@ -17,24 +17,7 @@ import (
 // withTemplate opens the trained model with another chat template; without one if it is empty.
 func withTemplate(t *testing.T, template string) *runtime.Model {
 	t.Helper()
-	return altered(t, func(dir string) error {
-		path := filepath.Join(dir, "tokenizer_config.json")
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		var config map[string]any
-		if err := json.Unmarshal(text, &config); err != nil {
-			return err
-		}
-		if config["chat_template"] = template; template == "" {
-			delete(config, "chat_template")
-		}
-		if text, err = json.Marshal(config); err != nil {
-			return err
-		}
-		return os.WriteFile(path, text, 0o644)
-	})
+	return altered(t, func(dir string) error { return ckpttest.SetTemplate(dir, template) })
 }
 
 // altered opens the trained model, converted from a checkpoint that was changed.

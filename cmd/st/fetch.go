@@ -83,11 +83,7 @@ func (a *app) pullFor(ctx context.Context, name string, progress func(done, tota
 	if err != nil {
 		return &server.Error{Status: http.StatusBadRequest, Code: "invalid_value", Param: "model", Message: err.Error()}
 	}
-	store, err := models.Open("")
-	if err != nil {
-		return err
-	}
-	all, err := store.List()
+	store, all, err := keptModels()
 	if err != nil {
 		return err
 	}

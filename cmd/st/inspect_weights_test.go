@@ -160,16 +160,7 @@ func TestInspectConfigUnread(t *testing.T) {
 // TestInspectNear: what is near a checkpoint is taken for it, or told for what it is, as convert does.
 func TestInspectNear(t *testing.T) {
 	dir := t.TempDir()
-	write := func(text string, elem ...string) {
-		t.Helper()
-		path := filepath.Join(append([]string{dir}, elem...)...)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
+	write := writerIn(t, dir)
 	copyTo := func(elem ...string) string {
 		t.Helper()
 		path := filepath.Join(append([]string{dir}, elem...)...)

@@ -82,13 +82,19 @@ type listedModel struct {
 	Total   int64 `json:"total_bytes,omitempty"`
 }
 
-// listModels describes the models that are kept, or those whose name, or part after the organisation, begins with a text.
-func (a *app) listModels(ctx context.Context, beginning string) (*listReport, error) {
+// keptModels returns the store of models, and those that are in it.
+func keptModels() (*models.Store, []models.Entry, error) {
 	store, err := models.Open("")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	all, err := store.List()
+	return store, all, err
+}
+
+// listModels describes the models that are kept, or those whose name, or part after the organisation, begins with a text.
+func (a *app) listModels(ctx context.Context, beginning string) (*listReport, error) {
+	store, all, err := keptModels()
 	if err != nil {
 		return nil, err
 	}

@@ -131,11 +131,7 @@ func modelFiles(typed string) (found []string) {
 // onlyModel returns the name of the only model that is kept. If there is none, or more than one, it says what there is, and the error is about the
 // argument that is missing.
 func (a *app) onlyModel(ctx context.Context) (string, error) {
-	store, err := models.Open("")
-	if err != nil {
-		return "", err
-	}
-	all, err := store.List()
+	_, all, err := keptModels()
 	if err != nil {
 		return "", err
 	}

@@ -18,7 +18,6 @@ import (
 	"st/cmd/internal/editor"
 	"st/format"
 	"st/runtime"
-	"st/runtime/models"
 )
 
 // sessionsDir returns where conversations are kept.
@@ -123,11 +122,7 @@ func (a *app) readSessions(ctx context.Context, beginning string) (*sessionsRepo
 
 // fingerprints returns the names of the models that are kept, by what [runtime.SnapshotHeader] calls them.
 func fingerprints(ctx context.Context) (map[string]string, error) {
-	store, err := models.Open("")
-	if err != nil {
-		return nil, err
-	}
-	all, err := store.List()
+	_, all, err := keptModels()
 	if err != nil {
 		return nil, err
 	}

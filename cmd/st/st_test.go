@@ -479,3 +479,18 @@ func TestInterrupted(t *testing.T) {
 		t.Errorf("interrupted commands left %v", names)
 	}
 }
+
+// writerIn returns a function that writes a text to a file below a directory, and returns its path.
+func writerIn(t *testing.T, dir string) func(text string, elem ...string) string {
+	return func(text string, elem ...string) string {
+		t.Helper()
+		path := filepath.Join(append([]string{dir}, elem...)...)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+}

@@ -46,17 +46,7 @@ func TestTokenize(t *testing.T) {
 // TestTokenizeNear: what is near a checkpoint has its tokenizer, and what is wrong is told once, with the file's name.
 func TestTokenizeNear(t *testing.T) {
 	dir := t.TempDir()
-	write := func(text string, elem ...string) string {
-		t.Helper()
-		path := filepath.Join(append([]string{dir}, elem...)...)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
+	write := writerIn(t, dir)
 	read := func(name string) string {
 		text, err := os.ReadFile(filepath.Join(checkpoint, name))
 		if err != nil {

@@ -1,33 +1,19 @@
 package server
 
 import (
-	"encoding/json"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"st/convert/checkpoint/ckpttest"
 )
 
 // withoutTemplate returns the trained model without a chat template, in a file of that name, and withoutTokenizer without a tokenizer.
 func withoutTemplate(t *testing.T, name string) string {
-	return altered(t, name, func(dir string) error {
-		path := filepath.Join(dir, "tokenizer_config.json")
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		var config map[string]any
-		if err := json.Unmarshal(text, &config); err != nil {
-			return err
-		}
-		delete(config, "chat_template")
-		if text, err = json.Marshal(config); err != nil {
-			return err
-		}
-		return os.WriteFile(path, text, 0o644)
-	})
+	return altered(t, name, func(dir string) error { return ckpttest.SetTemplate(dir, "") })
 }
 
 func withoutTokenizer(t *testing.T, name string) string {

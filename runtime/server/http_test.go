@@ -239,16 +239,7 @@ func TestPlaceFreeBeforeAnswer(t *testing.T) {
 // A client that does not read its answer loses the connection after a while, and one that does keeps it.
 func TestUnreadAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, err := New(Options{Models: []string{modelPath}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer s.Close()
-		ctx, cancel := context.WithCancel(t.Context())
-		l, served := make(pipes, 1), make(chan error)
-		go func() { served <- s.serve(ctx, l, time.Hour) }()
-		client, conn := net.Pipe()
-		l <- conn
+		client, end := connected(t)
 		answers := bufio.NewReader(client)
 		for range 2 {
 			if _, err := io.WriteString(client, "GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
@@ -268,16 +259,34 @@ func TestUnreadAnswer(t *testing.T) {
 			t.Fatal(err)
 		}
 		synctest.Wait() // the answer is being written
-		cancel()        // which waits for it
-		close(l)
-		if err := <-served; err != nil && !errors.Is(err, net.ErrClosed) {
-			t.Error(err)
-		}
+		end()           // which waits for it
 		if took := time.Since(begin); took < answerTimeout || took > answerTimeout+time.Second {
 			t.Errorf("the connection was closed after %v, want %v", took, answerTimeout)
 		}
 		client.Close()
 	})
+}
+
+// connected serves one connection, and returns its client's end. end waits until the server has ended.
+func connected(t *testing.T) (client net.Conn, end func()) {
+	t.Helper()
+	s, err := New(Options{Models: []string{modelPath}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	l, served := make(pipes, 1), make(chan error)
+	go func() { served <- s.serve(ctx, l, time.Hour) }()
+	client, conn := net.Pipe()
+	l <- conn
+	return client, func() {
+		cancel()
+		close(l)
+		if err := <-served; err != nil && !errors.Is(err, net.ErrClosed) {
+			t.Error(err)
+		}
+		s.Close()
+	}
 }
 
 // pipes is a listener whose connections are pipes.
@@ -309,16 +318,7 @@ func TestSlowClients(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s, err := New(Options{Models: []string{modelPath}})
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer s.Close()
-				ctx, cancel := context.WithCancel(t.Context())
-				l, served := make(pipes, 1), make(chan error)
-				go func() { served <- s.serve(ctx, l, time.Hour) }()
-				client, conn := net.Pipe()
-				l <- conn
+				client, end := connected(t)
 				begin := time.Now()
 				var writing sync.WaitGroup
 				writing.Go(func() {
@@ -335,11 +335,7 @@ func TestSlowClients(t *testing.T) {
 				}
 				client.Close()
 				writing.Wait()
-				cancel()
-				close(l)
-				if err := <-served; err != nil && !errors.Is(err, net.ErrClosed) {
-					t.Error(err)
-				}
+				end()
 			})
 		})
 	}
