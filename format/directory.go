@@ -112,88 +112,125 @@ func encodeDirectory(records []Record) []byte {
 
 // decodeDirectory reads the directory section of a file of a version and validates it against the two data sections.
 func decodeDirectory(b []byte, version uint32, dense, experts Section) ([]Record, error) {
-	bad := func(what string, args ...any) error {
-		return fmt.Errorf("%w: directory: %s", ErrCorrupt, fmt.Sprintf(what, args...))
-	}
 	if len(b) < dirHeaderSize {
-		return nil, bad("it has only %d bytes", len(b))
+		return nil, badDirectory("it has only %d bytes", len(b))
 	}
 	nr, nt, nn := int64(le.Uint32(b)), int64(le.Uint32(b[4:])), int64(le.Uint32(b[8:]))
 	if int64(len(b)) != dirHeaderSize+nr*recordSize+nt*tensorSize+nn {
-		return nil, bad("%d records, %d tensors and %d bytes of names do not make %d bytes", nr, nt, nn, len(b))
+		return nil, badDirectory("%d records, %d tensors and %d bytes of names do not make %d bytes", nr, nt, nn, len(b))
 	}
 	if le.Uint32(b[12:]) != 0 {
-		return nil, bad("bytes 12 to 15 are not zero")
+		return nil, badDirectory("bytes 12 to 15 are not zero")
 	}
-	rec, b := b[dirHeaderSize:], b[dirHeaderSize+nr*recordSize:]
-	ten, names := b, b[nt*tensorSize:]
+	entries, b := b[dirHeaderSize:], b[dirHeaderSize+nr*recordSize:]
+	d := directory{
+		entries: b, names: b[nt*tensorSize:], version: version, tensors: make([]Tensor, nt),
+		seen: make(map[string]bool, nt), roles: make(map[roleKey]string, nt),
+		sections: [2]Section{dense, experts}, end: [2]int64{dense.Offset, experts.Offset},
+	}
 	records := make([]Record, nr)
-	tensors := make([]Tensor, nt)
-	seen := make(map[string]bool, nt)
-	roles := make(map[roleKey]string, nt)
-	next := int64(0)
-	end := [2]int64{dense.Offset, experts.Offset}
 	for i := range records {
-		e := rec[i*recordSize:]
-		r := &records[i]
-		r.Layer, r.Expert = int(int32(le.Uint32(e))), int(int32(le.Uint32(e[4:])))
-		first, count := int64(le.Uint32(e[8:])), int64(le.Uint32(e[12:]))
-		r.Checksum = le.Uint64(e[40:])
-		if first != next || count < 1 || count > nt-first {
-			return nil, bad("record %d does not begin where the one before it ends", i)
-		}
-		next = first + count
-		r.Tensors = tensors[first:next:next]
-		if le.Uint64(e[16:]) != 0 {
-			return nil, bad("bytes 16 to 23 of record %d are not zero", i)
-		}
-		if r.Layer < -1 || r.Expert < -1 || r.Layer >= MaxLayers || r.Expert >= maxExperts || r.IsExpert() && r.Layer < 0 {
-			return nil, bad("record %d is layer %d expert %d", i, r.Layer, r.Expert)
-		}
-		section, at := &dense, &end[0]
-		if r.IsExpert() {
-			section, at = &experts, &end[1]
-		}
-		offset, length := le.Uint64(e[24:]), le.Uint64(e[32:])
-		if offset > math.MaxInt64 || length > math.MaxInt64 || int64(offset) < *at || int64(offset) > section.end() ||
-			int64(length) > section.end()-int64(offset) {
-			return nil, bad("record %d lies outside its section or overlaps another", i)
-		}
-		r.Offset, r.Length = int64(offset), int64(length)
-		if r.Offset%r.alignment() != 0 || r.Length%r.alignment() != 0 {
-			return nil, bad("record %d is not aligned to %d bytes", i, r.alignment())
-		}
-		*at = r.Offset + r.Length
-		for j := range r.Tensors {
-			t := &r.Tensors[j]
-			if err := t.decode(ten[(first+int64(j))*tensorSize:], names, i, r, version); err != nil {
-				return nil, err
-			}
-			if seen[t.Name] {
-				return nil, bad("tensor %s occurs twice", t.Name)
-			}
-			seen[t.Name] = true
-			if err := t.validate(r.Length); err != nil {
-				return nil, err
-			}
-			if other, ok := roles[roleKey{t.Role, r.Layer, r.Expert}]; ok && t.Role != RoleNone {
-				return nil, bad("tensors %s and %s are both %s of the same layer or expert", other, t.Name, t.Role)
-			}
-			roles[roleKey{t.Role, r.Layer, r.Expert}] = t.Name
-			if t.Role != RoleNone && (t.Role.PerLayer() != (r.Layer >= 0) || r.IsExpert() && !t.Role.PerExpert()) {
-				return nil, bad("tensor %s is %s, which record %d, layer %d expert %d, cannot hold", t.Name, t.Role, i, r.Layer, r.Expert)
-			}
-			for k := range j {
-				if t.overlaps(&r.Tensors[k]) {
-					return nil, bad("tensors %s and %s overlap", r.Tensors[k].Name, t.Name)
-				}
-			}
+		if err := d.record(i, &records[i], entries[i*recordSize:]); err != nil {
+			return nil, err
 		}
 	}
-	if next != nt {
-		return nil, bad("%d tensors belong to no record", nt-next)
+	if d.next != nt {
+		return nil, badDirectory("%d tensors belong to no record", nt-d.next)
 	}
 	return records, nil
+}
+
+func badDirectory(what string, args ...any) error {
+	return fmt.Errorf("%w: directory: %s", ErrCorrupt, fmt.Sprintf(what, args...))
+}
+
+// directory is what is known of a directory while its records are decoded, one after the other.
+type directory struct {
+	entries []byte // of tensors
+	names   []byte
+	version uint32
+
+	tensors []Tensor
+	next    int64              // the first tensor of the next record
+	seen    map[string]bool    // names of tensors
+	roles   map[roleKey]string // which tensor has a role
+
+	sections [2]Section // dense, experts
+	end      [2]int64   // where the last record of each ends
+}
+
+// record decodes record i, and its tensors, from its entry.
+func (d *directory) record(i int, r *Record, entry []byte) error {
+	r.Layer, r.Expert = int(int32(le.Uint32(entry))), int(int32(le.Uint32(entry[4:])))
+	first, count := int64(le.Uint32(entry[8:])), int64(le.Uint32(entry[12:]))
+	r.Checksum = le.Uint64(entry[40:])
+	if first != d.next || count < 1 || count > int64(len(d.tensors))-first {
+		return badDirectory("record %d does not begin where the one before it ends", i)
+	}
+	d.next = first + count
+	r.Tensors = d.tensors[first:d.next:d.next]
+	if le.Uint64(entry[16:]) != 0 {
+		return badDirectory("bytes 16 to 23 of record %d are not zero", i)
+	}
+	if r.Layer < -1 || r.Expert < -1 || r.Layer >= MaxLayers || r.Expert >= maxExperts || r.IsExpert() && r.Layer < 0 {
+		return badDirectory("record %d is layer %d expert %d", i, r.Layer, r.Expert)
+	}
+	if err := d.place(i, r, le.Uint64(entry[24:]), le.Uint64(entry[32:])); err != nil {
+		return err
+	}
+	for j := range r.Tensors {
+		if err := r.Tensors[j].decode(d.entries[(first+int64(j))*tensorSize:], d.names, i, r, d.version); err != nil {
+			return err
+		}
+		if err := d.tensor(i, r, j); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// place sets where record i lies: in its section, behind the record before it.
+func (d *directory) place(i int, r *Record, offset, length uint64) error {
+	s := 0
+	if r.IsExpert() {
+		s = 1
+	}
+	end := d.sections[s].end()
+	if offset > math.MaxInt64 || length > math.MaxInt64 || int64(offset) < d.end[s] || int64(offset) > end || int64(length) > end-int64(offset) {
+		return badDirectory("record %d lies outside its section or overlaps another", i)
+	}
+	r.Offset, r.Length = int64(offset), int64(length)
+	if r.Offset%r.alignment() != 0 || r.Length%r.alignment() != 0 {
+		return badDirectory("record %d is not aligned to %d bytes", i, r.alignment())
+	}
+	d.end[s] = r.Offset + r.Length
+	return nil
+}
+
+// tensor checks tensor j of record i against the record, and against all tensors before it.
+func (d *directory) tensor(i int, r *Record, j int) error {
+	t := &r.Tensors[j]
+	if d.seen[t.Name] {
+		return badDirectory("tensor %s occurs twice", t.Name)
+	}
+	d.seen[t.Name] = true
+	if err := t.validate(r.Length); err != nil {
+		return err
+	}
+	key := roleKey{t.Role, r.Layer, r.Expert}
+	if other, ok := d.roles[key]; ok && t.Role != RoleNone {
+		return badDirectory("tensors %s and %s are both %s of the same layer or expert", other, t.Name, t.Role)
+	}
+	d.roles[key] = t.Name
+	if t.Role != RoleNone && (t.Role.PerLayer() != (r.Layer >= 0) || r.IsExpert() && !t.Role.PerExpert()) {
+		return badDirectory("tensor %s is %s, which record %d, layer %d expert %d, cannot hold", t.Name, t.Role, i, r.Layer, r.Expert)
+	}
+	for k := range j {
+		if t.overlaps(&r.Tensors[k]) {
+			return badDirectory("tensors %s and %s overlap", r.Tensors[k].Name, t.Name)
+		}
+	}
+	return nil
 }
 
 // roleKey is what no two tensors with a role have in common.
@@ -206,7 +243,7 @@ type roleKey struct {
 func (t *Tensor) decode(e, names []byte, record int, r *Record, version uint32) error {
 	at, n := int64(le.Uint32(e)), int64(le.Uint32(e[4:]))
 	if at > int64(len(names)) || n > int64(len(names))-at || n == 0 || !utf8.Valid(names[at:at+n]) {
-		return fmt.Errorf("%w: directory: a tensor of record %d has no proper name", ErrCorrupt, record)
+		return badDirectory("a tensor of record %d has no proper name", record)
 	}
 	*t = Tensor{
 		Name:       string(names[at : at+n]),
@@ -220,19 +257,19 @@ func (t *Tensor) decode(e, names []byte, record int, r *Record, version uint32) 
 		return fmt.Errorf("%w: tensor %s has flags %#x, unknown to this program; update st", ErrVersion, t.Name, flags)
 	}
 	if le.Uint64(e[56:]) != 0 || version == 1 && t.Role != 0 {
-		return fmt.Errorf("%w: directory: bytes of tensor %s that must be zero are not", ErrCorrupt, t.Name)
+		return badDirectory("bytes of tensor %s that must be zero are not", t.Name)
 	}
 	if version == 1 {
 		t.Role = version1Role(t.Name, r)
 	}
 	if owner := le.Uint32(e[12:]); int64(owner) != int64(record) {
-		return fmt.Errorf("%w: directory: tensor %s belongs to record %d and to %d", ErrCorrupt, t.Name, owner, record)
+		return badDirectory("tensor %s belongs to record %d and to %d", t.Name, owner, record)
 	}
 	var v [5]int64
 	for i := range v {
 		u := le.Uint64(e[16+8*i:])
 		if u > math.MaxInt64/2 {
-			return fmt.Errorf("%w: directory: tensor %s has a size of %d", ErrCorrupt, t.Name, u)
+			return badDirectory("tensor %s has a size of %d", t.Name, u)
 		}
 		v[i] = int64(u)
 	}

@@ -143,13 +143,13 @@ func (r *Reader) openDirectory() error {
 		}
 		key := [2]int{rec.Layer, rec.Expert}
 		if r.experts[key] != nil {
-			return fmt.Errorf("%w: directory: %s occurs twice", ErrCorrupt, rec)
+			return badDirectory("%s occurs twice", rec)
 		}
 		r.experts[key] = rec
 	}
 	// Readers allocate by the config's numbers, which the file's size must justify.
 	if n := r.Config.ExpertCount(); n > len(r.experts) {
-		return fmt.Errorf("%w: directory: it has %d experts, and the config asks for %d", ErrCorrupt, len(r.experts), n)
+		return badDirectory("it has %d experts, and the config asks for %d", len(r.experts), n)
 	}
 	return nil
 }
