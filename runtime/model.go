@@ -6,7 +6,6 @@ import (
 	"fmt"
 	goruntime "runtime"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -56,114 +55,6 @@ type resources struct {
 	unwatch func()  // ends what changes it; nil: nothing does
 	learn   func()  // remembers which experts were used; nil: nothing does
 	closed  atomic.Bool
-}
-
-// Open opens a model file and prepares it for running.
-func Open(ctx context.Context, path string, opts Options) (*Model, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	r, err := format.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	return New(ctx, r, opts)
-}
-
-// New prepares a file for running that is open already. The model closes it, also when New fails.
-func New(ctx context.Context, r *format.Reader, opts Options) (m *Model, err error) {
-	defer func() {
-		if err != nil {
-			r.Close()
-		}
-	}()
-	if err := opts.check(); err != nil {
-		return nil, err
-	}
-	if err := (&engine.Options{ExpertsPerToken: opts.ExpertsPerToken, PreferCached: opts.PreferCached}).CheckExperts(r); err != nil {
-		return nil, err
-	}
-	if err := (&engine.Options{SparseHead: opts.SparseHead}).CheckPredictor(r); err != nil {
-		return nil, err
-	}
-	begin := time.Now()
-	threads := chooseThreads(r, &opts)
-	m = &Model{resources: &resources{file: r}, kvType: opts.KVType, relieve: opts.Relieve}
-	// The tokenizer is built while the weights are checked. Within a bound it comes first: what it takes is not left for experts.
-	tokenizer := loadTokenizer(r)
-	speeds := learnDisk(ctx, r, &opts, opts.Memory)
-	other := otherMemory(&opts, r, false)
-	if opts.Memory > 0 {
-		if _, err := tokenizer(); err != nil {
-			return nil, err
-		}
-		speeds() // what it takes it has given back
-		other = otherMemory(&opts, r, true)
-	}
-	m.template = sync.OnceValues(m.parseTemplate)
-	m.grammars = newGrammars(sync.OnceValue(m.newVocabulary))
-	m.dialect = sync.OnceValue(m.findDialect)
-	m.longest = sync.OnceValue(m.longestToken)
-	o := engine.Options{Threads: opts.Threads, KVType: opts.KVType, Context: opts.Context, Parallel: opts.Parallel, Memory: opts.Memory, Share: opts.Share, Fallback: opts.Fallback, Trace: opts.Trace,
-		Timeline: opts.Timeline, Other: other, ExpertsPerToken: opts.ExpertsPerToken, PreferCached: opts.PreferCached, SparseHead: opts.SparseHead}
-	if opts.ExpertsPerToken > 0 && opts.ExpertsPerToken != r.Config.TopK() || opts.PreferCached > 0 {
-		m.routing = fmt.Sprintf("%d experts, %g preferred", opts.ExpertsPerToken, opts.PreferCached)
-	}
-	allowed, source := engine.AllowedMemory()
-	m.memory = chooseMemory(r, &o, allowed, source)
-	if m.memory.Chosen {
-		if _, err := tokenizer(); err != nil {
-			return nil, err
-		}
-		speeds = learnDisk(ctx, r, &opts, m.memory.Budget)
-		speeds()
-		o.Other = otherMemory(&opts, r, true)
-	}
-	o.Disk = speeds()
-	bounded := o.Memory > 0 && r.Config.MoE != nil
-	if bounded {
-		o.Remembered = m.remember(&opts)
-	}
-	err = m.memory.checkAddresses(r.Path())
-	if err == nil {
-		m.engine, err = engine.Open(ctx, r, o)
-		err = m.memory.explain(err)
-	}
-	// The tokenizer's error comes first, as it would if nothing ran beside it. A file is not closed while it is read.
-	tok, bad := tokenizer()
-	if bad != nil && m.engine != nil {
-		m.engine.Close()
-	}
-	if err = cmp.Or(bad, err); err != nil {
-		return nil, err
-	}
-	m.tok, m.end = tok, endTokens(r, tok)
-	if err := threads.run(ctx, m); err != nil {
-		m.engine.Close()
-		return nil, err
-	}
-	if bounded && !opts.Steady {
-		m.breathe()
-	}
-	m.loadTime = time.Since(begin)
-	m.cleanup = goruntime.AddCleanup(m, func(r *resources) { r.close() }, m.resources)
-	return m, nil
-}
-
-// loadTokenizer begins to build the tokenizer of a file and returns a function that waits for it; nil: the file has none.
-func loadTokenizer(r *format.Reader) func() (*tokenizer.Tokenizer, error) {
-	if len(r.Tokenizer) == 0 {
-		return func() (*tokenizer.Tokenizer, error) { return nil, nil }
-	}
-	load := sync.OnceValues(func() (*tokenizer.Tokenizer, error) {
-		tok, err := tokenizer.Load(r.Tokenizer)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", r.Path(), err)
-		}
-		return tok, nil
-	})
-	go load()
-	return load
 }
 
 // TokenizerMemory is about what the tokenizer of a file takes in memory.

@@ -100,6 +100,17 @@ type Options struct {
 // left out in 2 % of the cases. It is 13 % at 0, where PowerInfer puts it.
 const DefaultSparseHead = -2
 
+// checkFor reports an option that is out of range, or that the model of a file cannot have.
+func (o *Options) checkFor(r *format.Reader) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	if err := (&engine.Options{ExpertsPerToken: o.ExpertsPerToken, PreferCached: o.PreferCached}).CheckExperts(r); err != nil {
+		return err
+	}
+	return (&engine.Options{SparseHead: o.SparseHead}).CheckPredictor(r)
+}
+
 // check reports an option that is out of range: its memory would be more than any machine has.
 func (o *Options) check() error {
 	for _, f := range []struct {
