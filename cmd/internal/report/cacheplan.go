@@ -87,8 +87,7 @@ var ErrNotTrace = experts.ErrNotTrace
 // trace is refused with [engine.ErrNoExperts].
 func PlanCache(ctx context.Context, r *format.Reader, tracePath string, opts Options) (*CachePlan, error) {
 	c := &r.Config
-	dense := c.ExpertCount() == 0
-	if dense && tracePath != "" {
+	if c.ExpertCount() == 0 && tracePath != "" {
 		return nil, fmt.Errorf("%s: %w", r.Path(), engine.ErrNoExperts)
 	}
 	p := &CachePlan{Context: min(planContext, c.Context), Experts: c.ExpertCount(), Layers: c.Layers}
@@ -96,30 +95,9 @@ func PlanCache(ctx context.Context, r *format.Reader, tracePath string, opts Opt
 	if err != nil {
 		return nil, err
 	}
-	var trace *experts.Trace
-	var usage *format.Usage
-	switch {
-	case dense:
-		p.Source = denseOrder
-	case tracePath != "":
-		if trace, err = readTrace(tracePath, r); err != nil {
-			return nil, err
-		}
-		if usage, _, err = knownUses(r, opts.ExpertCache); err != nil { // with which a run begins
-			return nil, err
-		}
-		p.Source, p.Tokens = tracePath, int64(len(trace.Tokens))
-	default:
-		if usage, p.Source, err = knownUses(r, opts.ExpertCache); err != nil {
-			return nil, err
-		}
-		if usage == nil {
-			return nil, fmt.Errorf("%s: %w", r.Path(), ErrNoUsage)
-		}
-		if p.FewUses, err = fewUses(r, usage); err != nil {
-			return nil, err
-		}
-		p.Tokens = usage.Tokens
+	trace, usage, err := p.learn(r, tracePath, opts)
+	if err != nil {
+		return nil, err
 	}
 	engineOpts := engine.Options{Context: p.Context, Other: other}
 	if trace != nil {
@@ -130,30 +108,10 @@ func PlanCache(ctx context.Context, r *format.Reader, tracePath string, opts Opt
 			return nil, fmt.Errorf("%s: %w", r.Path(), err)
 		}
 	}
-	m := newMeasurement(opts.Measuring)
-	disk, err := m.disk(ctx, r, &opts)
+	on, err := p.measure(ctx, r, engineOpts, trace, opts)
 	if err != nil {
 		return nil, err
 	}
-	if p.MemorySpeed, p.MemoryRead, err = m.memorySpeed(ctx); err != nil {
-		return nil, err
-	}
-	on := engine.Machine{Memory: p.MemorySpeed}
-	if trace != nil {
-		var bandwidth float64
-		if on.Computing, bandwidth, err = m.streaming(ctx, r, engineOpts, trace.Shape); err != nil {
-			return nil, err
-		}
-		if opts.Disk.Bandwidth == 0 && bandwidth > 0 {
-			disk.Bandwidth = bandwidth // as it is beside computing
-		}
-		p.Computing = on.Computing.Token(trace.Shape).Seconds()
-	}
-	on.Disk, p.Doubts = disk, m.doubts
-	if p.FewUses != "" {
-		p.Doubts = append([]string{p.FewUses}, p.Doubts...)
-	}
-	p.DiskSpeed, p.DiskLatency, p.DiskQueue = disk.Bandwidth, disk.Latency.Seconds(), disk.Queue
 	budgets := []int64{opts.Memory}
 	if opts.Memory == 0 {
 		budgets = engine.Budgets(r, engineOpts)
@@ -166,6 +124,59 @@ func PlanCache(ctx context.Context, r *format.Reader, tracePath string, opts Opt
 		p.Generated = p.Plans[0].Simulated.Tokens
 	}
 	return p, nil
+}
+
+// learn returns what is known of the experts' uses: the trace, if there is one, and what a run begins with. Of a dense model it is nothing.
+func (p *CachePlan) learn(r *format.Reader, tracePath string, opts Options) (trace *experts.Trace, usage *format.Usage, err error) {
+	if p.Experts == 0 {
+		p.Source = denseOrder
+		return nil, nil, nil
+	}
+	if tracePath != "" {
+		if trace, err = readTrace(tracePath, r); err != nil {
+			return nil, nil, err
+		}
+		p.Source, p.Tokens = tracePath, int64(len(trace.Tokens))
+		usage, _, err = knownUses(r, opts.ExpertCache)
+		return trace, usage, err
+	}
+	if usage, p.Source, err = knownUses(r, opts.ExpertCache); err != nil {
+		return nil, nil, err
+	}
+	if usage == nil {
+		return nil, nil, fmt.Errorf("%s: %w", r.Path(), ErrNoUsage)
+	}
+	p.Tokens = usage.Tokens
+	p.FewUses, err = fewUses(r, usage)
+	return nil, usage, err
+}
+
+// measure measures disk and memory and, with a trace, what a token's computing takes.
+func (p *CachePlan) measure(ctx context.Context, r *format.Reader, o engine.Options, trace *experts.Trace, opts Options) (on engine.Machine, err error) {
+	m := newMeasurement(opts.Measuring)
+	if on.Disk, err = m.disk(ctx, r, &opts); err != nil {
+		return on, err
+	}
+	if p.MemorySpeed, p.MemoryRead, err = m.memorySpeed(ctx); err != nil {
+		return on, err
+	}
+	on.Memory = p.MemorySpeed
+	if trace != nil {
+		var bandwidth float64
+		if on.Computing, bandwidth, err = m.streaming(ctx, r, o, trace.Shape); err != nil {
+			return on, err
+		}
+		if opts.Disk.Bandwidth == 0 && bandwidth > 0 {
+			on.Disk.Bandwidth = bandwidth // as it is beside computing
+		}
+		p.Computing = on.Computing.Token(trace.Shape).Seconds()
+	}
+	p.Doubts = m.doubts
+	if p.FewUses != "" {
+		p.Doubts = append([]string{p.FewUses}, p.Doubts...)
+	}
+	p.DiskSpeed, p.DiskLatency, p.DiskQueue = on.Disk.Bandwidth, on.Disk.Latency.Seconds(), on.Disk.Queue
+	return on, nil
 }
 
 // otherBytes returns what a program that runs the model takes besides the engine: what this one takes with the tokenizer.
