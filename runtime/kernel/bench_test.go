@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"bytes"
 	"fmt"
 	"math/bits"
 	"math/rand/v2"
@@ -88,9 +89,13 @@ func BenchmarkKernels(b *testing.B) {
 	bench(b, "addTile", 4*MaxBlock*chunkRows/3*tileCols, func() { addTile(w, tileCols, MaxBlock, true, blk) })
 	lanes := make([]byte, MaxBlock*wideSteps(benchCols/quant.BlockSize)*laneStep)
 	bench(b, "packLane", benchCols, func() { packLane(lanes[:wideSteps(benchCols/quant.BlockSize)*laneStep], v) })
+	for step := wideSteps(benchCols/quant.BlockSize) * laneStep; step < len(lanes); step *= 2 {
+		copy(lanes[step:], lanes[:step])
+	}
 	const some = 64
 	neuron := 2 * (len(q) + len(s))
-	rows := make([]byte, some*neuron)
+	// What was never written is one page of zeros, whose lines a cache may confuse: everything that is read gets numbers.
+	rows := bytes.Repeat([]byte{0x2c}, some*neuron)
 	up := Matrix{Type: quant.Q4_0, Rows: some, Cols: benchCols, Data: rows, Stride: neuron, ScaleOffset: 2 * len(q)}
 	down := Matrix{Type: quant.Q4_0, Rows: some, Cols: benchCols, Data: rows[len(q):], Stride: neuron, ScaleOffset: len(q) + len(s)}
 	all := make([]int32, some)
@@ -103,6 +108,7 @@ func BenchmarkKernels(b *testing.B) {
 		masks[i] = rng.Uint64() & (rng.Uint64() | rng.Uint64()&rng.Uint64())
 	}
 	scales, h, tile := make([]float32, some*benchCols/quant.BlockSize), make([]float32, MaxBlock*chunkRows), make([]float32, chunkRows*wideCols)
+	copy(tile, w)
 	for _, tokens := range []int{16, MaxBlock} {
 		active := 0
 		for t := range tokens {
@@ -112,7 +118,7 @@ func BenchmarkKernels(b *testing.B) {
 		transpose(&byRow)
 		scratch := make([]byte, dotsScratch)
 		bench(b, fmt.Sprintf("dotsWide of %d, multiply-adds in", tokens), active*benchCols, func() { dotsWide(h, &up, &byRow, lanes, scratch) })
-		clear(h)
+		copy(h, w)
 		bench(b, fmt.Sprintf("addTileWide of %d, multiply-adds in", tokens), active*wideCols, func() { addTileWide(w[:tokens*wideCols], masks[:tokens], h, tile, nil) })
 		byRow = [chunkRows]uint64{}
 	}
