@@ -97,10 +97,14 @@ func (a *architecture) fusedOf(k key) (f *fusedName, name string) {
 	return nil, ""
 }
 
-// has reports whether there is a tensor among those of some names, alone or fused with others.
+// has reports whether there is a tensor among those of some names, alone, fused with others, or the first of those that are stacked.
 func has[T any](a *architecture, names map[string]T, k key) bool {
 	if _, ok := names[a.tensorName(k)]; ok {
 		return true
+	}
+	if pattern := a.stacked[k.role]; pattern != "" {
+		_, ok := names[fmt.Sprintf(pattern, 0)]
+		return ok
 	}
 	_, name := a.fusedOf(k)
 	_, ok := names[name]

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"st/convert"
+	"st/convert/checkpoint/ckpttest"
 	"st/convert/modeltest"
 	"st/format"
 	"st/quant"
@@ -255,6 +257,55 @@ func TestGemma3nLayout(t *testing.T) {
 	if errs := plain.Verify(t.Context(), 2, nil); len(errs) > 0 {
 		t.Error(errs)
 	}
+}
+
+// Matrices that lie one below the other in files are separate tensors of a checkpoint: an error names the one that is wrong, and none of them counts as
+// missing where another tensor is wrong.
+func TestGemma3nStacked(t *testing.T) {
+	const up, down = "model.altup_projections.%d.weight", "model.altup_unembed_projections.%d.weight"
+	for _, tt := range []struct {
+		name, pattern string
+		i             int
+		edit          func(m *modeltest.Model, name string)
+		want          string
+	}{
+		{"the first is missing", up, 0, removeTensor, "tensor model.altup_projections.0.weight is missing"},
+		{"one in the middle is missing", down, 1, removeTensor, "tensor model.altup_unembed_projections.1.weight is missing"},
+		{"the last is missing", up, 2, removeTensor, "tensor model.altup_projections.2.weight is missing"},
+		{"one is too many", up, 3, addTensor, "tensor model.altup_projections.3.weight [1] is unknown"},
+		{"the first has another shape", up, 0, cutTensor, "tensor model.altup_projections.0.weight has shape [63 64], not that of its place"},
+		{"the last has another shape", down, 2, cutTensor, "tensor model.altup_unembed_projections.2.weight has shape [63 64], not that of its place"},
+		{"the shape that is asked for", down, 1, cutTensor, "asks for [64 64]"},
+		{"another tensor has another shape", "model.layers.%d.mlp.up_proj.weight", 1, cutTensor, "config.json and the weights are of different models or versions"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := smallGemma3n(nil)
+			tt.edit(m, fmt.Sprintf(tt.pattern, tt.i))
+			dir := t.TempDir()
+			if err := m.Write(dir); err != nil {
+				t.Fatal(err)
+			}
+			_, err := convert.Run(t.Context(), dir, filepath.Join(t.TempDir(), "m.stm"), convert.Options{})
+			if !strings.Contains(fmt.Sprint(err), tt.want) {
+				t.Errorf("error is %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func removeTensor(m *modeltest.Model, name string) {
+	m.Tensors = slices.DeleteFunc(m.Tensors, func(x ckpttest.Tensor) bool { return x.Name == name })
+}
+
+func addTensor(m *modeltest.Model, name string) {
+	m.Tensors = append(m.Tensors, ckpttest.Tensor{Name: name, DType: "F32", Shape: []int{1}, Data: []float32{1}})
+}
+
+// cutTensor takes a row from a matrix.
+func cutTensor(m *modeltest.Model, name string) {
+	x := m.Tensor(name)
+	x.Data = x.Data[:len(x.Data)-x.Shape[1]]
+	x.Shape = []int{x.Shape[0] - 1, x.Shape[1]}
 }
 
 // A file that is quantized is what a conversion to the same type makes.

@@ -114,6 +114,13 @@ func (w *checkpointWeights) nameOf(k key) string {
 	if f, name := w.arch.fusedOf(k); f != nil && !f.experts {
 		return name
 	}
+	if pattern := w.arch.stacked[k.role]; pattern != "" {
+		for i := 0; ; i++ { // up to the first that is not there
+			if name := fmt.Sprintf(pattern, i); w.names[name] == nil {
+				return name
+			}
+		}
+	}
 	return w.arch.tensorName(k)
 }
 
@@ -129,7 +136,7 @@ func (w *checkpointWeights) lookup(k key) (tensor, bool) {
 		return t, true
 	}
 	if pattern := w.arch.stacked[k.role]; pattern != "" {
-		return w.stack(pattern)
+		return w.stack(pattern, k)
 	}
 	if f, name := w.arch.fusedOf(k); f != nil {
 		if t, ok := w.take(name); ok {
@@ -139,21 +146,24 @@ func (w *checkpointWeights) lookup(k key) (tensor, bool) {
 	return nil, false
 }
 
-// stack returns the matrices of a pattern one below the other; ok is false if there are none. If their shapes differ, it is the first, which the
-// plan refuses.
-func (w *checkpointWeights) stack(pattern string) (t tensor, ok bool) {
+// stack returns the matrices of a pattern, which are as many as the model has room for, one below the other; ok is false unless all are there. Of those
+// that have another shape it is the first, which the plan refuses.
+func (w *checkpointWeights) stack(pattern string, k key) (t tensor, ok bool) {
+	shape := w.model.Shape(k.role, k.layer, false)
+	want := []int{shape[1], shape[1]}
 	var s stackedTensor
-	for i := 0; ; i++ {
+	for i := range shape[0] / shape[1] {
 		part, ok := w.take(fmt.Sprintf(pattern, i))
-		if !ok {
-			break
-		}
-		if len(part.shape) != 2 || i > 0 && !slices.Equal(part.shape, s.parts[0].shape) {
+		switch {
+		case !ok:
+			return nil, false
+		case !slices.Equal(part.shape, want):
+			part.want = want
 			return part, true
 		}
 		s.parts = append(s.parts, part)
 	}
-	return s, len(s.parts) > 0
+	return s, true
 }
 
 // take returns a whole tensor, with its scales if it has any.
@@ -214,7 +224,7 @@ func (f *fusedName) tensor(c checkpointTensor, m *format.Config, k key, turned b
 	return c
 }
 
-// wanted returns the shape that a fused tensor should have and has not; nil: it is not fused, or as it should be.
+// wanted returns the shape that a fused or stacked tensor should have and has not; nil: it is neither, or as it should be.
 func (c checkpointTensor) wanted() []int { return c.want }
 
 // unusedSuffixes are tensors that a model does not need: angles that are computed from rope_theta, and how activations were to be
@@ -303,7 +313,7 @@ type checkpointTensor struct {
 	transposed bool
 	scales     *scales // nil: none
 	plus       float32 // what is added to all numbers
-	want       []int   // of a fused tensor that has another shape
+	want       []int   // of a fused or stacked tensor that has another shape
 }
 
 func (c checkpointTensor) Name() string             { return c.t.Name }
