@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // A pickle is a program for a small stack machine, without jumps, so one pass over it sees every instruction that will run.
@@ -73,6 +74,22 @@ var opcodes = [256]opcode{
 
 var errPickleCut = errors.New("ends too early")
 
+// strayOpcode is the error for an opcode that is not allowed.
+type strayOpcode struct {
+	code byte
+	pos  int
+}
+
+func (e strayOpcode) Error() string {
+	return fmt.Sprintf("holds opcode 0x%02x at byte %d, which no state dict needs", e.code, e.pos)
+}
+
+// ofObjects reports whether it is one of those that make objects of classes and sets: INST, OBJ, NEWOBJ, NEWOBJ_EX, EXT1 to EXT4, EMPTY_SET, ADDITEMS and
+// FROZENSET. A sound file may hold them. Others tell that it is damaged.
+func (e strayOpcode) ofObjects() bool {
+	return strings.IndexByte("io\x81\x92\x82\x83\x84\x8f\x90\x91", e.code) >= 0
+}
+
 // checkPickle returns an error unless gopickle can load the pickle p in bounded memory.
 func checkPickle(p []byte) error {
 	objects, marks := 0, 0
@@ -81,7 +98,7 @@ func checkPickle(p []byte) error {
 		op := opcodes[code]
 		pos++
 		if !op.allowed {
-			return fmt.Errorf("holds opcode 0x%02x at byte %d, which no state dict needs", code, pos-1)
+			return strayOpcode{code, pos - 1}
 		}
 		if code == '.' {
 			return nil
@@ -98,6 +115,12 @@ func checkPickle(p []byte) error {
 		n, err := argumentSize(p[pos:], op)
 		if err != nil {
 			return err
+		}
+		if code == 'c' { // before what of the class follows: it may need what no state dict does
+			module, name, _ := strings.Cut(string(p[pos:pos+n-1]), "\n")
+			if _, err := findClass(module, name); err != nil {
+				return err
+			}
 		}
 		if code == 0x95 { // a frame's content follows it as ordinary opcodes; gopickle reads it in one piece
 			if size := binary.LittleEndian.Uint64(p[pos:]); size > uint64(len(p)-pos-n) {

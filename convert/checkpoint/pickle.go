@@ -56,8 +56,9 @@ func (f function) Call(args ...any) (any, error) { return f(args) }
 // unpickle loads a data.pkl. Nothing in it runs: the few classes a state dict needs are Go functions here, and any other is an
 // error.
 func unpickle(p []byte) (result any, err error) {
+	var refused refusedClass
 	if err := checkPickle(p); err != nil {
-		if len(p) > 0 && p[0] != 0x80 { // PROTO, which protocols from 2 on begin with
+		if !errors.As(err, &refused) && len(p) > 0 && p[0] != 0x80 { // PROTO, which protocols from 2 on begin with
 			return nil, errOldPickle
 		}
 		return nil, err
@@ -72,7 +73,6 @@ func unpickle(p []byte) (result any, err error) {
 	u.FindClass = findClass
 	u.PersistentLoad = findStorage
 	result, err = u.Load()
-	var refused refusedClass
 	if errors.As(err, &refused) {
 		return nil, err
 	}
@@ -95,16 +95,19 @@ var errOldPickle = errors.New("written with pickle_protocol=0; 1 and above are r
 // pickleKind returns the kind of an error of unpickle.
 func pickleKind(err error) error {
 	var refused refusedClass
-	if errors.As(err, &refused) || err == errOldPickle {
+	var stray strayOpcode
+	if errors.As(err, &refused) || err == errOldPickle || errors.As(err, &stray) && stray.ofObjects() {
 		return ErrTorch
 	}
 	return ErrMalformed
 }
 
-// findClass returns what stands for a Python class. gopickle itself provides collections.OrderedDict and two harmless classes,
+// findClass returns what stands for a Python class; nil for those that gopickle itself provides: collections.OrderedDict and two harmless classes,
 // __builtin__.object and copy_reg._reconstructor, whose objects are never taken for tensors.
 func findClass(module, name string) (any, error) {
 	switch module + "." + name {
+	case "collections.OrderedDict", "__builtin__.object", "copy_reg._reconstructor":
+		return nil, nil
 	case "torch._utils._rebuild_tensor_v2":
 		return function(rebuildTensor), nil
 	case "torch._utils._rebuild_tensor_v3":

@@ -170,6 +170,33 @@ func TestPickleLimits(t *testing.T) {
 	wantError(t, checkPickle(many), "objects")
 }
 
+// TestPickleKinds: a file that holds more than a state dict is sound, and its weights can be saved alone; getting it once more does not help.
+func TestPickleKinds(t *testing.T) {
+	const model = "c__main__\nModel\n)\x81}X\x01\x00\x00\x00ac__builtin__\nset\n]\x85Rsb."
+	for name, tc := range map[string]struct {
+		pickle string
+		kind   error
+		want   string
+	}{
+		"a whole model":                    {"\x80\x02" + model, ErrTorch, `refusing to load class "__main__.Model"`},
+		"a whole model, by protocol 1":     {model, ErrTorch, `refusing to load class "__main__.Model"`},
+		"a whole model, by protocol 4":     {"\x80\x04\x8c\x08__main__\x8c\x05Model\x93)\x81.", ErrTorch, "opcode 0x81"},
+		"a model of many modules":          {"\x80\x02c__main__\nModel\n" + strings.Repeat("}(", maxMarks+1), ErrTorch, `"__main__.Model"`},
+		"a set":                            {"\x80\x04}\x8f.", ErrTorch, "opcode 0x8f"},
+		"a class of an older protocol":     {"(i__main__\nModel\n.", ErrTorch, "pickle_protocol=0"},
+		"an opcode that there is not":      {"\x80\x02\xff.", ErrMalformed, "opcode 0xff"},
+		"a state dict that ends too early": {"\x80\x02}ccollections\nOrdered", ErrMalformed, "ends too early"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := unpickle([]byte(tc.pickle))
+			wantError(t, err, tc.want)
+			if kind := pickleKind(err); kind != tc.kind {
+				t.Errorf("the kind is %v, want %v", kind, tc.kind)
+			}
+		})
+	}
+}
+
 func TestCheckView(t *testing.T) {
 	const big = 1 << 62
 	for name, tc := range map[string]struct {
