@@ -12,6 +12,7 @@ import (
 //
 //   - NAME_scale_inv, [⌈out/128⌉, ⌈in/128⌉]: one for each block, as DeepSeek-V3 has it (arXiv 2412.19437, section 3.3; weight_dequant of
 //     its inference code) and Transformers' FineGrainedFP8; weight_block_size in quantization_config gives other blocks
+//   - NAME_scale, likewise, as compressed-tensors has it: block_structure or group_size in its config_groups give the blocks
 //   - NAME_scale, of one element, or [out, 1]: one for the matrix or for each row, as fbgemm_fp8, compressed-tensors and ModelOpt have it
 //
 // Whatever they are called, a weight is float32(eight bits) · scale.
@@ -19,17 +20,17 @@ import (
 // scaleSuffixes are what is put behind a matrix's name.
 var scaleSuffixes = []string{"_scale_inv", "_scale"}
 
-// defaultBlock is weight_block_size where quantization_config does not say it.
-var defaultBlock = [2]int{128, 128}
+// defaultBlock is the size of blocks where quantization_config does not say it.
+var defaultBlock = blockSize{128, 128}
 
 // scales are those of a tensor [lead·rows, cols], in blocks.
 type scales struct {
 	load       func() ([]float32, error)
 	source     *checkpoint.Tensor // what load reads; nil: nothing
 	rows       int                // of each matrix
-	block      [2]int             // rows and columns that share one
-	down, over int                // blocks in a matrix
-	one        bool               // one scale for all matrices
+	block      blockSize
+	down, over int  // blocks in a matrix
+	one        bool // one scale for all matrices
 }
 
 // scalesOf returns the scales of a tensor, nil if it needs none. What is wrong with them is told when they are read.
@@ -55,7 +56,7 @@ func (w *checkpointWeights) scalesOf(name string, t *checkpoint.Tensor) *scales 
 	}}
 }
 
-func newScales(t, x *checkpoint.Tensor, block [2]int) (*scales, error) {
+func newScales(t, x *checkpoint.Tensor, block blockSize) (*scales, error) {
 	s := &scales{rows: t.Rows(), source: x}
 	lead := 1
 	if d := len(t.Shape); d > 2 {
@@ -69,9 +70,9 @@ func newScales(t, x *checkpoint.Tensor, block [2]int) (*scales, error) {
 	case len(t.Shape) >= 2 && slices.Equal(x.Shape, want):
 		s.block, s.down, s.over = block, down, over
 	case n == 1 || n == lead:
-		s.block, s.down, s.over, s.one = [2]int{s.rows, t.Cols()}, 1, 1, n == 1
+		s.block, s.down, s.over, s.one = blockSize{s.rows, t.Cols()}, 1, 1, n == 1
 	case n == lead*s.rows:
-		s.block, s.down, s.over = [2]int{1, t.Cols()}, s.rows, 1
+		s.block, s.down, s.over = blockSize{1, t.Cols()}, s.rows, 1
 	default:
 		return nil, fmt.Errorf("%s: tensor %s: %w have shape %v, which fits neither blocks of %d by %d of %v, %v, nor its rows",
 			x.File, x.Name, ErrScale, x.Shape, block[0], block[1], t.Shape, want)

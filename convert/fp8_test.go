@@ -81,7 +81,15 @@ var (
 		map[string]any{"quant_method": "fp8", "weight_block_size": []int{32, 64}}}
 	perRow = scaled{"_scale", func(_, cols int) (int, int) { return 1, cols }, func(d, _ int) []int { return []int{d, 1} }, "BF16",
 		map[string]any{"quant_method": "compressed-tensors", "format": "float-quantized"}}
-	perTensor = scaled{"_scale", func(rows, cols int) (int, int) { return rows, cols }, func(int, int) []int { return nil }, "F32",
+	ofGroups = func(weights map[string]any) map[string]any {
+		return map[string]any{"quant_method": "compressed-tensors", "format": "float-quantized", "config_groups": map[string]any{"group_0": map[string]any{"weights": weights}}}
+	}
+	blocksOfGroups = scaled{"_scale", block32.block, block32.shape, "BF16", ofGroups(map[string]any{"strategy": "block", "block_structure": []int{32, 64}, "group_size": nil})}
+	blocksInText   = scaled{"_scale", block32.block, block32.shape, "BF16", ofGroups(map[string]any{"strategy": "block", "block_structure": "32x64"})}
+	groupsOfRows   = scaled{"_scale", func(int, int) (int, int) { return 1, 32 }, block32.shape, "BF16",
+		ofGroups(map[string]any{"strategy": "group", "block_structure": nil, "group_size": 32})}
+	perRowOfGroups = scaled{"_scale", perRow.block, perRow.shape, "BF16", ofGroups(map[string]any{"strategy": "channel", "group_size": -1})}
+	perTensor      = scaled{"_scale", func(rows, cols int) (int, int) { return rows, cols }, func(int, int) []int { return nil }, "F32",
 		map[string]any{"quant_method": "fp8", "activation_scheme": "static"}}
 )
 
@@ -107,7 +115,11 @@ func larger(arch string) *modeltest.Model {
 
 // TestFP8: FP8 checkpoints make the same file as the numbers that they are worth.
 func TestFP8(t *testing.T) {
-	for name, s := range map[string]scaled{"blocks of 128": block128, "blocks of 32 by 64": block32, "rows": perRow, "matrices": perTensor} {
+	for name, s := range map[string]scaled{
+		"blocks of 128": block128, "blocks of 32 by 64": block32, "rows": perRow, "matrices": perTensor,
+		"blocks of compressed-tensors": blocksOfGroups, "blocks of compressed-tensors, as text": blocksInText,
+		"parts of rows of compressed-tensors": groupsOfRows, "rows of compressed-tensors": perRowOfGroups,
+	} {
 		for _, arch := range []string{"", "qwen3", "qwen3moe"} {
 			for _, head := range []string{"tied", "repeated", "another"} {
 				if head != "tied" && s.suffix != block128.suffix {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -21,7 +22,25 @@ type quantization struct {
 	Format    string          `json:"format"` // of compressed-tensors
 	Algorithm string          `json:"quant_algo"`
 	Weights   json.RawMessage `json:"weights"` // of quanto
-	Block     []int           `json:"weight_block_size"`
+	Block     blockSize       `json:"weight_block_size"`
+
+	Groups map[string]struct { // of compressed-tensors
+		Weights struct {
+			Block blockSize `json:"block_structure"`
+			Group int       `json:"group_size"` // columns of one row; −1: all
+		} `json:"weights"`
+	} `json:"config_groups"`
+}
+
+// blockSize is how many rows and columns share a scale: [128, 128], or "128x128" as compressed-tensors wrote it formerly.
+type blockSize [2]int
+
+// UnmarshalJSON reads both.
+func (b *blockSize) UnmarshalJSON(text []byte) error {
+	if n, _ := fmt.Sscanf(string(text), `"%dx%d"`, &b[0], &b[1]); n == 2 {
+		return nil
+	}
+	return json.Unmarshal(text, (*[2]int)(b))
 }
 
 // parseQuantization reads it from config.json, where it may belong to a part of the model; zero if there is none. What it says helps to
@@ -51,9 +70,16 @@ func parseQuantization(config []byte) (q quantization) {
 }
 
 // block returns how many rows and columns share a scale.
-func (q *quantization) block() [2]int {
-	if len(q.Block) == 2 && q.Block[0] > 0 && q.Block[1] > 0 {
-		return [2]int{q.Block[0], q.Block[1]}
+func (q *quantization) block() blockSize {
+	said := []blockSize{q.Block}
+	for _, name := range slices.Sorted(maps.Keys(q.Groups)) {
+		w := q.Groups[name].Weights
+		said = append(said, w.Block, blockSize{1, w.Group})
+	}
+	for _, b := range said {
+		if b[0] > 0 && b[1] > 0 {
+			return b
+		}
 	}
 	return defaultBlock
 }
