@@ -249,6 +249,8 @@ func TestDiagnose(t *testing.T) {
 		{"EETQ", quantizedAs(object{"quant_method": "eetq"}, map[string]string{".weight": "I8", ".weight_scales": "F16"}), convert.ErrQuantized, []string{"EETQ"}},
 		{"quanto", quantizedAs(object{"quant_method": "quanto", "weights": "int8"}, map[string]string{".weight._data": "I8", ".weight._scale": "F16"}), convert.ErrQuantized, []string{"quanto to int8"}},
 		{"torchao", quantizedAs(object{"quant_method": "torchao"}, map[string]string{".weight": "I8"}), convert.ErrQuantized, []string{"torchao"}},
+		{"torchao, by parts", quantizedAs(object{"quant_method": "torchao"}, map[string]string{".weight:qdata": "I8", ".weight:scale": "F32"}), convert.ErrQuantized, []string{"torchao", ".weight:qdata"}},
+		{"torchao, by parts of Transformers 5", quantizedAs(nil, map[string]string{"._weight_qdata": "U8", "._weight_scale": "F32"}), convert.ErrQuantized, []string{"a method that stores U8", "._weight_qdata"}},
 		{"NVFP4", quantizedAs(object{"quant_algo": "NVFP4"}, map[string]string{".weight": "U8", ".weight_scale_2": "F32"}), convert.ErrQuantized, []string{"NVFP4"}},
 		{"MLX", quantizedAs(object{"bits": 4, "group_size": 64}, map[string]string{".weight": "I32", ".scales": "F16", ".biases": "F16"}), convert.ErrQuantized, []string{".scales"}},
 		{"a type that is not read", quantizedAs(nil, map[string]string{".weight": "I64"}), checkpoint.ErrDType, []string{"I64 weights cannot be read", "save the model in another type"}},

@@ -145,7 +145,7 @@ func quantizedBy(tensors []*checkpoint.Tensor) (method string, example *checkpoi
 		}
 	}
 	for _, t := range tensors {
-		if strings.HasSuffix(t.Name, ".weight") && slices.Contains(packedTypes, t.DType.String()) {
+		if strings.Contains(t.Name, "weight") && slices.Contains(packedTypes, t.DType.String()) {
 			return fmt.Sprintf("a method that stores %s", t.DType), t
 		}
 	}
