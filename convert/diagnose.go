@@ -203,7 +203,7 @@ func (p *place) adapter(err error) *Diagnosis {
 	}
 	lora := slices.IndexFunc(p.tensors, func(t *checkpoint.Tensor) bool { return strings.Contains(t.Name, "lora_") })
 	config := slices.Contains(p.names, "adapter_config.json")
-	if lora < 0 && !config {
+	if lora < 0 && !slices.ContainsFunc(p.names, func(n string) bool { return n == "adapter_config.json" || strings.HasPrefix(n, "adapter_model.") }) {
 		return nil
 	}
 	const merge = "merge it into the model and save that: PeftModel.from_pretrained(model, dir).merge_and_unload().save_pretrained(merged), then convert merged"

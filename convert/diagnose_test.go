@@ -268,6 +268,8 @@ func TestDiagnose(t *testing.T) {
 			write(t, `{}`, dir, "adapter_config.json")
 			return "."
 		}, convert.ErrAdapter, []string{"a LoRA adapter"}},
+		{"LoRA adapter without its config", only(".", "adapter_model.safetensors"), convert.ErrAdapter, []string{"a LoRA adapter, not a model: merge it"}},
+		{"LoRA adapter of torch", only(".", "adapter_model.bin", "README.md"), convert.ErrAdapter, []string{"a LoRA adapter, not a model: merge it"}},
 		{"LoRA not merged", renamed(func(name string) string {
 			name = "base_model.model." + strings.Replace(name, "q_proj.weight", "q_proj.base_layer.weight", 1)
 			return strings.Replace(name, "k_proj.weight", "k_proj.lora_A.default.weight", 1)
