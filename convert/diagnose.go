@@ -327,6 +327,8 @@ func (p *place) place(err error) *Diagnosis {
 		return &Diagnosis{Err: err, Advice: "the directory is empty"}
 	case errors.Is(err, ErrNoConfig) && p.tensors != nil:
 		return &Diagnosis{Err: err, Advice: "the weights are there: put config.json of the same model beside them"}
+	case errors.Is(err, checkpoint.ErrLoose):
+		return &Diagnosis{Err: err, Advice: "give the one that is the whole model, or get the index beside them"}
 	case errors.Is(err, checkpoint.ErrNoWeights) && p.text != nil:
 		return &Diagnosis{Err: err, Advice: "config.json is there, the weights are not: get the model's .safetensors files into the same directory"}
 	}

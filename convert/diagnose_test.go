@@ -313,6 +313,10 @@ func TestDiagnose(t *testing.T) {
 			ok(t, m.WriteConfig(dir))
 			return "."
 		}, checkpoint.ErrNoWeights, []string{"config.json is there, the weights are not"}},
+		{"several files of weights", func(t *testing.T, dir string, m *modeltest.Model) string {
+			ok(t, m.WriteConfig(dir))
+			return only(".", "model.fp16.safetensors", "model.fp32.safetensors", "optimizer.pt")(t, dir, m)
+		}, checkpoint.ErrNoWeights, []string{"several weight files, and no index says which of them belong together: model.fp16.safetensors, model.fp32.safetensors: give the one that is the whole model"}},
 		{"weights for TensorFlow", func(t *testing.T, dir string, m *modeltest.Model) string {
 			ok(t, m.WriteConfig(dir))
 			return only(".", "tf_model.h5")(t, dir, m)

@@ -32,6 +32,8 @@ var (
 	ErrIndex = errors.New("the index and the shards disagree")
 	// ErrNoWeights is about a directory without weights.
 	ErrNoWeights = errors.New("no weights here")
+	// ErrLoose is about a directory of several weight files, which is one without weights that could be taken.
+	ErrLoose = errors.New("several weight files, and no index says which of them belong together")
 	// ErrTooMany is about a file that names more tensors than a model has.
 	ErrTooMany = errors.New("too many tensors")
 	// ErrDType is about weights of a type that is not read.

@@ -41,6 +41,9 @@ func TestPreference(t *testing.T) {
 		must(t, os.Remove(at(layout.name)))
 	}
 	_, err := Open(dir)
+	wantError(t, err, dir, "several weight files, and no index", files[1]+", "+files[3])
+	dir = t.TempDir()
+	_, err = Open(dir)
 	wantError(t, err, dir, "no weights", "pytorch_model.bin.index.json")
 }
 

@@ -107,15 +107,14 @@ func exists(files Files, path string) bool {
 
 // noWeights says what a directory lacks.
 func noWeights(dir string, names []string) error {
+	if len(names) > 1 {
+		return fileError(ErrNoWeights, dir, "%w: %s", ErrLoose, list(names))
+	}
 	var known []string
 	for _, layout := range layouts {
 		known = append(known, layout.name)
 	}
-	also := ""
-	if len(names) > 1 {
-		also = fmt.Sprintf("; no index says which of %s belong together", list(names))
-	}
-	return fileError(ErrNoWeights, dir, "%w (looked for %s%s)", ErrNoWeights, strings.Join(known, ", "), also)
+	return fileError(ErrNoWeights, dir, "%w (looked for %s)", ErrNoWeights, strings.Join(known, ", "))
 }
 
 // list shows names, and how many more there are.
