@@ -197,6 +197,9 @@ func ParseConfig(text []byte) (format.Config, error) {
 				return c, err
 			}
 			c.Architecture = a.name
+			if slices.Contains(c.RoPELayout, true) && c.RotaryDim == 0 && c.HeadDim%2 != 0 {
+				return c, fmt.Errorf("field head_dim is %d: it must be even, for positions rotate its dimensions in pairs", c.HeadDim)
+			}
 			return c, c.Validate()
 		}
 		supported = append(supported, a.class)

@@ -40,13 +40,13 @@ func parseGemma3(text []byte) (format.Config, error) {
 		return format.Config{}, err
 	}
 	d := gemmaDefaults{vocab: 262208, hidden: 2304, layers: 26, heads: 8, kvHeads: 4, headDim: 256, context: 131072, window: 4096, period: 6}
-	for _, p := range []*int{j.OldPeriod, j.Period} {
-		if p != nil {
-			d.period = *p
+	for _, f := range []sizeField{{"_sliding_window_pattern", j.OldPeriod, &d.period}, {"sliding_window_pattern", j.Period, &d.period}} {
+		if f.from == nil {
+			continue
 		}
-	}
-	if d.period < 1 {
-		return format.Config{}, fmt.Errorf("field sliding_window_pattern is %d: it must be 1 or more", d.period)
+		if err := readSizes([]sizeField{f}); err != nil {
+			return format.Config{}, err
+		}
 	}
 	if b := string(j.Bidirectional); b != "" && b != "null" && b != "false" {
 		return format.Config{}, fmt.Errorf("field use_bidirectional_attention is %s: only models that attend to earlier positions are supported", b)
@@ -67,7 +67,9 @@ func parseGemma3(text []byte) (format.Config, error) {
 	}
 	c.AttentionScale = 1 / math.Sqrt(scalar)
 	if j.Softcap != nil {
-		c.LogitSoftcap = *j.Softcap
+		if c.LogitSoftcap = *j.Softcap; c.LogitSoftcap < 0 {
+			return c, fmt.Errorf("field final_logit_softcapping is %v: it must be positive, or null", c.LogitSoftcap)
+		}
 	}
 	return c, readSizes([]sizeField{{"intermediate_size", j.FFN, &c.FFN}})
 }

@@ -75,6 +75,12 @@ func parseGemma3n(text []byte) (format.Config, error) {
 			*f.to = *f.from
 		}
 	}
+	switch {
+	case altUp < 2 || altUp > format.MaxAltUp:
+		return c, fmt.Errorf("field altup_num_inputs is %d: it must be 2 to %d", altUp, format.MaxAltUp)
+	case j.Active < 0 || j.Active >= altUp:
+		return c, fmt.Errorf("field altup_active_idx is %d: it must be 0 or more, and less than altup_num_inputs, %d", j.Active, altUp)
+	}
 	c.AttentionScale = 1
 	c.AltUp = &format.AltUp{Inputs: altUp, Active: j.Active, CorrectScale: j.CorrectScale == nil || *j.CorrectScale}
 	c.PerLayerInput = &format.PerLayerInput{}
@@ -88,6 +94,11 @@ func parseGemma3n(text []byte) (format.Config, error) {
 	}
 	if c.KVShared < 0 || c.KVShared >= c.Layers {
 		return c, fmt.Errorf("field num_kv_shared_layers is %d: it must be less than num_hidden_layers, %d", c.KVShared, c.Layers)
+	}
+	for l := c.Layers - c.KVShared; l < c.Layers; l++ {
+		if c.KVLayer(l) == l {
+			return c, fmt.Errorf("field num_kv_shared_layers is %d, but no layer before those is of the type that layer_types gives layer %d", c.KVShared, l)
+		}
 	}
 	if c.LogitSoftcap, err = numberOrNull("final_logit_softcapping", j.Softcap, 30); err != nil {
 		return c, err

@@ -126,10 +126,10 @@ func parseQwen3(text []byte, moe bool) (format.Config, error) {
 
 // moe reads which layers have experts: every decoder_sparse_step-th one that mlp_only_layers does not name.
 func (j *qwen3Config) moe(c *format.Config) error {
-	experts := j.Experts
-	if experts == nil {
-		experts = j.LocalExperts
-	} else if j.LocalExperts != nil && *j.LocalExperts != *experts {
+	experts, field := j.Experts, "num_experts"
+	if experts == nil && j.LocalExperts != nil {
+		experts, field = j.LocalExperts, "num_local_experts"
+	} else if experts != nil && j.LocalExperts != nil && *j.LocalExperts != *experts {
 		return fmt.Errorf("field num_experts is %d, and num_local_experts is %d: they must be the same", *experts, *j.LocalExperts)
 	}
 	step := 1
@@ -159,12 +159,12 @@ func (j *qwen3Config) moe(c *format.Config) error {
 	}
 	c.MoE = m
 	err := readSizes([]sizeField{
-		{"num_experts", experts, &m.Experts},
+		{field, experts, &m.Experts},
 		{"num_experts_per_tok", j.ExpertsPerToken, &m.ExpertsPerToken},
 		{"moe_intermediate_size", j.ExpertFFN, &m.ExpertFFN},
 	})
 	if err == nil && m.ExpertsPerToken > m.Experts {
-		err = fmt.Errorf("field num_experts_per_tok is %d, but num_experts is %d", m.ExpertsPerToken, m.Experts)
+		err = fmt.Errorf("field num_experts_per_tok is %d, but %s is %d", m.ExpertsPerToken, field, m.Experts)
 	}
 	return err
 }

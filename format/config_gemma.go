@@ -53,8 +53,8 @@ func (c *Config) KVLayer(l int) int {
 	return l
 }
 
-// maxAltUp is the limit of AltUp.Inputs.
-const maxAltUp = 16
+// MaxAltUp is the most that AltUp.Inputs may be.
+const MaxAltUp = 16
 
 // validateGemma reports the first field that is wrong among those that Gemma's architectures have.
 func (c *Config) validateGemma() error {
@@ -101,8 +101,8 @@ func (c *Config) validateGemma() error {
 	if c.LaurelRank < 0 || c.LaurelRank > maxWidth {
 		return fmt.Errorf("laurel_rank is %d: it must be at most %d", c.LaurelRank, maxWidth)
 	}
-	if a := c.AltUp; a != nil && (a.Inputs < 2 || a.Inputs > maxAltUp || a.Active < 0 || a.Active >= a.Inputs) {
-		return fmt.Errorf("altup has %d inputs, of which number %d is active: there must be 2 to %d, counted from 0", a.Inputs, a.Active, maxAltUp)
+	if a := c.AltUp; a != nil && (a.Inputs < 2 || a.Inputs > MaxAltUp || a.Active < 0 || a.Active >= a.Inputs) {
+		return fmt.Errorf("altup has %d inputs, of which number %d is active: there must be 2 to %d, counted from 0", a.Inputs, a.Active, MaxAltUp)
 	}
 	if a := c.AltUp; a != nil && a.CoefClip != 0 && !positive(a.CoefClip) {
 		return fmt.Errorf("altup.coef_clip is %v: it must be positive", a.CoefClip)
