@@ -92,13 +92,15 @@ func (s *ggufSource) text(m *material) error {
 	v, err := s.file.Vocabulary()
 	if errors.Is(err, gguf.ErrNoVocabulary) {
 		m.note("%v: the model runs on token ids only", unnamed(err, s.file))
-		bos, eos, err := s.file.TextTokens(m.meta.Config.Vocab)
+		bos, eos, notes, err := s.file.TextTokens(m.meta.Config.Vocab)
+		m.notes = append(m.notes, notes...)
 		setTokens(&m.meta.Generation, bos, eos)
 		return err
 	}
 	if err != nil {
 		return err
 	}
+	m.notes = append(m.notes, v.Notes...)
 	setTokens(&m.meta.Generation, v.Tokens.BOS, v.EOS)
 	m.meta.ChatTemplate = v.ChatTemplate
 	if v.ChatTemplate != "" {

@@ -2,6 +2,7 @@ package gguf
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -156,6 +157,14 @@ func toInts[T uint8 | int8 | uint16 | int16 | uint32 | int32 | uint64](from []T)
 type keys struct {
 	metadata Metadata
 	err      error
+	notes    []string // what was taken for granted
+}
+
+// note adds a note, once: an entry may be read for several ends.
+func (k *keys) note(format string, args ...any) {
+	if text := fmt.Sprintf(format, args...); !slices.Contains(k.notes, text) {
+		k.notes = append(k.notes, text)
+	}
 }
 
 func (k *keys) fail(format string, args ...any) {
@@ -201,14 +210,6 @@ func (k *keys) size(key string) (int, bool) {
 			}
 		}
 		return int(n), ok && n >= 1 && n <= maxSize
-	})
-}
-
-// tokenID reads the id of a token.
-func (k *keys) tokenID(key string) (int32, bool) {
-	return find(k, key, "the id of a token", func(value any) (int32, bool) {
-		n, ok := asInt(value)
-		return int32(n), ok && n >= 0 && n < maxSize
 	})
 }
 

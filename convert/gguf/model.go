@@ -71,6 +71,7 @@ func (f *File) model() (*Model, error) {
 	if r.err == nil {
 		r.err = r.c.Validate()
 	}
+	m.Notes = r.notes
 	return m, r.err
 }
 
@@ -231,10 +232,6 @@ func (r *modelReader) experts() {
 	}
 	r.c.MoE = m
 	r.downTransposed()
-}
-
-func (r *modelReader) note(format string, args ...any) {
-	r.m.Notes = append(r.m.Notes, fmt.Sprintf(format, args...))
 }
 
 // downTransposed finds out how the down matrices lie: their shape tells unless both dimensions are alike. Then whatever tells of PowerInfer does,

@@ -3,6 +3,7 @@ package gguf
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"st/tokenizer"
@@ -14,8 +15,9 @@ var ErrNoVocabulary = errors.New("the file has no tokenizer")
 // Vocabulary is what a file says of text.
 type Vocabulary struct {
 	Tokens       tokenizer.GGUFVocabulary
-	ChatTemplate string  // "": none
-	EOS          []int32 // tokens that end a turn or a text, ascending
+	ChatTemplate string   // "": none
+	EOS          []int32  // tokens that end a turn or a text, ascending
+	Notes        []string // what was taken for granted, for the user to read
 }
 
 // endsOfTurn are tokens that end a turn in the models that are known, whether the file lists them or not; llama.cpp finds them by name as well.
@@ -78,20 +80,23 @@ func (f *File) vocabulary() (*Vocabulary, error) {
 	slices.Sort(v.EOS)
 	v.EOS = slices.Compact(v.EOS)
 	v.ChatTemplate, _ = k.string("tokenizer.chat_template")
+	v.Notes = k.notes
 	return v, k.err
 }
 
-// special returns the id of a token that is known by what it is for, of a vocabulary of n; −1: there is none.
+// special returns the id of a token that is known by what it is for, of a vocabulary of n; −1: there is none. Some converters write −1 for that, also
+// as the uint32 that the entry has to be. An id that no token has counts as none, as in llama.cpp.
 func (k *keys) special(name string, n int) int32 {
 	key := "tokenizer.ggml." + name + "_token_id"
-	id, ok := k.tokenID(key)
-	if !ok {
+	id, ok := find(k, key, "the id of a token", asInt)
+	switch {
+	case !ok || id == -1 || id == math.MaxUint32:
+		return -1
+	case id < 0 || id >= int64(n):
+		k.note("metadata entry %s is %d, but there are %d tokens: taken as none", key, id, n)
 		return -1
 	}
-	if int(id) >= n {
-		k.fail("metadata entry %s is %d, but there are %d tokens", key, id, n)
-	}
-	return id
+	return int32(id)
 }
 
 // EndTokens names the tokens that end a text, a turn and a message, whose ids are under tokenizer.ggml.NAME_token_id.
@@ -108,14 +113,14 @@ func (k *keys) ends(n int) (ids []int32) {
 }
 
 // TextTokens returns the tokens that begin and end a text, which a file without a tokenizer may tell of, too: bos is −1 if it has none. n is the size of
-// the model's vocabulary.
-func (f *File) TextTokens(n int) (bos int32, eos []int32, err error) {
+// the model's vocabulary. Notes are for the user to read.
+func (f *File) TextTokens(n int) (bos int32, eos []int32, notes []string, err error) {
 	k := &keys{metadata: f.Metadata}
 	bos, eos = k.special("bos", n), k.ends(n)
 	if k.err != nil {
-		return -1, nil, fmt.Errorf("%s: %w", f.shards[0].path, k.err)
+		return -1, nil, nil, fmt.Errorf("%s: %w", f.shards[0].path, k.err)
 	}
-	return bos, eos, nil
+	return bos, eos, k.notes, nil
 }
 
 // General is who made a model, and where it is from, as its file tells it: any of it may be "".

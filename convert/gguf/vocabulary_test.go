@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -156,6 +157,27 @@ func readJSON(t *testing.T, path string, into any) {
 	}
 }
 
+// Converters write −1 for a token that there is not, and some files name one that the vocabulary does not have: none, as in llama.cpp.
+func TestVocabularyWithoutTokens(t *testing.T) {
+	for name, tt := range map[string]struct {
+		id   any
+		note string
+	}{
+		"-1":               {int32(-1), ""},
+		"-1 as a uint32":   {uint32(math.MaxUint32), ""},
+		"above the tokens": {uint32(259), "metadata entry tokenizer.ggml.eos_token_id is 259, but there are 259 tokens: taken as none"},
+	} {
+		f := headerOf(with(vocabularyOf(), Entry{"tokenizer.ggml.eos_token_id", tt.id}), "m.gguf")
+		v, err := f.Vocabulary()
+		if err != nil || v.Tokens.EOS != -1 || !slices.Equal(v.EOS, []int32{256, 257}) || strings.Join(v.Notes, "\n") != tt.note {
+			t.Errorf("%s: EOS %d, ends %v, notes %q, %v", name, v.Tokens.EOS, v.EOS, v.Notes, err)
+		}
+		if _, ends, notes, err := f.TextTokens(259); err != nil || len(ends) != 0 || strings.Join(notes, "\n") != tt.note {
+			t.Errorf("%s without a tokenizer: ends %v, notes %q, %v", name, ends, notes, err)
+		}
+	}
+}
+
 func TestVocabularyRefuses(t *testing.T) {
 	for name, tt := range map[string]struct {
 		change Entry
@@ -166,7 +188,6 @@ func TestVocabularyRefuses(t *testing.T) {
 		"tokens of ints": {Entry{"tokenizer.ggml.tokens", []int32{1}}, "it must be an array of texts"},
 		"no types":       {Entry{"tokenizer.ggml.token_type", nil}, "tokenizer.ggml.token_type is missing"},
 		"a huge type":    {Entry{"tokenizer.ggml.token_type", []int64{1 << 40}}, "type 1099511627776 of token 0"},
-		"an id outside":  {Entry{"tokenizer.ggml.eos_token_id", uint32(259)}, "tokenizer.ggml.eos_token_id is 259, but there are 259 tokens"},
 		"an id of text":  {Entry{"tokenizer.ggml.eos_token_id", "2"}, "it must be the id of a token"},
 		"add_bos":        {Entry{"tokenizer.ggml.add_bos_token", uint8(1)}, "it must be true or false"},
 	} {
