@@ -263,7 +263,7 @@ func (e *exporter) vocabulary(m gguf.Metadata) (gguf.Metadata, error) {
 	if v.Model != "llama" || len(v.Merges) > 0 {
 		add(prefix+"merges", v.Merges)
 	}
-	if i := slices.Index(v.Types, 2); i >= 0 {
+	if i := slices.Index(v.Types, tokenizer.GGUFUnknown); i >= 0 {
 		id("unknown", int32(i))
 	}
 	id("bos", v.BOS)

@@ -11,7 +11,7 @@ type GGUFVocabulary struct {
 	Model  string   // "gpt2": byte-level BPE; "llama": SentencePiece, with a score for each token
 	Pre    string   // how text is split and normalized, by the name of a model: "qwen2"
 	Tokens []string // by id: the model's own in byte-level characters, added ones as they are
-	Types  []int32  // by id: 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte
+	Types  []int32  // by id: GGUFNormal and so on
 	Merges []string // by rank: two tokens with a space between. Of llama only where they are not those that follow from the scores
 
 	Scores         []float32 // of llama, by id: neighbours are joined whose joint token has the best one
@@ -21,13 +21,14 @@ type GGUFVocabulary struct {
 	AddBOS        bool
 }
 
-// The types of tokens in GGUF files that need to be told apart.
+// The types of tokens in GGUF files.
 const (
-	ggufUnknown     = 2
-	ggufControl     = 3
-	ggufUserDefined = 4
-	ggufUnused      = 5
-	ggufByte        = 6
+	GGUFNormal int32 = 1 + iota
+	GGUFUnknown
+	GGUFControl // special
+	GGUFUserDefined
+	GGUFUnused
+	GGUFByte
 )
 
 // ggufPre is what a GGUF file does not say, because the programs that read it know it of the model that "pre" names.
@@ -98,10 +99,10 @@ func ParseGGUF(v GGUFVocabulary) (*Tokenizer, error) {
 	ids := make(map[string]int32, len(v.Tokens))
 	for id, token := range v.Tokens {
 		switch v.Types[id] {
-		case ggufUnused:
-		case ggufControl, ggufUserDefined:
-			s.added = append(s.added, AddedToken{ID: int32(id), Content: token, Special: v.Types[id] == ggufControl && !pre.plain[token]})
-		case ggufByte:
+		case GGUFUnused:
+		case GGUFControl, GGUFUserDefined:
+			s.added = append(s.added, AddedToken{ID: int32(id), Content: token, Special: v.Types[id] == GGUFControl && !pre.plain[token]})
+		case GGUFByte:
 			return nil, fmt.Errorf("tokens: %q (id %d) is a byte token, which model gpt2 does not have", token, id)
 		default:
 			text, ok := appendByteLevel(nil, token)
@@ -125,7 +126,7 @@ func ParseGGUF(v GGUFVocabulary) (*Tokenizer, error) {
 // special sets the tokens that begin, end and fill texts.
 func (v *GGUFVocabulary) special(s *spec) {
 	used := func(id int32) int32 {
-		if id >= 0 && int(id) < len(v.Types) && v.Types[id] == ggufUnused {
+		if id >= 0 && int(id) < len(v.Types) && v.Types[id] == GGUFUnused {
 			return -1
 		}
 		return id

@@ -17,7 +17,7 @@ func (t *Tokenizer) GGUF(size int) (v GGUFVocabulary, notes []string, err error)
 	}
 	v = GGUFVocabulary{BOS: t.bos, EOS: t.eos, Pad: t.pad, AddBOS: t.AddBOS(), Tokens: make([]string, size), Types: make([]int32, size)}
 	for id := range size {
-		v.Tokens[id], v.Types[id] = fmt.Sprintf("[PAD%d]", id), ggufUnused
+		v.Tokens[id], v.Types[id] = fmt.Sprintf("[PAD%d]", id), GGUFUnused
 	}
 	want := t.spec // what the file tells of the tokenizer
 	want.added, notes = t.addedInGGUF()
@@ -99,13 +99,13 @@ func (t *Tokenizer) gpt2(v *GGUFVocabulary, want *spec) error {
 	want.model = slices.Clone(t.model)
 	for id, text := range t.model {
 		if text != "" {
-			v.Tokens[id], v.Types[id] = encodeByteLevel(text), 1
+			v.Tokens[id], v.Types[id] = encodeByteLevel(text), GGUFNormal
 		}
 	}
 	for _, a := range want.added {
-		v.Tokens[a.ID], v.Types[a.ID] = a.Content, ggufUserDefined
+		v.Tokens[a.ID], v.Types[a.ID] = a.Content, GGUFUserDefined
 		if a.Special || pre.plain[a.Content] {
-			v.Types[a.ID] = ggufControl
+			v.Types[a.ID] = GGUFControl
 		}
 		if int(a.ID) < len(want.model) {
 			want.model[a.ID] = ""

@@ -32,9 +32,9 @@ func (t *Tokenizer) spm(v *GGUFVocabulary, want *spec) (notes []string, err erro
 			continue
 		}
 		want.model[id] = text
-		v.Tokens[id], v.Types[id] = text, 1
+		v.Tokens[id], v.Types[id] = text, GGUFNormal
 		if _, ok := fallbackByte(text); ok {
-			v.Types[id] = ggufByte
+			v.Types[id] = GGUFByte
 		}
 		if score, ok := scores[int32(id)]; ok {
 			v.Scores[id] = score
@@ -65,14 +65,14 @@ func (t *Tokenizer) spmAdded(v *GGUFVocabulary, want *spec) {
 		want.model[a.ID], v.Tokens[a.ID] = a.Content, a.Content
 		switch u := t.options.Unknown; {
 		case a.Special && u != nil && *u == a.ID:
-			v.Types[a.ID], want.options.Unknown = ggufUnknown, u
+			v.Types[a.ID], want.options.Unknown = GGUFUnknown, u
 		case a.Special:
-			v.Types[a.ID] = ggufControl
+			v.Types[a.ID] = GGUFControl
 		case strings.Contains(a.Content, "▁"):
-			v.Types[a.ID] = 1
+			v.Types[a.ID] = GGUFNormal
 			continue
 		default:
-			v.Types[a.ID] = ggufUserDefined
+			v.Types[a.ID] = GGUFUserDefined
 		}
 		added = append(added, a)
 	}
@@ -127,7 +127,7 @@ func mergeScores(merges []merge) map[int32]float32 {
 // sortedMerges returns the merges as spmMerges does: without those that make an added token, since that is cut out before, and those that make the
 // same token one after the other, whose order has no effect, by length.
 func (t *Tokenizer) sortedMerges(types []int32) []merge {
-	merges := slices.DeleteFunc(slices.Clone(t.merges), func(m merge) bool { return types[m.result] == ggufUserDefined })
+	merges := slices.DeleteFunc(slices.Clone(t.merges), func(m merge) bool { return types[m.result] == GGUFUserDefined })
 	for from := 0; from < len(merges); {
 		to := from + 1
 		for to < len(merges) && merges[to].result == merges[from].result {

@@ -132,7 +132,7 @@ func TestGGUFScores(t *testing.T) {
 		scored := spmVocabulary(family(t, name))
 		scored.AddSpacePrefix = name == "llama2"
 		for id, typ := range scored.Types { // added tokens of lines and spaces in a row can be made by merges, too
-			if typ == ggufUserDefined {
+			if typ == GGUFUserDefined {
 				scored.Types[id], scored.Scores[id] = 1, float32(len(scored.Types)-id)
 			}
 		}
@@ -169,7 +169,7 @@ func byScore(v GGUFVocabulary, text string) (ids []int32) {
 	longest := ""
 	for id, token := range v.Tokens {
 		index[token] = int32(id)
-		if v.Types[id] == ggufUserDefined && len(token) > len(longest) && strings.Contains(text, token) {
+		if v.Types[id] == GGUFUserDefined && len(token) > len(longest) && strings.Contains(text, token) {
 			longest = token
 		}
 	}

@@ -23,7 +23,7 @@ func parseSPM(v GGUFVocabulary) (*Tokenizer, error) {
 	ids := make(map[string]int32, len(v.Tokens))
 	for i, token := range v.Tokens {
 		id := int32(i)
-		if token == "" || v.Types[i] == ggufUnused {
+		if token == "" || v.Types[i] == GGUFUnused {
 			continue
 		}
 		if other, ok := ids[token]; ok {
@@ -35,11 +35,11 @@ func parseSPM(v GGUFVocabulary) (*Tokenizer, error) {
 		}
 		s.model = append(s.model, token)
 		switch v.Types[i] {
-		case ggufUnknown:
+		case GGUFUnknown:
 			s.options.Unknown = &id
 			fallthrough
-		case ggufControl, ggufUserDefined:
-			s.added = append(s.added, AddedToken{ID: id, Content: token, Special: v.Types[i] != ggufUserDefined})
+		case GGUFControl, GGUFUserDefined:
+			s.added = append(s.added, AddedToken{ID: id, Content: token, Special: v.Types[i] != GGUFUserDefined})
 		}
 	}
 	s.merges = spmMerges(v, ids)
@@ -71,7 +71,7 @@ const maxSPMToken = 256
 func spmMerges(v GGUFVocabulary, ids map[string]int32) []merge {
 	var all []merge
 	for id, token := range v.Tokens {
-		if t := v.Types[id]; t == ggufUnused || t == ggufControl || t == ggufByte || t == ggufUnknown || t == ggufUserDefined {
+		if t := v.Types[id]; t == GGUFUnused || t == GGUFControl || t == GGUFByte || t == GGUFUnknown || t == GGUFUserDefined {
 			continue
 		}
 		for i := 1; i < len(token) && len(token) <= maxSPMToken; i++ {

@@ -23,18 +23,18 @@ func spmVocabulary(tok *Tokenizer) GGUFVocabulary {
 		v.Tokens[id], v.Types[id], v.Scores[id] = text, 1, score[int32(id)]
 		switch {
 		case text == "":
-			v.Tokens[id], v.Types[id] = fmt.Sprintf("[PAD%d]", id), ggufUnused
+			v.Tokens[id], v.Types[id] = fmt.Sprintf("[PAD%d]", id), GGUFUnused
 		case strings.HasPrefix(text, "<0x") && len(text) == 6:
-			v.Types[id] = ggufByte
+			v.Types[id] = GGUFByte
 		}
 	}
 	for _, a := range tok.added {
-		v.Tokens[a.ID], v.Types[a.ID] = a.Content, ggufUserDefined
+		v.Tokens[a.ID], v.Types[a.ID] = a.Content, GGUFUserDefined
 		if a.Special {
-			v.Types[a.ID] = ggufControl
+			v.Types[a.ID] = GGUFControl
 		}
 		if a.Content == "<unk>" {
-			v.Types[a.ID] = ggufUnknown
+			v.Types[a.ID] = GGUFUnknown
 		}
 	}
 	return v

@@ -23,6 +23,10 @@ type Vocabulary struct {
 // endsOfTurn are tokens that end a turn in the models that are known, whether the file lists them or not; llama.cpp finds them by name as well.
 var endsOfTurn = []string{"<|im_end|>", "<|endoftext|>", "<end_of_turn>", "<|end|>"}
 
+// marksOfTurn are control tokens, whatever type the file gives them: converters that do not read tokenizer.json call Gemma's normal ones, and a text's would
+// come apart.
+var marksOfTurn = append([]string{"<start_of_turn>"}, endsOfTurn...)
+
 // Vocabulary returns the tokenizer's vocabulary, for [tokenizer.ParseGGUF], and what belongs to it.
 func (f *File) Vocabulary() (*Vocabulary, error) {
 	v, err := f.vocabulary()
@@ -75,6 +79,9 @@ func (f *File) vocabulary() (*Vocabulary, error) {
 	for i, token := range t.Tokens {
 		if slices.Contains(endsOfTurn, token) {
 			v.EOS = append(v.EOS, int32(i))
+		}
+		if i < len(t.Types) && t.Types[i] != tokenizer.GGUFUnused && slices.Contains(marksOfTurn, token) {
+			t.Types[i] = tokenizer.GGUFControl
 		}
 	}
 	slices.Sort(v.EOS)

@@ -157,6 +157,29 @@ func readJSON(t *testing.T, path string, into any) {
 	}
 }
 
+// Tokens that mark turns are control tokens in files that call them normal or user-defined ones, too: a template's text comes to one token.
+func TestVocabularyMarksOfTurn(t *testing.T) {
+	m := vocabularyOf()
+	tokens, _ := m.Lookup("tokenizer.ggml.tokens")
+	types := slices.Repeat([]int32{tokenizer.GGUFNormal}, 261)
+	types[260] = tokenizer.GGUFUserDefined
+	m = with(m, Entry{"tokenizer.ggml.tokens", append(tokens.([]string), "<start_of_turn>", "<end_of_turn>")}, Entry{"tokenizer.ggml.token_type", types})
+	v, err := headerOf(m, "m.gguf").Vocabulary()
+	if err != nil || !slices.Equal(v.EOS, []int32{256, 257, 260}) {
+		t.Fatalf("EOS is %v, %v", v.EOS, err)
+	}
+	tok, err := tokenizer.ParseGGUF(v.Tokens)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ids := tok.Encode("<start_of_turn>hi<end_of_turn>", true); !slices.Equal(ids, []int32{259, 258, 260}) {
+		t.Errorf("%v", ids)
+	}
+	if ids := tok.Encode("<end_of_turn>", false); len(ids) == 1 {
+		t.Error("<end_of_turn> is special: as plain text it comes apart")
+	}
+}
+
 // Converters write −1 for a token that there is not, and some files name one that the vocabulary does not have: none, as in llama.cpp.
 func TestVocabularyWithoutTokens(t *testing.T) {
 	for name, tt := range map[string]struct {
