@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 
 	"st/tokenizer"
@@ -50,16 +51,7 @@ func (f *File) vocabulary() (*Vocabulary, error) {
 		k.fail("metadata entry %stokens is missing: %w", prefix, ErrNoVocabulary)
 	}
 	t.Merges, _ = k.strings(prefix + "merges")
-	types, ok := k.ints(prefix + "token_type")
-	if !ok {
-		k.fail("metadata entry %stoken_type is missing: which tokens are special is not known without it", prefix)
-	}
-	t.Types = make([]int32, len(types))
-	for i, typ := range types {
-		if t.Types[i] = int32(typ); int64(t.Types[i]) != typ {
-			k.fail("metadata entry %stoken_type: type %d of token %d is none that GGUF has", prefix, typ, i)
-		}
-	}
+	t.Types = k.tokenTypes(t.Model, t.Tokens)
 	// The defaults are those of llama.cpp.
 	if t.AddBOS, ok = k.bool(prefix + "add_bos_token"); !ok {
 		t.AddBOS = t.Model == "llama" || t.Pre == "llama-bpe" || t.Pre == "llama-v3" || t.Pre == "llama3"
@@ -89,6 +81,46 @@ func (f *File) vocabulary() (*Vocabulary, error) {
 	v.ChatTemplate, _ = k.string("tokenizer.chat_template")
 	v.Notes = k.notes
 	return v, k.err
+}
+
+// tokenTypes returns the types of tokens. A file that does not tell them, which llama.cpp takes, has those that the texts of the tokens are known for.
+func (k *keys) tokenTypes(model string, tokens []string) []int32 {
+	const key = "tokenizer.ggml.token_type"
+	given, ok := k.ints(key)
+	if !ok {
+		k.note("metadata entry %s is missing: which tokens are special is taken from their texts", key)
+		given = make([]int64, len(tokens))
+		for i, token := range tokens {
+			given[i] = int64(typeByText(model, token))
+		}
+	}
+	types := make([]int32, len(given))
+	for i, typ := range given {
+		if types[i] = int32(typ); int64(types[i]) != typ {
+			k.fail("metadata entry %s: type %d of token %d is none that GGUF has", key, typ, i)
+		}
+	}
+	return types
+}
+
+var (
+	controlText = regexp.MustCompile(`^<(\|.*\||｜.*｜)>$`)
+	spmControl  = regexp.MustCompile(`^<(/?s|bos|eos|pad|unused\d+)>$`)
+	spmByte     = regexp.MustCompile(`^<0x[0-9A-F]{2}>$`)
+)
+
+// typeByText returns the type of a token of which nothing is known but its text. Bytes, and <s> and the like, are SentencePiece's.
+func typeByText(model, token string) int32 {
+	spm := model == "llama"
+	switch {
+	case controlText.MatchString(token), spm && spmControl.MatchString(token):
+		return tokenizer.GGUFControl
+	case spm && spmByte.MatchString(token):
+		return tokenizer.GGUFByte
+	case spm && token == "<unk>":
+		return tokenizer.GGUFUnknown
+	}
+	return tokenizer.GGUFNormal
 }
 
 // special returns the id of a token that is known by what it is for, of a vocabulary of n; −1: there is none. Some converters write −1 for that, also

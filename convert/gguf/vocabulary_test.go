@@ -180,6 +180,29 @@ func TestVocabularyMarksOfTurn(t *testing.T) {
 	}
 }
 
+// A file that does not tell the types of tokens has special ones all the same: those whose text says so.
+func TestVocabularyWithoutTypes(t *testing.T) {
+	v, err := headerOf(with(vocabularyOf(), Entry{"tokenizer.ggml.token_type", nil}), "m.gguf").Vocabulary()
+	if err != nil || len(v.Notes) != 1 || !strings.HasPrefix(v.Notes[0], "metadata entry tokenizer.ggml.token_type is missing: ") {
+		t.Fatalf("notes %q, %v", v.Notes, err)
+	}
+	tok, err := tokenizer.ParseGGUF(v.Tokens)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ids := tok.Encode("hi<|im_end|>", true); !slices.Equal(ids, []int32{258, 257}) {
+		t.Errorf("%v", ids)
+	}
+
+	m := Metadata{{"tokenizer.ggml.model", "llama"}, {"tokenizer.ggml.tokens", []string{"<unk>", "<s>", "</s>", "<0x0A>", "<b>", "a", "<|user|>"}},
+		{"tokenizer.ggml.scores", make([]float32, 7)}}
+	v, err = headerOf(m, "m.gguf").Vocabulary()
+	want := []int32{tokenizer.GGUFUnknown, tokenizer.GGUFControl, tokenizer.GGUFControl, tokenizer.GGUFByte, tokenizer.GGUFNormal, tokenizer.GGUFNormal, tokenizer.GGUFControl}
+	if err != nil || !slices.Equal(v.Tokens.Types, want) {
+		t.Errorf("types of SentencePiece's tokens: %v, %v", v.Tokens.Types, err)
+	}
+}
+
 // Converters write −1 for a token that there is not, and some files name one that the vocabulary does not have: none, as in llama.cpp.
 func TestVocabularyWithoutTokens(t *testing.T) {
 	for name, tt := range map[string]struct {
@@ -209,7 +232,6 @@ func TestVocabularyRefuses(t *testing.T) {
 		"none":           {Entry{"tokenizer.ggml.model", nil}, "tokenizer.ggml.model is missing: the file has no tokenizer"},
 		"no tokens":      {Entry{"tokenizer.ggml.tokens", nil}, "tokenizer.ggml.tokens is missing: the file has no tokenizer"},
 		"tokens of ints": {Entry{"tokenizer.ggml.tokens", []int32{1}}, "it must be an array of texts"},
-		"no types":       {Entry{"tokenizer.ggml.token_type", nil}, "tokenizer.ggml.token_type is missing"},
 		"a huge type":    {Entry{"tokenizer.ggml.token_type", []int64{1 << 40}}, "type 1099511627776 of token 0"},
 		"an id of text":  {Entry{"tokenizer.ggml.eos_token_id", "2"}, "it must be the id of a token"},
 		"add_bos":        {Entry{"tokenizer.ggml.add_bos_token", uint8(1)}, "it must be true or false"},
