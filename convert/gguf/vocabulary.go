@@ -66,8 +66,9 @@ func (f *File) vocabulary() (*Vocabulary, error) {
 			t.AddSpacePrefix = add
 		}
 	}
-	t.BOS, t.EOS, t.Pad = k.special("bos", len(t.Tokens)), k.special("eos", len(t.Tokens)), k.special("padding", len(t.Tokens))
-	v.EOS = k.ends(len(t.Tokens))
+	n := len(t.Tokens)
+	t.BOS, t.EOS, t.Pad = k.special("bos", n), k.special("eos", n), k.special("padding", n)
+	v.EOS = k.ends(n)
 	for i, token := range t.Tokens {
 		if slices.Contains(endsOfTurn, token) {
 			v.EOS = append(v.EOS, int32(i))
@@ -141,11 +142,17 @@ func (k *keys) special(name string, n int) int32 {
 // EndTokens names the tokens that end a text, a turn and a message, whose ids are under tokenizer.ggml.NAME_token_id.
 var EndTokens = []string{"eos", "eot", "eom"}
 
-// ends returns the tokens that end a text, as the file lists them.
+// ends returns the tokens that end a text, as the file lists them. Files that Ollama's converter made have all of generation_config.json in eos_token_ids.
 func (k *keys) ends(n int) (ids []int32) {
 	for _, name := range EndTokens {
 		if id := k.special(name, n); id >= 0 {
 			ids = append(ids, id)
+		}
+	}
+	more, _ := k.ints("tokenizer.ggml.eos_token_ids")
+	for _, id := range more {
+		if id >= 0 && id < int64(n) && !slices.Contains(ids, int32(id)) {
+			ids = append(ids, int32(id))
 		}
 	}
 	return ids

@@ -224,6 +224,17 @@ func TestVocabularyWithoutTokens(t *testing.T) {
 	}
 }
 
+// Ollama's converter lists the tokens that end a text in an array of its own.
+func TestVocabularyEnds(t *testing.T) {
+	f := headerOf(with(vocabularyOf(), Entry{"tokenizer.ggml.eos_token_ids", []int32{258, 257, -1, 9999}}), "m.gguf")
+	if v, err := f.Vocabulary(); err != nil || !slices.Equal(v.EOS, []int32{256, 257, 258}) {
+		t.Errorf("EOS is %v, %v", v.EOS, err)
+	}
+	if _, ends, _, err := f.TextTokens(259); err != nil || !slices.Equal(ends, []int32{257, 258}) {
+		t.Errorf("without a tokenizer EOS is %v, %v", ends, err)
+	}
+}
+
 func TestVocabularyRefuses(t *testing.T) {
 	for name, tt := range map[string]struct {
 		change Entry
