@@ -46,10 +46,10 @@ func (f *File) vocabulary() (*Vocabulary, error) {
 	if t.Model, ok = k.string(prefix + "model"); !ok && k.err == nil {
 		return nil, fmt.Errorf("metadata entry %smodel is missing: %w", prefix, ErrNoVocabulary)
 	}
-	t.Pre, _ = k.string(prefix + "pre")
 	if t.Tokens, ok = k.strings(prefix + "tokens"); !ok {
 		k.fail("metadata entry %stokens is missing: %w", prefix, ErrNoVocabulary)
 	}
+	t.Pre = k.pre(t.Model, len(t.Tokens))
 	t.Merges, _ = k.strings(prefix + "merges")
 	t.Types = k.tokenTypes(t.Model, t.Tokens)
 	// The defaults are those of llama.cpp.
@@ -82,6 +82,28 @@ func (f *File) vocabulary() (*Vocabulary, error) {
 	v.ChatTemplate, _ = k.string("tokenizer.chat_template")
 	v.Notes = k.notes
 	return v, k.err
+}
+
+// pre returns how text is split, by the name of a model. Files of converters that did not know the tokenizer have none, or "default", with which llama.cpp splits in
+// a way that no model was trained with: they get what the published models of their architecture have.
+func (k *keys) pre(model string, tokens int) string {
+	const key = "tokenizer.ggml.pre"
+	pre, _ := k.string(key)
+	if model != "gpt2" || pre != "" && pre != "default" {
+		return pre
+	}
+	switch architecture, _ := k.string("general.architecture"); {
+	case slices.Contains([]string{"smallthinker", "qwen3", "qwen3moe"}, architecture):
+		pre = "qwen2"
+	case architecture == "phi3" && tokens > 150000:
+		pre = "gpt-4o" // Phi-4-mini
+	case architecture == "phi3":
+		pre = "dbrx" // Phi-4
+	default:
+		return pre
+	}
+	k.note("metadata entry %s does not tell how text is split: as for %s, as published models of this architecture have it", key, pre)
+	return pre
 }
 
 // tokenTypes returns the types of tokens. A file that does not tell them, which llama.cpp takes, has those that the texts of the tokens are known for.

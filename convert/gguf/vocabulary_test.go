@@ -203,6 +203,32 @@ func TestVocabularyWithoutTypes(t *testing.T) {
 	}
 }
 
+// A file that does not tell how text is split has it from its architecture.
+func TestVocabularyWithoutPre(t *testing.T) {
+	for _, tt := range []struct {
+		architecture string
+		pre          any
+		tokens       int
+		want         string
+		noted        bool
+	}{
+		{"qwen3", nil, 259, "qwen2", true},
+		{"smallthinker", "default", 259, "qwen2", true},
+		{"phi3", "default", 100352, "dbrx", true},
+		{"phi3", "default", 200064, "gpt-4o", true},
+		{"phi3", "gpt-2", 259, "gpt-2", false},
+		{"gemma3", "default", 259, "default", false},
+	} {
+		tokens, _ := vocabularyOf().Lookup("tokenizer.ggml.tokens")
+		all := append(tokens.([]string), make([]string, tt.tokens-259)...)
+		m := with(vocabularyOf(), Entry{"general.architecture", tt.architecture}, Entry{"tokenizer.ggml.pre", tt.pre}, Entry{"tokenizer.ggml.tokens", all})
+		v, err := headerOf(m, "m.gguf").Vocabulary()
+		if err != nil || v.Tokens.Pre != tt.want || (len(v.Notes) > 0) != tt.noted {
+			t.Errorf("%s, %v: pre is %q, notes %q, %v", tt.architecture, tt.pre, v.Tokens.Pre, v.Notes, err)
+		}
+	}
+}
+
 // Converters write −1 for a token that there is not, and some files name one that the vocabulary does not have: none, as in llama.cpp.
 func TestVocabularyWithoutTokens(t *testing.T) {
 	for name, tt := range map[string]struct {
