@@ -186,16 +186,24 @@ func parseGeneration(config, generationConfig []byte) (g generation, err error) 
 		}
 		g.declared = append(g.declared, eos)
 	}
-	if k := fields.TopK; k != nil && *k == -1 {
+	g.DoSample = fields.DoSample
+	g.Temperature, g.TopP, g.MinP = (*float64)(fields.Temperature), (*float64)(fields.TopP), (*float64)(fields.MinP)
+	g.TopK, g.RepetitionPenalty = fields.TopK, (*float64)(fields.RepetitionPenalty)
+	g.notes = usable(&g.Generation, func(name string) string { return "generation_config.json: field " + name })
+	return g, nil
+}
+
+// usable leaves out defaults that no sampler can use, and returns notes that call a field as field says.
+func usable(g *format.Generation, field func(name string) string) (notes []string) {
+	if k := g.TopK; k != nil && *k == -1 {
 		*k = 0 // off: vLLM and others write -1
 	}
-	g.DoSample = fields.DoSample
-	g.TopK = within(&g, "top_k", fields.TopK, 0, math.MaxInt32)
-	g.Temperature = within(&g, "temperature", (*float64)(fields.Temperature), 0, math.MaxFloat32)
-	g.TopP = within(&g, "top_p", (*float64)(fields.TopP), 0, 1)
-	g.MinP = within(&g, "min_p", (*float64)(fields.MinP), 0, 1)
-	g.RepetitionPenalty = within(&g, "repetition_penalty", (*float64)(fields.RepetitionPenalty), math.SmallestNonzeroFloat32, math.MaxFloat32)
-	return g, nil
+	g.TopK = within(&notes, field("top_k"), g.TopK, 0, math.MaxInt32)
+	g.Temperature = within(&notes, field("temperature"), g.Temperature, 0, math.MaxFloat32)
+	g.TopP = within(&notes, field("top_p"), g.TopP, 0, 1)
+	g.MinP = within(&notes, field("min_p"), g.MinP, 0, 1)
+	g.RepetitionPenalty = within(&notes, field("repetition_penalty"), g.RepetitionPenalty, math.SmallestNonzeroFloat32, math.MaxFloat32)
+	return notes
 }
 
 // setting is a number that may be NaN or infinite, which some programs write where they have none.
@@ -212,11 +220,11 @@ func (s *setting) UnmarshalJSON(text []byte) error {
 }
 
 // within returns a field's value, nil and a note if it is out of range.
-func within[T int | float64](g *generation, name string, value *T, low, high T) *T {
+func within[T int | float64](notes *[]string, field string, value *T, low, high T) *T {
 	if value == nil || *value >= low && *value <= high {
 		return value
 	}
-	g.notes = append(g.notes, fmt.Sprintf("generation_config.json: field %s is %v, which is out of range: left out", name, *value))
+	*notes = append(*notes, fmt.Sprintf("%s is %v, which is out of range: left out", field, *value))
 	return nil
 }
 

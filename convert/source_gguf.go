@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -47,7 +48,7 @@ func (s *ggufSource) read() (*material, error) {
 	if err := s.settleHead(m); err != nil {
 		return nil, err
 	}
-	if m.meta.Generation, err = s.sampling(); err != nil {
+	if err := s.sampling(m); err != nil {
 		return nil, err
 	}
 	if err := s.takePredictor(m); err != nil {
@@ -138,7 +139,12 @@ func unnamed(err error, f *gguf.File) string {
 }
 
 // sampling reads general.sampling.*, the defaults for generation.
-func (s *ggufSource) sampling() (format.Generation, error) {
+func (s *ggufSource) sampling(m *material) error {
 	g, err := s.file.Sampling()
-	return format.Generation{Temperature: g.Temperature, TopK: g.TopK, TopP: g.TopP, MinP: g.MinP, RepetitionPenalty: g.RepetitionPenalty}, err
+	m.meta.Generation = format.Generation{Temperature: g.Temperature, TopK: g.TopK, TopP: g.TopP, MinP: g.MinP, RepetitionPenalty: g.RepetitionPenalty}
+	names := map[string]string{"temperature": "temp", "repetition_penalty": "penalty_repeat"}
+	m.notes = append(m.notes, usable(&m.meta.Generation, func(name string) string {
+		return "metadata entry general.sampling." + cmp.Or(names[name], name)
+	})...)
+	return err
 }

@@ -319,6 +319,24 @@ func TestGGUFMeta(t *testing.T) {
 	}
 }
 
+// Defaults for generation that no sampler can use are left out, as those of generation_config.json are, and a top-k of −1 is off.
+func TestGGUFSampling(t *testing.T) {
+	m := set(set(set(vocabulary(), "general.sampling.top_k", int32(-1)), "general.sampling.temp", float32(-2)), "general.sampling.penalty_repeat", float32(0))
+	m = set(m, "general.sampling.top_p", float32(0.5))
+	result, r := convertTo(t, writeGGUF(t, ggufModels()["smallthinker"](), modeltest.GGUF{Type: quant.Q8_0, Metadata: m}), convert.Options{Recipe: convert.Recipe{Keep: true}})
+	g := r.Generation
+	if g.TopK == nil || *g.TopK != 0 || g.Temperature != nil || g.RepetitionPenalty != nil || g.TopP == nil || *g.TopP != 0.5 {
+		t.Errorf("generation defaults: %+v", g)
+	}
+	notes := strings.Join(result.Notes, "\n")
+	for _, want := range []string{"metadata entry general.sampling.temp is -2, which is out of range: left out",
+		"metadata entry general.sampling.penalty_repeat is 0, which is out of range: left out"} {
+		if !strings.Contains(notes, want) {
+			t.Errorf("notes:\n%s\nwant %q", notes, want)
+		}
+	}
+}
+
 // What a file leaves out or has in another way is no failure where the model can do without.
 func TestGGUFNotes(t *testing.T) {
 	for name, tt := range map[string]struct {

@@ -213,7 +213,7 @@ func (f *File) General() General {
 	}
 }
 
-// Sampling are the defaults for generation that a file has under general.sampling. A nil field was not given.
+// Sampling are the defaults for generation that a file has under general.sampling, whatever numbers these are. A nil field was not given.
 type Sampling struct {
 	Temperature, TopP, MinP, RepetitionPenalty *float64
 	TopK                                       *int
@@ -231,7 +231,7 @@ func (f *File) Sampling() (Sampling, error) {
 	}
 	n, ok := find(k, prefix+"top_k", "a whole number", func(value any) (int, bool) {
 		n, ok := asInt(value)
-		return int(n), ok && n >= 0 && n <= maxSize
+		return int(n), ok && n >= -maxSize && n <= maxSize
 	})
 	if ok {
 		s.TopK = &n

@@ -300,7 +300,7 @@ func TestSampling(t *testing.T) {
 	if err != nil || *got.Temperature != 0.6 || *got.TopK != 20 || *got.RepetitionPenalty != 1.1 || got.TopP != nil || got.MinP != nil {
 		t.Errorf("%+v, %v", got, err)
 	}
-	for key, value := range map[string]any{"temp": "hot", "top_k": int32(-1), "min_p": []float32{1}} {
+	for key, value := range map[string]any{"temp": "hot", "top_k": float32(2.5), "min_p": []float32{1}} {
 		_, err := headerOf(Metadata{{"general.sampling." + key, value}}, "m.gguf").Sampling()
 		if err == nil || !strings.HasPrefix(err.Error(), "m.gguf: metadata entry general.sampling."+key+" is ") {
 			t.Errorf("%s: %v", key, err)
