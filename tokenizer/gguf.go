@@ -78,7 +78,7 @@ func knownPres() string {
 // ParseGGUF returns the tokenizer that [ParseHF] would have made of the tokenizer.json from which the vocabulary was taken. It supports the
 // model "gpt2" with a pre that ggufPres lists, and the model "llama": for anything else it returns an error that names the field.
 //
-// Unused tokens, with which files fill the vocabulary up to the rows of the embedding, are no tokens here.
+// Unused tokens, with which files fill the vocabulary up to the rows of the embedding, and those without a text are no tokens here.
 func ParseGGUF(v GGUFVocabulary) (*Tokenizer, error) {
 	if v.Model == "llama" {
 		return parseSPM(v)
@@ -98,6 +98,9 @@ func ParseGGUF(v GGUFVocabulary) (*Tokenizer, error) {
 	v.special(&s)
 	ids := make(map[string]int32, len(v.Tokens))
 	for id, token := range v.Tokens {
+		if token == "" {
+			continue // no text comes to it
+		}
 		switch v.Types[id] {
 		case GGUFUnused:
 		case GGUFControl, GGUFUserDefined:
@@ -106,7 +109,7 @@ func ParseGGUF(v GGUFVocabulary) (*Tokenizer, error) {
 			return nil, fmt.Errorf("tokens: %q (id %d) is a byte token, which model gpt2 does not have", token, id)
 		default:
 			text, ok := appendByteLevel(nil, token)
-			if !ok || token == "" {
+			if !ok {
 				return nil, fmt.Errorf("tokens: %q (id %d) is not byte-level", token, id)
 			}
 			for len(s.model) < id {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -103,6 +104,14 @@ func TestParseGGUFTokens(t *testing.T) {
 	if bos, ok := tok.BOS(); ok {
 		t.Errorf("BOS is %d, an unused token", bos)
 	}
+	v = smallGGUF()
+	v.Tokens[257] = "" // a hole in the vocabulary
+	if tok, err = ParseGGUF(v); err != nil {
+		t.Fatal(err)
+	}
+	if ids := tok.Encode("hey", true); !slices.Equal(ids, []int32{256, 'y'}) {
+		t.Errorf("%v", ids)
+	}
 }
 
 // TestParseGGUFRefuses: what is not supported is an error that names the field.
@@ -117,7 +126,6 @@ func TestParseGGUFRefuses(t *testing.T) {
 		"types":           {func(v *GGUFVocabulary) { v.Types = v.Types[1:] }, "token_type: there are 262 types, but 263 tokens"},
 		"a byte token":    {func(v *GGUFVocabulary) { v.Types[3] = 6 }, "is a byte token"},
 		"not byte-level":  {func(v *GGUFVocabulary) { v.Tokens[256] = "▁he" }, `tokens: "▁he" (id 256) is not byte-level`},
-		"an empty token":  {func(v *GGUFVocabulary) { v.Tokens[256] = "" }, `tokens: "" (id 256)`},
 		"a token twice":   {func(v *GGUFVocabulary) { v.Tokens[257] = "he" }, "tokens 256 and 257 are the same"},
 		"a missing byte":  {func(v *GGUFVocabulary) { v.Types['A'] = 5 }, "byte 0x41"},
 		"a strange merge": {func(v *GGUFVocabulary) { v.Merges[1] = "he▁y" }, `merges: merge 1, "he▁y"`},
