@@ -319,6 +319,17 @@ func TestGGUFMeta(t *testing.T) {
 	}
 }
 
+// A file of LongRoPE that does not tell for which context the model was made first has that of context_length, as in llama.cpp.
+func TestGGUFWithoutOriginalContext(t *testing.T) {
+	path := writeGGUF(t, ggufModels()["phi3 longrope"](), modeltest.GGUF{Type: quant.F32, Edit: func(m *gguf.Metadata, _ *[]modeltest.GGUFTensor) {
+		*m = set(*m, "phi3.rope.scaling.original_context_length", nil)
+	}})
+	_, r := convertTo(t, path, convert.Options{Recipe: convert.Recipe{Keep: true}})
+	if s := r.Config.RoPEScaling; s == nil || s.OriginalContext != r.Config.Context || len(s.LongFactors) != 12 {
+		t.Errorf("RoPE scaling %+v, context %d", s, r.Config.Context)
+	}
+}
+
 // Defaults for generation that no sampler can use are left out, as those of generation_config.json are, and a top-k of −1 is off.
 func TestGGUFSampling(t *testing.T) {
 	m := set(set(set(vocabulary(), "general.sampling.top_k", int32(-1)), "general.sampling.temp", float32(-2)), "general.sampling.penalty_repeat", float32(0))

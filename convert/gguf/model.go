@@ -369,7 +369,10 @@ func (r *modelReader) longRoPE() {
 		r.fail("metadata entry %s is linear, and there are tensors %q and %q: only one of them is supported", r.key("rope.scaling.type"), ShortFactors, LongFactors)
 		return
 	}
-	s.OriginalContext = r.need("rope.scaling.original_context_length")
+	s.OriginalContext = c.Context
+	if n, ok := r.size(r.key("rope.scaling.original_context_length")); ok {
+		s.OriginalContext = n
+	}
 	if v, ok := r.float(r.key("rope.scaling.attn_factor")); ok {
 		s.AttentionFactor = v
 	}
