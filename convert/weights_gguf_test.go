@@ -330,6 +330,25 @@ func TestGGUFWithoutOriginalContext(t *testing.T) {
 	}
 }
 
+// ggml's own writer, and with it llama-quantize, leaves out outermost dimensions of 1: a model of one expert is the same without them.
+func TestGGUFOneExpert(t *testing.T) {
+	for _, arch := range []string{"smallthinker", "qwen3moe"} {
+		shape := ggufModels()[arch]().Shape
+		shape.Experts, shape.TopK = 1, 1
+		m := modeltest.New(shape, 1)
+		path := writeGGUF(t, m, modeltest.GGUF{Type: quant.F32, Edit: func(_ *gguf.Metadata, tensors *[]modeltest.GGUFTensor) {
+			for i, x := range *tensors {
+				for len(x.Shape) > 1 && x.Shape[0] == 1 {
+					x.Shape = x.Shape[1:]
+				}
+				(*tensors)[i].Shape = x.Shape
+			}
+		}})
+		_, r := convertTo(t, path, convert.Options{Recipe: convert.Recipe{Type: quant.F32}})
+		checkWeights(t, r, m, nil)
+	}
+}
+
 // Defaults for generation that no sampler can use are left out, as those of generation_config.json are, and a top-k of −1 is off.
 func TestGGUFSampling(t *testing.T) {
 	m := set(set(set(vocabulary(), "general.sampling.top_k", int32(-1)), "general.sampling.temp", float32(-2)), "general.sampling.penalty_repeat", float32(0))

@@ -366,6 +366,7 @@ func (r *reader) tensor(t *Tensor) {
 		}
 	}
 	slices.Reverse(t.Shape)
+	t.restoreDims()
 	t.Type = Type(r.uint32())
 	offset := r.uint64()
 	if r.err != nil {

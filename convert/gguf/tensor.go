@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
+
+	"st/format"
 )
 
 // ErrType is what the errors of [Tensor.ReadRows] wrap if the tensor is of a type that cannot be decoded.
@@ -67,6 +70,22 @@ func (t *Tensor) View(first, rows, cols int) *Tensor {
 	part.offset = t.offset + int64(t.Type.RowBytes(first))
 	part.size = int64(rows) * int64(part.RowBytes())
 	return &part
+}
+
+// restoreDims gives a tensor the outermost dimensions of 1 back that ggml's own writer leaves out, as in files that llama-quantize made: those of the
+// experts and the router of a model with one expert.
+func (t *Tensor) restoreDims() {
+	n, _ := ParseName(t.Name)
+	dims := 1
+	switch {
+	case n.Experts:
+		dims = 3
+	case n.Role == format.RoleRouter:
+		dims = 2
+	}
+	if missing := dims - len(t.Shape); missing > 0 {
+		t.Shape = append(slices.Repeat([]int{1}, missing), t.Shape...)
+	}
 }
 
 // pieceBytes is how much is read at once: enough to make the cost of a call small, and little enough for the second-level cache of a core, from
