@@ -216,11 +216,13 @@ func (r *modelReader) experts() {
 		r.note("%s is missing: the router's weights are taken to be sigmoids, because converters leave the entry out only where config.json does not ask for a softmax",
 			r.key("expert_gating_func"))
 	}
-	if norm, ok := r.bool(r.key("expert_weights_norm")); ok && !norm {
-		if !m.RouterSoftmax {
-			r.fail("metadata entry %s is false: sigmoids are only supported over their sum", r.key("expert_weights_norm"))
+	for _, name := range []string{"expert_weights_norm", "norm_top_k_prob"} { // the second is of Ollama's converter
+		if norm, ok := r.bool(r.key(name)); ok && !norm {
+			if !m.RouterSoftmax {
+				r.fail("metadata entry %s is false: sigmoids are only supported over their sum", r.key(name))
+			}
+			m.SoftmaxAll = true
 		}
-		m.SoftmaxAll = true
 	}
 	if scale, ok := r.float(r.key("expert_weights_scale")); ok && scale != 0 && scale != 1 {
 		r.fail("metadata entry %s is %g: only 1 is supported", r.key("expert_weights_scale"), scale)

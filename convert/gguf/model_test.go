@@ -165,12 +165,12 @@ func TestModelQwen3(t *testing.T) {
 	for _, e := range m[1:10] {
 		moe = append(moe, Entry{strings.Replace(e.Key, "qwen3", "qwen3moe", 1), e.Value})
 	}
-	for _, norm := range []any{nil, true, false} {
-		got, err := headerOf(with(moe, Entry{"qwen3moe.expert_weights_norm", norm}), "m.gguf", embedding).Model()
+	for _, e := range []Entry{{"expert_weights_norm", nil}, {"expert_weights_norm", true}, {"expert_weights_norm", false}, {"norm_top_k_prob", false}} {
+		got, err := headerOf(with(moe, Entry{"qwen3moe." + e.Key, e.Value}), "m.gguf", embedding).Model()
 		if err != nil {
 			t.Fatal(err)
 		}
-		experts := &format.MoE{Experts: 128, ExpertsPerToken: 8, ExpertFFN: 768, RouterSoftmax: true, SoftmaxAll: norm == false}
+		experts := &format.MoE{Experts: 128, ExpertsPerToken: 8, ExpertFFN: 768, RouterSoftmax: true, SoftmaxAll: e.Value == false}
 		if diff := cmp.Diff(experts, got.Config.MoE); diff != "" || !got.Config.QKNorm || got.Config.FFN != 0 || got.Config.RoPEScaling != nil {
 			t.Errorf("%+v\n%s", got, diff)
 		}
