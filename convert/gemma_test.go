@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"st/convert"
 	"st/convert/checkpoint/ckpttest"
+	"st/convert/gguf"
 	"st/convert/modeltest"
 	"st/format"
 	"st/quant"
@@ -21,6 +23,30 @@ import (
 func smallGemma3() *modeltest.Model {
 	return modeltest.NewGemma(modeltest.Gemma{Layers: 3, Hidden: 64, Heads: 4, KVHeads: 2, HeadDim: 32, FFN: 96, Vocab: 50, Context: 512,
 		Sliding: []int{1, 0, 1}, Window: 7, Scalar: 16}, 1)
+}
+
+// A file of Ollama's converter has the part that sees, too, which is left out, and leaves out what Ollama knows of such models.
+func TestGemma3OfOllama(t *testing.T) {
+	path := writeGGUF(t, smallGemma3(), modeltest.GGUF{Type: quant.F32, Edit: func(m *gguf.Metadata, tensors *[]modeltest.GGUFTensor) {
+		for key, value := range map[string]any{
+			"attention.layer_norm_rms_epsilon": nil, "rope.freq_base": nil, "rope.freq_base_swa": nil, "rope.scaling.type": nil, "rope.scaling.factor": nil,
+			"rope.local.freq_base": float32(700), "vision.block_count": uint32(1),
+		} {
+			*m = set(*m, "gemma3."+key, value)
+		}
+		for _, name := range []string{"v.blk.0.attn_q.weight", "mm.mm_input_projection.weight"} {
+			*tensors = append(*tensors, modeltest.GGUFTensor{Info: gguf.Info{Name: name, Shape: []int{4}, Type: gguf.F32}, Data: make([]byte, 16)})
+		}
+	}})
+	result, r := convertTo(t, path, convert.Options{Recipe: convert.Recipe{Type: quant.F32}})
+	want := &format.RoPEScaling{Type: "linear", Factor: 8, AttentionFactor: 1}
+	if c := &r.Config; c.RMSNormEps != 1e-6 || c.RoPETheta != 1e6 || c.LocalRoPE.Theta != 700 || !reflect.DeepEqual(c.RoPEScaling, want) {
+		t.Errorf("%+v", c)
+	}
+	const note = "only the text part of the model is converted: 2 tensors, such as v.blk.0.attn_q.weight, left out"
+	if !slices.Contains(result.Notes, note) {
+		t.Errorf("notes %q, want %q", result.Notes, note)
+	}
 }
 
 // Every spelling of a config.json of Gemma 3, with the defaults of Transformers.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"st/convert/gguf"
@@ -45,6 +46,9 @@ func (s *ggufSource) read() (*material, error) {
 		return nil, err
 	}
 	m := &material{meta: format.Meta{Config: model.Config}, notes: model.Notes, general: general(s.file), weights: newGGUFWeights(s.file, model)}
+	if others := slices.DeleteFunc(slices.Clone(s.file.Tensors), func(t *gguf.Tensor) bool { return gguf.OfText(model.Config.Architecture, t.Name) }); len(others) > 0 {
+		m.note("only the text part of the model is converted: %d tensors, such as %s, left out", len(others), others[0].Name)
+	}
 	if err := s.settleHead(m); err != nil {
 		return nil, err
 	}

@@ -97,7 +97,7 @@ func (w *ggufWeights) transposed(role format.Role, experts bool) bool {
 func (w *ggufWeights) unknown(c *format.Config) tensor {
 	for _, t := range w.Tensors {
 		factors := t.Name == gguf.LongFactors || t.Name == gguf.ShortFactors // which are part of the config
-		if !w.asked[t.Name] && t.Name != gguf.HeadPredictor && !unusedKV(c, t.Name) && !(factors && c.Architecture == "phi3") {
+		if !w.asked[t.Name] && t.Name != gguf.HeadPredictor && !unusedKV(c, t.Name) && !(factors && c.Architecture == "phi3") && gguf.OfText(c.Architecture, t.Name) {
 			return ggufTensor{t: t, shape: t.Shape}
 		}
 	}

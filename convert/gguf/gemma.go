@@ -17,8 +17,10 @@ func (r *modelReader) gemma(period int) {
 	c := r.c
 	c.QKNorm, c.Activation, c.EmbeddingScale = true, format.GELU, math.Sqrt(float64(c.Hidden))
 	c.LocalRoPE = &format.LocalRoPE{Theta: 1e4}
-	if theta, ok := r.float(r.key("rope.freq_base_swa")); ok {
-		c.LocalRoPE.Theta = theta
+	for _, name := range []string{"rope.freq_base_swa", "rope.local.freq_base", "rope.freq_base_local"} { // the others are of Ollama's converter
+		if theta, ok := r.float(r.key(name)); ok {
+			c.LocalRoPE.Theta = theta
+		}
 	}
 	window, ok := find(&r.keys, r.key("attention.sliding_window"), "a number of tokens", func(value any) (int, bool) {
 		n, ok := asInt(value)
@@ -44,9 +46,19 @@ func (r *modelReader) gemma(period int) {
 	}
 }
 
+// seeingGemma3 is what files of Gemma 3 leave out that Ollama's converter made of models that see: its program knows it of them.
+var seeingGemma3 = Metadata{{"gemma3.attention.layer_norm_rms_epsilon", 1e-6}, {"gemma3.rope.freq_base", 1e6}, {"gemma3.rope.scaling.factor", 8.0}}
+
 // gemma3 reads Gemma 3. Files do not tell how products of queries and keys are scaled: by the head's length, but in the largest model by hidden_size
 // over the number of heads.
 func (r *modelReader) gemma3() {
+	if _, sees := r.metadata.Lookup("gemma3.vision.block_count"); sees {
+		for _, e := range seeingGemma3 {
+			if _, ok := r.metadata.Lookup(e.Key); !ok {
+				r.metadata = append(slices.Clip(r.metadata), e)
+			}
+		}
+	}
 	r.gemma(6)
 	if r.err != nil {
 		return

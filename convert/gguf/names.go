@@ -57,6 +57,11 @@ func ParseName(name string) (n Name, ok bool) {
 	return n, true
 }
 
+// OfText reports whether a tensor belongs to the part of a model that reads and writes text. Ollama's files of Gemma 3 have the part that sees, too.
+func OfText(architecture, name string) bool {
+	return architecture != "gemma3" || !strings.HasPrefix(name, "v.") && !strings.HasPrefix(name, "mm.")
+}
+
 // Fused is a matrix that holds those of several roles of a layer, one after the other: [out, in], where out is that of all roles.
 type Fused struct {
 	Part  string // blk.3.attn_qkv.weight has attn_qkv

@@ -6,6 +6,7 @@ import (
 	"math"
 	"regexp"
 	"slices"
+	"strings"
 
 	"st/tokenizer"
 )
@@ -61,9 +62,10 @@ func (f *File) vocabulary() (*Vocabulary, error) {
 			scores, ok := value.([]float32)
 			return scores, ok
 		})
-		t.AddSpacePrefix = true
-		if add, ok := k.bool(prefix + "add_space_prefix"); ok {
-			t.AddSpacePrefix = add
+		if t.AddSpacePrefix, ok = k.bool(prefix + "add_space_prefix"); !ok {
+			// Ollama's files, which have merges too, do not tell that Gemma has none.
+			architecture, _ := k.string("general.architecture")
+			t.AddSpacePrefix = !strings.HasPrefix(architecture, "gemma") || len(t.Merges) == 0
 		}
 	}
 	n := len(t.Tokens)

@@ -261,6 +261,23 @@ func TestVocabularyEnds(t *testing.T) {
 	}
 }
 
+// Texts of Gemma do not begin with a space, which files of Ollama's converter do not tell; those of other tokenizers of SentencePiece do.
+func TestVocabularySpacePrefix(t *testing.T) {
+	llama := Metadata{{"tokenizer.ggml.model", "llama"}, {"tokenizer.ggml.tokens", []string{"a", "b", "ab"}}, {"tokenizer.ggml.token_type", []int32{1, 1, 1}},
+		{"tokenizer.ggml.scores", make([]float32, 3)}}
+	merges, no := Entry{"tokenizer.ggml.merges", []string{"a b"}}, Entry{"tokenizer.ggml.add_space_prefix", false}
+	for _, tt := range []struct {
+		architecture string
+		more         Metadata
+		want         bool
+	}{{"phi3", nil, true}, {"phi3", Metadata{merges}, true}, {"phi3", Metadata{no}, false}, {"gemma3", nil, true}, {"gemma3", Metadata{merges}, false}} {
+		v, err := headerOf(with(with(llama, Entry{"general.architecture", tt.architecture}), tt.more...), "m.gguf").Vocabulary()
+		if err != nil || v.Tokens.AddSpacePrefix != tt.want {
+			t.Errorf("%s with %v: a space is added: %v, %v", tt.architecture, tt.more, v.Tokens.AddSpacePrefix, err)
+		}
+	}
+}
+
 func TestVocabularyRefuses(t *testing.T) {
 	for name, tt := range map[string]struct {
 		change Entry
