@@ -71,6 +71,12 @@ func (f *File) vocabulary() (*Vocabulary, error) {
 	n := len(t.Tokens)
 	t.BOS, t.EOS, t.Pad = k.special("bos", n), k.special("eos", n), k.special("padding", n)
 	v.EOS = k.ends(n)
+	if t.Model == "llama" && t.BOS < 0 && n > 1 && t.Tokens[1] == "<s>" {
+		t.BOS = 1
+	}
+	if t.Model == "llama" && t.EOS < 0 && n > 2 && t.Tokens[2] == "</s>" {
+		t.EOS, v.EOS = 2, append(v.EOS, 2)
+	}
 	for i, token := range t.Tokens {
 		if slices.Contains(endsOfTurn, token) {
 			v.EOS = append(v.EOS, int32(i))

@@ -261,6 +261,20 @@ func TestVocabularyEnds(t *testing.T) {
 	}
 }
 
+// A file of SentencePiece's that does not tell which tokens begin and end a text has those of Llama, as in llama.cpp.
+func TestVocabularyDefaultTokens(t *testing.T) {
+	m := Metadata{{"tokenizer.ggml.model", "llama"}, {"tokenizer.ggml.tokens", []string{"<unk>", "<s>", "</s>", "a"}},
+		{"tokenizer.ggml.token_type", []int32{2, 3, 3, 1}}, {"tokenizer.ggml.scores", make([]float32, 4)}}
+	v, err := headerOf(m, "m.gguf").Vocabulary()
+	if err != nil || v.Tokens.BOS != 1 || v.Tokens.EOS != 2 || !v.Tokens.AddBOS || !slices.Equal(v.EOS, []int32{2}) {
+		t.Errorf("%+v, %v", v, err)
+	}
+	v, err = headerOf(with(m, Entry{"tokenizer.ggml.bos_token_id", uint32(2)}, Entry{"tokenizer.ggml.eos_token_id", uint32(3)}), "m.gguf").Vocabulary()
+	if err != nil || v.Tokens.BOS != 2 || v.Tokens.EOS != 3 || !slices.Equal(v.EOS, []int32{3}) {
+		t.Errorf("%+v, %v", v, err)
+	}
+}
+
 // Texts of Gemma do not begin with a space, which files of Ollama's converter do not tell; those of other tokenizers of SentencePiece do.
 func TestVocabularySpacePrefix(t *testing.T) {
 	llama := Metadata{{"tokenizer.ggml.model", "llama"}, {"tokenizer.ggml.tokens", []string{"a", "b", "ab"}}, {"tokenizer.ggml.token_type", []int32{1, 1, 1}},
