@@ -19,6 +19,7 @@ type GGUFVocabulary struct {
 
 	BOS, EOS, Pad int32 // −1: none
 	AddBOS        bool
+	StripRight    bool // added tokens take the white space on their right along, as Phi-3's do. No entry of a file tells it
 }
 
 // The types of tokens in GGUF files.
@@ -104,7 +105,7 @@ func ParseGGUF(v GGUFVocabulary) (*Tokenizer, error) {
 		switch v.Types[id] {
 		case GGUFUnused:
 		case GGUFControl, GGUFUserDefined:
-			s.added = append(s.added, AddedToken{ID: int32(id), Content: token, Special: v.Types[id] == GGUFControl && !pre.plain[token]})
+			s.added = append(s.added, v.added(int32(id), v.Types[id] == GGUFControl && !pre.plain[token]))
 		case GGUFByte:
 			return nil, fmt.Errorf("tokens: %q (id %d) is a byte token, which model gpt2 does not have", token, id)
 		default:
@@ -124,6 +125,13 @@ func ParseGGUF(v GGUFVocabulary) (*Tokenizer, error) {
 		return nil, err
 	}
 	return newTokenizer(s)
+}
+
+// added returns an added token.
+func (v *GGUFVocabulary) added(id int32, special bool) AddedToken {
+	token := v.Tokens[id]
+	strip := v.StripRight && !slices.Contains([]string{"<unk>", "<s>", "<|endoftext|>"}, token)
+	return AddedToken{ID: id, Content: token, Special: special, RStrip: strip}
 }
 
 // special sets the tokens that begin, end and fill texts.

@@ -39,7 +39,7 @@ func parseSPM(v GGUFVocabulary) (*Tokenizer, error) {
 			s.options.Unknown = &id
 			fallthrough
 		case GGUFControl, GGUFUserDefined:
-			s.added = append(s.added, AddedToken{ID: id, Content: token, Special: v.Types[i] != GGUFUserDefined})
+			s.added = append(s.added, v.added(id, v.Types[i] != GGUFUserDefined))
 		}
 	}
 	s.merges = spmMerges(v, ids)

@@ -29,6 +29,9 @@ var endsOfTurn = []string{"<|im_end|>", "<|endoftext|>", "<end_of_turn>", "<|end
 // come apart.
 var marksOfTurn = append([]string{"<start_of_turn>"}, endsOfTurn...)
 
+// phi3Name is how llama.cpp knows a tokenizer whose added tokens take the white space on their right along.
+var phi3Name = regexp.MustCompile(`(?i)phi-?3`)
+
 // Vocabulary returns the tokenizer's vocabulary, for [tokenizer.ParseGGUF], and what belongs to it.
 func (f *File) Vocabulary() (*Vocabulary, error) {
 	v, err := f.vocabulary()
@@ -68,6 +71,8 @@ func (f *File) vocabulary() (*Vocabulary, error) {
 			t.AddSpacePrefix = !strings.HasPrefix(architecture, "gemma") || len(t.Merges) == 0
 		}
 	}
+	name, _ := k.string("general.name")
+	t.StripRight = phi3Name.MatchString(name)
 	n := len(t.Tokens)
 	t.BOS, t.EOS, t.Pad = k.special("bos", n), k.special("eos", n), k.special("padding", n)
 	v.EOS = k.ends(n)

@@ -275,6 +275,25 @@ func TestVocabularyDefaultTokens(t *testing.T) {
 	}
 }
 
+// Added tokens of Phi-3 take the white space on their right along. Files do not tell it, and so the model's name does, as for llama.cpp.
+func TestVocabularyOfPhi3(t *testing.T) {
+	for name, want := range map[string][]int32{
+		"Phi-3 Mini 4K": {256, ' ', '!', 257, '!'}, "phi3": {256, ' ', '!', 257, '!'}, "Phi 4": {256, ' ', '!', 257, ' ', '\n', '!'},
+	} {
+		v, err := headerOf(with(vocabularyOf(), Entry{"general.name", name}), "m.gguf").Vocabulary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		tok, err := tokenizer.ParseGGUF(v.Tokens)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ids := tok.Encode("<|endoftext|> !<|im_end|> \n!", true); !slices.Equal(ids, want) {
+			t.Errorf("%s: %v, want %v", name, ids, want)
+		}
+	}
+}
+
 // Texts of Gemma do not begin with a space, which files of Ollama's converter do not tell; those of other tokenizers of SentencePiece do.
 func TestVocabularySpacePrefix(t *testing.T) {
 	llama := Metadata{{"tokenizer.ggml.model", "llama"}, {"tokenizer.ggml.tokens", []string{"a", "b", "ab"}}, {"tokenizer.ggml.token_type", []int32{1, 1, 1}},
