@@ -173,7 +173,8 @@ func (r *modelReader) ropeScaling() {
 		s.OriginalContext = n
 	}
 	for name, to := range map[string]*float64{"attn_factor": &s.AttentionFactor, "beta_fast": &s.BetaFast, "beta_slow": &s.BetaSlow} {
-		if v, ok := r.float(r.key("rope.scaling.yarn_" + name)); ok {
+		// Files that llama.cpp itself saved have an attn_factor of 1 that it does not use.
+		if v, ok := r.float(r.key("rope.scaling.yarn_" + name)); ok && (v != 1 || name != "attn_factor") {
 			*to = v
 		}
 	}
@@ -206,7 +207,7 @@ func (r *modelReader) experts() {
 		m.ExpertFFN = gate.Shape[1]
 	}
 	switch gating, ok := find(&r.keys, r.key("expert_gating_func"), "a number", asInt); {
-	case ok && gating == 1:
+	case ok && gating == 1, ok && gating == 0 && r.arch != "smallthinker": // 0, which is none, is what llama.cpp saves where it takes 1 for granted
 	case ok && gating == 2:
 		m.RouterSoftmax = false
 	case ok:
@@ -216,15 +217,18 @@ func (r *modelReader) experts() {
 		r.note("%s is missing: the router's weights are taken to be sigmoids, because converters leave the entry out only where config.json does not ask for a softmax",
 			r.key("expert_gating_func"))
 	}
+	scale, scaled := r.float(r.key("expert_weights_scale"))
 	for _, name := range []string{"expert_weights_norm", "norm_top_k_prob"} { // the second is of Ollama's converter
-		if norm, ok := r.bool(r.key(name)); ok && !norm {
-			if !m.RouterSoftmax {
-				r.fail("metadata entry %s is false: sigmoids are only supported over their sum", r.key(name))
-			}
-			m.SoftmaxAll = true
+		norm, ok := r.bool(r.key(name))
+		if !ok || norm || scaled && scale == 0 { // llama.cpp saves false beside a scale of 0, and uses neither
+			continue
 		}
+		if !m.RouterSoftmax {
+			r.fail("metadata entry %s is false: sigmoids are only supported over their sum", r.key(name))
+		}
+		m.SoftmaxAll = true
 	}
-	if scale, ok := r.float(r.key("expert_weights_scale")); ok && scale != 0 && scale != 1 {
+	if scale != 0 && scale != 1 {
 		r.fail("metadata entry %s is %g: only 1 is supported", r.key("expert_weights_scale"), scale)
 	}
 	for _, name := range []string{"expert_shared_count", "leading_dense_block_count", "expert_group_count"} {

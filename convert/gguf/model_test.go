@@ -177,6 +177,35 @@ func TestModelQwen3(t *testing.T) {
 	}
 }
 
+// Files that llama.cpp itself saved have entries for all that it knows of a model, with defaults where the architecture does not use them.
+func TestModelSavedByLlama(t *testing.T) {
+	moe := with(smallThinker4B(), Entry{"smallthinker.expert_weights_norm", false}, Entry{"smallthinker.expert_weights_scale", float32(0)},
+		Entry{"smallthinker.expert_shared_count", uint32(0)}, Entry{"smallthinker.expert_group_count", uint32(0)})
+	want := &format.MoE{Experts: 32, ExpertsPerToken: 4, ExpertFFN: 768}
+	for _, arch := range []string{"smallthinker", "qwen3moe"} {
+		for i := range moe {
+			moe[i].Key = strings.Replace(moe[i].Key, "smallthinker", arch, 1)
+		}
+		if arch == "qwen3moe" {
+			moe = with(moe, Entry{"general.architecture", arch}, Entry{"qwen3moe.expert_gating_func", uint32(0)})
+			want.RouterSoftmax = true
+		}
+		got, err := headerOf(moe, "m.gguf", embedding4B).Model()
+		if err != nil {
+			t.Fatalf("%s: %v", arch, err)
+		}
+		if diff := cmp.Diff(want, got.Config.MoE); diff != "" {
+			t.Errorf("%s: %s", arch, diff)
+		}
+	}
+	yarn := with(smallThinker4B(), Entry{"smallthinker.rope.scaling.type", "yarn"}, Entry{"smallthinker.rope.scaling.factor", float32(4)},
+		Entry{"smallthinker.rope.scaling.yarn_attn_factor", float32(1)})
+	got, err := headerOf(yarn, "m.gguf", embedding4B).Model()
+	if err != nil || got.Config.RoPEScaling.AttentionFactor != 0.1*math.Log(4)+1 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 func TestModelRefuses(t *testing.T) {
 	const arch = "smallthinker."
 	for name, tt := range map[string]struct {
