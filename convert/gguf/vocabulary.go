@@ -92,9 +92,29 @@ func (f *File) vocabulary() (*Vocabulary, error) {
 	}
 	slices.Sort(v.EOS)
 	v.EOS = slices.Compact(v.EOS)
-	v.ChatTemplate, _ = k.string("tokenizer.chat_template")
+	v.ChatTemplate = k.chatTemplate()
 	v.Notes = k.notes
 	return v, k.err
+}
+
+// chatTemplate returns the chat template, "" if there is none. Where a checkpoint has several by name, none of them called default, converters write only those.
+func (k *keys) chatTemplate() string {
+	const key = "tokenizer.chat_template"
+	if text, _ := k.string(key); text != "" {
+		return text
+	}
+	names, _ := k.strings(key + "s")
+	var all []tokenizer.NamedTemplate
+	for _, name := range names {
+		if text, ok := k.string(key + "." + name); ok {
+			all = append(all, tokenizer.NamedTemplate{Name: name, Template: text})
+		}
+	}
+	text := tokenizer.ChooseTemplate(all, false)
+	if i := slices.IndexFunc(all, func(t tokenizer.NamedTemplate) bool { return t.Template == text }); i >= 0 && all[i].Name != "default" {
+		k.note("no chat template is named default: %q is used", all[i].Name)
+	}
+	return text
 }
 
 // pre returns how text is split, by the name of a model. Files of converters that did not know the tokenizer have none, or "default", with which llama.cpp splits in

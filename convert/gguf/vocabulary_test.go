@@ -275,6 +275,27 @@ func TestVocabularyDefaultTokens(t *testing.T) {
 	}
 }
 
+// Of templates by name the default one is used, and another where there is none.
+func TestVocabularyTemplates(t *testing.T) {
+	named := Metadata{{"tokenizer.chat_templates", []string{"rag", "tool_use", "absent"}}, {"tokenizer.chat_template.rag", "R"}, {"tokenizer.chat_template.tool_use", "T"}}
+	for _, tt := range []struct {
+		first any
+		more  Metadata
+		want  string
+		note  string
+	}{
+		{"D", named, "D", ""},
+		{nil, named, "T", `no chat template is named default: "tool_use" is used`},
+		{nil, Metadata{{"tokenizer.chat_templates", []string{"default"}}, {"tokenizer.chat_template.default", "N"}}, "N", ""},
+		{nil, nil, "", ""},
+	} {
+		v, err := headerOf(with(with(vocabularyOf(), Entry{"tokenizer.chat_template", tt.first}), tt.more...), "m.gguf").Vocabulary()
+		if err != nil || v.ChatTemplate != tt.want || strings.Join(v.Notes, "\n") != tt.note {
+			t.Errorf("%v and %v: template %q, notes %q, %v", tt.first, tt.more, v.ChatTemplate, v.Notes, err)
+		}
+	}
+}
+
 // Added tokens of Phi-3 take the white space on their right along. Files do not tell it, and so the model's name does, as for llama.cpp.
 func TestVocabularyOfPhi3(t *testing.T) {
 	for name, want := range map[string][]int32{
