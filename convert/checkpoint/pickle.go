@@ -44,6 +44,7 @@ var storageClasses = map[string]DType{
 // dtypeNames are the objects of module torch that are types of elements. Tensors of the newer ones lie in storages of bytes.
 var dtypeNames = map[string]DType{
 	"float32": F32, "float16": F16, "bfloat16": BF16, "float64": F64, "float8_e4m3fn": F8E4M3, "float8_e5m2": F8E5M2, "float8_e8m0fnu": F8E8M0,
+	"float8_e4m3fnuz": f8e4m3fnuz, "float8_e5m2fnuz": f8e5m2fnuz,
 	"int64": i64, "int32": i32, "int16": i16, "int8": i8, "uint64": u64, "uint32": u32, "uint16": u16, "uint8": u8, "bool": boolean,
 }
 

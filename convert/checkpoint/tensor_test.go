@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"sync"
 	"syscall"
@@ -207,7 +208,17 @@ func TestReadConcurrently(t *testing.T) {
 
 func TestReadUnsupported(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "m.safetensors")
-	must(t, ckpttest.WriteSafetensors(path, []ckpttest.Tensor{{Name: "steps", DType: "I64", Shape: []int{1}, Data: ramp(1)}}))
-	tensor := mustOpen(t, path).Tensors()[0]
-	wantError(t, tensor.ReadRows(make([]float32, 1), 0, 1), path, `"steps"`, "I64")
+	for dtype, bytes := range map[string]int{
+		"BOOL": 1, "U8": 1, "I8": 1, "U16": 2, "I16": 2, "U32": 4, "I32": 4, "U64": 8, "I64": 8, "C64": 8, "F8_E8M0": 1, "F8_E4M3FNUZ": 1, "F8_E5M2FNUZ": 1,
+	} {
+		header := fmt.Sprintf(`{"steps":{"dtype":%q,"shape":[1],"data_offsets":[0,%d]}}`, dtype, bytes)
+		must(t, os.WriteFile(path, ckpttest.RawSafetensors(header, make([]byte, bytes)), 0o644))
+		tensor := mustOpen(t, path).Tensors()[0]
+		if err := tensor.Readable(); dtype == "F8_E8M0" {
+			must(t, err) // as scales are
+		} else {
+			wantError(t, err, path, `"steps"`, dtype)
+			wantError(t, tensor.ReadRows(make([]float32, 1), 0, 1), path, `"steps"`, dtype)
+		}
+	}
 }
