@@ -61,6 +61,7 @@ var advices = []struct {
 	{checkpoint.ErrPartial, "let the download finish: the program that began it goes on where it was"},
 	{checkpoint.ErrTruncated, "its download or copy did not finish: go on with it; the other files can stay"},
 	{checkpoint.ErrOldTorch, `save it again with a current torch: torch.save(torch.load(path, map_location="cpu"), path)`},
+	{checkpoint.ErrRepacked, "unpack it, and pack it again without compression: `zip -0 -r`"},
 	{checkpoint.ErrTorch, `save the model's weights alone: torch.save(model.state_dict(), "pytorch_model.bin"), or model.save_pretrained(dir)`},
 	{checkpoint.ErrIndex, "the index and the shards are of different versions: get them from one revision"},
 	{checkpoint.ErrMalformed, "compare the file's size and SHA-256 with those that its source shows; if they differ, get this file once more"},

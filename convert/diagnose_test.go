@@ -1,6 +1,8 @@
 package convert_test
 
 import (
+	"archive/zip"
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -212,6 +214,18 @@ func sums(r *format.Reader) (all []uint64) {
 	return all
 }
 
+// zipped returns a zip file with one entry, compressed as zip programs do it.
+func zipped(t *testing.T, name string) string {
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	w, err := z.Create(name)
+	ok(t, err)
+	_, err = w.Write([]byte(strings.Repeat("x", 4096)))
+	ok(t, err)
+	ok(t, z.Close())
+	return b.String()
+}
+
 // TestDiagnose: what cannot be converted is told for what it is, with what to do.
 func TestDiagnose(t *testing.T) {
 	type object = map[string]any
@@ -360,6 +374,11 @@ func TestDiagnose(t *testing.T) {
 			ok(t, err)
 			return weights(string(data))(t, dir, m)
 		}, checkpoint.ErrPacked, []string{"without data.pkl", "unpack it"}},
+		{"torch weights in a compressed zip file", func(t *testing.T, dir string, m *modeltest.Model) string {
+			ok(t, m.WriteConfig(dir))
+			write(t, zipped(t, "m/data.pkl"), dir, "pytorch_model.bin")
+			return "."
+		}, checkpoint.ErrRepacked, []string{`zip entry "data.pkl" is compressed or encrypted, as torch.save never writes it: unpack it, and pack it again without compression`}},
 		{"empty weights", weights(""), checkpoint.ErrEmpty, []string{"the file is empty", "get this file once more"}},
 		{"empty config.json", config(""), checkpoint.ErrEmpty, []string{"config.json", "the file is empty"}},
 		{"cut config.json", config(`{"architectures":["SmallThinkerForCa`), nil, []string{"config.json", "it ends too early"}},

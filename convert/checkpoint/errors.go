@@ -26,6 +26,8 @@ var (
 	ErrOldTorch = errors.New("in the format of torch before 1.6")
 	// ErrTorch is about a sound torch file that is no plain state dict of little-endian tensors.
 	ErrTorch = errors.New("not a plain state dict")
+	// ErrRepacked is about a torch file whose zip file another program than torch has written.
+	ErrRepacked = errors.New("compressed or encrypted")
 	// ErrShard is about files of a set that are not there.
 	ErrShard = errors.New("shards are missing")
 	// ErrIndex is about an index and files that do not belong together.

@@ -180,8 +180,7 @@ func (z *torchZip) locate(name string) (off, size int64, err error) {
 		return 0, 0, fmt.Errorf("zip entry %s is missing", quote(name))
 	}
 	if entry.Method != zip.Store || entry.Flags&1 != 0 || entry.CompressedSize64 != entry.UncompressedSize64 {
-		return 0, 0, fmt.Errorf("zip entry %s is compressed or encrypted, as torch.save never writes it: "+
-			"`zip -0 -r` packs without", quote(name))
+		return 0, 0, fmt.Errorf("zip entry %s is %w, as torch.save never writes it", quote(name), ErrRepacked)
 	}
 	if off, err = entry.DataOffset(); err != nil {
 		return 0, 0, fmt.Errorf("zip entry %s: %w", quote(name), err)
@@ -192,11 +191,19 @@ func (z *torchZip) locate(name string) (off, size int64, err error) {
 	return off, int64(entry.UncompressedSize64), nil
 }
 
+// zipKind returns the kind of an error of locate.
+func zipKind(err error) error {
+	if errors.Is(err, ErrRepacked) {
+		return ErrRepacked
+	}
+	return ErrMalformed
+}
+
 // read returns the bytes of a small entry, after checking their checksum.
 func (z *torchZip) read(name string, limit int64) ([]byte, error) {
 	_, size, err := z.locate(name)
 	if err != nil {
-		return nil, fileError(ErrMalformed, z.path, "%w", err)
+		return nil, fileError(zipKind(err), z.path, "%w", err)
 	}
 	if size > limit {
 		return nil, fileError(ErrTorch, z.path, "%s is %d bytes, more than the %d it may have", name, size, limit)
@@ -220,7 +227,7 @@ func (z *torchZip) tensor(name string, p *torchTensor) (*Tensor, error) {
 	}
 	off, size, err := z.locate("data/" + p.storage.key)
 	if err != nil {
-		return nil, tensorError(ErrMalformed, z.path, name, "%w", err)
+		return nil, tensorError(zipKind(err), z.path, name, "%w", err)
 	}
 	width := dtype.bits() / 8
 	if n := int64(numel); n < 0 || n > size/width || n*width != size {
