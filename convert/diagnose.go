@@ -292,6 +292,7 @@ var other = []struct{ suffix, what string }{
 	{".npz", "weights of MLX: take the checkpoint that they were made from"},
 	{".nemo", "a model of NeMo: export it for Transformers"},
 	{".tflite", "a model for TensorFlow Lite: take the checkpoint that it was made from"},
+	{".ckpt", "a checkpoint of PyTorch Lightning or TensorFlow: give the file itself, if torch wrote it"},
 	{".distcp", "a checkpoint of torch.distributed: save the model with save_pretrained"},
 	{"latest", "a checkpoint of DeepSpeed: its zero_to_fp32.py writes a model"},
 	{".zip", "an archive: unpack it first"},

@@ -331,6 +331,10 @@ func TestDiagnose(t *testing.T) {
 			ok(t, m.WriteConfig(dir))
 			return only(".", "model.fp16.safetensors", "model.fp32.safetensors", "optimizer.pt")(t, dir, m)
 		}, checkpoint.ErrNoWeights, []string{"several weight files, and no index says which of them belong together: model.fp16.safetensors, model.fp32.safetensors: give the one that is the whole model"}},
+		{"weights of Lightning", func(t *testing.T, dir string, m *modeltest.Model) string {
+			ok(t, m.WriteConfig(dir))
+			return only(".", "last.ckpt")(t, dir, m)
+		}, checkpoint.ErrNoWeights, []string{"last.ckpt is a checkpoint of PyTorch Lightning or TensorFlow: give the file itself"}},
 		{"weights for TensorFlow", func(t *testing.T, dir string, m *modeltest.Model) string {
 			ok(t, m.WriteConfig(dir))
 			return only(".", "tf_model.h5")(t, dir, m)
