@@ -136,9 +136,9 @@ func open(t *testing.T, o options) *page {
 	proxy := httputil.NewSingleHostReverseProxy(address)
 	proxy.FlushInterval = -1 // at once
 	proxy.ErrorLog = quiet   // of clients that go away
-	var handler http.Handler = proxy
+	var handler http.Handler = whole(proxy)
 	if o.wrap != nil {
-		handler = o.wrap(proxy)
+		handler = o.wrap(handler)
 	}
 	web := httptest.NewServer(handler)
 	ctx, closeTab := chromedp.NewContext(chrome, chromedp.WithNewBrowserContext())
@@ -179,6 +179,19 @@ func open(t *testing.T, o options) *page {
 	)
 	p.ready()
 	return p
+}
+
+// whole reads the body of a request before next passes it on. A body that is still read when the answer begins is closed by net/http's server, and the
+// proxy's transport takes that for an error and closes the connection to st serve, in the middle of the answer.
+func whole(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return // the browser went away
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		next.ServeHTTP(w, r)
+	})
 }
 
 var quiet = stdlog.New(io.Discard, "", 0)
