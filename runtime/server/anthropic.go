@@ -56,15 +56,24 @@ func (s *Server) anthropicModels(w http.ResponseWriter) {
 type anthropicError struct {
 	Type  string `json:"type"`
 	Error struct {
-		Type    string `json:"type"`
-		Message string `json:"message"`
+		Type    string                 `json:"type"`
+		Message string                 `json:"message"`
+		Details *anthropicErrorDetails `json:"details,omitempty"`
 	} `json:"error"`
 	RequestID string `json:"request_id,omitempty"`
+}
+
+// anthropicErrorDetails tell programs more of an error than its type does.
+type anthropicErrorDetails struct {
+	ErrorCode string `json:"error_code"`
 }
 
 func newAnthropicError(e *Error) anthropicError {
 	a := anthropicError{Type: "error"}
 	a.Error.Message = e.Message
+	if e.Code != "" {
+		a.Error.Details = &anthropicErrorDetails{e.Code}
+	}
 	switch s := e.Status; {
 	case s == http.StatusUnauthorized:
 		a.Error.Type = "authentication_error"
@@ -109,6 +118,7 @@ type anthropicPrompt struct {
 	Thinking struct {
 		Type string `json:"type"`
 	} `json:"thinking"`
+	Thread json.RawMessage `json:"thread"` // a conversation that Anthropic's servers keep
 }
 
 // options returns what the chat template is told besides messages.

@@ -101,6 +101,9 @@ func (c *anthropicResult) UnmarshalJSON(data []byte) error {
 
 // conversation is readMessages for Anthropic's requests. Messages of one role that follow each other are one.
 func (q *anthropicPrompt) conversation() (messages []runtime.Message, prefill string, err error) {
+	if len(q.Thread) > 0 {
+		return nil, "", errThread()
+	}
 	if len(q.Messages) == 0 {
 		return nil, "", badField("messages", "at least one message is required")
 	}
@@ -129,6 +132,14 @@ func (q *anthropicPrompt) conversation() (messages []runtime.Message, prefill st
 		}
 	}
 	return cutPrefill(t.messages)
+}
+
+// errThread is the error of a request that begins or continues a conversation which the server is to keep. The code is Anthropic's: the tool runners of
+// its clients send all of the conversation then, and no thread.
+func errThread() *Error {
+	e := badField("thread", "the server keeps no conversations: send all of it as messages")
+	e.Code = "thread_unsupported_request"
+	return e
 }
 
 // addBlocks adds the blocks of a message.

@@ -161,6 +161,20 @@ func TestAnthropicCountTokens(t *testing.T) {
 	}
 }
 
+// The server keeps no threads. The code of the error has the tool runners of Anthropic's clients go on without.
+func TestAnthropicThread(t *testing.T) {
+	c := start(t, Options{})
+	for _, thread := range []string{`{"type": "create"}`, `{"type": "continue", "previous_message_id": "msg_1"}`} {
+		r := c.request(t, "/v1/messages", `{"model": "tiny", "max_tokens": 4, "messages": [{"role": "user", "content": "x"}], "thread": `+thread+`}`)
+		var e anthropicError
+		if err := json.NewDecoder(r.Body).Decode(&e); err != nil || r.StatusCode != http.StatusBadRequest || e.Error.Details == nil ||
+			e.Error.Details.ErrorCode != "thread_unsupported_request" || !strings.Contains(e.Error.Message, "thread: the server keeps no conversations") {
+			t.Errorf("%s: status %d, %+v, %v", thread, r.StatusCode, e, err)
+		}
+	}
+	get[anthropicMessage](t, c, "/v1/messages", `{"model": "tiny", "max_tokens": 4, "messages": [{"role": "user", "content": "x"}], "thread": null}`)
+}
+
 func TestAnthropicErrors(t *testing.T) {
 	c := start(t, Options{Models: []string{modelPath, otherPath}})
 	const one = `"messages": [{"role": "user", "content": "x"}]`
