@@ -125,11 +125,11 @@ type anthropicPrompt struct {
 func (q *anthropicPrompt) options() ([]runtime.ChatOption, error) {
 	var variables map[string]any
 	switch t := q.Thinking.Type; t {
-	case "", "adaptive": // as the model is used to
+	case "", "adaptive", "between_tools": // as the model is used to
 	case "enabled", "disabled":
 		variables = map[string]any{"enable_thinking": t == "enabled"}
 	default:
-		return nil, badField("thinking.type", fmt.Sprintf("it is %q and must be enabled, adaptive or disabled", t))
+		return nil, badField("thinking.type", fmt.Sprintf("it is %q and must be enabled, adaptive, between_tools or disabled", t))
 	}
 	tools, err := q.tools()
 	if err != nil {

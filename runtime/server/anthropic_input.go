@@ -121,11 +121,9 @@ func (q *anthropicPrompt) conversation() (messages []runtime.Message, prefill st
 			return nil, "", err
 		}
 		switch m.Role {
-		case "user", "assistant":
-		case "system":
-			return nil, "", badField(path+".role", "a system message is given in the field system")
+		case "user", "assistant", "system":
 		default:
-			return nil, "", badField(path+".role", fmt.Sprintf("it is %q and must be user or assistant", m.Role))
+			return nil, "", badField(path+".role", fmt.Sprintf("it is %q and must be user, assistant or system", m.Role))
 		}
 		if err := t.addBlocks(m.Role, m.Content, path); err != nil {
 			return nil, "", err
@@ -153,7 +151,7 @@ func (t *transcript) addBlocks(role string, blocks anthropicBlocks, path string)
 		at := fmt.Sprintf("%s.content.%d", path, i)
 		assistant := b.Type == "thinking" || b.Type == "tool_use"
 		switch {
-		case assistant != (role == "assistant") && b.Type != "text":
+		case b.Type != "text" && (assistant != (role == "assistant") || role == "system"):
 			return badField(at+".type", fmt.Sprintf("a message of the %s has no block of type %s", role, b.Type))
 		case b.Type == "tool_use" && b.Name == "":
 			return badField(at+".name", "Field required")

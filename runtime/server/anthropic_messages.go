@@ -102,6 +102,8 @@ func (m *anthropicMessage) finish(r *runtime.Result) {
 		if r.Message != nil && len(r.Message.ToolCalls) > 0 {
 			reason = "tool_use"
 		}
+	case runtime.StopContext:
+		reason = "model_context_window_exceeded"
 	case runtime.StopText:
 		reason, m.StopSequence = "stop_sequence", &r.StopText
 	}

@@ -116,7 +116,7 @@ func TestAnthropicOptions(t *testing.T) {
 		strings.Contains(*a.Content[0].Text, stop) {
 		t.Errorf("a stop sequence: %+v", a)
 	}
-	for _, fields := range []string{`"temperature": 1, "top_k": 1`, `"temperature": 1, "top_p": 0`, `"temperature": 0, "thinking": {"type": "disabled"}`,
+	for _, fields := range []string{`"temperature": 1, "top_k": 1`, `"temperature": 1, "top_p": 0`, `"temperature": 0, "thinking": {"type": "disabled"}`, `"temperature": 0, "thinking": {"type": "between_tools"}`,
 		`"temperature": 0, "tools": [{"name": "f"}], "tool_choice": {"type": "none"}`} {
 		if a := ask(speak + ", " + fields); *a.Content[0].Text != want.Text {
 			t.Errorf("%s: %+v, want %q", fields, a, want.Text)
@@ -127,6 +127,12 @@ func TestAnthropicOptions(t *testing.T) {
 	if a := ask(`"temperature": 0, "messages": [{"role": "user", "content": "A"}, {"role": "user", "content": [{"type": "text", "text": "B"}, {"type": "text", "text": "C"}]},
 		{"role": "assistant", "content": [{"type": "thinking", "thinking": "x", "signature": "y"}, {"type": "text", "text": "D"}]}, {"role": "user", "content": "Speak"}]`); *a.Content[0].Text != joined.Text {
 		t.Errorf("joined: %+v, want %q", a, joined.Text)
+	}
+	// A system message stands where it is said. The first one belongs to the field system.
+	system := say(t, g, runtime.Message{Role: "system", Content: "R\n\nS"}, runtime.Message{Role: "user", Content: "A"}, runtime.Message{Role: "system", Content: "T"}, user)
+	if a := ask(`"temperature": 0, "system": "R", "messages": [{"role": "system", "content": "S"}, {"role": "user", "content": "A"},
+		{"role": "system", "content": [{"type": "text", "text": "T"}]}, {"role": "user", "content": "Speak"}]`); *a.Content[0].Text != system.Text {
+		t.Errorf("system messages: %+v, want %q", a, system.Text)
 	}
 	// A last message of the assistant is continued.
 	first := want.Text[:strings.LastIndex(want.Text, " ")]
@@ -146,6 +152,9 @@ func TestAnthropicOptions(t *testing.T) {
 	var a anthropicMessage
 	if a.finish(done); *a.StopReason != "end_turn" || a.StopSequence != nil || a.Usage.OutputTokens != 0 {
 		t.Errorf("at an end token: %+v", a)
+	}
+	if a.finish(&runtime.Result{Stop: runtime.StopContext}); *a.StopReason != "model_context_window_exceeded" {
+		t.Errorf("at the end of the context: %+v", a)
 	}
 }
 
@@ -189,7 +198,7 @@ func TestAnthropicErrors(t *testing.T) {
 		{"/v1/messages", `{"model": "tiny", "max_tokens": "4", ` + one + `}`, 400, "invalid_request_error", "max_tokens: it must be a whole number"},
 		{"/v1/messages", `{"model": "tiny", "max_tokens": 4}`, 400, "invalid_request_error", "messages: at least one message is required"},
 		{"/v1/messages", `{"model": "tiny", "max_tokens": 4, "system": "S", "messages": [{"role": "assistant", "content": "x"}]}`, 400, "invalid_request_error", "messages: there must be a message of the user"},
-		{"/v1/messages", `{"model": "tiny", "max_tokens": 4, "messages": [{"role": "system", "content": "x"}]}`, 400, "invalid_request_error", "messages.0.role: a system message"},
+		{"/v1/messages", `{"model": "tiny", "max_tokens": 4, "messages": [{"role": "system", "content": [{"type": "tool_result", "tool_use_id": "a"}]}]}`, 400, "invalid_request_error", "messages.0.content.0.type: a message of the system has no block of type tool_result"},
 		{"/v1/messages", `{"model": "tiny", "max_tokens": 4, "messages": [{"role": "tool", "content": "x"}]}`, 400, "invalid_request_error", "messages.0.role"},
 		{"/v1/messages", `{"model": "tiny", "max_tokens": 4, "messages": [{"role": "user", "content": [{"type": "image"}]}]}`, 400, "invalid_request_error", `messages.0.content: it must be text: the models read no block of type "image"`},
 		{"/v1/messages", `{"model": "tiny", "max_tokens": 4, "messages": [{"role": "user", "content": 1}]}`, 400, "invalid_request_error", "messages.0.content"},
