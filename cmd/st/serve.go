@@ -55,7 +55,7 @@ func (a *app) serveCommand() *cobra.Command {
 	flags.StringVar(&f.APIKey, "api-key", "", "`KEY` that clients must send; others on this machine can see it here, unlike in a file")
 	flags.Var(fileFlag{&f.keyFile}, "api-key-file", "`file` with the key")
 	flags.StringSliceVar(&f.Origins, "origins", nil, "`ORIGIN`s of web pages that may use the server, besides those of this machine; *: all")
-	flags.StringSliceVar(&f.Hosts, "hosts", nil, "`NAME`s by which clients call the server, besides localhost and IP addresses")
+	flags.StringSliceVar(&f.Hosts, "hosts", nil, "`NAME`s by which clients call the server, besides localhost, IP addresses and those in .internal")
 	flags.BoolVar(&f.insecure, "insecure", false, "listen to other machines without a key")
 	return completesModels(cmd, -1)
 }

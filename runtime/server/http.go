@@ -62,7 +62,8 @@ func (s *Server) withMiddleware(next http.Handler) http.Handler {
 func (s *Server) admit(w http.ResponseWriter, r *http.Request) error {
 	if s.opts.APIKey == "" && !s.hostAllowed(r.Host) {
 		return &Error{Status: http.StatusForbidden, Code: "host_not_allowed",
-			Message: fmt.Sprintf("the server does not answer to the name %q: a page of another site may have led here", r.Host)}
+			Message: fmt.Sprintf("the server does not answer to the name %q: a page of another site may have led here; who runs it can add the name, or give it a key",
+				hostOf(r.Host))}
 	}
 	if origin := r.Header.Get("Origin"); origin != "" {
 		if !s.originAllowed(origin, r.Host) {
@@ -107,8 +108,15 @@ func (s *Server) keyGiven(h http.Header) bool {
 // hostAllowed reports whether the server answers to a Host header. A page of another site whose name was made to lead to this machine (DNS
 // rebinding) has that site's name there.
 func (s *Server) hostAllowed(hostPort string) bool {
-	host := hostOf(hostPort)
-	return isLocalhost(host) || net.ParseIP(host) != nil || slices.ContainsFunc(s.opts.Hosts, func(h string) bool { return strings.EqualFold(h, host) })
+	host := strings.ToLower(hostOf(hostPort))
+	return isLocalhost(host) || net.ParseIP(host) != nil || isInternal(host) ||
+		slices.ContainsFunc(s.opts.Hosts, func(h string) bool { return strings.EqualFold(h, host) })
+}
+
+// isInternal reports whether a name can be none of the Internet's: containers call the machine that they run on host.docker.internal, or
+// host.containers.internal.
+func isInternal(host string) bool {
+	return strings.HasSuffix(strings.TrimSuffix(host, "."), ".internal")
 }
 
 // hostOf returns a host without its port and brackets.

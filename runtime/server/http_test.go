@@ -62,11 +62,15 @@ func TestOriginsAndHosts(t *testing.T) {
 		{"[::1]:80", "http://[::1]:8080", 200},
 		{"192.168.1.7", "", 200},
 		{"box.lan:80", "http://box.lan:80", 200},
+		{"host.docker.internal:11434", "", 200}, // of a container
 		{"", "https://chat.example.org", 200},
 		{"", "https://chat.example.org.evil.com", 403},
 		{"", "http://localhost.evil.com", 403},
 		{"", "null", 403},
 		{"evil.com", "", 403},
+		{"internal", "", 403},
+		{"host.internal.evil.com", "", 403},
+		{"host.docker.internal", "http://evil.com", 403},
 		{"evil.com", "http://evil.com", 403},
 	} {
 		headers := []string{"X-None", ""}

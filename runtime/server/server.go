@@ -66,7 +66,7 @@ type Options struct {
 	// Origins are those of web pages that may use the server from a browser, such as "https://chat.example.org", besides pages of this
 	// machine. "*": all.
 	Origins []string
-	// Hosts are names by which clients call the server, besides localhost and IP addresses. With an APIKey any name will do.
+	// Hosts are names by which clients call the server, besides localhost, IP addresses and those in .internal. With an APIKey any name will do.
 	Hosts []string
 
 	// Logger is told of requests, without what they say, and of models; nil: nobody is.
