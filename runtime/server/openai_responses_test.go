@@ -46,7 +46,8 @@ func TestResponses(t *testing.T) {
 	for _, tt := range []struct{ body, param, message string }{
 		{`{}`, "input", "missing"},
 		{`{"input": 1}`, "input", "a string or an array of messages"},
-		{`{"input": [{"type": "item_reference"}]}`, "input[0].type", "not supported"},
+		{`{"input": [{"type": "item_reference"}]}`, "input[0].type", "send the item itself, as clients do with store false"},
+		{`{"input": [{"type": "computer_call"}]}`, "input[0].type", "not supported"},
 		{`{"input": [{"type": "function_call_output"}]}`, "input[0].call_id", "missing"},
 		{`{"input": [{"role": "user", "content": [{"type": "input_image"}]}]}`, "input[0].content", `"input_image"`},
 		{`{"input": "x", "previous_response_id": "resp_1"}`, "previous_response_id", "keeps no conversations"},

@@ -72,6 +72,8 @@ func (t *transcript) addItem(data json.RawMessage, path string) error {
 	case "", "message":
 		return t.addMessage(data, kind.Role, path)
 	case "function_call", "function_call_output", "reasoning":
+	case "item_reference":
+		return badField(path+".type", `"item_reference" is not supported: the server keeps no answers; send the item itself, as clients do with store false`)
 	default:
 		return badField(path+".type", fmt.Sprintf("%q is not supported: input is messages, function_call, function_call_output and reasoning", kind.Type))
 	}
