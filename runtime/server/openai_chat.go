@@ -106,6 +106,7 @@ type chatChoice struct {
 type chatAnswer struct {
 	Role      string     `json:"role"`
 	Content   *string    `json:"content"` // null if there are only calls
+	Refusal   null       `json:"refusal"`
 	Reasoning string     `json:"reasoning_content,omitempty"`
 	ToolCalls []chatCall `json:"tool_calls,omitempty"`
 }
@@ -170,6 +171,7 @@ func chatFinish(r *runtime.Result) string {
 
 type chatLogProbs struct {
 	Content []chatLogProb `json:"content"`
+	Refusal null          `json:"refusal"`
 }
 
 type chatLogProb struct {

@@ -79,6 +79,16 @@ type response struct {
 	Store             bool               `json:"store"`
 	Usage             *responseUsage     `json:"usage"`
 	Metadata          map[string]string  `json:"metadata"`
+	Background        bool               `json:"background"`
+	Previous          null               `json:"previous_response_id"`
+	Reasoning         responseReasoning  `json:"reasoning"`
+	Text              json.RawMessage    `json:"text"`
+	Truncation        string             `json:"truncation"`
+}
+
+type responseReasoning struct {
+	Effort  *string `json:"effort"`
+	Summary null    `json:"summary"`
 }
 
 type responseError struct {
@@ -114,6 +124,7 @@ type responseUsage struct {
 	InputTokens  int `json:"input_tokens"`
 	InputDetails struct {
 		CachedTokens int `json:"cached_tokens"`
+		WriteTokens  int `json:"cache_write_tokens"` // requests do not choose what is cached
 	} `json:"input_tokens_details"`
 	OutputTokens  int `json:"output_tokens"`
 	OutputDetails struct {
@@ -127,7 +138,13 @@ func (q *responsesRequest) begin(model string) *response {
 	r := &response{
 		ID: answerID("resp_"), Object: "response", CreatedAt: now(), Status: "in_progress", Model: model, Output: []*responseItem{},
 		MaxOutputTokens: q.MaxOutputTokens, Temperature: q.Temperature, TopP: q.TopP, ToolChoice: q.ToolChoice, Tools: q.Tools, Metadata: q.Metadata,
-		ParallelToolCalls: q.ParallelToolCalls == nil || *q.ParallelToolCalls,
+		ParallelToolCalls: q.ParallelToolCalls == nil || *q.ParallelToolCalls, Text: q.Sent["text"], Truncation: "disabled",
+	}
+	if q.Text.Format.Type == "" {
+		r.Text = json.RawMessage(`{"format":{"type":"text"}}`)
+	}
+	if q.Reasoning.Effort != "" {
+		r.Reasoning.Effort = &q.Reasoning.Effort
 	}
 	if q.Instructions != "" {
 		r.Instructions = &q.Instructions

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -476,4 +477,33 @@ func encode(t *testing.T, text string) []int32 {
 		t.Fatal(err)
 	}
 	return ids
+}
+
+// Answers have all fields that the types of OpenAI's clients require, also those in which there is never anything to say.
+func TestOpenAIFields(t *testing.T) {
+	c := start(t, Options{})
+	a := get[map[string]any](t, c, "/v1/chat/completions", `{"messages": [{"role": "user", "content": "x"}], "max_tokens": 1, "logprobs": true}`)
+	wantKeys(t, "a completion", a, "id", "object", "created", "model", "choices", "usage")
+	choice := a["choices"].([]any)[0].(map[string]any)
+	wantKeys(t, "its choice", choice, "index", "message", "logprobs", "finish_reason")
+	wantKeys(t, "its message", choice["message"].(map[string]any), "role", "content", "refusal")
+	wantKeys(t, "its logprobs", choice["logprobs"].(map[string]any), "content", "refusal")
+
+	const text = `{"format": {"type": "json_schema", "name": "a", "schema": {"const": 1}}}`
+	r := get[map[string]any](t, c, "/v1/responses", `{"input": "x", "max_output_tokens": 9, "reasoning": {"effort": "low"}, "text": `+text+`}`)
+	wantKeys(t, "a response", r, "id", "object", "created_at", "status", "error", "incomplete_details", "instructions", "max_output_tokens", "model", "output",
+		"parallel_tool_calls", "temperature", "top_p", "tool_choice", "tools", "store", "usage", "metadata", "background", "previous_response_id", "reasoning", "text", "truncation")
+	wantKeys(t, "its input", r["usage"].(map[string]any)["input_tokens_details"].(map[string]any), "cached_tokens", "cache_write_tokens")
+	if got := r["reasoning"].(map[string]any); got["effort"] != "low" || r["truncation"] != "disabled" {
+		t.Errorf("%v, truncation %v", got, r["truncation"])
+	}
+	for fields, want := range map[string]string{`, "text": ` + text: text, ``: `{"format": {"type": "text"}}`, `, "text": {"verbosity": "low"}`: `{"format": {"type": "text"}}`} {
+		var same any
+		if err := json.Unmarshal([]byte(want), &same); err != nil {
+			t.Fatal(err)
+		}
+		if got := get[map[string]any](t, c, "/v1/responses", `{"input": "x", "max_output_tokens": 9`+fields+`}`); !reflect.DeepEqual(got["text"], same) {
+			t.Errorf("%s: %v, want %s", fields, got["text"], want)
+		}
+	}
 }

@@ -7,6 +7,9 @@ import (
 	"strings"
 )
 
+// null is a field in which there is never anything to say. The types of clients have it.
+type null *struct{}
+
 // handler reads the body for a handler, and writes its error in the form of the protocol that the path belongs to. A handler returns only errors
 // that come before its answer has begun.
 func handler(h func(w http.ResponseWriter, r *http.Request, body []byte) error) http.HandlerFunc {
