@@ -2,7 +2,9 @@ package server
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"slices"
 
 	"st/runtime"
 )
@@ -25,7 +27,9 @@ type responsesRequest struct {
 	Text struct {
 		Format responseFormat `json:"format"`
 	} `json:"text"`
-	Metadata map[string]string `json:"metadata"`
+	Include     []string          `json:"include"`
+	TopLogProbs *int              `json:"top_logprobs"`
+	Metadata    map[string]string `json:"metadata"`
 }
 
 // generate returns what the request asks for.
@@ -38,12 +42,17 @@ func (q *responsesRequest) generate(read formats) (g runtime.Generate, err error
 		return g, badField("conversation", stateless)
 	case q.Background:
 		return g, badField("background", "it is not supported")
+	case q.TopLogProbs != nil && (*q.TopLogProbs < 0 || *q.TopLogProbs > maxTopLogProbs):
+		return g, badField("top_logprobs", fmt.Sprintf("it is %d and must be between 0 and %d", *q.TopLogProbs, maxTopLogProbs))
 	}
 	if g, err = q.openAISampling.generate(read); err != nil {
 		return g, err
 	}
 	if g.MaxTokens, err = maxTokens("max_output_tokens", q.MaxOutputTokens, g.MaxTokens); err != nil {
 		return g, err
+	}
+	if g.LogProbs = slices.Contains(q.Include, "message.output_text.logprobs"); g.LogProbs && q.TopLogProbs != nil {
+		g.TopLogProbs = *q.TopLogProbs
 	}
 	g.Grammar, err = oneGrammar(g.Grammar, read, "text.format", q.Text.Format.grammar)
 	return g, err
@@ -115,9 +124,10 @@ type responseItem struct {
 }
 
 type responsePart struct {
-	Type        string     `json:"type"`
-	Text        string     `json:"text"`
-	Annotations []struct{} `json:"annotations,omitzero"`
+	Type        string        `json:"type"`
+	Text        string        `json:"text"`
+	Annotations []struct{}    `json:"annotations,omitzero"`
+	LogProbs    []chatLogProb `json:"logprobs,omitzero"` // of a message
 }
 
 type responseUsage struct {
@@ -208,7 +218,14 @@ func (s *Server) responses(w http.ResponseWriter, r *http.Request, body []byte) 
 		return err
 	}
 	e := &responseEvents{events: events{w: w}, answer: q.begin(j.name), silent: !q.Stream}
+	var probs logProbs
 	for p, err := range j.answer(r.Context(), prompt, g) {
+		if err == nil && g.LogProbs {
+			if !q.Stream {
+				err = probs.add(&p)
+			}
+			e.heard(j.model, &p)
+		}
 		if err != nil {
 			return e.fail(r, err)
 		}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -52,11 +53,48 @@ func TestResponses(t *testing.T) {
 		{`{"input": [{"role": "user", "content": [{"type": "input_image"}]}]}`, "input[0].content", `"input_image"`},
 		{`{"input": "x", "previous_response_id": "resp_1"}`, "previous_response_id", "keeps no conversations"},
 		{`{"input": "x", "text": {"format": {"type": "json_schema"}}}`, "text.format.schema", "missing"},
+		{`{"input": "x", "top_logprobs": 21}`, "top_logprobs", "between 0 and 20"},
 		{`{"input": "x", "tools": [{}]}`, "tools[0].type", "must be function"},
 	} {
 		if status, e := getError(t, c, "/v1/responses", tt.body); status != http.StatusBadRequest || e.Error.Param == nil || *e.Error.Param != tt.param ||
 			!strings.Contains(e.Error.Message, tt.message) {
 			t.Errorf("%s: %d, %+v", tt.body, status, e.Error)
 		}
+	}
+}
+
+// The probabilities of a response's tokens are those of a chat. They come with the text of its tokens.
+func TestResponsesLogProbs(t *testing.T) {
+	c := start(t, Options{})
+	chat := get[chatCompletion](t, c, "/v1/chat/completions", `{"messages": [{"role": "user", "content": "Speak"}], "temperature": 0, "cache_prompt": false, "max_tokens": 5, "logprobs": true, "top_logprobs": 2}`)
+	want := fmt.Sprint(chat.Choices[0].LogProbs.Content)
+	const body = `{"input": "Speak", "temperature": 0, "cache_prompt": false, "max_output_tokens": 5, "top_logprobs": 2, "include": ["message.output_text.logprobs"]%s}`
+	if got := fmt.Sprint(get[response](t, c, "/v1/responses", fmt.Sprintf(body, "")).Output[0].Content[0].LogProbs); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	var streamed []chatLogProb
+	for _, data := range stream(t, c, "/v1/responses", fmt.Sprintf(body, `, "stream": true`)) {
+		var e responseEvent
+		if err := json.Unmarshal([]byte(data), &e); err != nil {
+			t.Fatal(err)
+		}
+		switch e.Type {
+		case "response.output_text.delta":
+			streamed = append(streamed, e.LogProbs...)
+		case "response.output_text.done":
+			if got := fmt.Sprint(e.LogProbs); got != want {
+				t.Errorf("at the end of the text: %s, want %s", got, want)
+			}
+		}
+	}
+	if got := fmt.Sprint(streamed); got != want {
+		t.Errorf("streamed: %s, want %s", got, want)
+	}
+	// Without being asked for there are none: an empty list, which the types of clients require.
+	plain := get[map[string]any](t, c, "/v1/responses", `{"input": "Speak", "max_output_tokens": 5, "top_logprobs": 2}`)
+	part := plain["output"].([]any)[0].(map[string]any)["content"].([]any)[0].(map[string]any)
+	wantKeys(t, "a text", part, "type", "text", "annotations", "logprobs")
+	if list, ok := part["logprobs"].([]any); !ok || len(list) != 0 {
+		t.Errorf("%v", part)
 	}
 }

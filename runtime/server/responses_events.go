@@ -14,6 +14,7 @@ type responseEvents struct {
 	created bool // the first event was written
 	number  int
 	answer  *response
+	probs   chatChoice // of tokens whose text has not come yet
 }
 
 // responseEvent is any event: fields that it does not have are left out.
@@ -30,6 +31,7 @@ type responseEvent struct {
 	Text      *string       `json:"text,omitempty"`
 	Name      string        `json:"name,omitempty"`
 	Arguments *string       `json:"arguments,omitempty"`
+	LogProbs  []chatLogProb `json:"logprobs,omitzero"` // of a message's text
 }
 
 // emit reports whether the client is still there.
@@ -61,6 +63,23 @@ func (e *responseEvents) about(v responseEvent) bool {
 		}
 	}
 	return e.emit(v)
+}
+
+// heard notes the probabilities of a token, which come with its text.
+func (e *responseEvents) heard(m *runtime.Model, p *runtime.Piece) {
+	if p.Done == nil {
+		e.probs.add(m, p)
+	}
+}
+
+// told returns the probabilities of the tokens whose text comes now.
+func (e *responseEvents) told() []chatLogProb {
+	if e.probs.LogProbs == nil {
+		return []chatLogProb{}
+	}
+	probs := e.probs.LogProbs.Content
+	e.probs.LogProbs = nil
+	return probs
 }
 
 // piece takes a piece.
@@ -95,11 +114,12 @@ func (e *responseEvents) piece(p *runtime.Piece) bool {
 
 // delta takes a part of the answer.
 func (e *responseEvents) delta(d *toolcall.Delta) bool {
+	probs := e.told() // of a message only
 	switch d.Kind {
 	case toolcall.Content:
-		return e.text("message", "response.output_text.delta", d.Text)
+		return e.text("message", "response.output_text.delta", d.Text, probs)
 	case toolcall.Reasoning:
-		return e.text("reasoning", "response.reasoning_text.delta", d.Text)
+		return e.text("reasoning", "response.reasoning_text.delta", d.Text, nil)
 	case toolcall.Begin:
 		return (e.item() == nil || e.close("completed")) && e.open(&responseItem{Type: "function_call", ID: answerID("fc_"), CallID: d.ID, Name: d.Text, Arguments: new("")})
 	case toolcall.Arguments:
@@ -110,7 +130,7 @@ func (e *responseEvents) delta(d *toolcall.Delta) bool {
 }
 
 // text adds to a message or to reasoning.
-func (e *responseEvents) text(kind, event, text string) bool {
+func (e *responseEvents) text(kind, event, text string, probs []chatLogProb) bool {
 	if item := e.item(); item == nil || item.Type != kind {
 		if item != nil && !e.close("completed") {
 			return false
@@ -123,12 +143,13 @@ func (e *responseEvents) text(kind, event, text string) bool {
 			return false
 		}
 	}
-	e.item().Content[0].Text += text
-	return e.about(responseEvent{Type: event, Delta: &text})
+	part := &e.item().Content[0]
+	part.Text, part.LogProbs = part.Text+text, append(part.LogProbs, probs...)
+	return e.about(responseEvent{Type: event, Delta: &text, LogProbs: probs})
 }
 
 func newMessageItem() *responseItem {
-	return &responseItem{Type: "message", ID: answerID("msg_"), Role: "assistant", Content: []responsePart{{Type: "output_text", Annotations: []struct{}{}}}}
+	return &responseItem{Type: "message", ID: answerID("msg_"), Role: "assistant", Content: []responsePart{{Type: "output_text", Annotations: []struct{}{}, LogProbs: []chatLogProb{}}}}
 }
 
 // open begins an item.
@@ -157,7 +178,7 @@ func (e *responseEvents) close(status string) bool {
 			done = "response.reasoning_text.done"
 		}
 		part := &item.Content[0]
-		ok = e.about(responseEvent{Type: done, Text: &part.Text}) && e.about(responseEvent{Type: "response.content_part.done", Part: part})
+		ok = e.about(responseEvent{Type: done, Text: &part.Text, LogProbs: part.LogProbs}) && e.about(responseEvent{Type: "response.content_part.done", Part: part})
 	}
 	if !ok {
 		return false
