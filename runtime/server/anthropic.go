@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -24,10 +25,20 @@ type anthropicModel struct {
 	ID          string    `json:"id"`
 	DisplayName string    `json:"display_name"`
 	CreatedAt   time.Time `json:"created_at"`
+
+	// The context is common to both: an answer may fill what the input leaves of it.
+	MaxInputTokens int    `json:"max_input_tokens"`
+	MaxTokens      int    `json:"max_tokens"`
+	Lifecycle      string `json:"lifecycle"`
+	Deprecated     null   `json:"deprecated_at"`
+	Retires        null   `json:"retires_at"`
+	Line           null   `json:"line"`
+	Capabilities   null   `json:"capabilities"`
 }
 
-func newAnthropicModel(m *ModelInfo) anthropicModel {
-	return anthropicModel{"model", m.Name, m.Name, m.Modified.UTC()}
+func (s *Server) newAnthropicModel(m *ModelInfo) anthropicModel {
+	context := cmp.Or(s.opts.Context, m.Config.Context)
+	return anthropicModel{Type: "model", ID: m.Name, DisplayName: m.Name, CreatedAt: m.Modified.UTC(), MaxInputTokens: context, MaxTokens: context, Lifecycle: "active"}
 }
 
 // isAnthropic reports whether a request is of Anthropic's API, which shares some paths with OpenAI's.
@@ -44,7 +55,7 @@ func (s *Server) anthropicModels(w http.ResponseWriter) {
 		LastID  *string          `json:"last_id"`
 	}{Data: []anthropicModel{}}
 	for _, m := range s.Models() {
-		list.Data = append(list.Data, newAnthropicModel(&m))
+		list.Data = append(list.Data, s.newAnthropicModel(&m))
 	}
 	if n := len(list.Data); n > 0 {
 		list.FirstID, list.LastID = &list.Data[0].ID, &list.Data[n-1].ID

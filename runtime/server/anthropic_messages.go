@@ -62,27 +62,49 @@ func (q *anthropicRequest) formatField() string {
 
 // anthropicMessage is an answer.
 type anthropicMessage struct {
-	ID           string           `json:"id"`
-	Type         string           `json:"type"`
-	Role         string           `json:"role"`
-	Model        string           `json:"model"`
-	Content      []anthropicBlock `json:"content"`
-	StopReason   *string          `json:"stop_reason"`
-	StopSequence *string          `json:"stop_sequence"`
-	Usage        anthropicUsage   `json:"usage"`
+	ID      string           `json:"id"`
+	Type    string           `json:"type"`
+	Role    string           `json:"role"`
+	Model   string           `json:"model"`
+	Content []anthropicBlock `json:"content"`
+	anthropicEnd
+	Diagnostics null           `json:"diagnostics"`
+	Usage       anthropicUsage `json:"usage"`
+}
+
+// anthropicEnd is why an answer ended.
+type anthropicEnd struct {
+	StopReason   *string `json:"stop_reason"`
+	StopSequence *string `json:"stop_sequence"`
+	StopDetails  null    `json:"stop_details"`
+	Container    null    `json:"container"`
 }
 
 // anthropicBlock is a part of an answer: text, what the model thinks, or a call of a tool.
 type anthropicBlock struct {
-	Type string  `json:"type"`
-	Text *string `json:"text,omitempty"`
+	Type      string          `json:"type"`
+	Text      *string         `json:"text,omitempty"`
+	Citations json.RawMessage `json:"citations,omitempty"` // of a text: null
 
 	Thinking  *string `json:"thinking,omitempty"`
 	Signature *string `json:"signature,omitempty"` // of the thinking: it is empty
 
-	ID    string          `json:"id,omitempty"`
-	Name  string          `json:"name,omitempty"`
-	Input json.RawMessage `json:"input,omitempty"`
+	ID     string           `json:"id,omitempty"`
+	Name   string           `json:"name,omitempty"`
+	Input  json.RawMessage  `json:"input,omitempty"`
+	Caller *anthropicCaller `json:"caller,omitempty"` // of a call: the model
+}
+
+type anthropicCaller struct {
+	Type string `json:"type"`
+}
+
+func newTextBlock(text string) anthropicBlock {
+	return anthropicBlock{Type: "text", Text: &text, Citations: json.RawMessage("null")}
+}
+
+func newCallBlock(id, name string, input json.RawMessage) anthropicBlock {
+	return anthropicBlock{Type: "tool_use", ID: id, Name: name, Input: input, Caller: &anthropicCaller{"direct"}}
 }
 
 // anthropicUsage counts tokens. A prompt's are either those that were run or those that a cache held.
@@ -91,6 +113,19 @@ type anthropicUsage struct {
 	CacheCreationTokens int `json:"cache_creation_input_tokens"` // requests do not choose what is cached
 	CacheReadTokens     int `json:"cache_read_input_tokens"`
 	OutputTokens        int `json:"output_tokens"`
+	OutputDetails       struct {
+		ThinkingTokens int `json:"thinking_tokens"`
+	} `json:"output_tokens_details"`
+	CacheCreation null   `json:"cache_creation"`
+	ServerToolUse null   `json:"server_tool_use"`
+	InferenceGeo  null   `json:"inference_geo"`
+	ServiceTier   string `json:"service_tier"`
+	Speed         null   `json:"speed"`
+}
+
+// newAnthropicUsage counts a prompt.
+func newAnthropicUsage(run, cached int) anthropicUsage {
+	return anthropicUsage{InputTokens: run, CacheReadTokens: cached, ServiceTier: "standard"}
 }
 
 // finish sets what is known when the text has ended.
@@ -108,7 +143,8 @@ func (m *anthropicMessage) finish(r *runtime.Result) {
 		reason, m.StopSequence = "stop_sequence", &r.StopText
 	}
 	m.StopReason = &reason
-	m.Usage = anthropicUsage{InputTokens: r.PromptTokens, CacheReadTokens: r.CachedTokens, OutputTokens: len(r.Tokens)}
+	m.Usage = newAnthropicUsage(r.PromptTokens, r.CachedTokens)
+	m.Usage.OutputTokens, m.Usage.OutputDetails.ThinkingTokens = len(r.Tokens), r.ReasoningTokens
 }
 
 // anthropicMessages answers /v1/messages.
@@ -165,14 +201,13 @@ func newAnthropicBlocks(m *runtime.Message) (blocks []anthropicBlock) {
 		blocks = append(blocks, anthropicBlock{Type: "thinking", Thinking: &m.Reasoning, Signature: new("")})
 	}
 	if m.Content != "" || m.Reasoning == "" && len(m.ToolCalls) == 0 {
-		blocks = append(blocks, anthropicBlock{Type: "text", Text: &m.Content})
+		blocks = append(blocks, newTextBlock(m.Content))
 	}
 	for _, c := range m.ToolCalls {
 		if isObject(c.Arguments) {
-			blocks = append(blocks, anthropicBlock{Type: "tool_use", ID: c.ID, Name: c.Name, Input: json.RawMessage(c.Arguments)})
+			blocks = append(blocks, newCallBlock(c.ID, c.Name, json.RawMessage(c.Arguments)))
 		} else {
-			text := toolcall.Hermes.Write([]toolcall.Call{{Name: c.Name, Arguments: c.Arguments}})
-			blocks = append(blocks, anthropicBlock{Type: "text", Text: &text})
+			blocks = append(blocks, newTextBlock(toolcall.Hermes.Write([]toolcall.Call{{Name: c.Name, Arguments: c.Arguments}})))
 		}
 	}
 	return blocks

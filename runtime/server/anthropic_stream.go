@@ -35,12 +35,6 @@ type anthropicDelta struct {
 	JSON      *string `json:"partial_json,omitempty"`
 }
 
-// anthropicEnd is the delta of message_delta.
-type anthropicEnd struct {
-	StopReason   *string `json:"stop_reason"`
-	StopSequence *string `json:"stop_sequence"`
-}
-
 func (e *anthropicStream) emit(v anthropicEvent) bool { return e.send(v.Type, v) }
 
 // write generates, and sends what comes. The message starts as soon as its prompt is run, and while it is, pings tell that the server lives:
@@ -48,7 +42,7 @@ func (e *anthropicStream) emit(v anthropicEvent) bool { return e.send(v.Type, v)
 func (e *anthropicStream) write(r *http.Request, j *job, prompt *runtime.ChatPrompt, g runtime.Generate) error {
 	g.Progress = func(done, total int) {
 		if done == 0 {
-			e.message.Usage = anthropicUsage{InputTokens: total, CacheReadTokens: len(prompt.Tokens) - total}
+			e.message.Usage = newAnthropicUsage(total, len(prompt.Tokens)-total)
 			e.emit(anthropicEvent{Type: "message_start", Message: e.message})
 		}
 		e.emit(anthropicEvent{Type: "ping"})
@@ -64,11 +58,11 @@ func (e *anthropicStream) write(r *http.Request, j *job, prompt *runtime.ChatPro
 		}
 		if p.Done != nil {
 			if e.blocks == 0 {
-				e.start("text", &anthropicBlock{Type: "text", Text: new("")})
+				e.start(newTextBlock(""))
 			}
 			e.stop()
 			e.message.finish(p.Done)
-			e.emit(anthropicEvent{Type: "message_delta", Delta: anthropicEnd{e.message.StopReason, e.message.StopSequence}, Usage: &e.message.Usage})
+			e.emit(anthropicEvent{Type: "message_delta", Delta: e.message.anthropicEnd, Usage: &e.message.Usage})
 			e.emit(anthropicEvent{Type: "message_stop"})
 		}
 	}
@@ -79,12 +73,12 @@ func (e *anthropicStream) write(r *http.Request, j *job, prompt *runtime.ChatPro
 func (e *anthropicStream) delta(d *toolcall.Delta) bool {
 	switch d.Kind {
 	case toolcall.Content:
-		return e.start("text", &anthropicBlock{Type: "text", Text: new("")}) && e.part(anthropicDelta{Type: "text_delta", Text: &d.Text})
+		return e.start(newTextBlock("")) && e.part(anthropicDelta{Type: "text_delta", Text: &d.Text})
 	case toolcall.Reasoning:
-		return e.start("thinking", &anthropicBlock{Type: "thinking", Thinking: new(""), Signature: new("")}) &&
+		return e.start(anthropicBlock{Type: "thinking", Thinking: new(""), Signature: new("")}) &&
 			e.part(anthropicDelta{Type: "thinking_delta", Thinking: &d.Text})
 	case toolcall.Begin:
-		return e.stop() && e.start("tool_use", &anthropicBlock{Type: "tool_use", ID: d.ID, Name: d.Text, Input: json.RawMessage("{}")})
+		return e.stop() && e.start(newCallBlock(d.ID, d.Text, json.RawMessage("{}")))
 	case toolcall.Arguments:
 		return e.part(anthropicDelta{Type: "input_json_delta", JSON: &d.Text})
 	}
@@ -92,16 +86,16 @@ func (e *anthropicStream) delta(d *toolcall.Delta) bool {
 }
 
 // start begins a block, unless one of the type is being written.
-func (e *anthropicStream) start(kind string, b *anthropicBlock) bool {
-	if e.open == kind {
+func (e *anthropicStream) start(b anthropicBlock) bool {
+	if e.open == b.Type {
 		return true
 	}
 	if !e.stop() {
 		return false
 	}
-	e.open = kind
+	e.open = b.Type
 	e.blocks++
-	return e.emit(anthropicEvent{Type: "content_block_start", Index: new(e.blocks - 1), Block: b})
+	return e.emit(anthropicEvent{Type: "content_block_start", Index: new(e.blocks - 1), Block: &b})
 }
 
 // part sends a part of the block.

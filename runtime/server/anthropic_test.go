@@ -37,6 +37,9 @@ func anthropicEvents(t *testing.T, c *client, body string) (names []string, data
 	return names, data
 }
 
+// messageKeys are the fields of a message that the types of Anthropic's clients require.
+var messageKeys = []string{"id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "stop_details", "container", "diagnostics", "usage"}
+
 // A message answers what the library does, whole and streamed.
 func TestAnthropicMessages(t *testing.T) {
 	c := start(t, Options{APIKey: "secret"})
@@ -44,11 +47,12 @@ func TestAnthropicMessages(t *testing.T) {
 		"messages": [{"role": "user", "content": [{"type": "text", "text": "Who is there?"}]}], "metadata": {"user_id": "u"}%s}`
 	want := say(t, runtime.Generate{MaxTokens: 12, Temperature: new(0.0)}, runtime.Message{Role: "system", Content: "S"}, runtime.Message{Role: "user", Content: "Who is there?"})
 	a := get[map[string]any](t, c, "/v1/messages", fmt.Sprintf(body, ""), "x-api-key", "secret", "anthropic-version", "2023-06-01")
-	wantKeys(t, "the message", a, "id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "usage")
+	wantKeys(t, "the message", a, messageKeys...)
 	usage := a["usage"].(map[string]any)
-	wantKeys(t, "usage", usage, "input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+	wantKeys(t, "usage", usage, "input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens_details",
+		"cache_creation", "server_tool_use", "inference_geo", "service_tier", "speed")
 	block := a["content"].([]any)[0].(map[string]any)
-	wantKeys(t, "the block", block, "type", "text")
+	wantKeys(t, "the block", block, "type", "text", "citations")
 	if !strings.HasPrefix(a["id"].(string), "msg_") || a["type"] != "message" || a["role"] != "assistant" || a["model"] != "tiny" || block["type"] != "text" ||
 		block["text"] != want.Text || a["stop_reason"] != "max_tokens" || a["stop_sequence"] != nil {
 		t.Errorf("%v, want %q", a, want.Text)
@@ -86,7 +90,7 @@ func TestAnthropicStream(t *testing.T) {
 		t.Errorf("events are %q, want %q", got, order)
 	}
 	m := data[0]["message"].(map[string]any)
-	wantKeys(t, "message_start", m, "id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "usage")
+	wantKeys(t, "message_start", m, messageKeys...)
 	if content, ok := m["content"].([]any); !ok || len(content) != 0 || m["stop_reason"] != nil || m["usage"].(map[string]any)["input_tokens"] != float64(want.PromptTokens) {
 		t.Errorf("message_start has %v", m)
 	}
@@ -95,7 +99,7 @@ func TestAnthropicStream(t *testing.T) {
 	}
 	end := data[len(data)-2]
 	wantKeys(t, "message_delta", end, "type", "delta", "usage")
-	wantKeys(t, "its delta", end["delta"].(map[string]any), "stop_reason", "stop_sequence")
+	wantKeys(t, "its delta", end["delta"].(map[string]any), "stop_reason", "stop_sequence", "stop_details", "container")
 	if end["delta"].(map[string]any)["stop_reason"] != "max_tokens" || end["usage"].(map[string]any)["output_tokens"] != float64(len(want.Tokens)) {
 		t.Errorf("message_delta has %v", end)
 	}
@@ -155,6 +159,20 @@ func TestAnthropicOptions(t *testing.T) {
 	}
 	if a.finish(&runtime.Result{Stop: runtime.StopContext}); *a.StopReason != "model_context_window_exceeded" {
 		t.Errorf("at the end of the context: %+v", a)
+	}
+}
+
+func TestAnthropicModel(t *testing.T) {
+	c := start(t, Options{})
+	for path, of := range map[string]func(map[string]any) map[string]any{
+		"/v1/models/tiny": func(v map[string]any) map[string]any { return v },
+		"/v1/models":      func(v map[string]any) map[string]any { return v["data"].([]any)[0].(map[string]any) },
+	} {
+		m := of(get[map[string]any](t, c, path, "", "anthropic-version", "2023-06-01"))
+		wantKeys(t, path, m, "type", "id", "display_name", "created_at", "max_input_tokens", "max_tokens", "lifecycle", "deprecated_at", "retires_at", "line", "capabilities")
+		if m["id"] != "tiny" || m["max_input_tokens"] != 1024.0 || m["lifecycle"] != "active" {
+			t.Errorf("%s: %v", path, m)
+		}
 	}
 }
 

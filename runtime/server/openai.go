@@ -108,7 +108,7 @@ func (s *Server) openAIModel(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if isAnthropic(r) {
-		writeJSON(w, http.StatusOK, newAnthropicModel(&sv.ModelInfo))
+		writeJSON(w, http.StatusOK, s.newAnthropicModel(&sv.ModelInfo))
 		return
 	}
 	writeJSON(w, http.StatusOK, newOpenAIModel(&sv.ModelInfo))

@@ -253,7 +253,7 @@ func anthropicToolsInARow(t *testing.T, c *client) {
 		switch name {
 		case "content_block_start":
 			b := data[i]["content_block"].(map[string]any)
-			wantKeys(t, "the block", b, "type", "id", "name", "input")
+			wantKeys(t, "the block", b, "type", "id", "name", "input", "caller")
 			if b["type"] != "tool_use" || b["name"] != "clock" || len(b["input"].(map[string]any)) != 0 {
 				t.Errorf("%v", b)
 			}
