@@ -1,9 +1,13 @@
 package server
 
 import (
+	"compress/flate"
+	"compress/gzip"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync/atomic"
 )
 
@@ -43,9 +47,37 @@ func (s *Server) hold(r *http.Request) (release func()) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return func() {}
 	}
+	if coding := strings.ToLower(r.Header.Get("Content-Encoding")); coding != "" && coding != "identity" {
+		r.Body = &codedBody{ReadCloser: r.Body, coding: coding}
+	}
 	b := &heldBody{ReadCloser: r.Body, all: &s.bodies}
 	r.Body = b
 	return b.release
+}
+
+// codedBody is a body that was compressed. What it is read to counts, so that little cannot become much.
+type codedBody struct {
+	io.ReadCloser
+	coding string
+	plain  *gzip.Reader // nil: nothing was read yet
+}
+
+func (b *codedBody) Read(p []byte) (n int, err error) {
+	switch {
+	case b.coding != "gzip" && b.coding != "x-gzip":
+		return 0, &Error{Status: http.StatusUnsupportedMediaType, Code: "request_body_encoding_unsupported",
+			Message: fmt.Sprintf("the body has the Content-Encoding %q: send it as it is, or as gzip", b.coding)}
+	case b.plain == nil:
+		b.plain, err = gzip.NewReader(b.ReadCloser)
+	}
+	if err == nil {
+		n, err = b.plain.Read(p)
+	}
+	var corrupt flate.CorruptInputError
+	if errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.As(err, &corrupt) {
+		err = &Error{Status: http.StatusBadRequest, Code: "request_body_encoding_invalid", Message: "the body is not gzip, as its Content-Encoding says: " + err.Error(), cause: err}
+	}
+	return n, err
 }
 
 // checkValues returns an error for a body of so many values that it would take many times its size once it is decoded. It need not be JSON.

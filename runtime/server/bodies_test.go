@@ -1,6 +1,8 @@
 package server
 
 import (
+	"bytes"
+	"compress/gzip"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -71,5 +73,44 @@ func TestBodiesTogether(t *testing.T) {
 	get[completion](t, c, "/v1/completions", long)
 	if n := c.bodies.Load(); n != maxBodies-2*part {
 		t.Errorf("%d bytes are counted when all are answered", n-(maxBodies-2*part))
+	}
+}
+
+// Bodies may be compressed. What they are read to is bounded as other bodies are.
+func TestCodedBodies(t *testing.T) {
+	c := start(t, Options{})
+	zip := func(text string) string {
+		var b bytes.Buffer
+		z := gzip.NewWriter(&b)
+		if _, err := z.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if err := z.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	const plain = `{"prompt": "The LORD", "max_tokens": 3, "temperature": 0, "cache_prompt": false}`
+	want := get[completion](t, c, "/v1/completions", plain).Choices[0].Text
+	for coding, body := range map[string]string{"gzip": zip(plain), "GZIP": zip(plain), "identity": plain} {
+		if got := get[completion](t, c, "/v1/completions", body, "Content-Encoding", coding).Choices[0].Text; got != want {
+			t.Errorf("%s: %q, want %q", coding, got, want)
+		}
+	}
+	whole := zip(plain)
+	for _, tt := range []struct {
+		coding, body string
+		status       int
+		code         string
+	}{
+		{"br", plain, http.StatusUnsupportedMediaType, "request_body_encoding_unsupported"},
+		{"gzip", plain, http.StatusBadRequest, "request_body_encoding_invalid"},
+		{"gzip", whole[:len(whole)-8] + "12345678", http.StatusBadRequest, "request_body_encoding_invalid"},
+		{"gzip", whole[:len(whole)-9], http.StatusBadRequest, "incomplete_body"},
+		{"gzip", zip(`{"prompt": "` + strings.Repeat("x", maxBody) + `"}`), http.StatusRequestEntityTooLarge, "body_too_large"},
+	} {
+		if status, e := getError(t, c, "/v1/completions", tt.body, "Content-Encoding", tt.coding); status != tt.status || *e.Error.Code != tt.code {
+			t.Errorf("%s, %d bytes: %d, %+v, want %d, %s", tt.coding, len(tt.body), status, e.Error, tt.status, tt.code)
+		}
 	}
 }
