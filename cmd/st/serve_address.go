@@ -18,7 +18,7 @@ const (
 func listenAddress(flag, variable string) (string, error) {
 	name, from := flag, "--addr"
 	if flag == "" {
-		name, from = strings.Trim(strings.TrimSpace(variable), `"'`), "OLLAMA_HOST"
+		name, from = strings.TrimSpace(strings.Trim(strings.TrimSpace(variable), `"'`)), "OLLAMA_HOST"
 	}
 	if name == "" {
 		return defaultAddress, nil
@@ -36,6 +36,10 @@ func listenAddress(flag, variable string) (string, error) {
 		case "https":
 			port = "443"
 		}
+	}
+	whole := name
+	if name, _, _ = strings.Cut(name, "/"); name == "" { // a URL without its beginning may end with one, or have a path
+		return "", usagef("%s is %q: it must be a host and a port", from, whole)
 	}
 	host := strings.Trim(name, "[]")
 	if h, p, err := net.SplitHostPort(name); err == nil {

@@ -23,6 +23,9 @@ func TestListenAddress(t *testing.T) {
 		{"", "", "127.0.0.1:11434", ""},
 		{"", "0.0.0.0", "0.0.0.0:11434", ""},
 		{"", " \"box:80\" ", "box:80", ""},
+		{"", `" 1.2.3.4 "`, "1.2.3.4:11434", ""},
+		{"", "1.2.3.4:80/", "1.2.3.4:80", ""},
+		{"", "box/ollama", "box:11434", ""},
 		{"", ":8080", ":8080", ""},
 		{"", "http://box", "box:80", ""},
 		{"", "https://box:8443/", "box:8443", ""},
@@ -36,6 +39,7 @@ func TestListenAddress(t *testing.T) {
 		{"a:b:c", "", "", "--addr is"},
 		{"a:99999", "", "", "is not a port"},
 		{"", "http://", "", "OLLAMA_HOST is"},
+		{"/", "", "", "--addr is"},
 	} {
 		got, err := listenAddress(tt.flag, tt.variable)
 		if got != tt.want || (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
