@@ -15,7 +15,7 @@ import (
 // chatMessage is a message of a request, as OpenAI's and Ollama's clients write it.
 type chatMessage struct {
 	Role         string          `json:"role"`
-	Content      content         `json:"content"`
+	Content      *content        `json:"content"`
 	Refusal      string          `json:"refusal"`           // OpenAI's, in place of the content
 	Reasoning    string          `json:"reasoning_content"` // llama.cpp's, vLLM's and DeepSeek's name
 	Thinking     string          `json:"thinking"`          // Ollama's
@@ -49,12 +49,13 @@ func (a *arguments) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// readMessages reads the messages of a conversation. prefill is the text with which the answer is to begin: see cutPrefill.
-func readMessages(list []json.RawMessage) (messages []runtime.Message, prefill string, err error) {
+// readMessages reads the messages of a conversation. lenient says that any may lack a content. prefill is the text with which the answer is to begin: see
+// cutPrefill.
+func readMessages(list []json.RawMessage, lenient bool) (messages []runtime.Message, prefill string, err error) {
 	if len(list) == 0 {
 		return nil, "", badField("messages", "there must be a message at least")
 	}
-	var t transcript
+	t := transcript{lenient: lenient}
 	for i, data := range list {
 		if err := t.add(data, fmt.Sprintf("messages[%d]", i)); err != nil {
 			return nil, "", err
@@ -107,6 +108,7 @@ func saysText(prefill string) bool {
 
 // transcript collects the messages of a conversation.
 type transcript struct {
+	lenient  bool // messages may lack a content
 	messages []runtime.Message
 	names    map[string]string // of the functions that were called, by the ids of the calls
 }
@@ -127,7 +129,13 @@ func (t *transcript) add(data json.RawMessage, path string) error {
 	if len(m.FunctionCall) > 0 {
 		return badField(path+".function_call", "it is not supported: use tool_calls")
 	}
-	message := runtime.Message{Role: m.Role, Content: string(m.Content)}
+	if m.Content == nil {
+		if !t.lenient && (m.Role == "user" || m.Role == "system") {
+			return badField(path+".content", "it is missing")
+		}
+		m.Content = new(content)
+	}
+	message := runtime.Message{Role: m.Role, Content: string(*m.Content)}
 	switch m.Role {
 	case "assistant":
 		message.Content = cmp.Or(message.Content, m.Refusal)
@@ -143,7 +151,7 @@ func (t *transcript) add(data json.RawMessage, path string) error {
 			message.ToolCalls = append(message.ToolCalls, t.call(c.ID, c.Function.Name, string(c.Function.Arguments)))
 		}
 	case "tool":
-		t.result(m.ToolCallID, cmp.Or(m.ToolName, m.Name), string(m.Content))
+		t.result(m.ToolCallID, cmp.Or(m.ToolName, m.Name), string(*m.Content))
 		return nil
 	}
 	t.messages = append(t.messages, message)

@@ -63,7 +63,7 @@ func TestPrefill(t *testing.T) {
 		if err := json.Unmarshal([]byte(`[`+tt.messages+`]`), &list); err != nil {
 			t.Fatal(err)
 		}
-		messages, prefill, err := readMessages(list)
+		messages, prefill, err := readMessages(list, true)
 		said := ""
 		if err != nil {
 			said = err.Error()

@@ -43,7 +43,7 @@ func (s *Server) ollamaChat(w http.ResponseWriter, r *http.Request, body []byte)
 	if len(q.Messages) == 0 {
 		return out.writeLoad(w, r, s)
 	}
-	messages, prefill, err := readMessages(q.Messages)
+	messages, prefill, err := readMessages(q.Messages, true)
 	if err == nil {
 		err = refuseImages(q.Messages)
 	}

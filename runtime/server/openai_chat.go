@@ -7,6 +7,7 @@ import (
 	"iter"
 	"maps"
 	"net/http"
+	"slices"
 
 	"st/runtime"
 	"st/runtime/toolcall"
@@ -27,6 +28,8 @@ type chatRequest struct {
 	ParallelToolCalls   *bool             `json:"parallel_tool_calls"`
 	Functions           json.RawMessage   `json:"functions"`
 	FunctionCall        json.RawMessage   `json:"function_call"`
+	Modalities          []string          `json:"modalities"`
+	WebSearch           json.RawMessage   `json:"web_search_options"`
 }
 
 // generate returns what the request asks for.
@@ -42,6 +45,10 @@ func (q *chatRequest) generate(read formats) (g runtime.Generate, err error) {
 		return g, badField("functions", "it is not supported: use tools")
 	case len(q.FunctionCall) > 0:
 		return g, badField("function_call", "it is not supported: use tool_choice")
+	case slices.ContainsFunc(q.Modalities, func(m string) bool { return m != "text" }):
+		return g, badField("modalities", "the models answer with text only")
+	case len(q.WebSearch) > 0:
+		return g, badField("web_search_options", "it is not supported")
 	case q.TopLogProbs != nil && !q.LogProbs:
 		return g, badField("top_logprobs", "it needs logprobs")
 	case q.TopLogProbs != nil && (*q.TopLogProbs < 0 || *q.TopLogProbs > maxTopLogProbs):
@@ -212,7 +219,7 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request, body []
 	if err := decode(body, &q, ""); err != nil {
 		return err
 	}
-	messages, prefill, err := readMessages(q.Messages)
+	messages, prefill, err := readMessages(q.Messages, false)
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ type responsesRequest struct {
 	MaxOutputTokens    *int              `json:"max_output_tokens"`
 	PreviousResponseID string            `json:"previous_response_id"`
 	Conversation       json.RawMessage   `json:"conversation"`
+	Prompt             json.RawMessage   `json:"prompt"`
 	Background         bool              `json:"background"`
 	Tools              []json.RawMessage `json:"tools"`
 	ToolChoice         json.RawMessage   `json:"tool_choice"`
@@ -40,6 +41,8 @@ func (q *responsesRequest) generate(read formats) (g runtime.Generate, err error
 		return g, badField("previous_response_id", stateless)
 	case len(q.Conversation) > 0:
 		return g, badField("conversation", stateless)
+	case len(q.Prompt) > 0:
+		return g, badField("prompt", "the server keeps no prompts: send the text as instructions and input")
 	case q.Background:
 		return g, badField("background", "it is not supported")
 	case q.TopLogProbs != nil && (*q.TopLogProbs < 0 || *q.TopLogProbs > maxTopLogProbs):

@@ -51,6 +51,8 @@ func TestResponses(t *testing.T) {
 		{`{"input": [{"type": "computer_call"}]}`, "input[0].type", "not supported"},
 		{`{"input": [{"type": "function_call_output"}]}`, "input[0].call_id", "missing"},
 		{`{"input": [{"role": "user", "content": [{"type": "input_image"}]}]}`, "input[0].content", `"input_image"`},
+		{`{"input": [{"role": "user"}]}`, "input[0].content", "missing"},
+		{`{"input": "x", "prompt": {"id": "pmpt_1"}}`, "prompt", "keeps no prompts"},
 		{`{"input": "x", "previous_response_id": "resp_1"}`, "previous_response_id", "keeps no conversations"},
 		{`{"input": "x", "text": {"format": {"type": "json_schema"}}}`, "text.format.schema", "missing"},
 		{`{"input": "x", "top_logprobs": 21}`, "top_logprobs", "between 0 and 20"},

@@ -185,6 +185,8 @@ func TestChatRefuses(t *testing.T) {
 		{`{"messages": [{"role": "user", "content": "a"}, {"role": "king", "content": "b"}]}`, "messages[1].role", `"king"`},
 		{`{"messages": [{"role": "user", "content": 5}]}`, "messages[0].content", "a string or an array of parts"},
 		{`{"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]}`, "messages[0].content", `"image_url"`},
+		{`{"messages": [{"role": "user", "contents": "Hi"}]}`, "messages[0].content", "missing"},
+		{`{"messages": [{"role": "developer", "content": null}, {"role": "user", "content": "Hi"}]}`, "messages[0].content", "missing"},
 		{`{"messages": [{"role": "user", "content": [{"type": "text"}]}]}`, "messages[0].content", "parts with a text"},
 		{`{` + hi + `, "temperature": "hot"}`, "temperature", "a number"},
 		{`{` + hi + `, "temperature": -1}`, "temperature", "0 or more"},
@@ -212,6 +214,8 @@ func TestChatRefuses(t *testing.T) {
 		{`{` + hi + `, "top_logprobs": 2}`, "top_logprobs", "needs logprobs"},
 		{`{` + hi + `, "logprobs": true, "top_logprobs": 21}`, "top_logprobs", "between 0 and 20"},
 		{`{` + hi + `, "response_format": {"type": "xml"}}`, "response_format.type", `"xml"`},
+		{`{` + hi + `, "modalities": ["text", "audio"]}`, "modalities", "text only"},
+		{`{` + hi + `, "web_search_options": {}}`, "web_search_options", "not supported"},
 		{`{` + hi + `, "tools": [{"type": "function"}]}`, "tools[0].function", "missing"},
 		{`{"messages": [{"role": "user", "content": "` + strings.Repeat("word ", 2000) + `"}]}`, "", "the context is full"},
 	} {
