@@ -284,6 +284,12 @@ func streamChat(w http.ResponseWriter, r *http.Request, j *job, q *chatRequest, 
 	usage := &openAIUsage{}
 	send := func(c *chatChoice) bool {
 		chunk.Choices = []*chatChoice{c}
+		if q.StreamOptions.IncludeUsage { // it comes with the last one
+			return e.send("", struct {
+				chatCompletion
+				Usage null `json:"usage"`
+			}{chatCompletion: chunk})
+		}
 		return e.send("", chunk)
 	}
 	begun := make([]bool, q.choices())

@@ -237,6 +237,18 @@ type completer struct {
 	answer completion // with all choices, unless they are streamed
 }
 
+// send sends a part of a choice. It reports whether the client is still there.
+func (c *completer) send(t *completionChoice) bool {
+	c.answer.Choices = []*completionChoice{t}
+	if c.q.StreamOptions.IncludeUsage { // it comes with the last one
+		return c.events.send("", struct {
+			completion
+			Usage null `json:"usage"`
+		}{completion: c.answer})
+	}
+	return c.events.send("", c.answer)
+}
+
 // complete generates the choices of a prompt, of which the first has the given index.
 func (c *completer) complete(tokens []int32, text string, index int) error {
 	choices := make([]*completionChoice, c.q.choices())
@@ -271,8 +283,7 @@ func (c *completer) complete(tokens []int32, text string, index int) error {
 			t.FinishReason = new(finishReason(d))
 		}
 		if c.q.Stream && (t.Text != "" || t.LogProbs != nil || t.FinishReason != nil) {
-			c.answer.Choices = []*completionChoice{t}
-			if !c.events.send("", c.answer) {
+			if !c.send(t) {
 				return nil
 			}
 			choices[p.choice] = &completionChoice{Index: t.Index, offset: t.offset}

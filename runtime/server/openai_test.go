@@ -511,3 +511,25 @@ func TestOpenAIFields(t *testing.T) {
 		}
 	}
 }
+
+// A stream that is to tell its usage has the field in each event: null, but in the last one.
+func TestUsageInStream(t *testing.T) {
+	c := start(t, Options{})
+	for path, body := range map[string]string{"/v1/chat/completions": `{"messages": [{"role": "user", "content": "x"}], "max_tokens": 2, "stream": true%s}`,
+		"/v1/completions": `{"prompt": "x", "max_tokens": 2, "stream": true%s}`} {
+		for _, event := range stream(t, c, path, fmt.Sprintf(body, "")) {
+			if strings.Contains(event, `"usage"`) {
+				t.Errorf("%s: %s", path, event)
+			}
+		}
+		events := stream(t, c, path, fmt.Sprintf(body, `, "stream_options": {"include_usage": true}`))
+		for _, event := range events[:len(events)-2] {
+			if !strings.Contains(event, `"usage":null`) {
+				t.Errorf("%s: %s", path, event)
+			}
+		}
+		if last := events[len(events)-2]; !strings.Contains(last, `"completion_tokens":2`) {
+			t.Errorf("%s: %s", path, last)
+		}
+	}
+}
