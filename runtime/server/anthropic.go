@@ -191,7 +191,7 @@ func (q *anthropicPrompt) tools() (tools []runtime.Tool, err error) {
 	return tools, checkNames(tools)
 }
 
-// anthropicCountTokens answers /v1/messages/count_tokens. It waits for no place: nothing is run.
+// anthropicCountTokens answers /v1/messages/count_tokens.
 func (s *Server) anthropicCountTokens(w http.ResponseWriter, r *http.Request, body []byte) error {
 	var q anthropicPrompt
 	if err := decode(body, &q, ""); err != nil {
@@ -205,21 +205,14 @@ func (s *Server) anthropicCountTokens(w http.ResponseWriter, r *http.Request, bo
 	if err != nil {
 		return err
 	}
-	sv, err := s.models.find(q.Model)
-	if err != nil {
-		return err
-	}
-	serving(r.Context(), sv)
-	if _, err := s.models.acquire(r.Context(), sv); err != nil {
-		return err
-	}
-	defer s.models.release(sv, s.opts.KeepAlive)
-	p, err := chatPrompt(r.Context(), sv.model, messages, prefill, options...)
+	n, err := s.countPrompt(r, q.Model, func(m *runtime.Model) (*runtime.ChatPrompt, error) {
+		return chatPrompt(r.Context(), m, messages, prefill, options...)
+	})
 	if err != nil {
 		return err
 	}
 	writeJSON(w, http.StatusOK, struct {
 		InputTokens int `json:"input_tokens"`
-	}{len(p.Tokens)})
+	}{n})
 	return nil
 }

@@ -16,6 +16,7 @@ var bodyPaths = []struct{ method, path, body string }{
 	{http.MethodPost, "/v1/chat/completions", `{"model": "tiny", "messages": [{"role": "system", "content": "S"}, {"role": "user", "content": [{"type": "text", "text": "a"}]}],
 		"stop": ["x"], "n": 2, "logit_bias": {"5": 1.5}, "logprobs": true, "top_logprobs": 2, "max_completion_tokens": 3, "temperature": 0.5, "response_format": {"type": "text"}}`},
 	{http.MethodPost, "/v1/completions", `{"prompt": [[1, 2], [3]], "max_tokens": 2, "echo": true, "logprobs": 1, "stream": true, "stream_options": {"include_usage": true}, "seed": 4}`},
+	{http.MethodPost, "/v1/responses/input_tokens", `{"input": [{"role": "user", "content": "a"}], "instructions": "b", "tools": [], "tool_choice": "auto"}`},
 	{http.MethodPost, "/v1/responses", `{"input": [{"type": "message", "role": "user", "content": "a"}], "instructions": "b", "text": {"format": {"type": "text"}}, "max_output_tokens": 2,
 		"metadata": {"a": "b"}, "stream": true}`},
 	{http.MethodPost, "/api/chat", `{"model": "tiny", "messages": [{"role": "user", "content": "a", "images": []}], "options": {"num_predict": 2, "stop": ["x"], "seed": 1.0, "top_k": 3},

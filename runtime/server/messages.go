@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -85,6 +86,24 @@ func chatPrompt(ctx context.Context, m *runtime.Model, messages []runtime.Messag
 		p.Continue(prefill)
 	}
 	return p, err
+}
+
+// countPrompt returns how many tokens a prompt has for a model, which it loads. It waits for no place: nothing is run.
+func (s *Server) countPrompt(r *http.Request, model string, prompt func(m *runtime.Model) (*runtime.ChatPrompt, error)) (int, error) {
+	sv, err := s.models.find(model)
+	if err != nil {
+		return 0, err
+	}
+	serving(r.Context(), sv)
+	if _, err := s.models.acquire(r.Context(), sv); err != nil {
+		return 0, err
+	}
+	defer s.models.release(sv, s.opts.KeepAlive)
+	p, err := prompt(sv.model)
+	if err != nil {
+		return 0, err
+	}
+	return len(p.Tokens), nil
 }
 
 // answerOptions returns the options with which the answer to a prompt is generated. The grammar of a field holds from the first byte that is generated: with

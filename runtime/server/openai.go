@@ -23,6 +23,7 @@ func (s *Server) routesOpenAI(mux *http.ServeMux) {
 	mux.HandleFunc("POST /v1/chat/completions", s.queued(s.chatCompletions))
 	mux.HandleFunc("POST /v1/completions", s.queued(s.completions))
 	mux.HandleFunc("POST /v1/responses", s.queued(s.responses))
+	mux.HandleFunc("POST /v1/responses/input_tokens", handler(s.responsesInputTokens))
 	mux.HandleFunc("POST /v1/embeddings", handler(noEmbeddings))
 }
 

@@ -33,20 +33,29 @@ type responsesRequest struct {
 	Metadata    map[string]string `json:"metadata"`
 }
 
-// generate returns what the request asks for.
-func (q *responsesRequest) generate(read formats) (g runtime.Generate, err error) {
+// stateless returns an error if the request needs what the server would have to keep.
+func (q *responsesRequest) stateless() error {
 	const stateless = "the server keeps no conversations: send all of it as input"
 	switch {
 	case q.PreviousResponseID != "":
-		return g, badField("previous_response_id", stateless)
+		return badField("previous_response_id", stateless)
 	case len(q.Conversation) > 0:
-		return g, badField("conversation", stateless)
+		return badField("conversation", stateless)
 	case len(q.Prompt) > 0:
-		return g, badField("prompt", "the server keeps no prompts: send the text as instructions and input")
+		return badField("prompt", "the server keeps no prompts: send the text as instructions and input")
 	case q.Background:
-		return g, badField("background", "it is not supported")
-	case q.TopLogProbs != nil && (*q.TopLogProbs < 0 || *q.TopLogProbs > maxTopLogProbs):
-		return g, badField("top_logprobs", fmt.Sprintf("it is %d and must be between 0 and %d", *q.TopLogProbs, maxTopLogProbs))
+		return badField("background", "it is not supported")
+	}
+	return nil
+}
+
+// generate returns what the request asks for.
+func (q *responsesRequest) generate(read formats) (g runtime.Generate, err error) {
+	if err := q.stateless(); err != nil {
+		return g, err
+	}
+	if n := q.TopLogProbs; n != nil && (*n < 0 || *n > maxTopLogProbs) {
+		return g, badField("top_logprobs", fmt.Sprintf("it is %d and must be between 0 and %d", *n, maxTopLogProbs))
 	}
 	if g, err = q.openAISampling.generate(read); err != nil {
 		return g, err
@@ -240,5 +249,35 @@ func (s *Server) responses(w http.ResponseWriter, r *http.Request, body []byte) 
 		j.end()
 		writeJSON(w, http.StatusOK, e.answer)
 	}
+	return nil
+}
+
+// responsesInputTokens answers /v1/responses/input_tokens: how many tokens a request has.
+func (s *Server) responsesInputTokens(w http.ResponseWriter, r *http.Request, body []byte) error {
+	var q responsesRequest
+	if err := decode(body, &q, ""); err != nil {
+		return err
+	}
+	messages, err := q.conversation()
+	if err != nil {
+		return err
+	}
+	options, err := q.options()
+	if err != nil {
+		return err
+	}
+	if err := q.stateless(); err != nil {
+		return err
+	}
+	n, err := s.countPrompt(r, q.Model, func(m *runtime.Model) (*runtime.ChatPrompt, error) {
+		return m.ChatPrompt(r.Context(), messages, options...)
+	})
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, struct {
+		Object      string `json:"object"`
+		InputTokens int    `json:"input_tokens"`
+	}{"response.input_tokens", n})
 	return nil
 }

@@ -65,6 +65,21 @@ func TestResponses(t *testing.T) {
 	}
 }
 
+// A request's tokens can be counted before it is answered.
+func TestResponsesInputTokens(t *testing.T) {
+	c := start(t, Options{})
+	const request = `{"instructions": "S", "input": [{"role": "user", "content": "Speak"}], "tools": [{"type": "function", "name": "f"}], "max_output_tokens": 1}`
+	want := get[response](t, c, "/v1/responses", request).Usage.InputTokens
+	if n := get[map[string]any](t, c, "/v1/responses/input_tokens", request); n["object"] != "response.input_tokens" || n["input_tokens"] != float64(want) {
+		t.Errorf("%v, want %d", n, want)
+	}
+	for body, param := range map[string]string{`{}`: "input", `{"input": "x", "previous_response_id": "a"}`: "previous_response_id", `{"input": "x", "model": "none"}`: "model"} {
+		if _, e := getError(t, c, "/v1/responses/input_tokens", body); e.Error.Param == nil || *e.Error.Param != param {
+			t.Errorf("%s: %+v, want one about %s", body, e.Error, param)
+		}
+	}
+}
+
 // The probabilities of a response's tokens are those of a chat. They come with the text of its tokens.
 func TestResponsesLogProbs(t *testing.T) {
 	c := start(t, Options{})
