@@ -52,8 +52,8 @@ func instSet(i *syntax.Inst) Set {
 		return NewSet(pairs...)
 	case syntax.InstRuneAny:
 		return All()
-	case syntax.InstRuneAnyNotNL: // and none of the others that ECMAScript takes for the end of a line
-		return NewSet('\n', '\n', '\r', '\r', '\u2028', '\u2029').Negate()
+	case syntax.InstRuneAnyNotNL:
+		return NewSet('\n', '\n').Negate()
 	}
 	return nil
 }

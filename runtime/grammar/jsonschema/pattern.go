@@ -10,7 +10,7 @@ import (
 	"st/runtime/grammar/automaton"
 )
 
-// pattern is a regular expression of a schema, which is ECMAScript's, as RE2 reads it. Lookaheads at its beginning are apart.
+// pattern is a regular expression of a schema, which is ECMAScript's, as RE2 reads it (see translator). Lookaheads at its beginning are apart.
 type pattern struct {
 	re    *syntax.Regexp
 	ahead []lookahead
@@ -34,11 +34,12 @@ func parsePattern(expr string) (*pattern, error) {
 			if end < 0 {
 				return nil, errors.New("a lookahead lacks its )")
 			}
-			re, err := parseRE2("^(?:" + rest[3:end] + ")")
+			negated := rest[2] == '!'
+			re, err := parseRE2("^(?:"+rest[3:end]+")", negated)
 			if err != nil {
 				return nil, err
 			}
-			p.ahead = append(p.ahead, lookahead{re, rest[2] == '!'})
+			p.ahead = append(p.ahead, lookahead{re, negated})
 			rest = rest[end+1:]
 		}
 		if alternatives(rest) {
@@ -47,7 +48,7 @@ func parsePattern(expr string) (*pattern, error) {
 		expr = "^" + rest
 	}
 	var err error
-	p.re, err = parseRE2(expr)
+	p.re, err = parseRE2(expr, false)
 	return p, err
 }
 
@@ -103,12 +104,12 @@ func alternatives(expr string) bool {
 // maxPattern bounds the length of patterns.
 const maxPattern = 1 << 16
 
-// parseRE2 reads an expression of ECMAScript's as RE2 has it.
-func parseRE2(expr string) (*syntax.Regexp, error) {
+// parseRE2 reads an expression of ECMAScript's as RE2 has it. negated says that texts are those that it does not match.
+func parseRE2(expr string, negated bool) (*syntax.Regexp, error) {
 	if len(expr) > maxPattern {
 		return nil, fmt.Errorf("it is longer than %d bytes", maxPattern)
 	}
-	re, err := syntax.Parse(translate(expr), syntax.Perl)
+	re, err := syntax.Parse((&translator{rest: expr, negated: negated}).translate(), syntax.Perl)
 	if err != nil {
 		var e *syntax.Error
 		if errors.As(err, &e) {
@@ -117,45 +118,6 @@ func parseRE2(expr string) (*syntax.Regexp, error) {
 		return nil, err
 	}
 	return re, nil
-}
-
-// translate writes escapes of ECMAScript as RE2 has them. What \s and \S leave out of Unicode's white space, neither takes.
-func translate(expr string) string {
-	var b strings.Builder
-	class := false
-	for i := 0; i < len(expr); i++ {
-		c := expr[i]
-		if c == '[' && !class {
-			class = true
-		} else if c == ']' {
-			class = false
-		}
-		if c != '\\' || i+1 == len(expr) {
-			b.WriteByte(c)
-			continue
-		}
-		i++
-		switch n := expr[i]; {
-		case n == 'u' && len(expr) > i+4 && isHex(expr[i+1:i+5]):
-			b.WriteString(`\x{` + expr[i+1:i+5] + `}`)
-			i += 4
-		case n == 'u' && strings.HasPrefix(expr[i+1:], "{"):
-			b.WriteString(`\x`)
-		case n == 'c' && len(expr) > i+1:
-			fmt.Fprintf(&b, `\x{%x}`, expr[i+1]&0x1F)
-			i++
-		case n == 'S' && !class:
-			b.WriteString(`[^\s\v\x{A0}\x{FEFF}\x{2028}\x{2029}\p{Zs}]`)
-		default:
-			b.WriteByte('\\')
-			b.WriteByte(n)
-		}
-	}
-	return b.String()
-}
-
-func isHex(s string) bool {
-	return strings.Trim(s, "0123456789abcdefABCDEF") == ""
 }
 
 // automaton returns the texts in which the pattern matches somewhere.

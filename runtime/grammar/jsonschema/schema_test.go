@@ -51,6 +51,13 @@ var schemaTests = []struct {
 	{"multiples", `{"type": "number", "minimum": 0, "multipleOf": 0.01}`, []string{`1.25`, `3`, `0.1`}, []string{`1.255`}},
 	{"pattern", `{"type": "string", "pattern": "^[A-Z]{2}-\\d+$"}`, []string{`"AB-12"`}, []string{`"xAB-12"`, `"AB-"`}},
 	{"pattern anywhere", `{"type": "string", "pattern": "a\"b|^c"}`, []string{`"xa\"by"`, `"cx"`}, []string{`"xc"`, `"ab"`}},
+	{"pattern with spaces beyond ASCII, which readers tell apart", `{"type": "string", "pattern": "^[^\\s@]+@\\S+\\s$"}`, []string{`"é@日 "`},
+		[]string{"\"\u00a0@b \"", "\"a@\u3000b \"", "\"a@b\ufeff \"", "\"a@b\u00a0\"", `"a@b\u000b "`}},
+	{"pattern with letters and digits beyond ASCII", `{"type": "string", "pattern": "^\\W[^\\d]\\D\\w\\d$"}`, []string{`"-éüa1"`},
+		[]string{`"é--a1"`, "\"--\u0660a1\"", "\"-\u0660-a1\"", `"---é1"`, "\"---a\u0660\""}},
+	{"pattern with any character", `{"type": "string", "pattern": "^.[\\s\\S][^]$"}`, []string{"\"é\u00a0\u2028\"", `"a\n\r"`}, []string{`"\rab"`, "\"\u2028ab\"", "\"\u2029ab\""}},
+	{"pattern without spaces ahead", `{"type": "string", "pattern": "^(?!.*\\s)(?=\\S).+$"}`, []string{`"é"`}, []string{"\"a\u00a0\"", "\"\u3000a\"", `"a b"`}},
+	{"pattern with a pair of surrogates", `{"type": "string", "pattern": "^[\\ud83d\\ude00-\\ud83d\\ude4f]\\u00e9$"}`, []string{`"😀é"`}, []string{`"🚀é"`}},
 	{"pattern and length", `{"type": "string", "pattern": "^a+b*$", "minLength": 2, "maxLength": 4}`, []string{`"aa"`, `"abbb"`}, []string{`"a"`, `"aabbb"`, `"b"`}},
 	{"lookahead", `{"type": "string", "pattern": "^(?!\\.)(?!.*\\.\\.)[a-z.]+$"}`, []string{`"a.b"`}, []string{`".a"`, `"a..b"`}},
 	{"formats", `{"type": "object", "properties": {"a": {"format": "date"}, "b": {"format": "date-time"}, "c": {"format": "uuid"}, "d": {"format": "email"}, "e": {"format": "time"}, "f": {"format": "ipv6"}}}`,
@@ -88,8 +95,8 @@ func TestSchemas(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				// The validator knows neither OpenAPI's nullable nor lookaheads.
-				if strings.Contains(test.schema, "nullable") || strings.Contains(test.schema, "(?!") || strings.Contains(test.name, "draft 7") {
+				// The validator knows neither OpenAPI's nullable nor what RE2 does not read.
+				if strings.Contains(test.schema, "nullable") || strings.Contains(test.schema, "(?!") || strings.Contains(test.schema, "[^]") || strings.Contains(test.schema, `\\u`) || strings.Contains(test.name, "draft 7") {
 					continue
 				}
 				if err := validate(test.schema, text); err != nil {
