@@ -143,7 +143,9 @@ func (c *compiler) textsApart(t, u *text) bool {
 	if err != nil {
 		return false
 	}
-	y, err := c.textDFA(u)
+	held := *u
+	held.allowed = true
+	y, err := c.textDFA(&held)
 	if err != nil {
 		return false
 	}

@@ -1,13 +1,19 @@
 package jsonschema
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 )
 
 // format is a format of strings, as an expression; none: it says nothing about the text.
-type format struct{ expr string }
+type format struct {
+	expr string
+	// within is what is written of at most so many characters, and how many that are then: counting those of expr may take an automaton that is too
+	// large. nil: expr is.
+	within func(most int) (expr string, longest int)
+}
 
 // Expressions that formats are made of.
 const (
@@ -21,37 +27,76 @@ const (
 	hostExpr  = labelExpr + `(?:\.` + labelExpr + `){0,2}\.[A-Za-z]{2,20}`
 	atomExpr  = `[A-Za-z0-9_+-]{1,20}`
 	groupExpr = `[0-9a-fA-F]{1,4}`
-	pathExpr  = `(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)*`
+
+	emailExpr         = atomExpr + `(?:\.` + atomExpr + `){0,2}@` + hostExpr
+	hostnameExpr      = labelExpr + `(?:\.` + labelExpr + `){0,4}`
+	shortLabelExpr    = `[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*`
+	shortEmailExpr    = `[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*@(?:` + shortLabelExpr + `\.)+[A-Za-z]{2,20}`
+	shortHostnameExpr = shortLabelExpr + `(?:\.` + shortLabelExpr + `)*`
 )
 
 var formats = map[string]*format{
-	"date":      {dateExpr},
-	"time":      {timeExpr},
-	"date-time": {dateExpr + "T" + timeExpr},
-	"duration":  {durationExpr()},
-	"uuid":      {`[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}`},
-	"email":     {atomExpr + `(?:\.` + atomExpr + `){0,2}@` + hostExpr},
-	"hostname":  {labelExpr + `(?:\.` + labelExpr + `){0,4}`},
-	"ipv4":      {ipv4Expr},
-	"ipv6":      {ipv6Expr()},
-	"uri": {`[a-z][a-z0-9+-]{1,15}://(?:` + hostExpr + `|` + ipv4Expr + `|localhost)(?::[1-9]\d{0,3})?` + pathExpr +
-		`(?:\?[A-Za-z0-9._~!$&'()*+,;=:@/?-]*)?(?:#[A-Za-z0-9._~!$&'()*+,;=:@/?-]*)?`},
-	"password": {}, // as it is shown
-	"int32":    {}, // of numbers, as OpenAPI has them
-	"int64":    {},
-	"float":    {},
-	"double":   {},
+	"date":      {expr: dateExpr},
+	"time":      {expr: timeExpr},
+	"date-time": {expr: dateExpr + "T" + timeExpr},
+	"duration":  {expr: durationExpr()},
+	"uuid":      {expr: `[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}`},
+	"email":     {emailExpr, shortNames(emailExpr, shortEmailExpr)},
+	"hostname":  {hostnameExpr, shortNames(hostnameExpr, shortHostnameExpr)},
+	"ipv4":      {expr: ipv4Expr},
+	"ipv6":      {expr: ipv6Expr()},
+	"uri":       {uriExpr("*", "*"), uriWithin},
+	"password":  {}, // as it is shown
+	"int32":     {}, // of numbers, as OpenAPI has them
+	"int64":     {},
+	"float":     {},
+	"double":    {},
 }
 
-func formatOf(name string) *format {
-	f := formats[name]
-	if f == nil || f.expr == "" {
-		return f
+func formatOf(name string) *format { return formats[name] }
+
+// of returns the expression of whole texts of at most so many characters, most < 0: of any number; and how many those are at most, which is to be counted.
+func (f *format) of(most int) (expr string, longest int) {
+	expr, longest = f.expr, most
+	if f.within != nil && most >= 0 {
+		expr, longest = f.within(most)
 	}
-	return &format{"^(?:" + f.expr + ")$"}
+	return "^(?:" + expr + ")$", longest
 }
 
 func knownFormats() string { return strings.Join(slices.Sorted(maps.Keys(formats)), ", ") }
+
+// shortName is how long names are whose labels need no counting: a label of a host has 63 characters at most.
+const shortName = 63
+
+// shortNames is names within a length in which long ones may have no room: short ones.
+func shortNames(long, short string) func(most int) (string, int) {
+	const longest = 209
+	return func(most int) (string, int) {
+		if most >= longest {
+			return long, most
+		}
+		return short, min(most, shortName)
+	}
+}
+
+// uriExpr is addresses with a host, of at most 170 characters without path and tail, which say how often a character of those comes.
+func uriExpr(path, tail string) string {
+	return `[a-z][a-z0-9+-]{1,15}://(?:` + hostExpr + `|` + ipv4Expr + `|localhost)(?::[1-9]\d{0,3})?` +
+		`(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})` + path + `)?` +
+		`(?:\?[A-Za-z0-9._~!$&'()*+,;=:@/?-]` + tail + `)?(?:#[A-Za-z0-9._~!$&'()*+,;=:@/?-]` + tail + `)?`
+}
+
+// uriWithin is addresses in which half of the room that the host leaves is for the path, where a character may take three, and the rest for the tail.
+func uriWithin(most int) (string, int) {
+	const host, signs, least = 170, 3, 256
+	if most < least {
+		return uriExpr("*", "*"), most
+	}
+	room := most - host - signs
+	times := func(n int) string { return fmt.Sprintf("{0,%d}", min(n, 300)) }
+	return uriExpr(times(room/6), times(room/4)), most
+}
 
 // ipv6Expr is the forms of RFC 4291 without an IPv4 address at the end.
 func ipv6Expr() string {

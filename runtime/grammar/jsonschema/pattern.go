@@ -12,6 +12,8 @@ import (
 
 // pattern is a regular expression of a schema, which is ECMAScript's, as RE2 reads it (see translator). Lookaheads at its beginning are apart.
 type pattern struct {
+	at    *value // its keyword
+	most  int    // characters of a format as it is written; < 0: any number
 	re    *syntax.Regexp
 	ahead []lookahead
 	dfa   *automaton.DFA
@@ -143,4 +145,46 @@ func (p *pattern) automaton() (*automaton.DFA, error) {
 		p.dfa = d
 	}
 	return d, err
+}
+
+// endless is the length of matches that have no greatest one: more than any bound.
+const endless = 2 * maxCount
+
+// lengths returns how many characters a match has at least and at most.
+func lengths(re *syntax.Regexp) (least, most int) {
+	repeated := func(from, to int) (int, int) {
+		l, m := lengths(re.Sub[0])
+		if to < 0 {
+			to = endless
+		}
+		return min(l*from, endless), min(m*to, endless)
+	}
+	switch re.Op {
+	case syntax.OpLiteral:
+		return len(re.Rune), len(re.Rune)
+	case syntax.OpCharClass, syntax.OpAnyChar, syntax.OpAnyCharNotNL:
+		return 1, 1
+	case syntax.OpStar:
+		return repeated(0, -1)
+	case syntax.OpPlus:
+		return repeated(1, -1)
+	case syntax.OpQuest:
+		return repeated(0, 1)
+	case syntax.OpRepeat:
+		return repeated(re.Min, re.Max)
+	case syntax.OpCapture:
+		return lengths(re.Sub[0])
+	case syntax.OpConcat:
+		for _, sub := range re.Sub {
+			l, m := lengths(sub)
+			least, most = min(least+l, endless), min(most+m, endless)
+		}
+	case syntax.OpAlternate:
+		least = endless
+		for _, sub := range re.Sub {
+			l, m := lengths(sub)
+			least, most = min(least, l), max(most, m)
+		}
+	}
+	return least, most // of an anchor: none
 }

@@ -25,7 +25,7 @@ func GrammarContext(ctx context.Context, schema []byte) (*grammar.Grammar, error
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrSchema, err)
 	}
-	c := &compiler{ctx: ctx, root: root, rules: map[string]*grammar.Rule{}, checked: map[*value]bool{}, patterns: map[*value]*pattern{}, write: canonical()}
+	c := &compiler{ctx: ctx, root: root, rules: map[string]*grammar.Rule{}, checked: map[*value]bool{}, patterns: map[patternKey]*pattern{}, write: canonical()}
 	return c.compile(all{{root, whole}})
 }
 
@@ -35,7 +35,7 @@ type compiler struct {
 	root     *value
 	rules    map[string]*grammar.Rule // by key of all
 	checked  map[*value]bool
-	patterns map[*value]*pattern
+	patterns map[patternKey]*pattern
 	write    func(automaton.Set) *grammar.Grammar
 	level    []string // keys of what is being compiled for one place of the instance
 	depth    int

@@ -13,6 +13,7 @@ type text struct {
 	least, most int      // characters; most < 0: any number
 	patterns    []*value // of the keyword pattern
 	formats     []*value
+	allowed     bool // it is not written, but what an other text is held against: formats are not shortened
 }
 
 func (t *text) add(at *value) {
@@ -92,17 +93,15 @@ func (c *compiler) string(m *merged) (*grammar.Grammar, error) {
 		}
 		return quoted(grammar.Repeat(character, t.least, t.most)), nil
 	}
-	if t.least == 0 && t.most < 0 && len(t.patterns)+len(t.formats) == 1 {
-		for _, v := range append(t.patterns, t.formats...) {
-			p, err := c.pattern(v)
-			if err != nil {
-				return nil, err
-			}
-			if re := p.anchored(); re != nil { // needs no automaton, which may be large
-				g, err := grammar.FromSyntax(re, c.write)
-				if err == nil {
-					return quoted(g), nil
-				}
+	all, err := c.expressions(t)
+	if err != nil {
+		return nil, err
+	}
+	if least, most := t.bounds(all); least == 0 && most < 0 && len(all) == 1 {
+		if re := all[0].anchored(); re != nil { // needs no automaton, which may be large
+			g, err := grammar.FromSyntax(re, c.write)
+			if err == nil {
+				return quoted(g), nil
 			}
 		}
 	}
@@ -113,30 +112,72 @@ func (c *compiler) string(m *merged) (*grammar.Grammar, error) {
 	return quoted(grammar.FromDFA(d, c.write)), nil
 }
 
-// textDFA returns the automaton of strings.
-func (c *compiler) textDFA(t *text) (*automaton.DFA, error) {
-	var d *automaton.DFA
+// expressions returns what formats and patterns say. Formats are written no longer than the text may be.
+func (c *compiler) expressions(t *text) (all []*pattern, err error) {
 	for _, v := range append(t.formats, t.patterns...) {
-		p, err := c.pattern(v)
+		most := t.most
+		if t.allowed || t.least > shortName {
+			most = -1
+		}
+		p, err := c.pattern(v, most)
 		if err != nil {
 			return nil, err
 		}
+		all = append(all, p)
+	}
+	return all, nil
+}
+
+// bounds returns the least and the greatest number of characters, without those that an expression keeps to anyway.
+func (t *text) bounds(all []*pattern) (least, most int) {
+	least, most = t.least, t.most
+	for _, p := range all {
+		if p.most >= 0 {
+			most = min(most, p.most)
+		}
+	}
+	for _, p := range all {
+		if re := p.anchored(); re != nil {
+			shortest, longest := lengths(re)
+			if shortest >= least {
+				least = 0
+			}
+			if longest <= most {
+				most = -1
+			}
+		}
+	}
+	return least, most
+}
+
+// textDFA returns the automaton of strings.
+func (c *compiler) textDFA(t *text) (*automaton.DFA, error) {
+	all, err := c.expressions(t)
+	if err != nil {
+		return nil, err
+	}
+	var d *automaton.DFA
+	for _, p := range all {
 		next, err := p.automaton()
 		if err == nil && d != nil {
 			next, err = automaton.Intersect(d, next)
 		}
 		if err != nil {
-			return nil, errorf(v, "the %s %.100q is not supported: %v", v.name, v.text, err)
+			return nil, errorf(p.at, "the %s %.100q is not supported: %v", p.at.name, p.at.text, err)
 		}
 		d = next
 	}
 	if d == nil {
 		d = automaton.Any()
 	}
-	if t.least == 0 && t.most < 0 {
+	least, most := t.bounds(all)
+	switch {
+	case least == 0 && most < 0:
 		return d, nil
+	case most >= 0 && most < least:
+		return &automaton.DFA{}, nil
 	}
-	n, err := automaton.Length(t.least, t.most)
+	n, err := automaton.Length(least, most)
 	if err == nil {
 		d, err = automaton.Intersect(d, n)
 	}
@@ -156,7 +197,7 @@ func (c *compiler) hasText(t *text, s string) (bool, error) {
 		return false, nil
 	}
 	for _, v := range append(t.patterns, t.formats...) {
-		p, err := c.pattern(v)
+		p, err := c.pattern(v, -1)
 		if err != nil {
 			return false, err
 		}
@@ -171,14 +212,23 @@ func (c *compiler) hasText(t *text, s string) (bool, error) {
 	return true, nil
 }
 
-// pattern returns the pattern of a keyword pattern or format.
-func (c *compiler) pattern(v *value) (*pattern, error) {
-	if p := c.patterns[v]; p != nil {
-		return p, nil
-	}
+// patternKey tells patterns apart: by their keyword, and a format's by the number of characters that it may have.
+type patternKey struct {
+	at   *value
+	most int
+}
+
+// pattern returns the pattern of a keyword pattern or format, of at most so many characters if that is a format's; most < 0: of any number.
+func (c *compiler) pattern(v *value, most int) (*pattern, error) {
 	expr := v.text
 	if v.name == "format" {
-		expr = formatOf(v.text).expr
+		expr, most = formatOf(v.text).of(most)
+	} else {
+		most = -1
+	}
+	key := patternKey{v, most}
+	if p := c.patterns[key]; p != nil {
+		return p, nil
 	}
 	p, err := parsePattern(expr)
 	if err != nil {
@@ -190,7 +240,8 @@ func (c *compiler) pattern(v *value) (*pattern, error) {
 	case err != nil:
 		return nil, err
 	}
-	c.patterns[v] = p
+	p.at, p.most = v, most
+	c.patterns[key] = p
 	return p, nil
 }
 
