@@ -46,6 +46,7 @@ var formats = map[string]*format{
 	"ipv4":      {expr: ipv4Expr},
 	"ipv6":      {expr: ipv6Expr()},
 	"uri":       {uriExpr("*", "*"), uriWithin},
+	"regex":     {expr: `\^?(?:(?:[A-Za-z0-9 _]|\\[dws.]|\.)[*+?]?)*\$?`},
 	"password":  {}, // as it is shown
 	"int32":     {}, // of numbers, as OpenAPI has them
 	"int64":     {},
@@ -53,7 +54,13 @@ var formats = map[string]*format{
 	"double":    {},
 }
 
-func formatOf(name string) *format { return formats[name] }
+// formatOf returns a format; nil: it is not known.
+func formatOf(name string) *format {
+	if f := formats[name]; f != nil {
+		return f
+	}
+	return libraryFormats[name]
+}
 
 // of returns the expression of whole texts of at most so many characters, most < 0: of any number; and how many those are at most, which is to be counted.
 func (f *format) of(most int) (expr string, longest int) {
@@ -64,6 +71,7 @@ func (f *format) of(most int) (expr string, longest int) {
 	return "^(?:" + expr + ")$", longest
 }
 
+// knownFormats lists those of the standard, for errors.
 func knownFormats() string { return strings.Join(slices.Sorted(maps.Keys(formats)), ", ") }
 
 // shortName is how long names are whose labels need no counting: a label of a host has 63 characters at most.

@@ -165,11 +165,22 @@ func checkValue(k string, v, at *value) error {
 			return errorf(v, "the pattern %.100q is not supported: %v", v.text, err)
 		}
 	case "format":
-		if formatOf(v.text) == nil {
-			return errorf(v, "the format %q is not supported: there are %s", v.text, knownFormats())
+		if formatOf(v.text) == nil && !hasPattern(at) {
+			return errorf(v, "the format %q is not supported: there are %s, those of pydantic and zod, and any with a pattern beside it", v.text, knownFormats())
 		}
 	}
 	return nil
+}
+
+// hasPattern reports whether a schema has a pattern, which says what a format is that is not known: zod names many so.
+func hasPattern(at *value) bool {
+	found := at.get("pattern") != nil
+	if all := at.get("allOf"); all != nil {
+		for _, e := range all.list {
+			found = found || e.get("pattern") != nil
+		}
+	}
+	return found
 }
 
 // fewItems reports whether an array has one item at most, all of which are different then.

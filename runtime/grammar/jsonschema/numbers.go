@@ -1,6 +1,7 @@
 package jsonschema
 
 import (
+	"math"
 	"math/big"
 	"strings"
 
@@ -21,6 +22,16 @@ const (
 	maxFraction = 16
 	boundDigits = 40 // before the point, with a bound of so many
 )
+
+// integerFormats are the ranges of formats of integers, as OpenAPI and generators of other languages name them.
+var integerFormats = map[string]struct {
+	low  int64
+	high uint64
+}{
+	"int8": {math.MinInt8, math.MaxInt8}, "int16": {math.MinInt16, math.MaxInt16}, "int32": {math.MinInt32, math.MaxInt32}, "int64": {math.MinInt64, math.MaxInt64},
+	"uint8": {0, math.MaxUint8}, "uint16": {0, math.MaxUint16}, "uint32": {0, math.MaxUint32}, "uint64": {0, math.MaxUint64},
+	"int": {math.MinInt64, math.MaxInt64}, "uint": {0, math.MaxUint64},
+}
 
 // add adds what a schema says.
 func (n *interval) add(at *value) error {
@@ -49,14 +60,11 @@ func (n *interval) add(at *value) error {
 			n.decimals = d + 1
 		}
 	}
-	switch f := at.get("format"); {
-	case f == nil:
-	case f.text == "int32":
-		n.above(big.NewRat(-1<<31, 1), false)
-		n.below(big.NewRat(1<<31-1, 1), false)
-	case f.text == "int64":
-		n.above(big.NewRat(-1<<63, 1), false)
-		n.below(new(big.Rat).SetInt64(1<<63-1), false)
+	if f := at.get("format"); f != nil {
+		if r, ok := integerFormats[f.text]; ok {
+			n.above(new(big.Rat).SetInt64(r.low), false)
+			n.below(new(big.Rat).SetFrac(new(big.Int).SetUint64(r.high), big.NewInt(1)), false)
+		}
 	}
 	return nil
 }

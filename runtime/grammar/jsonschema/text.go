@@ -26,8 +26,10 @@ func (t *text) add(at *value) {
 	if v := at.get("pattern"); v != nil {
 		t.patterns = append(t.patterns, v)
 	}
-	if v := at.get("format"); v != nil && formatOf(v.text).expr != "" {
-		t.formats = append(t.formats, v)
+	if v := at.get("format"); v != nil {
+		if f := formatOf(v.text); f != nil && f.expr != "" {
+			t.formats = append(t.formats, v)
+		}
 	}
 }
 
