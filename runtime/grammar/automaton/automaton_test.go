@@ -106,3 +106,25 @@ func TestSet(t *testing.T) {
 		t.Errorf("intersection %v", got)
 	}
 }
+
+// TestMinimize: a smaller automaton has the same texts.
+func TestMinimize(t *testing.T) {
+	for _, expr := range exprs {
+		d := parse(t, expr)
+		small := d.Minimize()
+		if len(small.States) > len(d.States) {
+			t.Errorf("%s: %d states become %d", expr, len(d.States), len(small.States))
+		}
+		for text := range texts {
+			if got, want := small.Match(text), d.Match(text); got != want {
+				t.Errorf("%s: %q: %v, want %v", expr, text, got, want)
+			}
+		}
+	}
+	if n := len(parse(t, `^(?:a|b)(?:[ab]{2}|[ab]c)*$`).Minimize().States); n != 3 {
+		t.Errorf("%d states, want 3", n)
+	}
+	if n := len((&DFA{}).Minimize().States); n != 0 {
+		t.Errorf("%d states of no text", n)
+	}
+}

@@ -1,6 +1,9 @@
 package automaton
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // pair is a state of a product; -1 is one that has no way on.
 type pair struct{ a, b int32 }
@@ -194,4 +197,48 @@ func (d *DFA) trim() *DFA {
 		}
 	}
 	return out
+}
+
+// Minimize returns the same texts with as few states as there can be: states that no text tells apart are one.
+func (d *DFA) Minimize() *DFA {
+	d = d.trim()
+	class := make([]int32, len(d.States)) // of each state: those in one class are not told apart so far
+	for n := 0; ; {
+		index := map[string]int32{}
+		next := make([]int32, len(d.States))
+		for i, s := range d.States {
+			key := fmt.Sprint(class[i], s.Final)
+			for _, e := range s.merged(class) {
+				key += fmt.Sprint(e)
+			}
+			id, ok := index[key]
+			if !ok {
+				id = int32(len(index))
+				index[key] = id
+			}
+			next[i] = id
+		}
+		class = next
+		if len(index) == n {
+			break
+		}
+		n = len(index)
+	}
+	out := &DFA{}
+	for i, s := range d.States {
+		if int(class[i]) == len(out.States) { // classes are numbered in the order of their first states
+			out.States = append(out.States, State{Edges: s.merged(class), Final: s.Final})
+		}
+	}
+	return out
+}
+
+// merged returns the edges of a state with other numbers of states.
+func (s *State) merged(number []int32) []Edge {
+	t := State{}
+	for _, e := range s.Edges {
+		t.Edges = append(t.Edges, Edge{e.Range, number[e.Next]})
+	}
+	t.sort()
+	return t.Edges
 }

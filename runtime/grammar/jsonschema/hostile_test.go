@@ -93,6 +93,9 @@ func TestHostile(t *testing.T) {
 		{"a million characters", `{"type": "string", "minLength": 1000, "maxLength": 1000000}`, false},
 		{"a million items", `{"type": "array", "items": {"type": "array", "maxItems": 900000}, "maxItems": 1000000}`, false},
 		{"large numbers", `{"type": "number", "minimum": 1e300, "maximum": 1e301}`, false},
+		{"multiples", `{"type": "integer", "multipleOf": 999, "minimum": 0}`, false},
+		{"multiples with fractions", `{"type": "number", "multipleOf": 0.999, "minimum": 0}`, true},
+		{"many multiples", `{"type": "object", "properties": {` + list(100, `"p%": {"type": "number", "multipleOf": 0.999}`) + `}}`, true},
 		{"counted properties", `{"type": "object", "properties": {` + list(1000, `"p%": {}`) + `}, "additionalProperties": true, "maxProperties": 900}`, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -147,8 +147,8 @@ func checkValue(k string, v, at *value) error {
 			return errorf(v, "not is supported only of {} and true, which nothing validates against")
 		}
 	case "multipleOf":
-		if _, ok := decimals(v); !ok {
-			return errorf(v, "multipleOf is supported only for 1, 0.1, 0.01 and so on")
+		if _, ok := multipleOf(v); !ok {
+			return errorf(v, "multipleOf is supported up to %d, also with a decimal point before the last digits, such as 0.25", maxStep)
 		}
 	case "minLength", "minItems", "minProperties":
 		if countOf(v) == maxCount {

@@ -1,8 +1,6 @@
 package jsonschema
 
 import (
-	"math/big"
-
 	"st/runtime/grammar"
 	"st/runtime/grammar/automaton"
 )
@@ -138,7 +136,14 @@ func (c *compiler) plain(f flat) (*grammar.Grammar, error) {
 	add(objectType, c.object)
 	add(arrayType, c.array)
 	add(stringType, c.string)
-	add(numberType, func(m *merged) (*grammar.Grammar, error) { return m.numbers.grammar(m.types&fractionType != 0), nil })
+	add(numberType, func(m *merged) (*grammar.Grammar, error) {
+		if of := m.numbers.multiple; of.step > 1 {
+			if err := c.spend(of.at, of.step*stepWork); err != nil {
+				return nil, err
+			}
+		}
+		return m.numbers.grammar(m.types&fractionType != 0)
+	})
 	add(booleanType, func(*merged) (*grammar.Grammar, error) {
 		return grammar.Choice(grammar.Literal("true"), grammar.Literal("false")), nil
 	})
@@ -183,17 +188,4 @@ func (c *compiler) values(m *merged) (*grammar.Grammar, error) {
 		parts = append(parts, grammar.Literal(text))
 	}
 	return grammar.Choice(parts...), nil
-}
-
-// decimals returns how many digits after the point multiples of 10^-n have.
-func decimals(v *value) (n int, ok bool) {
-	r, _ := number(v.text)
-	one, ten := big.NewRat(1, 1), big.NewRat(10, 1)
-	for n = 0; n <= maxFraction; n++ {
-		if r.Cmp(one) == 0 {
-			return n, true
-		}
-		r = new(big.Rat).Mul(r, ten)
-	}
-	return 0, false
 }

@@ -13,7 +13,7 @@ import (
 type interval struct {
 	low, high         *big.Rat // nil: no bound
 	openLow, openHigh bool     // without the bound itself
-	decimals          int      // digits after the point, plus 1; 0: any
+	multiple          multiple
 }
 
 // Numbers that have no bound have so many digits at most: every reader gets integers of 15 digits right, and no number is infinite.
@@ -55,10 +55,12 @@ func (n *interval) add(at *value) error {
 		}
 	}
 	if v := at.get("multipleOf"); v != nil {
-		d, _ := decimals(v)
-		if n.decimals == 0 || d+1 < n.decimals {
-			n.decimals = d + 1
+		m, _ := multipleOf(v)
+		m, err := n.multiple.and(m)
+		if err != nil {
+			return err
 		}
+		n.multiple = m
 	}
 	if f := at.get("format"); f != nil {
 		if r, ok := integerFormats[f.text]; ok {
@@ -82,17 +84,30 @@ func (n *interval) below(r *big.Rat, open bool) {
 }
 
 // grammar returns the grammar of the numbers: integers, or with fractions, too.
-func (n *interval) grammar(fractions bool) *grammar.Grammar {
-	fraction := maxFraction
-	if n.decimals > 0 {
-		fraction = n.decimals - 1
+func (n *interval) grammar(fractions bool) (*grammar.Grammar, error) {
+	fraction, m := maxFraction, n.multiple
+	if m.step > 0 {
+		fraction = m.decimals
 	}
 	if !fractions {
-		fraction = 0
+		fraction, m = 0, m.integers()
 	}
-	if n.low == nil && n.high == nil {
-		return unbounded(fraction, fractions && n.decimals == 0)
+	bounded := n.low != nil || n.high != nil
+	switch {
+	case m.step > 1 && !bounded:
+		g, err := m.grammar()
+		return g, m.wrap(err)
+	case m.step > 1:
+		g, err := n.magnitudes(fraction, m.automaton())
+		return g, m.wrap(err)
+	case !bounded:
+		return unbounded(fraction, fractions && m.step == 0), nil
 	}
+	return n.magnitudes(fraction, nil)
+}
+
+// magnitudes returns the grammar of numbers with a bound, with so many digits after the point, whose magnitudes are in an automaton; nil: in any.
+func (n *interval) magnitudes(fraction int, in *automaton.DFA) (*grammar.Grammar, error) {
 	var parts []*grammar.Grammar
 	zero := new(big.Rat)
 	// Numbers of 0 and more, and then the others by their magnitudes.
@@ -101,7 +116,11 @@ func (n *interval) grammar(fractions bool) *grammar.Grammar {
 		low, open = n.low, n.openLow
 	}
 	if n.high == nil || n.high.Sign() >= 0 {
-		parts = append(parts, magnitudes(low, open, n.high, n.openHigh, fraction))
+		g, err := magnitudes(low, open, n.high, n.openHigh, fraction, in)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, g)
 	}
 	if n.low == nil || n.low.Sign() < 0 {
 		least, open := zero, true
@@ -112,9 +131,13 @@ func (n *interval) grammar(fractions bool) *grammar.Grammar {
 		if n.low != nil {
 			most = new(big.Rat).Neg(n.low)
 		}
-		parts = append(parts, grammar.Sequence(grammar.Literal("-"), magnitudes(least, open, most, n.openLow, fraction)))
+		g, err := magnitudes(least, open, most, n.openLow, fraction, in)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, grammar.Sequence(grammar.Literal("-"), g))
 	}
-	return grammar.Choice(parts...)
+	return grammar.Choice(parts...), nil
 }
 
 func digits(least, most int) *grammar.Grammar {
@@ -155,11 +178,11 @@ func cut(r *big.Rat, fraction int) (d decimal, exact bool) {
 }
 
 // magnitudes returns the grammar of numbers from low, which is not negative, to high; nil: there is no bound.
-func magnitudes(low *big.Rat, openLow bool, high *big.Rat, openHigh bool, fraction int) *grammar.Grammar {
+func magnitudes(low *big.Rat, openLow bool, high *big.Rat, openHigh bool, fraction int, in *automaton.DFA) (*grammar.Grammar, error) {
 	lo, exact := cut(low, fraction)
 	openLow = openLow || !exact // what is cut off is below
 	if lo.whole != "0" && len(lo.whole) > maxDigits+300 {
-		return grammar.Choice()
+		return grammar.Choice(), nil
 	}
 	most := max(maxDigits, len(lo.whole)+1)
 	hi := decimal{strings.Repeat("9", most), strings.Repeat("9", fraction)}
@@ -182,9 +205,16 @@ func magnitudes(low *big.Rat, openLow bool, high *big.Rat, openHigh bool, fracti
 		if n == len(hi.whole) {
 			b.high = hi.whole + hi.fraction
 		}
-		parts = append(parts, grammar.FromDFA(b.build(), grammar.Class))
+		d := b.build()
+		if in != nil {
+			var err error
+			if d, err = automaton.Intersect(d, in); err != nil {
+				return nil, err
+			}
+		}
+		parts = append(parts, grammar.FromDFA(d, grammar.Class))
 	}
-	return grammar.Choice(parts...)
+	return grammar.Choice(parts...), nil
 }
 
 // between builds the automaton of numbers with so many digits before the point, from low to high: their digits, or none where there is no bound.

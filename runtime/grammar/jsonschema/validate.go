@@ -120,11 +120,7 @@ func (n *interval) has(r *big.Rat) bool {
 	if n.high != nil && (r.Cmp(n.high) > 0 || n.openHigh && r.Cmp(n.high) == 0) {
 		return false
 	}
-	if n.decimals > 0 {
-		_, exact := cut(new(big.Rat).Abs(r), n.decimals-1)
-		return exact
-	}
-	return true
+	return n.multiple.has(r)
 }
 
 func (c *compiler) validArray(v, at *value, depth int) (bool, error) {

@@ -115,10 +115,7 @@ func (g *random) number(kind string) object {
 		s = object{"type": kind, "minimum": n, g.pick("maximum", "exclusiveMaximum"): n + 1 + g.rng.IntN(30)}
 	}
 	if kind == "number" && g.some(6) {
-		s["multipleOf"] = json.Number(g.pick("1", "0.1", "0.01", "0.5e1")[:1])
-		if s["multipleOf"] == json.Number("0") {
-			s["multipleOf"] = json.Number("0.01")
-		}
+		s["multipleOf"] = json.Number(g.pick("1", "0.1", "0.01", "5", "0.25", "1.2"))
 	}
 	return s
 }

@@ -1,0 +1,151 @@
+package jsonschema
+
+import (
+	"math/big"
+
+	"st/runtime/grammar"
+	"st/runtime/grammar/automaton"
+)
+
+// multiple is what numbers are multiples of: step units of a decimal place; step 0: anything.
+type multiple struct {
+	step     int
+	decimals int    // digits after the point
+	at       *value // where a schema says so
+}
+
+// maxStep bounds the step: the automaton of multiples has up to so many states for each digit. It takes so much of the work that a schema may be.
+const maxStep, stepWork = 1000, 100
+
+// multipleOf returns what a keyword says.
+func multipleOf(v *value) (multiple, bool) {
+	r, _ := number(v.text)
+	if r.Sign() <= 0 {
+		return multiple{}, false
+	}
+	ten := big.NewRat(10, 1)
+	for n := 0; n <= maxFraction; n++ {
+		if r.IsInt() {
+			return multiple{int(r.Num().Int64()), n, v}, r.Num().IsInt64() && r.Num().Int64() <= maxStep
+		}
+		r = new(big.Rat).Mul(r, ten)
+	}
+	return multiple{}, false
+}
+
+// and returns what numbers are multiples of that are multiples of both.
+func (m multiple) and(o multiple) (multiple, error) {
+	if m.step == 0 {
+		return o, nil
+	}
+	for m.decimals < o.decimals {
+		m.step, m.decimals = m.step*10, m.decimals+1
+	}
+	for o.decimals < m.decimals {
+		o.step, o.decimals = o.step*10, o.decimals+1
+	}
+	m.step *= o.step / gcd(m.step, o.step)
+	for m.decimals > 0 && m.step%10 == 0 {
+		m.step, m.decimals = m.step/10, m.decimals-1
+	}
+	if m.step > maxStep {
+		return m, errorf(o.at, "numbers that are multiples of this and of others are not supported")
+	}
+	return m, nil
+}
+
+func gcd(a, b int) int {
+	for b > 0 {
+		a, b = b, a%b
+	}
+	return a
+}
+
+// integers returns what integers are multiples of that are multiples of m.
+func (m multiple) integers() multiple {
+	for ; m.decimals > 0; m.decimals-- {
+		m.step /= gcd(m.step, 10)
+	}
+	return m
+}
+
+// has reports whether a number is a multiple.
+func (m multiple) has(r *big.Rat) bool {
+	if m.step == 0 {
+		return true
+	}
+	of := new(big.Rat).SetFrac(big.NewInt(int64(m.step)), new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(m.decimals)), nil))
+	return new(big.Rat).Quo(r, of).IsInt()
+}
+
+// remainder is a state of the automaton of multiples: the remainder of the digits so far, as an integer; how many of them are after the point, −1
+// without one; and whether a digit may come.
+type remainder struct {
+	rest, decimals int
+	full           bool // it is 0, or what the point follows
+	empty          bool // no digit has come
+	point          bool // the last character is the point
+}
+
+// automaton returns the magnitudes of multiples: digits, and a point with at most as many behind it as there may be.
+func (m multiple) automaton() *automaton.DFA {
+	d := &automaton.DFA{}
+	index := map[remainder]int32{}
+	var states []remainder
+	id := func(r remainder) int32 {
+		i, ok := index[r]
+		if !ok {
+			i = int32(len(states))
+			index[r] = i
+			states = append(states, r)
+		}
+		return i
+	}
+	id(remainder{decimals: -1, empty: true})
+	for i := 0; i < len(states); i++ {
+		r := states[i]
+		rest := r.rest // with the zeros that are missing
+		for range m.decimals - max(r.decimals, 0) {
+			rest = rest * 10 % m.step
+		}
+		s := automaton.State{Final: !r.empty && !r.point && rest == 0}
+		if !r.empty && r.decimals < 0 && m.decimals > 0 {
+			s.Edges = append(s.Edges, automaton.Edge{Range: automaton.Range{Lo: '.', Hi: '.'}, Next: id(remainder{rest: r.rest, decimals: 0, point: true})})
+		}
+		for c := 0; c <= 9 && !r.full && r.decimals < m.decimals; c++ {
+			next := remainder{rest: (r.rest*10 + c) % m.step, decimals: r.decimals, full: r.empty && c == 0}
+			if r.decimals >= 0 {
+				next.decimals++
+			}
+			s.Edges = append(s.Edges, automaton.Edge{Range: automaton.Range{Lo: '0' + rune(c), Hi: '0' + rune(c)}, Next: id(next)})
+		}
+		d.States = append(d.States, s)
+	}
+	return d.Minimize()
+}
+
+// grammar returns the grammar of multiples with a sign or without, of at most so many characters as numbers without a bound have digits.
+func (m multiple) grammar() (*grammar.Grammar, error) {
+	short, err := automaton.Length(1, maxDigits)
+	if err != nil {
+		return nil, err
+	}
+	all, err := automaton.Intersect(m.automaton(), short)
+	if err != nil {
+		return nil, err
+	}
+	negative, err := automaton.Subtract(all, automaton.Words("0"))
+	if err != nil {
+		return nil, err
+	}
+	return grammar.Choice(grammar.FromDFA(all, grammar.Class),
+		grammar.Sequence(grammar.Literal("-"), grammar.FromDFA(negative, grammar.Class))), nil
+}
+
+// wrap says where it is that an automaton is too large.
+func (m multiple) wrap(err error) error {
+	if err != nil {
+		return errorf(m.at, "multipleOf %.40s is not supported with such bounds: %v", m.at.text, err)
+	}
+	return nil
+}
