@@ -3,14 +3,14 @@ package jsonschema
 import (
 	"errors"
 	"fmt"
-	"iter"
 	"regexp/syntax"
 	"strings"
 
 	"st/runtime/grammar/automaton"
 )
 
-// pattern is a regular expression of a schema, which is ECMAScript's, as RE2 reads it (see translator). Lookaheads at its beginning are apart.
+// pattern is a regular expression of a schema, which is ECMAScript's, as RE2 reads it (see translator). RE2 has no lookaheads: where one stands, an
+// empty group does that has its name.
 type pattern struct {
 	at    *value // its keyword
 	most  int    // characters of a format as it is written; < 0: any number
@@ -20,7 +20,8 @@ type pattern struct {
 }
 
 type lookahead struct {
-	re      *syntax.Regexp
+	*pattern
+	name    string
 	negated bool
 }
 
@@ -28,79 +29,74 @@ var errTooLong = errors.New("the length is too large")
 
 // parsePattern reads a pattern.
 func parsePattern(expr string) (*pattern, error) {
-	p := &pattern{}
-	if strings.HasPrefix(expr, "^(?!") || strings.HasPrefix(expr, "^(?=") {
-		rest := expr[1:]
-		for strings.HasPrefix(rest, "(?!") || strings.HasPrefix(rest, "(?=") {
-			end := closing(rest)
-			if end < 0 {
-				return nil, errors.New("a lookahead lacks its )")
-			}
-			negated := rest[2] == '!'
-			re, err := parseRE2("^(?:"+rest[3:end]+")", negated)
-			if err != nil {
-				return nil, err
-			}
-			p.ahead = append(p.ahead, lookahead{re, negated})
-			rest = rest[end+1:]
+	if len(expr) > maxPattern {
+		return nil, fmt.Errorf("it is longer than %d bytes", maxPattern)
+	}
+	return readPattern(expr, false, 0)
+}
+
+// maxAhead bounds how deep lookaheads are nested.
+const maxAhead = 20
+
+// readPattern reads a pattern, or what a lookahead has. negated says that texts are those that it does not match.
+func readPattern(expr string, negated bool, depth int) (*pattern, error) {
+	if depth > maxAhead {
+		return nil, fmt.Errorf("lookaheads are nested deeper than %d", maxAhead)
+	}
+	p := &pattern{most: -1}
+	var rest strings.Builder
+	for len(expr) > 0 {
+		open, end := group(expr)
+		rest.WriteString(expr[:open])
+		expr = expr[open:]
+		switch {
+		case strings.HasPrefix(expr, "(?<=") || strings.HasPrefix(expr, "(?<!"):
+			return nil, errors.New("lookbehinds are not supported")
+		case !strings.HasPrefix(expr, "(?=") && !strings.HasPrefix(expr, "(?!"):
+			n := min(len("("), len(expr))
+			rest.WriteString(expr[:n])
+			expr = expr[n:]
+			continue
+		case end < 0:
+			return nil, errors.New("a lookahead lacks its )")
 		}
-		if alternatives(rest) {
-			return nil, errors.New("a lookahead before alternatives")
+		a := lookahead{name: fmt.Sprintf("ahead%d", len(p.ahead)), negated: expr[2] == '!'}
+		var err error
+		if a.pattern, err = readPattern("^(?:"+expr[3:end-open]+")", negated != a.negated, depth+1); err != nil {
+			return nil, err
 		}
-		expr = "^" + rest
+		p.ahead = append(p.ahead, a)
+		rest.WriteString("(?P<" + a.name + ">)")
+		expr = expr[end-open+1:]
 	}
 	var err error
-	p.re, err = parseRE2(expr, false)
+	p.re, err = parseRE2(rest.String(), negated)
 	return p, err
 }
 
-// marks yields the indices of (, ) and | that are neither escaped nor in a class, and how many groups are open after each.
-func marks(expr string) iter.Seq2[int, int] {
-	return func(yield func(i, depth int) bool) {
-		depth, class := 0, false
-		for i := 0; i < len(expr); i++ {
-			switch c := expr[i]; {
-			case c == '\\':
-				i++
-				continue
-			case class:
-				class = c != ']'
-				continue
-			case c == '[':
-				class = true
-				continue
-			case c == '(':
-				depth++
-			case c == ')':
-				depth--
-			case c != '|':
-				continue
+// group returns where the first group of an expression begins, at its end if there is none, and the index of the ) that belongs to it; −1: there is none.
+func group(expr string) (open, end int) {
+	depth, class := 0, false
+	open = len(expr)
+	for i := 0; i < len(expr); i++ {
+		switch c := expr[i]; {
+		case c == '\\':
+			i++
+		case class:
+			class = c != ']'
+		case c == '[':
+			class = true
+		case c == '(':
+			if depth++; depth == 1 {
+				open = i
 			}
-			if !yield(i, depth) {
-				return
+		case c == ')' && depth > 0:
+			if depth--; depth == 0 {
+				return open, i
 			}
 		}
 	}
-}
-
-// closing returns the index of the ) that belongs to the ( at the beginning; −1: there is none.
-func closing(expr string) int {
-	for i, depth := range marks(expr) {
-		if expr[i] == ')' && depth == 0 {
-			return i
-		}
-	}
-	return -1
-}
-
-// alternatives reports whether there is a | outside of groups.
-func alternatives(expr string) bool {
-	for i, depth := range marks(expr) {
-		if expr[i] == '|' && depth == 0 {
-			return true
-		}
-	}
-	return false
+	return open, -1
 }
 
 // maxPattern bounds the length of patterns.
@@ -108,9 +104,6 @@ const maxPattern = 1 << 16
 
 // parseRE2 reads an expression of ECMAScript's as RE2 has it. negated says that texts are those that it does not match.
 func parseRE2(expr string, negated bool) (*syntax.Regexp, error) {
-	if len(expr) > maxPattern {
-		return nil, fmt.Errorf("it is longer than %d bytes", maxPattern)
-	}
 	re, err := syntax.Parse((&translator{rest: expr, negated: negated}).translate(), syntax.Perl)
 	if err != nil {
 		var e *syntax.Error
@@ -127,24 +120,33 @@ func (p *pattern) automaton() (*automaton.DFA, error) {
 	if p.dfa != nil {
 		return p.dfa, nil
 	}
-	d, err := automaton.FromSyntax(p.re)
+	var ahead []automaton.Ahead
 	for _, a := range p.ahead {
-		var x *automaton.DFA
-		if err == nil {
-			x, err = automaton.FromSyntax(a.re)
+		rest, err := a.automaton()
+		if err == nil && a.negated {
+			rest, err = automaton.Subtract(automaton.Any(), rest)
 		}
-		switch {
-		case err != nil:
-		case a.negated:
-			d, err = automaton.Subtract(d, x)
-		default:
-			d, err = automaton.Intersect(d, x)
+		if err != nil {
+			return nil, err
 		}
+		ahead = append(ahead, automaton.Ahead{Group: a.name, Rest: rest, Start: begins(a.re) > 1})
 	}
+	d, err := automaton.FromSyntax(p.re, ahead...)
 	if err == nil {
 		p.dfa = d
 	}
 	return d, err
+}
+
+// begins returns how many ^ an expression has.
+func begins(re *syntax.Regexp) (n int) {
+	if re.Op == syntax.OpBeginText {
+		n++
+	}
+	for _, sub := range re.Sub {
+		n += begins(sub)
+	}
+	return n
 }
 
 // endless is the length of matches that have no greatest one: more than any bound.
