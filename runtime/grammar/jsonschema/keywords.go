@@ -8,7 +8,7 @@ import (
 
 // annotations are keywords that say nothing about whether an instance is valid.
 var annotations = []string{
-	"title", "description", "default", "examples", "example", "$schema", "$id", "$comment", "$defs", "definitions", "deprecated", "readOnly", "writeOnly",
+	"title", "description", "default", "examples", "example", "$schema", "$id", "id", "$comment", "$defs", "definitions", "deprecated", "readOnly", "writeOnly",
 	"contentEncoding", "contentMediaType", "contentSchema", "discriminator", "externalDocs", "xml", "$vocabulary", "$anchor", "$dynamicAnchor",
 	"propertyOrdering", "enumNames",
 }
@@ -30,7 +30,7 @@ var keywords = map[string]func(v *value) string{
 		return "a list of names"
 	},
 	"additionalProperties": nil, "propertyNames": nil, "minProperties": count, "maxProperties": count,
-	"items": nil, "prefixItems": schemas, "additionalItems": nil, "minItems": count, "maxItems": count, "uniqueItems": boolean,
+	"items": nil, "prefixItems": list, "additionalItems": nil, "minItems": count, "maxItems": count, "uniqueItems": boolean,
 	"minLength": count, "maxLength": count, "pattern": str, "format": str,
 	"minimum": num, "maximum": num, "exclusiveMinimum": limit, "exclusiveMaximum": limit, "multipleOf": num,
 }
@@ -116,9 +116,6 @@ func (c *compiler) check(at *value) error {
 		is, known := keywords[k]
 		switch {
 		case slices.Contains(annotations, k), strings.HasPrefix(k, "x-"):
-			if k == "$id" && at != c.root {
-				return errorf(v, "an $id within a schema is not supported")
-			}
 			continue
 		case !known:
 			return errorf(v, "the keyword %s is not supported", k)

@@ -260,14 +260,29 @@ func (c *compiler) cases(f flat) ([]all, error) {
 	return cases, nil
 }
 
+// idOf returns the address of a schema, which is what references in it are relative to; draft 4 calls it id. Without one it is empty.
+func idOf(at *value) string {
+	for _, keyword := range []string{"$id", "id"} {
+		if id := at.get(keyword); id != nil && id.kind == isString && !strings.HasPrefix(id.text, "#") {
+			return id.text
+		}
+	}
+	return ""
+}
+
 // resolve returns what a $ref refers to.
 func (c *compiler) resolve(ref *value) (*value, error) {
 	if ref.kind != isString {
 		return nil, errorf(ref, "a reference is a string")
 	}
 	text := ref.text
-	if id := c.root.get("$id"); id != nil {
-		text = strings.TrimPrefix(text, strings.TrimSuffix(id.text, "#"))
+	for at := ref.parent; at != nil && at != c.root; at = at.parent {
+		if idOf(at) != "" {
+			return nil, errorf(ref, "a reference within a schema that has an id of its own is not supported")
+		}
+	}
+	if id := idOf(c.root); id != "" {
+		text = strings.TrimPrefix(text, strings.TrimSuffix(id, "#"))
 	}
 	fragment, ok := strings.CutPrefix(text, "#")
 	if !ok || fragment != "" && fragment[0] != '/' {
