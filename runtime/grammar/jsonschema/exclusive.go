@@ -175,7 +175,7 @@ func (c *compiler) itemsExclude(a, b *items, depth int) (bool, error) {
 
 func (c *compiler) membersExclude(a, b *members, depth int) (bool, error) {
 	for name := range b.required {
-		if _, listed := a.schemas[name]; !listed && !a.open {
+		if _, listed := a.schemas[name]; !listed && !a.open && len(a.patterns) == 0 {
 			return true, nil // which is never written
 		}
 	}
@@ -187,7 +187,11 @@ func (c *compiler) membersExclude(a, b *members, depth int) (bool, error) {
 			continue
 		}
 		y, listed := b.schemas[name]
-		if !listed {
+		switch {
+		case listed:
+		case len(b.patterns) > 0:
+			continue
+		default:
 			y = b.others
 		}
 		if len(y) == 0 {

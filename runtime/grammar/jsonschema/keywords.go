@@ -29,7 +29,7 @@ var keywords = map[string]func(v *value) string{
 		}
 		return "a list of names"
 	},
-	"additionalProperties": nil, "propertyNames": nil, "minProperties": count, "maxProperties": count,
+	"patternProperties": object, "additionalProperties": nil, "propertyNames": nil, "minProperties": count, "maxProperties": count,
 	"items": nil, "prefixItems": list, "additionalItems": nil, "minItems": count, "maxItems": count, "uniqueItems": boolean,
 	"minLength": count, "maxLength": count, "pattern": str, "format": str,
 	"minimum": num, "maximum": num, "exclusiveMinimum": limit, "exclusiveMaximum": limit, "multipleOf": num,
@@ -160,6 +160,12 @@ func checkValue(k string, v, at *value) error {
 	case "pattern":
 		if _, err := parsePattern(v.text); err != nil {
 			return errorf(v, "the pattern %.100q is not supported: %v", v.text, err)
+		}
+	case "patternProperties":
+		for _, k := range v.keys {
+			if _, err := parsePattern(k); err != nil {
+				return errorf(v.get(k), "the pattern %.100q is not supported: %v", k, err)
+			}
 		}
 	case "format":
 		if formatOf(v.text) == nil && !hasPattern(at) {

@@ -1,6 +1,8 @@
 package jsonschema
 
 import (
+	"slices"
+
 	"st/runtime/grammar"
 	"st/runtime/grammar/automaton"
 )
@@ -11,9 +13,10 @@ type members struct {
 	names       []string // in the order of the schemas
 	schemas     map[string]all
 	required    map[string]bool
-	others      all  // of members with other names
-	open        bool // there may be others
-	keys        all  // of propertyNames, for their names
+	patterns    []*value // of patternProperties, whose names they are
+	others      all      // of members with names that are not listed and match no pattern
+	open        bool     // there may be such
+	keys        all      // of propertyNames, for their names
 	bounds      *value
 }
 
@@ -33,6 +36,14 @@ func (c *compiler) addMembers(m *merged) error {
 			listed = true
 			for _, k := range p.keys {
 				name(k)
+			}
+		}
+		if p := e.at.get("patternProperties"); p != nil {
+			listed = true
+			for _, k := range p.keys {
+				if !slices.ContainsFunc(o.patterns, func(v *value) bool { return v.name == k }) {
+					o.patterns = append(o.patterns, p.get(k))
+				}
 			}
 		}
 	}
@@ -61,22 +72,16 @@ func (c *compiler) addMembers(m *merged) error {
 	o.open = !shut && (said || !listed)
 	for _, n := range o.names {
 		for _, e := range m.all {
-			if s := memberSchema(e.at, n); s != nil {
+			schemas, err := c.memberSchemas(e.at, n)
+			if err != nil {
+				return err
+			}
+			for _, s := range schemas {
 				o.schemas[n] = o.schemas[n].with(element{s, whole})
 			}
 		}
 	}
 	return nil
-}
-
-// memberSchema returns what a schema says about a member of that name; nil: nothing.
-func memberSchema(at *value, name string) *value {
-	if p := at.get("properties"); p != nil {
-		if s := p.get(name); s != nil {
-			return s
-		}
-	}
-	return at.get("additionalProperties")
 }
 
 // maxMemberStates bounds the automaton of an object whose members are counted.
@@ -85,20 +90,18 @@ const maxMemberStates = 100_000
 // object returns the grammar of objects: listed members in their order, then others.
 func (c *compiler) object(m *merged) (*grammar.Grammar, error) {
 	o := &m.members
-	if len(m.all) > 0 && len(o.names) == 0 && len(o.others) == 0 && len(o.keys) == 0 && o.least == 0 && o.most < 0 {
+	if len(m.all) > 0 && len(o.names) == 0 && len(o.patterns) == 0 && len(o.others) == 0 && len(o.keys) == 0 && o.least == 0 && o.most < 0 {
 		return Object(), nil
 	}
 	labels, err := c.listedMembers(o)
 	if err != nil {
 		return nil, err
 	}
-	var other *grammar.Grammar
-	if o.open {
-		if other, err = c.other(o); err != nil {
-			return nil, err
-		}
+	other, err := c.other(m)
+	if err != nil {
+		return nil, err
 	}
-	if o.least > len(o.names)+1 && o.open {
+	if o.least > len(o.names)+1 && other != nil {
 		return nil, errorf(o.bounds, "minProperties is supported up to the number of listed properties and one more")
 	}
 	states, err := o.automaton(labels, other)
@@ -128,8 +131,15 @@ func (c *compiler) listedMembers(o *members) ([]*grammar.Grammar, error) {
 	return labels, nil
 }
 
-// other returns the grammar of a member that is not listed.
-func (c *compiler) other(o *members) (*grammar.Grammar, error) {
+// other returns the grammar of a member that is not listed; nil: there is none.
+func (c *compiler) other(m *merged) (*grammar.Grammar, error) {
+	o := &m.members
+	if len(o.patterns) > 0 {
+		return c.patternMembers(m)
+	}
+	if !o.open {
+		return nil, nil
+	}
 	value, err := c.value(o.others)
 	if err != nil {
 		return nil, err
@@ -137,16 +147,27 @@ func (c *compiler) other(o *members) (*grammar.Grammar, error) {
 	if len(o.names) == 0 && len(o.keys) == 0 {
 		return grammar.Sequence(stringRule.Grammar(), grammar.Literal(": "), value), nil
 	}
+	d, err := c.otherNames(o)
+	if err != nil {
+		return nil, err
+	}
+	return grammar.Sequence(quoted(grammar.FromDFA(d, c.write)), grammar.Literal(": "), value), nil
+}
+
+// otherNames returns the names that are not listed.
+func (c *compiler) otherNames(o *members) (*automaton.DFA, error) {
 	d := automaton.Any()
 	if len(o.keys) > 0 {
+		var err error
 		if d, err = c.keyDFA(o.keys, 0); err != nil {
 			return nil, err
 		}
 	}
-	if d, err = automaton.Subtract(d, automaton.Words(o.names...)); err != nil {
+	d, err := automaton.Subtract(d, automaton.Words(o.names...))
+	if err != nil {
 		return nil, errTooLong
 	}
-	return grammar.Sequence(quoted(grammar.FromDFA(d, c.write)), grammar.Literal(": "), value), nil
+	return d, nil
 }
 
 // keyDFA returns the strings that validate against schemas.

@@ -25,7 +25,7 @@ func GrammarContext(ctx context.Context, schema []byte) (*grammar.Grammar, error
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrSchema, err)
 	}
-	c := &compiler{ctx: ctx, root: root, rules: map[string]*grammar.Rule{}, checked: map[*value]bool{}, patterns: map[patternKey]*pattern{}, write: canonical()}
+	c := &compiler{ctx: ctx, root: root, rules: map[string]*grammar.Rule{}, checked: map[*value]bool{}, patterns: map[patternKey]*pattern{}, names: map[string]*namePattern{}, write: canonical()}
 	return c.compile(all{{root, whole}})
 }
 
@@ -36,6 +36,7 @@ type compiler struct {
 	rules    map[string]*grammar.Rule // by key of all
 	checked  map[*value]bool
 	patterns map[patternKey]*pattern
+	names    map[string]*namePattern // by expression
 	write    func(automaton.Set) *grammar.Grammar
 	level    []string // keys of what is being compiled for one place of the instance
 	depth    int

@@ -24,6 +24,12 @@ var schemaTests = []struct {
 		[]string{`{"a": 1}`, `{"a": 1, "c": 2}`, `{"c": 1}`}, []string{`{}`, `{"a": 1, "b": 2, "c": 3}`}},
 	{"numbers of other properties", `{"type": "object", "additionalProperties": true, "maxProperties": 2, "minProperties": 1}`, []string{`{"a": 1}`, `{"a": 1, "b": 1}`}, []string{`{}`, `{"a": 1, "b": 1, "c": 1}`}},
 	{"property names", `{"type": "object", "propertyNames": {"pattern": "^[a-z]{1,3}$"}, "additionalProperties": {"type": "null"}}`, []string{`{"abc": null}`}, []string{`{"abcd": null}`, `{"A": null}`}},
+	{"names by pattern, as pydantic's dict[Annotated[str, …], int]", `{"type": "object", "patternProperties": {"^k": {"type": "integer"}}}`, []string{`{}`, `{"k": 1, "ké": 2}`}, []string{`{"k": true}`, `{"x": 1}`}},
+	{"names by patterns and others", `{"type": "object", "properties": {"ab": {"maximum": 5}, "z": {"type": "null"}}, "patternProperties": {"^a": {"type": "integer"}, "b$": {"minimum": 2}}, "required": ["ab"],
+		"additionalProperties": {"type": "boolean"}}`, []string{`{"ab": 3, "z": null, "a": 9, "axb": 2, "xb": 2.5, "y": true}`}, []string{`{"ab": 1}`, `{"ab": 6}`, `{"ab": 3, "axb": 1}`, `{"ab": 3, "axb": 2.5}`, `{"ab": 3, "y": 1}`, `{"ab": 3, "a": true}`}},
+	{"names by patterns of two schemas", `{"allOf": [{"type": "object", "patternProperties": {"^a": {"type": "integer"}}, "additionalProperties": false}, {"patternProperties": {"b$": {"minimum": 2}}}]}`,
+		[]string{`{"a": 0, "ab": 2}`}, []string{`{"ab": 1}`, `{"b": 2}`}},
+	{"an enum of objects with names by pattern", `{"type": "object", "patternProperties": {"^a": {"type": "integer"}}, "enum": [{"a": 1}, {"a": true}]}`, []string{`{"a": 1}`}, []string{`{"a": true}`}},
 	{"array", `{"type": "array", "items": {"type": "boolean"}, "minItems": 1, "maxItems": 3}`, []string{`[true]`, `[true, false, true]`}, []string{`[]`, `[true, true, true, true]`, `[1]`}},
 	{"tuple", `{"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}], "items": false, "minItems": 1}`, []string{`[1]`, `[1, "a"]`}, []string{`[]`, `["a"]`, `[1, "a", 1]`}},
 	{"tuple of draft 7", `{"type": "array", "items": [{"type": "integer"}], "additionalItems": {"type": "string"}}`, []string{`[]`, `[1]`, `[1, "a", "b"]`}, []string{`["a"]`, `[1, 2]`}},
@@ -164,7 +170,8 @@ func TestErrors(t *testing.T) {
 		{`{"type": "number", "allOf": [{"multipleOf": 999}, {"multipleOf": 998}]}`, "#/allOf/1/multipleOf", "multiples of this and of others"},
 		{`{"not": {"type": "string"}}`, "#/not", "not is supported only"},
 		{`{"type": "object", "minProperties": 3}`, "#/minProperties", "one more"},
-		{`{"patternProperties": {"a": {}}}`, "#/patternProperties", "not supported"},
+		{`{"patternProperties": {"(a": {}}}`, "#/patternProperties/(a", "missing closing"},
+		{`{"patternProperties": {"a": {}, "b": {}, "c": {}, "d": {}, "e": {}, "f": {}, "g": {}}}`, "#/patternProperties/g", "more than 6 patterns"},
 	} {
 		_, err := jsonschema.Grammar([]byte(test.schema))
 		var e *jsonschema.Error

@@ -166,12 +166,14 @@ func (c *compiler) validObject(v, at *value, depth int) (bool, error) {
 				return false, err
 			}
 		}
-		s := memberSchema(at, k)
-		if s == nil {
-			continue
-		}
-		if ok, err := c.valid(v.get(k), all{{s, whole}}, depth+1); !ok || err != nil {
+		schemas, err := c.memberSchemas(at, k)
+		if err != nil {
 			return false, err
+		}
+		for _, s := range schemas {
+			if ok, err := c.valid(v.get(k), all{{s, whole}}, depth+1); !ok || err != nil {
+				return false, err
+			}
 		}
 	}
 	return true, nil
