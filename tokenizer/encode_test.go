@@ -65,6 +65,29 @@ func TestAddedTokens(t *testing.T) {
 	}
 }
 
+// TestAddedTokensOfBytes: an added token may stand for the same bytes as one of
+// the vocabulary, which writes them in other characters: " hello" is not Ġhello.
+func TestAddedTokensOfBytes(t *testing.T) {
+	file := smallFile()
+	file["added_tokens"] = []object{{"id": 300, "content": " hello"}, {"id": 301, "content": "\n"}, {"id": 302, "content": "Ġ"}}
+	parsed := smallTokenizer(t, file)
+	section, _ := parsed.MarshalBinary()
+	tok, err := Load(section)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := []int32{300, 'a', 301, ' ', 259}
+	if got := tok.Encode(" helloa\n\u00a0hello", true); !slices.Equal(got, slices.Concat(ids[:3], bytesOf("\u00a0"), ids[4:])) {
+		t.Errorf("Encode = %v", got)
+	}
+	if got := tok.Encode("Ġhello", true); !slices.Equal(got, []int32{' ', 259}) { // Ġ is known: it is the vocabulary's token
+		t.Errorf("Encode(Ġhello) = %v", got)
+	}
+	if got := tok.Decode(ids, true); got != " helloa\n hello" {
+		t.Errorf("Decode = %q", got)
+	}
+}
+
 func bytesOf(s string) []int32 {
 	var ids []int32
 	for _, b := range []byte(s) {

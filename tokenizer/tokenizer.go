@@ -215,6 +215,14 @@ func (t *spec) written(content string) string {
 	return content
 }
 
+// spelling returns how the file of the model's vocabulary writes one of its tokens.
+func (t *Tokenizer) spelling(id int32) string {
+	if t.options.Bytes {
+		return encodeByteLevel(t.model[id])
+	}
+	return t.model[id]
+}
+
 // indexAdded checks the added tokens and builds the tables that find them.
 func (t *Tokenizer) indexAdded() error {
 	t.tokens = t.model
@@ -238,7 +246,7 @@ func (t *Tokenizer) indexAdded() error {
 		if own := t.modelToken(a.ID); own != "" && own != text {
 			return fmt.Errorf("tokenizer: added token %q has the id %d, which is the token %q in the vocabulary", a.Content, a.ID, own)
 		}
-		if id, ok := t.vocab.find(t.model, text); ok && id != a.ID {
+		if id, ok := t.vocab.find(t.model, text); ok && id != a.ID && t.spelling(id) == a.Content { // else another one: of the bytes " a" it writes "Ġa"
 			return fmt.Errorf("tokenizer: added token %q has the id %d, but %d in the vocabulary", a.Content, a.ID, id)
 		}
 		for len(t.tokens) <= int(a.ID) {
