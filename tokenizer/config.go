@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -44,25 +45,15 @@ func applyConfig(s *spec, data []byte) error {
 	if err := hffile.Unmarshal(data, &config); err != nil {
 		return err
 	}
-	ids := map[string]int32{}
-	for _, a := range s.added {
-		ids[a.Content] = a.ID
-	}
-	for key, a := range config.Added { // tokens that tokenizer.json does not know
+	listed := map[int32]hfAddedToken{}
+	for key, a := range config.Added {
 		id, err := strconv.ParseInt(key, 10, 32)
 		if err != nil {
 			return fmt.Errorf("added_tokens_decoder: %q is not an id", key)
 		}
-		known, ok := ids[a.Content]
-		if ok && known != int32(id) {
-			return fmt.Errorf("added_tokens_decoder: %q has the id %d, but %d in tokenizer.json", a.Content, id, known)
-		}
-		if !ok {
-			a.ID = int32(id)
-			s.added = append(s.added, AddedToken(a))
-			ids[a.Content] = a.ID
-		}
+		listed[int32(id)] = a
 	}
+	s.addMissing(listed)
 	s.find(config.BOS, &s.bos)
 	s.find(config.EOS, &s.eos)
 	s.find(config.Pad, &s.pad)
@@ -76,6 +67,37 @@ func applyConfig(s *spec, data []byte) error {
 	return nil
 }
 
+// addMissing adds the tokens, listed by id, that tokenizer.json does not add. As
+// in Transformers, its ids count: a token that it has otherwise keeps its id, and
+// one whose id is another token's gets the next that is free.
+func (s *spec) addMissing(listed map[int32]hfAddedToken) {
+	known, taken, next := map[string]bool{}, map[int32]bool{}, int32(len(s.model))
+	put := func(a AddedToken) {
+		known[a.Content], taken[a.ID], next = true, true, max(next, a.ID+1)
+	}
+	for _, a := range s.added {
+		put(a)
+	}
+	var model map[string]int32 // ids of the model's tokens, needed only if some are missing
+	for _, id := range slices.Sorted(maps.Keys(listed)) {
+		a := AddedToken(listed[id])
+		if known[a.Content] || a.Content == "" {
+			continue
+		}
+		if model == nil {
+			model = s.ids()
+		}
+		a.ID = id
+		if own, ok := model[a.Content]; ok {
+			a.ID = own
+		} else if taken[id] || id >= 0 && int(id) < len(s.model) && s.model[id] != "" {
+			a.ID = next
+		}
+		put(a)
+		s.added = append(s.added, a)
+	}
+}
+
 // find sets an id to that of a token. A name that is no token is no fact about
 // the tokenizer: it is left out.
 func (s *spec) find(name *hfTokenName, id *int32) {
@@ -84,8 +106,8 @@ func (s *spec) find(name *hfTokenName, id *int32) {
 	}
 	if i := slices.IndexFunc(s.added, func(a AddedToken) bool { return a.Content == string(*name) }); i >= 0 {
 		*id = s.added[i].ID
-	} else if i := slices.Index(s.model, s.written(string(*name))); i >= 0 {
-		*id = int32(i)
+	} else if own := s.own(string(*name)); own >= 0 {
+		*id = own
 	}
 }
 

@@ -249,8 +249,8 @@ func (t *legacyTokens) add(s *spec, added map[string]int32, special *legacySpeci
 		}
 		token := AddedToken(n)
 		token.Special = true
-		if i := slices.Index(s.model, s.written(n.Content)); i >= 0 {
-			token.ID = int32(i)
+		if own := s.own(n.Content); own >= 0 {
+			token.ID = own
 		} else if _, ok := known[n.Content]; !ok {
 			token.ID = next
 			next++

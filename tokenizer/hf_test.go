@@ -193,9 +193,35 @@ func TestConfig(t *testing.T) {
 			t.Errorf("%s: bos %d eos %d pad %d, add BOS %v", test.config, tok.bos, tok.eos, tok.pad, tok.AddBOS())
 		}
 	}
-	for _, config := range []string{`[]`, `{"added_tokens_decoder":{"x":{}}}`, `{"added_tokens_decoder":{"9":{"content":"<s>"}}}`} {
+	for _, config := range []string{`[]`, `{"added_tokens_decoder":{"x":{}}}`} {
 		if _, err := parseObject(t, smallFile(), config); err == nil || !strings.Contains(err.Error(), "tokenizer_config.json") {
 			t.Errorf("%s: error %v", config, err)
+		}
+	}
+}
+
+// TestAddedTokensDecoder: what tokenizer.json says counts. Tokens that
+// tokenizer_config.json alone lists are added, under ids that are free.
+func TestAddedTokensDecoder(t *testing.T) {
+	for _, test := range []struct {
+		config, text string
+		want         []int32
+	}{
+		{`{"added_tokens_decoder":{"400":{"content":"<new>"}}}`, "<new>", []int32{400}},
+		{`{"added_tokens_decoder":{"9":{"content":"<s>"}}}`, "<s>", []int32{300}},
+		{`{"added_tokens_decoder":{"301":{"content":"<former>"}}}`, "<former><think>", []int32{307, 301}},
+		{`{"added_tokens_decoder":{"65":{"content":"<a>"},"66":{"content":"<b>"},"308":{"content":"<c>"}}}`, "<a><b><c>", []int32{307, 308, 309}},
+		{`{"added_tokens_decoder":{"400":{"content":"hello"}}}`, "hello", []int32{259}},
+		{`{"added_tokens_decoder":{"400":{"content":" hello"}}}`, " hello", []int32{400}},
+		{`{"added_tokens_decoder":{"400":{"content":""}}}`, "<s>", []int32{300}},
+	} {
+		tok, err := parseObject(t, smallFile(), test.config)
+		if err != nil {
+			t.Errorf("%s: %v", test.config, err)
+			continue
+		}
+		if got := tok.Encode(test.text, true); !slices.Equal(got, test.want) {
+			t.Errorf("%s: %q is %v, want %v", test.config, test.text, got, test.want)
 		}
 	}
 }

@@ -215,12 +215,32 @@ func (t *spec) written(content string) string {
 	return content
 }
 
-// spelling returns how the file of the model's vocabulary writes one of its tokens.
-func (t *Tokenizer) spelling(id int32) string {
+// spelling returns how the file of the model's vocabulary writes one of its
+// tokens: of the bytes " a" it writes Ġa, so that " a" is another token.
+func (t *spec) spelling(id int32) string {
 	if t.options.Bytes {
 		return encodeByteLevel(t.model[id])
 	}
 	return t.model[id]
+}
+
+// ids returns the ids of the model's tokens, as its file writes them.
+func (t *spec) ids() map[string]int32 {
+	ids := make(map[string]int32, len(t.model))
+	for id, text := range t.model {
+		if text != "" {
+			ids[t.spelling(int32(id))] = int32(id)
+		}
+	}
+	return ids
+}
+
+// own returns the id of a token of the model's vocabulary, as its file writes it; -1: there is none.
+func (t *spec) own(content string) int32 {
+	if i := int32(slices.Index(t.model, t.written(content))); i >= 0 && t.spelling(i) == content {
+		return i
+	}
+	return -1
 }
 
 // indexAdded checks the added tokens and builds the tables that find them.
@@ -246,7 +266,7 @@ func (t *Tokenizer) indexAdded() error {
 		if own := t.modelToken(a.ID); own != "" && own != text {
 			return fmt.Errorf("tokenizer: added token %q has the id %d, which is the token %q in the vocabulary", a.Content, a.ID, own)
 		}
-		if id, ok := t.vocab.find(t.model, text); ok && id != a.ID && t.spelling(id) == a.Content { // else another one: of the bytes " a" it writes "Ġa"
+		if id, ok := t.vocab.find(t.model, text); ok && id != a.ID && t.spelling(id) == a.Content {
 			return fmt.Errorf("tokenizer: added token %q has the id %d, but %d in the vocabulary", a.Content, a.ID, id)
 		}
 		for len(t.tokens) <= int(a.ID) {
