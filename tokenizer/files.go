@@ -56,7 +56,7 @@ func ParseFiles(f Files) (*Tokenizer, error) {
 	}
 	t, err := newTokenizer(s)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("vocab.json, merges.txt: %w", err)
 	}
 	t.specialTokensMap = f.SpecialTokensMap != nil
 	return t, nil

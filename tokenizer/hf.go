@@ -47,7 +47,7 @@ func (f *Files) fast() (*Tokenizer, error) {
 	}
 	t, err := newTokenizer(s)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("tokenizer.json: %w", err)
 	}
 	t.specialTokensMap = used
 	return t, nil

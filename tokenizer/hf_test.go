@@ -136,6 +136,9 @@ func TestParseHFRefuses(t *testing.T) {
 		{"untyped", func(f object) { f["pre_tokenizer"] = object{"replacement": "▁"} }, "a component without a type"},
 		{"post-processor", func(f object) { f["post_processor"] = object{"type": "Padding"} }, `post_processor: not supported: type "Padding"`},
 		{"decoder", func(f object) { f["decoder"] = object{"type": "WordPiece"} }, `decoder: not supported: type "WordPiece"`},
+		{"a token to put before texts that is none", func(f object) {
+			f["post_processor"] = object{"type": "BertProcessing", "cls": []any{"<s>", 300}, "sep": []any{"<r>", 999}}
+		}, "tokenizer.json: post-processor token id 999 is not in the vocabulary of 307"},
 		{"added over another", func(f object) { f["added_tokens"] = []object{{"id": 65, "content": "<x>"}} }, `"<x>" has the id 65, which is another token`},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -115,7 +115,11 @@ func Load(data []byte) (*Tokenizer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer section: %w", err)
 	}
-	return newTokenizer(s)
+	t, err := newTokenizer(s)
+	if err != nil {
+		return nil, fmt.Errorf("tokenizer section: %w", err)
+	}
+	return t, nil
 }
 
 var errTruncated = errors.New("is truncated")

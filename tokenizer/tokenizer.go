@@ -76,7 +76,7 @@ func newTokenizer(s spec) (*Tokenizer, error) {
 	}
 	t.encoders.New = func() any { return newEncoder() }
 	if err := t.compile(); err != nil {
-		return nil, fmt.Errorf("tokenizer: %w", err)
+		return nil, err
 	}
 	// The table of merges takes as long as that of tokens, and needs nothing of it.
 	var merging sync.WaitGroup
@@ -97,19 +97,19 @@ func newTokenizer(s spec) (*Tokenizer, error) {
 	t.cuts = newCutter(t)
 	check := func(name string, id int32) error {
 		if id < -1 || int(id) >= len(t.tokens) {
-			return fmt.Errorf("tokenizer: %s token id %d is not in the vocabulary of %d", name, id, len(t.tokens))
+			return fmt.Errorf("%s token id %d is not in the vocabulary of %d", name, id, len(t.tokens))
 		}
 		return nil
 	}
 	err = cmp.Or(check("bos", t.bos), check("eos", t.eos), check("pad", t.pad))
 	for _, id := range slices.Concat(t.before, t.after) {
 		if err == nil && id < 0 {
-			err = fmt.Errorf("tokenizer: the post-processor adds token id %d", id)
+			err = fmt.Errorf("the post-processor adds token id %d", id)
 		}
 		err = cmp.Or(err, check("post-processor", id))
 	}
 	if u := t.options.Unknown; u != nil && err == nil && t.modelToken(*u) == "" {
-		err = fmt.Errorf("tokenizer: unknown token id %d is not in the vocabulary", *u)
+		err = fmt.Errorf("unknown token id %d is not in the vocabulary", *u)
 	}
 	if err != nil {
 		return nil, err
@@ -124,7 +124,7 @@ func (t *Tokenizer) checkMerges() error {
 		left, right, result := t.modelToken(m.left), t.modelToken(m.right), t.modelToken(m.result)
 		if left == "" || len(right) < max(1, prefix) || len(result) != len(left)+len(right)-prefix ||
 			result[:len(left)] != left || result[len(left):] != right[prefix:] {
-			return fmt.Errorf("tokenizer: merge %d joins tokens %d and %d to %d, whose text is not theirs joined",
+			return fmt.Errorf("merge %d joins tokens %d and %d to %d, whose text is not theirs joined",
 				rank, m.left, m.right, m.result)
 		}
 	}
@@ -175,7 +175,7 @@ func (t *Tokenizer) modelToken(id int32) string {
 // indexTokens builds the tables from text to the model's own tokens.
 func (t *Tokenizer) indexTokens() error {
 	if len(t.model) > maxTokens {
-		return fmt.Errorf("tokenizer: vocabulary has %d ids, more than the %d supported", len(t.model), maxTokens)
+		return fmt.Errorf("vocabulary has %d ids, more than the %d supported", len(t.model), maxTokens)
 	}
 	t.vocab = newVocabTable(len(t.model))
 	for id, text := range t.model {
@@ -183,10 +183,10 @@ func (t *Tokenizer) indexTokens() error {
 			continue
 		}
 		if len(text) > maxTokenLen {
-			return fmt.Errorf("tokenizer: token %d is %d bytes long, more than the %d supported", id, len(text), maxTokenLen)
+			return fmt.Errorf("token %d is %d bytes long, more than the %d supported", id, len(text), maxTokenLen)
 		}
 		if other, ok := t.vocab.insert(t.model, int32(id)); !ok {
-			return fmt.Errorf("tokenizer: tokens %d and %d are the same, %q", other, id, text)
+			return fmt.Errorf("tokens %d and %d are the same, %q", other, id, text)
 		}
 	}
 	for b := range t.byteIDs {
@@ -196,7 +196,7 @@ func (t *Tokenizer) indexTokens() error {
 		}
 		id, ok := t.vocab.find(t.model, name)
 		if !ok && t.options.Bytes {
-			return fmt.Errorf("tokenizer: byte 0x%02X is not in the vocabulary", b)
+			return fmt.Errorf("byte 0x%02X is not in the vocabulary", b)
 		}
 		if !ok {
 			id = -1
@@ -256,18 +256,18 @@ func (t *Tokenizer) indexAdded() error {
 		a := &t.added[i]
 		switch _, double := t.contents[a.Content]; {
 		case a.ID < 0 || a.ID >= maxTokens:
-			return fmt.Errorf("tokenizer: added token %q has the id %d, which is not in 0..%d", a.Content, a.ID, maxTokens-1)
+			return fmt.Errorf("added token %q has the id %d, which is not in 0..%d", a.Content, a.ID, maxTokens-1)
 		case a.Content == "" || len(a.Content) > maxTokenLen:
-			return fmt.Errorf("tokenizer: added token %d is %d bytes long; 1 to %d are supported", a.ID, len(a.Content), maxTokenLen)
+			return fmt.Errorf("added token %d is %d bytes long; 1 to %d are supported", a.ID, len(a.Content), maxTokenLen)
 		case double || i > 0 && t.added[i-1].ID == a.ID:
-			return fmt.Errorf("tokenizer: added token %q (id %d) is there twice", a.Content, a.ID)
+			return fmt.Errorf("added token %q (id %d) is there twice", a.Content, a.ID)
 		}
 		text := t.written(a.Content)
 		if own := t.modelToken(a.ID); own != "" && own != text {
-			return fmt.Errorf("tokenizer: added token %q has the id %d, which is the token %q in the vocabulary", a.Content, a.ID, own)
+			return fmt.Errorf("added token %q has the id %d, which is the token %q in the vocabulary", a.Content, a.ID, own)
 		}
 		if id, ok := t.vocab.find(t.model, text); ok && id != a.ID && t.spelling(id) == a.Content {
-			return fmt.Errorf("tokenizer: added token %q has the id %d, but %d in the vocabulary", a.Content, a.ID, id)
+			return fmt.Errorf("added token %q has the id %d, but %d in the vocabulary", a.Content, a.ID, id)
 		}
 		for len(t.tokens) <= int(a.ID) {
 			t.tokens = append(t.tokens, "")
