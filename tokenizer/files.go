@@ -236,7 +236,8 @@ func (t *legacyTokens) add(s *spec, added map[string]int32, special *legacySpeci
 	}
 	if t.Added == nil {
 		for _, content := range slices.Sorted(maps.Keys(added)) {
-			put(AddedToken{ID: added[content], Content: content, Special: isSpecial[content]})
+			special := isSpecial[content]
+			put(AddedToken{ID: added[content], Content: content, Special: special, Normalized: !special}) // as in Transformers
 		}
 	}
 	next := int32(len(s.model))

@@ -102,6 +102,12 @@ func TestParseFiles(t *testing.T) {
 		t.Errorf("GPT-2: %v", err)
 	}
 
+	tok, err = ParseFiles(Files{Vocab: vocab, Merges: merges, AddedTokens: []byte(`{"<end>": 300, "<à>": 301}`),
+		TokenizerConfig: []byte(`{"tokenizer_class": "Qwen2Tokenizer", "eos_token": "<end>"}`)})
+	if err != nil || !slices.Equal(tok.Encode("<end><a\u0300>", true), []int32{300, 301}) { // what is not special is found in the normalized text
+		t.Errorf("added_tokens.json: %v", err)
+	}
+
 	for _, odd := range []string{`[1]`, `{"eos_token": ["<s>"]}`, `{"eos_token": 5}`, `{`, ``} {
 		file, _ := json.Marshal(small)
 		tok, err := ParseFiles(Files{Tokenizer: file, SpecialTokensMap: []byte(odd)})
