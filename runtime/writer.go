@@ -129,6 +129,7 @@ func (w *writer) decode(ctx context.Context, logits []float32, begin time.Time) 
 	m, r := w.sequence.model, &w.result
 	if m.tok != nil {
 		w.decoder = m.tok.NewDecoder(true)
+		w.decoder.Continue(w.sequence.tokens[len(w.sequence.tokens)-1])
 	}
 	w.stop = newStopMatcher(w.options.Stop)
 	var first time.Time

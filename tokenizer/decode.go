@@ -1,5 +1,7 @@
 package tokenizer
 
+import "strings"
+
 // Decode returns the text of ids. Bytes that do not make valid UTF-8 become
 // U+FFFD: of a byte-level vocabulary one for each maximal invalid sequence, as
 // Python's bytes.decode(errors="replace") has it; of tokens such as <0x0A> one
@@ -52,6 +54,17 @@ type StreamDecoder struct {
 	skipSpecial bool
 	pending     []byte // an incomplete UTF-8 sequence
 	chain       *chain // nil for a vocabulary of bytes
+}
+
+// Continue tells a new decoder that what it will decode goes on after a token.
+// A tokenizer such as Llama 2's leaves out the space that ▁ at the beginning of
+// a text stands for; within a text it is kept. After a special token or white
+// space a text begins.
+func (d *StreamDecoder) Continue(after int32) {
+	t := d.tokenizer
+	if d.chain != nil && !t.special[after] && strings.TrimSpace(t.Text(after)) != "" {
+		d.chain.begin()
+	}
 }
 
 // Next returns the text that is complete with id: whole characters only, and

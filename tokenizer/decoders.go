@@ -88,6 +88,7 @@ type chain struct {
 	stages []stage
 	sinks  []sink // sinks[i] is where tokens for stages[i] go
 	out    []byte
+	skip   int // bytes of out that are not shown
 }
 
 func newChain(makers []func() stage) *chain {
@@ -112,10 +113,21 @@ func (c *chain) flush() {
 	}
 }
 
+// begin has some text come before the tokens, which take does not return: the
+// next token is not the first.
+func (c *chain) begin() {
+	const text = "|"
+	c.token(text)
+	if c.take() == "" { // a stage holds it
+		c.skip = len(text)
+	}
+}
+
 // take returns the text that has come out since the last call.
 func (c *chain) take() string {
-	text := string(c.out)
-	c.out = c.out[:0]
+	n := min(c.skip, len(c.out))
+	text := string(c.out[n:])
+	c.out, c.skip = c.out[:0], c.skip-n
 	return text
 }
 

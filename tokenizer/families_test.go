@@ -106,6 +106,41 @@ func TestText(t *testing.T) {
 	}
 }
 
+// TestStreamContinues: within a text ▁ at the beginning of what is decoded is a space, too.
+func TestStreamContinues(t *testing.T) {
+	for _, test := range []struct{ family, after, token, want string }{
+		{"llama2", "▁the", "▁a", " a"},
+		{"llama2", "<0xE2>", "▁a", " a"},
+		{"llama2", "<s>", "▁a", "a"},
+		{"llama2", "▁", "▁a", "a"},
+		{"llama2", "<0x0A>", "▁a", "a"},
+		{"gemma", "a", "▁a", " a"},
+		{"gemma", "<bos>", "▁a", " a"},
+		{"o200k", "a", " a", " a"},
+	} {
+		tok := family(t, test.family)
+		after, ok := tok.ID(test.after)
+		id, ok2 := tok.ID(test.token)
+		d := tok.NewDecoder(true)
+		d.Continue(after)
+		if got := d.Next(id) + d.Flush(); !ok || !ok2 || got != test.want {
+			t.Errorf("%s: after %q %q is %q, want %q", test.family, test.after, test.token, got, test.want)
+		}
+		if got, want := d.Next(id)+d.Flush(), tok.Decode([]int32{id}, true); got != want {
+			t.Errorf("%s: a decoder that is as new makes %q of %q, want %q", test.family, got, test.token, want)
+		}
+	}
+	// A stage that holds a token until the next comes.
+	file := smallFile()
+	file["decoder"] = object{"type": "BPEDecoder", "suffix": "o"}
+	tok := smallTokenizer(t, file)
+	d := tok.NewDecoder(true)
+	d.Continue('a')
+	if got := d.Next(259) + d.Next('b') + d.Flush(); got != "hell b" || tok.Text(259) != "hell" {
+		t.Errorf("BPEDecoder: %q, and a token adds %q", got, tok.Text(259))
+	}
+}
+
 func TestKind(t *testing.T) {
 	for name, want := range map[string]string{
 		"llama2": "BPE with byte fallback", "gemma": "BPE with byte fallback", "o200k": "byte-level BPE", "phi4": "byte-level BPE",

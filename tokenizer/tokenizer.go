@@ -312,8 +312,7 @@ func (t *Tokenizer) Text(id int32) string {
 		return string([]byte{b})
 	}
 	c := newChain(t.stages)
-	c.token("|")
-	c.take()
+	c.begin()
 	c.token(text)
 	c.flush()
 	return c.take()
