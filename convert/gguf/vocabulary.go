@@ -29,7 +29,8 @@ var endsOfTurn = []string{"<|im_end|>", "<|endoftext|>", "<end_of_turn>", "<|end
 // come apart.
 var marksOfTurn = append([]string{"<start_of_turn>"}, endsOfTurn...)
 
-// phi3Name is how llama.cpp knows a tokenizer whose added tokens take the white space on their right along.
+// phi3Name is how llama.cpp knows a tokenizer whose added tokens take the white space on their right along. Transformers goes by the architecture, and so
+// do we where the vocabulary is Phi-3's kind, as fine-tunes have names of their own.
 var phi3Name = regexp.MustCompile(`(?i)phi-?3`)
 
 // Vocabulary returns the tokenizer's vocabulary, for [tokenizer.ParseGGUF], and what belongs to it.
@@ -72,7 +73,8 @@ func (f *File) vocabulary() (*Vocabulary, error) {
 		}
 	}
 	name, _ := k.string("general.name")
-	t.StripRight = phi3Name.MatchString(name)
+	architecture, _ := k.string("general.architecture")
+	t.StripRight = phi3Name.MatchString(name) || architecture == "phi3" && t.Model == "llama"
 	n := len(t.Tokens)
 	t.BOS, t.EOS, t.Pad = k.special("bos", n), k.special("eos", n), k.special("padding", n)
 	v.EOS = k.ends(n)

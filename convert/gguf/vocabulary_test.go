@@ -62,6 +62,39 @@ func TestVocabulary(t *testing.T) {
 	}
 }
 
+// The markers of Phi-3 take the line ends of its chat template along, as with its tokenizer.json. Those of Gemma do not.
+func TestPhi3ByArchitecture(t *testing.T) {
+	tokens := []string{"<unk>", "<s>", "</s>", "▁", "h", "i", "▁h", "▁hi", "<|endoftext|>", "<|user|>", "<|end|>", "<|assistant|>"}
+	types := []int32{2, 3, 3, 1, 1, 1, 1, 1, 3, 3, 3, 4}
+	scores := make([]float32, len(tokens))
+	scores[6], scores[7] = -1, -2
+	for b := range 256 {
+		tokens, types, scores = append(tokens, fmt.Sprintf("<0x%02X>", b)), append(types, 6), append(scores, 0)
+	}
+	newline := int32(slices.Index(tokens, "<0x0A>"))
+	for arch, want := range map[string][]int32{
+		"phi3":   {9, 7, 10, 11, 7, 8, 3, newline},
+		"gemma3": {9, 3, newline, 4, 5, 10, 3, newline, 11, 3, newline, 4, 5, 8, 3, newline},
+	} {
+		f, err := parse(written(t, Metadata{{"general.architecture", arch}, {"tokenizer.ggml.model", "llama"}, {"tokenizer.ggml.tokens", tokens},
+			{"tokenizer.ggml.token_type", types}, {"tokenizer.ggml.scores", scores}}, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := f.Vocabulary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		tok, err := tokenizer.ParseGGUF(v.Tokens)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ids := tok.Encode("<|user|>\nhi<|end|>\n<|assistant|>\nhi<|endoftext|>\n", true); !slices.Equal(ids, want) {
+			t.Errorf("%s: %v, want %v", arch, ids, want)
+		}
+	}
+}
+
 // The tokenizer of Qwen, written as llama.cpp's converter writes it, and read: it encodes and decodes as the tokenizers library does.
 func TestVocabularyOfQwen(t *testing.T) {
 	const dir = "../../testdata/qwen-tokenizer/"
