@@ -27,6 +27,7 @@ func (st *forStmt) run(in *interp, s *scope, iterable any, depth int) control {
 	if st.recursive {
 		loop.recurse = func(v any) string { return st.recurse(in, s, v, depth+1) }
 	}
+	finished := false // whether the body ran to its end once: that is what Jinja asks before it runs else
 	for {
 		item, ok := loop.advance()
 		if !ok {
@@ -36,11 +37,13 @@ func (st *forStmt) run(in *interp, s *scope, iterable any, depth int) control {
 		inner := &scope{parent: s, names: make([]string, 0, 4), values: make([]any, 0, 4)}
 		inner.set("loop", loop)
 		in.assign(st.target, item, inner)
-		if in.body(st.body, inner) == controlBreak {
-			return controlNone
+		c := in.body(st.body, inner)
+		if c == controlBreak {
+			break
 		}
+		finished = finished || c == controlNone
 	}
-	if loop.index < 0 && st.other != nil {
+	if !finished && st.other != nil {
 		return in.body(st.other, &scope{parent: s})
 	}
 	return controlNone
