@@ -282,7 +282,8 @@ func (in *interp) floatOp(op string, x, y float64) any {
 		case x < 0 && y != math.Floor(y) && !math.IsInf(x, 0):
 			fail(in.line, ErrUnsupported, "complex numbers are not supported")
 		}
-		v := math.Pow(x, y)
+		in.step(1000) // of time: its roots
+		v := power(x, y)
 		if math.IsInf(v, 0) && !math.IsInf(x, 0) && !math.IsInf(y, 0) {
 			in.fail("the result of ** is too large")
 		}
