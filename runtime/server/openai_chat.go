@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
-	"maps"
 	"net/http"
 	"slices"
 
@@ -21,7 +20,7 @@ type chatRequest struct {
 	LogProbs            bool              `json:"logprobs"`
 	TopLogProbs         *int              `json:"top_logprobs"`
 	ReasoningEffort     string            `json:"reasoning_effort"`
-	Variables           map[string]any    `json:"chat_template_kwargs"` // vLLM's and llama.cpp's name
+	Variables           templateVariables `json:"chat_template_kwargs"` // vLLM's and llama.cpp's name
 	ResponseFormat      responseFormat    `json:"response_format"`
 	Tools               []json.RawMessage `json:"tools"`
 	ToolChoice          json.RawMessage   `json:"tool_choice"`
@@ -82,13 +81,18 @@ func (q *chatRequest) options() ([]runtime.ChatOption, error) {
 	return []runtime.ChatOption{runtime.Variables(withEffort(q.ReasoningEffort, q.Variables)), runtime.Tools(tools...), runtime.ChooseTools(choice)}, err
 }
 
+// templateVariables are variables of the chat template, as the request has them: a template may write a number, or an object in the order of its keys.
+type templateVariables map[string]json.RawMessage
+
 // withEffort adds to the variables of the chat template that the model is not to think, if the effort is none. Templates have no other degrees.
-func withEffort(effort string, variables map[string]any) map[string]any {
-	if effort != "none" {
-		return variables
+func withEffort(effort string, variables templateVariables) map[string]any {
+	all := map[string]any{}
+	if effort == "none" {
+		all["enable_thinking"] = false
 	}
-	all := map[string]any{"enable_thinking": false}
-	maps.Copy(all, variables)
+	for name, v := range variables {
+		all[name] = v
+	}
 	return all
 }
 

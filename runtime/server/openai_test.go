@@ -11,6 +11,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"st/convert/checkpoint/ckpttest"
 	"st/runtime"
 )
 
@@ -531,5 +532,18 @@ func TestUsageInStream(t *testing.T) {
 		if last := events[len(events)-2]; !strings.Contains(last, `"completion_tokens":2`) {
 			t.Errorf("%s: %s", path, last)
 		}
+	}
+}
+
+// The variables of a request reach the chat template as they were written: whole numbers stay whole, and keys in their order.
+func TestTemplateVariables(t *testing.T) {
+	c := start(t, Options{Models: []string{altered(t, "saying", func(dir string) error {
+		return ckpttest.SetTemplate(dir, "{{ raise_exception([budget, share, shape, names, none_given is none, enable_thinking] | tojson) }}")
+	})}})
+	status, e := getError(t, c, "/v1/chat/completions", `{"messages": [{"role": "user", "content": "Hi"}], "reasoning_effort": "none", "chat_template_kwargs":
+		{"budget": 512, "share": 0.5, "shape": {"b": 9007199254740993, "a": 1.0}, "names": ["x"], "none_given": null}}`)
+	const want = `[512, 0.5, {"b": 9007199254740993, "a": 1.0}, ["x"], true, false]`
+	if status != http.StatusBadRequest || !strings.HasSuffix(e.Error.Message, want) {
+		t.Errorf("%d, %q; want %s", status, e.Error.Message, want)
 	}
 }
