@@ -68,6 +68,9 @@ func (c *conversation) talk(ctx context.Context) error {
 			c.app.note("Ctrl-C once more, or Ctrl-D, ends")
 			c.interrupted = false
 			continue
+		case errors.Is(err, editor.ErrLineCut):
+			c.app.fail(err)
+			continue
 		case errors.Is(err, io.EOF), errors.Is(err, editor.ErrInterrupt):
 			return nil
 		case err != nil:

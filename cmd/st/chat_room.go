@@ -43,7 +43,11 @@ func (c *conversation) makeRoom(ctx context.Context, text string) (r *runtime.Re
 	}
 	fmt.Fprintln(c.app.stdout, "leave out the oldest turns, and go on?")
 	reply, err := c.in.Ask(ctx, "[y/N] ")
-	if errors.Is(err, editor.ErrInterrupt) {
+	switch {
+	case errors.Is(err, editor.ErrInterrupt):
+		return nil, nil
+	case errors.Is(err, editor.ErrLineCut):
+		c.app.fail(err)
 		return nil, nil
 	}
 	switch strings.ToLower(strings.TrimSpace(reply)) {

@@ -16,6 +16,9 @@ import (
 // script is a user who enters these messages.
 type script []string
 
+// lineCut is a message of a script that the terminal cuts.
+const lineCut = "…"
+
 func (s *script) Read(ctx context.Context, _ string) (string, error) {
 	if ctx.Err() != nil {
 		return "", ctx.Err()
@@ -25,6 +28,9 @@ func (s *script) Read(ctx context.Context, _ string) (string, error) {
 	}
 	line := (*s)[0]
 	*s = (*s)[1:]
+	if line == lineCut {
+		return "", editor.ErrLineCut
+	}
 	return line, nil
 }
 
@@ -87,6 +93,18 @@ func TestTalkSends(t *testing.T) {
 	}
 	if want := []string{"/help", "/list\nof lines", "  indented\n\ttext", "/usr/bin is what?", "/ is a slash", "/2 is half"}; !slices.Equal(sent, want) {
 		t.Errorf("%q, want %q", sent, want)
+	}
+}
+
+// A line that the terminal cut is not sent. The conversation goes on.
+func TestTalkLineCut(t *testing.T) {
+	a, _, stderr := testApp()
+	c := newConversation(t, a, 0, 1, lineCut, "Hello")
+	if err := c.talk(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if all := c.chat.Messages(); len(all) != 2 || all[0].Content != "Hello" || stderr.String() != "st: "+editor.ErrLineCut.Error()+"\n" {
+		t.Errorf("%v\n%s", all, stderr)
 	}
 }
 

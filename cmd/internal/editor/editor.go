@@ -66,7 +66,8 @@ func (e *Editor) receive() {
 }
 
 // Read returns the next message. It returns [io.EOF] for Ctrl-D when nothing was typed and at the end of the input, [ErrInterrupt] for
-// Ctrl-C when nothing was typed, and the cause of a context that ends. The prompt is ASCII. What is entered becomes part of the history.
+// Ctrl-C when nothing was typed, and the cause of a context that ends. After [ErrLineCut] the next message can be read. The prompt is ASCII. What is
+// entered becomes part of the history.
 func (e *Editor) Read(ctx context.Context, prompt string) (string, error) {
 	return e.read(ctx, prompt, e.o.History)
 }

@@ -52,6 +52,9 @@ func chat(history string) {
 		message, err := e.Read(ctx, ">>> ")
 		if err != nil {
 			fmt.Printf("error: %v\n", err)
+			if errors.Is(err, ErrLineCut) {
+				continue
+			}
 			return
 		}
 		switch message {
@@ -452,6 +455,12 @@ func TestDumb(t *testing.T) {
 	p.sees("... |")
 	p.sends("b\tc\n")
 	p.reads(`got "a\nb\tc"`)
+	p.sees(">>> |")
+	p.sends(strings.Repeat("x", 5000) + "?\n")
+	p.reads("error: " + ErrLineCut.Error())
+	p.sees(">>> |")
+	p.sends(strings.Repeat("x", 4093) + "?\n")
+	p.reads(`got 4094 bytes, "xxxx?"`)
 	p.sees(">>> |")
 	p.sends(ctrlD)
 	p.reads("error: EOF")

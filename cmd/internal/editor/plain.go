@@ -3,9 +3,15 @@ package editor
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"strings"
 )
+
+// ErrLineCut is returned where the terminal edits lines itself and the line is as long as it lets them become: what followed was dropped without a sign.
+var ErrLineCut = errors.New(`the terminal drops what a line has after 4,095 bytes, so this one is not sent: enter it as several lines between """`)
+
+const longestLine = 4095 // of Linux
 
 // readPlain reads a message from a terminal that edits lines itself.
 func (e *Editor) readPlain(ctx context.Context, prompt string, history *History) (string, error) {
@@ -16,6 +22,9 @@ func (e *Editor) readPlain(ctx context.Context, prompt string, history *History)
 		if err != nil {
 			io.WriteString(e.o.Out, "\n")
 			return "", err
+		}
+		if len(line) >= longestLine {
+			return "", ErrLineCut
 		}
 		lines = append(lines, line)
 		text := strings.Join(lines, "\n")
