@@ -108,7 +108,8 @@ func (d *deriver) count(t reflect.Type, within map[reflect.Type]bool) {
 
 func (d *deriver) again(t reflect.Type, within map[reflect.Type]bool) bool {
 	if within[t] && d.names[t] == "" {
-		d.names[t] = fmt.Sprintf("%s%d", t.Name(), len(d.names)+1)
+		name, _, _ := strings.Cut(t.Name(), "[") // the arguments of a generic type are paths, whose slashes mean something in a reference
+		d.names[t] = fmt.Sprintf("%s_%d", name, len(d.names)+1)
 	}
 	return within[t]
 }

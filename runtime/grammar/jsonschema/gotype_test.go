@@ -25,6 +25,14 @@ type tree struct {
 	More  []*tree `json:"more,omitempty" jsonschema:"maxItems=1"`
 }
 
+// node is generic, and its argument has a path with slashes.
+type node[T any] struct {
+	Value T         `json:"value" jsonschema:"maxLength=4"`
+	Kids  []node[T] `json:"kids,omitempty" jsonschema:"maxItems=1"`
+}
+
+type label string
+
 type everything struct {
 	base
 	Note  string            `json:"Note" jsonschema:"enum=one|two"`
@@ -49,7 +57,8 @@ type everything struct {
 
 // TestFor writes texts of the schemas of Go types, which encoding/json reads whole.
 func TestFor(t *testing.T) {
-	for _, v := range []any{new(everything), new(tree), new([]map[uint16]*int), new(string), new(int64), new(map[string]any), new(struct{})} {
+	for _, v := range []any{new(everything), new(tree), new([]map[uint16]*int), new(string), new(int64), new(map[string]any), new(struct{}),
+		new(node[label])} {
 		of := reflect.TypeOf(v).Elem()
 		schema, err := jsonschema.For(of)
 		if err != nil {
