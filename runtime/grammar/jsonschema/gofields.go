@@ -26,23 +26,24 @@ func fieldsOf(t reflect.Type, path string) ([]field, error) {
 		return nil, err
 	}
 	var fields []field
-	for _, f := range all {
-		best := true // of those with the same name the one at the least depth counts, and among them the only one with a tag
-		for _, g := range all {
-			if g.name != f.name || g == f {
-				continue
-			}
-			if g.depth < f.depth || g.depth == f.depth && g.tagged && !f.tagged {
-				best = false
-			} else if g.depth == f.depth && g.tagged == f.tagged {
-				return nil, fmt.Errorf("%w: %s has two fields %q", ErrType, path, f.name)
-			}
-		}
-		if best {
+	for i, f := range all {
+		if !hidden(all, i) {
 			fields = append(fields, f)
 		}
 	}
 	return fields, nil
+}
+
+// hidden reports whether encoding/json leaves out a field: of those with one name the one at the least depth counts, and of several at that depth the
+// only one with a tag. If there is none such, none counts.
+func hidden(all []field, i int) bool {
+	f := all[i]
+	for j, g := range all {
+		if j != i && g.name == f.name && (g.depth < f.depth || g.depth == f.depth && (g.tagged || !f.tagged)) {
+			return true
+		}
+	}
+	return false
 }
 
 func collect(t reflect.Type, path string, depth int, within []reflect.Type) (fields []field, err error) {

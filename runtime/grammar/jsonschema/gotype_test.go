@@ -83,6 +83,45 @@ func TestFor(t *testing.T) {
 	}
 }
 
+type left struct{ ID, Left int8 }
+
+type right struct {
+	ID    int8
+	Right int8 `json:"Left"`
+}
+
+// TestForEmbedded has fields of one name in several structs: encoding/json fills the one at the least depth, or the one with a tag, or none.
+func TestForEmbedded(t *testing.T) {
+	for _, tt := range []struct {
+		v    any
+		want string
+	}{
+		{struct {
+			left
+			right
+			ID bool
+		}{}, `{"Left":{"type":"integer","minimum":-128,"maximum":127},"ID":{"type":"boolean"}}`},
+		{struct {
+			ID bool
+			left
+			right
+		}{}, `{"ID":{"type":"boolean"},"Left":{"type":"integer","minimum":-128,"maximum":127}}`},
+		{struct {
+			left
+			right
+		}{}, `{"Left":{"type":"integer","minimum":-128,"maximum":127}}`},
+	} {
+		schema, err := jsonschema.For(reflect.TypeOf(tt.v))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got struct{ Properties json.RawMessage }
+		if err := json.Unmarshal(schema, &got); err != nil || string(got.Properties) != tt.want {
+			t.Errorf("%T: %s, %v", tt.v, got.Properties, err)
+		}
+	}
+}
+
 func TestForErrors(t *testing.T) {
 	for _, v := range []any{
 		struct{ C chan int }{}, struct{ F func() }{}, struct{ R fmt.Stringer }{}, struct{ M map[float64]int }{}, struct{ A netip.Addr }{}, 1i,
