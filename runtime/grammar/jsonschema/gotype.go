@@ -142,10 +142,7 @@ func (d *deriver) fresh(t reflect.Type, tag keywordsOfTag, path string) (ordered
 	case numberGoType:
 		return ordered{{"type", "number"}}, nil
 	}
-	for _, i := range []reflect.Type{unmarshaler, textUnmarshaler} {
-		if t.Kind() == reflect.Pointer || !t.Implements(i) && !reflect.PointerTo(t).Implements(i) {
-			continue
-		}
+	if readsItself(t) {
 		if tag.values == nil || !tag.tellsText() {
 			return nil, fmt.Errorf("%w: %s reads itself: a tag with enum, pattern or format says what", ErrType, path)
 		}
@@ -183,8 +180,14 @@ func (d *deriver) fresh(t reflect.Type, tag keywordsOfTag, path string) (ordered
 	return nil, fmt.Errorf("%w: %s is a %s", ErrType, path, t.Kind())
 }
 
+// readsItself reports whether encoding/json leaves it to the type what it reads.
+func readsItself(t reflect.Type) bool {
+	p := reflect.PointerTo(t)
+	return t.Kind() != reflect.Pointer && (p.Implements(unmarshaler) || p.Implements(textUnmarshaler))
+}
+
 func (d *deriver) list(t reflect.Type, tag keywordsOfTag, path string) (ordered, error) {
-	if t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8 {
+	if t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8 && !readsItself(t.Elem()) {
 		return ordered{{"type", "string"}, {"pattern", "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$"}}, nil
 	}
 	items, err := d.schema(t.Elem(), tag.without("minItems", "maxItems"), path+"[]")

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -33,6 +34,17 @@ type node[T any] struct {
 
 type label string
 
+// color is an enumeration as Go writes them.
+type color uint8
+
+func (c *color) UnmarshalText(text []byte) error {
+	*c = color(slices.Index([]string{"none", "red", "green"}, string(text)))
+	if *c > 2 {
+		return fmt.Errorf("%q is no color", text)
+	}
+	return nil
+}
+
 type everything struct {
 	base
 	Note  string            `json:"Note" jsonschema:"enum=one|two"`
@@ -45,6 +57,7 @@ type everything struct {
 	Flag  *bool             `json:"flag,omitempty"`
 	Time  time.Time         `json:"time"`
 	Bytes []byte            `json:"bytes"`
+	Doors []color           `json:"doors" jsonschema:"enum=red|green,maxItems=3"`
 	Pair  [2]int16          `json:"pair"`
 	Codes map[string]string `json:"codes,omitempty" jsonschema:"pattern=^[a-z]{1,3}$"`
 	ByNum map[int32]bool    `json:"by_num,omitzero"`
@@ -124,7 +137,7 @@ func TestForEmbedded(t *testing.T) {
 
 func TestForErrors(t *testing.T) {
 	for _, v := range []any{
-		struct{ C chan int }{}, struct{ F func() }{}, struct{ R fmt.Stringer }{}, struct{ M map[float64]int }{}, struct{ A netip.Addr }{}, 1i,
+		struct{ C chan int }{}, struct{ F func() }{}, struct{ R fmt.Stringer }{}, struct{ M map[float64]int }{}, struct{ A netip.Addr }{}, []color{}, 1i,
 		struct {
 			S string `jsonschema:"colour"`
 		}{},
