@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // field is a field of a struct as encoding/json knows it.
@@ -57,6 +58,9 @@ func collect(t reflect.Type, path string, depth int, within []reflect.Type) (fie
 			continue
 		}
 		name, options, _ := strings.Cut(tag, ",")
+		if strings.ContainsFunc(name, isOddInName) {
+			name = ""
+		}
 		embedded := f.Type
 		if embedded.Kind() == reflect.Pointer {
 			embedded = embedded.Elem()
@@ -85,6 +89,11 @@ func collect(t reflect.Type, path string, depth int, within []reflect.Type) (fie
 		fields = append(fields, field{name, f.Type, slices.Contains(list, "omitempty") || slices.Contains(list, "omitzero"), f.Tag.Get("jsonschema"), depth, tagged})
 	}
 	return fields, nil
+}
+
+// isOddInName reports whether encoding/json does not take a name with this character from a tag: the field has its own name then.
+func isOddInName(r rune) bool {
+	return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("!#$%&()*+-./:;<=>?@[]^_{|}~ ", r)
 }
 
 // keywordsOfTag is what a tag jsonschema says.

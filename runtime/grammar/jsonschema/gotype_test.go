@@ -65,6 +65,8 @@ type everything struct {
 	Raw   json.RawMessage   `json:"raw"`
 	Addr  netip.Addr        `json:"addr" jsonschema:"format=ipv4"`
 	Tree  tree              `json:"tree"`
+	Side  int8              `json:"größe [cm]"`
+	Odd   int8              `json:"the door's"` // encoding/json calls it Odd
 	Skip  chan int          `json:"-"`
 }
 
