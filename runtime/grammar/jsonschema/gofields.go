@@ -151,6 +151,14 @@ func (k keywordsOfTag) only(names ...string) (out keywordsOfTag) {
 	return out
 }
 
+// told returns the schema of a type about which a tag can say no more than what it is called: another keyword would be ignored.
+func (k keywordsOfTag) told(s ordered, path string) (ordered, error) {
+	if more := k.without("title", "description"); len(more.values) > 0 {
+		return nil, fmt.Errorf("%w: %s: the tag jsonschema has %s, which says nothing of a value of this type", ErrType, path, more.values[0].key)
+	}
+	return append(s, k.values...), nil
+}
+
 // add adds the tag's keywords to a schema. Limits stand beside those of the type: both hold.
 func (k keywordsOfTag) add(s ordered, of reflect.Kind, path string) (ordered, error) {
 	var more ordered

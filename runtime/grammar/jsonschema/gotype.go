@@ -23,6 +23,7 @@ var ErrType = errors.New("the type has no JSON Schema")
 //
 // The tag jsonschema says more: a list of keywords with commas between them. enum=red|green lists values; minimum, maximum, minLength,
 // maxLength, minItems, maxItems, format, title have one; pattern and description take the rest of the tag. For slices all but minItems and maxItems are about the elements.
+// Of a struct, a time.Time, []byte, any and json.RawMessage a tag can say a title and a description only.
 //
 //	type Room struct {
 //		Name  string   `json:"name" jsonschema:"minLength=1,description=as on the door"`
@@ -136,11 +137,11 @@ func (d *deriver) schema(t reflect.Type, tag keywordsOfTag, path string) (ordere
 func (d *deriver) fresh(t reflect.Type, tag keywordsOfTag, path string) (ordered, error) {
 	switch t {
 	case timeType:
-		return ordered{{"type", "string"}, {"format", "date-time"}}, nil
+		return tag.told(ordered{{"type", "string"}, {"format", "date-time"}}, path)
 	case rawType:
-		return ordered{}, nil
+		return tag.told(ordered{}, path)
 	case numberGoType:
-		return ordered{{"type", "number"}}, nil
+		return tag.add(ordered{{"type", "number"}}, reflect.Float64, path)
 	}
 	if readsItself(t) {
 		if tag.values == nil || !tag.tellsText() {
@@ -166,7 +167,7 @@ func (d *deriver) fresh(t reflect.Type, tag keywordsOfTag, path string) (ordered
 		if t.NumMethod() > 0 {
 			return nil, fmt.Errorf("%w: %s is an interface with methods", ErrType, path)
 		}
-		return ordered{}, nil
+		return tag.told(ordered{}, path)
 	case reflect.Pointer:
 		s, err := d.schema(t.Elem(), tag, path)
 		return ordered{{"anyOf", []any{s, ordered{{"type", "null"}}}}}, err
@@ -175,7 +176,11 @@ func (d *deriver) fresh(t reflect.Type, tag keywordsOfTag, path string) (ordered
 	case reflect.Map:
 		return d.dictionary(t, tag, path)
 	case reflect.Struct:
-		return d.structure(t, path)
+		s, err := d.structure(t, path)
+		if err != nil {
+			return nil, err
+		}
+		return tag.told(s, path)
 	}
 	return nil, fmt.Errorf("%w: %s is a %s", ErrType, path, t.Kind())
 }
@@ -188,7 +193,7 @@ func readsItself(t reflect.Type) bool {
 
 func (d *deriver) list(t reflect.Type, tag keywordsOfTag, path string) (ordered, error) {
 	if t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8 && !readsItself(t.Elem()) {
-		return ordered{{"type", "string"}, {"pattern", "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$"}}, nil
+		return tag.told(ordered{{"type", "string"}, {"pattern", "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$"}}, path)
 	}
 	items, err := d.schema(t.Elem(), tag.without("minItems", "maxItems"), path+"[]")
 	if err != nil {

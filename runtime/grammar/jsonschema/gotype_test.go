@@ -54,8 +54,9 @@ type everything struct {
 	Large uint64            `json:"large"`
 	Float float32           `json:"float"`
 	Exact float64           `json:"exact" jsonschema:"minimum=0,maximum=1"`
+	Given json.Number       `json:"given" jsonschema:"enum=1|2.50"`
 	Flag  *bool             `json:"flag,omitempty"`
-	Time  time.Time         `json:"time"`
+	Time  time.Time         `json:"time" jsonschema:"description=when the door opened"`
 	Bytes []byte            `json:"bytes"`
 	Doors []color           `json:"doors" jsonschema:"enum=red|green,maxItems=3"`
 	Pair  [2]int16          `json:"pair"`
@@ -151,6 +152,21 @@ func TestForErrors(t *testing.T) {
 		}{},
 		struct {
 			N int `json:",string"`
+		}{},
+		struct {
+			T time.Time `jsonschema:"format=date"`
+		}{},
+		struct {
+			B []byte `jsonschema:"maxLength=4"`
+		}{},
+		struct {
+			A any `jsonschema:"enum=1|2"`
+		}{},
+		struct {
+			R []json.RawMessage `jsonschema:"maxItems=2,minimum=1"`
+		}{},
+		struct {
+			S struct{} `jsonschema:"maxItems=2"`
 		}{},
 	} {
 		if s, err := jsonschema.For(reflect.TypeOf(v)); !errors.Is(err, jsonschema.ErrType) {
