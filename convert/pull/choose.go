@@ -45,7 +45,7 @@ func ggufFiles(files []hub.File) (all []ggufChoice) {
 	for _, f := range files {
 		stem, ok := strings.CutSuffix(f.Path, ".gguf")
 		base := strings.ToLower(path.Base(stem))
-		if !ok || strings.HasPrefix(base, "mmproj") || strings.Contains(base, "imatrix") {
+		if !ok || strings.Contains(base, "mmproj") || strings.Contains(base, "imatrix") {
 			continue
 		}
 		if m := splitSuffix.FindStringSubmatch(stem); m != nil {

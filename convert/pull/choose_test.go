@@ -16,6 +16,7 @@ func TestChoose(t *testing.T) {
 		"SmallThinker-4B-A0.6B-Instruct-QAT.Q4_0.powerinfer.gguf README.md"
 	unsloth := "Qwen3-30B-A3B-Q4_K_M.gguf Qwen3-30B-A3B-UD-Q4_K_XL.gguf Qwen3-30B-A3B-Q8_0.gguf BF16/Qwen3-30B-A3B-BF16-00001-of-00002.gguf " +
 		"BF16/Qwen3-30B-A3B-BF16-00002-of-00002.gguf imatrix_unsloth.gguf mmproj-F16.gguf"
+	gemma := "gemma-3-4b-it.Q8_0.gguf gemma-3-4b-it.f16.gguf gemma-3-4b-it.mmproj-Q8_0.gguf gemma-3-4b-it.mmproj-f16.gguf"
 	for _, tt := range []struct {
 		files, quant string
 		typ          quant.Type
@@ -32,6 +33,9 @@ func TestChoose(t *testing.T) {
 		{unsloth, "", quant.Q4_0, "BF16/Qwen3-30B-A3B-BF16-00001-of-00002.gguf", false, nil},
 		{unsloth, "UD-Q4_K_XL", quant.Q4_0, "Qwen3-30B-A3B-UD-Q4_K_XL.gguf", false, nil},
 		{unsloth, "BF16", quant.Q4_0, "BF16/Qwen3-30B-A3B-BF16-00001-of-00002.gguf", false, nil},
+		{gemma, "Q8_0", quant.Q4_0, "gemma-3-4b-it.Q8_0.gguf", false, nil},
+		{gemma, "", quant.Q4_0, "gemma-3-4b-it.f16.gguf", false, nil},
+		{"tiny-mmproj-f16.gguf tiny-q4_k_m.gguf", "", quant.Q4_0, "tiny-q4_k_m.gguf", false, nil},
 		{"model.safetensors a-Q4_0.gguf", "", quant.Q4_0, "", false, nil},
 		{"model.safetensors a-Q4_0.gguf", "Q4_0", quant.Q4_0, "a-Q4_0.gguf", true, nil},
 		{"model.safetensors config.json", "Q4_0", quant.Q4_0, "", false, ErrNoGGUF},
