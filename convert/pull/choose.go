@@ -61,7 +61,7 @@ func ggufFiles(files []hub.File) (all []ggufChoice) {
 			if m == nil {
 				break
 			}
-			c.quant = strings.ToUpper(rest[m[2]:m[3]])
+			c.quant = typeName(rest[m[2]:m[3]])
 			rest = rest[m[3]:]
 		}
 		all = append(all, c)
@@ -69,8 +69,17 @@ func ggufFiles(files []hub.File) (all []ggufChoice) {
 	return all
 }
 
+// typeName is how the type of GGUF files is called here: F16 is FP16 in some names.
+func typeName(text string) string {
+	name := strings.ToUpper(text)
+	if bits, ok := strings.CutPrefix(name, "FP"); ok {
+		name = "F" + bits
+	}
+	return name
+}
+
 // bestSources are types of GGUF files to make another type of, the best first.
-var bestSources = []string{"F32", "FP32", "BF16", "F16", "FP16", "Q8_0", "Q6_K", "Q5_K_M", "Q5_K_S", "Q5_1", "Q5_0", "Q4_K_M", "Q4_K_S", "Q4_1", "Q4_0", "IQ4_NL", "IQ4_XS", "Q3_K_L", "Q3_K_M", "Q3_K_S", "Q2_K"}
+var bestSources = []string{"F32", "BF16", "F16", "Q8_0", "Q6_K", "Q5_K_M", "Q5_K_S", "Q5_1", "Q5_0", "Q4_K_M", "Q4_K_S", "Q4_1", "Q4_0", "IQ4_NL", "IQ4_XS", "Q3_K_L", "Q3_K_M", "Q3_K_S", "Q2_K"}
 
 // choose returns the GGUF file that is to be converted, "" for a checkpoint, and whether the file has the type that is asked for.
 func choose(repo *hub.Repository, opts *convert.Options) (file string, same bool, err error) {
@@ -87,15 +96,13 @@ func choose(repo *hub.Repository, opts *convert.Options) (file string, same bool
 	if len(all) == 0 {
 		return "", false, fmt.Errorf("%s %w", repo.ID, ErrNoGGUF)
 	}
-	wanted := strings.ToUpper(opts.Type.String())
-	if repo.Ref.Quant != "" {
-		wanted = strings.ToUpper(repo.Ref.Quant)
-	}
-	var fitting []ggufChoice
-	for _, c := range all {
-		if c.quant == wanted || strings.EqualFold(path.Base(c.path), repo.Ref.Quant) || strings.EqualFold(path.Base(c.path), repo.Ref.Quant+".gguf") {
-			fitting = append(fitting, c)
-		}
+	wanted := typeName(cmp.Or(repo.Ref.Quant, opts.Type.String()))
+	fitting := slices.DeleteFunc(slices.Clone(all), func(c ggufChoice) bool {
+		base := path.Base(c.path)
+		return c.quant != wanted && !strings.EqualFold(base, repo.Ref.Quant) && !strings.EqualFold(base, repo.Ref.Quant+".gguf")
+	})
+	if len(fitting) == 0 && repo.Ref.Quant != "" { // Q4_K_XL means UD-Q4_K_XL, as llama.cpp reads it
+		fitting = slices.DeleteFunc(slices.Clone(all), func(c ggufChoice) bool { return c.quant != "UD-"+wanted })
 	}
 	if len(fitting) == 0 && repo.Ref.Quant == "" {
 		rank := func(c ggufChoice) int {
@@ -116,6 +123,12 @@ func choose(repo *hub.Repository, opts *convert.Options) (file string, same bool
 			fitting = plain
 		}
 	}
+	if len(fitting) > 1 {
+		all = fitting
+		for i := range all {
+			all[i].quant = "" // they are told apart by their names
+		}
+	}
 	if len(fitting) != 1 {
 		return "", false, fmt.Errorf("%s %w, %s: it has %s", repo.ID, ErrQuant, wanted, quants(all))
 	}
@@ -132,7 +145,7 @@ func quants(all []ggufChoice) string {
 	for _, c := range all {
 		name := c.quant
 		if name == "" {
-			name = c.path
+			name = path.Base(c.path) // by which it can be asked for, too
 		}
 		if !slices.Contains(names, name) {
 			names = append(names, name)

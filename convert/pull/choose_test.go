@@ -41,6 +41,11 @@ func TestChoose(t *testing.T) {
 		{"model.safetensors config.json", "Q4_0", quant.Q4_0, "", false, ErrNoGGUF},
 		{"a-Q4_0.gguf b-Q4_0.gguf", "Q4_0", quant.Q4_0, "", false, ErrQuant},
 		{"a-Q4_0.gguf b-Q4_0.gguf", "b-Q4_0", quant.Q4_0, "b-Q4_0.gguf", true, nil},
+		{"a-fp16.gguf b-q8_0.gguf", "F16", quant.Q4_0, "a-fp16.gguf", false, nil},
+		{"a-F16.gguf b-q8_0.gguf", "fp16", quant.Q4_0, "a-F16.gguf", false, nil},
+		{"a-fp16.gguf b-q8_0.gguf", "", quant.F16, "a-fp16.gguf", true, nil},
+		{unsloth, "q4_k_xl", quant.Q4_0, "Qwen3-30B-A3B-UD-Q4_K_XL.gguf", false, nil},
+		{unsloth, "Q5_K_XL", quant.Q4_0, "", false, ErrQuant},
 		{"model.gguf", "", quant.Q4_0, "model.gguf", false, nil},
 		{"pytorch_model.bin config.json", "", quant.Q4_0, "", false, nil},
 		{"adapter_model.safetensors README.md", "", quant.Q4_0, "", false, ErrNoModel},
@@ -54,5 +59,18 @@ func TestChoose(t *testing.T) {
 		if got != tt.want || same != tt.same || !errors.Is(err, tt.err) {
 			t.Errorf("%.40s… %q %s: %q, the same type %t, %v", tt.files, tt.quant, tt.typ, got, same, err)
 		}
+	}
+}
+
+// TestChooseOneOfSeveral has several files of one type: the error tells the names by which one is asked for.
+func TestChooseOneOfSeveral(t *testing.T) {
+	repo := &hub.Repository{ID: "a/b", Files: []hub.File{{Path: "x/one-Q4_0.gguf"}, {Path: "x/two-Q4_0.gguf"}, {Path: "two-Q8_0.gguf"}}}
+	_, _, err := choose(repo, &convert.Options{Recipe: convert.Recipe{Type: quant.Q4_0}})
+	if want := "a/b has no one GGUF file of that type, Q4_0: it has one-Q4_0.gguf, two-Q4_0.gguf"; !errors.Is(err, ErrQuant) || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	repo.Ref.Quant = "two-Q4_0.gguf"
+	if file, _, err := choose(repo, &convert.Options{}); file != "x/two-Q4_0.gguf" || err != nil {
+		t.Errorf("%s, %v", file, err)
 	}
 }
