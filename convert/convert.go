@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	goruntime "runtime"
 	"slices"
@@ -37,6 +38,8 @@ type Options struct {
 	Report bool
 	// Tool is recorded as the program that wrote the file.
 	Tool string
+	// Origin tells where the source is from. It is added to what the source says of itself: see [format.Provenance].
+	Origin map[string]string
 	// Progress, if not nil, is told how many bytes of the source's weights were read, of how many. Calls come from several
 	// goroutines.
 	Progress func(done, total int64)
@@ -272,10 +275,24 @@ func (p *plan) provenance(m *material, opts Options, sources []format.SourceFile
 	return notes, format.Provenance{
 		Tool:    opts.Tool,
 		Options: opts.provenance(p.arch, p.keep),
-		General: m.general,
+		General: withOrigin(m.general, opts.Origin),
 		Sources: sources,
 		Notes:   append(slices.Clone(notes), fallbackNotes(p.fallbacks)...),
 	}
+}
+
+// withOrigin adds where a source is from to what it says of itself.
+func withOrigin(general, origin map[string]string) map[string]string {
+	if len(origin) == 0 {
+		return general
+	}
+	all := maps.Clone(origin)
+	for k, v := range general {
+		if _, ok := all[k]; !ok {
+			all[k] = v
+		}
+	}
+	return all
 }
 
 // result tells of the file that was made.

@@ -172,8 +172,8 @@ func (s *Stream) Assemble(file *outfile.Partial) (*format.Assembly, error) {
 	return format.Assemble(file, s.m.meta, s.p.records)
 }
 
-// Commit completes the file when all jobs are done. general is added to what the source says of itself: see [format.Provenance].
-func (s *Stream) Commit(ctx context.Context, a *format.Assembly, dst string, done []JobResult, sources []format.SourceFile, general map[string]string) (*Result, error) {
+// Commit completes the file when all jobs are done.
+func (s *Stream) Commit(ctx context.Context, a *format.Assembly, dst string, done []JobResult, sources []format.SourceFile) (*Result, error) {
 	for _, pair := range s.pairs {
 		for i := range pair[0] {
 			if done[pair[0][i].number].Sum != done[pair[1][i].number].Sum {
@@ -187,12 +187,6 @@ func (s *Stream) Commit(ctx context.Context, a *format.Assembly, dst string, don
 		if j.kind == wholeExpert {
 			a.SetChecksum(j.record, done[i].Sum)
 		}
-	}
-	if s.m.general == nil {
-		s.m.general = map[string]string{}
-	}
-	for k, v := range general {
-		s.m.general[k] = v
 	}
 	notes, provenance := s.p.provenance(s.m, s.opts, sources, nonfinite)
 	if err := a.Commit(ctx, provenance); err != nil {

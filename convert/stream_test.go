@@ -98,7 +98,7 @@ func stream(t *testing.T, path string, opts convert.StreamOptions, rng *rand.Ran
 		}
 		sources, err := convert.HashFiles(t.Context(), slices.Concat(s.SmallFiles(), s.WeightFiles()))
 		ok(t, err)
-		if _, err := s.Commit(t.Context(), a, out, results, sources, nil); errors.Is(err, convert.ErrHeadsDiffer) && s.Guessed() && !opts.HeadsDiffer {
+		if _, err := s.Commit(t.Context(), a, out, results, sources); errors.Is(err, convert.ErrHeadsDiffer) && s.Guessed() && !opts.HeadsDiffer {
 			opts.HeadsDiffer = true
 			file.Close()
 			ok(t, os.Remove(out+outfile.PartialSuffix))

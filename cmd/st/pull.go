@@ -124,11 +124,12 @@ func (p *pulling) selfCalibrated(ctx context.Context) error {
 		return err
 	}
 	view := p.newPullView(p.json)
-	src, err := pull.Download(ctx, p.ref, p.options(view))
+	src, from, err := pull.Download(ctx, p.ref, p.options(view))
 	view.finish()
 	if err != nil {
 		return p.explain(ctx, err)
 	}
+	p.opts.Origin = from
 	result, stages, err := p.runConversion(ctx, "convert", src, p.target, p.recipe, p.opts, convert.Run, selfcal.Convert)
 	if err != nil {
 		return err

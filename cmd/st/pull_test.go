@@ -101,8 +101,10 @@ func TestPullJSON(t *testing.T) {
 func TestPullKeep(t *testing.T) {
 	h, _ := hubWith(t, "Tiiny/Shakespeare")
 	must(t, "pull", "Tiiny/Shakespeare", "--keep")
+	must(t, "pull", "Tiiny/Shakespeare") // it is up to date
 	h.SetFaults(func(hubtest.Request) hubtest.Fault { return hubtest.Fault{Status: 403} })
 	t.Setenv("HF_HUB_OFFLINE", "1")
+	must(t, "pull", "Tiiny/Shakespeare")
 	must(t, "pull", "Tiiny/Shakespeare", "--name", "again", "--type", "f16")
 	dir := filepath.Join(os.Getenv("HF_HOME"), "hub", "models--Tiiny--Shakespeare")
 	must(t, "convert", dir, "-o", filepath.Join(t.TempDir(), "m.stm"))

@@ -21,7 +21,7 @@ const (
 
 // Options say how a model is pulled.
 type Options struct {
-	// Convert says what the file is made like. Its Create, Report and Progress are not used. An encoder that reads the weights twice, GPTQ that has no
+	// Convert says what the file is made like. Its Create, Report, Origin and Progress are not used. An encoder that reads the weights twice, GPTQ that has no
 	// calibration, is refused.
 	Convert convert.Options
 	// Client is whom to ask; nil: one that the environment describes.
@@ -77,13 +77,21 @@ func Model(ctx context.Context, ref hub.Ref, out string, opts Options) (*Result,
 }
 
 // Download brings the files of a model into the Hub's cache, and returns what [convert.Run] makes a file of: the directory of a checkpoint, or a GGUF
-// file.
-func Download(ctx context.Context, ref hub.Ref, opts Options) (path string, err error) {
+// file; and for [convert.Options] where that is from.
+func Download(ctx context.Context, ref hub.Ref, opts Options) (path string, from map[string]string, err error) {
 	p := newPull(ref, "", opts)
 	stop := p.report.start(opts.Progress)
 	defer stop()
-	path, _, _, err = p.download(ctx)
-	return path, err
+	path, have, _, err := p.download(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	return path, origin(ref, have.repo), nil
+}
+
+// origin is what a file says of the repository that it was made of.
+func origin(ref hub.Ref, repo *hub.Repository) map[string]string {
+	return map[string]string{"repository": ref.Service.String() + "://" + repo.ID, "commit": repo.Commit}
 }
 
 // Begun reports whether an interrupted run has left something that the next one goes on with.
@@ -137,6 +145,7 @@ func (p *pull) run(ctx context.Context) (*Result, error) {
 		p.report.stage(Converting)
 		opts := p.Convert
 		opts.Report, opts.Create = false, nil
+		opts.Origin = origin(p.ref, kept.repo)
 		opts.Progress = p.report.count
 		opts.Check = kept.check
 		result.Result, err = convert.Run(ctx, path, p.out, opts)

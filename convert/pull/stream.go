@@ -131,6 +131,7 @@ func (s *session) run(ctx context.Context) (*Result, error) {
 	if file == "" && checkpointKind(s.repo.Files) == ".bin" {
 		return nil, fmt.Errorf("%s has torch weights, whose parts lie in no order: the model %w", s.repo.ID, ErrKeepFirst)
 	}
+	s.Convert.Origin = origin(s.ref, s.repo)
 	s.files = newRepoFiles(ctx, s.repo)
 	s.files.damaged = s.damaged
 	s.stream, err = convert.OpenStream(s.files, s.files.path(file), convert.StreamOptions{Options: s.Convert, HeadsDiffer: s.differ})
@@ -316,9 +317,7 @@ func (s *session) finish(ctx context.Context, results []convert.JobResult, sums 
 		}
 		sources = append(sources, format.SourceFile{Name: filepath.Base(p), Bytes: f.Size, SHA256: sums[f.Path]})
 	}
-	result, err := s.stream.Commit(ctx, s.assembly, s.out, results, sources, map[string]string{
-		"repository": s.ref.Service.String() + "://" + s.repo.ID, "commit": s.repo.Commit,
-	})
+	result, err := s.stream.Commit(ctx, s.assembly, s.out, results, sources)
 	if err != nil {
 		return nil, err
 	}
