@@ -9,7 +9,7 @@ import (
 
 // Errors of this package, to be found with [errors.Is]. The error that is returned names the file and the figures.
 var (
-	// ErrClosed is the error of every method after Close.
+	// ErrClosed is the error of every method that runs the model, or keeps memory of it, after Close. Texts can still be encoded.
 	ErrClosed = engine.ErrClosed
 
 	// ErrUnsupported says that the model's architecture is not one that this package runs.
@@ -50,6 +50,9 @@ var (
 
 	// ErrEmptyPrompt says that a prompt has no tokens, and that the model has none that begins a text.
 	ErrEmptyPrompt = errors.New("the prompt is empty, and the model has no token that begins a text")
+
+	// ErrToken is about an id of a token that the vocabulary does not have.
+	ErrToken = engine.ErrToken
 
 	// ErrOption is wrapped by errors about an option that is out of range.
 	ErrOption = errors.New("an option is out of range")

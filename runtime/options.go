@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"st/format"
@@ -105,8 +106,10 @@ func (o *Options) checkFor(r *format.Reader) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	if err := (&engine.Options{ExpertsPerToken: o.ExpertsPerToken, PreferCached: o.PreferCached}).CheckExperts(r); err != nil {
+	if err := (&engine.Options{ExpertsPerToken: o.ExpertsPerToken, PreferCached: o.PreferCached}).CheckExperts(r); errors.Is(err, ErrNoExperts) {
 		return err
+	} else if err != nil {
+		return as(ErrOption, err)
 	}
 	return (&engine.Options{SparseHead: o.SparseHead}).CheckPredictor(r)
 }

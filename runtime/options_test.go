@@ -2,6 +2,7 @@ package runtime_test
 
 import (
 	"errors"
+	"math"
 	"testing"
 
 	"st/runtime"
@@ -9,7 +10,8 @@ import (
 
 // Options and arguments that are out of range are refused; nothing is allocated for them.
 func TestOptionsRefused(t *testing.T) {
-	for _, opts := range []runtime.Options{{Context: 1 << 50}, {Parallel: 1 << 40}, {Threads: 1 << 40}, {KVType: 77}} {
+	for _, opts := range []runtime.Options{{Context: 1 << 50}, {Parallel: 1 << 40}, {Threads: 1 << 40}, {KVType: 77},
+		{ExpertsPerToken: 99}, {ExpertsPerToken: -1}, {PreferCached: 2}, {PreferCached: math.NaN()}} {
 		if m, err := runtime.Open(t.Context(), modelPath, opts); !errors.Is(err, runtime.ErrOption) {
 			t.Errorf("%#v: error is %v, want ErrOption", opts, err)
 			if err == nil {
@@ -28,6 +30,9 @@ func TestOptionsRefused(t *testing.T) {
 		if !errors.Is(err, runtime.ErrOption) {
 			t.Errorf("%s: error is %v, want ErrOption", name, err)
 		}
+	}
+	if err := m.Logits(t.Context(), []int32{1, 1 << 30}, each); !errors.Is(err, runtime.ErrToken) {
+		t.Errorf("a token that is none: error is %v, want ErrToken", err)
 	}
 	if err := m.Run(t.Context(), tokens, 2, nil); err != nil {
 		t.Errorf("without progress: %v", err)

@@ -16,6 +16,8 @@ var (
 	ErrNoExperts = errors.New("the model is dense: it has no experts")
 	// ErrExpertsPerToken is about a number of experts for a token that the model does not have.
 	ErrExpertsPerToken = errors.New("the number of experts for a token is out of range")
+	// ErrToken is about an id of a token that the vocabulary does not have.
+	ErrToken = errors.New("the vocabulary has no such token")
 	// ErrNotSaved is about a KV cache that [Session.Save] did not write.
 	ErrNotSaved = errors.New("is not what a session of this model saves")
 	// ErrFile is about a model file that cannot be read any more: it was truncated or replaced, or its disk failed, while it was in use.

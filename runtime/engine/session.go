@@ -136,7 +136,7 @@ func (s *Session) check(tokens []int32) error {
 	}
 	for i, id := range tokens {
 		if id < 0 || int(id) >= s.engine.config.Vocab {
-			return fmt.Errorf("token %d of the input is %d: the vocabulary has ids 0 to %d", i, id, s.engine.config.Vocab-1)
+			return fmt.Errorf("token %d of the input is %d: %w: its ids are 0 to %d", i, id, ErrToken, s.engine.config.Vocab-1)
 		}
 	}
 	return nil

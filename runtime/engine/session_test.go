@@ -59,7 +59,7 @@ func TestSession(t *testing.T) {
 		want   string
 	}{
 		{nil, "no tokens"},
-		{[]int32{1, 50}, "token 1 of the input is 50: the vocabulary has ids 0 to 49"},
+		{[]int32{1, 50}, "token 1 of the input is 50: the vocabulary has no such token: its ids are 0 to 49"},
 		{[]int32{-1}, "token 0 of the input is -1"},
 		{make([]int32, 8), "context is full"},
 	} {
