@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
+	"path"
+	"regexp"
+	"slices"
 	"strings"
 
 	"st/convert"
@@ -19,12 +23,34 @@ func keptName(ref hub.Ref) models.Name {
 	return models.Name{Org: ref.Org, Model: ref.Name, Tag: ref.Quant}
 }
 
-// parseRepository reads the name of a repository as [hub.ParseRef] does, and as clients of Ollama write it: hf.co/ORG/NAME:QUANT.
+// hubPage is how addresses of pages on Hugging Face begin, also as clients of Ollama write them: hf.co/ORG/NAME:QUANT.
+var hubPage = regexp.MustCompile(`^(?i)(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/`)
+
+// parseRepository reads the name of a repository as [hub.ParseRef] does, and the address of its page, or of that of one of its files.
 func parseRepository(text string) (hub.Ref, error) {
-	for _, host := range []string{"https://", "hf.co/", "huggingface.co/"} {
-		text = strings.TrimPrefix(text, host)
+	if host := hubPage.FindString(text); host != "" {
+		text = ofPage(text[len(host):])
 	}
 	return hub.ParseRef(strings.TrimSuffix(text, ":latest"))
+}
+
+// ofPage makes what [hub.ParseRef] reads of the path of a page: ORG/NAME/tree/REV is ORG/NAME@REV, and ORG/NAME/blob/REV/FILE.gguf is
+// ORG/NAME:FILE@REV. Another path stays as it is.
+func ofPage(page string) string {
+	page, _, _ = strings.Cut(page, "?")
+	page = strings.Trim(page, "/")
+	parts := strings.Split(page, "/")
+	if len(parts) < 4 || !slices.Contains([]string{"tree", "blob", "resolve", "raw"}, parts[2]) || parts[2] == "tree" && len(parts) > 4 {
+		return page
+	}
+	ref := parts[0] + "/" + parts[1]
+	if file, ok := strings.CutSuffix(path.Base(page), ".gguf"); ok {
+		ref += ":" + file
+	}
+	if revision, err := url.PathUnescape(parts[3]); err == nil && revision != "main" { // which every repository has, and is meant without @REV
+		ref += "@" + revision
+	}
+	return ref
 }
 
 // fetch pulls a model into a file of the store, in the types that st pull chooses by default.
@@ -40,7 +66,7 @@ func (a *app) fetch(ctx context.Context, ref hub.Ref, path string, progress func
 func (a *app) locateOrFetch(ctx context.Context, arg string) (string, error) {
 	name := arg
 	ref, notRef := parseRepository(arg)
-	if notRef == nil && !models.IsPath(arg) && (hub.HasScheme(arg) || ref.Revision != "") {
+	if notRef == nil && (hubPage.MatchString(arg) || !models.IsPath(arg) && (hub.HasScheme(arg) || ref.Revision != "")) {
 		name = keptName(ref).String()
 	}
 	path, notKept := a.locate(name)
@@ -99,6 +125,9 @@ func (a *app) pullFor(ctx context.Context, name string, progress func(done, tota
 		}
 	}
 	path, err := store.Path(keptName(ref))
+	if errors.Is(err, models.ErrName) {
+		return &server.Error{Status: http.StatusBadRequest, Code: "invalid_value", Param: "model", Message: err.Error()}
+	}
 	if err != nil {
 		return err
 	}

@@ -44,13 +44,44 @@ func TestRunPulls(t *testing.T) {
 	}
 	// The second time it is there, also by a short name and for other commands.
 	t.Setenv("HF_ENDPOINT", "http://127.0.0.1:1")
-	for _, args := range []string{"run tiny Hi", "run hf://Org/Tiny Hi", "run hf.co/Org/Tiny Hi", "run Org/Tiny@main Hi", "generate tiny --chat -p Hi"} {
+	for _, args := range []string{"run tiny Hi", "run hf://Org/Tiny Hi", "run hf.co/Org/Tiny Hi", "run Org/Tiny@main Hi", "run https://huggingface.co/Org/Tiny/ Hi",
+		"run https://huggingface.co/Org/Tiny/tree/main Hi", "generate tiny --chat -p Hi"} {
 		if o := st(append(strings.Fields(args), "-n", "4", "--seed", "1", "-q")...); o.code != exitOK || o.stdout != want || o.stderr != "" {
 			t.Errorf("%s: %+v, want %q", args, o, want)
 		}
 	}
 	if names := list(t, filepath.Join(dir, "Org")); len(names) != 1 || names[0] != "Tiny.stm" {
 		t.Errorf("the store has %v", names)
+	}
+}
+
+// TestRepositoryPages: the addresses of pages and files name a repository.
+func TestRepositoryPages(t *testing.T) {
+	for text, want := range map[string]string{
+		"hf.co/Org/Tiny:Q4_0":                                                          "Org/Tiny:Q4_0",
+		"HF.co/Org/Tiny:latest":                                                        "Org/Tiny",
+		"http://www.huggingface.co/Org/Tiny":                                           "Org/Tiny",
+		"https://huggingface.co/Org/Tiny/":                                             "Org/Tiny",
+		"https://huggingface.co/Org/Tiny?library=transformers":                         "Org/Tiny",
+		"https://huggingface.co/Org/Tiny/tree/main":                                    "Org/Tiny",
+		"https://huggingface.co/Org/Tiny/tree/refs%2Fpr%2F3":                           "Org/Tiny@refs/pr/3",
+		"https://huggingface.co/Org/Tiny/blob/v1/config.json":                          "Org/Tiny@v1",
+		"https://huggingface.co/Org/Tiny/blob/main/Tiny-Q8_0.gguf":                     "Org/Tiny:Tiny-Q8_0",
+		"https://huggingface.co/Org/Tiny/resolve/v1/Q8_0/Tiny-Q8_0.gguf?download=true": "Org/Tiny:Tiny-Q8_0@v1",
+		"hf://Org/Tiny@v1":                                                             "Org/Tiny@v1",
+		"ms://Org/Tiny":                                                                "ms://Org/Tiny",
+	} {
+		if ref, err := parseRepository(text); err != nil || ref.String() != want {
+			t.Errorf("%s is %v, %v, want %s", text, ref, err, want)
+		}
+	}
+	for _, text := range []string{
+		"https://example.com/Org/Tiny", "https://huggingface.co/Org", "https://huggingface.co/datasets/Org/Tiny", "https://huggingface.co/Org/Tiny/discussions/1",
+		"https://huggingface.co/Org/Tiny/tree/main/onnx", "https://huggingface.co.example.com/Org/Tiny",
+	} {
+		if ref, err := parseRepository(text); !errors.Is(err, hub.ErrRef) {
+			t.Errorf("%s is %v, %v", text, ref, err)
+		}
 	}
 }
 
@@ -109,6 +140,16 @@ func TestServePulls(t *testing.T) {
 	}
 	if status, text := post("/api/pull", `{"model": "Org/Nothing", "stream": false}`); status != http.StatusNotFound || !strings.Contains(text, "pull model manifest: ") {
 		t.Errorf("%d: %s", status, text)
+	}
+	for _, name := range []string{"Org/Tiny@main", "hf://Org/Tiny", "https://huggingface.co/Org/Tiny/tree/main"} {
+		if status, text := post("/api/pull", `{"model": "`+name+`", "stream": false}`); status != http.StatusOK {
+			t.Errorf("%s: %d: %s", name, status, text)
+		}
+	}
+	for _, name := range []string{"ms://Org/con", "https://example.com/Org/Tiny", "Org/Tiny@a..b"} {
+		if status, text := post("/api/pull", `{"model": "`+name+`", "stream": false}`); status != http.StatusBadRequest {
+			t.Errorf("%s: %d: %s", name, status, text)
+		}
 	}
 	if status, text := post("/api/pull", `{"model": "tiny3", "stream": false}`); status != http.StatusBadRequest || !strings.Contains(text, "ORG/NAME") {
 		t.Errorf("%d: %s", status, text)

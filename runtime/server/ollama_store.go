@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	store "st/runtime/models"
 )
@@ -120,8 +121,10 @@ func (s *Server) ollamaPull(w http.ResponseWriter, r *http.Request, body []byte)
 	case s.models.store == nil || s.opts.Pull == nil:
 		return errFixed(fmt.Sprintf("model '%s' cannot be pulled here", name))
 	}
-	if _, err := store.ParseName(name); err != nil {
-		return badField("model", err.Error())
+	if id, _, _ := strings.Cut(name, "@"); !strings.Contains(id, "://") { // else it is an address, which Pull knows
+		if _, err := store.ParseName(id); err != nil {
+			return badField("model", err.Error())
+		}
 	}
 	streams := q.Stream == nil || *q.Stream
 	l := &lines{events{w: w}}
