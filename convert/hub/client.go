@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -124,6 +125,7 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 		}
 		watch.kick()
 		c.reached.Store(true)
+		gunzip(resp)
 		location := resp.Header.Get("Location")
 		if !isRedirect(resp.StatusCode) || location == "" {
 			resp.Body = &watchedBody{resp.Body, ctx, watch, stop}
@@ -150,6 +152,28 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 		}
 		at = next
 	}
+}
+
+// gunzip makes an answer what it was before a proxy compressed it, although it was asked not to.
+func gunzip(resp *http.Response) {
+	if resp.StatusCode == http.StatusOK && strings.EqualFold(resp.Header.Get("Content-Encoding"), "gzip") {
+		resp.Body, resp.ContentLength = &gzipBody{ReadCloser: resp.Body}, -1
+	}
+}
+
+// gzipBody is a body that is decompressed.
+type gzipBody struct {
+	io.ReadCloser
+	text *gzip.Reader // nil: nothing was read yet
+}
+
+func (b *gzipBody) Read(p []byte) (n int, err error) {
+	if b.text == nil {
+		if b.text, err = gzip.NewReader(b.ReadCloser); err != nil {
+			return 0, err
+		}
+	}
+	return b.text.Read(p)
 }
 
 func isRedirect(status int) bool {

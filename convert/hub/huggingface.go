@@ -112,7 +112,7 @@ func nextPage(h http.Header, from *url.URL) (string, error) {
 	for _, line := range h.Values("Link") {
 		if m := nextLink.FindStringSubmatch(line); m != nil {
 			u, err := from.Parse(m[1])
-			if err != nil || u.Scheme != from.Scheme {
+			if err != nil || u.Scheme != from.Scheme && u.Scheme != "https" {
 				return "", fmt.Errorf("%w: Link: %s", ErrProtocol, line)
 			}
 			return u.String(), nil
@@ -177,7 +177,7 @@ func (hf huggingFace) locate(ctx context.Context, r *Repository, f *File) (place
 	if err != nil {
 		return place{}, err
 	}
-	etag := strings.Trim(orElse(h.Get("X-Linked-Etag"), h.Get("ETag")), `"`)
+	etag := strings.Trim(strings.TrimPrefix(orElse(h.Get("X-Linked-Etag"), h.Get("ETag")), "W/"), `"`)
 	if f.SHA256 != "" && h.Get("X-Linked-Etag") != "" && !strings.EqualFold(etag, f.SHA256) {
 		return place{}, fmt.Errorf("%s %w: its hash is %s, and was %s", r.Name(f), ErrChanged, etag, f.SHA256)
 	}
