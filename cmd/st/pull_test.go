@@ -124,6 +124,7 @@ func TestPullRefused(t *testing.T) {
 		{"convert hf://x -o m.stm", "ORG/NAME", exitUsage, nil},
 		{"convert x -o m.stm --keep", "--keep is for", exitUsage, nil},
 		{"pull Tiiny/Other", "set HF_TOKEN", exitFailure, nil},
+		{"pull ms://Tiiny/Other", "for ms:// MODELSCOPE_API_TOKEN", exitFailure, nil},
 		{"pull Tiiny/Shakespeare@v7", "after @ comes a branch", exitFailure, nil},
 		{"pull Tiiny/Shakespeare:Q4_0", "leave :TYPE out", exitFailure, nil},
 		{"pull Tiiny/Shakespeare --encoder gptq", "--keep downloads it", exitFailure, nil},
