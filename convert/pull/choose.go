@@ -89,6 +89,8 @@ func choose(repo *hub.Repository, opts *convert.Options) (file string, same bool
 		switch {
 		case kind == ".safetensors", kind == ".bin" && len(all) == 0:
 			return "", false, nil
+		case len(all) == 0 && slices.ContainsFunc(repo.Files, func(f hub.File) bool { return strings.HasPrefix(f.Path, "adapter_model.") }):
+			return "", false, fmt.Errorf("%s %w: it is a LoRA adapter, which changes a model and is none", repo.ID, ErrNoModel)
 		case len(all) == 0:
 			return "", false, fmt.Errorf("%s %w: neither .safetensors nor .gguf", repo.ID, ErrNoModel)
 		}

@@ -62,6 +62,14 @@ func TestChoose(t *testing.T) {
 	}
 }
 
+// TestChooseAdapter: a repository that has weights, but of an adapter, is told so.
+func TestChooseAdapter(t *testing.T) {
+	repo := &hub.Repository{ID: "a/b", Files: []hub.File{{Path: "adapter_config.json"}, {Path: "adapter_model.safetensors"}}}
+	if _, _, err := choose(repo, &convert.Options{}); !errors.Is(err, ErrNoModel) || !strings.Contains(err.Error(), "LoRA adapter") {
+		t.Error(err)
+	}
+}
+
 // TestChooseOneOfSeveral has several files of one type: the error tells the names by which one is asked for.
 func TestChooseOneOfSeveral(t *testing.T) {
 	repo := &hub.Repository{ID: "a/b", Files: []hub.File{{Path: "x/one-Q4_0.gguf"}, {Path: "x/two-Q4_0.gguf"}, {Path: "two-Q8_0.gguf"}}}
