@@ -13,6 +13,7 @@ import (
 	"st/convert"
 	"st/convert/hub"
 	"st/convert/pull"
+	"st/format"
 	"st/quant"
 	"st/runtime/models"
 	"st/runtime/server"
@@ -73,6 +74,9 @@ func (a *app) locateOrFetch(ctx context.Context, arg string) (string, error) {
 	if errors.Is(notKept, models.ErrName) && strings.ContainsAny(arg, " \n") {
 		return "", usagef("%v: the model comes first, then the prompt", notKept)
 	}
+	if notKept == nil && notRef == nil && ref.Revision != "" {
+		a.noteRevision(path, ref)
+	}
 	if !errors.Is(notKept, models.ErrNotFound) && !errors.Is(notKept, models.ErrPartial) {
 		return path, notKept
 	}
@@ -101,6 +105,18 @@ func (a *app) locateOrFetch(ctx context.Context, arg string) (string, error) {
 	view.finish()
 	a.noteBegun(path, err)
 	return path, err
+}
+
+// noteRevision tells that a model which is there may be of another revision than the one that is asked for.
+func (a *app) noteRevision(path string, ref hub.Ref) {
+	r, err := format.Open(path)
+	if err != nil {
+		return // whoever runs it tells
+	}
+	defer r.Close()
+	if commit := r.Provenance.General["commit"]; commit != "" && !strings.HasPrefix(commit, ref.Revision) {
+		a.note("note: %s is kept, made of commit %.12s: whether that is %s is not asked, but by st pull", keptName(ref), commit, ref.Revision)
+	}
 }
 
 // pullFor pulls a model for a client of the server. One that is there already is not pulled again.

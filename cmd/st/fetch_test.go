@@ -50,6 +50,9 @@ func TestRunPulls(t *testing.T) {
 			t.Errorf("%s: %+v, want %q", args, o, want)
 		}
 	}
+	if o := st("run", "Org/Tiny@v7", "Hi", "-n", "1"); o.code != exitOK || !strings.Contains(o.stderr, "Org/Tiny is kept, made of commit") || !strings.Contains(o.stderr, "v7") {
+		t.Errorf("another revision: %+v", o)
+	}
 	if names := list(t, filepath.Join(dir, "Org")); len(names) != 1 || names[0] != "Tiny.stm" {
 		t.Errorf("the store has %v", names)
 	}
