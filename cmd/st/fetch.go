@@ -32,11 +32,13 @@ func parseRepository(text string) (hub.Ref, error) {
 	if host := hubPage.FindString(text); host != "" {
 		text = ofPage(text[len(host):])
 	}
-	return hub.ParseRef(strings.TrimSuffix(text, ":latest"))
+	ref, err := hub.ParseRef(strings.TrimSuffix(text, ":latest"))
+	ref.Quant = strings.TrimSuffix(ref.Quant, ".gguf") // which the tag of a name cannot have
+	return ref, err
 }
 
 // ofPage makes what [hub.ParseRef] reads of the path of a page: ORG/NAME/tree/REV is ORG/NAME@REV, and ORG/NAME/blob/REV/FILE.gguf is
-// ORG/NAME:FILE@REV. Another path stays as it is.
+// ORG/NAME:FILE.gguf@REV. Another path stays as it is.
 func ofPage(page string) string {
 	page, _, _ = strings.Cut(page, "?")
 	page = strings.Trim(page, "/")
@@ -45,8 +47,8 @@ func ofPage(page string) string {
 		return page
 	}
 	ref := parts[0] + "/" + parts[1]
-	if file, ok := strings.CutSuffix(path.Base(page), ".gguf"); ok {
-		ref += ":" + file
+	if path.Ext(page) == ".gguf" {
+		ref += ":" + path.Base(page)
 	}
 	if revision, err := url.PathUnescape(parts[3]); err == nil && revision != "main" { // which every repository has, and is meant without @REV
 		ref += "@" + revision

@@ -61,6 +61,7 @@ func TestRunPulls(t *testing.T) {
 // TestRepositoryPages: the addresses of pages and files name a repository.
 func TestRepositoryPages(t *testing.T) {
 	for text, want := range map[string]string{
+		"Org/Tiny:Tiny-Q8_0.gguf":                                                      "Org/Tiny:Tiny-Q8_0",
 		"hf.co/Org/Tiny:Q4_0":                                                          "Org/Tiny:Q4_0",
 		"HF.co/Org/Tiny:latest":                                                        "Org/Tiny",
 		"http://www.huggingface.co/Org/Tiny":                                           "Org/Tiny",
