@@ -60,7 +60,7 @@ func (a *app) pullCommand() *cobra.Command {
 			}
 			defer opts.Calibration.Close()
 			p := pulling{app: a, ref: ref, target: target, recipe: &recipe, opts: opts, keep: keep, json: asJSON,
-				again: !changesRecipe(cmd.Flags()) && name == ""}
+				again: !changesRecipe(cmd.Flags()) && (name == "" || ref.Quant == "")} // a name does not tell which GGUF file is there
 			if err := p.run(cmd.Context()); err != nil {
 				return err
 			}

@@ -48,7 +48,7 @@ func (p *pulling) keptAlready(ctx context.Context, exists error) error {
 	repo, err := client.Open(ctx, p.ref)
 	switch {
 	case err != nil:
-		return fmt.Errorf("%s is kept, and whether there is a newer one cannot be told: %w", keptName(p.ref), err)
+		return fmt.Errorf("%s is kept, and whether there is a newer one cannot be told: %w", p.target, err)
 	case from != p.ref.Service.String()+"://"+repo.ID:
 		return p.explain(ctx, exists)
 	case commit != repo.Commit:

@@ -48,6 +48,9 @@ func TestPull(t *testing.T) {
 	if text := must(t, "pull", "Tiiny/Shakespeare", "--json"); !strings.Contains(text, `"up_to_date":true`) {
 		t.Errorf("once more: %s", text)
 	}
+	for range 2 {
+		must(t, "pull", "Tiiny/Shakespeare", "--name", "bard")
+	}
 	if o = st("pull", "Tiiny/Shakespeare", "--type", "q8_0"); o.code != exitFailure || !strings.Contains(o.stderr, "exists, made of hf://Tiiny/Shakespeare at commit") || !strings.Contains(o.stderr, "--force") {
 		t.Errorf("of another type: %+v", o)
 	}
