@@ -17,8 +17,12 @@ const shownMetadata = 20
 // Checkpoint prints a summary of weights that are in no .stm file.
 func Checkpoint(w io.Writer, s terminal.Screen, r *report.Checkpoint) {
 	fmt.Fprintln(w, s.Paint(terminal.Strong, terminal.Printable(r.Path)))
-	fmt.Fprintf(w, "%s in %s of %s: %s parameters in %s, %.3g bits each\n\n", r.Kind, terminal.Plural(len(r.Files), "file"), terminal.Size(r.Bytes),
+	about := fmt.Sprintf("%s in %s of %s: %s parameters in %s, %.3g bits each", r.Kind, terminal.Plural(len(r.Files), "file"), terminal.Size(r.Bytes),
 		terminal.Count(r.Parameters), terminal.Plural(r.TensorCount(), "tensor"), r.BitsPerWeight)
+	for _, line := range terminal.Wrap(about, s.Width) {
+		fmt.Fprintln(w, line)
+	}
+	fmt.Fprintln(w)
 	if r.Architecture != nil {
 		s.Facts(w, architecture(r.Architecture)...)
 		fmt.Fprintln(w)
@@ -38,8 +42,13 @@ func Checkpoint(w io.Writer, s terminal.Screen, r *report.Checkpoint) {
 		fmt.Fprintln(w)
 	}
 	t := s.Table("part", "types", ">bits/weight", ">parameters", ">size", ">share")
+	parts := len("part")
 	for _, x := range r.Sizes {
-		t.Row(x.Class, strings.Join(x.Types, ", "), fmt.Sprintf("%.3g", x.BitsPerWeight), terminal.Count(x.Parameters), terminal.Size(x.Bytes),
+		parts = max(parts, len(x.Class))
+	}
+	types := max(len("types"), s.Width-parts-len("    bits/weight  parameters  100 MiB  100.0 %"))
+	for _, x := range r.Sizes {
+		t.Row(x.Class, s.Fit(strings.Join(x.Types, ", "), types), fmt.Sprintf("%.3g", x.BitsPerWeight), terminal.Count(x.Parameters), terminal.Size(x.Bytes),
 			terminal.Percent(x.Share))
 	}
 	t.Print(w)

@@ -33,25 +33,30 @@ func Summary(w io.Writer, s terminal.Screen, f *report.File) {
 	s.Facts(w, slices.Concat(tokenizerFacts(f, s), generationFacts(&f.Generation), provenanceFacts(&f.Provenance, s), usesFacts(f.ExpertUses), []terminal.Fact{checkedFact})...)
 }
 
+// shortestBar is the length below which there are no bars: they would tell nothing, and make lines longer than the screen.
+const shortestBar = 4
+
 // sizes prints what takes the bytes, and which of them a token reads.
 func sizes(w io.Writer, s terminal.Screen, f *report.File) {
 	reads := map[report.Class]string{}
 	for _, p := range f.Token.Parts {
 		reads[p.Class] = terminal.Size(p.Bytes)
 	}
-	largest, types := 0., len("type")
+	largest, parts, types := 0., len("part"), len("type")
 	for _, x := range f.Sizes {
-		largest, types = max(largest, x.Share), max(types, len(strings.Join(x.Types, ", ")))
+		largest, parts, types = max(largest, x.Share), max(parts, len(x.Class)), max(types, len(strings.Join(x.Types, ", ")))
 	}
-	length := s.Width - types - len("embedding    bits/weight  100 MiB  100.0 %    read a token  ")
+	length := s.Width - parts - types - len("    bits/weight  100 MiB  100.0 %    read a token  ")
 	t := s.Table("part", "type", ">bits/weight", ">size", ">share", "", ">read a token")
 	for _, x := range slices.SortedStableFunc(slices.Values(f.Sizes), func(a, b report.ClassSize) int { return cmp.Compare(b.Bytes, a.Bytes) }) {
-		bits := ""
+		bits, bar := "", ""
 		if x.BitsPerWeight > 0 {
 			bits = fmt.Sprintf("%.3g", x.BitsPerWeight)
 		}
-		t.Row(x.Class, strings.Join(x.Types, ", "), bits, terminal.Size(x.Bytes), terminal.Percent(x.Share),
-			s.Paint(terminal.BarFill, terminal.Bar(x.Share/largest, max(4, length))), reads[x.Class])
+		if length >= shortestBar {
+			bar = s.Paint(terminal.BarFill, terminal.Bar(x.Share/largest, length))
+		}
+		t.Row(x.Class, strings.Join(x.Types, ", "), bits, terminal.Size(x.Bytes), terminal.Percent(x.Share), bar, reads[x.Class])
 	}
 	t.Row("all", "", fmt.Sprintf("%.3g", f.BitsPerWeight), terminal.Size(f.FileBytes), "", "", terminal.Size(f.Token.Bytes))
 	t.Print(w)

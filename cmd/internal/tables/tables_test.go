@@ -162,7 +162,19 @@ var escapes = regexp.MustCompile(`\x1b\[[0-9;]*m`)
 
 // Output is as wide as the screen at most, and in colour says the same as without.
 func TestSummaryOnScreens(t *testing.T) {
-	f := read(t, reporttest.Mixed())
+	plain, wide := read(t, reporttest.Mixed()), read(t, reporttest.Mixed())
+	for i := range wide.Sizes {
+		if x := &wide.Sizes[i]; x.Class == report.Embedding {
+			x.Class, x.Types = report.PerLayer, []string{"f16", "q8_0"} // as Gemma 3n has them
+		}
+	}
+	for name, f := range map[string]*report.File{"short names": plain, "long names": wide} {
+		t.Run(name, func(t *testing.T) { summaryFits(t, f) })
+	}
+}
+
+func summaryFits(t *testing.T, f *report.File) {
+	t.Helper()
 	for _, width := range []int{80, 100, 160} {
 		var plain, color bytes.Buffer
 		tables.Summary(&plain, terminal.Screen{Width: width}, f)
@@ -180,6 +192,27 @@ func TestSummaryOnScreens(t *testing.T) {
 		for _, line := range lines {
 			if utf8.RuneCountInString(line) > width || strings.HasSuffix(line, " ") {
 				t.Errorf("at width %d: %q", width, line)
+			}
+		}
+	}
+}
+
+// A file that mixes many types, as dynamic quantizations do, does not make lines longer than the screen either.
+func TestCheckpointOnScreens(t *testing.T) {
+	types := []string{"iq2_xxs", "iq3_xxs", "iq4_xs", "q4_k", "q5_k", "q6_k", "q8_0", "f32"}
+	r := &report.Checkpoint{
+		Kind: "gguf version 3", Path: "UD-Q2_K_XL.gguf", Files: []report.CheckpointFile{{Name: "UD-Q2_K_XL.gguf", Bytes: 1199 << 20}}, Bytes: 1199 << 20,
+		Parameters: 3_999_999_999, BitsPerWeight: 3.06, Sizes: []report.ClassSize{{Class: report.PerLayer, Types: types, BitsPerWeight: 3.06, Bytes: 1199 << 20, Share: 1}},
+	}
+	for _, s := range []terminal.Screen{{Width: 70}, {Width: 80}, {Width: 160}, {Width: 80, Whole: true}} {
+		var out strings.Builder
+		tables.Checkpoint(&out, s, r)
+		if whole := strings.Contains(out.String(), strings.Join(types, ", ")); whole != (s.Whole || s.Width == 160) {
+			t.Errorf("%+v: all types are there: %v\n%s", s, whole, out.String())
+		}
+		for _, line := range strings.Split(out.String(), "\n") {
+			if !s.Whole && utf8.RuneCountInString(line) > s.Width {
+				t.Errorf("at width %d: %q", s.Width, line)
 			}
 		}
 	}
