@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"io"
 	"math"
 	"os"
@@ -238,8 +239,9 @@ func TestEvalFailures(t *testing.T) {
 	must(t, "eval", tiny(t), "--text", text, "--ctx", "256", "--save-logits", logits, "--force", "-q")
 }
 
-// A model whose final norm is NaN has no finite logits.
-func TestEvalNotFinite(t *testing.T) {
+// checkpointWith returns a copy of the small checkpoint in which each weight of a tensor of the second shard is the BF16 number of these bits.
+func checkpointWith(t *testing.T, tensor string, bits uint16) string {
+	t.Helper()
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS(checkpoint)); err != nil {
 		t.Fatal(err)
@@ -249,12 +251,27 @@ func TestEvalNotFinite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := len(data) - 2*192; i < len(data); i += 2 { // model.norm.weight, BF16
-		binary.LittleEndian.PutUint16(data[i:], 0x7fc0)
+	header := binary.LittleEndian.Uint64(data)
+	var tensors map[string]struct {
+		Offsets [2]int `json:"data_offsets"`
+	}
+	if err := json.Unmarshal(data[8:8+header], &tensors); err != nil {
+		t.Fatal(err)
+	}
+	at := tensors[tensor].Offsets
+	weights := data[8+int(header):][at[0]:at[1]]
+	for i := 0; i < len(weights); i += 2 {
+		binary.LittleEndian.PutUint16(weights[i:], bits)
 	}
 	if err := os.WriteFile(shard, data, 0o644); err != nil {
 		t.Fatal(err)
 	}
+	return dir
+}
+
+// A model whose final norm is NaN has no finite logits.
+func TestEvalNotFinite(t *testing.T) {
+	dir := checkpointWith(t, "model.norm.weight", 0x7fc0)
 	out := t.TempDir()
 	model := filepath.Join(out, "nan.stm")
 	must(t, "convert", dir, "-o", model, "--allow-nonfinite", "--quiet")
@@ -264,6 +281,26 @@ func TestEvalNotFinite(t *testing.T) {
 	}
 	if names := list(t, out); len(names) != 1 {
 		t.Errorf("left behind: %v", names)
+	}
+}
+
+// A model that finds every token all but impossible has a perplexity beyond the largest number: in JSON, which has no word for that, it is null.
+func TestEvalHugePerplexity(t *testing.T) {
+	dir := t.TempDir()
+	model, text, saved := filepath.Join(dir, "huge.stm"), heldout(t, 700), filepath.Join(dir, "logits")
+	must(t, "convert", checkpointWith(t, "model.norm.weight", 0x4600), "-o", model, "--quiet") // 8192
+	if out := must(t, "eval", model, "--text", text, "--save-logits", saved, "-q"); !strings.HasPrefix(out, "perplexity +Inf ± ") {
+		t.Error(out)
+	}
+	own := mustJSON[map[string]any](t, "eval", model, "--text", text, "--json")
+	nll, _ := own["nll_mean"].(float64)
+	if v, there := own["perplexity"]; !there || v != nil || own["standard_error"] != nil || nll < 1000 || own["windows"] != 1. {
+		t.Errorf("%v", own)
+	}
+	other := mustJSON[map[string]any](t, "eval", tiny(t), "--base", saved, "--json")
+	d, _ := other["divergence"].(map[string]any)
+	if v, there := d["base_perplexity"]; !there || v != nil || d["perplexity_ratio"] != 0. || d["kl_mean"] == nil || other["perplexity"] == nil {
+		t.Errorf("%v", other)
 	}
 }
 

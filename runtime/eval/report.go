@@ -1,6 +1,8 @@
 package eval
 
 import (
+	"encoding/json"
+	"math"
 	"time"
 
 	"st/runtime"
@@ -26,6 +28,24 @@ type Report struct {
 	Decode *Decode `json:"decode,omitempty"`
 	// Head is there with Options.Head.
 	Head *Head `json:"head,omitempty"`
+}
+
+// MarshalJSON writes perplexities that are too large for a number as null, since JSON has no infinity.
+func (r Report) MarshalJSON() ([]byte, error) {
+	type plain Report
+	return json.Marshal(struct {
+		Perplexity    *float64 `json:"perplexity"`
+		StandardError *float64 `json:"standard_error"`
+		plain
+	}{orNull(r.Perplexity), orNull(r.StandardError), plain(r)})
+}
+
+// orNull returns nil for a number that JSON does not have.
+func orNull(x float64) *float64 {
+	if math.IsInf(x, 0) || math.IsNaN(x) {
+		return nil
+	}
+	return &x
 }
 
 // Decode tells what became of the experts that the scored positions chose.
@@ -92,4 +112,16 @@ type Divergence struct {
 	DeltaPError        float64 `json:"delta_p_mean_percent_standard_error"`
 	DeltaPRMS          float64 `json:"delta_p_rms_percent"`
 	DeltaPRMSError     float64 `json:"delta_p_rms_percent_standard_error"`
+}
+
+// MarshalJSON is as that of [Report].
+func (d Divergence) MarshalJSON() ([]byte, error) {
+	type plain Divergence
+	return json.Marshal(struct {
+		BasePerplexity     *float64 `json:"base_perplexity"`
+		BaseStandardError  *float64 `json:"base_perplexity_standard_error"`
+		Ratio              *float64 `json:"perplexity_ratio"`
+		RatioStandardError *float64 `json:"perplexity_ratio_standard_error"`
+		plain
+	}{orNull(d.BasePerplexity), orNull(d.BaseStandardError), orNull(d.Ratio), orNull(d.RatioStandardError), plain(d)})
 }
