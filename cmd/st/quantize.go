@@ -74,6 +74,7 @@ func (a *app) quantizeCommand() *cobra.Command {
 	recipe.add(flags)
 	addThreadsFlag(flags, &opts.Threads, "one per CPU")
 	addForceFlag(flags, &opts.Force)
+	flags.BoolVar(&opts.AllowNonfinite, "allow-nonfinite", false, "go on when weights are NaN or infinite")
 	flags.BoolVar(&opts.Report, "report", false, "tell what the weights lost")
 	flags.BoolVar(&asJSON, "json", false, "print a JSON object about the result")
 	return completesModels(cmd, 1)

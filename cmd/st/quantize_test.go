@@ -150,3 +150,17 @@ func TestQuantizePrecision(t *testing.T) {
 		}
 	}
 }
+
+// What the error of weights that are not finite advises is what st quantize can do, too.
+func TestQuantizeNotFinite(t *testing.T) {
+	dir := t.TempDir()
+	in, out := filepath.Join(dir, "in.stm"), filepath.Join(dir, "out.stm")
+	tensor := "model.layers.5.block_sparse_moe.experts.1.up.weight"
+	must(t, "convert", checkpointWith(t, tensor, 0x7fc0), "-o", in, "--type", "bf16", "--allow-nonfinite", "--quiet")
+	o := st("quantize", in, out)
+	if o.code != exitFailure || !strings.Contains(o.stderr, tensor) || !strings.Contains(o.stderr, "--allow-nonfinite converts it all the same") {
+		t.Errorf("%+v", o)
+	}
+	must(t, "quantize", in, out, "--allow-nonfinite", "--quiet")
+	must(t, "inspect", out, "--verify")
+}
