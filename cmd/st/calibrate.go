@@ -85,10 +85,11 @@ func (a *app) calibrate(ctx context.Context, path string, f *calibrateFlags) (er
 	if err != nil {
 		return err
 	}
+	window := a.windowOf(m, f.window, len(tokens))
 	begin := time.Now()
 	bar := a.newProgress("calibrate", "tokens")
 	stats, err := calibrate.Run(ctx, m.Model, tokens, calibrate.Options{
-		Window: f.window, Covariance: f.covariance, Progress: func(done int) { bar.update(int64(done), int64(len(tokens))) },
+		Window: window, Covariance: f.covariance, Progress: func(done int) { bar.update(int64(done), int64(len(tokens))) },
 	})
 	bar.finish()
 	if err != nil {
@@ -97,7 +98,7 @@ func (a *app) calibrate(ctx context.Context, path string, f *calibrateFlags) (er
 	if err := a.writeFile(f.output, outfile.Options{Replace: f.engine.force}, stats.Write); err != nil {
 		return err
 	}
-	r := calibrateReport{Output: f.output, Context: min(f.window, m.Context()), Coverage: calibrate.NewCoverage(m.Config(), stats)}
+	r := calibrateReport{Output: f.output, Context: window, Coverage: calibrate.NewCoverage(m.Config(), stats)}
 	r.Seconds = time.Since(begin).Seconds()
 	r.TokensPerSecond = float64(r.Tokens) / r.Seconds
 	if f.json {

@@ -65,10 +65,7 @@ func (a *app) runActivity(ctx context.Context, path string, f *activityFlags, la
 	case len(tokens) == 0:
 		return nil, errors.New("the text is empty: there is nothing to run")
 	}
-	window := min(f.window, m.Context())
-	if window < f.window && len(tokens) > window {
-		a.note("note: windows of %d tokens, which is the model's context", window)
-	}
+	window := a.windowOf(m, f.window, len(tokens))
 	collector, err := activity.NewCollector(c)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -88,4 +85,13 @@ func (a *app) runActivity(ctx context.Context, path string, f *activityFlags, la
 	}
 	r.Model, r.Text, r.Context = path, from, window
 	return r, nil
+}
+
+// windowOf returns how many tokens a window of a text has: those that were asked for, or the model's context, and a note, if that is less.
+func (a *app) windowOf(m *model, asked, tokens int) int {
+	window := min(asked, m.Context())
+	if window < asked && tokens > window {
+		a.note("note: windows of %d tokens, which is the model's context", window)
+	}
+	return window
 }

@@ -77,6 +77,10 @@ func TestCalibrate(t *testing.T) {
 	if r.Output != stats || r.Tokens < 1000 || r.Experts != 96 || r.Rare == 0 || r.FewestTokens > r.MedianTokens || r.TokensPerSecond <= 0 {
 		t.Errorf("%+v", r)
 	}
+	o := st("calibrate", in, "--text", heldout(t, 8000), "-o", filepath.Join(dir, "long"), "--ctx", "5000")
+	if o.code != exitOK || !strings.Contains(o.stderr, "windows of 1024 tokens, which is the model's context") {
+		t.Errorf("windows beyond the context: %+v", o)
+	}
 	if o := st("calibrate", in, "--text", heldout(t, 400), "-o", stats); o.code != exitFailure || !strings.Contains(o.stderr, "use --force") {
 		t.Errorf("over a file: %+v", o)
 	}
