@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"slices"
+
 	"st/cmd/internal/report"
 	"st/cmd/internal/tables"
 	"st/convert"
@@ -21,6 +24,11 @@ func (a *app) inspectCheckpoint(path string, f inspectFlags) error {
 	}
 	if f.experts || f.verify || f.cachePlan || f.trace != "" || f.html != "" {
 		return usagef("%s is no .stm file: --experts, --verify, --cache-plan, --trace and --html need one, which st convert makes of a checkpoint", path)
+	}
+	if layers := r.Layers(); f.layer >= 0 && len(layers) == 0 {
+		return fmt.Errorf("--layer %d: no tensor of %s belongs to a layer", f.layer, path)
+	} else if f.layer >= 0 && !slices.Contains(layers, f.layer) {
+		return fmt.Errorf("--layer %d: %s has layers %d to %d", f.layer, path, layers[0], layers[len(layers)-1])
 	}
 	if f.tensors {
 		r.Tensors = r.TensorsOf(f.layer)

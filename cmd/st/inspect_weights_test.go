@@ -93,6 +93,11 @@ func TestInspectWeights(t *testing.T) {
 			if text := must(t, "inspect", tt.path, "--layers", "--layer", "0"); strings.Count(text, "\n") != 2 {
 				t.Error(text)
 			}
+			for _, list := range []string{"--layers", "--tensors"} {
+				if o := st("inspect", tt.path, list, "--layer", "9"); o.code != exitFailure || o.stdout != "" || !strings.Contains(o.stderr, "has layers 0 to ") {
+					t.Errorf("%s --layer 9: %+v", list, o)
+				}
+			}
 			if o := st("inspect", tt.path, "--verify"); o.code != exitUsage || !strings.Contains(o.stderr, "is no .stm file") {
 				t.Errorf("--verify: %+v", o)
 			}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -239,6 +240,11 @@ func (r *Checkpoint) LayerBytes() map[int]map[Class]int64 {
 		bytes[l][ClassOfName(t.Name)] += t.Bytes
 	}
 	return bytes
+}
+
+// Layers returns the layers that tensors belong to, in ascending order.
+func (r *Checkpoint) Layers() []int {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(r.LayerBytes())), func(layer int) bool { return layer < 0 })
 }
 
 // TensorCount returns the number of tensors.
