@@ -43,7 +43,7 @@ func subtitle(c *format.Config) string {
 	case dense == c.Layers:
 		s += fmt.Sprintf(", feed-forward networks of %d neurons", c.FFN)
 	case dense > 0:
-		s += fmt.Sprintf(", %d layers without experts, of %d neurons", dense, c.FFN)
+		s += fmt.Sprintf(", %s without experts, of %d neurons", terminal.Plural(dense, "layer"), c.FFN)
 	}
 	return s
 }

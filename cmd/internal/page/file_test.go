@@ -58,6 +58,17 @@ func TestDensePage(t *testing.T) {
 	}
 }
 
+func TestSubtitle(t *testing.T) {
+	c := reporttest.Mixed()
+	if want := ", 2 layers without experts, of 64 neurons"; !strings.HasSuffix(pageOf(t, c, nil).Subtitle, want) {
+		t.Errorf("subtitle %q, want one that ends with %q", pageOf(t, c, nil).Subtitle, want)
+	}
+	c.MoE.Layout[2] = true
+	if want := ", 1 layer without experts, of 64 neurons"; !strings.HasSuffix(pageOf(t, c, nil).Subtitle, want) {
+		t.Errorf("subtitle %q, want one that ends with %q", pageOf(t, c, nil).Subtitle, want)
+	}
+}
+
 // Experts keep the numbers of their layers, in tables and in pictures, and SiLU has no sparsity to show.
 func TestMixedPage(t *testing.T) {
 	c := reporttest.Mixed()
