@@ -22,8 +22,10 @@ func Activity(w io.Writer, s terminal.Screen, r *activity.Report) {
 	s.Facts(w, append(facts, terminal.Fact{Name: "frequency", Value: terminal.AroundLegend})...)
 	fmt.Fprintln(w)
 	activityUses(w, s, r)
-	fmt.Fprintln(w)
-	activityNeurons(w, s, r)
+	if r.Density != nil || r.Shape.TopK > 1 {
+		fmt.Fprintln(w)
+		activityNeurons(w, s, r)
+	}
 }
 
 // activityUses prints how the uses of a layer spread over its experts.
@@ -48,7 +50,10 @@ func activityNeurons(w io.Writer, s terminal.Screen, r *activity.Report) {
 	if r.Density != nil {
 		headings = append(headings, ">neurons", ">min", ">25 %", ">median", ">75 %", ">95 %", ">max")
 	}
-	t := s.Table(append(headings, "pairs, and their lift")...)
+	if r.Shape.TopK > 1 { // one expert alone goes with no other
+		headings = append(headings, "pairs, and their lift")
+	}
+	t := s.Table(headings...)
 	for i := range r.Layers {
 		l := &r.Layers[i]
 		row := []any{l.Layer}
@@ -61,7 +66,10 @@ func activityNeurons(w io.Writer, s terminal.Screen, r *activity.Report) {
 		for _, p := range l.Pairs[:min(shownPairs, len(l.Pairs))] {
 			pairs = append(pairs, fmt.Sprintf("%d+%d %.1f", p.Experts[0], p.Experts[1], p.Lift))
 		}
-		t.Row(append(row, strings.Join(pairs, "  "))...)
+		if r.Shape.TopK > 1 {
+			row = append(row, strings.Join(pairs, "  "))
+		}
+		t.Row(row...)
 	}
 	t.Print(w)
 }

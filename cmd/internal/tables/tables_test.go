@@ -122,6 +122,27 @@ func TestActivity(t *testing.T) {
 	checkGolden(t, "activity", got.String())
 }
 
+// A token that chooses one expert has no pair of them, so there is no table of pairs, and none at all if the activation is dense.
+func TestActivityOfOneExpert(t *testing.T) {
+	for activation, heading := range map[format.Activation]string{format.ReLU: "max", format.SiLU: "experts 0 to 2"} {
+		c, err := activity.NewCollector(&format.Config{Layers: 1, Activation: activation, MoE: &format.MoE{Experts: 3, ExpertsPerToken: 1, ExpertFFN: 8}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.ExpertsUsed(0, []int32{1, 2}, []float32{1, 1}, []int32{3, 4})
+		r, err := c.Report()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got strings.Builder
+		tables.Activity(&got, terminal.Screen{Width: 80}, r)
+		parts := strings.Split(got.String(), "\n\n")
+		if first, _, _ := strings.Cut(parts[len(parts)-1], "\n"); strings.Contains(got.String(), "pairs") || !strings.HasSuffix(first, heading) {
+			t.Errorf("activation %q: the last table is not the one with %q:\n%s", activation, heading, got.String())
+		}
+	}
+}
+
 // What stands out is pointed at.
 func TestStatisticsRemarks(t *testing.T) {
 	weights := report.TensorStatistics{Weights: 64, RMS: 0.5, MaxOverRMS: 9.25, OutlierShare: 0.00012, MinScale: 0.001, MaxScale: 0.5}
