@@ -198,7 +198,7 @@ func TestChance(t *testing.T) {
 func TestNotFinite(t *testing.T) {
 	c := collect()
 	c.ExpertsUsed(0, []int32{0, 2}, []float32{1, float32(math.NaN())}, []int32{3, 5})
-	if _, err := c.Report(); err == nil || !strings.Contains(err.Error(), "layer 0: weights of expert 2 are not finite") {
+	if _, err := c.Report(); err == nil || !strings.Contains(err.Error(), "layer 0: the router gives expert 2 a weight that is not finite") {
 		t.Errorf("error is %v", err)
 	}
 }
