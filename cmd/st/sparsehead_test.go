@@ -5,6 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"st/cmd/internal/report"
 	"st/convert/checkpoint/ckpttest"
 	"st/runtime/eval"
 )
@@ -54,6 +57,17 @@ func TestEvalSparseHead(t *testing.T) {
 	}
 	if o := st("eval", model, "--text", text, "--sparse-head=nan"); o.code != exitUsage {
 		t.Errorf("%+v", o)
+	}
+}
+
+// A token reads the predictor with --sparse-head only: without it, it reads what it would of a model that has none.
+func TestInspectPredictor(t *testing.T) {
+	with, without := mustJSON[report.File](t, "inspect", withPredictor(t), "--json"), mustJSON[report.File](t, "inspect", tiny(t), "--json")
+	if diff := cmp.Diff(without.Token, with.Token); diff != "" {
+		t.Errorf("what a token reads (-without +with a predictor):\n%s", diff)
+	}
+	if text := must(t, "inspect", withPredictor(t)); !strings.Contains(text, "\nlm_head predictor  q8_0 ") {
+		t.Error(text)
 	}
 }
 
