@@ -76,15 +76,16 @@ func ClassOfName(name string) Class {
 	}{
 		{"lm_head_profiler.", Predictor},
 		{".experts.", Experts}, {"_exps.", Experts},
-		{"router.", Routers}, {"ffn_gate_inp", Routers}, {"mlp.gate.weight", Routers},
+		{"router.", Routers}, {"ffn_gate_inp", Routers}, {"exp_probs_b", Routers}, {"mlp.gate.", Routers}, {"moe.gate.", Routers},
 		{"norm", Norms}, {"altup_correct_scale", Norms}, {"correct_output_scale", Norms},
 		{"altup_pro", Residual}, {"altup_unemb", Residual}, {"laurel", Residual}, {"altup", Routers},
 		{"embed_tokens_per_layer", PerLayer}, {"per_layer_token_embd", PerLayer}, {"per_layer_", Residual}, {".inp_gate.", Residual},
-		{"attn", Attention}, {"embed_tokens", Embedding}, {"token_embd", Embedding},
-		{"mlp.", DenseFFN}, {"ffn_", DenseFFN},
+		{"attn", Attention}, {"attention", Attention},
+		{"embed_tokens", Embedding}, {"token_embd", Embedding}, {"tok_embeddings", Embedding}, {"word_embeddings", Embedding}, {"wte.", Embedding},
+		{"mlp.", DenseFFN}, {"ffn_", DenseFFN}, {"feed_forward.", DenseFFN},
 		{"lm_head.", Head},
 	} {
-		if strings.Contains(name, c.part) {
+		if strings.Contains(strings.ToLower(name), c.part) {
 			return c.class
 		}
 	}

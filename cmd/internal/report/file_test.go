@@ -180,6 +180,19 @@ func TestCheckpointClasses(t *testing.T) {
 		"lm_head.weight":                                        report.Head,
 		"output.weight":                                         report.Head,
 		"model.vision_tower.patch.weight":                       report.Other,
+		// of architectures that are not converted
+		"model.layers.0.block_sparse_moe.gate.weight":           report.Routers, // Mixtral
+		"model.layers.3.mlp.gate.e_score_correction_bias":       report.Routers, // DeepSeek
+		"blk.3.exp_probs_b.bias":                                report.Routers,
+		"model.layers.3.mlp.shared_experts.up_proj.weight":      report.DenseFFN,
+		"layers.0.feed_forward.w1.weight":                       report.DenseFFN, // Llama as Meta publishes it
+		"layers.0.attention.wq.weight":                          report.Attention,
+		"layers.0.attention_norm.weight":                        report.Norms,
+		"tok_embeddings.weight":                                 report.Embedding,
+		"transformer.h.0.self_attention.query_key_value.weight": report.Attention, // Falcon
+		"transformer.word_embeddings.weight":                    report.Embedding,
+		"transformer.wte.weight":                                report.Embedding, // GPT-2
+		"encoder.layer.0.attention.output.LayerNorm.weight":     report.Norms,     // BERT
 	} {
 		if got := report.ClassOfName(name); got != want {
 			t.Errorf("%s is %s, want %s", name, got, want)
