@@ -96,3 +96,19 @@ func TestInspectTinyFiles(t *testing.T) {
 		}
 	}
 }
+
+// What counts, records or chooses experts is refused by a model that has none, and leaves no file behind.
+func TestDenseHasNoExperts(t *testing.T) {
+	dir := t.TempDir()
+	model, out := filepath.Join(dir, "dense.stm"), filepath.Join(dir, "out.npy")
+	must(t, "convert", "../../testdata/architectures/phi3", "-o", model, "--quiet")
+	for _, flag := range []string{"--record-experts", "--trace=" + filepath.Join(dir, "trace"), "--experts-per-token=1", "--prefer-cached=0.1"} {
+		o := st("logits", model, "--tokens", "1,2,3", "-o", out, flag)
+		if o.code != exitFailure || !strings.Contains(o.stderr, "dense.stm: the model is dense: it has no experts") {
+			t.Errorf("%s: %+v", flag, o)
+		}
+		if files := list(t, dir); len(files) != 1 {
+			t.Errorf("%s leaves %v", flag, files)
+		}
+	}
+}

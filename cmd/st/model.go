@@ -221,15 +221,15 @@ func (m *model) prepare(r *format.Reader, opts *engineFlags) (err error) {
 	if opts.other != nil {
 		opts.Other += opts.other(&r.Config)
 	}
+	if (opts.record || opts.trace != "") && r.Config.MoE == nil {
+		return fmt.Errorf("%s: %w", r.Path(), runtime.ErrNoExperts)
+	}
 	if opts.record {
 		if err := r.CheckRecordUsage(); err != nil {
 			return err
 		}
 	}
 	if opts.trace != "" {
-		if r.Config.MoE == nil {
-			return fmt.Errorf("%s: %w", r.Path(), runtime.ErrNoExperts)
-		}
 		shape := runtime.TraceShape(&r.Config)
 		if opts.ExpertsPerToken > 0 {
 			shape.TopK = opts.ExpertsPerToken
