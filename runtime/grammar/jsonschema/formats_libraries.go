@@ -35,7 +35,8 @@ var libraryFormats = map[string]*format{
 	"xid": {expr: `[0-9a-v]{20}`}, "ksuid": {expr: `[A-Za-z0-9]{27}`}, "e164": {expr: `\+[1-9]\d{6,14}`},
 	"mac": {expr: `(?:[0-9A-F]{2}:){5}[0-9A-F]{2}|(?:[0-9a-f]{2}:){5}[0-9a-f]{2}`},
 
-	"url": {expr: `https?://` + hostExpr + `(?::[1-9]\d{1,3})?(?:/[A-Za-z0-9._~!$&'()*+,;=:@/?-]*)?`}, "uri-reference": formats["uri"], "uri-template": formats["uri"], "iri": formats["uri"], "iri-reference": formats["uri"],
+	"url":           {expr: `https?://` + hostExpr + `(?::[1-9]\d{1,3})?(?:/[A-Za-z0-9._~!$&'()*+,;=:@/?-]*)?`},
+	"uri-reference": formats["uri"], "uri-template": formats["uri"], "iri": formats["uri"], "iri-reference": formats["uri"],
 	"multi-host-uri": formats["uri"], "idn-email": formats["email"], "idn-hostname": formats["hostname"],
 	"json-pointer": {expr: pointerExpr}, "relative-json-pointer": {expr: `(?:0|[1-9]\d{0,3})(?:#|` + pointerExpr + `)`},
 }
