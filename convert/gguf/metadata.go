@@ -2,6 +2,7 @@ package gguf
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -93,7 +94,8 @@ func arrayLen(value any) (int, bool) {
 	return 0, false
 }
 
-// asInt returns an integer value of any width.
+// asInt returns an integer value of any width, or a whole number that is stored as another: published files of Gemma 3n have
+// attention.shared_kv_layers as a float32.
 func asInt(value any) (int64, bool) {
 	switch v := value.(type) {
 	case uint8:
@@ -112,6 +114,10 @@ func asInt(value any) (int64, bool) {
 		return int64(v), int64(v) >= 0
 	case int64:
 		return v, true
+	case float32:
+		return asInt(float64(v))
+	case float64:
+		return int64(v), v == math.Trunc(v) && math.Abs(v) < 1<<53
 	}
 	return 0, false
 }

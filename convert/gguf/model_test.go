@@ -177,6 +177,40 @@ func TestModelQwen3(t *testing.T) {
 	}
 }
 
+// The metadata of the published files of Gemma 3n E2B: a number of layers is a float32 there.
+func TestModelGemma3n(t *testing.T) {
+	var quantiles []float32
+	var sliding []bool
+	for l := range 30 {
+		sliding = append(sliding, l%5 != 4)
+		if quantiles = append(quantiles, float32(math.Inf(-1))); l < 10 {
+			quantiles[l] = 1.6448534
+		}
+	}
+	m := Metadata{
+		{"general.architecture", "gemma3n"}, {"gemma3n.block_count", uint32(30)}, {"gemma3n.context_length", uint32(32768)},
+		{"gemma3n.embedding_length", uint32(2048)}, {"gemma3n.feed_forward_length", uint32(8192)}, {"gemma3n.attention.head_count", uint32(8)},
+		{"gemma3n.attention.head_count_kv", uint32(2)}, {"gemma3n.attention.key_length", uint32(256)}, {"gemma3n.attention.value_length", uint32(256)},
+		{"gemma3n.attention.layer_norm_rms_epsilon", float32(1e-6)}, {"gemma3n.rope.freq_base", float32(1e6)}, {"gemma3n.attention.sliding_window", uint32(512)},
+		{"gemma3n.attention.sliding_window_pattern", sliding}, {"gemma3n.altup.active_idx", uint32(0)}, {"gemma3n.altup.num_inputs", uint32(4)},
+		{"gemma3n.embedding_length_per_layer_input", uint32(256)}, {"gemma3n.attention.shared_kv_layers", float32(10)},
+		{"gemma3n.activation_sparsity_scale", quantiles},
+	}
+	got, err := headerOf(m, "m.gguf", Info{"token_embd.weight", []int{262144, 2048}, Q8_0}, Info{"per_layer_token_embd.weight", []int{262144, 7680}, Q8_0},
+		Info{"blk.0.laurel_l.weight", []int{64, 2048}, F16}).Model()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &got.Config
+	if c.KVShared != 10 || c.KVLayer(20) != 18 || c.KVLayer(24) != 19 || c.Sparsity[9] != 0.95 || c.Sparsity[10] != 0 || c.LaurelRank != 64 {
+		t.Errorf("%+v", c)
+	}
+	_, err = headerOf(with(m, Entry{"gemma3n.attention.shared_kv_layers", float32(10.5)}), "m.gguf", Info{"token_embd.weight", []int{262144, 2048}, Q8_0}).Model()
+	if err == nil || !strings.Contains(err.Error(), "gemma3n.attention.shared_kv_layers is 10.5 (float32): it must be a number of layers") {
+		t.Errorf("half a layer: %v", err)
+	}
+}
+
 // Files that llama.cpp itself saved have entries for all that it knows of a model, with defaults where the architecture does not use them.
 func TestModelSavedByLlama(t *testing.T) {
 	moe := with(smallThinker4B(), Entry{"smallthinker.expert_weights_norm", false}, Entry{"smallthinker.expert_weights_scale", float32(0)},
