@@ -114,6 +114,9 @@ func (r *modelReader) common() {
 		r.fail("metadata entry %s is %d: it must divide %s, %d", r.key("attention.head_count_kv"), c.KVHeads, r.key("attention.head_count"), c.Heads)
 	}
 	if c.HeadDim, ok = r.size(r.key("attention.key_length")); !ok {
+		c.HeadDim, ok = r.size(r.key("head_dim")) // of Gemma 3n, in files of Ollama's converter
+	}
+	if !ok {
 		if c.HeadDim = c.Hidden / c.Heads; c.HeadDim*c.Heads != c.Hidden {
 			r.fail("metadata entry %s is missing, and embedding_length, %d, is no multiple of head_count, %d", r.key("attention.key_length"), c.Hidden, c.Heads)
 		}

@@ -205,6 +205,14 @@ func TestModelGemma3n(t *testing.T) {
 	if c.KVShared != 10 || c.KVLayer(20) != 18 || c.KVLayer(24) != 19 || c.Sparsity[9] != 0.95 || c.Sparsity[10] != 0 || c.LaurelRank != 64 {
 		t.Errorf("%+v", c)
 	}
+	// Ollama's converter has other names for two of them.
+	ollama := with(m, Entry{"gemma3n.attention.key_length", nil}, Entry{"gemma3n.attention.value_length", nil}, Entry{"gemma3n.head_dim", uint32(128)},
+		Entry{"gemma3n.rope.freq_base_local", float32(700)})
+	got, err = headerOf(ollama, "m.gguf", Info{"token_embd.weight", []int{262144, 2048}, Q8_0}, Info{"per_layer_token_embd.weight", []int{262144, 7680}, Q8_0},
+		Info{"blk.0.laurel_l.weight", []int{64, 2048}, F16}).Model()
+	if err != nil || got.Config.HeadDim != 128 || got.Config.LocalRoPE.Theta != 700 {
+		t.Errorf("%+v, %v", got, err)
+	}
 	_, err = headerOf(with(m, Entry{"gemma3n.attention.shared_kv_layers", float32(10.5)}), "m.gguf", Info{"token_embd.weight", []int{262144, 2048}, Q8_0}).Model()
 	if err == nil || !strings.Contains(err.Error(), "gemma3n.attention.shared_kv_layers is 10.5 (float32): it must be a number of layers") {
 		t.Errorf("half a layer: %v", err)
