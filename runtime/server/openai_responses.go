@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -71,13 +72,28 @@ func (q *responsesRequest) generate(read formats) (g runtime.Generate, err error
 }
 
 // options returns what the chat template is told besides messages.
-func (q *responsesRequest) options() ([]runtime.ChatOption, error) {
-	tools, err := readTools(q.Tools, true)
+func (q *responsesRequest) options(ctx context.Context) ([]runtime.ChatOption, error) {
+	tools, err := readTools(q.functions(ctx), true)
 	if err != nil {
 		return nil, err
 	}
 	choice, err := readToolChoice(q.ToolChoice, q.ParallelToolCalls, tools)
 	return []runtime.ChatOption{runtime.Variables(withEffort(q.Reasoning.Effort, nil)), runtime.Tools(tools...), runtime.ChooseTools(choice)}, err
+}
+
+// functions returns the tools that are functions. Others are run by OpenAI's servers, or have forms that its own models know; clients such as Codex send some
+// with each request, whatever model it is for, so they are left out, and the log tells how many.
+func (q *responsesRequest) functions(ctx context.Context) []json.RawMessage {
+	all := slices.DeleteFunc(slices.Clone(q.Tools), func(data json.RawMessage) bool {
+		var tool struct {
+			Type string `json:"type"`
+		}
+		return json.Unmarshal(data, &tool) == nil && tool.Type != "" && tool.Type != "function"
+	})
+	if n := len(q.Tools) - len(all); n > 0 {
+		logged(ctx, "ignored_tools", n)
+	}
+	return all
 }
 
 // response is an answer of /v1/responses.
@@ -208,7 +224,7 @@ func (s *Server) responses(w http.ResponseWriter, r *http.Request, body []byte) 
 	if err != nil {
 		return err
 	}
-	options, err := q.options()
+	options, err := q.options(r.Context())
 	if err != nil {
 		return err
 	}
@@ -262,7 +278,7 @@ func (s *Server) responsesInputTokens(w http.ResponseWriter, r *http.Request, bo
 	if err != nil {
 		return err
 	}
-	options, err := q.options()
+	options, err := q.options(r.Context())
 	if err != nil {
 		return err
 	}

@@ -1,8 +1,10 @@
 package server
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -57,11 +59,30 @@ func TestResponses(t *testing.T) {
 		{`{"input": "x", "text": {"format": {"type": "json_schema"}}}`, "text.format.schema", "missing"},
 		{`{"input": "x", "top_logprobs": 21}`, "top_logprobs", "between 0 and 20"},
 		{`{"input": "x", "tools": [{}]}`, "tools[0].type", "must be function"},
+		{`{"input": "x", "tools": [{"type": "web_search"}], "tool_choice": {"type": "web_search"}}`, "tool_choice.type", "must be function"},
+		{`{"input": "x", "tools": [{"type": "web_search"}], "tool_choice": "required"}`, "tool_choice", "tools has none"},
 	} {
 		if status, e := getError(t, c, "/v1/responses", tt.body); status != http.StatusBadRequest || e.Error.Param == nil || *e.Error.Param != tt.param ||
 			!strings.Contains(e.Error.Message, tt.message) {
 			t.Errorf("%s: %d, %+v", tt.body, status, e.Error)
 		}
+	}
+}
+
+// Tools that are no functions are left out: clients such as Codex send them whatever the model is.
+func TestResponsesOtherTools(t *testing.T) {
+	var log bytes.Buffer
+	c := start(t, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	const request = `{"input": "Speak", "temperature": 0, "max_output_tokens": 5, "cache_prompt": false, "tools": [{"type": "function", "name": "f"}%s]}`
+	want := get[response](t, c, "/v1/responses", fmt.Sprintf(request, ""))
+	got := get[response](t, c, "/v1/responses", fmt.Sprintf(request, `, {"type": "web_search", "external_web_access": false}, {"type": "custom", "name": "apply_patch",
+		"format": {"type": "grammar"}}, {"type": "namespace", "name": "n", "tools": []}`))
+	if got.Output[0].Content[0].Text != want.Output[0].Content[0].Text || got.Usage.InputTokens != want.Usage.InputTokens {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	c.http.Close() // which waits for the requests' ends
+	if lines := log.String(); strings.Count(lines, "ignored_tools") != 1 || !strings.Contains(lines, "ignored_tools=3") {
+		t.Errorf("the log: %s", lines)
 	}
 }
 

@@ -364,7 +364,6 @@ func TestToolErrors(t *testing.T) {
 			"response_format.json_schema.schema", "#/properties/a"},
 		{"/v1/completions", `"prompt": "x", "grammar": "root = 1"`, "grammar", "line 1"},
 		{"/v1/responses", `"input": [{"type": "function_call", "call_id": "a"}]`, "input[0].name", "missing"},
-		{"/v1/responses", `"input": "x", "tools": [{"type": "web_search"}]`, "tools[0].type", `"web_search"`},
 		{"/v1/responses", `"input": "x", "tools": [{"type": "function", "name": "f"}], "tool_choice": {"type": "function", "name": "g"}`, "tool_choice", `"g"`},
 	} {
 		status, e := getError(t, c, tt.path, "{"+tt.body+"}")
