@@ -427,6 +427,10 @@ func TestDiagnose(t *testing.T) {
 			m.Tensors = append(m.Tensors, ckpttest.Tensor{Name: "model.extra", DType: "F32", Data: []float32{1}})
 			return in("", ".")(t, dir, m)
 		}, convert.ErrUnknownTensor, []string{"model.extra", "different models or versions"}},
+		{"a tensor too many, of whole numbers", func(t *testing.T, dir string, m *modeltest.Model) string {
+			m.Tensors = append(m.Tensors, ckpttest.Tensor{Name: "model.position_ids", DType: "I64", Shape: []int{2}, Data: []float32{0, 1}})
+			return in("", ".")(t, dir, m)
+		}, convert.ErrUnknownTensor, []string{"tensor model.position_ids [2] is unknown", "different models or versions"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir, out := t.TempDir(), t.TempDir()

@@ -122,11 +122,16 @@ func (p *plan) head() (h headPlan, err error) {
 	return h, nil
 }
 
-// take finds a source tensor and checks its shape.
+// take finds a source tensor and checks its shape and type.
 func (p *plan) take(k key) (tensor, error) {
 	t, ok := p.weights.lookup(k)
 	if !ok {
 		return nil, fmt.Errorf("%s: tensor %s %w: %s asks for it", p.weights.where(), p.weights.nameOf(k), ErrMissing, p.weights.config())
+	}
+	if r, ok := t.(interface{ readable() error }); ok {
+		if err := r.readable(); err != nil {
+			return nil, err // before anything is written
+		}
 	}
 	shape := p.config.Shape(k.role, k.layer, k.expert >= 0)
 	if f, ok := t.(interface{ wanted() []int }); ok && f.wanted() != nil {

@@ -53,9 +53,6 @@ func (s *source) tensors(model *format.Config) (*checkpointWeights, []string, er
 			w.asked[t] = true
 			continue
 		}
-		if err := t.Readable(); err != nil {
-			return nil, nil, err // before anything is written
-		}
 		if t.DType == checkpoint.F8E4M3 || t.DType == checkpoint.F8E5M2 {
 			w.fp8++
 		}
@@ -224,6 +221,16 @@ func (f *fusedName) tensor(c checkpointTensor, m *format.Config, k key, turned b
 	return c
 }
 
+// readable returns an error if the tensor or its scales are of a type that is not read.
+func (c checkpointTensor) readable() error {
+	if c.scales != nil && c.scales.source != nil {
+		if err := c.scales.source.Readable(); err != nil {
+			return err
+		}
+	}
+	return c.t.Readable()
+}
+
 // wanted returns the shape that a fused or stacked tensor should have and has not; nil: it is neither, or as it should be.
 func (c checkpointTensor) wanted() []int { return c.want }
 
@@ -273,6 +280,15 @@ func (s stackedTensor) Bytes() (n int64) {
 		n += p.Bytes()
 	}
 	return n
+}
+
+func (s stackedTensor) readable() error {
+	for _, p := range s.parts {
+		if err := p.readable(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s stackedTensor) spans(row, n int) (all []span, ok bool) {
