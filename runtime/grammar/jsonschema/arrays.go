@@ -8,6 +8,7 @@ type items struct {
 	prefix      []all // of the first items
 	rest        all   // of the others
 	closed      bool  // there are no others, because no schema says what they would be
+	unique      *value
 }
 
 // itemsOf returns the schemas of the first items and of the others; nil: the schema does not say. A list of items is draft 7's prefixItems.
@@ -33,6 +34,9 @@ func (c *compiler) addItems(m *merged) {
 		}
 		if v := at.get("maxItems"); v != nil && (a.most < 0 || countOf(v) < a.most) {
 			a.most = countOf(v)
+		}
+		if v := at.get("uniqueItems"); v != nil && v.kind == isTrue {
+			a.unique = v
 		}
 		prefix, rest := itemsOf(at)
 		for len(a.prefix) < len(prefix) {
@@ -82,6 +86,9 @@ func (c *compiler) array(m *merged) (*grammar.Grammar, error) {
 	}
 	if most >= 0 && most < a.least {
 		return grammar.Choice(), nil
+	}
+	if a.unique != nil && (most < 0 || most > 1) {
+		return c.uniqueItems(a, most)
 	}
 	tail, err := c.tail(a, most)
 	if err != nil {

@@ -135,10 +135,6 @@ func (c *compiler) check(at *value) error {
 // checkValue reports values of keywords that are not supported.
 func checkValue(k string, v, at *value) error {
 	switch k {
-	case "uniqueItems":
-		if v.kind == isTrue && !fewItems(at) {
-			return errorf(v, "uniqueItems is not supported")
-		}
 	case "not":
 		if v.kind != isTrue && (v.kind != isObject || len(v.keys) > 0) {
 			return errorf(v, "not is supported only of {} and true, which nothing validates against")
@@ -184,12 +180,6 @@ func hasPattern(at *value) bool {
 		}
 	}
 	return found
-}
-
-// fewItems reports whether an array has one item at most, all of which are different then.
-func fewItems(at *value) bool {
-	m := at.get("maxItems")
-	return m != nil && count(m) == "" && countOf(m) <= 1
 }
 
 // unescape returns a name of a JSON Pointer in a URI fragment.

@@ -31,6 +31,10 @@ var schemaTests = []struct {
 		[]string{`{"a": 0, "ab": 2}`}, []string{`{"ab": 1}`, `{"b": 2}`}},
 	{"an enum of objects with names by pattern", `{"type": "object", "patternProperties": {"^a": {"type": "integer"}}, "enum": [{"a": 1}, {"a": true}]}`, []string{`{"a": 1}`}, []string{`{"a": true}`}},
 	{"array", `{"type": "array", "items": {"type": "boolean"}, "minItems": 1, "maxItems": 3}`, []string{`[true]`, `[true, false, true]`}, []string{`[]`, `[true, true, true, true]`, `[1]`}},
+	{"items that are different, as pydantic's set of an enum", `{"type": "array", "uniqueItems": true, "items": {"$ref": "#/$defs/c"}, "minItems": 1, "$defs": {"c": {"enum": ["red", "blue", 1], "type": "string"}}}`,
+		[]string{`["red"]`, `["blue", "red"]`}, []string{`[]`, `["red", "red"]`, `["red", "blue", "red"]`, `[1]`}},
+	{"two different booleans at most", `{"type": "array", "uniqueItems": true, "items": {"type": "boolean"}, "maxItems": 5}`, []string{`[]`, `[true, false]`}, []string{`[true, true]`}},
+	{"an enum of arrays of different items", `{"uniqueItems": true, "enum": [[1, 2], [1, 1]]}`, []string{`[1, 2]`}, []string{`[1, 1]`}},
 	{"tuple", `{"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}], "items": false, "minItems": 1}`, []string{`[1]`, `[1, "a"]`}, []string{`[]`, `["a"]`, `[1, "a", 1]`}},
 	{"tuple of draft 7", `{"type": "array", "items": [{"type": "integer"}], "additionalItems": {"type": "string"}}`, []string{`[]`, `[1]`, `[1, "a", "b"]`}, []string{`["a"]`, `[1, 2]`}},
 	{"enum", `{"enum": ["a", 1, null, {"b": [1, "é\""]}]}`, []string{`"a"`, `1`, `null`, `{"b": [1, "é\""]}`}, []string{`"b"`, `2`}},
@@ -147,7 +151,8 @@ func TestSchemas(t *testing.T) {
 func TestErrors(t *testing.T) {
 	for _, test := range []struct{ schema, pointer, says string }{
 		{`{"type": "object", "properties": {"a/b~": {"if": {}}}}`, "#/properties/a~1b~0/if", "the keyword if is not supported"},
-		{`{"type": "array", "uniqueItems": true}`, "#/uniqueItems", "not supported"},
+		{`{"type": "array", "uniqueItems": true}`, "#/uniqueItems", "only of items that are one of"},
+		{`{"type": "array", "uniqueItems": true, "items": {"enum": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]}}`, "#/uniqueItems", "up to 10 values"},
 		{`{"type": "array", "contains": {}}`, "#/contains", "not supported"},
 		{`{"type": "strin"}`, "#/type", "is no type"},
 		{`{"type": "string", "format": "color"}`, "#/format", `the format "color" is not supported: there are date,`},

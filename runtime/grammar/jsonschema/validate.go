@@ -130,6 +130,11 @@ func (c *compiler) validArray(v, at *value, depth int) (bool, error) {
 	if m := at.get("maxItems"); m != nil && len(v.list) > countOf(m) {
 		return false, nil
 	}
+	if u := at.get("uniqueItems"); u != nil && u.kind == isTrue {
+		if ok, err := c.different(at, v.list); !ok || err != nil {
+			return false, err
+		}
+	}
 	prefix, rest := itemsOf(at)
 	for i, e := range v.list {
 		s := rest
