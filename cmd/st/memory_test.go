@@ -252,7 +252,7 @@ func TestCachePlanRefuses(t *testing.T) {
 	}
 	for _, tt := range []struct{ trace, want string }{
 		{other, other + " is of a model with 1 layers of 4 experts, 1 active"},
-		{other, "record it anew"},
+		{other, tiny(t) + " has 6 of 16, 4 active: record it anew"},
 		{broken, broken + ": line 2: "},
 		{times, times + ": this is no trace of the experts that tokens chose: its first line does not tell how many experts a model has: st generate --trace FILE writes one"},
 		{dir, dir + " is not a regular file"},

@@ -206,10 +206,8 @@ func readTrace(path string, r *format.Reader) (*experts.Trace, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	want := engine.TraceShape(&r.Config)
-	if trace.TopK <= want.Experts {
-		want.TopK = trace.TopK // a run may use other than as many experts as the model was trained with
-	}
-	if trace.Shape != want {
+	// A run may use other than as many experts as the model was trained with.
+	if trace.Layers != want.Layers || trace.Experts != want.Experts || trace.TopK > want.Experts {
 		return nil, fmt.Errorf("%s is of a model with %d layers of %d experts, %d active, and %s has %d of %d, %d active: record it anew with this model",
 			path, trace.Layers, trace.Experts, trace.TopK, r.Path(), want.Layers, want.Experts, want.TopK)
 	}
