@@ -118,13 +118,15 @@ func TestRingFaults(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		damage func(f *os.File) error
+		opened bool // the file is damaged after the engine was opened, which reads other parts of it; else before
 		is     error
 	}{
-		{"cut", func(f *os.File) error { return f.Truncate(last.Offset + 100) }, format.ErrTruncated},
+		{"cut", func(f *os.File) error { return f.Truncate(last.Offset + 100) }, true, format.ErrTruncated},
+		// An expert that was intact once is not compared with its checksum at each read, and an engine that has just opened reads some.
 		{"other bytes", func(f *os.File) error {
 			_, err := f.WriteAt([]byte("other"), last.Offset+20)
 			return err
-		}, format.ErrCorrupt},
+		}, false, format.ErrCorrupt},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f, err := os.OpenFile(path, os.O_RDWR, 0)
@@ -132,10 +134,17 @@ func TestRingFaults(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer f.Close()
-			e := stream(t, r, engine.Options{Threads: 2}, 0) // whose memory has no room for the last expert yet
-			s := session(t, e)
-			if err := tt.damage(f); err != nil {
-				t.Fatal(err)
+			damage := func() {
+				if err := tt.damage(f); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if !tt.opened {
+				damage()
+			}
+			s := session(t, stream(t, r, engine.Options{Threads: 2}, 0))
+			if tt.opened {
+				damage()
 			}
 			_, err = s.Forward(t.Context(), prompt(200, 50))
 			if !errors.Is(err, tt.is) || !strings.Contains(err.Error(), "layer 2 expert 11") || !strings.Contains(err.Error(), path) {
