@@ -185,7 +185,7 @@ func (s sequential) Write(p []byte) (int, error) {
 }
 
 func (f *File) writeError(err error) error {
-	return fmt.Errorf("write %s: %w (nothing was left behind)", f.path, cause(err))
+	return fmt.Errorf("write %s: %w (the unfinished file was removed)", f.path, cause(err))
 }
 
 // forgetFrom is the size of a file from which on the pages that it was written in leave memory.
