@@ -10,7 +10,7 @@ import (
 func power(x, y float64) float64 {
 	v := math.Pow(x, y)
 	whole, part := math.Modf(math.Abs(y))
-	if v == 0 || math.IsInf(v, 0) || math.IsNaN(v) || whole >= 1<<53 {
+	if v == 0 || math.IsInf(v, 0) || math.IsNaN(x+y) || whole >= 1<<53 { // NaN ** 0 is 1, but no big.Float is NaN
 		return v
 	}
 	const precision = 192 // squaring 53 times doubles an error as often
