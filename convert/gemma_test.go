@@ -47,6 +47,16 @@ func TestGemma3OfOllama(t *testing.T) {
 	if !slices.Contains(result.Notes, note) {
 		t.Errorf("notes %q, want %q", result.Notes, note)
 	}
+	// Those of models that do not see may have other names for both of RoPE's bases.
+	path = writeGGUF(t, smallGemma3(), modeltest.GGUF{Type: quant.F32, Edit: func(m *gguf.Metadata, _ *[]modeltest.GGUFTensor) {
+		for key, value := range map[string]any{"freq_base": nil, "freq_base_swa": nil, "global.freq_base": float32(5e5), "local.freq_base": float32(700)} {
+			*m = set(*m, "gemma3.rope."+key, value)
+		}
+	}})
+	_, r = convertTo(t, path, convert.Options{Recipe: convert.Recipe{Type: quant.F32}})
+	if c := &r.Config; c.RoPETheta != 5e5 || c.LocalRoPE.Theta != 700 {
+		t.Errorf("bases are %g and %g", c.RoPETheta, c.LocalRoPE.Theta)
+	}
 }
 
 // Every spelling of a config.json of Gemma 3, with the defaults of Transformers.

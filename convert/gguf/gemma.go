@@ -17,9 +17,14 @@ func (r *modelReader) gemma(period int) {
 	c := r.c
 	c.QKNorm, c.Activation, c.EmbeddingScale = true, format.GELU, math.Sqrt(float64(c.Hidden))
 	c.LocalRoPE = &format.LocalRoPE{Theta: 1e4}
-	for _, name := range []string{"rope.freq_base_swa", "rope.local.freq_base", "rope.freq_base_local"} { // the others are of Ollama's converter
-		if theta, ok := r.float(r.key(name)); ok {
-			c.LocalRoPE.Theta = theta
+	// Ollama's converter has, or had, other names for both bases.
+	local := &c.LocalRoPE.Theta
+	for _, base := range []struct {
+		name string
+		to   *float64
+	}{{"rope.freq_base_swa", local}, {"rope.local.freq_base", local}, {"rope.freq_base_local", local}, {"rope.global.freq_base", &c.RoPETheta}} {
+		if theta, ok := r.float(r.key(base.name)); ok {
+			*base.to = theta
 		}
 	}
 	window, ok := find(&r.keys, r.key("attention.sliding_window"), "a number of tokens", func(value any) (int, bool) {
