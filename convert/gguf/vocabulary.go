@@ -29,10 +29,6 @@ var endsOfTurn = []string{"<|im_end|>", "<|endoftext|>", "<end_of_turn>", "<|end
 // come apart.
 var marksOfTurn = append([]string{"<start_of_turn>"}, endsOfTurn...)
 
-// phi3Name is how llama.cpp knows a tokenizer whose added tokens take the white space on their right along. Transformers goes by the architecture, and so
-// do we where the vocabulary is Phi-3's kind, as fine-tunes have names of their own.
-var phi3Name = regexp.MustCompile(`(?i)phi-?3`)
-
 // Vocabulary returns the tokenizer's vocabulary, for [tokenizer.ParseGGUF], and what belongs to it.
 func (f *File) Vocabulary() (*Vocabulary, error) {
 	v, err := f.vocabulary()
@@ -54,7 +50,8 @@ func (f *File) vocabulary() (*Vocabulary, error) {
 	if t.Tokens, ok = k.strings(prefix + "tokens"); !ok {
 		k.fail("metadata entry %stokens is missing: %w", prefix, ErrNoVocabulary)
 	}
-	t.Pre = k.pre(t.Model, len(t.Tokens))
+	architecture, _ := k.string("general.architecture")
+	t.Pre = k.pre(t.Model, architecture, len(t.Tokens))
 	t.Merges, _ = k.strings(prefix + "merges")
 	t.Types = k.tokenTypes(t.Model, t.Tokens)
 	// The defaults are those of llama.cpp.
@@ -68,13 +65,11 @@ func (f *File) vocabulary() (*Vocabulary, error) {
 		})
 		if t.AddSpacePrefix, ok = k.bool(prefix + "add_space_prefix"); !ok {
 			// Ollama's files, which have merges too, do not tell that Gemma has none.
-			architecture, _ := k.string("general.architecture")
 			t.AddSpacePrefix = !strings.HasPrefix(architecture, "gemma") || len(t.Merges) == 0
 		}
 	}
-	name, _ := k.string("general.name")
-	architecture, _ := k.string("general.architecture")
-	t.StripRight = phi3Name.MatchString(name) || architecture == "phi3" && t.Model == "llama"
+	// As in Transformers. llama.cpp goes by general.name, but fine-tunes have names of their own, and others may have Phi-3 in theirs.
+	t.StripRight = architecture == "phi3" && t.Model == "llama"
 	n := len(t.Tokens)
 	t.BOS, t.EOS, t.Pad = k.special("bos", n), k.special("eos", n), k.special("padding", n)
 	v.EOS = k.ends(n)
@@ -99,7 +94,8 @@ func (f *File) vocabulary() (*Vocabulary, error) {
 	return v, k.err
 }
 
-// chatTemplate returns the chat template, "" if there is none. Where a checkpoint has several by name, none of them called default, converters write only those.
+// chatTemplate returns the chat template, "" if there is none. Where a checkpoint has several by name, none of them called default, converters write only
+// those.
 func (k *keys) chatTemplate() string {
 	const key = "tokenizer.chat_template"
 	if text, _ := k.string(key); text != "" {
@@ -119,15 +115,15 @@ func (k *keys) chatTemplate() string {
 	return text
 }
 
-// pre returns how text is split, by the name of a model. Files of converters that did not know the tokenizer have none, or "default", with which llama.cpp splits in
-// a way that no model was trained with: they get what the published models of their architecture have.
-func (k *keys) pre(model string, tokens int) string {
+// pre returns how text is split, by the name of a model. Files of converters that did not know the tokenizer have none, or "default", with which llama.cpp
+// splits in a way that no model was trained with: they get what the published models of their architecture have.
+func (k *keys) pre(model, architecture string, tokens int) string {
 	const key = "tokenizer.ggml.pre"
 	pre, _ := k.string(key)
 	if model != "gpt2" || pre != "" && pre != "default" {
 		return pre
 	}
-	switch architecture, _ := k.string("general.architecture"); {
+	switch {
 	case slices.Contains([]string{"smallthinker", "qwen3", "qwen3moe"}, architecture):
 		pre = "qwen2"
 	case architecture == "phi3" && tokens > 150000:
