@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"st/tokenizer"
@@ -35,17 +34,17 @@ func (s *source) chatTemplate() (text string, notes []string, err error) {
 	if len(all) == 0 {
 		all = s.additionalTemplates
 	}
-	text = tokenizer.ChooseTemplate(all, false)
-	if text == "" {
+	t := tokenizer.ChooseTemplate(all, false)
+	if t.Template == "" {
 		return "", notes, nil
 	}
-	if i := slices.IndexFunc(all, func(t tokenizer.NamedTemplate) bool { return t.Template == text }); all[i].Name != "default" {
-		notes = append(notes, fmt.Sprintf("no chat template is named default: %q is used", all[i].Name))
+	if t.Name != "default" {
+		notes = append(notes, fmt.Sprintf("no chat template is named default: %q is used", t.Name))
 	}
-	if _, err := tokenizer.ParseTemplate(text); err != nil {
+	if _, err := tokenizer.ParseTemplate(t.Template); err != nil {
 		notes = append(notes, fmt.Sprintf("the chat template cannot be used: %v", err))
 	}
-	return text, notes, nil
+	return t.Template, notes, nil
 }
 
 // readAdditionalTemplates reads additional_chat_templates/NAME.jinja.

@@ -22,8 +22,8 @@ type NamedTemplate struct {
 // ChooseTemplate returns the chat template to use of several, as Transformers
 // chooses: the one named "tool_use" if the model is given tools, else the one
 // named "default". If there is none of that name, which Transformers refuses,
-// it is the other of the two, else the first. It returns "" for no templates.
-func ChooseTemplate(templates []NamedTemplate, tools bool) string {
+// it is the other of the two, else the first; the zero value if there are none.
+func ChooseTemplate(templates []NamedTemplate, tools bool) NamedTemplate {
 	names := []string{"default", "tool_use"}
 	if tools {
 		slices.Reverse(names)
@@ -31,14 +31,14 @@ func ChooseTemplate(templates []NamedTemplate, tools bool) string {
 	for _, name := range names {
 		for _, t := range templates {
 			if t.Name == name {
-				return t.Template
+				return t
 			}
 		}
 	}
 	if len(templates) == 0 {
-		return ""
+		return NamedTemplate{}
 	}
-	return templates[0].Template
+	return templates[0]
 }
 
 // ErrChatTemplate is the error of a file that is JSON and whose chat templates
@@ -94,5 +94,5 @@ func ChatTemplate(tokenizerConfigJSON []byte) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("tokenizer_config.json: %w", err)
 	}
-	return ChooseTemplate(named, false), nil
+	return ChooseTemplate(named, false).Template, nil
 }

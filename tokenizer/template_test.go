@@ -136,7 +136,7 @@ func TestChooseTemplate(t *testing.T) {
 	}{
 		{both, false, "d"}, {both, true, "t"}, {both[:2], true, "d"}, {both[:1], true, "r"}, {both[:1], false, "r"}, {nil, true, ""},
 	} {
-		if got := ChooseTemplate(test.templates, test.tools); got != test.want {
+		if got := ChooseTemplate(test.templates, test.tools).Template; got != test.want {
 			t.Errorf("%v, tools %v: %q, want %q", test.templates, test.tools, got, test.want)
 		}
 	}

@@ -108,11 +108,11 @@ func (k *keys) chatTemplate() string {
 			all = append(all, tokenizer.NamedTemplate{Name: name, Template: text})
 		}
 	}
-	text := tokenizer.ChooseTemplate(all, false)
-	if i := slices.IndexFunc(all, func(t tokenizer.NamedTemplate) bool { return t.Template == text }); i >= 0 && all[i].Name != "default" {
-		k.note("no chat template is named default: %q is used", all[i].Name)
+	t := tokenizer.ChooseTemplate(all, false)
+	if t.Template != "" && t.Name != "default" {
+		k.note("no chat template is named default: %q is used", t.Name)
 	}
-	return text
+	return t.Template
 }
 
 // pre returns how text is split, by the name of a model. Files of converters that did not know the tokenizer have none, or "default", with which llama.cpp

@@ -310,7 +310,9 @@ func TestVocabularyDefaultTokens(t *testing.T) {
 
 // Of templates by name the default one is used, and another where there is none.
 func TestVocabularyTemplates(t *testing.T) {
-	named := Metadata{{"tokenizer.chat_templates", []string{"rag", "tool_use", "absent"}}, {"tokenizer.chat_template.rag", "R"}, {"tokenizer.chat_template.tool_use", "T"}}
+	named := Metadata{{"tokenizer.chat_templates", []string{"rag", "tool_use", "absent"}}, {"tokenizer.chat_template.rag", "R"},
+		{"tokenizer.chat_template.tool_use", "T"}}
+	alike := Metadata{{"tokenizer.chat_templates", []string{"rag", "default"}}, {"tokenizer.chat_template.rag", "N"}, {"tokenizer.chat_template.default", "N"}}
 	for _, tt := range []struct {
 		first any
 		more  Metadata
@@ -320,6 +322,7 @@ func TestVocabularyTemplates(t *testing.T) {
 		{"D", named, "D", ""},
 		{nil, named, "T", `no chat template is named default: "tool_use" is used`},
 		{nil, Metadata{{"tokenizer.chat_templates", []string{"default"}}, {"tokenizer.chat_template.default", "N"}}, "N", ""},
+		{nil, alike, "N", ""},
 		{nil, nil, "", ""},
 	} {
 		v, err := headerOf(with(with(vocabularyOf(), Entry{"tokenizer.chat_template", tt.first}), tt.more...), "m.gguf").Vocabulary()
