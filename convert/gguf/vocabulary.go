@@ -186,7 +186,7 @@ func (k *keys) special(name string, n int) int32 {
 	case !ok || id == -1 || id == math.MaxUint32:
 		return -1
 	case id < 0 || id >= int64(n):
-		k.note("metadata entry %s is %d, but there are %d tokens: taken as none", key, id, n)
+		k.note("metadata entry %s is %d, but there are %d tokens: left out", key, id, n)
 		return -1
 	}
 	return int32(id)

@@ -270,7 +270,7 @@ func TestVocabularyWithoutTokens(t *testing.T) {
 	}{
 		"-1":               {int32(-1), ""},
 		"-1 as a uint32":   {uint32(math.MaxUint32), ""},
-		"above the tokens": {uint32(259), "metadata entry tokenizer.ggml.eos_token_id is 259, but there are 259 tokens: taken as none"},
+		"above the tokens": {uint32(259), "metadata entry tokenizer.ggml.eos_token_id is 259, but there are 259 tokens: left out"},
 	} {
 		f := headerOf(with(vocabularyOf(), Entry{"tokenizer.ggml.eos_token_id", tt.id}), "m.gguf")
 		v, err := f.Vocabulary()
@@ -300,6 +300,10 @@ func TestVocabularyDefaultTokens(t *testing.T) {
 		{"tokenizer.ggml.token_type", []int32{2, 3, 3, 1}}, {"tokenizer.ggml.scores", make([]float32, 4)}}
 	v, err := headerOf(m, "m.gguf").Vocabulary()
 	if err != nil || v.Tokens.BOS != 1 || v.Tokens.EOS != 2 || !v.Tokens.AddBOS || !slices.Equal(v.EOS, []int32{2}) {
+		t.Errorf("%+v, %v", v, err)
+	}
+	v, err = headerOf(with(m, Entry{"tokenizer.ggml.eos_token_id", uint32(4)}), "m.gguf").Vocabulary() // an id that no token has tells nothing
+	if err != nil || v.Tokens.EOS != 2 || strings.Join(v.Notes, "\n") != "metadata entry tokenizer.ggml.eos_token_id is 4, but there are 4 tokens: left out" {
 		t.Errorf("%+v, %v", v, err)
 	}
 	v, err = headerOf(with(m, Entry{"tokenizer.ggml.bos_token_id", uint32(2)}, Entry{"tokenizer.ggml.eos_token_id", uint32(3)}), "m.gguf").Vocabulary()
