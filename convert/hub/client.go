@@ -70,8 +70,7 @@ type request struct {
 	metadata bool
 }
 
-// send makes a request once, and follows redirects. The token goes to the service's own address only: a storage has addresses that are
-// signed. The body is to be closed; reading it fails when no byte comes for a while.
+// send makes a request once, and follows redirects. The body is to be closed; reading it fails when no byte comes for a while.
 func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	if c.config.Offline {
 		return nil, ErrOffline
@@ -84,10 +83,6 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	token := c.config.token(r.service)
-	if strings.ContainsFunc(token, unicode.IsControl) {
-		return nil, fmt.Errorf("%w: the one that is set has a line break in it, or another control character", ErrToken)
-	}
 	at, err := url.Parse(r.url)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrProtocol, err)
@@ -96,30 +91,14 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	watch := newWatchdog(c.config.Stall, func() { cancel(errStalled) })
 	stop := func() { watch.stop(); cancel(nil) }
 	for n := 0; ; n++ {
-		req, err := http.NewRequestWithContext(ctx, r.method, at.String(), nil)
+		req, err := c.newRequest(ctx, r, at, home)
 		if err != nil {
 			stop()
-			return nil, fmt.Errorf("%w: %w", ErrProtocol, err)
-		}
-		for k, v := range r.header {
-			req.Header[k] = v
-		}
-		req.Header.Set("User-Agent", c.config.UserAgent)
-		req.Header.Set("Accept-Encoding", "identity")
-		if token != "" && sameOrigin(at, home) {
-			req.Header.Set("Authorization", "Bearer "+token)
+			return nil, err
 		}
 		resp, err := c.http.Do(req)
 		if err != nil {
-			if e, ok := errors.AsType[*url.Error](err); ok {
-				e.URL = withoutQuery(e.URL)
-				if strings.Contains(e.Err.Error(), "Location header") { // which makes no sense, and is in the error
-					err = fmt.Errorf("%w: %s redirects to what is no address", ErrProtocol, e.URL)
-				} else if e.URL == withoutQuery(r.url) { // which whoever asked for it names
-					err = e.Err
-				}
-			}
-			err = stalledOr(ctx, err)
+			err = stalledOr(ctx, withoutSecrets(err, r.url))
 			stop()
 			return nil, err
 		}
@@ -131,15 +110,11 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 			resp.Body = &watchedBody{resp.Body, ctx, watch, stop}
 			return resp, nil
 		}
-		next, err := at.Parse(location)
-		switch {
-		case err != nil:
-			err = fmt.Errorf("%w: %s redirects to %q", ErrProtocol, withoutQuery(at.String()), withoutQuery(location))
-		case next.Scheme != "http" && next.Scheme != "https" || at.Scheme == "https" && next.Scheme == "http":
-			err = fmt.Errorf("%w: %s redirects to %s, which is not secure", ErrProtocol, withoutQuery(at.String()), withoutQuery(location))
-		case n == maxRedirects:
+		next, err := redirected(at, location)
+		if err == nil && n == maxRedirects {
 			err = fmt.Errorf("%w: %s leads to more than %d redirects", ErrProtocol, withoutQuery(r.url), maxRedirects)
-		case r.metadata && (resp.Header.Get("X-Linked-Etag") != "" || !sameOrigin(next, home)):
+		}
+		if err == nil && r.metadata && (resp.Header.Get("X-Linked-Etag") != "" || !sameOrigin(next, home)) {
 			resp.Header.Set("Location", next.String())
 			resp.Body = &watchedBody{resp.Body, ctx, watch, stop}
 			return resp, nil
@@ -152,6 +127,57 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 		}
 		at = next
 	}
+}
+
+// newRequest returns a request to the address that it has led to. The token goes to the service's own address only, home: a storage has addresses that
+// are signed.
+func (c *Client) newRequest(ctx context.Context, r request, at, home *url.URL) (*http.Request, error) {
+	token := c.config.token(r.service)
+	if strings.ContainsFunc(token, unicode.IsControl) {
+		return nil, fmt.Errorf("%w: the one that is set has a line break in it, or another control character", ErrToken)
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, at.String(), nil)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrProtocol, err)
+	}
+	for k, v := range r.header {
+		req.Header[k] = v
+	}
+	req.Header.Set("User-Agent", c.config.UserAgent)
+	req.Header.Set("Accept-Encoding", "identity")
+	if token != "" && sameOrigin(at, home) {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	return req, nil
+}
+
+// withoutSecrets leaves the query, which may be a signature, out of the address in an error of a request, and the address itself if it is the one that
+// was asked for: whoever asked names it.
+func withoutSecrets(err error, asked string) error {
+	e, ok := errors.AsType[*url.Error](err)
+	if !ok {
+		return err
+	}
+	e.URL = withoutQuery(e.URL)
+	switch {
+	case strings.Contains(e.Err.Error(), "Location header"): // which makes no sense, and is in the error
+		return fmt.Errorf("%w: %s redirects to what is no address", ErrProtocol, e.URL)
+	case e.URL == withoutQuery(asked):
+		return e.Err
+	}
+	return err
+}
+
+// redirected returns where an answer of an address leads to.
+func redirected(at *url.URL, location string) (*url.URL, error) {
+	next, err := at.Parse(location)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %s redirects to %q", ErrProtocol, withoutQuery(at.String()), withoutQuery(location))
+	case next.Scheme != "http" && next.Scheme != "https" || at.Scheme == "https" && next.Scheme == "http":
+		return nil, fmt.Errorf("%w: %s redirects to %s, which is not secure", ErrProtocol, withoutQuery(at.String()), withoutQuery(location))
+	}
+	return next, nil
 }
 
 // gunzip makes an answer what it was before a proxy compressed it, although it was asked not to.
