@@ -43,7 +43,7 @@ func TestRunPulls(t *testing.T) {
 		t.Errorf("%+v, want %q", o, want)
 	}
 	// The second time it is there, also by a short name and for other commands.
-	t.Setenv("HF_ENDPOINT", "http://127.0.0.1:1")
+	t.Setenv("HF_ENDPOINT", "http://127.0.0.1:0")
 	for _, args := range []string{"run tiny Hi", "run hf://Org/Tiny Hi", "run hf.co/Org/Tiny Hi", "run Org/Tiny@main Hi", "run https://huggingface.co/Org/Tiny/ Hi",
 		"run https://huggingface.co/Org/Tiny/tree/main Hi", "generate tiny --chat -p Hi"} {
 		if o := st(append(strings.Fields(args), "-n", "4", "--seed", "1", "-q")...); o.code != exitOK || o.stdout != want || o.stderr != "" {

@@ -46,7 +46,7 @@ func TestOddNames(t *testing.T) {
 // TestSecretsInErrors: neither the signature of an address nor a password of the endpoint is in a message.
 func TestSecretsInErrors(t *testing.T) {
 	listing := `[{"type":"file","path":"f","oid":"","size":9,"lfs":{"oid":"` + strings.Repeat("a", 64) + `","size":9}}]`
-	for _, location := range []string{"http://127.0.0.1:1/f?sig=SECRET", "http://u:SECRET@127.0.0.1:1/f", "ftp://h/f?sig=SECRET", ":?SECRET"} {
+	for _, location := range []string{"http://127.0.0.1:0/f?sig=SECRET", "http://u:SECRET@127.0.0.1:1/f", "ftp://h/f?sig=SECRET", ":?SECRET"} {
 		address := serve(t, listing, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Location", location)
 			w.WriteHeader(http.StatusFound)
@@ -64,7 +64,7 @@ func TestSecretsInErrors(t *testing.T) {
 			t.Errorf("%s: %s", location, text)
 		}
 	}
-	c := hub.Config{HuggingFace: "http://user:SECRET@127.0.0.1:1", Attempts: 1}
+	c := hub.Config{HuggingFace: "http://user:SECRET@127.0.0.1:0", Attempts: 1}
 	if _, err := hub.New(c).Open(t.Context(), hub.Ref{Org: "o", Name: "m"}); err == nil || strings.Contains(err.Error(), "SECRET") {
 		t.Errorf("an endpoint with a password: %v", err)
 	}
@@ -72,7 +72,7 @@ func TestSecretsInErrors(t *testing.T) {
 
 // TestBrokenToken: a token that no header can carry is what the error is about, not the network.
 func TestBrokenToken(t *testing.T) {
-	c := hub.Config{HuggingFace: "http://127.0.0.1:1", HuggingFaceToken: "first\nsecond"}
+	c := hub.Config{HuggingFace: "http://127.0.0.1:0", HuggingFaceToken: "first\nsecond"}
 	_, err := hub.New(c).Open(t.Context(), hub.Ref{Org: "o", Name: "m"})
 	if !errors.Is(err, hub.ErrToken) || errors.Is(err, hub.ErrUnreachable) || strings.Contains(err.Error(), "second") {
 		t.Errorf("error is %v", err)

@@ -252,7 +252,7 @@ func TestBackOff(t *testing.T) {
 		t.Errorf("a server that fails: %v", err)
 	}
 	c := quick(h)
-	c.HuggingFace = "http://127.0.0.1:1"
+	c.HuggingFace = "http://127.0.0.1:0"
 	var notes []string
 	c.Note = func(text string) { notes = append(notes, text) }
 	_, err = hub.New(c).Open(t.Context(), ref)
