@@ -38,20 +38,27 @@ func (m multiple) and(o multiple) (multiple, error) {
 	if m.step == 0 {
 		return o, nil
 	}
-	for m.decimals < o.decimals {
-		m.step, m.decimals = m.step*10, m.decimals+1
+	decimals := max(m.decimals, o.decimals)
+	a, b := m.units(decimals), o.units(decimals)
+	both := new(big.Int).Mul(a, new(big.Int).Div(b, new(big.Int).GCD(nil, nil, a, b)))
+	for ten, rest := big.NewInt(10), new(big.Int); decimals > 0; decimals-- {
+		tenth, _ := new(big.Int).QuoRem(both, ten, rest)
+		if rest.Sign() != 0 {
+			break
+		}
+		both = tenth
 	}
-	for o.decimals < m.decimals {
-		o.step, o.decimals = o.step*10, o.decimals+1
-	}
-	m.step *= o.step / gcd(m.step, o.step)
-	for m.decimals > 0 && m.step%10 == 0 {
-		m.step, m.decimals = m.step/10, m.decimals-1
-	}
-	if m.step > maxStep {
+	if both.Cmp(big.NewInt(maxStep)) > 0 {
 		return m, errorf(o.at, "numbers that are multiples of this and of others are not supported")
 	}
+	m.step, m.decimals = int(both.Int64()), decimals
 	return m, nil
+}
+
+// units returns the step in units of that decimal place, which is m's or a later one.
+func (m multiple) units(decimals int) *big.Int {
+	scale := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(decimals-m.decimals)), nil)
+	return scale.Mul(scale, big.NewInt(int64(m.step)))
 }
 
 func gcd(a, b int) int {

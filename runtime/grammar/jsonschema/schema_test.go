@@ -62,6 +62,7 @@ var schemaTests = []struct {
 	{"multiples of five", `{"type": "integer", "multipleOf": 5}`, []string{`0`, `-5`, `10`, `12345`}, []string{`1`, `-0`, `05`, `5.0`, `12`}},
 	{"multiples within bounds", `{"type": "number", "multipleOf": 0.25, "minimum": -1, "exclusiveMaximum": 2.5}`, []string{`-1`, `-0.75`, `0.50`, `2.25`, `2`}, []string{`2.5`, `-1.25`, `0.3`, `0.255`}},
 	{"multiples of both", `{"allOf": [{"multipleOf": 4}, {"multipleOf": 0.6}], "type": "number", "minimum": 0}`, []string{`0`, `12`, `24`}, []string{`4`, `6`, `0.6`}},
+	{"multiples of a large number and a small one", `{"allOf": [{"multipleOf": 1000}, {"multipleOf": 1e-16}], "type": "number", "minimum": 0}`, []string{`0`, `2000`}, []string{`1`, `0.5`, `1001`}},
 	{"integers that are multiples of a fraction", `{"type": "integer", "multipleOf": 1.5, "minimum": 0, "maximum": 1000}`, []string{`0`, `3`, `999`}, []string{`1`, `2`, `1000`}},
 	{"pattern", `{"type": "string", "pattern": "^[A-Z]{2}-\\d+$"}`, []string{`"AB-12"`}, []string{`"xAB-12"`, `"AB-"`}},
 	{"pattern anywhere", `{"type": "string", "pattern": "a\"b|^c"}`, []string{`"xa\"by"`, `"cx"`}, []string{`"xc"`, `"ab"`}},
