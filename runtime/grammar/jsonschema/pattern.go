@@ -46,7 +46,7 @@ func readPattern(expr string, negated bool, depth int) (*pattern, error) {
 	p := &pattern{most: -1}
 	var rest strings.Builder
 	for len(expr) > 0 {
-		open, end := group(expr)
+		open := group(expr)
 		rest.WriteString(expr[:open])
 		expr = expr[open:]
 		switch {
@@ -57,27 +57,53 @@ func readPattern(expr string, negated bool, depth int) (*pattern, error) {
 			rest.WriteString(expr[:n])
 			expr = expr[n:]
 			continue
-		case end < 0:
+		}
+		end := groupEnd(expr)
+		if end < 0 {
 			return nil, errors.New("a lookahead lacks its )")
 		}
 		a := lookahead{name: fmt.Sprintf("ahead%d", len(p.ahead)), negated: expr[2] == '!'}
 		var err error
-		if a.pattern, err = readPattern("^(?:"+expr[3:end-open]+")", negated != a.negated, depth+1); err != nil {
+		if a.pattern, err = readPattern("^(?:"+expr[3:end]+")", negated != a.negated, depth+1); err != nil {
 			return nil, err
 		}
 		p.ahead = append(p.ahead, a)
 		rest.WriteString("(?P<" + a.name + ">)")
-		expr = expr[end-open+1:]
+		expr = expr[end+1:]
 	}
 	var err error
 	p.re, err = parseRE2(rest.String(), negated)
 	return p, err
 }
 
-// group returns where the first group of an expression begins, at its end if there is none, and the index of the ) that belongs to it; −1: there is none.
-func group(expr string) (open, end int) {
-	depth, class := 0, false
-	open = len(expr)
+// group returns where the first group of an expression begins; at its end if there is none.
+func group(expr string) int {
+	if i, ok := parenthesis(expr, func(c byte) bool { return c == '(' }); ok {
+		return i
+	}
+	return len(expr)
+}
+
+// groupEnd returns the index of the ) that belongs to the group with which an expression begins; −1: there is none.
+func groupEnd(expr string) int {
+	depth := 0
+	i, ok := parenthesis(expr, func(c byte) bool {
+		if c == '(' {
+			depth++
+		} else {
+			depth--
+		}
+		return depth == 0
+	})
+	if !ok {
+		return -1
+	}
+	return i
+}
+
+// parenthesis returns the index of the first parenthesis of a group that is what is wanted.
+func parenthesis(expr string, wanted func(c byte) bool) (int, bool) {
+	class := false
 	for i := 0; i < len(expr); i++ {
 		switch c := expr[i]; {
 		case c == '\\':
@@ -86,17 +112,11 @@ func group(expr string) (open, end int) {
 			class = c != ']'
 		case c == '[':
 			class = true
-		case c == '(':
-			if depth++; depth == 1 {
-				open = i
-			}
-		case c == ')' && depth > 0:
-			if depth--; depth == 0 {
-				return open, i
-			}
+		case (c == '(' || c == ')') && wanted(c):
+			return i, true
 		}
 	}
-	return open, -1
+	return 0, false
 }
 
 // maxPattern bounds the length of patterns.
