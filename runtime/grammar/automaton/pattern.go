@@ -28,14 +28,17 @@ func FromSyntax(re *syntax.Regexp, ahead ...Ahead) (*DFA, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := subsets{prog: prog, index: map[string]int32{}, seen: make([]uint8, len(prog.Inst)), dfa: &DFA{}, ahead: map[uint32]Ahead{}}
+	s := subsets{prog: prog, index: map[string]int32{}, seen: make([]uint8, len(prog.Inst)), dfa: &DFA{}, ahead: map[uint32]aheadAt{}}
 	s.pending.index = map[string]int32{"": 0}
 	s.pending.sets = [][]obligation{nil}
+	groups := map[string]int{}
 	for i, name := range re.CapNames() {
-		for _, a := range ahead {
-			if a.Group == name {
-				s.ahead[uint32(2*i)] = a
-			}
+		groups[name] = i
+	}
+	for i, a := range ahead {
+		s.pending.rests = append(s.pending.rests, a.Rest)
+		if group, ok := groups[a.Group]; ok { // else no text comes to it
+			s.ahead[uint32(2*group)] = aheadAt{int32(i), a.Start}
 		}
 	}
 	for i := range prog.Inst {
@@ -51,6 +54,9 @@ func FromSyntax(re *syntax.Regexp, ahead ...Ahead) (*DFA, error) {
 		if err := s.expand(at); err != nil {
 			return nil, err
 		}
+	}
+	if s.pending.tooLarge() {
+		return nil, ErrTooLarge
 	}
 	return s.dfa, s.err
 }
@@ -85,7 +91,7 @@ const maxThreads = 1 << 22
 type subsets struct {
 	prog    *syntax.Prog
 	sets    []Set
-	ahead   map[uint32]Ahead // by the argument of the instruction that begins its group
+	ahead   map[uint32]aheadAt // by the argument of the instruction that begins its group
 	pending obligations
 	dfa     *DFA
 	index   map[string]int32
@@ -103,6 +109,12 @@ type subsets struct {
 type thread struct {
 	pc      uint32
 	pending int32
+}
+
+// aheadAt is a lookahead where its group begins.
+type aheadAt struct {
+	rest  int32 // of obligations.rests
+	start bool
 }
 
 // visit is a thread, perhaps after $.
@@ -139,7 +151,7 @@ func (s *subsets) visited(v visit) bool {
 // reach follows the empty steps from an instruction.
 func (s *subsets) reach(from thread, first bool) {
 	todo := []visit{{from, false}}
-	for len(todo) > 0 {
+	for len(todo) > 0 && !s.pending.tooLarge() {
 		v := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
 		if s.visited(v) {
@@ -153,10 +165,10 @@ func (s *subsets) reach(from thread, first bool) {
 			next(i.Out)
 		case syntax.InstCapture:
 			if a, ok := s.ahead[i.Arg]; ok {
-				if v.pending, ok = s.pending.with(v.pending, a.Rest); !ok {
+				if v.pending, ok = s.pending.with(v.pending, a.rest); !ok {
 					continue
 				}
-				if a.Start && !first {
+				if a.start && !first {
 					s.err = ErrAhead
 				}
 			}
@@ -224,7 +236,7 @@ func (s *subsets) expand(at int) error {
 	switch {
 	case s.err != nil:
 		return s.err
-	case len(s.members) > MaxStates || s.pending.total > maxObligations || s.threads > maxThreads:
+	case len(s.members) > MaxStates || s.pending.tooLarge() || s.threads > maxThreads:
 		return ErrTooLarge
 	}
 	if len(s.dfa.States[at].Edges) > 0 {
@@ -242,8 +254,11 @@ func (s *subsets) expand(at int) error {
 	cuts = slices.Compact(cuts)
 	state := State{Final: s.dfa.States[at].Final}
 	for i := range len(cuts) - 1 {
-		if cuts[i] == surrogateMin {
+		switch {
+		case cuts[i] == surrogateMin:
 			continue
+		case s.pending.tooLarge():
+			return ErrTooLarge
 		}
 		s.begin()
 		for _, t := range members {

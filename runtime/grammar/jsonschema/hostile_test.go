@@ -90,6 +90,8 @@ func TestHostile(t *testing.T) {
 		{"exponential pattern with a length", `{"type": "string", "pattern": "^(a|b)*a(a|b){30}$", "maxLength": 100}`, true},
 		{"lookaheads", `{"type": "string", "pattern": "^(?:(?=.*a.{6})[ab])*$"}`, false},
 		{"exponential lookaheads", `{"type": "string", "pattern": "^(?:(?=.*a.{12}b)[ab]|(?!.*b.{9}a)[bc])*$"}`, true},
+		{"lookaheads in a loop", `{"type": "string", "pattern": "^(?:` + strings.ReplaceAll(list(30, "(?=.*a%b)"), ", ", "|") + `)*$"}`, true},
+		{"lookaheads before letters", `{"type": "string", "pattern": "^(?:(?=.*a.{9}b)\\p{L}|(?!.*b.{9}a)\\p{L})*$"}`, true},
 		{"nested lookaheads", `{"type": "string", "pattern": "` + nested(30, "(?=a", "b", ")") + `"}`, true},
 		{"long pattern", `{"type": "string", "pattern": "^` + strings.Repeat("[a-z]?", 5000) + `$"}`, false},
 		{"too many patterns", `{"type": "object", "properties": {` + list(11_000, `"p%": {"type": "string", "pattern": "[ab]%"}`) + `}}`, true},
