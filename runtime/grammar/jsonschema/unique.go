@@ -19,6 +19,9 @@ func (c *compiler) uniqueItems(a *items, most int) (*grammar.Grammar, error) {
 	case !listed || len(a.prefix) > 0 || len(values) > maxUnique:
 		return nil, errorf(a.unique, "uniqueItems is supported only of items that are one of up to %d values of an enum", maxUnique)
 	}
+	if err := c.spend(a.unique, 1<<len(values)); err != nil {
+		return nil, err
+	}
 	states := make([]grammar.State, 1<<len(values))
 	for set := range states {
 		n := bits.OnesCount(uint(set))
