@@ -315,7 +315,7 @@ func choice(g runtime.Generate, i int) runtime.Generate {
 	return g
 }
 
-// maxLogProbs bounds the probabilities of an answer that is no stream, which takes some hundred bytes for each until it is written.
+// maxLogProbs bounds the probabilities of an answer that is kept until it is whole, which takes some hundred bytes for each until it is written.
 const maxLogProbs = 1 << 20
 
 // logProbs counts the probabilities of an answer.

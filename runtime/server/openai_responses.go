@@ -246,13 +246,9 @@ func (s *Server) responses(w http.ResponseWriter, r *http.Request, body []byte) 
 		return err
 	}
 	e := &responseEvents{events: events{w: w}, answer: q.begin(j.name), silent: !q.Stream}
-	var probs logProbs
 	for p, err := range j.answer(r.Context(), prompt, g) {
 		if err == nil && g.LogProbs {
-			if !q.Stream {
-				err = probs.add(&p)
-			}
-			e.heard(j.model, &p)
+			err = e.heard(j.model, &p)
 		}
 		if err != nil {
 			return e.fail(r, err)

@@ -329,6 +329,11 @@ func TestManyLogProbs(t *testing.T) {
 	if e := asError(n.add(piece)); e.Status != http.StatusBadRequest || e.Param != "logprobs" {
 		t.Error(e)
 	}
+	// A response keeps them in any case: its last events repeat them.
+	r := responseEvents{count: maxLogProbs}
+	if e := asError(r.heard(nil, piece)); e.Status != http.StatusBadRequest || e.Param != "top_logprobs" {
+		t.Error(e)
+	}
 }
 
 // Offsets count characters, also after those that several tokens write.

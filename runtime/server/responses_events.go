@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"net/http"
 
 	"st/runtime"
@@ -15,6 +16,7 @@ type responseEvents struct {
 	number  int
 	answer  *response
 	probs   chatChoice // of tokens whose text has not come yet
+	count   logProbs
 }
 
 // responseEvent is any event: fields that it does not have are left out.
@@ -65,21 +67,31 @@ func (e *responseEvents) about(v responseEvent) bool {
 	return e.emit(v)
 }
 
-// heard notes the probabilities of a token, which come with its text.
-func (e *responseEvents) heard(m *runtime.Model, p *runtime.Piece) {
-	if p.Done == nil {
-		e.probs.add(m, p)
+// heard notes the probabilities of a token, which come with its text. They are kept until the end of the text, also in a stream.
+func (e *responseEvents) heard(m *runtime.Model, p *runtime.Piece) error {
+	if p.Done != nil {
+		return nil
 	}
+	if e.count.add(p) != nil {
+		return badField("top_logprobs", fmt.Sprintf("the answer would have more than %d probabilities: ask for fewer", maxLogProbs))
+	}
+	e.probs.add(m, p)
+	return nil
 }
 
-// told returns the probabilities of the tokens whose text comes now.
-func (e *responseEvents) told() []chatLogProb {
+// told returns the probabilities of the tokens whose text comes now: the last of those that were heard. Those before ended reasoning or a call.
+func (e *responseEvents) told(text string) []chatLogProb {
 	if e.probs.LogProbs == nil {
 		return []chatLogProb{}
 	}
 	probs := e.probs.LogProbs.Content
 	e.probs.LogProbs = nil
-	return probs
+	from := len(probs)
+	for n := 0; from > 0 && n < len(text); {
+		from--
+		n += len(probs[from].Bytes)
+	}
+	return probs[from:]
 }
 
 // piece takes a piece.
@@ -114,7 +126,7 @@ func (e *responseEvents) piece(p *runtime.Piece) bool {
 
 // delta takes a part of the answer.
 func (e *responseEvents) delta(d *toolcall.Delta) bool {
-	probs := e.told() // of a message only
+	probs := e.told(d.Text) // of a message only
 	switch d.Kind {
 	case toolcall.Content:
 		return e.text("message", "response.output_text.delta", d.Text, probs)

@@ -332,6 +332,51 @@ func TestOllamaCalls(t *testing.T) {
 	}
 }
 
+// A message of a response has the probabilities of its own tokens, not of those that reason, call, or stand between.
+func TestResponsesLogProbsOfText(t *testing.T) {
+	m, err := runtime.Open(t.Context(), templated(t, "qwen3"), runtime.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	p, err := m.ChatPrompt(t.Context(), []runtime.Message{{Role: "user", Content: "x"}}, runtime.Tools(runtime.Tool{Name: "clock"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const text = "<think>\nHm\n</think>\n\nYes.<tool_call>\n{\"name\": \"clock\", \"arguments\": {}}\n</tool_call>\nIt is 3 <"
+	pieces := func(yield func(runtime.Piece, error) bool) {
+		for _, r := range text {
+			if !yield(runtime.Piece{Token: m.Tokenizer().Encode(string(r), false)[0], Text: string(r)}, nil) {
+				return
+			}
+		}
+		yield(runtime.Piece{Token: -1, Done: &runtime.Result{}}, nil)
+	}
+	e := responseEvents{silent: true, answer: &response{}}
+	for piece := range p.Read(pieces) {
+		if err := e.heard(m, &piece); err != nil {
+			t.Fatal(err)
+		}
+		e.piece(&piece)
+	}
+	var messages []string
+	for _, item := range e.answer.Output {
+		if item.Type != "message" {
+			continue
+		}
+		said := ""
+		for _, l := range item.Content[0].LogProbs {
+			said += l.Token
+		}
+		if messages = append(messages, item.Content[0].Text); said != item.Content[0].Text {
+			t.Errorf("the tokens of %q are %q", item.Content[0].Text, said)
+		}
+	}
+	if want := []string{"Yes.", "It is 3 <"}; !slices.Equal(messages, want) {
+		t.Errorf("%q, want %q", messages, want)
+	}
+}
+
 func TestToolErrors(t *testing.T) {
 	c := start(t, Options{})
 	const hi = `"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 4`
