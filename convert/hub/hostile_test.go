@@ -46,7 +46,7 @@ func TestOddNames(t *testing.T) {
 // TestSecretsInErrors: neither the signature of an address nor a password of the endpoint is in a message.
 func TestSecretsInErrors(t *testing.T) {
 	listing := `[{"type":"file","path":"f","oid":"","size":9,"lfs":{"oid":"` + strings.Repeat("a", 64) + `","size":9}}]`
-	for _, location := range []string{"http://127.0.0.1:0/f?sig=SECRET", "http://u:SECRET@127.0.0.1:1/f", "ftp://h/f?sig=SECRET", ":?SECRET"} {
+	for _, location := range []string{"http://127.0.0.1:0/f?sig=SECRET", "http://u:SECRET@127.0.0.1:0/f", "ftp://h/f?sig=SECRET", ":?SECRET"} {
 		address := serve(t, listing, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Location", location)
 			w.WriteHeader(http.StatusFound)
