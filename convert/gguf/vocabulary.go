@@ -101,10 +101,10 @@ func (k *keys) chatTemplate() string {
 	if text, _ := k.string(key); text != "" {
 		return text
 	}
-	names, _ := k.strings(key + "s")
 	var all []tokenizer.NamedTemplate
-	for _, name := range names {
-		if text, ok := k.string(key + "." + name); ok {
+	for _, e := range k.metadata { // not by the names under chat_templates, which may be millions
+		name, named := strings.CutPrefix(e.Key, key+".")
+		if text, ok := e.Value.(string); ok && named {
 			all = append(all, tokenizer.NamedTemplate{Name: name, Template: text})
 		}
 	}

@@ -327,6 +327,7 @@ func TestVocabularyTemplates(t *testing.T) {
 		{nil, named, "T", `no chat template is named default: "tool_use" is used`},
 		{nil, Metadata{{"tokenizer.chat_templates", []string{"default"}}, {"tokenizer.chat_template.default", "N"}}, "N", ""},
 		{nil, alike, "N", ""},
+		{nil, Metadata{{"tokenizer.chat_template.rag", "R"}}, "R", `no chat template is named default: "rag" is used`}, // without a list of names
 		{nil, nil, "", ""},
 	} {
 		v, err := headerOf(with(with(vocabularyOf(), Entry{"tokenizer.chat_template", tt.first}), tt.more...), "m.gguf").Vocabulary()
