@@ -263,8 +263,10 @@ func TestDiagnose(t *testing.T) {
 		{"EETQ", quantizedAs(object{"quant_method": "eetq"}, map[string]string{".weight": "I8", ".weight_scales": "F16"}), convert.ErrQuantized, []string{"EETQ"}},
 		{"quanto", quantizedAs(object{"quant_method": "quanto", "weights": "int8"}, map[string]string{".weight._data": "I8", ".weight._scale": "F16"}), convert.ErrQuantized, []string{"quanto to int8"}},
 		{"torchao", quantizedAs(object{"quant_method": "torchao"}, map[string]string{".weight": "I8"}), convert.ErrQuantized, []string{"torchao"}},
-		{"torchao, by parts", quantizedAs(object{"quant_method": "torchao"}, map[string]string{".weight:qdata": "I8", ".weight:scale": "F32"}), convert.ErrQuantized, []string{"torchao", ".weight:qdata"}},
-		{"torchao, by parts of Transformers 5", quantizedAs(nil, map[string]string{"._weight_qdata": "U8", "._weight_scale": "F32"}), convert.ErrQuantized, []string{"a method that stores U8", "._weight_qdata"}},
+		{"torchao, by parts", quantizedAs(object{"quant_method": "torchao"}, map[string]string{".weight:qdata": "I8", ".weight:scale": "F32"}),
+			convert.ErrQuantized, []string{"torchao", ".weight:qdata"}},
+		{"torchao, by parts of Transformers 5", quantizedAs(nil, map[string]string{"._weight_qdata": "U8", "._weight_scale": "F32"}),
+			convert.ErrQuantized, []string{"a method that stores U8", "._weight_qdata"}},
 		{"NVFP4", quantizedAs(object{"quant_algo": "NVFP4"}, map[string]string{".weight": "U8", ".weight_scale_2": "F32"}), convert.ErrQuantized, []string{"NVFP4"}},
 		{"MLX", quantizedAs(object{"bits": 4, "group_size": 64}, map[string]string{".weight": "I32", ".scales": "F16", ".biases": "F16"}), convert.ErrQuantized, []string{".scales"}},
 		{"a type that is not read", quantizedAs(nil, map[string]string{".weight": "I64"}), checkpoint.ErrDType, []string{"I64 weights cannot be read", "save the model in another type"}},
@@ -330,7 +332,8 @@ func TestDiagnose(t *testing.T) {
 		{"several files of weights", func(t *testing.T, dir string, m *modeltest.Model) string {
 			ok(t, m.WriteConfig(dir))
 			return only(".", "model.fp16.safetensors", "model.fp32.safetensors", "optimizer.pt")(t, dir, m)
-		}, checkpoint.ErrNoWeights, []string{"several weight files, and no index says which of them belong together: model.fp16.safetensors, model.fp32.safetensors: give the one that is the whole model"}},
+		}, checkpoint.ErrNoWeights, []string{"several weight files, and no index says which of them belong together: model.fp16.safetensors, model.fp32.safetensors: " +
+			"give the one that is the whole model"}},
 		{"weights of Lightning", func(t *testing.T, dir string, m *modeltest.Model) string {
 			ok(t, m.WriteConfig(dir))
 			return only(".", "last.ckpt")(t, dir, m)
@@ -382,7 +385,8 @@ func TestDiagnose(t *testing.T) {
 			ok(t, m.WriteConfig(dir))
 			write(t, zipped(t, "m/data.pkl"), dir, "pytorch_model.bin")
 			return "."
-		}, checkpoint.ErrRepacked, []string{`zip entry "data.pkl" is compressed or encrypted, as torch.save never writes it: unpack it, and pack it again without compression`}},
+		}, checkpoint.ErrRepacked, []string{
+			`zip entry "data.pkl" is compressed or encrypted, as torch.save never writes it: unpack it, and pack it again without compression`}},
 		{"empty weights", weights(""), checkpoint.ErrEmpty, []string{"the file is empty", "get this file once more"}},
 		{"empty config.json", config(""), checkpoint.ErrEmpty, []string{"config.json", "the file is empty"}},
 		{"cut config.json", config(`{"architectures":["SmallThinkerForCa`), nil, []string{"config.json", "it ends too early"}},

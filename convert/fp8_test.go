@@ -82,11 +82,13 @@ var (
 	perRow = scaled{"_scale", func(_, cols int) (int, int) { return 1, cols }, func(d, _ int) []int { return []int{d, 1} }, "BF16",
 		map[string]any{"quant_method": "compressed-tensors", "format": "float-quantized"}}
 	ofGroups = func(weights map[string]any) map[string]any {
-		return map[string]any{"quant_method": "compressed-tensors", "format": "float-quantized", "config_groups": map[string]any{"group_0": map[string]any{"weights": weights}}}
+		groups := map[string]any{"group_0": map[string]any{"weights": weights}}
+		return map[string]any{"quant_method": "compressed-tensors", "format": "float-quantized", "config_groups": groups}
 	}
-	blocksOfGroups = scaled{"_scale", block32.block, block32.shape, "BF16", ofGroups(map[string]any{"strategy": "block", "block_structure": []int{32, 64}, "group_size": nil})}
-	blocksInText   = scaled{"_scale", block32.block, block32.shape, "BF16", ofGroups(map[string]any{"strategy": "block", "block_structure": "32x64"})}
-	groupsOfRows   = scaled{"_scale", func(int, int) (int, int) { return 1, 32 }, block32.shape, "BF16",
+	blocksOfGroups = scaled{"_scale", block32.block, block32.shape, "BF16",
+		ofGroups(map[string]any{"strategy": "block", "block_structure": []int{32, 64}, "group_size": nil})}
+	blocksInText = scaled{"_scale", block32.block, block32.shape, "BF16", ofGroups(map[string]any{"strategy": "block", "block_structure": "32x64"})}
+	groupsOfRows = scaled{"_scale", func(int, int) (int, int) { return 1, 32 }, block32.shape, "BF16",
 		ofGroups(map[string]any{"strategy": "group", "block_structure": nil, "group_size": 32})}
 	perRowOfGroups = scaled{"_scale", perRow.block, perRow.shape, "BF16", ofGroups(map[string]any{"strategy": "channel", "group_size": -1})}
 	perTensor      = scaled{"_scale", func(rows, cols int) (int, int) { return rows, cols }, func(int, int) []int { return nil }, "F32",

@@ -353,7 +353,8 @@ func TestGGUFOneExpert(t *testing.T) {
 func TestGGUFSampling(t *testing.T) {
 	m := set(set(set(vocabulary(), "general.sampling.top_k", int32(-1)), "general.sampling.temp", float32(-2)), "general.sampling.penalty_repeat", float32(0))
 	m = set(m, "general.sampling.top_p", float32(0.5))
-	result, r := convertTo(t, writeGGUF(t, ggufModels()["smallthinker"](), modeltest.GGUF{Type: quant.Q8_0, Metadata: m}), convert.Options{Recipe: convert.Recipe{Keep: true}})
+	path := writeGGUF(t, ggufModels()["smallthinker"](), modeltest.GGUF{Type: quant.Q8_0, Metadata: m})
+	result, r := convertTo(t, path, convert.Options{Recipe: convert.Recipe{Keep: true}})
 	g := r.Generation
 	if g.TopK == nil || *g.TopK != 0 || g.Temperature != nil || g.RepetitionPenalty != nil || g.TopP == nil || *g.TopP != 0.5 {
 		t.Errorf("generation defaults: %+v", g)

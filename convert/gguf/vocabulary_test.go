@@ -230,7 +230,8 @@ func TestVocabularyWithoutTypes(t *testing.T) {
 	m := Metadata{{"tokenizer.ggml.model", "llama"}, {"tokenizer.ggml.tokens", []string{"<unk>", "<s>", "</s>", "<0x0A>", "<b>", "a", "<|user|>"}},
 		{"tokenizer.ggml.scores", make([]float32, 7)}}
 	v, err = headerOf(m, "m.gguf").Vocabulary()
-	want := []int32{tokenizer.GGUFUnknown, tokenizer.GGUFControl, tokenizer.GGUFControl, tokenizer.GGUFByte, tokenizer.GGUFNormal, tokenizer.GGUFNormal, tokenizer.GGUFControl}
+	want := []int32{tokenizer.GGUFUnknown, tokenizer.GGUFControl, tokenizer.GGUFControl, tokenizer.GGUFByte, tokenizer.GGUFNormal, tokenizer.GGUFNormal,
+		tokenizer.GGUFControl}
 	if err != nil || !slices.Equal(v.Tokens.Types, want) {
 		t.Errorf("types of SentencePiece's tokens: %v, %v", v.Tokens.Types, err)
 	}

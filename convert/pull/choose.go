@@ -79,7 +79,8 @@ func typeName(text string) string {
 }
 
 // bestSources are types of GGUF files to make another type of, the best first.
-var bestSources = []string{"F32", "BF16", "F16", "Q8_0", "Q6_K", "Q5_K_M", "Q5_K_S", "Q5_1", "Q5_0", "Q4_K_M", "Q4_K_S", "Q4_1", "Q4_0", "IQ4_NL", "IQ4_XS", "Q3_K_L", "Q3_K_M", "Q3_K_S", "Q2_K"}
+var bestSources = []string{"F32", "BF16", "F16", "Q8_0", "Q6_K", "Q5_K_M", "Q5_K_S", "Q5_1", "Q5_0", "Q4_K_M", "Q4_K_S", "Q4_1", "Q4_0",
+	"IQ4_NL", "IQ4_XS", "Q3_K_L", "Q3_K_M", "Q3_K_S", "Q2_K"}
 
 // choose returns the GGUF file that is to be converted, "" for a checkpoint, and whether the file has the type that is asked for.
 func choose(repo *hub.Repository, opts *convert.Options) (file string, same bool, err error) {
