@@ -88,7 +88,8 @@ func (c *Collector) Report() (*Report, error) {
 		l := &c.layers[i]
 		for e := range l.experts {
 			if sum := l.experts[e].weight; math.IsNaN(sum) || math.IsInf(sum, 0) {
-				return nil, fmt.Errorf("layer %d: the router gives expert %d a weight that is not finite: weights of the model, of this layer or an earlier one, are damaged or not finite", l.number, e)
+				return nil, fmt.Errorf("layer %d: the router gives expert %d a weight that is not finite: "+
+					"weights of the model, of this layer or an earlier one, are damaged or not finite", l.number, e)
 			}
 		}
 		r.Layers = append(r.Layers, l.report(c.shape.TopK))

@@ -75,7 +75,8 @@ func (b *codedBody) Read(p []byte) (n int, err error) {
 	}
 	var corrupt flate.CorruptInputError
 	if errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.As(err, &corrupt) {
-		err = &Error{Status: http.StatusBadRequest, Code: "request_body_encoding_invalid", Message: "the body is not gzip, as its Content-Encoding says: " + err.Error(), cause: err}
+		err = &Error{Status: http.StatusBadRequest, Code: "request_body_encoding_invalid",
+			Message: "the body is not gzip, as its Content-Encoding says: " + err.Error(), cause: err}
 	}
 	return n, err
 }

@@ -105,6 +105,18 @@ type ollamaProgress struct {
 	Completed int64  `json:"completed,omitempty"`
 }
 
+// checkPulled refuses what is no name, with a revision or without one. An address is for Pull to read.
+func checkPulled(name string) error {
+	id, _, _ := strings.Cut(name, "@")
+	if strings.Contains(id, "://") {
+		return nil
+	}
+	if _, err := store.ParseName(id); err != nil {
+		return badField("model", err.Error())
+	}
+	return nil
+}
+
 // ollamaPull answers /api/pull. Several requests for one model share its download, which ends when the last of them goes away.
 func (s *Server) ollamaPull(w http.ResponseWriter, r *http.Request, body []byte) error {
 	var q struct {
@@ -121,10 +133,8 @@ func (s *Server) ollamaPull(w http.ResponseWriter, r *http.Request, body []byte)
 	case s.models.store == nil || s.opts.Pull == nil:
 		return errFixed(fmt.Sprintf("model '%s' cannot be pulled here", name))
 	}
-	if id, _, _ := strings.Cut(name, "@"); !strings.Contains(id, "://") { // else it is an address, which Pull knows
-		if _, err := store.ParseName(id); err != nil {
-			return badField("model", err.Error())
-		}
+	if err := checkPulled(name); err != nil {
+		return err
 	}
 	streams := q.Stream == nil || *q.Stream
 	l := &lines{events{w: w}}

@@ -161,7 +161,8 @@ func (e *responseEvents) text(kind, event, text string, probs []chatLogProb) boo
 }
 
 func newMessageItem() *responseItem {
-	return &responseItem{Type: "message", ID: answerID("msg_"), Role: "assistant", Content: []responsePart{{Type: "output_text", Annotations: []struct{}{}, LogProbs: []chatLogProb{}}}}
+	part := responsePart{Type: "output_text", Annotations: []struct{}{}, LogProbs: []chatLogProb{}}
+	return &responseItem{Type: "message", ID: answerID("msg_"), Role: "assistant", Content: []responsePart{part}}
 }
 
 // open begins an item.

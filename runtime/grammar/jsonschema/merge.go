@@ -43,8 +43,8 @@ func typesOf(at *value) types {
 
 // keywordTypes are the keywords that count for instances of a type only.
 var keywordTypes = map[string]types{
-	"properties": objectType, "required": objectType, "patternProperties": objectType, "additionalProperties": objectType, "propertyNames": objectType, "minProperties": objectType,
-	"maxProperties": objectType, "items": arrayType, "prefixItems": arrayType, "additionalItems": arrayType, "minItems": arrayType,
+	"properties": objectType, "required": objectType, "patternProperties": objectType, "additionalProperties": objectType,
+	"propertyNames": objectType, "minProperties": objectType, "maxProperties": objectType, "items": arrayType, "prefixItems": arrayType, "additionalItems": arrayType, "minItems": arrayType,
 	"maxItems": arrayType, "uniqueItems": arrayType, "minLength": stringType, "maxLength": stringType, "pattern": stringType, "format": stringType,
 	"minimum": numberType, "maximum": numberType, "exclusiveMinimum": numberType, "exclusiveMaximum": numberType, "multipleOf": numberType,
 }

@@ -25,17 +25,11 @@ func (c *compiler) addMembers(m *merged) error {
 	o := &m.members
 	o.schemas, o.required = map[string]all{}, map[string]bool{}
 	listed, said, shut := false, false, false
-	name := func(n string) {
-		if _, ok := o.schemas[n]; !ok {
-			o.schemas[n] = nil
-			o.names = append(o.names, n)
-		}
-	}
 	for _, e := range m.all {
 		if p := e.at.get("properties"); p != nil {
 			listed = true
 			for _, k := range p.keys {
-				name(k)
+				o.list(k)
 			}
 		}
 		if p := e.at.get("patternProperties"); p != nil {
@@ -51,7 +45,7 @@ func (c *compiler) addMembers(m *merged) error {
 		at := e.at
 		if r := at.get("required"); r != nil {
 			for _, k := range r.list {
-				name(k.text)
+				o.list(k.text)
 				o.required[k.text] = true
 			}
 		}
@@ -82,6 +76,14 @@ func (c *compiler) addMembers(m *merged) error {
 		}
 	}
 	return nil
+}
+
+// list adds a name to those that are listed.
+func (o *members) list(name string) {
+	if _, ok := o.schemas[name]; !ok {
+		o.schemas[name] = nil
+		o.names = append(o.names, name)
+	}
 }
 
 // maxMemberStates bounds the automaton of an object whose members are counted.

@@ -25,7 +25,10 @@ func GrammarContext(ctx context.Context, schema []byte) (*grammar.Grammar, error
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrSchema, err)
 	}
-	c := &compiler{ctx: ctx, root: root, rules: map[string]*grammar.Rule{}, checked: map[*value]bool{}, patterns: map[patternKey]*pattern{}, names: map[string]*namePattern{}, write: canonical()}
+	c := &compiler{
+		ctx: ctx, root: root, rules: map[string]*grammar.Rule{}, checked: map[*value]bool{},
+		patterns: map[patternKey]*pattern{}, names: map[string]*namePattern{}, write: canonical(),
+	}
 	return c.compile(all{{root, whole}})
 }
 
