@@ -165,11 +165,11 @@ func (s *subsets) reach(from thread, first bool) {
 			next(i.Out)
 		case syntax.InstCapture:
 			if a, ok := s.ahead[i.Arg]; ok {
-				if v.pending, ok = s.pending.with(v.pending, a.rest); !ok {
-					continue
-				}
 				if a.start && !first {
 					s.err = ErrAhead
+				}
+				if v.pending, ok = s.pending.with(v.pending, a.rest); !ok {
+					continue
 				}
 			}
 			next(i.Out)

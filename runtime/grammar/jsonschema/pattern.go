@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp/syntax"
+	"slices"
 	"strings"
 
 	"st/runtime/grammar/automaton"
@@ -149,13 +150,18 @@ func (p *pattern) automaton() (*automaton.DFA, error) {
 		if err != nil {
 			return nil, err
 		}
-		ahead = append(ahead, automaton.Ahead{Group: a.name, Rest: rest, Start: begins(a.re) > 1})
+		ahead = append(ahead, automaton.Ahead{Group: a.name, Rest: rest, Start: a.startsText()})
 	}
 	d, err := automaton.FromSyntax(p.re, ahead...)
 	if err == nil {
 		p.dfa = d
 	}
 	return d, err
+}
+
+// startsText reports whether a lookahead has a ^ besides the one that it is read with, also in lookaheads within it.
+func (a *lookahead) startsText() bool {
+	return begins(a.re) > 1 || slices.ContainsFunc(a.ahead, func(within lookahead) bool { return within.startsText() })
 }
 
 // begins returns how many ^ an expression has.

@@ -161,6 +161,8 @@ func TestErrors(t *testing.T) {
 		{`{"type": "string", "pattern": "\\ba"}`, "#/pattern", "word boundaries"},
 		{`{"type": "string", "pattern": "(?<!b)a"}`, "#/pattern", "lookbehinds are not supported"},
 		{`{"type": "string", "pattern": "(?=a"}`, "#/pattern", "a lookahead lacks its )"},
+		{`{"type": "string", "pattern": "(?!^)b"}`, "#/pattern", "^ in a lookahead is supported only at the beginning"},
+		{`{"type": "string", "pattern": "a(?=(?=^b))b"}`, "#/pattern", "^ in a lookahead is supported only at the beginning"},
 		{`{"type": "string", "pattern": "(a)\\1"}`, "#/pattern", "invalid escape"},
 		{`{"$ref": "#/$defs/x"}`, "#/$ref", "has nothing at"},
 		{`{"$ref": "https://example.com/x"}`, "#/$ref", "not to a place within the schema"},
