@@ -34,6 +34,8 @@ var schemaTests = []struct {
 	{"items that are different, as pydantic's set of an enum", `{"type": "array", "uniqueItems": true, "items": {"$ref": "#/$defs/c"}, "minItems": 1, "$defs": {"c": {"enum": ["red", "blue", 1], "type": "string"}}}`,
 		[]string{`["red"]`, `["blue", "red"]`}, []string{`[]`, `["red", "red"]`, `["red", "blue", "red"]`, `[1]`}},
 	{"two different booleans at most", `{"type": "array", "uniqueItems": true, "items": {"type": "boolean"}, "maxItems": 5}`, []string{`[]`, `[true, false]`}, []string{`[true, true]`}},
+	{"different items that are booleans and in an enum", `{"type": "array", "uniqueItems": true, "items": {"allOf": [{"type": "boolean"}, {"enum": [true, 1, "a"]}]}}`,
+		[]string{`[]`, `[true]`}, []string{`[false]`, `[1]`, `[true, false]`}},
 	{"an enum of arrays of different items", `{"uniqueItems": true, "enum": [[1, 2], [1, 1]]}`, []string{`[1, 2]`}, []string{`[1, 1]`}},
 	{"tuple", `{"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}], "items": false, "minItems": 1}`, []string{`[1]`, `[1, "a"]`}, []string{`[]`, `["a"]`, `[1, "a", 1]`}},
 	{"tuple of draft 7", `{"type": "array", "items": [{"type": "integer"}], "additionalItems": {"type": "string"}}`, []string{`[]`, `[1]`, `[1, "a", "b"]`}, []string{`["a"]`, `[1, 2]`}},

@@ -53,7 +53,7 @@ func (c *compiler) listedValues(a all) (values []*value, listed bool, err error)
 	if err != nil {
 		return nil, false, err
 	}
-	if m.types == booleanType {
+	if m.types == booleanType && !m.hasEnum {
 		return []*value{{kind: isFalse}, {kind: isTrue}}, true, nil
 	}
 	for _, v := range m.enum {
