@@ -3,6 +3,7 @@ package jsonschema
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"regexp/syntax"
 	"slices"
 	"strings"
@@ -36,6 +37,12 @@ func parsePattern(expr string) (*pattern, error) {
 	return readPattern(expr, false, 0)
 }
 
+// ECMAScript has no flags in a pattern, but RE2 and Python do. Those at the beginning are for the lookaheads, too.
+var (
+	firstFlags = regexp.MustCompile(`^\(\?[is]+\)`)
+	flags      = regexp.MustCompile(`\(\?[imsU-]+[:)]`)
+)
+
 // maxAhead bounds how deep lookaheads are nested.
 const maxAhead = 20
 
@@ -46,6 +53,9 @@ func readPattern(expr string, negated bool, depth int) (*pattern, error) {
 	}
 	p := &pattern{most: -1}
 	var rest strings.Builder
+	first := firstFlags.FindString(expr)
+	rest.WriteString(first)
+	expr = expr[len(first):]
 	for len(expr) > 0 {
 		open := group(expr)
 		rest.WriteString(expr[:open])
@@ -65,12 +75,15 @@ func readPattern(expr string, negated bool, depth int) (*pattern, error) {
 		}
 		a := lookahead{name: fmt.Sprintf("ahead%d", len(p.ahead)), negated: expr[2] == '!'}
 		var err error
-		if a.pattern, err = readPattern("^(?:"+expr[3:end]+")", negated != a.negated, depth+1); err != nil {
+		if a.pattern, err = readPattern(first+"^(?:"+expr[3:end]+")", negated != a.negated, depth+1); err != nil {
 			return nil, err
 		}
 		p.ahead = append(p.ahead, a)
 		rest.WriteString("(?P<" + a.name + ">)")
 		expr = expr[end+1:]
+	}
+	if len(p.ahead) > 0 && flags.MatchString(rest.String()[len(first):]) {
+		return nil, errors.New("flags are supported with lookaheads only as (?i) or (?s) at the beginning")
 	}
 	var err error
 	p.re, err = parseRE2(rest.String(), negated)
