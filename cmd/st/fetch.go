@@ -40,7 +40,9 @@ func parseRepository(text string) (hub.Ref, error) {
 // ofPage makes what [hub.ParseRef] reads of the path of a page: ORG/NAME/tree/REV is ORG/NAME@REV, and ORG/NAME/blob/REV/FILE.gguf is
 // ORG/NAME:FILE.gguf@REV. Another path stays as it is.
 func ofPage(page string) string {
-	page, _, _ = strings.Cut(page, "?")
+	if i := strings.IndexAny(page, "?#"); i >= 0 {
+		page = page[:i]
+	}
 	page = strings.Trim(page, "/")
 	parts := strings.Split(page, "/")
 	if len(parts) < 4 || !slices.Contains([]string{"tree", "blob", "resolve", "raw"}, parts[2]) || parts[2] == "tree" && len(parts) > 4 {

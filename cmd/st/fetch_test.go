@@ -67,6 +67,7 @@ func TestRepositoryPages(t *testing.T) {
 		"http://www.huggingface.co/Org/Tiny":                                           "Org/Tiny",
 		"https://huggingface.co/Org/Tiny/":                                             "Org/Tiny",
 		"https://huggingface.co/Org/Tiny?library=transformers":                         "Org/Tiny",
+		"https://huggingface.co/Org/Tiny#usage":                                        "Org/Tiny",
 		"https://huggingface.co/Org/Tiny/tree/main":                                    "Org/Tiny",
 		"https://huggingface.co/Org/Tiny/tree/refs%2Fpr%2F3":                           "Org/Tiny@refs/pr/3",
 		"https://huggingface.co/Org/Tiny/blob/v1/config.json":                          "Org/Tiny@v1",
