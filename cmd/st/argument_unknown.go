@@ -37,6 +37,9 @@ var byFlag = map[string]struct{ flag, hint string }{
 	"logits":    {"tokens", "the token ids are given with --tokens"},
 }
 
+// texts says which argument or flag of a command is a text: without quotes, a shell makes an argument of each of its words.
+var texts = map[string]string{"run": "prompt", "generate": "prompt", "tokenize": "text"}
+
 // unexpectedArgument is the error about an argument too many, with the flag that may be meant.
 func unexpectedArgument(cmd *cobra.Command, arg string) error {
 	err := fmt.Errorf("unexpected argument %q", arg)
@@ -46,6 +49,9 @@ func unexpectedArgument(cmd *cobra.Command, arg string) error {
 	}
 	if by, ok := byFlag[cmd.Name()]; ok && !flags.Changed(by.flag) {
 		return fmt.Errorf("%w: %s", err, by.hint)
+	}
+	if text := texts[cmd.Name()]; text != "" {
+		return fmt.Errorf("%w: a %s of several words stands in quotes", err, text)
 	}
 	return err
 }

@@ -148,6 +148,8 @@ func TestWrongUsage(t *testing.T) {
 		{"quantize a.stm b.stm Q4_0", `unexpected argument "Q4_0": the type is given with --type`, "st quantize"},
 		{"quantize a.stm b.stm c.stm", `unexpected argument "c.stm"`, "st quantize"},
 		{"generate x Once", `unexpected argument "Once": the prompt is given with -p`, "st generate"},
+		{"generate x -p Once upon", `unexpected argument "upon": a prompt of several words stands in quotes`, "st generate"},
+		{"run x Why is", `unexpected argument "is": a prompt of several words stands in quotes`, "st run"},
 		{"eval x text", "the text is given with --text", "st eval"},
 		{"logits x 1,2", "the token ids are given with --tokens", "st logits"},
 		{"bench x -p 128 -n 64", "did you mean --prompt?", "st bench"},
@@ -198,7 +200,7 @@ func TestWrongUsage(t *testing.T) {
 		{"list --sessions --published", "give one of them", "st list"},
 		{"rm --session", "argument NAME is missing", "st rm"},
 		{"tokenize", "argument MODEL is missing", "st tokenize"},
-		{"tokenize x y z", `unexpected argument "z"`, "st tokenize"},
+		{"tokenize x y z", `unexpected argument "z": a text of several words stands in quotes`, "st tokenize"},
 		{"demo now", `unexpected argument "now"`, "st demo"},
 	} {
 		o := st(strings.Fields(tt.args)...)
