@@ -56,7 +56,7 @@ func (a *app) convertCommand() *cobra.Command {
 				if err := p.run(cmd.Context()); err != nil {
 					return err
 				}
-				a.noteKept(name)
+				a.noteKept(name, target)
 				return nil
 			}
 			if keep {
@@ -67,7 +67,7 @@ func (a *app) convertCommand() *cobra.Command {
 				return err
 			}
 			a.noteConversion(target, result)
-			a.noteKept(name)
+			a.noteKept(name, target)
 			if asJSON {
 				return a.printJSON(newConvertReport(target, result, stages))
 			}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"st/cmd/internal/report"
+	"st/format"
 	"st/runtime/models"
 )
 
@@ -60,11 +61,20 @@ func outputFor(output, name string) (string, error) {
 	return store.Path(n)
 }
 
-// noteKept tells how to run what was made, if it is kept under a name; "": it is not.
-func (a *app) noteKept(name string) {
-	if n, err := models.ParseName(name); err == nil {
-		a.note("%s is kept: st run %s", n, n)
+// noteKept tells what to do with the model that was made in a file, if it is kept under a name; "": it is not. One without a tokenizer cannot be run.
+func (a *app) noteKept(name, file string) {
+	n, err := models.ParseName(name)
+	if err != nil {
+		return
 	}
+	next := "run"
+	if r, err := format.Open(file); err == nil {
+		if len(r.Tokenizer) == 0 {
+			next = "inspect"
+		}
+		r.Close()
+	}
+	a.note("%s is kept: st %s %s", n, next, n)
 }
 
 // completesModels has a shell complete the first n arguments of a command, or all if n is −1, by names of models and by files.

@@ -46,8 +46,13 @@ func TestKeptNote(t *testing.T) {
 		{[]string{"convert", "hf://Org/Tiny", "--name", "far"}, "far"},
 		{[]string{"quantize", "Org/Model", "--name", "model:small"}, "model:small"},
 		{[]string{"pull", "Org/Tiny"}, "Org/Tiny"},
+		{[]string{"convert", "../../testdata/architectures/phi3", "--name", "ids"}, "ids"}, // without a tokenizer: st run would be refused
 	} {
-		if o := st(tt.args...); o.code != exitOK || !strings.HasSuffix(o.stderr, "\n"+tt.name+" is kept: st run "+tt.name+"\n") {
+		next := "run"
+		if tt.name == "ids" {
+			next = "inspect"
+		}
+		if o := st(tt.args...); o.code != exitOK || !strings.HasSuffix(o.stderr, "\n"+tt.name+" is kept: st "+next+" "+tt.name+"\n") {
 			t.Errorf("%v: %+v", tt.args, o)
 		}
 	}

@@ -64,7 +64,7 @@ func (a *app) pullCommand() *cobra.Command {
 			if err := p.run(cmd.Context()); err != nil {
 				return err
 			}
-			a.noteKept(kept.String())
+			a.noteKept(kept.String(), target)
 			return nil
 		},
 	}

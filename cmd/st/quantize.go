@@ -56,7 +56,7 @@ func (a *app) quantizeCommand() *cobra.Command {
 				return err
 			}
 			a.noteConversion(target, result)
-			a.noteKept(name)
+			a.noteKept(name, target)
 			if asJSON {
 				return a.printJSON(newConvertReport(target, result, stages))
 			}
