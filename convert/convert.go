@@ -253,7 +253,11 @@ func (m *material) plan(opts *Options) (*plan, error) {
 			return nil, err
 		}
 	}
-	if opts.Encoder == GPTQ && !opts.Calibration.HasCovariance() {
+	switch {
+	case opts.Encoder != GPTQ || opts.Calibration.HasCovariance():
+	case opts.Calibration != nil && opts.Calibration.Name != "":
+		return nil, fmt.Errorf("%s has no covariances: the encoder gptq %w with them", opts.Calibration.Name, ErrCalibration)
+	default:
 		return nil, fmt.Errorf("the encoder gptq %w, with covariances", ErrCalibration)
 	}
 	return newPlan(&m.meta.Config, m.weights, &opts.Recipe)

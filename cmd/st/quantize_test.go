@@ -84,6 +84,12 @@ func TestCalibrate(t *testing.T) {
 	if o := st("calibrate", in, "--text", heldout(t, 400), "-o", stats); o.code != exitFailure || !strings.Contains(o.stderr, "use --force") {
 		t.Errorf("over a file: %+v", o)
 	}
+	plain := filepath.Join(dir, "plain.safetensors")
+	must(t, "calibrate", in, "--text", heldout(t, 400), "-o", plain, "--quiet")
+	o = st("quantize", in, out, "--encoder", "gptq", "--calibration", plain)
+	if says := "st: plain.safetensors has no covariances: the encoder gptq needs a calibration with them: st calibrate --covariance makes one\n"; o.code != exitFailure || o.stderr != says {
+		t.Errorf("gptq without covariances: %+v", o)
+	}
 	for _, encoder := range []string{"search", "gptq"} {
 		must(t, "quantize", in, out, "--encoder", encoder, "--calibration", stats, "--force", "--quiet")
 		must(t, "inspect", out, "--verify", "--quiet")
