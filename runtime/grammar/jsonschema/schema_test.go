@@ -191,7 +191,12 @@ func TestErrors(t *testing.T) {
 			t.Errorf("%s: %v, want %s: %s", test.schema, err, test.pointer, test.says)
 		}
 	}
-	for _, schema := range []string{``, `{`, `{} {}`, "{\"a\": \"\xff\"}", `{"a": 1, "a": 2}`, `{"minimum": 1e99999}`, strings.Repeat(`{"items":`, 5000) + `{}` + strings.Repeat(`}`, 5000)} {
+	for _, schema := range []string{``, `{`, `{bad`, `{"a" 1}`, `{"a": 1`, `[1`, `{"a": tru}`} {
+		if _, err := jsonschema.Grammar([]byte(schema)); !errors.Is(err, jsonschema.ErrSchema) || !strings.Contains(err.Error(), "it is not JSON: ") {
+			t.Errorf("%s: %v", schema, err)
+		}
+	}
+	for _, schema := range []string{`{} {}`, "{\"a\": \"\xff\"}", `{"a": 1, "a": 2}`, `{"minimum": 1e99999}`, strings.Repeat(`{"items":`, 5000) + `{}` + strings.Repeat(`}`, 5000)} {
 		if _, err := jsonschema.Grammar([]byte(schema)); !errors.Is(err, jsonschema.ErrSchema) {
 			t.Errorf("%.40s: %v", schema, err)
 		}

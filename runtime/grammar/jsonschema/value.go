@@ -75,11 +75,20 @@ func parse(ctx context.Context, data []byte) (*value, error) {
 	return v, nil
 }
 
-func (p *parser) value(parent *value, name string, depth int) (*value, error) {
+// token reads one token of a document that is not at its end.
+func (p *parser) token() (json.Token, error) {
 	t, err := p.dec.Token()
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
+	if err != nil {
+		return nil, fmt.Errorf("it is not JSON: %w", err)
+	}
+	return t, nil
+}
+
+func (p *parser) value(parent *value, name string, depth int) (*value, error) {
+	t, err := p.token()
 	if err != nil {
 		return nil, err
 	}
@@ -128,14 +137,14 @@ func (p *parser) array(v *value, depth int) error {
 		}
 		v.list = append(v.list, e)
 	}
-	_, err := p.dec.Token()
+	_, err := p.token()
 	return err
 }
 
 func (p *parser) object(v *value, depth int) error {
 	v.kind, v.by = isObject, map[string]*value{}
 	for p.dec.More() {
-		t, err := p.dec.Token()
+		t, err := p.token()
 		if err != nil {
 			return err
 		}
@@ -150,7 +159,7 @@ func (p *parser) object(v *value, depth int) error {
 		v.keys = append(v.keys, key)
 		v.by[key] = e
 	}
-	_, err := p.dec.Token()
+	_, err := p.token()
 	return err
 }
 
