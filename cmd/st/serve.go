@@ -113,13 +113,21 @@ func (a *app) serve(ctx context.Context, names []string, f *serveFlags) (err err
 	}
 	common := s.Memory().Common // --memory counts it
 	for _, m := range all {
-		fmt.Fprintf(a.stdout, "%-*s %s; %s of memory, or as little as %s\n", width, m.Name, size(m.Size), size(common+m.Needed), size(m.Least))
+		fmt.Fprintf(a.stdout, "%-*s %s; %s\n", width, m.Name, size(m.Size), memoryOf(common+m.Needed, m.Least))
 	}
 	fmt.Fprintf(a.stdout, "listening on http://%s\n", l.Addr())
 	// The first signal lets requests come to their end, the second ends them, and the third waits for nothing more.
 	a.interrupts.onSecond(func() { go s.Close() })
 	defer a.interrupts.onSecond(nil)
 	return s.Serve(ctx, l)
+}
+
+// memoryOf tells the memory that all of a model takes, and the least with which it runs: of a very small one the least, which is a safe bound, is no less.
+func memoryOf(all, least int64) string {
+	if all <= least {
+		return size(least) + " of memory"
+	}
+	return fmt.Sprintf("%s of memory, or as little as %s", size(all), size(least))
 }
 
 // complete checks the flags and sets what follows from them.

@@ -48,6 +48,23 @@ func TestListenAddress(t *testing.T) {
 	}
 }
 
+// A model that is hardly larger than nothing takes what it needs at least, not less than that.
+func TestMemoryOf(t *testing.T) {
+	const mebibyte = 1 << 20
+	for _, tt := range []struct {
+		all, least int64
+		want       string
+	}{
+		{50 * mebibyte, 46 * mebibyte, "50 MiB of memory, or as little as 46 MiB"},
+		{46 * mebibyte, 46 * mebibyte, "46 MiB of memory"},
+		{42 * mebibyte, 43 * mebibyte, "43 MiB of memory"},
+	} {
+		if got := memoryOf(tt.all, tt.least); got != tt.want {
+			t.Errorf("%d, %d: %q, want %q", tt.all, tt.least, got, tt.want)
+		}
+	}
+}
+
 // startServer runs st serve with those arguments until stop is called, which checks that it ends well and returns its log. printed is what it prints
 // before its address.
 func startServer(t *testing.T, args ...string) (url, printed string, stop func() string) {
