@@ -82,12 +82,13 @@ func newDialect(t *tokenizer.Template, opts tokenizer.TemplateOptions) *dialect 
 	}
 	d.results = strings.Contains(written, probeResult)
 	d.toolsInSystem, d.argumentsAsText = opts.ToolsInSystem, opts.ArgumentsAsText
-	d.shortIDs = d.form == toolcall.Mistral
+	d.shortIDs = d.form == toolcall.Mistral || d.form == toolcall.MistralNamed
 	return d
 }
 
 // formOf returns the form in which a template wrote a call, or of which it tells the model; nil if it is none of those that are known.
 func formOf(written, told string, inSystem bool) *toolcall.Form {
+	written = strings.ReplaceAll(written, toolcall.CallID+probeID, "")
 	for _, f := range toolcall.Forms {
 		if strings.Contains(squeeze(written), squeeze(f.First+f.Head(probeName))) {
 			return f

@@ -54,6 +54,8 @@ func TestToolPrompts(t *testing.T) {
 		"{% if 'tool_calls' in m %}{\"name\": \"{{ m.tool_calls[0].function.name }}\", \"parameters\": {{ m.tool_calls[0].function.arguments | tojson }}}{% else %}{{ m.content }}{% endif %}{% endfor %}"
 	mistral := "{% for m in messages %}{% if m.tool_calls is defined %}[TOOL_CALLS][{% for c in m.tool_calls %}{% if c.id|length != 9 %}{{ raise_exception('nine') }}{% endif %}" +
 		"{{ (c.function|tojson)[:-1] }}, \"id\": \"{{ c.id }}\"}{% endfor %}]{% elif m.role == 'tool' %}[TOOL_RESULTS]{{ m.content }}{% else %}{{ m.content }}{% if tools %}[{{ tools | tojson }}]{% endif %}{% endif %}{% endfor %}"
+	withIDs := "{% for m in messages %}{% for c in m.tool_calls %}[TOOL_CALLS]{{ c.function.name }}{% if c.id|length != 9 %}{{ raise_exception('nine') }}{% endif %}" +
+		"[CALL_ID]{{ c.id }}[ARGS]{{ c.function.arguments | tojson }}{% endfor %}{{ m.content or '' }}{% endfor %}{{ tools | tojson }}"
 	phi := "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% if 'tools' in m %}<|tool|>{{ m['tools'] }}<|/tool|>{% endif %}<|end|>{% endfor %}"
 	text := "{% for m in messages %}{% for c in m.tool_calls %}<tool_call>{\"name\": \"{{ c.function.name }}\", \"arguments\": {{ '' + c.function.arguments }}}</tool_call>{% endfor %}{{ m.content }}{% endfor %}{% if tools %}{{ tools[0].function.name }}{% endif %}"
 	coder := "{% for m in messages %}({{ m.role }}){{ m.content }}{% for c in m.tool_calls %}\n<tool_call>\n<function={{ c.function.name }}>\n{% for k, v in c.function.arguments|items %}<parameter={{ k }}>\n" +
@@ -70,6 +72,7 @@ func TestToolPrompts(t *testing.T) {
 		{"its own, which knows no tools", template(t, "own"), []string{"Be terse.\n\n# Tools", "<tools>\n" + toolText + "\n</tools>", "assistant\nI look.\n" + calls, results}},
 		{"Llama", llama, []string{`"name": "weather"`, `{"name": "weather", "parameters": {"city": "Oslo"}}`, "[tool]17 C"}},
 		{"Mistral", mistral, []string{`[TOOL_CALLS][{"name": "weather", "arguments": {"city": "Oslo"}, "id": "`, "[TOOL_RESULTS]17 C"}},
+		{"Mistral, with ids", withIDs, []string{"[TOOL_CALLS]weather[CALL_ID]", `[ARGS]{"city": "Oslo"}[TOOL_CALLS]clock[CALL_ID]`, "I look.17 Cnoon"}},
 		{"Phi", phi, []string{"<|system|>Be terse.<|tool|>[" + toolText + "]<|/tool|><|end|>", `<|assistant|>I look.` + "\n" + `<|tool_call|>[{"name": "weather", "arguments": {"city": "Oslo"}}, {"name": "clock", "arguments": {}}]<|/tool_call|><|end|>`}},
 		{"arguments as text", text, []string{`<tool_call>{"name": "weather", "arguments": {"city": "Oslo"}}</tool_call>`}},
 		{"Qwen3-Coder", coder, []string{"<name>weather</name>", "<function=weather>\n<parameter=city>\nOslo\n</parameter>\n</function>", "<function=clock>\n</function>"}},

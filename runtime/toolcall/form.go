@@ -49,7 +49,7 @@ var (
 		Begin: "<|tool_call|>", End: "<|/tool_call|>"}
 	// MistralNamed is that of Devstral, Magistral and Mistral Small from 3.2 on. An id, which models may write before [ARGS], is not read.
 	MistralNamed = &Form{Name: "mistral-named", First: "[TOOL_CALLS]", Between: "[TOOL_CALLS]", Separator: "[ARGS]", Begin: "[TOOL_CALLS]",
-		Tokens: []string{"[ARGS]", callID}}
+		Tokens: []string{"[ARGS]", CallID}}
 	// DeepSeek is that of DeepSeek V3 and R1, and of the Qwen and Llama models that were made of R1.
 	DeepSeek = &Form{Name: "deepseek", First: deepSeekBegin, Between: "\n", Last: deepSeekEnd, Begin: deepSeekBegin, End: deepSeekEnd,
 		Open: deepSeekCall + "function<｜tool▁sep｜>", Separator: "\n```json\n", Close: "\n```<｜tool▁call▁end｜>",

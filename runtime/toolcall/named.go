@@ -40,7 +40,7 @@ func (n *named) next(p *Parser, b byte) status {
 		if !ok {
 			return within(len(n.text), maxName+len(p.o.Form.Separator))
 		}
-		name, _, _ = strings.Cut(name, callID)
+		name, _, _ = strings.Cut(name, CallID)
 		if name = strings.TrimSpace(name); name == "" {
 			return broken
 		}
@@ -63,8 +63,8 @@ func (n *named) next(p *Parser, b byte) status {
 	return s
 }
 
-// callID is what Mistral's models write between a name and the id of a call, which is not read: a caller gives calls ids.
-const callID = "[CALL_ID]"
+// CallID is what Mistral's models write between a name and the id of a call, which is not read: a caller gives calls ids.
+const CallID = "[CALL_ID]"
 
 // within is more for a length that is not too long.
 func within(n, most int) status {
