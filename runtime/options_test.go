@@ -19,6 +19,9 @@ func TestOptionsRefused(t *testing.T) {
 			}
 		}
 	}
+	if got := runtime.KVType(77).String(); got != "KVType(77)" { // as what is refused is shown
+		t.Errorf("it is shown as %q", got)
+	}
 	m := open(t, runtime.Options{})
 	tokens := []int32{1, 2, 3}
 	each := func(int, []float32) error { return nil }

@@ -27,7 +27,12 @@ func ParseKVType(name string) (KVType, error) {
 }
 
 // String returns the name that [ParseKVType] reads.
-func (t KVType) String() string { return t.quant().String() }
+func (t KVType) String() string {
+	if t > KVQ8 {
+		return fmt.Sprintf("KVType(%d)", uint8(t))
+	}
+	return t.quant().String()
+}
 
 func (t KVType) quant() quant.Type {
 	return [...]quant.Type{KVF16: quant.F16, KVF32: quant.F32, KVQ8: quant.Q8_0}[t]
