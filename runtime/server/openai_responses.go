@@ -214,17 +214,22 @@ func (r *response) end(d *runtime.Result) {
 	r.Usage = u
 }
 
+// read reads a body, and returns the messages in it and how the template writes them.
+func (q *responsesRequest) read(ctx context.Context, body []byte) (messages []runtime.Message, options []runtime.ChatOption, err error) {
+	if err := decode(body, q, ""); err != nil {
+		return nil, nil, err
+	}
+	if messages, err = q.conversation(); err != nil {
+		return nil, nil, err
+	}
+	options, err = q.options(ctx)
+	return messages, options, err
+}
+
 // responses answers /v1/responses.
 func (s *Server) responses(w http.ResponseWriter, r *http.Request, body []byte) error {
 	var q responsesRequest
-	if err := decode(body, &q, ""); err != nil {
-		return err
-	}
-	messages, err := q.conversation()
-	if err != nil {
-		return err
-	}
-	options, err := q.options(r.Context())
+	messages, options, err := q.read(r.Context(), body)
 	if err != nil {
 		return err
 	}
@@ -267,14 +272,7 @@ func (s *Server) responses(w http.ResponseWriter, r *http.Request, body []byte) 
 // responsesInputTokens answers /v1/responses/input_tokens: how many tokens a request has.
 func (s *Server) responsesInputTokens(w http.ResponseWriter, r *http.Request, body []byte) error {
 	var q responsesRequest
-	if err := decode(body, &q, ""); err != nil {
-		return err
-	}
-	messages, err := q.conversation()
-	if err != nil {
-		return err
-	}
-	options, err := q.options(r.Context())
+	messages, options, err := q.read(r.Context(), body)
 	if err != nil {
 		return err
 	}

@@ -286,17 +286,24 @@ func TestOllamaTools(t *testing.T) {
 	}
 }
 
-// The writer of Ollama's answers hands out calls when they are whole, and those that are no JSON as text.
-func TestOllamaCalls(t *testing.T) {
+// clockPrompt returns a model with Qwen3's template, and a prompt of it with a tool.
+func clockPrompt(t *testing.T) (*runtime.Model, *runtime.ChatPrompt) {
+	t.Helper()
 	m, err := runtime.Open(t.Context(), templated(t, "qwen3"), runtime.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer m.Close()
+	t.Cleanup(func() { m.Close() })
 	p, err := m.ChatPrompt(t.Context(), []runtime.Message{{Role: "user", Content: "x"}}, runtime.Tools(runtime.Tool{Name: "clock"}))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return m, p
+}
+
+// The writer of Ollama's answers hands out calls when they are whole, and those that are no JSON as text.
+func TestOllamaCalls(t *testing.T) {
+	_, p := clockPrompt(t)
 	for _, tt := range []struct {
 		text, says, thinks string
 		calls              []string
@@ -334,15 +341,7 @@ func TestOllamaCalls(t *testing.T) {
 
 // A message of a response has the probabilities of its own tokens, not of those that reason, call, or stand between.
 func TestResponsesLogProbsOfText(t *testing.T) {
-	m, err := runtime.Open(t.Context(), templated(t, "qwen3"), runtime.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer m.Close()
-	p, err := m.ChatPrompt(t.Context(), []runtime.Message{{Role: "user", Content: "x"}}, runtime.Tools(runtime.Tool{Name: "clock"}))
-	if err != nil {
-		t.Fatal(err)
-	}
+	m, p := clockPrompt(t)
 	const text = "<think>\nHm\n</think>\n\nYes.<tool_call>\n{\"name\": \"clock\", \"arguments\": {}}\n</tool_call>\nIt is 3 <"
 	pieces := func(yield func(runtime.Piece, error) bool) {
 		for _, r := range text {

@@ -11,24 +11,14 @@ type pair struct{ a, b int32 }
 // product returns the texts that final says are in both, or in one and not the other.
 func product(a, b *DFA, final func(a, b bool) bool) (*DFA, error) {
 	out := &DFA{}
-	index := map[pair]int32{}
-	var pairs []pair
-	id := func(p pair) int32 {
-		i, ok := index[p]
-		if !ok {
-			i = int32(len(pairs))
-			index[p] = i
-			pairs = append(pairs, p)
-		}
-		return i
-	}
+	var pairs Numbering[pair]
 	first := func(d *DFA) int32 {
 		if len(d.States) == 0 {
 			return -1
 		}
 		return 0
 	}
-	id(pair{first(a), first(b)})
+	pairs.Of(pair{first(a), first(b)})
 	none := &State{}
 	at := func(d *DFA, i int32) *State {
 		if i < 0 {
@@ -36,14 +26,14 @@ func product(a, b *DFA, final func(a, b bool) bool) (*DFA, error) {
 		}
 		return &d.States[i]
 	}
-	for i := 0; i < len(pairs); i++ {
-		if len(pairs) > MaxStates {
+	for i := 0; i < len(pairs.Keys); i++ {
+		if len(pairs.Keys) > MaxStates {
 			return nil, ErrTooLarge
 		}
-		s, t := at(a, pairs[i].a), at(b, pairs[i].b)
+		s, t := at(a, pairs.Keys[i].a), at(b, pairs.Keys[i].b)
 		state := State{Final: final(s.Final, t.Final)}
 		each(s.Edges, t.Edges, func(r Range, x, y int32) {
-			state.Edges = append(state.Edges, Edge{r, id(pair{x, y})})
+			state.Edges = append(state.Edges, Edge{r, pairs.Of(pair{x, y})})
 		})
 		state.sort()
 		out.States = append(out.States, state)

@@ -97,34 +97,24 @@ type remainder struct {
 // automaton returns the magnitudes of multiples: digits, and a point with at most as many behind it as there may be.
 func (m multiple) automaton() *automaton.DFA {
 	d := &automaton.DFA{}
-	index := map[remainder]int32{}
-	var states []remainder
-	id := func(r remainder) int32 {
-		i, ok := index[r]
-		if !ok {
-			i = int32(len(states))
-			index[r] = i
-			states = append(states, r)
-		}
-		return i
-	}
-	id(remainder{decimals: -1, empty: true})
-	for i := 0; i < len(states); i++ {
-		r := states[i]
+	var states automaton.Numbering[remainder]
+	states.Of(remainder{decimals: -1, empty: true})
+	for i := 0; i < len(states.Keys); i++ {
+		r := states.Keys[i]
 		rest := r.rest // with the zeros that are missing
 		for range m.decimals - max(r.decimals, 0) {
 			rest = rest * 10 % m.step
 		}
 		s := automaton.State{Final: !r.empty && !r.point && rest == 0}
 		if !r.empty && r.decimals < 0 && m.decimals > 0 {
-			s.Edges = append(s.Edges, automaton.Edge{Range: automaton.Range{Lo: '.', Hi: '.'}, Next: id(remainder{rest: r.rest, decimals: 0, point: true})})
+			s.Edges = append(s.Edges, automaton.Edge{Range: automaton.Range{Lo: '.', Hi: '.'}, Next: states.Of(remainder{rest: r.rest, decimals: 0, point: true})})
 		}
 		for c := 0; c <= 9 && !r.full && r.decimals < m.decimals; c++ {
 			next := remainder{rest: (r.rest*10 + c) % m.step, decimals: r.decimals, full: r.empty && c == 0}
 			if r.decimals >= 0 {
 				next.decimals++
 			}
-			s.Edges = append(s.Edges, automaton.Edge{Range: automaton.Range{Lo: '0' + rune(c), Hi: '0' + rune(c)}, Next: id(next)})
+			s.Edges = append(s.Edges, automaton.Edge{Range: automaton.Range{Lo: '0' + rune(c), Hi: '0' + rune(c)}, Next: states.Of(next)})
 		}
 		d.States = append(d.States, s)
 	}

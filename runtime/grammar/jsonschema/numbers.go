@@ -233,30 +233,20 @@ type place struct {
 
 func (b *between) build() *automaton.DFA {
 	d := &automaton.DFA{}
-	index := map[place]int32{}
-	var places []place
-	id := func(p place) int32 {
-		i, ok := index[p]
-		if !ok {
-			i = int32(len(places))
-			index[p] = i
-			places = append(places, p)
-		}
-		return i
-	}
-	id(place{atLow: b.low != "", atHigh: b.high != ""})
-	for i := 0; i < len(places); i++ {
-		p := places[i]
+	var places automaton.Numbering[place]
+	places.Of(place{atLow: b.low != "", atHigh: b.high != ""})
+	for i := 0; i < len(places.Keys); i++ {
+		p := places.Keys[i]
 		s := automaton.State{Final: b.final(p)}
 		if p.at == b.digits && !p.point && b.fraction > 0 {
 			next := p
 			next.point = true
-			s.Edges = append(s.Edges, automaton.Edge{Range: automaton.Range{Lo: '.', Hi: '.'}, Next: id(next)})
+			s.Edges = append(s.Edges, automaton.Edge{Range: automaton.Range{Lo: '.', Hi: '.'}, Next: places.Of(next)})
 		}
 		if p.at < b.digits || p.point || p.at > b.digits {
 			for c := rune('0'); c <= '9'; c++ {
 				if next, ok := b.digit(p, byte(c)); ok {
-					s.Edges = append(s.Edges, automaton.Edge{Range: automaton.Range{Lo: c, Hi: c}, Next: id(next)})
+					s.Edges = append(s.Edges, automaton.Edge{Range: automaton.Range{Lo: c, Hi: c}, Next: places.Of(next)})
 				}
 			}
 		}
