@@ -169,6 +169,39 @@ func TestStop(t *testing.T) {
 	}
 }
 
+// An answer ends, for the person who sees it, when it is kept: whoever closes the page then loses nothing.
+func TestAnswerIsKeptBeforeItEnds(t *testing.T) {
+	goOn := make(chan struct{})
+	p := open(t, options{wrap: script(func(_ *http.Request, send func(any)) {
+		send(delta(map[string]any{"content": "As far as"}, nil))
+		<-goOn
+		send(delta(map[string]any{"content": " that"}, "stop"))
+	})})
+	p.say("Go on")
+	p.until(`document.querySelector(".message:last-child .body")?.innerText === "As far as"`)
+	eval[bool](p, `(async () => {
+		const put = IDBObjectStore.prototype.put;
+		IDBObjectStore.prototype.put = function (...args) { window.puts = (window.puts ?? 0) + 1; return put.apply(this, args); };
+		const db = await new Promise((done) => { const r = indexedDB.open("st", 1); r.onsuccess = () => done(r.result); });
+		const store = db.transaction("contents", "readwrite").objectStore("contents");
+		return new Promise((done) => {
+			const hold = () => { done(true); if (!window.release) store.count().onsuccess = hold; }; // other writers wait for this transaction
+			store.count().onsuccess = hold;
+		});
+	})()`)
+	close(goOn)
+	p.until(`window.puts > 0`)
+	if eval[bool](p, `document.querySelector("#stop").hidden`) {
+		t.Error("the answer has ended, and is not kept yet")
+	}
+	eval[bool](p, `window.release = true`)
+	p.answered()
+	p.reload()
+	if got := p.path(); len(got) != 2 || got[1][1] != "As far as that" {
+		t.Errorf("after loading anew: %q", got)
+	}
+}
+
 // A page that is closed while an answer comes has what had come, and says that it is not all.
 func TestReloadWhileRunning(t *testing.T) {
 	p := open(t, options{wrap: script(func(r *http.Request, send func(any)) {

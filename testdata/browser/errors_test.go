@@ -112,9 +112,9 @@ func TestModelGone(t *testing.T) {
 	p.answered()
 	eval[bool](p, `(async () => {
 		const db = await new Promise((done) => { const r = indexedDB.open("st", 1); r.onsuccess = () => done(r.result); });
-		const store = db.transaction("contents", "readwrite").objectStore("contents");
-		await new Promise((done) => { const r = store.getAll(); r.onsuccess = () => { r.result[0].model = "gone"; store.put(r.result[0]).onsuccess = done; }; });
-		return true;
+		const t = db.transaction("contents", "readwrite"), store = t.objectStore("contents");
+		store.getAll().onsuccess = (e) => { const c = e.target.result[0]; c.model = "gone"; store.put(c); };
+		return new Promise((done) => { t.oncomplete = () => done(true); });
 	})()`)
 	p.reload()
 	p.until(`document.querySelector("#model").selectedOptions[0].innerText === "gone (not served)"`)

@@ -187,13 +187,14 @@ export class Controller extends EventTarget {
 			failure = e;
 			this.#note(m, e);
 		}
+		// Kept first: who sees that an answer has ended may close the page, and would lose what is not written yet.
+		if (this.#runs.get(c.id) === run) await this.#save(c);
 		if (this.#runs.get(c.id) !== run) return; // the conversation was removed
 		this.#runs.delete(c.id);
 		if (c === this.conversation) {
 			this.#tell("running");
 			this.#tell("message", m);
 		}
-		await this.#save(c);
 		this.#tell("list");
 		if (failure?.status === 401) this.#tell("unauthorized", () => c === this.conversation && this.again(m));
 	}
