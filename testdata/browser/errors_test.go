@@ -89,6 +89,7 @@ func TestKey(t *testing.T) {
 	give("sesame")
 	p.until(`!document.querySelector("dialog") && document.querySelector("#model").value === "tiny"`)
 	p.brief()
+	p.watches()
 	p.say("Speak")
 	p.answered()
 	p.until(`document.querySelector("#grid").dataset.tokens > 0`) // the experts' events need the key, too

@@ -103,6 +103,7 @@ func TestHostileFile(t *testing.T) {
 	p.do(chromedp.SetUploadFiles(chromedp.CSS("#import-file"), []string{file}))
 	p.until(`document.querySelectorAll(".message").length === ` + string(mustJSON(t, len(hostile))))
 	p.checkHarmless()
+	p.until(`document.querySelector("#conversations .title")`)
 	if title := p.text("#conversations .title"); title != x {
 		t.Errorf("the title is %q", title)
 	}

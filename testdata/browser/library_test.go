@@ -81,7 +81,7 @@ func TestConversations(t *testing.T) {
 
 	other := open(t, options{wrap: says("")})
 	other.do(chromedp.SetUploadFiles(chromedp.CSS("#import-file"), []string{file}))
-	other.until(`document.querySelectorAll("#conversations .title").length === 2`)
+	other.until(`document.querySelectorAll("#conversations .title").length === 2 && document.querySelectorAll(".message").length === 2`)
 	if got := other.path(); len(got) != 2 || got[0][1] != "The second one" || got[1][1] != "I have heard that." {
 		t.Errorf("the other browser shows %q", got)
 	}

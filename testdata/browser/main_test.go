@@ -67,7 +67,8 @@ func run(m *testing.M) (int, error) {
 		}
 	}
 	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.Flag("disable-gpu", true),
-		chromedp.Flag("disable-dev-shm-usage", true), chromedp.NoSandbox) // the tests run as root in containers, where there is no sandbox
+		chromedp.Flag("disable-dev-shm-usage", true), chromedp.NoSandbox, // the tests run as root in containers, where there is no sandbox
+		chromedp.WSURLReadTimeout(5*time.Minute)) // a browser that starts on a busy machine takes its time
 	alloc, end := chromedp.NewExecAllocator(context.Background(), opts...)
 	defer end()
 	var closeBrowser context.CancelFunc
@@ -265,7 +266,7 @@ func (p *page) expect(parts ...string) {
 func (p *page) do(actions ...chromedp.Action[chromedp.Void]) {
 	p.t.Helper()
 	if err := chromedp.Do(p.ctx, actions...); err != nil {
-		p.t.Fatalf("%v; the page: %s", err, p.text("body"))
+		p.t.Fatalf("%v; the page: %s", err, p.whole())
 	}
 }
 
@@ -301,7 +302,7 @@ func (p *page) until(js string) {
 				continue
 			}
 		}
-		p.t.Fatalf("waiting for %s: %v; the console: %q; the page: %s", js, err, p.problems, p.text("body"))
+		p.t.Fatalf("waiting for %s: %v; the console: %q; the page: %s", js, err, p.problems, p.whole())
 	}
 }
 
@@ -317,15 +318,24 @@ func eval[T any](p *page, js string) T {
 
 // text returns the text of an element as it is seen; "" if there is none.
 func (p *page) text(selector string) string {
+	p.t.Helper()
+	return eval[string](p, fmt.Sprintf("document.querySelector(%q)?.innerText ?? ''", selector))
+}
+
+// whole returns the text of the page of a test that has failed, if the browser still tells.
+func (p *page) whole() string {
 	ctx, cancel := context.WithTimeout(p.tab, 5*time.Second)
 	defer cancel()
-	text, _ := chromedp.Run(ctx, chromedp.Evaluate[string](fmt.Sprintf("document.querySelector(%q)?.innerText ?? ''", selector)))
+	text, _ := chromedp.Run(ctx, chromedp.Evaluate[string]("document.body.innerText"))
 	return text
 }
 
-// click clicks the middle of an element, which must be in sight.
+// click clicks the middle of an element, which must come into sight. What the page scrolls in its next frame has been scrolled before: the click would meet
+// something else.
 func (p *page) click(selector string) {
 	p.t.Helper()
+	p.do(chromedp.WaitVisible(chromedp.CSS(selector)))
+	eval[bool](p, `new Promise((done) => requestAnimationFrame(() => setTimeout(() => done(true))))`)
 	p.do(chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
 }
 
