@@ -282,17 +282,18 @@ func TestRoundF16(t *testing.T) {
 
 func TestRefusal(t *testing.T) {
 	dir := t.TempDir()
+	x := filepath.Join(t.TempDir(), "x")
 	for _, c := range []struct{ args, want string }{
-		{"-o " + dir, "exists"}, {"-force -o " + dir, "no checkpoint"}, {"-o x -vocab 100", "too small"}, {"-o x -shape 7b", "unknown shape"},
-		{"-o x -top-k 32", "below"}, {"-o x -arch llama", "unknown architecture"}, {"-o x -arch qwen3 -density 0.5", "smallthinker only"},
-		{"-o x -tied=false -write-head", "tied embeddings"}, {"-o x -dtype q4", "unknown dtype"}, {"-o x -rope-layout 012", "row of 0 and 1"},
+		{"-o " + dir, "exists"}, {"-force -o " + dir, "no checkpoint"}, {"-o " + x + " -vocab 100", "too small"}, {"-o " + x + " -shape 7b", "unknown shape"},
+		{"-o " + x + " -top-k 32", "below"}, {"-o " + x + " -arch llama", "unknown architecture"}, {"-o " + x + " -arch qwen3 -density 0.5", "smallthinker only"},
+		{"-o " + x + " -tied=false -write-head", "tied embeddings"}, {"-o " + x + " -dtype q4", "unknown dtype"}, {"-o " + x + " -rope-layout 012", "row of 0 and 1"},
 	} {
 		err := run(context.Background(), strings.Fields(c.args), io.Discard)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %q", c.args, err, c.want)
 		}
 	}
-	if names, _ := filepath.Glob("x*"); len(names) > 0 {
+	if names, _ := filepath.Glob(x + "*"); len(names) > 0 {
 		t.Errorf("left behind: %v", names)
 	}
 }

@@ -19,12 +19,17 @@ func TestReplace(t *testing.T) {
 	rng := rand.NewChaCha8([32]byte{1})
 	rng.Read(data)
 	for _, dir := range []string{t.TempDir(), "/dev/shm"} { // a disk, and a file system of memory
-		path := filepath.Join(dir, "st-replace-test")
-		if err := os.WriteFile(path, data, 0o600); err != nil {
-			t.Logf("%s: %v", dir, err)
+		dir, err := os.MkdirTemp(dir, "st-test-")
+		if err != nil {
+			t.Log(err)
 			continue
 		}
-		defer os.Remove(path)
+		defer os.RemoveAll(dir)
+		path := filepath.Join(dir, "file")
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Log(err)
+			continue
+		}
 		f, err := os.Open(path)
 		if err != nil {
 			t.Fatal(err)
