@@ -28,30 +28,7 @@ func (p *pass) attend(l int, w *attentionWeights) {
 		batch = &p.kvRows
 	}
 	p.now.attn, p.now.batch, p.now.layer = w, batch, l
-	products := [...]product{p.early, {p.qkv[0], &w.q, p.normed}, {p.qkv[1], &w.k, p.normed}, {p.qkv[2], &w.v, p.normed}}
-	var then [len(products)]*blocks
-	beside := p.singles > 0 && p.streamed == nil
-	if p.singles > 0 {
-		copy(then[1:], p.heads[:])
-	}
-	if beside {
-		then[0] = p.routed
-	}
-	first, end := 0, len(products)
-	if p.early.w == nil {
-		first = 1
-	}
-	if w.kv != l {
-		end = 2
-	}
-	p.multiplyThen(then[first:end], products[first:end]...)
-	p.clock.lap(StageQKV)
-	if p.early.w != nil {
-		p.early = product{}
-		if !beside {
-			p.choose(l)
-		}
-	}
+	p.multiplyQKV(l, w)
 	if p.err != nil {
 		return
 	}
@@ -80,6 +57,35 @@ func (p *pass) attend(l int, w *attentionWeights) {
 	p.clock.lap(StageAttention)
 	p.multiply(product{p.proj, &w.o, p.mixed})
 	p.clock.lap(StageOutput)
+}
+
+// multiplyQKV computes a layer's queries, keys and values, and with them the logits of a router that looks at the layer's input (see routeEarly). Rows that
+// are computed alone are put in their places at once, head by head; where no expert has to be read, so are the experts chosen.
+func (p *pass) multiplyQKV(l int, w *attentionWeights) {
+	products := [...]product{p.early, {p.qkv[0], &w.q, p.normed}, {p.qkv[1], &w.k, p.normed}, {p.qkv[2], &w.v, p.normed}}
+	var then [len(products)]*blocks
+	beside := p.singles > 0 && p.streamed == nil
+	if p.singles > 0 {
+		copy(then[1:], p.heads[:])
+	}
+	if beside {
+		then[0] = p.routed
+	}
+	first, end := 0, len(products)
+	if p.early.w == nil {
+		first = 1
+	}
+	if w.kv != l { // another layer has computed keys and values
+		end = 2
+	}
+	p.multiplyThen(then[first:end], products[first:end]...)
+	p.clock.lap(StageQKV)
+	if p.early.w != nil {
+		p.early = product{}
+		if !beside {
+			p.choose(l)
+		}
+	}
 }
 
 // commit moves a layer's keys and values of the rows into the caches.

@@ -54,13 +54,16 @@ func (s *ffnStream) has(layer int) bool {
 	return from < to
 }
 
-// newFFNStream takes memory and reads the pieces that stay.
-func newFFNStream(ctx context.Context, r *format.Reader, f format.File, pieces *ffnPieces, bytes int64, depth int, p *pool, stats *counters, m *memory) (*ffnStream, error) {
-	s := &ffnStream{ffnPieces: pieces, reader: r, file: f, stats: stats, arrived: make(chan struct{}, 1), stopped: make(chan struct{}),
-		state: make([]pieceState, len(pieces.pieces))}
+// newFFNStream returns what brings the pieces of the engine's feed-forward networks out of f. It takes the memory that the budget has for them, and
+// reads the pieces that stay.
+func (e *Engine) newFFNStream(ctx context.Context, f format.File) (*ffnStream, error) {
+	s := &ffnStream{
+		ffnPieces: e.pieces, reader: e.reader, file: f, stats: &e.stats, arrived: make(chan struct{}, 1), stopped: make(chan struct{}),
+		state: make([]pieceState, len(e.pieces.pieces)),
+	}
 	s.work, s.idle = sync.NewCond(&s.mu), sync.NewCond(&s.mu)
-	bytes = min(bytes, s.ring()+s.total())
-	s.resident = pieces.resident(bytes - s.ring())
+	bytes := min(e.budget.FFN, s.ring()+s.total())
+	s.resident = s.ffnPieces.resident(bytes - s.ring())
 	for i := range s.state {
 		s.state[i].slot = -1
 	}
@@ -68,14 +71,14 @@ func newFFNStream(ctx context.Context, r *format.Reader, f format.File, pieces *
 		s.free = append(s.free, int(i))
 	}
 	var err error
-	if s.block, err = m.newBlock(forExperts, bytes); err != nil {
+	if s.block, err = e.memory.newBlock(forExperts, bytes); err != nil {
 		return nil, err
 	}
-	if err := s.load(ctx, p); err != nil {
+	if err := s.load(ctx, e.pool); err != nil {
 		s.block.free()
 		return nil, err
 	}
-	for range min(depth, readers) { // the ring has room for no more
+	for range min(e.reads.Depth, readers) { // the ring has room for no more
 		s.workers.Go(s.read)
 	}
 	return s, nil

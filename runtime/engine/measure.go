@@ -12,6 +12,8 @@ const (
 	measureTurn = 2
 	// measureGain is what more threads must bring, at least: less is chance.
 	measureGain = 1.03
+	// tokenStep is the distance of tokens that are generated to measure: tokens far apart choose different experts. It is a prime.
+	tokenStep = 7919
 )
 
 // MeasureThreads generates tokens with each of some numbers of threads in turn, for about a second, and goes on with the number that was fastest: the
@@ -40,8 +42,7 @@ func (e *Engine) MeasureThreads(ctx context.Context, numbers []int) (best int, s
 				s.Truncate(0)
 			}
 			for range measureTurn {
-				// Tokens far apart choose different experts.
-				token = (token + 7919) % int32(e.config.Vocab)
+				token = (token + tokenStep) % int32(e.config.Vocab)
 				start := time.Now()
 				if _, err := s.Forward(ctx, []int32{token}); err != nil {
 					return 0, nil, err

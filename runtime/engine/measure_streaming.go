@@ -22,29 +22,48 @@ func (e *Engine) MeasureStreaming(ctx context.Context) (c experts.Computing, ban
 		return c, 0, err
 	}
 	defer done()
-	const least = 3 // tokens
-	// run generates tokens, each of which is counted alone.
-	run := func(step int, each func(i int)) error {
-		for i, begin := 0, time.Now(); i < least || time.Since(begin) < measureTime; i++ {
-			if s.Len() == e.context {
-				s.Truncate(0)
-			}
-			e.forgetStats()
-			if _, err := s.Forward(ctx, []int32{int32(i * step % e.config.Vocab)}); err != nil {
-				return err
-			}
-			each(i)
-		}
-		return nil
-	}
-	var bytes int64
-	var busy time.Duration
-	if err := run(7919, func(int) { // tokens far apart choose different experts
-		d, _ := e.stats.disk.read()
-		busy, bytes = busy+d, bytes+e.stats.readBytes.Load()
-	}); err != nil {
+	if bandwidth, err = e.measureReads(ctx, s); err != nil {
 		return c, 0, err
 	}
+	c, err = e.measureComputing(ctx, s)
+	return c, bandwidth, err
+}
+
+// leastMeasured is the least number of tokens that are measured.
+const leastMeasured = 3
+
+// measureTokens generates tokens for measureTime, each step higher than the one before, and calls each after each of them. What is counted then is of this
+// token alone.
+func (e *Engine) measureTokens(ctx context.Context, s *Session, step int, each func(i int)) error {
+	for i, begin := 0, time.Now(); i < leastMeasured || time.Since(begin) < measureTime; i++ {
+		if s.Len() == e.context {
+			s.Truncate(0)
+		}
+		e.forgetStats()
+		if _, err := s.Forward(ctx, []int32{int32(i * step % e.config.Vocab)}); err != nil {
+			return err
+		}
+		each(i)
+	}
+	return nil
+}
+
+// measureReads returns what the disk gives, in bytes a second, while tokens are generated that choose other experts each time; 0 if nothing was read.
+func (e *Engine) measureReads(ctx context.Context, s *Session) (bandwidth float64, err error) {
+	var bytes int64
+	var busy time.Duration
+	err = e.measureTokens(ctx, s, tokenStep, func(int) {
+		d, _ := e.stats.disk.read()
+		busy, bytes = busy+d, bytes+e.stats.readBytes.Load()
+	})
+	if err != nil || busy == 0 {
+		return 0, err
+	}
+	return float64(bytes) / busy.Seconds(), nil
+}
+
+// measureComputing returns the median times that parts of a token are computed for, while its experts are in memory.
+func (e *Engine) measureComputing(ctx context.Context, s *Session) (c experts.Computing, err error) {
 	layers := len(e.config.MoELayers())
 	parts := []struct {
 		stages []Stage
@@ -57,7 +76,10 @@ func (e *Engine) MeasureStreaming(ctx context.Context) (c experts.Computing, ban
 		{[]Stage{StageExperts, StageSum}, layers * e.config.MoE.ExpertsPerToken, &c.Expert, nil},
 		{[]Stage{StageEmbed, StageHead}, 1, &c.Head, nil},
 	}
-	if err := run(0, func(i int) {
+	err = e.measureTokens(ctx, s, 0, func(i int) {
+		if i < leastMeasured-1 { // the first ones read what is not in memory
+			return
+		}
 		for j := range parts {
 			p := &parts[j]
 			var spent time.Duration
@@ -66,19 +88,15 @@ func (e *Engine) MeasureStreaming(ctx context.Context) (c experts.Computing, ban
 					spent -= time.Duration(e.stats.wait.Load())
 				}
 			}
-			if i >= least-1 { // the first ones read what is not in memory
-				p.times = append(p.times, max(0, spent))
-			}
+			p.times = append(p.times, max(0, spent))
 		}
-	}); err != nil {
-		return c, 0, err
+	})
+	if err != nil {
+		return experts.Computing{}, err
 	}
 	for _, p := range parts {
 		slices.Sort(p.times)
 		*p.to = p.times[len(p.times)/2] / time.Duration(p.share)
 	}
-	if busy > 0 {
-		bandwidth = float64(bytes) / busy.Seconds()
-	}
-	return c, bandwidth, nil
+	return c, nil
 }

@@ -134,18 +134,7 @@ func (e *Engine) openStreamed(ctx context.Context, opts *Options) error {
 		return err
 	}
 	e.direct, e.reads = direct, e.chooseReads(opts.Disk)
-	if e.dense, err = loadDense(ctx, r, f, e.pieces, e.pool, &e.memory); err == nil {
-		err = e.bind()
-	}
-	if err == nil && e.config.MoE != nil {
-		if err = e.openStore(f); err == nil && opts.Fallback != nil {
-			e.streamed.fallback = func() { opts.Fallback(e.Threads()) }
-		}
-	}
-	if err == nil && e.pieces != nil {
-		e.stream, err = newFFNStream(ctx, r, f, e.pieces, e.budget.FFN, e.reads.Depth, e.pool, &e.stats, &e.memory)
-	}
-	if err != nil {
+	if err := e.load(ctx, f, opts.Fallback); err != nil {
 		f.Close()
 		return err
 	}
@@ -167,12 +156,36 @@ func (e *Engine) openStreamed(ctx context.Context, opts *Options) error {
 		return nil
 	}
 	e.store = e.streamed
-	known, err := r.Usage()
+	return e.warm(opts.Remembered)
+}
+
+// load reads what stays in memory from f, and makes what reads the rest of it: experts, or pieces of feed-forward networks.
+func (e *Engine) load(ctx context.Context, f format.File, fallback func(threads int)) (err error) {
+	if e.dense, err = loadDense(ctx, e.reader, f, e.pieces, e.pool, &e.memory); err != nil {
+		return err
+	}
+	if err := e.bind(); err != nil {
+		return err
+	}
+	if e.config.MoE != nil {
+		if err := e.openStore(f, fallback); err != nil {
+			return err
+		}
+	}
+	if e.pieces != nil {
+		e.stream, err = e.newFFNStream(ctx, f)
+	}
+	return err
+}
+
+// warm begins to fill the store with the experts that were used most: by what the model's file has recorded, or else by what is remembered.
+func (e *Engine) warm(remembered *format.Usage) error {
+	known, err := e.reader.Usage()
 	if err != nil {
 		return err
 	}
 	if known == nil || known.Tokens == 0 {
-		known = opts.Remembered
+		known = remembered
 	}
 	if known != nil && len(known.Uses) == len(e.uses) {
 		e.known = known
@@ -182,16 +195,22 @@ func (e *Engine) openStreamed(ctx context.Context, opts *Options) error {
 }
 
 // openStore makes the store that reads experts.
-func (e *Engine) openStore(f format.File) error {
+func (e *Engine) openStore(f format.File, fallback func(threads int)) error {
 	ring, err := openRing(f, e.reads.Depth)
 	if err != nil {
 		return err
 	}
-	e.streamed, err = newStreamedStore(e.reader, f, e.weights.experts, e.budget.space(), e.reads.Depth, ring, e.pool, &e.stats, &e.memory)
-	if err != nil && ring != nil {
-		ring.queue.Close()
+	e.streamed, err = e.newStreamedStore(f, ring)
+	if err != nil {
+		if ring != nil {
+			ring.queue.Close()
+		}
+		return err
 	}
-	return err
+	if fallback != nil {
+		e.streamed.fallback = func() { fallback(e.Threads()) }
+	}
+	return nil
 }
 
 // verifyDense checks the dense records in the mapping, which brings them into memory, the largest first, so that all threads end together. An

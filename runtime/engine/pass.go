@@ -155,32 +155,14 @@ func (p *pass) run(leader *request) error {
 	p.embed()
 	p.clock.lap(StageEmbed)
 	for l := range p.config.Layers {
-		p.interject(p)
-		if p.err == nil {
-			p.err = p.ctx.Err()
-		}
-		if p.err == nil {
-			p.err = p.breathe(p.ctx)
-		}
-		if p.err == nil && p.closing.Load() {
-			p.err = ErrClosed
-		}
-		if p.err != nil {
+		if p.pause(); p.err != nil {
 			return p.err
 		}
 		p.clock.layer = int32(l)
 		p.arch.layer(p, l)
 	}
 	p.clock.layer = -1
-	if p.err != nil {
-		return p.err
-	}
-	for l, batch := range p.shared {
-		p.commit(l, batch)
-	}
-	// What was computed from a file that is being overwritten is worth nothing: the mapping shows the new bytes, and rows of embeddings are read
-	// without a checksum.
-	if p.err = p.reader.Changed(); p.err != nil {
+	if p.endLayers(); p.err != nil {
 		return p.err
 	}
 	p.stats.tokens.Add(int64(p.n))
@@ -202,6 +184,33 @@ func (p *pass) run(leader *request) error {
 		p.stats.decodeJobs.Add(int64(p.pool.number.Load() - jobs))
 	}
 	return p.err
+}
+
+// pause is what is done between two layers: short requests run, other programs get memory, and a pass that nobody waits for any more ends.
+func (p *pass) pause() {
+	p.interject(p)
+	if p.err == nil {
+		p.err = p.ctx.Err()
+	}
+	if p.err == nil {
+		p.err = p.breathe(p.ctx)
+	}
+	if p.err == nil && p.closing.Load() {
+		p.err = ErrClosed
+	}
+}
+
+// endLayers is what is done after the last layer, before what was computed counts.
+func (p *pass) endLayers() {
+	if p.err != nil {
+		return
+	}
+	for l, batch := range p.shared {
+		p.commit(l, batch)
+	}
+	// What was computed from a file that is being overwritten is worth nothing: the mapping shows the new bytes, and rows of embeddings are read
+	// without a checksum.
+	p.err = p.reader.Changed()
 }
 
 // check keeps the first error.

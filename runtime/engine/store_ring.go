@@ -15,7 +15,7 @@ import (
 	"st/format/uring"
 )
 
-// completionQueue is what a store needs of an io_uring.
+// completionQueue is what a store needs of an io_uring: [uring.Ring] describes the methods.
 type completionQueue interface {
 	Read(fd int, buf []byte, offset int64, id uint64) bool
 	Submit() error
@@ -31,9 +31,9 @@ type completionQueue interface {
 // ringReads is how a streamedStore reads with an io_uring, without threads that read. Records are read in pieces, so that what is wanted waits for a
 // piece of what is only expected, and not for all of it, and so that of what is not expected any more the rest is not read.
 //
-// The goroutine of a pass looks for what has come, between the parts of jobs and when it has nothing to compute; beside it only resize, while no pass runs, and drain do. It compares what
-// has come with its checksum a little at a time, also between parts, so that the other threads take more of them meanwhile. Where nothing is left to
-// do it waits in the kernel.
+// The goroutine of a pass looks for what has come, between the parts of jobs and when it has nothing to compute; beside it only resize, while no pass
+// runs, and drain do. It compares what has come with its checksum a little at a time, also between parts, so that the other threads take more of them
+// meanwhile. Where nothing is left to do it waits in the kernel.
 //
 // What ends a wait: a read, or Wake, which whoever changes what the pass waits for calls after the change: another goroutine that read a record, or
 // one that cancels or closes. A Wake that comes before the wait ends it too.
@@ -167,7 +167,7 @@ func (s *streamedStore) nextPiece() int32 {
 			return id
 		}
 	}
-	if id := s.open1(&s.demand); id >= 0 || len(s.demand) > 0 { // or there is no slot for what is wanted
+	if id := s.openNext(&s.demand); id >= 0 || len(s.demand) > 0 { // or there is no slot for what is wanted
 		return id
 	}
 	if r.inFlight() >= r.expected {
@@ -176,17 +176,17 @@ func (s *streamedStore) nextPiece() int32 {
 	if len(r.begun) > 0 {
 		return r.begun[0]
 	}
-	if id := s.open1(&s.ahead); id >= 0 {
+	if id := s.openNext(&s.ahead); id >= 0 {
 		return id
 	}
 	if s.running && r.inFlight() == 0 { // before that workers fill the cache
-		return s.open1(&s.sweep)
+		return s.openNext(&s.sweep)
 	}
 	return -1
 }
 
-// open1 takes the next expert of a queue that there is a slot for. −1: none.
-func (s *streamedStore) open1(queue *[]int32) int32 {
+// openNext begins to read the next expert of a queue that there is a slot for, and returns it. −1: there is none.
+func (s *streamedStore) openNext(queue *[]int32) int32 {
 	id, slot := s.nextOf(queue)
 	if id >= 0 {
 		s.begin(id, slot)

@@ -111,10 +111,13 @@ const (
 // readers is the number of reads in flight where nothing is known of the disk. See docs/memory-why.md.
 const readers = 4
 
-func newStreamedStore(r *format.Reader, f format.File, all [][]expertWeights, space storeSpace, depth int, ring *ringReads, p *pool, stats *counters, m *memory) (*streamedStore, error) {
-	c := &r.Config
-	s := &streamedStore{storeSpace: space, reader: r, file: f, stats: stats, arrived: make(chan struct{}, 1), stopped: make(chan struct{}), perLayer: c.MoE.Experts,
-		ring: ring, pool: p, depth: depth}
+// newStreamedStore returns a store for the engine's experts, which reads f, with the ring if there is one. Its memory is what the budget leaves to experts.
+func (e *Engine) newStreamedStore(f format.File, ring *ringReads) (*streamedStore, error) {
+	c, all := &e.reader.Config, e.weights.experts
+	s := &streamedStore{
+		storeSpace: e.budget.space(), reader: e.reader, file: f, stats: &e.stats, arrived: make(chan struct{}, 1), stopped: make(chan struct{}),
+		perLayer: c.MoE.Experts, ring: ring, pool: e.pool, depth: e.reads.Depth,
+	}
 	s.work, s.idle = sync.NewCond(&s.mu), sync.NewCond(&s.mu)
 	for l := range all {
 		for x := range all[l] {
@@ -131,15 +134,15 @@ func newStreamedStore(r *format.Reader, f format.File, all [][]expertWeights, sp
 		}
 	}
 	var err error
-	if s.block, err = m.newBlock(forExperts, s.at(s.usable)); err != nil {
+	if s.block, err = e.memory.newBlock(forExperts, s.at(s.usable)); err != nil {
 		return nil, err
 	}
 	s.doCheck = s.doCompare
 	if ring != nil {
-		p.meanwhile(s.poll)
+		s.pool.meanwhile(s.poll)
 		return s, nil
 	}
-	for range depth {
+	for range s.depth {
 		s.workers.Go(s.readAll)
 	}
 	return s, nil
