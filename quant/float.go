@@ -18,6 +18,9 @@ var halves = func() *[1 << 16]float32 {
 	return &t
 }()
 
+// maxHalf is the largest float16.
+const maxHalf = 65504
+
 // HalfToFloat widens the bits of an IEEE 754 binary16 number; exact.
 func HalfToFloat(bits uint16) float32 { return halves[bits] }
 

@@ -6,17 +6,9 @@ import "math"
 // itself becomes q = 0 exactly; the others q = ⌊w/d + 8.5⌋, at most 15. NaN counts as zero and an infinity as the largest
 // finite weight: they get here only when the caller asked to go on.
 func encodeQ4(quants, scales []byte, src []float32) {
-	limit := math.Float32bits(Q4_0.Max())
 	var clean [BlockSize]float32
 	for b := encodeQ4Fast(quants, scales, src); b*BlockSize < len(src); b++ {
-		x := (*[BlockSize]float32)(src[b*BlockSize:])
-		top, m := largest(x)
-		if top > limit {
-			clean = *x
-			sanitize(&clean, Q4_0.Max())
-			x = &clean
-			_, m = largest(x)
-		}
+		x, _, m := sanitized((*[BlockSize]float32)(src[b*BlockSize:]), &clean, Q4_0.Max())
 		d := m / -8
 		le.PutUint16(scales[2*b:], FloatToHalf(d))
 		id := inverse(d)
@@ -40,6 +32,18 @@ func largestOfBlock(x *[BlockSize]float32) (top uint32, m float32) {
 		}
 	}
 	return top, m
+}
+
+// sanitized returns a block whose weights are all finite and at most limit, with its first weight of largest magnitude, m, and the bits of that magnitude:
+// the block itself, or its sanitized copy in clean.
+func sanitized(x, clean *[BlockSize]float32, limit float32) (block *[BlockSize]float32, top uint32, m float32) {
+	if top, m = largest(x); top <= math.Float32bits(limit) {
+		return x, top, m
+	}
+	*clean = *x
+	sanitize(clean, limit)
+	top, m = largest(clean)
+	return clean, top, m
 }
 
 // sanitize makes NaN zero, and brings magnitudes down to limit.

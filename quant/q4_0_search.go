@@ -17,26 +17,15 @@ var weightedSteps = [numSearch]float32{
 
 const numSearch = 20
 
-// maxHalf is the largest float16.
-const maxHalf = 65504
-
 // searchQ4 encodes blocks with the scale that minimises Σ v·(w − d·l)², where l are the levels −8…7 and v the importance of the
 // weights' columns. For given levels the best scale is d = Σ v·w·l / Σ v·l² and what it explains of Σ v·w² is
 // (Σ v·w·l)² / Σ v·l²; the candidate that explains most wins. Its d is rounded to a float16 and the levels are chosen once
 // more for that.
 func searchQ4(quants, scales []byte, src, importance []float32) {
-	limit := math.Float32bits(Q4_0.Max())
 	var clean [BlockSize]float32
 	column := 0
 	for b := 0; b*BlockSize < len(src); b++ {
-		x := (*[BlockSize]float32)(src[b*BlockSize:])
-		top, m := largest(x)
-		if top > limit {
-			clean = *x
-			sanitize(&clean, Q4_0.Max())
-			x = &clean
-			_, m = largest(x)
-		}
+		x, _, m := sanitized((*[BlockSize]float32)(src[b*BlockSize:]), &clean, Q4_0.Max())
 		var d float32
 		if importance != nil {
 			d = searchScale(x, m, &weightedSteps, (*[BlockSize]float32)(importance[column:]))

@@ -5,17 +5,9 @@ import "math"
 // encodeQ8 is ggml's quantize_row_q8_0_ref: d = max|w|/127, q = w/d rounded half away from zero. NaN counts as zero and an
 // infinity as the largest finite weight, as in encodeQ4.
 func encodeQ8(quants, scales []byte, src []float32) {
-	limit := math.Float32bits(Q8_0.Max())
 	var clean [BlockSize]float32
 	for b := 0; b*BlockSize < len(src); b++ {
-		x := (*[BlockSize]float32)(src[b*BlockSize:])
-		top, _ := largest(x)
-		if top > limit {
-			clean = *x
-			sanitize(&clean, Q8_0.Max())
-			x = &clean
-			top, _ = largest(x)
-		}
+		x, top, _ := sanitized((*[BlockSize]float32)(src[b*BlockSize:]), &clean, Q8_0.Max())
 		d := math.Float32frombits(top) / 127
 		le.PutUint16(scales[2*b:], FloatToHalf(d))
 		id := inverse(d)

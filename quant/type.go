@@ -86,21 +86,17 @@ func (t Type) Bits() float64 {
 
 // Max returns the largest absolute value that the type can store; a larger finite weight would become infinite.
 func (t Type) Max() float32 {
-	const maxF16 = 65504
 	switch t {
 	case F16:
-		return maxF16
+		return maxHalf
+	case BF16: // it rounds to nearest, so the largest float32 numbers would round up to infinity
+		return math.Float32frombits(0x7f7f0000)
 	case Q8_0:
-		return 127 * maxF16
+		return 127 * maxHalf
 	case Q4_0:
-		return 8 * maxF16
-	default:
-		// BF16 rounds to nearest, so the largest float32 numbers would round up to infinity.
-		if t == BF16 {
-			return math.Float32frombits(0x7f7f0000)
-		}
-		return math.MaxFloat32
+		return 8 * maxHalf
 	}
+	return math.MaxFloat32
 }
 
 // Encode stores src in quants ([Type.QuantBytes] of len(src)) and scales ([Type.ScaleBytes]). It rounds to nearest; the
