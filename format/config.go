@@ -179,7 +179,7 @@ func (c *Config) TopK() int {
 	return c.MoE.ExpertsPerToken
 }
 
-// Generous limits on sizes, so that products of a few of them cannot overflow and a hostile file cannot ask for the moon.
+// Generous limits on sizes, so that products of a few of them cannot overflow and a hostile file cannot ask for more memory than there is.
 const (
 	MaxLayers = 4096
 
@@ -212,6 +212,20 @@ func (c *Config) Validate() error {
 			return fmt.Errorf("%s is %d: it must be 1 to %d", f.name, f.value, f.max)
 		}
 	}
+	if err := c.validateLayers(); err != nil {
+		return err
+	}
+	if c.HeadPredictorRank < 0 || c.HeadPredictorRank > maxWidth {
+		return fmt.Errorf("head_predictor_rank is %d: it must be at most %d", c.HeadPredictorRank, maxWidth)
+	}
+	if err := c.validateRoPE(); err != nil {
+		return err
+	}
+	return c.validateGemma()
+}
+
+// validateLayers checks what layers are like, and that layouts have an entry for each.
+func (c *Config) validateLayers() error {
 	switch {
 	case c.MoE != nil && c.MoE.ExpertsPerToken > c.MoE.Experts:
 		return fmt.Errorf("experts_per_token is %d, but there are only %d experts", c.MoE.ExpertsPerToken, c.MoE.Experts)
@@ -232,16 +246,20 @@ func (c *Config) Validate() error {
 	case !(c.RMSNormEps >= 0 && c.RMSNormEps < 1):
 		return fmt.Errorf("rms_norm_eps is %v: it must be 0 or more and less than 1", c.RMSNormEps)
 	}
-	if c.HeadPredictorRank < 0 || c.HeadPredictorRank > maxWidth {
-		return fmt.Errorf("head_predictor_rank is %d: it must be at most %d", c.HeadPredictorRank, maxWidth)
+	for l, sliding := range c.SlidingLayout {
+		if sliding && c.SlidingWindow < 1 {
+			return fmt.Errorf("sliding_window_size is %d, but layer %d slides: it must be 1 or more", c.SlidingWindow, l)
+		}
 	}
+	return nil
+}
+
+// validateRoPE checks rotary angles, but for those of layers that slide.
+func (c *Config) validateRoPE() error {
 	if c.RotaryDim < 0 || c.RotaryDim > c.HeadDim {
 		return fmt.Errorf("rotary_dim is %d: it must be 0 to head_dim, %d", c.RotaryDim, c.HeadDim)
 	}
 	if err := c.RoPEScaling.validate("rope_scaling", c.Rotated()); err != nil {
-		return err
-	}
-	if err := c.validateGemma(); err != nil {
 		return err
 	}
 	for l, rope := range c.RoPELayout {
@@ -250,11 +268,6 @@ func (c *Config) Validate() error {
 		}
 		if rope && !(c.RoPETheta > 0 && c.RoPETheta <= math.MaxFloat32) {
 			return fmt.Errorf("rope_theta is %v: it must be positive", c.RoPETheta)
-		}
-	}
-	for l, sliding := range c.SlidingLayout {
-		if sliding && c.SlidingWindow < 1 {
-			return fmt.Errorf("sliding_window_size is %d, but layer %d slides: it must be 1 or more", c.SlidingWindow, l)
 		}
 	}
 	return nil

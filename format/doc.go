@@ -8,9 +8,10 @@
 // tensors inside them, each with its role: what an architecture binds it by.
 //
 // [Create] begins a file: the example writes one and reads it again. Files appear complete or not at all: package outfile does that for
-// all outputs. [Assemble] makes the same file of records that come in any order, in several runs. [Open] reads one: [Reader.Role] and [Reader.Expert] find weights, [Reader.ReadRecord] and [Reader.Map] bring them,
-// [Reader.Changed] tells whether the file was overwritten meanwhile. [Reader.RecordUsage] is the only thing that is written to a file
-// after it was made: it locks the file.
+// all outputs. [Assemble] makes the same file of records that come in any order, in several runs.
+//
+// [Open] reads one: [Reader.Role] and [Reader.Expert] find weights, [Reader.ReadRecord] and [Reader.Map] bring them, [Reader.Changed] tells
+// whether the file was overwritten meanwhile. [Reader.RecordUsage] is the only method that writes to a file after it was made: it locks it.
 //
 // A Reader may be used by several goroutines at once; a Writer may not.
 package format

@@ -191,7 +191,7 @@ func readFull(f io.ReaderAt, b []byte, at int64) error {
 	return cause(err)
 }
 
-// Path returns the name the file was opened by, and Size its length in bytes.
+// Path returns the name the file was opened by.
 func (r *Reader) Path() string { return r.path }
 
 // Size returns the file's length in bytes.

@@ -122,6 +122,13 @@ func (c *Config) Shape(role Role, layer int, expert bool) []int {
 		return []int{c.HeadPredictorRank, c.Hidden}
 	case RoleHeadPredictorOut:
 		return []int{c.Vocab, c.HeadPredictorRank}
+	}
+	return c.gemma3nShape(role)
+}
+
+// gemma3nShape is Shape for the roles that only Gemma 3n has.
+func (c *Config) gemma3nShape(role Role) []int {
+	switch role {
 	case RoleLaurelLeft:
 		return []int{c.LaurelRank, c.Hidden}
 	case RoleLaurelRight:

@@ -1,13 +1,11 @@
 package format
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"os"
-	"slices"
 	"sync"
 
 	"github.com/zeebo/xxh3"
@@ -71,7 +69,7 @@ func (u *Usage) encode(number uint64) []byte {
 }
 
 func usageChecksum(b []byte) uint64 {
-	return xxh3.Hash(binary.LittleEndian.AppendUint64(append([]byte(nil), b[16:]...), le.Uint64(b)))
+	return xxh3.Hash(le.AppendUint64(append([]byte(nil), b[16:]...), le.Uint64(b)))
 }
 
 // decodeUsage returns what a copy holds and its number; 0 if it is not valid.
@@ -143,7 +141,7 @@ func (r *Reader) verifyUsage() error {
 		if err := readFull(r.file, b, at); err != nil {
 			return fmt.Errorf("%s: section %q: %w", r.path, s.Name, err)
 		}
-		if _, n := decodeUsage(b, len(r.experts)); n == 0 && slices.ContainsFunc(b, func(x byte) bool { return x != 0 }) {
+		if _, n := decodeUsage(b, len(r.experts)); n == 0 && !zero(b) {
 			return fmt.Errorf("%s: %w: it is at offset %d and is not used", r.path, ErrUsage, at)
 		}
 	}

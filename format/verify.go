@@ -1,6 +1,7 @@
 package format
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -97,7 +98,7 @@ func (r *Reader) verifyGaps() error {
 		covered = append(covered, span{r.records[i].Offset, r.records[i].Offset + r.records[i].Length})
 	}
 	covered = append(covered, span{r.size, r.size})
-	slices.SortFunc(covered, func(a, b span) int { return int(max(-1, min(1, a.from-b.from))) })
+	slices.SortFunc(covered, func(a, b span) int { return cmp.Compare(a.from, b.from) })
 	at := int64(0)
 	for _, c := range covered {
 		for at < c.from {
