@@ -30,21 +30,8 @@ func ReadReport(r io.Reader) (*Report, error) {
 
 // check finds what would make a comparison meaningless.
 func (r *Report) check() error {
-	s := r.Shape
-	if s.Layers < 1 || s.Experts < 1 || s.TopK < 1 || s.TopK > s.Experts || s.Neurons < 1 {
-		return fmt.Errorf("the report is damaged: its shape is %+v", s)
-	}
-	if r.Tokens < 1 || r.Tokens > 1<<40 {
-		return fmt.Errorf("the report is damaged: it tells of %d tokens", r.Tokens)
-	}
-	if err := r.Density.check(); err != nil {
+	if err := r.checkModel(); err != nil {
 		return fmt.Errorf("the report is damaged: %w", err)
-	}
-	if err := r.HotSet.check(s.Layers * s.Experts); err != nil {
-		return fmt.Errorf("the report is damaged: %w", err)
-	}
-	if len(r.Layers) != s.Layers {
-		return fmt.Errorf("the report is damaged: it has %d layers, not %d", len(r.Layers), s.Layers)
 	}
 	last := -1
 	for i := range r.Layers {
@@ -52,36 +39,66 @@ func (r *Report) check() error {
 		if l.Layer <= last || l.Layer >= format.MaxLayers {
 			return fmt.Errorf("the report is damaged: the number of a layer, %d, is not between %d and %d", l.Layer, last, format.MaxLayers)
 		}
-		if len(l.Experts) != s.Experts {
-			return fmt.Errorf("the report is damaged: layer %d has %d experts, not %d", l.Layer, len(l.Experts), s.Experts)
-		}
 		last = l.Layer
-		if (l.Density == nil) != (r.Density == nil) {
-			return errors.New("the report is damaged: some of it has densities, some has none")
+		if err := r.checkLayer(l); err != nil {
+			return fmt.Errorf("the report is damaged: %w", err)
 		}
-		if err := l.Density.check(); err != nil {
-			return fmt.Errorf("the report is damaged: layer %d: %w", l.Layer, err)
+	}
+	return nil
+}
+
+// checkModel checks what a report says of all layers together.
+func (r *Report) checkModel() error {
+	s := r.Shape
+	if s.Layers < 1 || s.Experts < 1 || s.TopK < 1 || s.TopK > s.Experts || s.Neurons < 1 {
+		return fmt.Errorf("its shape is %+v", s)
+	}
+	if r.Tokens < 1 || r.Tokens > 1<<40 {
+		return fmt.Errorf("it tells of %d tokens", r.Tokens)
+	}
+	if err := r.Density.check(); err != nil {
+		return err
+	}
+	if err := r.HotSet.check(s.Layers * s.Experts); err != nil {
+		return err
+	}
+	if len(r.Layers) != s.Layers {
+		return fmt.Errorf("it has %d layers, not %d", len(r.Layers), s.Layers)
+	}
+	return nil
+}
+
+// checkLayer checks what a report says of a layer.
+func (r *Report) checkLayer(l *LayerReport) error {
+	s := r.Shape
+	if len(l.Experts) != s.Experts {
+		return fmt.Errorf("layer %d has %d experts, not %d", l.Layer, len(l.Experts), s.Experts)
+	}
+	if (l.Density == nil) != (r.Density == nil) {
+		return errors.New("some of it has densities, some has none")
+	}
+	if err := l.Density.check(); err != nil {
+		return fmt.Errorf("layer %d: %w", l.Layer, err)
+	}
+	if err := l.HotSet.check(s.Experts); err != nil {
+		return fmt.Errorf("layer %d: %w", l.Layer, err)
+	}
+	for _, p := range l.Pairs {
+		if a, b := p.Experts[0], p.Experts[1]; a < 0 || b < 0 || a >= s.Experts || b >= s.Experts {
+			return fmt.Errorf("layer %d has a pair of experts %d and %d", l.Layer, a, b)
 		}
-		if err := l.HotSet.check(s.Experts); err != nil {
-			return fmt.Errorf("the report is damaged: layer %d: %w", l.Layer, err)
+	}
+	var sum int64
+	for i := range l.Experts {
+		e := &l.Experts[i]
+		if e.Expert != i || e.Uses < 0 || e.Uses > r.Tokens || !share(e.Frequency) || !share(e.MeanWeight) ||
+			(e.Density == nil) != (r.Density == nil) || e.Density != nil && !share(*e.Density) || e.Partner < -1 || e.Partner >= s.Experts {
+			return fmt.Errorf("layer %d: where expert %d should be is expert %d, which %d of %d tokens use", l.Layer, i, e.Expert, e.Uses, r.Tokens)
 		}
-		for _, p := range l.Pairs {
-			if a, b := p.Experts[0], p.Experts[1]; a < 0 || b < 0 || a >= s.Experts || b >= s.Experts {
-				return fmt.Errorf("the report is damaged: layer %d has a pair of experts %d and %d", l.Layer, a, b)
-			}
-		}
-		var sum int64
-		for j := range l.Experts {
-			e := &l.Experts[j]
-			if e.Expert != j || e.Uses < 0 || e.Uses > r.Tokens ||
-				!share(e.Frequency) || !share(e.MeanWeight) || (e.Density == nil) != (r.Density == nil) || e.Density != nil && !share(*e.Density) || e.Partner < -1 || e.Partner >= s.Experts {
-				return fmt.Errorf("the report is damaged: layer %d: where expert %d should be is expert %d, which %d of %d tokens use", l.Layer, j, e.Expert, e.Uses, r.Tokens)
-			}
-			sum += e.Uses
-		}
-		if want := r.Tokens * int64(s.TopK); sum != want {
-			return fmt.Errorf("the report is damaged: layer %d was used %d times, not %d", l.Layer, sum, want)
-		}
+		sum += e.Uses
+	}
+	if want := r.Tokens * int64(s.TopK); sum != want {
+		return fmt.Errorf("layer %d was used %d times, not %d", l.Layer, sum, want)
 	}
 	return nil
 }
