@@ -26,7 +26,7 @@ type Options struct {
 // of threads.
 func Run(ctx context.Context, m *runtime.Model, text Windows, opts Options) (*Report, error) {
 	begin := time.Now()
-	p := newScorer(m, text, &opts)
+	p := newScorer(m, &opts)
 	if p.save != nil {
 		if _, err := p.save.Write(newHeader(m, text).encode()); err != nil {
 			return nil, fmt.Errorf("write logits: %w", err)
@@ -105,7 +105,7 @@ func MemoryBytes(c *format.Config, compares, saves, head bool) int64 {
 	return maxPositions*int64(n) + 4<<20 // files are read and written through buffers
 }
 
-func newScorer(m *runtime.Model, text Windows, opts *Options) *scorer {
+func newScorer(m *runtime.Model, opts *Options) *scorer {
 	vocab := m.Config().Vocab
 	p := &scorer{path: m.Path(), base: opts.Base, save: opts.Save, batch: make([]position, min(m.Threads(), maxPositions))}
 	for i := range p.batch {

@@ -12,17 +12,9 @@ var (
 	OfUses    = []Average{{16, 1}, {512, 1}}
 )
 
-// Weight returns what averages count for together: a score over it is a share of tokens.
-func Weight(averages []Average) (sum float64) {
-	for _, a := range averages {
-		sum += a.Weight
-	}
-	return sum
-}
-
 // Scores ranks experts by how often they were used, or nearly so, lately and in the long run: by a sum of estimates of the share of tokens that
-// use them. In each the weight of a use decays, as in LRFU (Lee et al., IEEE Transactions on
-// Computers 50, 2001). Short half-lives follow the text, long ones the model.
+// use them. In each the weight of a use decays, as in LRFU (Lee et al., IEEE Transactions on Computers 50, 2001). Short half-lives follow the text, long
+// ones the model.
 //
 // Every layer has its own clock, so a batch does not age the experts of the layers that it has not reached.
 type Scores struct {

@@ -77,9 +77,13 @@ func (p *ranked) Access(id int32, _ int) bool {
 	return hit
 }
 
-// share is the engine's estimate.
+// share is the engine's estimate of the share of tokens that use an expert.
 func (p *ranked) share(id int32) float64 {
-	return p.scores.Value(int(id)) / experts.Weight(experts.OfChances)
+	var weights float64 // for which the averages count together
+	for _, a := range experts.OfChances {
+		weights += a.Weight
+	}
+	return p.scores.Value(int(id)) / weights
 }
 
 func (p *ranked) Bring(id int32) {
