@@ -37,7 +37,7 @@ type File struct {
 	CachePlan *CachePlan    `json:"cache_plan,omitempty"`
 }
 
-// Tokenizer is what a file's tokenizer is.
+// Tokenizer is what a file's tokenizer is. Kind is for people: byte-level BPE, BPE with byte fallback.
 type Tokenizer struct {
 	Kind      string         `json:"kind"`
 	VocabSize int            `json:"vocab_size"`
@@ -135,8 +135,7 @@ func loadTokenizer(r *format.Reader) (*tokenizer.Tokenizer, error) {
 }
 
 func describeTokenizer(t *tokenizer.Tokenizer) *Tokenizer {
-	// Byte-level BPE is the one kind that the tokenizer package knows.
-	d := &Tokenizer{Kind: "byte-level BPE", VocabSize: t.VocabSize(), AddBOS: t.AddBOS()}
+	d := &Tokenizer{Kind: t.Kind(), VocabSize: t.VocabSize(), AddBOS: t.AddBOS()}
 	for _, s := range t.SpecialTokens() {
 		d.Special = append(d.Special, SpecialToken{s.ID, s.Content})
 	}

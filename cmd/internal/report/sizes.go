@@ -162,8 +162,8 @@ type ClassBytes struct {
 	Bytes int64 `json:"bytes"`
 }
 
-// addReads computes what a token reads: every dense weight, of the embeddings one row unless they are the head too, of those of the layers one row, and the experts
-// that it chooses in every layer.
+// addReads computes what a token reads: every dense weight, of the embeddings one row unless they are the head too, of those of the layers one row, and
+// the experts that it chooses in every layer.
 func (f *File) addReads(r *format.Reader) {
 	bytes := map[Class]int64{}
 	ofLayer := map[int]int64{} // experts
