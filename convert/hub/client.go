@@ -243,7 +243,7 @@ func newWatchdog(after time.Duration, bark func()) *watchdog {
 func (w *watchdog) kick() { w.timer.Reset(w.after) }
 func (w *watchdog) stop() { w.timer.Stop() }
 
-// watchedBody is a body that is given up when nothing comes.
+// watchedBody is a body that is given up when nothing comes while somebody reads.
 type watchedBody struct {
 	io.ReadCloser
 	ctx   context.Context
@@ -252,10 +252,9 @@ type watchedBody struct {
 }
 
 func (b *watchedBody) Read(p []byte) (int, error) {
+	b.watch.kick()
 	n, err := b.ReadCloser.Read(p)
-	if n > 0 {
-		b.watch.kick()
-	}
+	b.watch.stop()
 	if err != nil && err != io.EOF {
 		err = stalledOr(b.ctx, err)
 	}

@@ -47,6 +47,7 @@ type Repository struct {
 	protocol protocol
 	mu       sync.Mutex
 	places   map[string]*place // where files are, by path
+	whole    whole
 }
 
 // protocol is what a service speaks.
@@ -96,6 +97,7 @@ var (
 // attach completes a repository that was opened. Names that could lead out of the cache's folder are an error.
 func (r *Repository) attach(ref Ref, c *Client, p protocol) error {
 	r.Ref, r.client, r.protocol, r.places = ref, c, p, map[string]*place{}
+	r.whole.busy = make(chan struct{}, 1)
 	if !isID(r.ID) {
 		return fmt.Errorf("%s: %w: it calls the repository %q", ref, ErrProtocol, r.ID)
 	}
@@ -157,16 +159,22 @@ func (r *Repository) ReadFile(ctx context.Context, path string, limit int64) ([]
 // Fetch fills dst with the file's bytes from off on. When a request breaks, the bytes that came are kept and the rest is asked for again. The bytes
 // are not checked against the file's hash.
 func (r *Repository) Fetch(ctx context.Context, f *File, off int64, dst []byte) error {
-	return r.fetch(ctx, f, off, dst, func(int) {}, func() {})
+	return r.fetch(ctx, f, off, dst, func(int) {}, func() {}, func() {})
 }
 
-// fetch tells what came, and of requests that the server wants fewer of.
-func (r *Repository) fetch(ctx context.Context, f *File, off int64, dst []byte, came func(n int), slow func()) error {
+// fetch tells what came, and of requests that the server wants fewer of. turn waits until what is before these bytes has come: a server that sends
+// whole files sends it first.
+func (r *Repository) fetch(ctx context.Context, f *File, off int64, dst []byte, came func(n int), slow, turn func()) error {
 	if len(dst) == 0 {
 		return nil
 	}
 	return r.client.try(ctx, r.Name(f), func() (bool, error) {
-		n, err := r.attempt(ctx, f, off, dst, came)
+		attempt := r.attempt
+		if r.whole.isOn() {
+			turn()
+			attempt = r.attemptWhole
+		}
+		n, err := attempt(ctx, f, off, dst, came)
 		off, dst = off+int64(n), dst[n:]
 		if again, ok := errors.AsType[*errAgain](err); ok && again.wait > 0 {
 			slow()
@@ -189,7 +197,9 @@ func (r *Repository) attempt(ctx context.Context, f *File, off int64, dst []byte
 	if err != nil {
 		return 0, err
 	}
-	if err := r.checkPart(resp, f, off); err != nil {
+	err = r.checkPart(resp, f, off)
+	r.sawPart(f, resp, err)
+	if err != nil {
 		return 0, err
 	}
 	defer resp.Body.Close()
@@ -239,7 +249,11 @@ func (r *Repository) checkPart(resp *http.Response, f *File, off int64) error {
 		}
 		return err
 	}
-	if resp.StatusCode == http.StatusOK && off == 0 && (resp.ContentLength < 0 || resp.ContentLength == f.Size) {
+	if resp.StatusCode == http.StatusOK && resp.ContentLength >= 0 && resp.ContentLength != f.Size {
+		resp.Body.Close()
+		return r.odd(f, fmt.Errorf("%s %w: %d bytes come in place of its %d", r.Name(f), ErrChanged, resp.ContentLength, f.Size))
+	}
+	if resp.StatusCode == http.StatusOK && off == 0 {
 		return nil // all of it, of which the beginning is read
 	}
 	if resp.StatusCode != http.StatusPartialContent {

@@ -105,7 +105,7 @@ func (s *Stream) work(ctx context.Context) {
 		s.slots[seq] = at
 		s.mu.Unlock()
 
-		err := s.repo.fetch(ctx, p.file, p.off, at.data, s.came, s.slower)
+		err := s.repo.fetch(ctx, p.file, p.off, at.data, s.came, s.slower, func() { s.turn(seq) })
 
 		s.mu.Lock()
 		s.active--
@@ -125,6 +125,23 @@ func (s *Stream) came(n int) {
 	s.bytes += int64(n)
 	if s.pace.came(int64(n), s.active, time.Now()) {
 		s.change.Broadcast()
+	}
+}
+
+// turn waits until all pieces before one are there, or the stream ends.
+func (s *Stream) turn(seq int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	missing := func() bool {
+		for i := s.given; i < seq; i++ {
+			if at := s.slots[i]; at == nil || !at.ready {
+				return true
+			}
+		}
+		return false
+	}
+	for s.err == nil && !s.stopped && missing() {
+		s.change.Wait()
 	}
 }
 

@@ -98,6 +98,24 @@ func TestFaults(t *testing.T) {
 	group.Wait()
 }
 
+// TestWholeFiles: an interrupted run goes on with a server that sends no parts of files, too: what was done comes again, and is not done again.
+func TestWholeFiles(t *testing.T) {
+	dir := model(t, 1)
+	h, _ := start(t, dir)
+	_, want := pulled(t, h, ref, options(h))
+	for seed := range uint64(5) {
+		h, _ := start(t, dir)
+		h.SetFaults(func(hubtest.Request) hubtest.Fault { return hubtest.Fault{Whole: true} })
+		opts := options(h)
+		got, err := interrupted(t, h, opts, rand.New(rand.NewPCG(seed, 1)))
+		if err != nil {
+			t.Errorf("%d: %v", seed, err)
+		} else if !bytes.Equal(got, want) {
+			t.Errorf("%d: another file came of it", seed)
+		}
+	}
+}
+
 // TestWrongHash: bytes that are not those of the published hash are refused, and the next run fetches the file again.
 func TestWrongHash(t *testing.T) {
 	dir := model(t, 1)
