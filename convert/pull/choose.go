@@ -40,12 +40,13 @@ type ggufChoice struct {
 // quantName is how names of GGUF files tell their type.
 var quantName = regexp.MustCompile(`(?i)(?:^|[-._/])((?:UD-)?(?:I?Q\d+(?:_[A-Z0-9]+)*|TQ\d_\d|MXFP4(?:_MOE)?|BF16|F16|FP16|F32|FP32))(?:$|[-._/])`)
 
-// ggufFiles returns the models among the GGUF files.
+// ggufFiles returns the models among the GGUF files: not what llama.cpp fetches beside them, which is told by its name (a projector of images, an
+// importance matrix, a head that predicts several tokens). MTP elsewhere in a name is of a model that has such a head in it.
 func ggufFiles(files []hub.File) (all []ggufChoice) {
 	for _, f := range files {
 		stem, ok := strings.CutSuffix(f.Path, ".gguf")
 		base := strings.ToLower(path.Base(stem))
-		if !ok || strings.Contains(base, "mmproj") || strings.Contains(base, "imatrix") {
+		if !ok || strings.Contains(base, "mmproj") || strings.Contains(base, "imatrix") || strings.HasPrefix(base, "mtp-") {
 			continue
 		}
 		if m := splitSuffix.FindStringSubmatch(stem); m != nil {

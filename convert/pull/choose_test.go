@@ -36,6 +36,8 @@ func TestChoose(t *testing.T) {
 		{gemma, "Q8_0", quant.Q4_0, "gemma-3-4b-it.Q8_0.gguf", false, nil},
 		{gemma, "", quant.Q4_0, "gemma-3-4b-it.f16.gguf", false, nil},
 		{"tiny-mmproj-f16.gguf tiny-q4_k_m.gguf", "", quant.Q4_0, "tiny-q4_k_m.gguf", false, nil},
+		{"a-Q4_0.gguf mtp-a-Q4_0.gguf MTP/mtp-a-Q8_0.gguf", "", quant.Q4_0, "a-Q4_0.gguf", true, nil},
+		{"a-MTP-Q4_0.gguf a-MTP-Q8_0.gguf", "Q8_0", quant.Q4_0, "a-MTP-Q8_0.gguf", false, nil},
 		{"model.safetensors a-Q4_0.gguf", "", quant.Q4_0, "", false, nil},
 		{"model.safetensors a-Q4_0.gguf", "Q4_0", quant.Q4_0, "a-Q4_0.gguf", true, nil},
 		{"model.safetensors config.json", "Q4_0", quant.Q4_0, "", false, ErrNoGGUF},
