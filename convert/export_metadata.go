@@ -107,7 +107,9 @@ func (e *exporter) check() error {
 	case "phi3":
 		return e.checkPhi3()
 	}
-	if s := c.RoPEScaling; s != nil && s.Type != format.Linear &&
+	if s := c.RoPEScaling; s != nil && s.Type == format.Llama3 {
+		return fail("RoPE scaling of type %s", s.Type)
+	} else if s != nil && s.Type != format.Linear &&
 		(s.Type != format.YaRN || !s.Truncate || math.Abs(s.AttentionFactor-(0.1*math.Log(s.Factor)+1)) > 1e-6) {
 		return fail("its RoPE scaling has an attention factor or limits of its own")
 	}

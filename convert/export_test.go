@@ -280,6 +280,7 @@ func TestExportTokenizers(t *testing.T) {
 
 // What llama.cpp would compute otherwise is refused.
 func TestExportRefuses(t *testing.T) {
+	llama3 := map[string]any{"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
 	for name, tt := range map[string]struct {
 		shape modeltest.Shape
 		want  string
@@ -287,6 +288,7 @@ func TestExportRefuses(t *testing.T) {
 		"dense layers": {modeltest.Shape{Arch: "qwen3moe", Layers: 2, DenseLayers: []int{0}, DenseFFN: 64, NormTopK: true}, "layers without experts"},
 		"router":       {modeltest.Shape{Arch: "qwen3moe", Layers: 1}, "norm_topk_prob"},
 		"layout":       {modeltest.Shape{Layers: 4, RoPE: []int{1, 1, 1, 0}, Sliding: []int{1, 1, 1, 0}, Window: 8}, "layer 0: in every group of four"},
+		"Llama 3":      {modeltest.Shape{Arch: "qwen3", Layers: 1, DenseFFN: 64, Scaling: llama3}, "RoPE scaling of type llama3"},
 		"sliding":      {modeltest.Shape{Arch: "qwen3", Layers: 2, DenseFFN: 64, Sliding: []int{1, 1}, Window: 8}, "layers that slide"},
 	} {
 		s := tt.shape

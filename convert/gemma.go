@@ -162,22 +162,9 @@ func (p *ropeParameters) read(c *format.Config, theta *float64) (float64, *forma
 	if p.PartialRotary != nil && *p.PartialRotary != 1 {
 		return 0, nil, fmt.Errorf("partial_rotary_factor is %v: only whole heads are rotated", *p.PartialRotary)
 	}
-	switch kind := cmp.Or(p.Type, p.OldType, "default"); kind {
-	case "default":
-		return *theta, nil, nil
-	case "linear":
-		s, err := p.linear()
-		if err != nil {
-			err = fmt.Errorf("rope_parameters%w", err)
-		}
-		return *theta, s, err
-	case "yarn":
-		s, err := p.yarn(c.Context, nil)
-		if err != nil {
-			err = fmt.Errorf("yarn: %w", err)
-		}
-		return *theta, s, err
-	default:
-		return 0, nil, fmt.Errorf("rope_type is %q: only default, linear and yarn are supported", kind)
+	s, err := p.scaling(c.Context, nil)
+	if err != nil {
+		err = fmt.Errorf("rope_parameters%w", err)
 	}
+	return *theta, s, err
 }

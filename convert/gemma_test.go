@@ -120,7 +120,7 @@ func TestGemma3Refused(t *testing.T) {
 		{fields{"layer_types": []string{"full_attention"}}, "layer_types has 1 entries"},
 		{fields{"layer_types": []string{"full_attention", "chunked_attention", "full_attention"}}, "chunked_attention"},
 		{fields{"rope_parameters": fields{"rope_theta": 5.0}}, "rope_parameters has neither"},
-		{fields{"rope_scaling": fields{"rope_type": "dynamic", "factor": 2.0}}, `rope_type is "dynamic"`},
+		{fields{"rope_scaling": fields{"rope_type": "longrope", "factor": 2.0}}, `asks for "longrope"`},
 		{fields{"rope_scaling": fields{"rope_type": "linear"}}, "factor is missing, or not 1 or more"},
 		{fields{"num_hidden_layers": 1 << 20}, "num_hidden_layers is"},
 		{fields{"architectures": []string{"Gemma3ForConditionalGeneration"}}, "text_config is missing"},

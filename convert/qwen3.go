@@ -236,18 +236,8 @@ func (j *qwen3Config) rope(c *format.Config) error {
 	if p.PartialRotary != nil && *p.PartialRotary != 1 {
 		return fmt.Errorf("field %s.partial_rotary_factor is %v: only whole heads are rotated", field, *p.PartialRotary)
 	}
-	switch kind := cmp.Or(p.Type, p.OldType, "default"); kind {
-	case "default":
-		return nil
-	case "linear":
-		c.RoPEScaling, err = p.linear()
-	case "yarn":
-		c.RoPEScaling, err = p.yarn(c.Context, j.OriginalContext)
-	default:
-		return fmt.Errorf("field %s asks for %q: only default, linear and yarn are supported", field, kind)
+	if c.RoPEScaling, err = p.scaling(c.Context, j.OriginalContext); err != nil {
+		return fmt.Errorf("field %s%w", field, err)
 	}
-	if err != nil {
-		err = fmt.Errorf("field %s%w", field, err)
-	}
-	return err
+	return nil
 }

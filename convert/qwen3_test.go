@@ -142,6 +142,7 @@ func TestQwen3Config(t *testing.T) {
 		maps.Copy(f, more)
 		return f
 	}
+	llama3 := fields{"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 16}
 	scaling := func(edit func(*format.RoPEScaling)) func(*format.Config) {
 		return func(c *format.Config) {
 			c.RoPETheta = 1e6
@@ -190,6 +191,10 @@ func TestQwen3Config(t *testing.T) {
 			func(c *format.Config) {
 				c.RoPEScaling = &format.RoPEScaling{Type: "linear", Factor: 4, AttentionFactor: 1}
 			}},
+		{"dynamic, up to the context", smallQwen3(), fields{"rope_scaling": fields{"type": "dynamic", "factor": 4.0}}, func(*format.Config) {}},
+		{"llama3", smallQwen3MoE(), fields{"rope_scaling": llama3}, func(c *format.Config) {
+			c.RoPEScaling = &format.RoPEScaling{Type: "llama3", Factor: 8, OriginalContext: 16, BetaFast: 4, BetaSlow: 1, AttentionFactor: 1}
+		}},
 		{"YaRN", smallQwen3(), fields{"rope_parameters": yarn(nil)}, scaling(nil)},
 		{"YaRN of Transformers 4", smallQwen3(), fields{"rope_parameters": nil, "rope_theta": 1e6, "rope_scaling": fields{"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16}}, scaling(nil)},
 		{"YaRN, factor by context", smallQwen3(), fields{"rope_parameters": yarn(fields{"factor": json.RawMessage("null")})}, scaling(nil)},
@@ -222,8 +227,9 @@ func TestQwen3Refused(t *testing.T) {
 		{fields{"hidden_act": "gelu"}, `hidden_act is "gelu"`},
 		{fields{"partial_rotary_factor": 0.5}, "partial_rotary_factor is 0.5"},
 		{fields{"rope_parameters": fields{"rope_type": "linear", "factor": 0.5}}, "rope_parameters.factor is missing, or not 1 or more"},
-		{fields{"rope_parameters": fields{"rope_type": "dynamic", "factor": 2.0}}, `rope_parameters asks for "dynamic"`},
-		{fields{"rope_scaling": fields{"type": "llama3", "factor": 2.0}}, `rope_scaling asks for "llama3"`},
+		{fields{"rope_parameters": fields{"rope_type": "longrope", "factor": 2.0}}, `rope_parameters asks for "longrope"`},
+		{fields{"rope_scaling": fields{"type": "llama3", "factor": 2.0}}, "rope_scaling.low_freq_factor is missing"},
+		{fields{"rope_scaling": fields{"type": "llama3", "factor": 2.0, "low_freq_factor": 1, "high_freq_factor": 0.5}}, "rope_scaling.high_freq_factor is missing, or below"},
 		{fields{"rope_scaling": 3}, "field rope_scaling"},
 		{fields{"rope_scaling": fields{"type": "yarn", "factor": 0.5}}, "rope_scaling.factor is 0.5"},
 		{fields{"rope_scaling": fields{"type": "yarn", "original_max_position_embeddings": 0}}, "original_max_position_embeddings is 0"},

@@ -24,6 +24,8 @@ type ropeParameters struct {
 	BetaFast        float64  `json:"beta_fast"`
 	BetaSlow        float64  `json:"beta_slow"`
 	Truncate        *bool    `json:"truncate"`
+	LowTurns        *float64 `json:"low_freq_factor"`
+	HighTurns       *float64 `json:"high_freq_factor"`
 	PartialRotary   *float64 `json:"partial_rotary_factor"`
 
 	ShortFactors hffile.Numbers[float64] `json:"short_factor"`
@@ -44,6 +46,23 @@ func parseRoPE(scaling, parameters json.RawMessage) (p ropeParameters, field str
 	return p, field, nil
 }
 
+// scaling reads what most architectures of Transformers may have; nil: nothing is scaled. original is original_max_position_embeddings of config.json
+// itself; nil: absent. An error continues the field's name.
+func (p *ropeParameters) scaling(context int, original *int) (*format.RoPEScaling, error) {
+	switch kind := cmp.Or(p.Type, p.OldType, "default"); kind {
+	case "default", "dynamic": // dynamic scales texts that are longer than max_position_embeddings, which no model runs here
+		return nil, nil
+	case "linear":
+		return p.linear()
+	case "yarn":
+		return p.yarn(context, original)
+	case "llama3":
+		return p.llama3(context, original)
+	default:
+		return nil, fmt.Errorf(" asks for %q: only default, linear, dynamic, yarn and llama3 are supported", kind)
+	}
+}
+
 // linear reads the factor. An error begins with the field's name.
 func (p *ropeParameters) linear() (*format.RoPEScaling, error) {
 	if p.Factor == nil || !(*p.Factor >= 1) {
@@ -55,14 +74,11 @@ func (p *ropeParameters) linear() (*format.RoPEScaling, error) {
 // yarn fills in what is absent. An error begins with the field's name.
 func (p *ropeParameters) yarn(context int, original *int) (*format.RoPEScaling, error) {
 	s := &format.RoPEScaling{
-		Type: format.YaRN, OriginalContext: context, BetaFast: cmp.Or(p.BetaFast, 32), BetaSlow: cmp.Or(p.BetaSlow, 1),
-		Truncate: p.Truncate == nil || *p.Truncate,
+		Type: format.YaRN, BetaFast: cmp.Or(p.BetaFast, 32), BetaSlow: cmp.Or(p.BetaSlow, 1), Truncate: p.Truncate == nil || *p.Truncate,
 	}
-	if o := cmp.Or(p.OriginalContext, original); o != nil {
-		s.OriginalContext = *o
-	}
-	if s.OriginalContext < 1 {
-		return nil, fmt.Errorf(".original_max_position_embeddings is %d: it must be 1 or more", s.OriginalContext)
+	var err error
+	if s.OriginalContext, err = p.original(context, original); err != nil {
+		return nil, err
 	}
 	s.Factor = float64(context) / float64(s.OriginalContext)
 	if p.Factor != nil {
@@ -86,4 +102,35 @@ func (p *ropeParameters) yarn(context int, original *int) (*format.RoPEScaling, 
 		s.AttentionFactor = scale(1)
 	}
 	return s, nil
+}
+
+// llama3 reads what there is no default for. An error begins with the field's name.
+func (p *ropeParameters) llama3(context int, original *int) (*format.RoPEScaling, error) {
+	s, err := p.linear()
+	if err != nil {
+		return nil, err
+	}
+	s.Type = format.Llama3
+	if s.OriginalContext, err = p.original(context, original); err != nil {
+		return nil, err
+	}
+	switch {
+	case p.LowTurns == nil || !(*p.LowTurns > 0):
+		return nil, fmt.Errorf(".low_freq_factor is missing, or not above 0")
+	case p.HighTurns == nil || !(*p.HighTurns >= *p.LowTurns):
+		return nil, fmt.Errorf(".high_freq_factor is missing, or below low_freq_factor")
+	}
+	s.BetaSlow, s.BetaFast = *p.LowTurns, *p.HighTurns
+	return s, nil
+}
+
+// original reads the longest sequence of the first training: the model's context if nobody says it. An error begins with the field's name.
+func (p *ropeParameters) original(context int, original *int) (int, error) {
+	if o := cmp.Or(p.OriginalContext, original); o != nil {
+		context = *o
+	}
+	if context < 1 {
+		return 0, fmt.Errorf(".original_max_position_embeddings is %d: it must be 1 or more", context)
+	}
+	return context, nil
 }

@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 
@@ -45,10 +46,7 @@ type smallThinkerConfig struct {
 	SlidingLayout json.RawMessage `json:"sliding_window_layout"`
 
 	RoPEScaling    json.RawMessage `json:"rope_scaling"`
-	RoPEParameters struct {
-		Type  string   `json:"rope_type"`
-		Theta *float64 `json:"rope_theta"`
-	} `json:"rope_parameters"` // where newer releases of Transformers write them
+	RoPEParameters json.RawMessage `json:"rope_parameters"` // where newer releases of Transformers write them
 
 	// Parts that the architecture's code knows and that no published model uses.
 	MoELayout        json.RawMessage `json:"moe_layer_layout"`
@@ -110,10 +108,14 @@ func (j *smallThinkerConfig) layouts(c *format.Config) error {
 			return fmt.Errorf("field %s has %d entries, but num_hidden_layers is %d", f.name, f.n, c.Layers)
 		}
 	}
-	theta := j.RoPETheta
-	if theta == nil {
-		theta = j.RoPEParameters.Theta
+	p, field, err := parseRoPE(j.RoPEScaling, j.RoPEParameters)
+	if err != nil {
+		return err
 	}
+	if c.RoPEScaling, err = p.scaling(c.Context, nil); err != nil {
+		return fmt.Errorf("field %s%w", field, err)
+	}
+	theta := cmp.Or(j.RoPETheta, p.Theta)
 	for _, rope := range c.RoPELayout {
 		if rope && theta == nil {
 			return fmt.Errorf("field rope_theta is missing")
@@ -142,20 +144,6 @@ func (j *smallThinkerConfig) unsupported() error {
 	for l, moe := range layout {
 		if !moe {
 			return fmt.Errorf("field moe_layer_layout makes layer %d dense: only layers of experts are supported", l)
-		}
-	}
-	var scaling struct {
-		Type    string `json:"type"`
-		NewType string `json:"rope_type"`
-	}
-	if len(j.RoPEScaling) > 0 {
-		if err := hffile.Unmarshal(j.RoPEScaling, &scaling); err != nil {
-			return fmt.Errorf("field rope_scaling must be null, or an object with a rope_type")
-		}
-	}
-	for _, t := range []string{scaling.Type, scaling.NewType, j.RoPEParameters.Type} {
-		if t != "" && t != "default" {
-			return fmt.Errorf("field rope_scaling asks for %q: only unscaled RoPE is supported", t)
 		}
 	}
 	switch {

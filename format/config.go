@@ -109,8 +109,10 @@ const (
 	// Linear divides all frequencies by Factor (Chen et al., arXiv 2306.15595).
 	Linear RoPEScalingType = "linear"
 	// YaRN (Peng et al., arXiv 2309.00071) keeps frequencies that turn more than BetaFast times within OriginalContext positions, divides
-	// those that turn less than BetaSlow times by Factor, and mixes those between.
+	// those that turn less than BetaSlow times by Factor, and mixes those between, by their dimension.
 	YaRN RoPEScalingType = "yarn"
+	// Llama3 (of Llama 3.1, arXiv 2407.21783) does so too, but mixes by the number of turns.
+	Llama3 RoPEScalingType = "llama3"
 	// LongRoPE (Ding et al., arXiv 2402.13753) divides each frequency by a factor of its own: all positions of a sequence that is longer
 	// than OriginalContext by LongFactors, those of a shorter one by ShortFactors.
 	LongRoPE RoPEScalingType = "longrope"
@@ -308,7 +310,7 @@ func (s *RoPEScaling) validate(name string, dim int) error {
 		return nil
 	}
 	switch s.Type {
-	case Linear, YaRN, LongRoPE:
+	case Linear, YaRN, Llama3, LongRoPE:
 	default:
 		return fmt.Errorf("%s has type %q, which is unknown to this program", name, s.Type)
 	}
@@ -319,7 +321,7 @@ func (s *RoPEScaling) validate(name string, dim int) error {
 		return fmt.Errorf("%s.factor is %v: it must be 1 or more", name, s.Factor)
 	case s.Type != Linear && (s.OriginalContext < 1 || s.OriginalContext > maxContext):
 		return fmt.Errorf("%s.original_context_length is %d: it must be 1 to %d", name, s.OriginalContext, maxContext)
-	case s.Type == YaRN && (!positive(s.BetaFast) || !positive(s.BetaSlow) || s.BetaSlow > s.BetaFast):
+	case (s.Type == YaRN || s.Type == Llama3) && (!positive(s.BetaFast) || !positive(s.BetaSlow) || s.BetaSlow > s.BetaFast):
 		return fmt.Errorf("%s has beta_slow %v and beta_fast %v: they must be positive, the slow one not above the fast one", name, s.BetaSlow, s.BetaFast)
 	case s.Type == LongRoPE:
 		return cmp.Or(factors("short_factors", s.ShortFactors), factors("long_factors", s.LongFactors))

@@ -30,7 +30,7 @@ type Shape struct {
 	NormTopK                                bool // of qwen3moe
 	Untied                                  bool
 	Theta                                   float64        // 0: 10000
-	YaRN                                    map[string]any // of qwen3 and qwen3moe: rope_parameters with rope_type yarn; nil: none
+	Scaling                                 map[string]any // of smallthinker, qwen3 and qwen3moe: rope_parameters with rope_type yarn or llama3; nil: none
 	LongRoPE                                map[string]any // of phi3: rope_parameters with rope_type longrope; nil: none
 	PartialRotary                           float64        // of phi3: the part of a head that rotates; 0: 1
 	DType                                   string         // of the weights: F32 (if empty), F16, BF16
@@ -163,17 +163,14 @@ func (s *Shape) smallThinkerConfig() map[string]any {
 		"rope_layout": s.RoPE, "sliding_window_layout": s.Sliding, "sliding_window_size": s.Window,
 		"moe_num_primary_experts": s.Experts, "moe_num_active_primary_experts": s.TopK, "moe_ffn_hidden_size": s.FFN,
 		"moe_primary_router_apply_softmax": s.Softmax, "tie_word_embeddings": !s.Untied,
-		"max_position_embeddings": s.Context, "rope_scaling": nil, "eos_token_id": []int{1, 2}, "bos_token_id": 1,
+		"max_position_embeddings": s.Context, "rope_scaling": s.Scaling, "eos_token_id": []int{1, 2}, "bos_token_id": 1,
 	}
 }
 
 // qwenConfig is a config.json as Transformers 5 writes it.
 func (s *Shape) qwenConfig() map[string]any {
 	rope := map[string]any{"rope_type": "default", "rope_theta": s.Theta}
-	if s.YaRN != nil {
-		maps.Copy(rope, s.YaRN)
-		rope["rope_type"] = "yarn"
-	}
+	maps.Copy(rope, s.Scaling)
 	c := map[string]any{
 		"architectures": []string{"Qwen3ForCausalLM"}, "model_type": "qwen3", "hidden_act": "silu", "attention_bias": false,
 		"vocab_size": s.Vocab, "hidden_size": s.Hidden, "num_hidden_layers": s.Layers, "num_attention_heads": s.Heads,
@@ -287,7 +284,7 @@ func Load(dir string) (*Model, error) {
 	m.Shape.DenseFFN = int(ffn)
 	m.Shape.Theta, _ = j.RoPE["rope_theta"].(float64)
 	if j.RoPE["rope_type"] == "yarn" {
-		m.Shape.YaRN = j.RoPE
+		m.Shape.Scaling = j.RoPE
 	}
 	if j.RoPE["rope_type"] == "longrope" {
 		m.Shape.LongRoPE = j.RoPE

@@ -201,7 +201,7 @@ func (m *Model) rotate(x []float64, position, n int) {
 }
 
 // frequencies returns the angles of a step in a text of n tokens, and what rotated numbers are multiplied with: those of YaRN (arXiv 2309.00071),
-// section 3.2 and equation 22, or of LongRoPE (arXiv 2402.13753), if the shape has it.
+// section 3.2 and equation 22, of Llama 3.1, or of LongRoPE (arXiv 2402.13753), if the shape has it.
 func (m *Model) frequencies(n int) (f []float64, scale float64) {
 	rotary := int(float64(m.Shape.HeadDim) * m.Shape.partial())
 	d := float64(rotary)
@@ -212,7 +212,7 @@ func (m *Model) frequencies(n int) (f []float64, scale float64) {
 	if m.Shape.LongRoPE != nil {
 		return m.longRoPE(f, n)
 	}
-	y := m.Shape.YaRN
+	y := m.Shape.Scaling
 	if y == nil {
 		return f, 1
 	}
@@ -227,6 +227,15 @@ func (m *Model) frequencies(n int) (f []float64, scale float64) {
 	}
 	context := get("original_max_position_embeddings", float64(m.Shape.Context))
 	factor := get("factor", float64(m.Shape.Context)/context)
+	if y["rope_type"] == "llama3" {
+		low, high := context/get("low_freq_factor", 0), context/get("high_freq_factor", 0)
+		for i := range f {
+			wavelength := 2 * math.Pi / f[i]
+			smooth := (context/wavelength - context/low) / (context/high - context/low)
+			f[i] *= (1-min(1, max(0, smooth)))/factor + min(1, max(0, smooth))
+		}
+		return f, 1
+	}
 	scale = get("attention_factor", 0.1*math.Log(factor)+1)
 	// The dimension that turns so many times within the context.
 	dimension := func(turns float64) float64 {

@@ -53,7 +53,11 @@ var qwen3Variants = map[string]modeltest.Shape{
 	"all experts":         qwen3(func(s *modeltest.Shape) { s.TopK, s.NormTopK = s.Experts, true }),
 	"YaRN": qwen3(func(s *modeltest.Shape) {
 		s.TopK = s.Experts // no choice that a rounding could turn over
-		s.YaRN = map[string]any{"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32}
+		s.Scaling = map[string]any{"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32}
+	}),
+	"Llama 3's RoPE": qwen3(func(s *modeltest.Shape) {
+		s.TopK, s.Theta = s.Experts, 100 // one pair is kept, others are mixed, others divided
+		s.Scaling = map[string]any{"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 32}
 	}),
 }
 

@@ -42,6 +42,8 @@ func frequencies(dim int, theta float64, s *format.RoPEScaling) (short, long []f
 		}
 	case format.YaRN:
 		yarn(f, s, theta, float64(dim))
+	case format.Llama3:
+		llama3(f, s)
 	case format.LongRoPE:
 		long = slices.Clone(f)
 		for i := range f {
@@ -77,6 +79,22 @@ func yarn(f []float64, s *format.RoPEScaling, theta, dim float64) {
 	for i := range f {
 		ramp := min(1, max(0, (float64(i)-low)/(high-low)))
 		f[i] = f[i]/s.Factor*ramp + f[i]*(1-ramp)
+	}
+}
+
+// llama3 stretches frequencies as Llama 3.1 does: those that turn BetaFast times or more in the original context stay, those that turn BetaSlow times or
+// less are divided by Factor, and between them the share of what stays grows with the turns.
+func llama3(f []float64, s *format.RoPEScaling) {
+	for i := range f {
+		turns := f[i] * float64(s.OriginalContext) / (2 * math.Pi)
+		switch {
+		case turns >= s.BetaFast:
+		case turns <= s.BetaSlow:
+			f[i] /= s.Factor
+		default:
+			kept := (turns - s.BetaSlow) / (s.BetaFast - s.BetaSlow)
+			f[i] = f[i]/s.Factor*(1-kept) + f[i]*kept
+		}
 	}
 }
 

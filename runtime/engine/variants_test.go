@@ -30,8 +30,11 @@ func variant(f func(s *modeltest.Shape)) modeltest.Shape {
 }
 
 var variants = map[string]modeltest.Shape{
-	"sigmoid router, tied":      base(),
-	"softmax router":            variant(func(s *modeltest.Shape) { s.Softmax = true }),
+	"sigmoid router, tied": base(),
+	"softmax router":       variant(func(s *modeltest.Shape) { s.Softmax = true }),
+	"YaRN": variant(func(s *modeltest.Shape) {
+		s.Scaling = map[string]any{"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16}
+	}),
 	"untied":                    variant(func(s *modeltest.Shape) { s.Untied = true }),
 	"no windows":                variant(func(s *modeltest.Shape) { s.Sliding = nil }),
 	"windows everywhere":        variant(func(s *modeltest.Shape) { s.Sliding, s.Window = []int{1, 1, 1}, 5 }),
