@@ -89,10 +89,13 @@ func ropeScaling(s *format.RoPEScaling) string {
 	switch {
 	case s == nil:
 		return ""
-	case s.Type == "linear":
+	case s.Type == format.Linear:
 		return fmt.Sprintf(", stretched by %g", s.Factor)
+	case s.Type == format.LongRoPE:
+		return fmt.Sprintf(", LongRoPE above %s tokens", terminal.Comma(s.OriginalContext))
 	}
-	return fmt.Sprintf(", YaRN by %g from %s", s.Factor, terminal.Comma(s.OriginalContext))
+	name := map[format.RoPEScalingType]string{format.YaRN: "YaRN", format.Llama3: "Llama 3's"}[s.Type]
+	return fmt.Sprintf(", %s by %g from %s", name, s.Factor, terminal.Comma(s.OriginalContext))
 }
 
 func activationName(a format.Activation) string {

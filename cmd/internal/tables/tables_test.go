@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -71,6 +72,25 @@ func TestArchitectures(t *testing.T) {
 		fmt.Fprintln(&got)
 		tables.Lists(&got, s, f)
 		checkGolden(t, c.Architecture, got.String())
+	}
+}
+
+// TestRoPEScaling: the facts tell how the rotary angles are stretched.
+func TestRoPEScaling(t *testing.T) {
+	factors := slices.Repeat([]float64{2}, 16)
+	for want, s := range map[string]format.RoPEScaling{
+		"stretched by 4":              {Type: format.Linear, Factor: 4},
+		"YaRN by 4 from 2,048":        {Type: format.YaRN, Factor: 4, OriginalContext: 2048, BetaFast: 32, BetaSlow: 1, AttentionFactor: 1},
+		"Llama 3's by 8 from 2,048":   {Type: format.Llama3, Factor: 8, OriginalContext: 2048, BetaFast: 4, BetaSlow: 1, AttentionFactor: 1},
+		"LongRoPE above 4,096 tokens": {Type: format.LongRoPE, OriginalContext: 4096, AttentionFactor: 1, ShortFactors: factors, LongFactors: factors},
+	} {
+		c := reporttest.Dense()
+		c.RoPEScaling = &s
+		var out bytes.Buffer
+		tables.Summary(&out, terminal.Screen{Width: terminal.PipeWidth}, read(t, c))
+		if !strings.Contains(out.String(), "RoPE theta 1e+06, "+want) {
+			t.Errorf("%q is missing in\n%s", want, out.String())
+		}
 	}
 }
 
