@@ -142,7 +142,7 @@ func (c *compiler) plain(f flat) (*grammar.Grammar, error) {
 				return nil, err
 			}
 		}
-		return m.numbers.grammar(m.types&fractionType != 0)
+		return m.numbers.grammar(m.types&fractionType != 0 && !m.numbers.whole)
 	})
 	add(booleanType, func(*merged) (*grammar.Grammar, error) {
 		return grammar.Choice(grammar.Literal("true"), grammar.Literal("false")), nil

@@ -14,6 +14,7 @@ type interval struct {
 	low, high         *big.Rat // nil: no bound
 	openLow, openHigh bool     // without the bound itself
 	multiple          multiple
+	whole             bool // by a format of integers
 }
 
 // Numbers that have no bound have so many digits at most: every reader gets integers of 15 digits right, and no number is infinite.
@@ -64,6 +65,7 @@ func (n *interval) add(at *value) error {
 	}
 	if f := at.get("format"); f != nil {
 		if r, ok := integerFormats[f.text]; ok {
+			n.whole = true
 			n.above(new(big.Rat).SetInt64(r.low), false)
 			n.below(new(big.Rat).SetFrac(new(big.Int).SetUint64(r.high), big.NewInt(1)), false)
 		}

@@ -95,6 +95,8 @@ var schemaTests = []struct {
 		[]string{`{"a": "abc"}`, `{"b": "c123456789012345678901234"}`, `{"c": "ab_-"}`, `{"d": "a-b"}`}, []string{`{"a": "xab"}`, `{"b": "c1"}`, `{"c": "a+b="}`, `{"d": "a"}`}},
 	{"formats of integers", `{"type": "array", "prefixItems": [{"type": "integer", "format": "uint8"}, {"type": "integer", "format": "int16"}, {"type": "integer", "format": "uint64"}]}`,
 		[]string{`[255, -32768, 18446744073709551615]`, `[0, 32767, 0]`}, []string{`[256]`, `[-1]`, `[0, 32768]`, `[0, 0, -1]`, `[0, 0, 18446744073709551616]`}},
+	{"formats of integers are whole numbers, also of a type that has others", `{"type": "array", "prefixItems": [{"type": "number", "format": "int64"}, {"format": "uint8", "enum": [1, 1.5]}]}`,
+		[]string{`[-12, 1]`}, []string{`[1.5]`, `[1.0]`, `[1e2]`, `[1, 1.5]`}},
 	{"an address of a length, as pydantic's HttpUrl", `{"type": "string", "format": "uri", "minLength": 1, "maxLength": 2083}`,
 		[]string{`"https://example.com/a/b%20c?q=1#x"`, `"http://1.2.3.4:80/` + strings.Repeat("a", 299) + `"`}, []string{`"example.com"`, `""`}},
 	{"a short address", `{"type": "string", "format": "uri", "maxLength": 100}`, []string{`"https://example.com/a"`}, []string{`"http://1.2.3.4:80/` + strings.Repeat("a", 90) + `"`}},

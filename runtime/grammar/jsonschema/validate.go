@@ -120,7 +120,7 @@ func (n *interval) has(r *big.Rat) bool {
 	if n.high != nil && (r.Cmp(n.high) > 0 || n.openHigh && r.Cmp(n.high) == 0) {
 		return false
 	}
-	return n.multiple.has(r)
+	return n.multiple.has(r) && (!n.whole || r.IsInt())
 }
 
 func (c *compiler) validArray(v, at *value, depth int) (bool, error) {
