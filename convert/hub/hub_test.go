@@ -10,8 +10,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"st/convert/hub"
@@ -171,20 +171,16 @@ func TestAccess(t *testing.T) {
 
 // TestFaults: whatever happens to requests, a file comes as it is, or an error does.
 func TestFaults(t *testing.T) {
-	var group sync.WaitGroup
-	places := make(chan bool, 16) // they mostly wait
 	for seed := range uint64(40) {
-		places <- true
-		group.Go(func() {
-			defer func() { <-places }()
-			h := hubtest.New()
+		synctest.Test(t, func(t *testing.T) {
+			h, transport := hubtest.NewPiped()
 			defer h.Close()
 			h.Add("Tiiny/Test").Commit(model())
 			h.Signed = 3
 			h.SetFaults(hubtest.Random(seed, 0.4, 25, false))
 			ref, _ := hub.ParseRef([]string{"hf://", "ms://"}[seed%2] + "Tiiny/Test")
 			c := quick(h)
-			c.Stall = time.Second // some answers end in the middle, and the request is to be made again
+			c.Transport = transport
 			r, err := hub.New(c).Open(t.Context(), ref)
 			if err != nil {
 				t.Errorf("%d: %v", seed, err)
@@ -213,7 +209,6 @@ func TestFaults(t *testing.T) {
 			}
 		})
 	}
-	group.Wait()
 }
 
 // TestBackOff: a server that asks for time gets it, and one that always fails is given up.

@@ -10,10 +10,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
+	"testing/synctest"
 
 	"st/convert"
 	"st/convert/hub"
@@ -71,21 +70,19 @@ func TestFaults(t *testing.T) {
 	dir := model(t, 1)
 	h, _ := start(t, dir)
 	_, want := pulled(t, h, ref, options(h))
-	var group sync.WaitGroup
-	places := make(chan bool, 16) // they mostly wait
 	schedules := uint64(100)
 	if testing.Short() {
 		schedules = 30
 	}
 	for seed := range schedules {
-		places <- true
-		group.Go(func() {
-			defer func() { <-places }()
-			h, _ := start(t, dir)
+		synctest.Test(t, func(t *testing.T) {
+			h, transport := hubtest.NewPiped()
+			defer h.Close()
+			h.Add(name).Commit(files(t, dir))
 			h.SetFaults(hubtest.Random(seed, 0.3, 25, seed%2 == 0))
 			h.Signed = 4
 			opts, c := options(h), config(h)
-			c.Stall = 80 * time.Millisecond // some answers end in the middle; one that only waits for a processor costs an attempt, of which there are many
+			c.Transport = transport
 			opts.Client = hub.New(c)
 			got, err := interrupted(t, h, opts, rand.New(rand.NewPCG(seed, 1)))
 			if err != nil {
@@ -95,7 +92,6 @@ func TestFaults(t *testing.T) {
 			}
 		})
 	}
-	group.Wait()
 }
 
 // TestWholeFiles: an interrupted run goes on with a server that sends no parts of files, too: what was done comes again, and is not done again.

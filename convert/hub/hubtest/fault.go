@@ -51,7 +51,7 @@ func Random(seed uint64, share float64, limit int, flips bool) func(Request) Fau
 		case 0:
 			return Fault{Status: http.StatusTooManyRequests, RetryAfter: "0"}
 		case 1:
-			return Fault{Status: http.StatusTooManyRequests, RetryAfter: "Wed, 21 Oct 2015 07:28:00 GMT"}
+			return Fault{Status: http.StatusTooManyRequests, RetryAfter: "Wed, 21 Oct 1998 07:28:00 GMT"}
 		case 2:
 			return Fault{Status: http.StatusInternalServerError}
 		case 3:
