@@ -15,6 +15,14 @@ import (
 // ErrArchitecture is what the error of [File.Model] wraps if the model is of another architecture than those that are known.
 var ErrArchitecture = errors.New("the architecture is not supported: smallthinker, qwen3moe, qwen3, gemma3, gemma3n and phi3 are")
 
+// otherKinds are the files that lie beside a model's, by their general.type.
+var otherKinds = map[string]string{
+	"adapter": "a LoRA adapter",
+	"imatrix": "an importance matrix",
+	"mmproj":  "the part of a model that sees or hears",
+	"vocab":   "a tokenizer",
+}
+
 // Model is what a file tells of its model's shape.
 type Model struct {
 	Config         format.Config
@@ -37,6 +45,11 @@ func (f *File) model() (*Model, error) {
 	m := &Model{}
 	r := &modelReader{keys: keys{metadata: f.Metadata}, f: f, m: m, c: &m.Config}
 	var ok bool
+	value, _ := f.Metadata.Lookup("general.type")
+	kind, _ := value.(string)
+	if what := otherKinds[kind]; what != "" {
+		r.fail("metadata entry general.type is %q: the file holds %s, and no model", kind, what)
+	}
 	if r.arch, ok = r.string("general.architecture"); !ok {
 		r.fail("metadata entry general.architecture is missing: this is no file of a model")
 	}

@@ -254,6 +254,7 @@ func TestModelRefuses(t *testing.T) {
 		change Entry
 		want   string
 	}{
+		"a LoRA adapter":       {Entry{"general.type", "adapter"}, `general.type is "adapter": the file holds a LoRA adapter, and no model`},
 		"no architecture":      {Entry{"general.architecture", nil}, "general.architecture is missing"},
 		"another":              {Entry{"general.architecture", "llama"}, `general.architecture is "llama"`},
 		"a number":             {Entry{"general.architecture", uint32(3)}, "general.architecture is 3 (uint32): it must be a text"},
