@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"reflect"
+	"strconv"
 	"strings"
 )
 
@@ -49,11 +51,22 @@ func decodeFields(fields map[string]json.RawMessage, v reflect.Value, path strin
 		if !ok || name == "" || string(data) == "null" {
 			continue
 		}
-		if err := json.Unmarshal(data, v.Field(i).Addr().Interface()); err != nil {
+		if err := setField(data, v.Field(i).Addr().Interface()); err != nil {
 			return fieldError(err, join(path, name))
 		}
 	}
 	return nil
+}
+
+// setField sets the field that dst points to. Clients whose numbers are all floats write a whole one as 40.0: where 40.0 will not do, it is 40.
+func setField(data []byte, dst any) error {
+	err := json.Unmarshal(data, dst)
+	var f float64
+	if err != nil && json.Unmarshal(data, &f) == nil && f == math.Trunc(f) && math.Abs(f) < 1<<53 &&
+		json.Unmarshal(strconv.AppendInt(nil, int64(f), 10), dst) == nil {
+		return nil
+	}
+	return err
 }
 
 // fieldError is err as an error of a field.

@@ -85,17 +85,17 @@ type ollamaRequest struct {
 // ollamaOptions are the options of a request. Others of Ollama's tell how it loads a model, which the server's own options say here: num_ctx is
 // one of them.
 type ollamaOptions struct {
-	NumPredict       *whole   `json:"num_predict"`
+	NumPredict       *int     `json:"num_predict"`
 	Temperature      *float64 `json:"temperature"`
 	TopP             *float64 `json:"top_p"`
-	TopK             *whole   `json:"top_k"`
+	TopK             *int     `json:"top_k"`
 	MinP             *float64 `json:"min_p"`
 	RepeatPenalty    *float64 `json:"repeat_penalty"`
 	PresencePenalty  float64  `json:"presence_penalty"`
 	FrequencyPenalty float64  `json:"frequency_penalty"`
-	Seed             *whole   `json:"seed"`
+	Seed             *int64   `json:"seed"`
 	Stop             texts    `json:"stop"`
-	NumCtx           *whole   `json:"num_ctx"`
+	NumCtx           *int     `json:"num_ctx"`
 	Lookup           lookup   `json:"lookup"`
 
 	Sent sentFields `json:"*"`
@@ -109,22 +109,19 @@ func (q *ollamaRequest) generate(read formats) (g runtime.Generate, err error) {
 			return g, err
 		}
 	}
-	sampling := openAISampling{Temperature: o.Temperature, TopP: o.TopP, MinP: o.MinP, RepeatPenalty: o.RepeatPenalty,
+	sampling := openAISampling{Temperature: o.Temperature, TopP: o.TopP, TopK: o.TopK, MinP: o.MinP, RepeatPenalty: o.RepeatPenalty,
 		PresencePenalty: o.PresencePenalty, FrequencyPenalty: o.FrequencyPenalty, Stop: o.Stop, Lookup: o.Lookup, Sent: o.Sent}
-	if o.TopK != nil {
-		sampling.TopK = new(int(*o.TopK))
-	}
 	if p := o.RepeatPenalty; p != nil && *p <= 0 { // Ollama takes it for off
 		sampling.RepeatPenalty = new(1.0)
 	}
 	if o.Seed != nil && *o.Seed >= 0 { // -1: a new one
-		sampling.Seed = new(int64(*o.Seed))
+		sampling.Seed = o.Seed
 	}
 	if g, err = sampling.generate(read); err != nil {
 		return g, withField(err, func(param string) string { return "options." + param })
 	}
 	if o.NumPredict != nil {
-		g.MaxTokens = int(max(0, *o.NumPredict)) // 0, -1 and -2: until the text ends
+		g.MaxTokens = max(0, *o.NumPredict) // 0, -1 and -2: until the text ends
 	}
 	switch {
 	case q.TopLogProbs < 0 || q.TopLogProbs > maxTopLogProbs:
@@ -298,20 +295,3 @@ func ParseKeepAlive(text string) (time.Duration, error) {
 }
 
 var errKeepAlive = errors.New(`it must be a number of seconds or a time such as "5m"`)
-
-// whole is a whole number. Clients whose numbers are all floats write it as 40.0.
-type whole int64
-
-func (n *whole) UnmarshalJSON(data []byte) error {
-	var f float64
-	var i int64
-	switch {
-	case json.Unmarshal(data, &i) == nil:
-		*n = whole(i)
-	case json.Unmarshal(data, &f) == nil && f == math.Trunc(f) && math.Abs(f) < 1<<53:
-		*n = whole(f)
-	default:
-		return wants("a whole number")
-	}
-	return nil
-}
