@@ -106,10 +106,11 @@ func (s *Server) keyGiven(h http.Header) bool {
 }
 
 // hostAllowed reports whether the server answers to a Host header. A page of another site whose name was made to lead to this machine (DNS
-// rebinding) has that site's name there.
+// rebinding) has that site's name there. Requests of HTTP/1.0 may have none, such as those with which HAProxy asks for a server's health; a browser's
+// always have one.
 func (s *Server) hostAllowed(hostPort string) bool {
 	host := strings.ToLower(hostOf(hostPort))
-	return isLocalhost(host) || net.ParseIP(host) != nil || isInternal(host) ||
+	return host == "" || isLocalhost(host) || net.ParseIP(host) != nil || isInternal(host) ||
 		slices.ContainsFunc(s.opts.Hosts, func(h string) bool { return strings.EqualFold(h, host) })
 }
 

@@ -49,6 +49,27 @@ func TestAPIKey(t *testing.T) {
 	}
 }
 
+// A monitor that speaks HTTP/1.0 names no host.
+func TestNoHost(t *testing.T) {
+	c := start(t, Options{})
+	conn, err := net.Dial("tcp", strings.TrimPrefix(c.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "GET /health HTTP/1.0\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	r, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Body.Close()
+	if r.StatusCode != http.StatusOK {
+		t.Errorf("status %d", r.StatusCode)
+	}
+}
+
 // Pages of this machine may use the server, those of others only if they are named; a name that DNS rebinding leads here is refused.
 func TestOriginsAndHosts(t *testing.T) {
 	c := start(t, Options{Origins: []string{"https://chat.example.org"}, Hosts: []string{"box.lan"}})
