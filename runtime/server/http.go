@@ -134,8 +134,11 @@ func isLocalhost(host string) bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
 }
 
-// originAllowed reports whether pages of an origin may use the server: those that it serves itself, those of this machine, and those that
-// the options name.
+// programSchemes are those of pages that are part of a desktop program, such as Obsidian's app://obsidian.md: no site can have them. They are Ollama's.
+var programSchemes = []string{"app", "file", "tauri", "vscode-webview", "vscode-file"}
+
+// originAllowed reports whether pages of an origin may use the server: those that it serves itself, those of this machine and its programs, and those
+// that the options name.
 func (s *Server) originAllowed(origin, host string) bool {
 	for _, o := range s.opts.Origins {
 		if o == "*" || strings.EqualFold(o, origin) {
@@ -143,10 +146,10 @@ func (s *Server) originAllowed(origin, host string) bool {
 		}
 	}
 	u, err := url.Parse(origin)
-	if err != nil || u.Host == "" {
+	if err != nil {
 		return false
 	}
-	return u.Host == host || isLocalhost(u.Hostname())
+	return slices.Contains(programSchemes, u.Scheme) || u.Host != "" && (u.Host == host || isLocalhost(u.Hostname()))
 }
 
 // maxBody bounds the body of a request: some hundred prompts as long as contexts are.

@@ -70,7 +70,7 @@ func TestNoHost(t *testing.T) {
 	}
 }
 
-// Pages of this machine may use the server, those of others only if they are named; a name that DNS rebinding leads here is refused.
+// Pages of this machine and its programs may use the server, those of others only if they are named; a name that DNS rebinding leads here is refused.
 func TestOriginsAndHosts(t *testing.T) {
 	c := start(t, Options{Origins: []string{"https://chat.example.org"}, Hosts: []string{"box.lan"}})
 	for _, tt := range []struct {
@@ -85,6 +85,11 @@ func TestOriginsAndHosts(t *testing.T) {
 		{"box.lan:80", "http://box.lan:80", 200},
 		{"host.docker.internal:11434", "", 200}, // of a container
 		{"", "https://chat.example.org", 200},
+		{"", "app://obsidian.md", 200},
+		{"", "vscode-webview://1l2h3", 200},
+		{"", "file://", 200},
+		{"", "chrome-extension://abc", 403}, // which works on pages of any site
+		{"", "app.evil.com", 403},
 		{"", "https://chat.example.org.evil.com", 403},
 		{"", "http://localhost.evil.com", 403},
 		{"", "null", 403},

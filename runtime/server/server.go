@@ -64,7 +64,7 @@ type Options struct {
 	// APIKey is what clients must send, as "Authorization: Bearer" or "x-api-key". Empty: none.
 	APIKey string
 	// Origins are those of web pages that may use the server from a browser, such as "https://chat.example.org", besides pages of this
-	// machine. "*": all.
+	// machine and of its programs. "*": all.
 	Origins []string
 	// Hosts are names by which clients call the server, besides localhost, IP addresses and those in .internal. With an APIKey any name will do.
 	Hosts []string
