@@ -13,6 +13,8 @@ import (
 func (s *Server) routesLlama(mux *http.ServeMux) {
 	mux.HandleFunc("GET /v1/health", s.health)
 	mux.HandleFunc("GET /models", s.openAIModels)
+	mux.HandleFunc("POST /chat/completions", s.queued(s.chatCompletions))
+	mux.HandleFunc("POST /responses", s.queued(s.responses))
 	mux.HandleFunc("GET /props", s.llamaProps)
 	mux.HandleFunc("POST /embedding", handler(noEmbeddings))
 	mux.HandleFunc("POST /embeddings", handler(noEmbeddings))

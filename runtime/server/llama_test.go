@@ -25,6 +25,13 @@ func TestLlamaProps(t *testing.T) {
 	if list := get[struct{ Data []openAIModelObject }](t, c, "/models", ""); len(list.Data) != 1 {
 		t.Errorf("%+v", list)
 	}
+	const hi = `{"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}`
+	if a := get[chatCompletion](t, c, "/chat/completions", hi); a.Object != "chat.completion" {
+		t.Errorf("%+v", a)
+	}
+	if a := get[response](t, c, "/responses", `{"input": "Hi", "max_output_tokens": 1}`); a.Object != "response" {
+		t.Errorf("%+v", a)
+	}
 	locked := start(t, Options{APIKey: "secret"})
 	if h := get[map[string]string](t, locked, "/v1/health", ""); h["status"] != "ok" {
 		t.Errorf("%v", h)
