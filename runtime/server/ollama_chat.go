@@ -36,7 +36,7 @@ func (s *Server) ollamaChat(w http.ResponseWriter, r *http.Request, body []byte)
 	if err != nil {
 		return err
 	}
-	choice, err := readToolChoice(q.ToolChoice, nil, tools)
+	choice, err := readToolChoice(q.ToolChoice, nil, tools, false)
 	if err != nil {
 		return err
 	}

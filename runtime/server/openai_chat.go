@@ -77,7 +77,7 @@ func (q *chatRequest) options() ([]runtime.ChatOption, error) {
 	if err != nil {
 		return nil, err
 	}
-	choice, err := readToolChoice(q.ToolChoice, q.ParallelToolCalls, tools)
+	choice, err := readToolChoice(q.ToolChoice, q.ParallelToolCalls, tools, false)
 	return []runtime.ChatOption{runtime.Variables(withEffort(q.ReasoningEffort, q.Variables)), runtime.Tools(tools...), runtime.ChooseTools(choice)}, err
 }
 

@@ -77,7 +77,7 @@ func (q *responsesRequest) options(ctx context.Context) ([]runtime.ChatOption, e
 	if err != nil {
 		return nil, err
 	}
-	choice, err := readToolChoice(q.ToolChoice, q.ParallelToolCalls, tools)
+	choice, err := readToolChoice(q.ToolChoice, q.ParallelToolCalls, tools, true)
 	return []runtime.ChatOption{runtime.Variables(withEffort(q.Reasoning.Effort, nil)), runtime.Tools(tools...), runtime.ChooseTools(choice)}, err
 }
 
@@ -88,13 +88,16 @@ func (q *responsesRequest) functions(ctx context.Context) []json.RawMessage {
 		var tool struct {
 			Type string `json:"type"`
 		}
-		return json.Unmarshal(data, &tool) == nil && tool.Type != "" && tool.Type != "function"
+		return json.Unmarshal(data, &tool) == nil && noFunction(tool.Type)
 	})
 	if n := len(q.Tools) - len(all); n > 0 {
 		logged(ctx, "ignored_tools", n)
 	}
 	return all
 }
+
+// noFunction reports whether a type of tools is another than function.
+func noFunction(kind string) bool { return kind != "" && kind != "function" }
 
 // response is an answer of /v1/responses.
 type response struct {

@@ -86,6 +86,20 @@ func TestResponsesOtherTools(t *testing.T) {
 	}
 }
 
+// Tools that are left out may be allowed, too: the functions among those that are allowed stay. If there are none, no tool may be called.
+func TestResponsesAllowedOtherTools(t *testing.T) {
+	c := start(t, Options{})
+	const request = `{"input": "Speak", "temperature": 0, "max_output_tokens": 60, "parallel_tool_calls": false, "tools": [%s, {"type": "web_search"}, {"type": "mcp", "server_label": "m"}],
+		"tool_choice": {"type": "allowed_tools", "mode": "required", "tools": [{"type": "mcp", "server_label": "m"}%s]}}`
+	tools := strings.Trim(responsesTools, "[]")
+	if a := get[response](t, c, "/v1/responses", fmt.Sprintf(request, tools, `, {"type": "web_search"}, {"type": "function", "name": "clock"}`)); a.Output[0].Name != "clock" {
+		t.Errorf("clock is allowed: %+v", a.Output[0])
+	}
+	if a := get[response](t, c, "/v1/responses", fmt.Sprintf(request, tools, "")); a.Output[0].Type != "message" {
+		t.Errorf("no function is allowed: %+v", a.Output[0])
+	}
+}
+
 // A request's tokens can be counted before it is answered.
 func TestResponsesInputTokens(t *testing.T) {
 	c := start(t, Options{})

@@ -96,8 +96,8 @@ type allowedTools struct {
 	Tools []toolChoice `json:"tools"`
 }
 
-// read returns the mode and the names of the functions that may be called.
-func (t *toolChoice) read(field string) (mode string, names []string, err error) {
+// read returns the mode and the names of the functions that may be called. Responses may allow tools that are ignored: see [responsesRequest.functions].
+func (t *toolChoice) read(field string, flat bool) (mode string, names []string, err error) {
 	switch t.Type {
 	case "function":
 		if names = []string{t.Name + t.Function.Name}; names[0] == "" {
@@ -106,7 +106,10 @@ func (t *toolChoice) read(field string) (mode string, names []string, err error)
 		return "required", names, nil
 	case "allowed_tools":
 		for i, a := range append(t.Allowed.Tools, t.Tools...) {
-			_, one, err := a.read(fmt.Sprintf("%s.allowed_tools.tools[%d]", field, i))
+			if flat && noFunction(a.Type) {
+				continue
+			}
+			_, one, err := a.read(fmt.Sprintf("%s.allowed_tools.tools[%d]", field, i), flat)
 			if err != nil {
 				return "", nil, err
 			}
@@ -120,8 +123,8 @@ func (t *toolChoice) read(field string) (mode string, names []string, err error)
 	return "", nil, badField(field+".type", fmt.Sprintf("it is %q and must be function or allowed_tools", t.Type))
 }
 
-// readToolChoice reads the fields tool_choice and parallel_tool_calls of OpenAI's requests.
-func readToolChoice(data json.RawMessage, parallel *bool, tools []runtime.Tool) (c runtime.ToolChoice, err error) {
+// readToolChoice reads the fields tool_choice and parallel_tool_calls of OpenAI's requests. flat is as in [readTools].
+func readToolChoice(data json.RawMessage, parallel *bool, tools []runtime.Tool, flat bool) (c runtime.ToolChoice, err error) {
 	const field = "tool_choice"
 	c.Single = parallel != nil && !*parallel
 	var mode string
@@ -130,7 +133,7 @@ func readToolChoice(data json.RawMessage, parallel *bool, tools []runtime.Tool) 
 		if json.Unmarshal(data, &t) != nil {
 			return c, badField(field, "it must be auto, none, required or a function")
 		}
-		if mode, c.Names, err = t.read(field); err != nil {
+		if mode, c.Names, err = t.read(field, flat); err != nil {
 			return c, err
 		}
 		c.Single = c.Single || t.Type == "function"
