@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,7 +52,7 @@ func (c *Client) OpenCached(ref Ref) (r *Repository, dir string, err error) {
 	if folder == "" {
 		return nil, "", fmt.Errorf("%s: %w", ref, ErrOffline)
 	}
-	revision := orElse(ref.Revision, defaultRevision)
+	revision := cmp.Or(ref.Revision, defaultRevision)
 	commit := revision
 	if !commitHash.MatchString(revision) {
 		text, err := os.ReadFile(filepath.Join(folder, "refs", filepath.FromSlash(revision)))
@@ -105,7 +106,7 @@ func (r *Repository) Keep(ctx context.Context, files []*File, progress func(f *F
 		}
 	}
 	// The revision is recorded last, when all files of the commit are there.
-	if revision := orElse(r.Ref.Revision, defaultRevision); revision != r.Commit {
+	if revision := cmp.Or(r.Ref.Revision, defaultRevision); revision != r.Commit {
 		ref := filepath.Join(folder, "refs", filepath.FromSlash(revision))
 		if err := writeRef(ref, r.Commit); err != nil {
 			return "", err

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -24,12 +25,12 @@ type Client struct {
 
 // New returns a client.
 func New(c Config) *Client {
-	c.Stall = orElse(c.Stall, 30*time.Second)
-	c.Attempts = orElse(c.Attempts, 12)
-	c.FirstWait = orElse(c.FirstWait, 500*time.Millisecond)
-	c.LongestWait = orElse(c.LongestWait, 5*time.Minute)
-	c.Piece = orElse(c.Piece, 2<<20)
-	c.UserAgent = orElse(c.UserAgent, "st")
+	c.Stall = cmp.Or(c.Stall, 30*time.Second)
+	c.Attempts = cmp.Or(c.Attempts, 12)
+	c.FirstWait = cmp.Or(c.FirstWait, 500*time.Millisecond)
+	c.LongestWait = cmp.Or(c.LongestWait, 5*time.Minute)
+	c.Piece = cmp.Or(c.Piece, 2<<20)
+	c.UserAgent = cmp.Or(c.UserAgent, "st")
 	if c.Transport == nil {
 		c.Transport = newTransport()
 	}

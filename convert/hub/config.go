@@ -124,11 +124,3 @@ func (c *Config) token(s Service) string {
 	}
 	return c.HuggingFaceToken
 }
-
-func orElse[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
-}

@@ -3,7 +3,7 @@
 //	client := hub.New(hub.FromEnvironment())
 //	ref, err := hub.ParseRef("Tiiny/SmallThinker-4BA0.6B-Instruct")
 //	repo, err := client.Open(ctx, ref)          // resolves the revision to a commit, lists the files
-//	text, err := repo.ReadFile(ctx, "config.json")
+//	text, err := repo.ReadFile(ctx, "config.json", 1<<20) // of 1 MiB at most
 //	weights, ok := repo.Lookup("model.safetensors")
 //	err = repo.Fetch(ctx, weights, 0, head)     // bytes from an offset on; Stream brings whole files with several requests at once
 //

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -34,7 +35,7 @@ const (
 
 func (hf huggingFace) open(ctx context.Context, c *Client, ref Ref) (*Repository, error) {
 	r := &Repository{ID: ref.ID(), Commit: ref.Revision}
-	revision := orElse(ref.Revision, defaultRevision)
+	revision := cmp.Or(ref.Revision, defaultRevision)
 	if err := hf.list(ctx, c, r, revision); err != nil {
 		return nil, err
 	}
@@ -148,7 +149,7 @@ func (hf huggingFace) head(ctx context.Context, c *Client, r *Repository, revisi
 				return false, err
 			}
 		}
-		h, from = resp.Header, orElse(resp.Header.Get("Location"), resp.Request.URL.String())
+		h, from = resp.Header, cmp.Or(resp.Header.Get("Location"), resp.Request.URL.String())
 		return true, nil
 	})
 	return h, from, err
@@ -177,7 +178,7 @@ func (hf huggingFace) locate(ctx context.Context, r *Repository, f *File) (place
 	if err != nil {
 		return place{}, err
 	}
-	etag := strings.Trim(strings.TrimPrefix(orElse(h.Get("X-Linked-Etag"), h.Get("ETag")), "W/"), `"`)
+	etag := strings.Trim(strings.TrimPrefix(cmp.Or(h.Get("X-Linked-Etag"), h.Get("ETag")), "W/"), `"`)
 	if f.SHA256 != "" && h.Get("X-Linked-Etag") != "" && !strings.EqualFold(etag, f.SHA256) {
 		return place{}, fmt.Errorf("%s %w: its hash is %s, and was %s", r.Name(f), ErrChanged, etag, f.SHA256)
 	}

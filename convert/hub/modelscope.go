@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -28,7 +29,7 @@ func (ms modelScope) open(ctx context.Context, c *Client, ref Ref) (*Repository,
 	if err != nil {
 		return nil, err
 	}
-	revision := orElse(ref.Revision, modelScopeBranch)
+	revision := cmp.Or(ref.Revision, modelScopeBranch)
 	address := fmt.Sprintf("%s/api/v1/models/%s/repo/files?Revision=%s&Recursive=true", endpoint, ref.ID(), url.QueryEscape(revision))
 	var answer struct {
 		Code    int
@@ -57,7 +58,7 @@ func (ms modelScope) open(ctx context.Context, c *Client, ref Ref) (*Repository,
 		if f.Type == "tree" {
 			continue
 		}
-		r.Files = append(r.Files, File{Path: f.Path, Size: f.Size, SHA256: strings.ToLower(f.Sha256), Revision: orElse(f.Revision, revision)})
+		r.Files = append(r.Files, File{Path: f.Path, Size: f.Size, SHA256: strings.ToLower(f.Sha256), Revision: cmp.Or(f.Revision, revision)})
 	}
 	if len(r.Files) == 0 {
 		return nil, fmt.Errorf("%w: the repository is empty", ErrNoFile)

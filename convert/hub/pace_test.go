@@ -49,7 +49,7 @@ func TestWait(t *testing.T) {
 	c := New(Config{FirstWait: time.Millisecond, LongestWait: time.Minute})
 	for _, asked := range []time.Duration{0, time.Second, time.Hour, math.MaxInt64} {
 		for failed := 1; failed < 100; failed += 7 {
-			if d := c.wait(failed, &errAgain{ErrUnreachable, asked}); d < min(asked, time.Minute) || d > time.Minute {
+			if d := c.wait(failed, &againError{ErrUnreachable, asked}); d < min(asked, time.Minute) || d > time.Minute {
 				t.Errorf("after %d failures, asked for %s: %s", failed, asked, d)
 			}
 		}

@@ -28,7 +28,7 @@ type File struct {
 	Revision string `json:"revision,omitempty"`
 }
 
-// ETag is how the Hub's cache calls the file.
+// ETag returns the name that the Hub's cache gives to the file; "": no hash of it is known.
 func (f *File) ETag() string {
 	if f.SHA256 != "" {
 		return f.SHA256
@@ -58,6 +58,13 @@ type protocol interface {
 	locate(ctx context.Context, r *Repository, f *File) (place, error)
 }
 
+func protocolOf(s Service) protocol {
+	if s == ModelScope {
+		return modelScope{}
+	}
+	return huggingFace{}
+}
+
 // place is where a file's bytes are.
 type place struct {
 	url  string
@@ -67,10 +74,7 @@ type place struct {
 
 // Open resolves a reference: its revision to a commit, and that to files.
 func (c *Client) Open(ctx context.Context, ref Ref) (*Repository, error) {
-	p := protocol(huggingFace{})
-	if ref.Service == ModelScope {
-		p = modelScope{}
-	}
+	p := protocolOf(ref.Service)
 	r, err := p.open(ctx, c, ref)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", ref, err)
@@ -81,11 +85,7 @@ func (c *Client) Open(ctx context.Context, ref Ref) (*Repository, error) {
 // Restore returns a repository that was open before, from what was kept of it. It makes no request.
 func (c *Client) Restore(ref Ref, id, commit string, files []File) (*Repository, error) {
 	r := &Repository{ID: id, Commit: commit, Files: files}
-	p := protocol(huggingFace{})
-	if ref.Service == ModelScope {
-		p = modelScope{}
-	}
-	return r, r.attach(ref, c, p)
+	return r, r.attach(ref, c, protocolOf(ref.Service))
 }
 
 // What a service may name a file by: SHA-256, and Git's SHA-1 or SHA-256. The cache makes file names of them.
@@ -176,7 +176,7 @@ func (r *Repository) fetch(ctx context.Context, f *File, off int64, dst []byte, 
 		}
 		n, err := attempt(ctx, f, off, dst, came)
 		off, dst = off+int64(n), dst[n:]
-		if again, ok := errors.AsType[*errAgain](err); ok && again.wait > 0 {
+		if again, ok := errors.AsType[*againError](err); ok && again.wait > 0 {
 			slow()
 		}
 		return n > 0, err
@@ -222,7 +222,7 @@ func (r *Repository) attempt(ctx context.Context, f *File, off int64, dst []byte
 			err = io.ErrUnexpectedEOF
 		}
 		if err != nil {
-			return n, &errAgain{err: err}
+			return n, &againError{err: err}
 		}
 	}
 	return n, nil
@@ -243,8 +243,8 @@ func (r *Repository) checkPart(resp *http.Response, f *File, off int64) error {
 	if err := r.client.checkStatus(resp, r.Ref.Service, storage); err != nil {
 		if storage { // the address was signed for some time only
 			r.forget(f)
-			if _, ok := errors.AsType[*errAgain](err); !ok {
-				err = &errAgain{err: err}
+			if _, ok := errors.AsType[*againError](err); !ok {
+				err = &againError{err: err}
 			}
 		}
 		return err
@@ -259,13 +259,13 @@ func (r *Repository) checkPart(resp *http.Response, f *File, off int64) error {
 	if resp.StatusCode != http.StatusPartialContent {
 		resp.Body.Close()
 		r.forget(f)
-		return &errAgain{err: fmt.Errorf("%w: the answer to a request for a part is %d %s", ErrNoRange, resp.StatusCode, http.StatusText(resp.StatusCode))}
+		return &againError{err: fmt.Errorf("%w: the answer to a request for a part is %d %s", ErrNoRange, resp.StatusCode, http.StatusText(resp.StatusCode))}
 	}
 	from, size, ok := contentRange(resp.Header.Get("Content-Range"))
 	if !ok || from != off {
 		resp.Body.Close()
 		r.forget(f)
-		return &errAgain{err: fmt.Errorf("%w: Content-Range is %q", ErrNoRange, resp.Header.Get("Content-Range"))}
+		return &againError{err: fmt.Errorf("%w: Content-Range is %q", ErrNoRange, resp.Header.Get("Content-Range"))}
 	}
 	if size != f.Size && size >= 0 {
 		resp.Body.Close()
@@ -300,7 +300,7 @@ func (r *Repository) odd(f *File, err error) error {
 	}
 	p.url = ""
 	if p.odd++; p.odd < 3 {
-		return &errAgain{err: err}
+		return &againError{err: err}
 	}
 	return err
 }

@@ -14,17 +14,17 @@ import (
 	"time"
 )
 
-// errAgain marks an error after which the same request may succeed. wait is what the server asked for; 0: it asked for nothing.
-type errAgain struct {
+// againError marks an error after which the same request may succeed. wait is what the server asked for; 0: it asked for nothing.
+type againError struct {
 	err  error
 	wait time.Duration
 }
 
-func (e *errAgain) Error() string { return e.err.Error() }
-func (e *errAgain) Unwrap() error { return e.err }
+func (e *againError) Error() string { return e.err.Error() }
+func (e *againError) Unwrap() error { return e.err }
 
 // try calls do until it succeeds, fails for good, or has failed too often without bringing anything. do tells whether it brought bytes,
-// and marks with [errAgain] what may be tried again. Errors of the network may be tried again, too.
+// and marks with [againError] what may be tried again. Errors of the network may be tried again, too.
 func (c *Client) try(ctx context.Context, what string, do func() (progress bool, err error)) error {
 	for failed := 0; ; {
 		progress, err := do()
@@ -77,7 +77,7 @@ const longestOwnWait = 30 * time.Second
 func (c *Client) wait(failed int, err error) time.Duration {
 	d := min(c.config.FirstWait<<min(failed-1, 16), longestOwnWait, c.config.LongestWait)
 	d -= time.Duration(rand.Int64N(int64(d)/2 + 1))
-	if again, ok := errors.AsType[*errAgain](err); ok && again.wait > 0 {
+	if again, ok := errors.AsType[*againError](err); ok && again.wait > 0 {
 		d = min(again.wait, c.config.LongestWait) // a date far away would overflow the sum below
 		d += time.Duration(rand.Int64N(int64(d)/8 + 1))
 	}
@@ -86,7 +86,7 @@ func (c *Client) wait(failed int, err error) time.Duration {
 
 // permanent reports whether there is no use in another attempt.
 func permanent(err error) bool {
-	if again, ok := errors.AsType[*errAgain](err); ok && again != nil {
+	if again, ok := errors.AsType[*againError](err); ok && again != nil {
 		return false
 	}
 	if _, ok := errors.AsType[*statusError](err); ok {
@@ -112,7 +112,7 @@ func (c *Client) checkStatus(resp *http.Response, s Service, storage bool) error
 		e.kind = nil
 	}
 	if e.again() {
-		return &errAgain{e, retryAfter(resp.Header, time.Now())}
+		return &againError{e, retryAfter(resp.Header, time.Now())}
 	}
 	return e
 }
@@ -162,7 +162,7 @@ func (c *Client) getJSON(ctx context.Context, s Service, address string, limit i
 		defer resp.Body.Close()
 		data, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 		if err != nil {
-			return false, &errAgain{err: err}
+			return false, &againError{err: err}
 		}
 		if int64(len(data)) > limit {
 			return false, fmt.Errorf("%w: %s answers with more than %d bytes", ErrProtocol, withoutQuery(address), limit)
