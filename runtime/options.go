@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"st/format"
 	"st/runtime/engine"
@@ -114,14 +115,22 @@ func (o *Options) checkFor(r *format.Reader) error {
 	return (&engine.Options{SparseHead: o.SparseHead}).CheckPredictor(r)
 }
 
-// check reports an option that is out of range: its memory would be more than any machine has.
+// check reports an option that is out of range: less than nothing, as a sum that went wrong may be, or more memory than any machine has.
 func (o *Options) check() error {
 	for _, f := range []struct {
-		name       string
-		value, max int
-	}{{"the context", o.Context, maxContext}, {"the number of parallel sequences", o.Parallel, maxParallel}, {"the number of threads", o.Threads, maxThreads}} {
-		if f.value > f.max {
+		name            string
+		value, min, max int64
+	}{
+		{"the memory budget", o.Memory, 0, math.MaxInt64},
+		{"the context", int64(o.Context), 0, maxContext},
+		{"the number of parallel sequences", int64(o.Parallel), 0, maxParallel},
+		{"the number of threads", int64(o.Threads), AutoThreads, maxThreads},
+	} {
+		switch {
+		case f.value > f.max:
 			return as(ErrOption, fmt.Errorf("%s is %d: at most %d is supported", f.name, f.value, f.max))
+		case f.value < f.min:
+			return as(ErrOption, fmt.Errorf("%s is %d: it must be %d or more", f.name, f.value, f.min))
 		}
 	}
 	if o.KVType > KVQ8 {

@@ -10,7 +10,7 @@ import (
 
 // Options and arguments that are out of range are refused; nothing is allocated for them.
 func TestOptionsRefused(t *testing.T) {
-	for _, opts := range []runtime.Options{{Context: 1 << 50}, {Parallel: 1 << 40}, {Threads: 1 << 40}, {KVType: 77},
+	for _, opts := range []runtime.Options{{Memory: -1}, {Context: -1}, {Parallel: -1}, {Threads: runtime.AutoThreads - 1}, {Context: 1 << 50}, {Parallel: 1 << 40}, {Threads: 1 << 40}, {KVType: 77},
 		{ExpertsPerToken: 99}, {ExpertsPerToken: -1}, {PreferCached: 2}, {PreferCached: math.NaN()}} {
 		if m, err := runtime.Open(t.Context(), modelPath, opts); !errors.Is(err, runtime.ErrOption) {
 			t.Errorf("%#v: error is %v, want ErrOption", opts, err)
