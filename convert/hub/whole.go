@@ -93,7 +93,7 @@ func (r *Repository) attemptWhole(ctx context.Context, f *File, off int64, dst [
 			if errors.Is(err, io.EOF) {
 				err = io.ErrUnexpectedEOF
 			}
-			return n, &errAgain{err: err}
+			return n, &againError{err: err}
 		}
 	}
 	if w.at == f.Size {
