@@ -98,7 +98,7 @@ func (q *loadRequest) run(ctx context.Context, url string, h *http.Client) (stri
 			return text, nil
 		case ok:
 			if err := add([]byte(data)); err != nil {
-				return "", err
+				return "", errors.Join(lines.Err(), err) // the line of a request that was cancelled may be cut off
 			}
 		}
 	}
