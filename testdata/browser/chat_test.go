@@ -180,8 +180,8 @@ func TestAnswerIsKeptBeforeItEnds(t *testing.T) {
 	p.say("Go on")
 	p.until(`document.querySelector(".message:last-child .body")?.innerText === "As far as"`)
 	eval[bool](p, `(async () => {
-		const put = IDBObjectStore.prototype.put;
-		IDBObjectStore.prototype.put = function (...args) { window.puts = (window.puts ?? 0) + 1; return put.apply(this, args); };
+		const begin = IDBDatabase.prototype.transaction;
+		IDBDatabase.prototype.transaction = function (...args) { if (args[1] === "readwrite") window.writes = (window.writes ?? 0) + 1; return begin.apply(this, args); };
 		const db = await new Promise((done) => { const r = indexedDB.open("st", 1); r.onsuccess = () => done(r.result); });
 		const store = db.transaction("contents", "readwrite").objectStore("contents");
 		return new Promise((done) => {
@@ -190,7 +190,7 @@ func TestAnswerIsKeptBeforeItEnds(t *testing.T) {
 		});
 	})()`)
 	close(goOn)
-	p.until(`window.puts > 0`)
+	p.until(`window.writes > 1`) // the first is what holds it
 	if eval[bool](p, `document.querySelector("#stop").hidden`) {
 		t.Error("the answer has ended, and is not kept yet")
 	}

@@ -4,8 +4,8 @@ import { $, draw } from "./dom.js";
 
 export class Composer {
 	#controller;
-	#drafts = new Map(); // by id of conversation
-	#shown = "";
+	#drafts = new Map(); // by id of conversation; "": of the one that has not begun
+	#shown = null;
 
 	constructor(controller, messages) {
 		this.#controller = controller;
@@ -33,7 +33,13 @@ export class Composer {
 		controller.addEventListener("running", () => this.#update());
 		controller.addEventListener("conversation", () => this.#change());
 		controller.addEventListener("models", () => this.#update());
-		this.#change();
+		this.#shown = this.#place(); // what was typed before the page was ready stays
+		this.#fit();
+	}
+
+	#place() {
+		const { id, messages } = this.#controller.conversation;
+		return messages.length > 0 ? id : "";
 	}
 
 	#send() {
@@ -53,11 +59,11 @@ export class Composer {
 
 	// change keeps what was begun in one conversation when another is shown.
 	#change() {
-		const { id } = this.#controller.conversation, input = $("input");
-		if (id !== this.#shown) {
-			if (this.#shown) this.#drafts.set(this.#shown, input.value);
-			input.value = this.#drafts.get(id) ?? "";
-			this.#shown = id;
+		const place = this.#place(), input = $("input");
+		if (place !== this.#shown) {
+			this.#drafts.set(this.#shown, input.value);
+			input.value = this.#drafts.get(place) ?? "";
+			this.#shown = place;
 			this.#fit();
 		}
 		this.#update();

@@ -9,7 +9,7 @@
 //	"problem"        detail: a text for the person
 
 import { chat, models } from "./api.js";
-import { add, create, path, remove, requestOf, show, siblings, titleOf } from "./conversation.js";
+import { add, create, path, requestOf, show, siblings, titleOf, write } from "./conversation.js";
 import { keep, setting, storageError } from "./store.js";
 
 const saveEvery = 2000; // ms, while an answer comes
@@ -69,8 +69,9 @@ export class Controller extends EventTarget {
 
 	async open(id) {
 		const turn = ++this.#latest;
-		const c = this.#runs.get(id)?.conversation ?? (await this.store.get(id));
+		const kept = this.isRunning(id) ? undefined : await this.store.get(id);
 		if (turn !== this.#latest) return; // another one was opened meanwhile
+		const c = this.#runs.get(id)?.conversation ?? kept; // an answer may have begun meanwhile
 		if (c) this.#show(c);
 		else this.begin();
 	}
@@ -83,14 +84,24 @@ export class Controller extends EventTarget {
 	}
 
 	async #changedElsewhere(id) {
-		if (id === this.conversation.id && !this.isRunning(id) && this.conversation.messages.length > 0) await this.open(id);
+		if (this.isRunning(id)) {
+			if (!(await this.store.get(id))) this.#drop(id); // it was deleted there
+		} else if (id === this.conversation.id && this.conversation.messages.length > 0) await this.open(id);
 		this.#tell("list");
+	}
+
+	// drop ends what runs in a conversation that is removed, and shows another one.
+	#drop(id) {
+		this.#runs.get(id)?.abort.abort();
+		this.#runs.delete(id);
+		if (id === this.conversation.id) this.begin();
 	}
 
 	async #save(c) {
 		try {
 			await this.store.put(c);
 		} catch (e) {
+			this.store.hold(c);
 			this.#tell("problem", storageError(e));
 		}
 	}
@@ -103,19 +114,19 @@ export class Controller extends EventTarget {
 		await this.#answer(c, m.id);
 	}
 
-	/** again asks for another answer in the place of one. One that is empty, since an error came instead, is replaced. */
+	/** again asks for another answer in the place of one. One that is empty, since an error came instead, is asked for anew. */
 	async again(answer) {
 		const c = this.conversation;
 		if (this.isRunning(c.id)) return;
-		if (answer.error && answer.content === "" && !answer.reasoning) remove(c, answer);
-		await this.#answer(c, answer.parent);
+		const failed = answer.error && answer.content === "" && !answer.reasoning;
+		await this.#answer(c, answer.parent, failed ? answer : undefined);
 	}
 
 	/** edit puts another text beside a person's message and asks for an answer to it; an answer gets the text itself. */
 	async edit(m, text) {
 		const c = this.conversation;
 		if (m.role === "assistant") {
-			m.content = text;
+			write(m, { content: text });
 			await this.#save(c);
 			this.#tell("conversation");
 			return;
@@ -155,10 +166,8 @@ export class Controller extends EventTarget {
 	}
 
 	async remove(id) {
-		this.#runs.get(id)?.abort.abort();
-		this.#runs.delete(id);
+		this.#drop(id);
 		await this.store.remove(id);
-		if (id === this.conversation.id) this.begin();
 		this.#tell("list");
 	}
 
@@ -168,9 +177,10 @@ export class Controller extends EventTarget {
 		await this.open(conversations[0].id);
 	}
 
-	async #answer(c, parent) {
+	// answer asks for the message that follows parent: a new one, or m, which failed.
+	async #answer(c, parent, m = add(c, parent, { role: "assistant", content: "" })) {
 		const body = requestOf(c, parent);
-		const m = add(c, parent, { role: "assistant", content: "", model: c.model, finish: "cut" });
+		write(m, { model: c.model, finish: "cut", error: undefined, stats: undefined });
 		const run = { conversation: c, message: m, abort: new AbortController() };
 		this.#runs.set(c.id, run);
 		if (!c.named) c.title = titleOf(c);
@@ -237,7 +247,7 @@ export class Controller extends EventTarget {
 				if (pieces > 0) measure();
 			}
 			if (c === this.conversation) this.#tell("message", m);
-			if (now - saved > saveEvery) {
+			if (now - saved > saveEvery && this.#runs.get(c.id) === run) {
 				saved = now;
 				await this.#save(c);
 			}

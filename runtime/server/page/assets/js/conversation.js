@@ -17,6 +17,21 @@ export function create({ model = "", system = "", params = {} } = {}) {
 	return { id: newId(), title: "", named: false, created: now, updated: now, model, system, params: { ...params }, leaf: null, messages: [] };
 }
 
+// own are the messages that this tab has written: another tab has no newer form of them.
+const own = new WeakSet();
+
+/** write changes a message. */
+export function write(m, fields) {
+	own.add(m);
+	return Object.assign(m, fields);
+}
+
+/** takeIn makes a conversation have what other tabs have written into it, as it is kept. */
+export function takeIn(c, kept) {
+	const theirs = byId(kept), ids = byId(c);
+	c.messages = c.messages.map((m) => (own.has(m) ? m : (theirs.get(m.id) ?? m))).concat(kept.messages.filter((m) => !ids.has(m.id)));
+}
+
 const byId = (c) => new Map(c.messages.map((m) => [m.id, m]));
 
 /** path returns the messages that are shown, first to last. */
@@ -28,7 +43,7 @@ export function path(c) {
 
 /** add appends a message behind parent and shows it. */
 export function add(c, parent, message) {
-	const m = { id: newId(), parent, created: Date.now(), ...message };
+	const m = write({ id: newId(), parent, created: Date.now() }, message);
 	c.messages.push(m);
 	c.leaf = m.id;
 	return m;
@@ -44,16 +59,11 @@ export function show(c, m) {
 	for (let next = m; next; next = c.messages.findLast((other) => other.parent === next.id)) c.leaf = next.id;
 }
 
-/** remove takes a message without followers out, and shows what came before it. */
-export function remove(c, m) {
-	c.messages = c.messages.filter((other) => other !== m);
-	c.leaf = m.parent;
-}
-
 /** titleOf returns a title: the first words that were said. */
 export function titleOf(c) {
 	const first = c.messages.find((m) => m.role === "user")?.content.trim().split("\n", 1)[0] ?? "";
-	return first.length > 60 ? first.slice(0, 57).trimEnd() + "…" : first;
+	const letters = [...first.slice(0, 200)]; // a pair of surrogates is one
+	return letters.length > 60 ? letters.slice(0, 57).join("").trimEnd() + "…" : first;
 }
 
 /** requestOf returns the body of a request for an answer that follows parent. */

@@ -15,6 +15,8 @@ const suggestions = ["Explain mixture-of-experts models to a child.", "Write a G
 
 const store = await new Store().open();
 const controller = new Controller(store);
+const open = setting("open", null);
+if (open) await controller.open(open); // before the parts of the page, which begin with what it has
 const messages = new Messages(controller);
 const composer = new Composer(controller, messages);
 const settings = new Settings(controller);
@@ -145,6 +147,7 @@ controller.addEventListener("models", showModels);
 controller.addEventListener("conversation", () => {
 	showModels();
 	showContext();
+	if (sides.panel === "settings") settings.opened();
 });
 controller.addEventListener("running", () => {
 	showContext();
@@ -176,8 +179,6 @@ if (!store.kept) notice("This browser does not let the page keep conversations: 
 showSides();
 showTheme();
 await sidebar.load();
-const open = setting("open", null);
-if (open) await controller.open(open);
-showModels();
+controller.dispatchEvent(new Event("conversation"));
 await controller.loadModels();
 document.documentElement.dataset.ready = "";

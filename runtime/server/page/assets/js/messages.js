@@ -8,8 +8,10 @@ import { Markdown } from "./markdown.js";
 export class Messages {
 	#controller;
 	#views = new Map(); // by id
+	#shown = ""; // id of their conversation
 	#dirty = new Set(); // messages to be drawn in the next frame
 	#sticky = true; // the end stays in sight
+	#rest = 0; // ms until messages are drawn again
 
 	constructor(controller) {
 		this.#controller = controller;
@@ -42,10 +44,13 @@ export class Messages {
 
 	#showAll() {
 		const list = this.#controller.shown();
+		const { id } = this.#controller.conversation;
+		if (id !== this.#shown) this.#views.clear();
+		this.#shown = id;
 		const views = new Map();
 		for (const m of list) {
-			const old = this.#views.get(m.id);
-			const view = old?.message === m ? old : new View(this.#controller, m);
+			const view = this.#views.get(m.id) ?? new View(this.#controller, m);
+			view.message = m; // read anew, if another tab has changed it
 			view.draw();
 			views.set(m.id, view);
 		}
@@ -59,19 +64,23 @@ export class Messages {
 		if (!same || this.#controller.running) this.end();
 	}
 
-	// later draws a message in the next frame: tokens come faster than frames. A page that is not seen has no frames.
+	// later draws a message in the next frame: tokens come faster than frames. A page that is not seen has no frames. A block that takes long to draw, such
+	// as a table of thousands of rows, is drawn more seldom, so that the page has most of the time for the person.
 	#later(m) {
 		if (this.#dirty.size === 0) {
-			if (document.hidden) setTimeout(() => this.#drawDirty(), 200);
+			const wait = document.hidden ? 200 : this.#rest;
+			if (wait > 20) setTimeout(() => this.#drawDirty(), wait);
 			else requestAnimationFrame(() => this.#drawDirty());
 		}
 		this.#dirty.add(m);
 	}
 
 	#drawDirty() {
+		const begin = performance.now();
 		for (const m of this.#dirty) this.#views.get(m.id)?.draw();
 		this.#dirty.clear();
-		this.#follow();
+		this.#follow(); // which has the browser lay it out
+		this.#rest = 3 * (performance.now() - begin);
 	}
 
 	/** editLast begins to edit what the person said last. It reports whether there is anything. */
@@ -100,7 +109,7 @@ function offerEnd(wanted) {
 class View {
 	#controller;
 	#markdown = null;
-	#body = h("div", { class: "body" });
+	#body = h("div", { class: "body", dir: "auto" });
 	#reasoning = null;
 	#error = h("div", { class: "error", role: "alert", hidden: true });
 	#foot = h("div", { class: "foot" });
@@ -177,9 +186,9 @@ class View {
 		if (m.role === "assistant") items.push(h("span", { class: "stats" }, this.#summary()));
 		if (!running) {
 			if (all.length > 1) items.push(this.#versions(all));
-			items.push(copyButton("Copy", () => m.content));
+			items.push(copyButton("Copy", () => this.message.content));
 			items.push(iconButton("edit", m.role === "user" ? "Edit" : "Edit the answer", () => this.edit()));
-			if (m.role === "assistant") items.push(iconButton("again", "Answer again", () => this.#controller.again(m), { disabled: Boolean(this.#controller.running) }));
+			if (m.role === "assistant") items.push(iconButton("again", "Answer again", () => this.#controller.again(this.message), { disabled: Boolean(this.#controller.running) }));
 		}
 		this.#foot.replaceChildren(...items);
 		if (focused) [...this.#foot.querySelectorAll("button")].find((b) => b.ariaLabel === focused)?.focus();
@@ -190,9 +199,9 @@ class View {
 		const step = (name, label, by) =>
 			iconButton(name, label, async () => {
 				await this.#controller.turn(this.message, by);
-				document.querySelector(`[data-version="${all[at + by].id}"] button:not(:disabled)`)?.focus();
+				document.querySelector(`[data-version="${CSS.escape(all[at + by].id)}"] button:not(:disabled)`)?.focus();
 			}, { disabled: !all[at + by] || Boolean(this.#controller.running) });
-		return h("span", { class: "versions", "data-version": this.message.id }, step("left", "Version before", -1), h("span", { "aria-label": `Version ${at + 1} of ${all.length}` }, `${at + 1}/${all.length}`), step("right", "Version after", 1));
+		return h("span", { class: "versions", "data-version": this.message.id }, step("left", "Version before", -1), h("span", { role: "img", "aria-label": `Version ${at + 1} of ${all.length}` }, `${at + 1}/${all.length}`), step("right", "Version after", 1));
 	}
 
 	/** edit shows a box with the text in the place of the message. */
@@ -210,7 +219,7 @@ class View {
 			const text = area.value;
 			if (m.role === "user" && (text.trim() === "" || this.#controller.running)) return;
 			close();
-			if (text !== m.content || m.role === "user") this.#controller.edit(m, text);
+			if (text !== m.content || m.role === "user") this.#controller.edit(this.message, text);
 		};
 		area.addEventListener("keydown", (e) => {
 			if (e.key === "Escape") {
@@ -236,6 +245,7 @@ function explain({ message, status, code, retryAfter }) {
 	const when = retryAfter ? ` Try again in ${retryAfter} s.` : " Try again in a moment.";
 	if (status === 401) return "The server wants another API key.";
 	if (status === 429) return `The server is busy.${when}`;
+	if (status === 503 && retryAfter) return `${message}${when}`;
 	if (status === 404 && code === "model_not_found") return `This model is not served any more. Choose another one above. (${message})`;
 	if (status === 404) return `The model was not found. Choose another one above. (${message})`;
 	if (code === "context_length_exceeded") return `The conversation is too long for the model. Begin a new one, or edit an earlier message. (${message})`;

@@ -22,7 +22,7 @@ export function listen(actions) {
 		{ keys: ["?"], what: "This list", plain: "?", action: () => help(list) },
 	];
 	document.addEventListener("keydown", (e) => {
-		if (e.defaultPrevented || e.isComposing || document.querySelector("dialog[open]")) return;
+		if (e.defaultPrevented || e.isComposing || document.querySelector("dialog[open], :popover-open")) return;
 		if (e.key === "Escape") {
 			actions.stop();
 			return;

@@ -1,6 +1,8 @@
 // Conversations in the browser's IndexedDB: heads, which the list needs, apart from contents, which may be large. A browser that has none, or forbids
 // it, keeps them until the page is closed.
 
+import { takeIn } from "./conversation.js";
+
 const heads = "heads", contents = "contents";
 
 const promise = (request) =>
@@ -47,27 +49,37 @@ export class Store {
 
 	/** list returns the heads, changed last first. */
 	async list() {
-		const all = this.#db ? await promise(this.#db.transaction(heads).objectStore(heads).getAll()) : [...this.#memory.values()].map(headOf);
+		const kept = this.#db ? await promise(this.#db.transaction(heads).objectStore(heads).getAll()) : [];
+		const all = [...kept.filter((c) => !this.#memory.has(c.id)), ...[...this.#memory.values()].map(headOf)];
 		return all.sort((a, b) => b.updated - a.updated);
 	}
 
 	/** get returns a conversation; undefined if it is not there. */
 	async get(id) {
-		if (!this.#db) return structuredClone(this.#memory.get(id));
+		if (!this.#db || this.#memory.has(id)) return structuredClone(this.#memory.get(id));
 		return promise(this.#db.transaction(contents).objectStore(contents).get(id));
 	}
 
-	/** put keeps conversations: all of them or, if there is no room, none. */
+	/** put keeps conversations: all of them or, if there is no room, none. A message that another tab has added to one is added here, too. */
 	async put(...list) {
 		if (this.#db) {
-			await this.#write((h, c) => {
+			await this.#write((h, c, then) => {
 				for (const conversation of list) {
-					h.put(headOf(conversation));
-					c.put(conversation);
+					then(c.get(conversation.id), (kept) => {
+						if (kept) takeIn(conversation, kept);
+						h.put(headOf(conversation));
+						c.put(conversation);
+					});
 				}
 			});
-		} else for (const conversation of list) this.#memory.set(conversation.id, structuredClone(conversation));
+			for (const { id } of list) this.#memory.delete(id);
+		} else for (const conversation of list) this.hold(conversation);
 		for (const { id } of list) this.#channel?.postMessage(id);
+	}
+
+	/** hold keeps a conversation until the page is closed. */
+	hold(conversation) {
+		this.#memory.set(conversation.id, structuredClone(conversation));
 	}
 
 	async remove(id) {
@@ -81,12 +93,22 @@ export class Store {
 		this.#channel?.postMessage(id);
 	}
 
+	// write changes both stores, or none if something fails. What change asks for meanwhile belongs to it: then(request, what to do with its result).
 	#write(change) {
 		const t = this.#db.transaction([heads, contents], "readwrite");
-		change(t.objectStore(heads), t.objectStore(contents));
 		return new Promise((resolve, reject) => {
+			let failure = null;
+			const attempt = (f) => {
+				try {
+					f();
+				} catch (e) {
+					failure = e;
+					t.abort();
+				}
+			};
 			t.oncomplete = () => resolve();
-			t.onabort = t.onerror = () => reject(t.error ?? new Error("the browser could not keep the conversation"));
+			t.onabort = t.onerror = () => reject(failure ?? t.error ?? new Error("the browser could not keep the conversation"));
+			attempt(() => change(t.objectStore(heads), t.objectStore(contents), (request, f) => (request.onsuccess = () => attempt(() => f(request.result)))));
 		});
 	}
 }
