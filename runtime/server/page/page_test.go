@@ -70,7 +70,7 @@ func TestHandler(t *testing.T) {
 
 // Everything that a file of the page names is there, and nothing is asked of other places.
 func TestReferences(t *testing.T) {
-	references := regexp.MustCompile(`(?:href|src)="(/page/[^"#]+)|from "(\.[^"]+)"|/page/icons\.svg`)
+	references := regexp.MustCompile(`(?:href|src)="(page/[^"#]+)|from "(\.[^"]+)"|/page/icons\.svg`)
 	elsewhere := regexp.MustCompile(`(?:src|href)="https?:|url\(\s*["']?https?:|@import|fetch\("https?:`)
 	icons := body(t, get(t, "/page/icons.svg").Body)
 	named := regexp.MustCompile(`(?:icon|draw|item|iconButton|step)\("([a-z-]+)"(?:, "([a-z]+)")?`)
@@ -86,11 +86,11 @@ func TestReferences(t *testing.T) {
 			t.Errorf("%s asks for something elsewhere: %s", name, found)
 		}
 		for _, m := range references.FindAllStringSubmatch(string(data), -1) {
-			url := m[1]
+			url := "/" + m[1]
 			if m[2] != "" {
 				url = Path + path.Join(strings.TrimPrefix(path.Dir(name), "assets/"), m[2])
 			}
-			if url != "" && get(t, url).StatusCode != http.StatusOK {
+			if url != "/" && get(t, url).StatusCode != http.StatusOK {
 				t.Errorf("%s names %s, which is not there", name, url)
 			}
 		}

@@ -30,11 +30,14 @@ export class ApiError extends Error {
 	}
 }
 
-/** request returns the response to a request, which is a POST if there is a body. Any status but 200 is thrown as an ApiError. */
+// utf8 returns a text as a header may have it: each byte of its UTF-8 a character.
+const utf8 = (text) => String.fromCharCode(...new TextEncoder().encode(text));
+
+/** request returns the response to a request, which is a POST if there is a body. A path begins where the page is, which a proxy may have below a prefix. Any status but 200 is thrown as an ApiError. */
 export async function request(path, { body, signal } = {}) {
 	const headers = {};
 	if (body !== undefined) headers["Content-Type"] = "application/json";
-	if (key.get()) headers.Authorization = `Bearer ${key.get()}`;
+	if (key.get()) headers.Authorization = `Bearer ${utf8(key.get())}`;
 	let response;
 	try {
 		response = await fetch(path, { method: body === undefined ? "GET" : "POST", headers, signal, body: body && JSON.stringify(body) });
@@ -89,7 +92,7 @@ export async function* events(response) {
 
 /** chat yields parts of an answer: {text}, {reasoning}, {finish} and {usage}, as they come. */
 export async function* chat(body, signal) {
-	const response = await request("/v1/chat/completions", { body: { ...body, stream: true, stream_options: { include_usage: true } }, signal });
+	const response = await request("v1/chat/completions", { body: { ...body, stream: true, stream_options: { include_usage: true } }, signal });
 	let finished = false;
 	for await (const { data } of events(response)) {
 		if (data === "[DONE]") return;
@@ -111,13 +114,13 @@ export async function* chat(body, signal) {
 
 /** models returns the names of the models that are served. */
 export async function models() {
-	const { data } = await (await request("/v1/models")).json();
+	const { data } = await (await request("v1/models")).json();
 	return data.map((m) => m.id);
 }
 
 /** defaults returns what a model samples with if a request does not say, by parameter. */
 export async function defaults(model) {
-	const { parameters = "" } = await (await request("/api/show", { body: { model } })).json();
+	const { parameters = "" } = await (await request("api/show", { body: { model } })).json();
 	const all = Object.fromEntries(parameters.split("\n").map((line) => line.trim().split(/\s+/, 2)));
 	if (all.repeat_penalty) all.repetition_penalty = all.repeat_penalty;
 	return all;

@@ -22,7 +22,7 @@ export function icon(name) {
 	e.setAttribute("class", "i");
 	e.setAttribute("aria-hidden", "true");
 	const use = document.createElementNS(svg, "use");
-	use.setAttribute("href", `/page/icons.svg#${name}`);
+	use.setAttribute("href", `page/icons.svg#${name}`);
 	e.append(use);
 	return e;
 }
@@ -46,12 +46,13 @@ export async function copyText(text) {
 		await navigator.clipboard.writeText(text);
 		return;
 	}
-	const area = h("textarea", { class: "sr-only", readonly: true });
+	const area = h("textarea", { class: "sr-only", readonly: true }), focused = document.activeElement;
 	area.value = text;
 	document.body.append(area);
 	area.select();
 	const ok = document.execCommand("copy");
 	area.remove();
+	focused?.focus();
 	if (!ok) throw new Error("the browser does not let the page copy");
 }
 

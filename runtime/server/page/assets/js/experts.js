@@ -51,7 +51,7 @@ export class Experts {
 
 	/** context returns how many tokens fit in the model's context; 0: that is not known yet. */
 	get context() {
-		return this.#shape?.context ?? 0;
+		return this.#shape?.model === this.#controller.conversation.model ? this.#shape.context : 0;
 	}
 
 	/** update begins or ends to listen, as it is needed: nothing is asked of the server for what nobody sees. */
@@ -72,7 +72,7 @@ export class Experts {
 		this.#note("Connecting…");
 		while (!signal.aborted) {
 			try {
-				const response = await request(`/api/experts/events?model=${encodeURIComponent(model)}`, { signal });
+				const response = await request(`api/experts/events?model=${encodeURIComponent(model)}`, { signal });
 				for await (const { event, data } of events(response)) this.#take(event, JSON.parse(data));
 			} catch (e) {
 				if (signal.aborted) return;
@@ -179,7 +179,7 @@ export class Experts {
 		const rows = shown.map(([name, label]) => h("div", {}, h("dt", {}, h("i", { class: `p-${name}` }), label), h("dd", {}, bytes(parts[name]))));
 		if (m.mapped > 0) rows.push(h("div", {}, h("dt", {}, h("i", {}), "mapped file"), h("dd", {}, bytes(m.mapped))));
 		if (m.budget > 0) rows.push(h("div", {}, h("dt", {}, h("i", {}), "bound"), h("dd", {}, bytes(m.budget))));
-		if (rows.length === 0) rows.push(h("div", { class: "hint" }, "Nothing is loaded."));
+		$("x-nothing").hidden = rows.length > 0;
 		$("x-memory").replaceChildren(...rows);
 		$("x-bar").hidden = shown.length === 0;
 	}
