@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/accessibility"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -254,4 +255,59 @@ func TestShortcuts(t *testing.T) {
 	p.until(`document.activeElement.closest(".editor")`)
 	key(kb.Escape)
 	p.until(`!document.querySelector(".editor")`)
+}
+
+// Each paragraph is written from the side from which its language is read; code is always written from the left.
+func TestRightToLeft(t *testing.T) {
+	p := open(t, options{wrap: says("שלום עולם:\n\n- אחד\n\nEnglish\n\n```\nשלום\n```\n")})
+	p.say("مرحبا!")
+	p.answered()
+	got := eval[[]string](p, `[".message.user .body", ".assistant .block p", ".assistant li", ".assistant .block:nth-child(3) p", ".assistant pre", "#conversations .title"].map((s) => getComputedStyle(document.querySelector(s)).direction)`)
+	if want := "[rtl rtl rtl ltr ltr rtl]"; fmt.Sprint(got) != want {
+		t.Errorf("directions are %v, want %s", got, want)
+	}
+}
+
+// On paper there is the whole conversation, and nothing else.
+func TestPrint(t *testing.T) {
+	p := open(t, options{wrap: says(strings.Repeat("A line.\n\n", 80))})
+	p.say("Write")
+	p.answered()
+	call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"})
+	if seen := eval[string](p, `["sidebar", "composer"].filter((id) => document.getElementById(id).checkVisibility()).join()`); seen != "" {
+		t.Errorf("on paper there is %s", seen)
+	}
+	if cut := eval[int](p, `document.querySelector("#messages").scrollHeight - document.documentElement.scrollHeight`); cut > 0 {
+		t.Errorf("%d pixels of the messages are cut off", cut)
+	}
+}
+
+// Where the system chooses the colours, those of the experts still tell them apart, and the focus is seen.
+func TestForcedColors(t *testing.T) {
+	p := open(t, options{size: desktop})
+	call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "forced-colors", Value: "active"}}})
+	p.do(chromedp.Focus(chromedp.CSS("#input")))
+	got := eval[[]bool](p, `(() => {
+		const ground = (s) => getComputedStyle(document.querySelector(s)).backgroundColor;
+		return [ground(".legend .in-memory") !== ground(".legend .at-work"), getComputedStyle(document.querySelector("#composer")).outlineStyle === "solid"];
+	})()`)
+	if !got[0] || !got[1] {
+		t.Errorf("colours differ: %v; the focus is seen: %v", got[0], got[1])
+	}
+}
+
+// What is nested deeper than a browser can follow is shown as text: small models repeat themselves.
+func TestNestedTooDeep(t *testing.T) {
+	i, texts := 0, []string{strings.Repeat("> ", 4000), strings.Repeat("- ", 4000), strings.Repeat("<details>", 3000), strings.Repeat("[", 9000), strings.Repeat("**a ", 3000)}
+	p := open(t, options{wrap: script(func(_ *http.Request, send func(any)) {
+		send(delta(map[string]any{"content": texts[i] + "x\n\nEnd"}, "stop"))
+	})})
+	for ; i < len(texts); i++ {
+		p.say("Write")
+		p.until(fmt.Sprintf(`document.querySelectorAll(".message").length === %d`, 2*i+2))
+		p.answered()
+		if got := p.text(".message:last-child .body"); !strings.HasSuffix(strings.TrimSpace(got), "End") {
+			t.Errorf("%d: the answer ends with %q", i, got[max(0, len(got)-60):])
+		}
+	}
 }

@@ -59,8 +59,27 @@ DOMPurify.addHook("afterSanitizeAttributes", (node) => {
 	}
 });
 
-// render returns the elements of one block of markdown.
+// render returns the elements of one block of markdown. What is nested too deep for a browser's stack is shown as it was written.
 function render(token) {
+	try {
+		return elements(token);
+	} catch (e) {
+		if (!(e instanceof RangeError)) throw e;
+		return h("p", {}, token.raw);
+	}
+}
+
+// lex returns the blocks of a text.
+function lex(text) {
+	try {
+		return marked.lexer(text).filter((t) => t.type !== "space" && t.type !== "def");
+	} catch (e) {
+		if (!(e instanceof RangeError)) throw e;
+		return [{ type: "text", raw: text, text }];
+	}
+}
+
+function elements(token) {
 	const fragment = DOMPurify.sanitize(marked.parser([token]), options);
 	for (const pre of fragment.querySelectorAll("pre")) frame(pre);
 	for (const table of fragment.querySelectorAll("table")) {
@@ -75,7 +94,7 @@ function render(token) {
 function frame(pre) {
 	const code = pre.querySelector("code") ?? pre;
 	const language = [...code.classList].find((c) => c.startsWith("language-"))?.slice(9) ?? "text";
-	const box = h("div", { class: "code" }, h("div", { class: "code-bar" }, h("span", {}, language), copyButton("Copy code", () => code.textContent.replace(/\n$/, ""))));
+	const box = h("div", { class: "code", dir: "ltr" }, h("div", { class: "code-bar" }, h("span", {}, language), copyButton("Copy code", () => code.textContent.replace(/\n$/, ""))));
 	pre.replaceWith(box);
 	pre.tabIndex = 0;
 	pre.setAttribute("aria-label", `Code, ${language}`);
@@ -94,12 +113,12 @@ export class Markdown {
 
 	/** show shows a text, and returns the elements of the blocks that are finished since the last call. */
 	show(text, done) {
-		const tokens = marked.lexer(text).filter((t) => t.type !== "space" && t.type !== "def");
+		const tokens = lex(text);
 		let same = 0;
 		while (same < tokens.length && this.#blocks[same]?.raw === tokens[same].raw) same++;
 		for (const block of this.#blocks.splice(same)) block.element.remove();
 		for (const token of tokens.slice(same)) {
-			const element = h("div", { class: "block" });
+			const element = h("div", { class: "block", dir: "auto" });
 			element.append(render(token));
 			this.#box.append(element);
 			this.#blocks.push({ raw: token.raw, element, told: false });

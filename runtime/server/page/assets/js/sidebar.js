@@ -66,7 +66,7 @@ export class Sidebar {
 		const current = c.id === this.#controller.conversation.id;
 		const title = c.title || "Untitled";
 		return h("li", { class: current ? "current" : null },
-			h("button", { type: "button", class: "title", title, "data-id": c.id, "data-what": "open", "aria-current": current ? "page" : null, onclick: () => this.#open(c.id) },
+			h("button", { type: "button", class: "title", dir: "auto", title, "data-id": c.id, "data-what": "open", "aria-current": current ? "page" : null, onclick: () => this.#open(c.id) },
 				title, this.#controller.isRunning(c.id) && h("span", { class: "dot", role: "img", "aria-label": "An answer is coming" })),
 			iconButton("dots", `More for ${title}`, (e) => this.#menu(e.currentTarget, c), { "data-id": c.id, "data-what": "menu", "aria-haspopup": "menu" }));
 	}
