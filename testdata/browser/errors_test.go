@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"io"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -74,6 +75,30 @@ func TestErrors(t *testing.T) {
 		if versions := p.text(".message:last-child .versions"); tt.kept != strings.Contains(versions, "2/2") {
 			t.Errorf("%s: the versions are %q", tt.name, versions)
 		}
+	}
+}
+
+// After an answer that did not come the conversation goes on, also with models that take a message of each in turn.
+func TestGoOnAfterError(t *testing.T) {
+	bodies := make(chan []byte, 2)
+	p := open(t, options{wrap: script(func(r *http.Request, send func(any)) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		if bodies <- body; len(bodies) == 1 {
+			send(map[string]any{"error": map[string]any{"message": "the disk is gone"}})
+			return
+		}
+		send(delta(map[string]any{"content": "Well."}, "stop"))
+	})})
+	for range 2 {
+		p.say("Speak")
+		p.answered()
+	}
+	<-bodies
+	if body := string(<-bodies); !strings.Contains(body, `"messages":[{"role":"user","content":"Speak\n\nSpeak"}]`) {
+		t.Errorf("sent is %s", body)
 	}
 }
 

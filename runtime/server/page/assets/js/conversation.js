@@ -66,11 +66,15 @@ export function titleOf(c) {
 	return letters.length > 60 ? letters.slice(0, 57).join("").trimEnd() + "…" : first;
 }
 
-/** requestOf returns the body of a request for an answer that follows parent. */
+/** requestOf returns the body of a request for an answer that follows parent. Messages that no answer parts are one: the templates of some models, such as
+ * Gemma's, refuse two of a person in a row. */
 export function requestOf(c, parent) {
-	const messages = path({ messages: c.messages, leaf: parent })
-		.filter((m) => m.content !== "")
-		.map(({ role, content }) => ({ role, content }));
+	const messages = [];
+	for (const { role, content } of path({ messages: c.messages, leaf: parent })) {
+		if (content === "") continue;
+		if (messages.at(-1)?.role === role) messages.at(-1).content += `\n\n${content}`;
+		else messages.push({ role, content });
+	}
 	if (c.system.trim() !== "") messages.unshift({ role: "system", content: c.system });
 	return { model: c.model, messages, ...c.params };
 }
