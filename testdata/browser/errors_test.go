@@ -44,6 +44,7 @@ func TestErrors(t *testing.T) {
 		kept   bool // what had come is a version of the answer
 	}{
 		{"busy", answer(429, `{"error":{"message":"full","code":"queue_full"}}`, "Retry-After", "3"), "The server is busy. Try again in 3 s.", false},
+		{"full", answer(503, `{"error":{"message":"there is no room"}}`, "Retry-After", "3"), "there is no room Try again in 3 s.", false},
 		{"missing", answer(404, `{"error":{"message":"the model \"tiny\" is not served","code":"model_not_found"}}`), "Choose another one above", false},
 		{"too long", answer(400, `{"error":{"message":"2000 tokens","code":"context_length_exceeded"}}`), "too long for the model", false},
 		{"wrong field", answer(400, `{"error":{"message":"top_p: it is 2 and must be between 0 and 1"}}`), "top_p: it is 2", false},
