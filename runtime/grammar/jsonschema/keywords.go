@@ -6,13 +6,6 @@ import (
 	"strings"
 )
 
-// annotations are keywords that say nothing about whether an instance is valid.
-var annotations = []string{
-	"title", "description", "default", "examples", "example", "$schema", "$id", "id", "$comment", "$defs", "definitions", "deprecated", "readOnly", "writeOnly",
-	"contentEncoding", "contentMediaType", "contentSchema", "discriminator", "externalDocs", "xml", "$vocabulary", "$anchor", "$dynamicAnchor",
-	"propertyOrdering", "enumNames",
-}
-
 // keywords are those that are followed, and what their values are.
 var keywords = map[string]func(v *value) string{
 	"$ref": str, "type": func(v *value) string {
@@ -111,14 +104,16 @@ func (c *compiler) check(at *value) error {
 		return nil
 	}
 	c.checked[at] = true
+	said := len(at.keys) == 0
 	for _, k := range at.keys {
 		v := at.get(k)
 		is, known := keywords[k]
-		switch {
-		case slices.Contains(annotations, k), strings.HasPrefix(k, "x-"):
+		said = said || known || slices.Contains(annotations, k)
+		if !known {
+			if err := checkUnknown(k, v); err != nil {
+				return err
+			}
 			continue
-		case !known:
-			return errorf(v, "the keyword %s is not supported", k)
 		}
 		if is != nil {
 			if want := is(v); want != "" {
@@ -128,6 +123,9 @@ func (c *compiler) check(at *value) error {
 		if err := checkValue(k, v, at); err != nil {
 			return err
 		}
+	}
+	if !said { // an example of an instance, perhaps
+		return errorf(at, "it is no JSON Schema: it has no keyword of one, such as type or properties")
 	}
 	return nil
 }

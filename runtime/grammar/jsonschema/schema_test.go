@@ -109,6 +109,8 @@ var schemaTests = []struct {
 	{"addresses of schemas, as generators of draft 4 write them", `{"$schema": "http://json-schema.org/draft-04/schema#", "id": "https://example.com/a.json", "type": "object", "properties":
 		{"a": {"id": "/properties/a", "type": "integer"}, "b": {"$id": "#/properties/b", "$ref": "https://example.com/a.json#/definitions/c"}, "id": {"type": "null"}},
 		"definitions": {"c": {"id": "c", "type": "boolean"}}}`, []string{`{"a": 1}`, `{"b": true, "id": null}`}, []string{`{"a": true}`, `{"b": 1}`}},
+	{"names that are no keywords are annotations, as in schemas of editors and of forms", `{"type": "object", "name": "person", "_format": "x", "javaType": "Person", "links": [{"rel": "self"}], "properties":
+		{"a": {"type": "integer", "markdownDescription": "*a*", "readonly": true, "form": {"widget": "slider"}}}}`, []string{`{"a": 1}`, `{}`}, []string{`{"a": "b"}`}},
 	{"a tuple of nothing", `{"type": "array", "prefixItems": [], "items": false}`, []string{`[]`}, []string{`[1]`}},
 	{"const in an object", `{"properties": {"t": {"const": {"k": [true]}}}, "required": ["t"]}`, []string{`{"t": {"k": [true]}}`}, []string{`{"t": {}}`}},
 	{"pydantic", `{"$defs": {"Color": {"enum": ["red", "blue"], "title": "Color", "type": "string"}}, "properties": {"id": {"title": "Id", "type": "integer"}, "color": {"$ref": "#/$defs/Color"},
@@ -160,6 +162,11 @@ func TestErrors(t *testing.T) {
 		{`{"type": "array", "uniqueItems": true}`, "#/uniqueItems", "only of items that are one of"},
 		{`{"type": "array", "uniqueItems": true, "items": {"enum": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]}}`, "#/uniqueItems", "up to 10 values"},
 		{`{"type": "array", "contains": {}}`, "#/contains", "not supported"},
+		{`{"type": "object", "additonalProperties": false}`, "#/additonalProperties", "is it additionalProperties that is meant?"},
+		{`{"properties": {"a": {"minlength": 3}}}`, "#/properties/a/minlength", "is it minLength that is meant?"},
+		{`{"type:": "object"}`, "#/type:", "is it type that is meant?"},
+		{`{"type": "object", "city": {"type": "string"}}`, "#/city", "a property stands in properties"},
+		{`{"city": "Oslo", "population": 700000}`, "#", "it has no keyword of one"},
 		{`{"type": "strin"}`, "#/type", "is no type"},
 		{`{"type": "string", "format": "color"}`, "#/format", `the format "color" is not supported: there are date,`},
 		{`{"type": "string", "pattern": "(a"}`, "#/pattern", "missing closing"},
