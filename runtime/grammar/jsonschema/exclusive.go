@@ -1,9 +1,15 @@
 package jsonschema
 
-import "st/runtime/grammar/automaton"
+import (
+	"slices"
 
-// checkExclusive checks that what is written for one case of a oneOf validates against no other.
-func (c *compiler) checkExclusive(at *value, cases []all) error {
+	"st/runtime/grammar/automaton"
+)
+
+// exclusive returns the cases of a oneOf, so that what is written for one validates against no other: without what is valid for the others, where they are
+// not told apart anyway.
+func (c *compiler) exclusive(at *value, cases []all) ([]all, error) {
+	alone := slices.Clone(cases)
 	for i, a := range cases {
 		for j, b := range cases {
 			if i == j {
@@ -11,15 +17,65 @@ func (c *compiler) checkExclusive(at *value, cases []all) error {
 			}
 			ok, err := c.excludes(a, b, 0)
 			if err != nil {
-				return err
+				return nil, err
 			}
-			if !ok {
-				return errorf(at.get("oneOf"), "alternatives %d and %d may both be valid for the same value: use anyOf, or tell them apart by "+
+			if ok {
+				continue
+			}
+			n, err := c.negate(at.get("oneOf").list[j], 0)
+			switch {
+			case c.ctx.Err() != nil:
+				return nil, err
+			case err != nil:
+				return nil, errorf(at.get("oneOf"), "alternatives %d and %d may both be valid for the same value: use anyOf, or tell them apart by "+
 					"their types, or by a required property with a const or an enum", min(i, j), max(i, j))
 			}
+			alone[i] = alone[i].with(element{n, whole})
 		}
 	}
-	return nil
+	return alone, nil
+}
+
+// contradicts reports whether nothing validates against schemas, some of which were made, because no type does, or no value of a required property. It
+// keeps the cases few that conditions come to.
+func (c *compiler) contradicts(f flat) (bool, error) {
+	if !slices.ContainsFunc(f.plain, func(e element) bool { return e.at.made }) {
+		return false, nil
+	}
+	m, err := c.merge(f)
+	if err != nil || m.types == 0 {
+		return true, err
+	}
+	if m.types != objectType {
+		return false, nil
+	}
+	for name := range m.members.required {
+		g, err := c.flatten(m.members.schemas[name])
+		if err != nil || g.never {
+			return true, err
+		}
+		if len(g.choices) > 0 || len(g.plain) == 0 {
+			continue
+		}
+		n, err := c.merge(g)
+		if err != nil || n.types == 0 {
+			return true, err
+		}
+		if ok, err := c.anyValid(n); !ok || err != nil {
+			return true, err
+		}
+	}
+	return false, nil
+}
+
+// anyValid reports whether an enum, if there is one, has a value that validates.
+func (c *compiler) anyValid(m *merged) (bool, error) {
+	for _, v := range m.enum {
+		if ok, err := c.validAll(v, m.all); ok || err != nil {
+			return ok, err
+		}
+	}
+	return !m.hasEnum, nil
 }
 
 // Limits of the search for what tells schemas apart.
@@ -34,7 +90,7 @@ func (c *compiler) excludes(a, b all, depth int) (bool, error) {
 	if err != nil || f.never {
 		return true, err
 	}
-	g, err := c.flatten(b)
+	g, err := c.flattenWith(b, false)
 	if err != nil || g.never {
 		return true, err
 	}
@@ -144,7 +200,7 @@ func (c *compiler) textsApart(t, u *text) bool {
 		return false
 	}
 	held := *u
-	held.allowed = true
+	held.allowed, held.others = true, nil
 	y, err := c.textDFA(&held)
 	if err != nil {
 		return false
@@ -177,6 +233,11 @@ func (c *compiler) membersExclude(a, b *members, depth int) (bool, error) {
 	for name := range b.required {
 		if _, listed := a.schemas[name]; !listed && !a.open && len(a.patterns) == 0 {
 			return true, nil // which is never written
+		}
+		if x := a.schemas[name]; len(x) > 0 && len(b.schemas[name]) > 0 && !a.required[name] {
+			if ok, err := c.excludes(x, b.schemas[name], depth+1); ok || err != nil {
+				return ok, err
+			}
 		}
 	}
 	if b.most >= 0 && len(a.required) > b.most {

@@ -15,7 +15,7 @@ var keywords = map[string]func(v *value) string{
 		return "a type or a list of types"
 	},
 	"enum": list, "const": nil, "nullable": boolean,
-	"allOf": schemas, "anyOf": schemas, "oneOf": schemas, "not": nil,
+	"allOf": schemas, "anyOf": schemas, "oneOf": schemas, "not": nil, "if": nil, "then": nil, "else": nil, "dependencies": object, "dependentRequired": object, "dependentSchemas": object,
 	"properties": object, "required": func(v *value) string {
 		if v.kind == isArray && !slices.ContainsFunc(v.list, func(e *value) bool { return e.kind != isString }) {
 			return ""
@@ -133,9 +133,11 @@ func (c *compiler) check(at *value) error {
 // checkValue reports values of keywords that are not supported.
 func checkValue(k string, v, at *value) error {
 	switch k {
-	case "not":
-		if v.kind != isTrue && (v.kind != isObject || len(v.keys) > 0) {
-			return errorf(v, "not is supported only of {} and true, which nothing validates against")
+	case "dependencies", "dependentRequired":
+		for _, name := range v.keys {
+			if n := v.get(name); n.kind == isArray && str(n) != "" && keywords["required"](n) != "" {
+				return errorf(n, "%s is a list of names", name)
+			}
 		}
 	case "multipleOf":
 		if _, ok := multipleOf(v); !ok {

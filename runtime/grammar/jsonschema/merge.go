@@ -28,7 +28,10 @@ var typeNames = map[string]types{
 // typesOf returns what the keyword type allows.
 func typesOf(at *value) types {
 	v := at.get("type")
-	if v == nil {
+	switch {
+	case at.others:
+		return stringType
+	case v == nil:
 		return anyType
 	}
 	t := typeNames[v.text]
@@ -46,7 +49,7 @@ var keywordTypes = map[string]types{
 	"properties": objectType, "required": objectType, "patternProperties": objectType, "additionalProperties": objectType,
 	"propertyNames": objectType, "minProperties": objectType, "maxProperties": objectType, "items": arrayType, "prefixItems": arrayType, "additionalItems": arrayType, "minItems": arrayType,
 	"maxItems": arrayType, "uniqueItems": arrayType, "minLength": stringType, "maxLength": stringType, "pattern": stringType, "format": stringType,
-	"minimum": numberType, "maximum": numberType, "exclusiveMinimum": numberType, "exclusiveMaximum": numberType, "multipleOf": numberType,
+	"dependencies": objectType, "dependentRequired": objectType, "dependentSchemas": objectType, "minimum": numberType, "maximum": numberType, "exclusiveMinimum": numberType, "exclusiveMaximum": numberType, "multipleOf": numberType,
 }
 
 // merged is what schemas without references and choices say together.
@@ -69,9 +72,15 @@ func (c *compiler) merge(f flat) (*merged, error) {
 	for _, e := range f.plain {
 		at := e.at
 		m.allowed &= typesOf(at)
-		named = named || at.get("type") != nil
-		for _, k := range at.keys {
-			about |= keywordTypes[k]
+		if at.others {
+			m.text.others = append(m.text.others, at)
+			continue
+		}
+		if !at.made {
+			named = named || at.get("type") != nil
+			for _, k := range at.keys {
+				about |= keywordTypes[k]
+			}
 		}
 		values := at.get("enum")
 		if v := at.get("const"); v != nil {
@@ -87,7 +96,7 @@ func (c *compiler) merge(f flat) (*merged, error) {
 	}
 	m.types = m.allowed
 	if !named && about != 0 && !m.hasEnum {
-		m.types = about
+		m.types &= about
 	}
 	c.addItems(m)
 	return m, c.addMembers(m)
@@ -176,7 +185,7 @@ func (c *compiler) values(m *merged) (*grammar.Grammar, error) {
 		}
 	}
 	switch {
-	case len(texts) == 0:
+	case len(texts) == 0 && c.depth == 0 && len(c.level) == 1:
 		return nil, errorf(m.all[0].at, "no value of the enumeration validates")
 	case size > maxEnum:
 		return nil, errorf(m.all[0].at, "the values of the enumeration have more than %d bytes", maxEnum)

@@ -13,9 +13,9 @@ type namePattern struct{ sure, wide *automaton.DFA }
 // maxNamePatterns bounds the patterns of an object: each set of them is a case.
 const maxNamePatterns = 6
 
-// namePattern returns the pattern that is the name of a member of patternProperties.
-func (c *compiler) namePattern(at *value) (*namePattern, error) {
-	if p := c.names[at.name]; p != nil {
+// namePattern returns a pattern, which is of a place.
+func (c *compiler) namePattern(at *value, expr string) (*namePattern, error) {
+	if p := c.names[expr]; p != nil {
 		return p, nil
 	}
 	if err := c.spend(at, 2*patternWork); err != nil {
@@ -23,16 +23,16 @@ func (c *compiler) namePattern(at *value) (*namePattern, error) {
 	}
 	var found [2]*automaton.DFA
 	for i, negated := range []bool{false, true} {
-		p, err := readPattern(at.name, negated, 0)
+		p, err := readPattern(expr, negated, 0)
 		if err == nil {
 			found[i], err = p.automaton()
 		}
 		if err != nil {
-			return nil, errorf(at, "the pattern %.100q is not supported: %v", at.name, err)
+			return nil, errorf(at, "the pattern %.100q is not supported: %v", expr, err)
 		}
 	}
 	p := &namePattern{found[0], found[1]}
-	c.names[at.name] = p
+	c.names[expr] = p
 	return p, nil
 }
 
@@ -43,7 +43,7 @@ func (c *compiler) memberSchemas(at *value, name string) ([]*value, error) {
 		listed = p.get(name)
 	}
 	return schemasOf(at, listed, func(pattern *value) (bool, error) {
-		p, err := c.namePattern(pattern)
+		p, err := c.namePattern(pattern, pattern.name)
 		return err == nil && p.wide.Match(name), err
 	})
 }
@@ -111,7 +111,7 @@ func (c *compiler) patternMembers(m *merged) (*grammar.Grammar, error) {
 // matching returns the names that match the patterns of a set, and no others, and those.
 func (c *compiler) matching(patterns []*value, names *automaton.DFA, set int) (_ *automaton.DFA, in []string, err error) {
 	for i, pattern := range patterns {
-		p, err := c.namePattern(pattern)
+		p, err := c.namePattern(pattern, pattern.name)
 		if err != nil {
 			return nil, nil, err
 		}

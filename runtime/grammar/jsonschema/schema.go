@@ -27,7 +27,8 @@ func GrammarContext(ctx context.Context, schema []byte) (*grammar.Grammar, error
 	}
 	c := &compiler{
 		ctx: ctx, root: root, rules: map[string]*grammar.Rule{}, checked: map[*value]bool{},
-		patterns: map[patternKey]*pattern{}, names: map[string]*namePattern{}, write: canonical(),
+		patterns: map[patternKey]*pattern{}, names: map[string]*namePattern{}, conditional: map[*value][]*value{}, negations: map[*value]*value{},
+		write: canonical(),
 	}
 	return c.compile(all{{root, whole}})
 }
@@ -45,6 +46,10 @@ type compiler struct {
 	depth    int
 	work     int
 	listed   bool // what validates is from the enum itself
+
+	conditional map[*value][]*value // what conditions returns
+	negations   map[*value]*value
+	count       int // of what is made
 }
 
 // part is what of a schema counts.
@@ -138,6 +143,9 @@ func (c *compiler) choices(a all) (*grammar.Grammar, error) {
 	if err != nil || f.never {
 		return grammar.Choice(), err
 	}
+	if ok, err := c.contradicts(f); ok || err != nil {
+		return grammar.Choice(), err
+	}
 	cases, err := c.cases(f)
 	if err != nil {
 		return nil, err
@@ -163,8 +171,11 @@ type flat struct {
 	choices all // their anyOf and oneOf
 }
 
-// flatten follows references and allOf.
-func (c *compiler) flatten(a all) (f flat, err error) {
+// flatten follows references, allOf and conditions.
+func (c *compiler) flatten(a all) (f flat, err error) { return c.flattenWith(a, true) }
+
+// flattenWith is flatten, perhaps without conditions: what those are written as is no more than is valid, and for some purposes no less counts.
+func (c *compiler) flattenWith(a all, conditions bool) (f flat, err error) {
 	seen, open := map[element]bool{}, map[element]bool{} // open: it is being visited
 	var visit func(e element, depth int) error
 	visit = func(e element, depth int) error {
@@ -186,8 +197,8 @@ func (c *compiler) flatten(a all) (f flat, err error) {
 			return nil
 		case e.at.kind != isObject:
 			return errorf(e.at, "a schema is an object, true or false")
-		case e.part == plain:
-			f.plain = append(f.plain, e)
+		case e.part == plain || e.at.others:
+			f.plain = append(f.plain, element{e.at, plain})
 			return nil
 		case e.part != whole:
 			f.choices = append(f.choices, e)
@@ -208,14 +219,22 @@ func (c *compiler) flatten(a all) (f flat, err error) {
 				return err
 			}
 		}
-		if not := e.at.get("not"); not != nil { // of nothing else, says check
-			f.never = true
-		}
 		if err := visit(element{e.at, plain}, depth); err != nil {
 			return err
 		}
 		if members := e.at.get("allOf"); members != nil {
 			for _, m := range members.list {
+				if err := visit(element{m, whole}, depth+1); err != nil {
+					return err
+				}
+			}
+		}
+		if conditions {
+			made, err := c.conditions(e.at)
+			if err != nil {
+				return err
+			}
+			for _, m := range made {
 				if err := visit(element{m, whole}, depth+1); err != nil {
 					return err
 				}
@@ -257,9 +276,7 @@ func (c *compiler) cases(f flat) ([]all, error) {
 		cases = append(cases, rest.with(element{alternative, whole}))
 	}
 	if choice.part == oneOf {
-		if err := c.checkExclusive(choice.at, cases); err != nil {
-			return nil, err
-		}
+		return c.exclusive(choice.at, cases)
 	}
 	return cases, nil
 }

@@ -13,7 +13,8 @@ type text struct {
 	least, most int      // characters; most < 0: any number
 	patterns    []*value // of the keyword pattern
 	formats     []*value
-	allowed     bool // it is not written, but what an other text is held against: formats are not shortened
+	others      []*value // schemas that it is others than
+	allowed     bool     // it is not written, but what an other text is held against: formats are not shortened
 }
 
 func (t *text) add(at *value) {
@@ -86,7 +87,7 @@ func quoted(g *grammar.Grammar) *grammar.Grammar {
 // string returns the grammar of strings.
 func (c *compiler) string(m *merged) (*grammar.Grammar, error) {
 	t := &m.text
-	if len(t.patterns)+len(t.formats) == 0 {
+	if len(t.patterns)+len(t.formats)+len(t.others) == 0 {
 		if t.most >= 0 && t.most < t.least {
 			return grammar.Choice(), nil
 		}
@@ -99,7 +100,7 @@ func (c *compiler) string(m *merged) (*grammar.Grammar, error) {
 	if err != nil {
 		return nil, err
 	}
-	if least, most := t.bounds(all); least == 0 && most < 0 && len(all) == 1 {
+	if least, most := t.bounds(all); least == 0 && most < 0 && len(all) == 1 && len(t.others) == 0 {
 		if re := all[0].anchored(); re != nil { // needs no automaton, which may be large
 			g, err := grammar.FromSyntax(re, c.write)
 			if err == nil {
@@ -172,6 +173,9 @@ func (c *compiler) textDFA(t *text) (*automaton.DFA, error) {
 	if d == nil {
 		d = automaton.Any()
 	}
+	if d, err = c.without(d, t.others); err != nil {
+		return nil, err
+	}
 	least, most := t.bounds(all)
 	switch {
 	case least == 0 && most < 0:
@@ -189,6 +193,31 @@ func (c *compiler) textDFA(t *text) (*automaton.DFA, error) {
 			return nil, errTooLong
 		}
 		return nil, errorf(at[0], "a %s is not supported together with such a length: %v", at[0].name, err)
+	}
+	return d, nil
+}
+
+// without returns the strings that are none of some schemas'.
+func (c *compiler) without(d *automaton.DFA, others []*value) (*automaton.DFA, error) {
+	for _, at := range others {
+		var not *automaton.DFA
+		if p := at.get("pattern"); p != nil {
+			n, err := c.namePattern(p, p.text)
+			if err != nil {
+				return nil, err
+			}
+			not = n.wide
+		} else {
+			var words []string
+			for _, v := range at.get("enum").list {
+				words = append(words, v.text)
+			}
+			not = automaton.Words(words...)
+		}
+		var err error
+		if d, err = automaton.Subtract(d, not); err != nil {
+			return nil, errorf(at, "what does not validate is not supported: %v", err)
+		}
 	}
 	return d, nil
 }

@@ -2,6 +2,7 @@ package jsonschema
 
 import (
 	"math/big"
+	"slices"
 )
 
 // validAll reports whether a value validates against all of the schemas.
@@ -16,7 +17,7 @@ func (c *compiler) valid(v *value, a all, depth int) (bool, error) {
 	if depth > maxDepth {
 		return false, errorf(a[0].at, "the schema refers to itself without end")
 	}
-	f, err := c.flatten(a)
+	f, err := c.flattenWith(a, false)
 	if err != nil || f.never {
 		return false, err
 	}
@@ -72,6 +73,12 @@ func (c *compiler) validPlain(v *value, at *value, depth int) (bool, error) {
 		return false, nil
 	}
 	if err := c.spend(at, 1); err != nil {
+		return false, err
+	}
+	if at.others {
+		return c.validOther(v, at)
+	}
+	if ok, err := c.validConditions(v, at, depth); !ok || err != nil {
 		return false, err
 	}
 	if e := at.get("const"); e != nil && !equal(e, v) {
@@ -177,6 +184,58 @@ func (c *compiler) validObject(v, at *value, depth int) (bool, error) {
 		}
 		for _, s := range schemas {
 			if ok, err := c.valid(v.get(k), all{{s, whole}}, depth+1); !ok || err != nil {
+				return false, err
+			}
+		}
+	}
+	return true, nil
+}
+
+// validOther reports whether a string is none of an enum, or matches a pattern for no reader.
+func (c *compiler) validOther(v, at *value) (bool, error) {
+	if p := at.get("pattern"); p != nil {
+		n, err := c.namePattern(p, p.text)
+		return err == nil && !n.wide.Match(v.text), err
+	}
+	return !slices.ContainsFunc(at.get("enum").list, func(x *value) bool { return equal(x, v) }), nil
+}
+
+// validConditions reports whether a value is valid against the keywords that conditions writes in others.
+func (c *compiler) validConditions(v, at *value, depth int) (bool, error) {
+	valid := func(s *value) (bool, error) {
+		if s == nil {
+			return true, nil
+		}
+		return c.valid(v, all{{s, whole}}, depth+1)
+	}
+	if s := at.get("not"); s != nil {
+		if ok, err := valid(s); ok || err != nil {
+			return false, err
+		}
+	}
+	if s := at.get("if"); s != nil {
+		ok, err := valid(s)
+		if err != nil {
+			return false, err
+		}
+		branch := at.get("else")
+		if ok {
+			branch = at.get("then")
+		}
+		if ok, err := valid(branch); !ok || err != nil {
+			return false, err
+		}
+	}
+	for _, keyword := range dependencies {
+		d := at.get(keyword)
+		if d == nil || v.kind != isObject {
+			continue
+		}
+		for _, name := range d.keys {
+			if v.get(name) == nil {
+				continue
+			}
+			if ok, err := valid(c.needs(d, name)); !ok || err != nil {
 				return false, err
 			}
 		}

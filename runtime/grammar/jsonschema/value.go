@@ -24,6 +24,9 @@ type value struct {
 	id     int
 	parent *value
 	name   string // its key or index there
+
+	made   bool // see compiler.made
+	others bool // strings that are none of its enum, or do not match its pattern
 }
 
 type kind uint8

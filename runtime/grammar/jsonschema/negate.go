@@ -1,0 +1,187 @@
+package jsonschema
+
+import "strconv"
+
+// negate returns a schema of what does not validate against another: of all of it, or of a part.
+func (c *compiler) negate(s *value, depth int) (*value, error) {
+	if n := c.negations[s]; n != nil {
+		return n, nil
+	}
+	if depth > maxExclusive {
+		return nil, errorf(s, "not is not supported of a schema that is nested so deep")
+	}
+	switch s.kind {
+	case isTrue:
+		return c.constant(s, isFalse), nil
+	case isFalse:
+		return c.constant(s, isTrue), nil
+	case isObject:
+	default:
+		return nil, errorf(s, "a schema is an object, true or false")
+	}
+	if err := c.check(s); err != nil {
+		return nil, err
+	}
+	if err := c.spend(s, 1); err != nil {
+		return nil, err
+	}
+	var ways []*value // to be invalid
+	told, untold := false, ""
+	for _, k := range s.keys {
+		found, ok, err := c.negateKeyword(k, s, depth)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			untold = k
+		}
+		told = told || k != "type" && len(found) > 0
+		ways = append(ways, found...)
+	}
+	if untold != "" && !told {
+		return nil, errorf(s.get(untold), "what does not validate against %s is not supported: not, if, and oneOf of alternatives that overlap need it", untold)
+	}
+	n := c.any(s, ways...)
+	c.negations[s] = n
+	return n, nil
+}
+
+// negateKeyword returns schemas of what is invalid because of a keyword, and whether that is known.
+func (c *compiler) negateKeyword(k string, s *value, depth int) (ways []*value, ok bool, err error) {
+	v := s.get(k)
+	of := func(keywords map[string]*value) []*value { return []*value{c.made(s, keywords)} }
+	counted := func(t, keyword string, by int) []*value {
+		n := countOf(v) + by
+		if n < 0 {
+			return nil
+		}
+		return of(map[string]*value{"type": texts(t), keyword: {kind: isNumber, text: strconv.Itoa(n)}})
+	}
+	bounded := func(keyword string) []*value { return of(map[string]*value{"type": texts("number"), keyword: v}) }
+	object := c.ofTypes(s, objectType)
+	each := func(schemas []*value) (ways []*value, err error) {
+		for _, e := range schemas {
+			n, err := c.negate(e, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			ways = append(ways, n)
+		}
+		return ways, nil
+	}
+	switch k {
+	case "type":
+		t := typesOf(s)
+		return c.ofTypes(s, anyType&^t), t&numberType != integerType, nil
+	case "enum":
+		return c.otherThan(s, v.list), true, nil
+	case "const":
+		return c.otherThan(s, []*value{v}), true, nil
+	case "required":
+		for _, name := range v.list {
+			ways = append(ways, c.every(s, object[0], c.absent(s, name.text)))
+		}
+		return ways, true, nil
+	case "properties":
+		for _, name := range v.keys {
+			n, err := c.negate(v.get(name), depth+1)
+			switch {
+			case c.ctx.Err() != nil:
+				return nil, false, err
+			case err != nil: // there may be other ways
+				return ways, false, nil
+			case n.kind != isFalse:
+				ways = append(ways, c.every(s, object[0], c.present(s, name), c.member(s, name, n)))
+			}
+		}
+		return ways, true, nil
+	case "not":
+		return []*value{v}, true, nil
+	case "anyOf":
+		if ways, err = each(v.list); err != nil {
+			return nil, false, err
+		}
+		return []*value{c.every(s, ways...)}, true, nil
+	case "allOf":
+		ways, err = each(v.list)
+		return ways, true, err
+	case "$ref":
+		to, err := c.resolve(v)
+		if err != nil {
+			return nil, false, err
+		}
+		ways, err = each([]*value{to})
+		return ways, true, err
+	case "pattern":
+		w := c.made(s, map[string]*value{k: v})
+		w.others = true
+		return []*value{w}, true, nil
+	case "minLength":
+		return counted("string", "maxLength", -1), true, nil
+	case "maxLength":
+		return counted("string", "minLength", 1), true, nil
+	case "minItems":
+		return counted("array", "maxItems", -1), true, nil
+	case "maxItems":
+		return counted("array", "minItems", 1), true, nil
+	case "minProperties":
+		return counted("object", "maxProperties", -1), true, nil
+	case "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum":
+		return c.outside(k, s, bounded), true, nil
+	}
+	_, followed := keywords[k]
+	return nil, !followed || k == "nullable" || k == "then" || k == "else", nil
+}
+
+// outside returns the numbers that a bound leaves out.
+func (c *compiler) outside(k string, s *value, bounded func(keyword string) []*value) []*value {
+	open := func(keyword string) bool { e := s.get(keyword); return e != nil && e.kind == isTrue } // draft 4
+	switch {
+	case s.get(k).kind != isNumber:
+		return nil
+	case k == "minimum" && !open("exclusiveMinimum"):
+		return bounded("exclusiveMaximum")
+	case k == "maximum" && !open("exclusiveMaximum"):
+		return bounded("exclusiveMinimum")
+	case k == "minimum" || k == "exclusiveMinimum":
+		return bounded("maximum")
+	}
+	return bounded("minimum")
+}
+
+// otherThan returns schemas of what is none of some values. Lists and objects are left out where one is among those.
+func (c *compiler) otherThan(at *value, values []*value) (ways []*value) {
+	const maxNumbers = 4
+	held := map[types][]*value{}
+	rest := anyType
+	for _, v := range values {
+		t := typeOf(v)
+		if t&numberType != 0 {
+			t = numberType
+		}
+		held[t] = append(held[t], v)
+		rest &^= t
+	}
+	ways = c.ofTypes(at, rest)
+	if strings := held[stringType]; len(strings) > 0 {
+		w := c.made(at, map[string]*value{"enum": listing(strings...)})
+		w.others = true
+		ways = append(ways, w)
+	}
+	if b := held[booleanType]; len(b) == 1 {
+		other := isTrue
+		if b[0].kind == isTrue {
+			other = isFalse
+		}
+		ways = append(ways, c.made(at, map[string]*value{"const": {kind: other}}))
+	}
+	if numbers := held[numberType]; len(numbers) > 0 && len(numbers) <= maxNumbers {
+		var sides []*value
+		for _, n := range numbers {
+			below := c.made(at, map[string]*value{"type": texts("number"), "exclusiveMaximum": n})
+			sides = append(sides, c.any(at, below, c.made(at, map[string]*value{"type": texts("number"), "exclusiveMinimum": n})))
+		}
+		ways = append(ways, c.every(at, sides...))
+	}
+	return ways
+}
