@@ -3,7 +3,9 @@ package schematest
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 )
 
@@ -181,8 +183,35 @@ func (g *random) object(depth int) object {
 	if g.some(8) && len(required) == 0 {
 		s["propertyNames"] = object{"maxLength": 5}
 	}
+	if g.some(6) && len(properties) > 0 {
+		g.condition(s, slices.Sorted(maps.Keys(properties)))
+	}
 	return s
 }
+
+// condition adds a condition on a property.
+func (g *random) condition(s object, names []string) {
+	a, b := g.pick(names...), g.pick(names...)
+	is := object{"properties": object{a: g.pickSchema(object{"type": "string"}, g.enum(), object{"maximum": 50}, object{"pattern": "^a"})}}
+	if g.some(2) {
+		is["required"] = []string{a}
+	}
+	switch g.rng.IntN(4) {
+	case 0:
+		s["not"] = object{"required": slices.Compact([]string{a, b})}
+	case 1:
+		s["not"] = is
+	case 2:
+		s["if"], s["then"] = is, object{"required": []string{b}}
+		if g.some(2) {
+			s["else"] = object{"not": object{"required": []string{b}}}
+		}
+	case 3:
+		s["dependentRequired"] = object{a: []string{b}}
+	}
+}
+
+func (g *random) pickSchema(choices ...object) object { return choices[g.rng.IntN(len(choices))] }
 
 func (g *random) array(depth int) object {
 	s := object{"type": "array"}
