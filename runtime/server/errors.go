@@ -87,6 +87,9 @@ func failed(r *http.Request, err error) *Error {
 			e.Message = strings.TrimPrefix(e.Message, sv.Name+": ")
 		}
 	}
+	if e.Param == "" && errors.Is(err, runtime.ErrGrammar) && !errors.Is(err, runtime.ErrTools) {
+		e.Param = formattedBy(r.Context())
+	}
 	logged(r.Context(), "error", e.Code)
 	return &e
 }

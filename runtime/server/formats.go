@@ -50,6 +50,7 @@ func (f formats) read(kind, text, field string, read func(ctx context.Context) (
 	case err != nil:
 		return nil, badField(field, err.Error())
 	}
+	formatted(f.ctx, field)
 	return made.grammar, nil
 }
 

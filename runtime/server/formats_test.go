@@ -36,6 +36,21 @@ func TestLargeFormats(t *testing.T) {
 	}
 }
 
+// What only the model's tokens show about a grammar is an error of the field that has it, too.
+func TestGrammarField(t *testing.T) {
+	c := start(t, Options{})
+	for _, test := range []struct{ path, body, field, says string }{
+		{"/v1/completions", `{"prompt": "x", "grammar": "root ::= root \"a\" | \"b\""}`, "grammar", "left recursion"},
+		{"/v1/chat/completions", `{"messages": [{"role": "user", "content": "x"}], "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema":
+			{"type": "object", "properties": {"a": false}, "required": ["a"]}}}}`, "response_format.json_schema.schema", "no text"},
+	} {
+		status, e := getError(t, c, test.path, test.body)
+		if status != http.StatusBadRequest || e.Error.Param == nil || *e.Error.Param != test.field || !strings.Contains(e.Error.Message, test.says) {
+			t.Errorf("%s: status %d, %+v", test.body, status, e.Error)
+		}
+	}
+}
+
 // A grammar that has too many readings of a text ends it with an error: a status, or an event of a stream.
 func TestAmbiguousGrammar(t *testing.T) {
 	c := start(t, Options{})

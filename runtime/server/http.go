@@ -238,6 +238,7 @@ type logEntry struct {
 	mu    sync.Mutex
 	attrs []slog.Attr
 	model *served // nil: it is not known
+	field string  // that says what the answer must be like; empty: none does
 
 	// Of all texts together, of which a request may have thousands.
 	texts, prompt, cached, tokens int
@@ -295,6 +296,26 @@ func servedBy(ctx context.Context) *served {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.model
+}
+
+// formatted notes which field of a request says what the answer must be like: errors of its grammar, which a model finds, are that field's.
+func formatted(ctx context.Context, field string) {
+	if e, ok := ctx.Value(logKey{}).(*logEntry); ok {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.field = field
+	}
+}
+
+// formattedBy returns the field that says what the answer must be like; empty if none does.
+func formattedBy(ctx context.Context) string {
+	e, ok := ctx.Value(logKey{}).(*logEntry)
+	if !ok {
+		return ""
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.field
 }
 
 // loggedText adds a text that came to its end to the sums that the log tells of a request.
