@@ -42,6 +42,18 @@ func (m Memory) checkAddresses(path string) error {
 		path, m.Budget>>20, m.Allowed>>20, m.Source))
 }
 
+// check refuses a budget that could not be taken, and one below [engine.SmallestMemory] for a program that takes leastProgram. other is what it takes besides.
+func (m Memory) check(r *format.Reader, o engine.Options, other int64) error {
+	if err := m.checkAddresses(r.Path()); err != nil {
+		return err
+	}
+	o.Other = max(o.Other, leastOther(r, other))
+	if _, err := engine.NewBudget(r, o); err != nil {
+		return m.explain(fmt.Errorf("%s: %w", r.Path(), err))
+	}
+	return nil
+}
+
 // explain says of a bound that is too small, and that nobody asked for, where it comes from.
 func (m Memory) explain(err error) error {
 	if !m.Chosen || !errors.Is(err, ErrMemory) {
@@ -98,6 +110,18 @@ func FormatBytes(n int64) string { return engine.FormatBytes(n) }
 // TextMemory returns the most memory that running a text of so many bytes takes besides the text itself: its tokens, of a byte each at
 // worst and of four bytes in memory, twice while the list of them grows and once more where it is cut up. It is a part of Options.Other.
 func TextMemory(bytes int) int64 { return 16 * int64(bytes) }
+
+// leastProgram is what a program that runs a model is taken to need for itself, at least. What it takes differs from start to start by one or two MiB, and is
+// less before it runs the model: with one figure for all, everybody names the same smallest budget, and it works the next time, too.
+const leastProgram = 24 << 20
+
+// ProgramMemory returns what a program that runs models takes of a budget for itself, besides the models and their tokenizers, none of which is there yet.
+func ProgramMemory() int64 { return max(leastProgram, process.Resident()) }
+
+// leastOther returns what a process takes besides the engine, at least. other is what it takes besides the program and the tokenizer.
+func leastOther(r *format.Reader, other int64) int64 {
+	return other + leastProgram + TokenizerMemory(r)
+}
 
 // otherMemory returns what the process takes besides the engine: what it takes now, and what it is going to. tokenizer is about what the model's takes, if
 // that is not there yet.

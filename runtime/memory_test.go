@@ -14,13 +14,19 @@ import (
 	"st/runtime/engine"
 )
 
-// A model that does not fit in what is allowed gets a budget that does, unless one was asked for.
-func TestChooseMemory(t *testing.T) {
+// tinyModel converts the small model.
+func tinyModel(t *testing.T) string {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "tiny.stm")
 	if _, err := convert.Run(t.Context(), "../testdata/tiny-smallthinker", path, convert.Options{Recipe: convert.Recipe{Type: quant.Q4_0}}); err != nil {
 		t.Fatal(err)
 	}
-	r, err := format.Open(path)
+	return path
+}
+
+// A model that does not fit in what is allowed gets a budget that does, unless one was asked for.
+func TestChooseMemory(t *testing.T) {
+	r, err := format.Open(tinyModel(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,5 +137,31 @@ func TestUnmapped(t *testing.T) {
 	opts := engine.Options{Other: 10 * mebibyte}
 	if got := chooseMemory(r, &opts, 30*mebibyte, "a test"); got.Budget != 28*mebibyte || got.Unmapped {
 		t.Errorf("with 30 MiB the memory is %+v", got)
+	}
+}
+
+// Programs that take a little more or less name the same smallest budget, in which the next one works; another that takes much more needs more.
+func TestSmallestMemory(t *testing.T) {
+	r, err := format.Open(tinyModel(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	tokenizer := TokenizerMemory(r)
+	of := func(program int64) int64 {
+		n, _ := engine.SmallestMemory(r, engine.Options{Other: program + tokenizer})
+		return engine.Enough(n)
+	}
+	smallest, large := of(leastProgram), leastProgram+int64(100<<20)
+	for _, tt := range []struct{ program, memory, needs int64 }{
+		{10 << 20, 1 << 20, smallest}, {20 << 20, smallest - 1<<20, smallest}, {20 << 20, smallest, 0}, {leastProgram, smallest, 0}, {large, smallest, of(large)},
+	} {
+		err := Memory{}.check(r, engine.Options{Memory: tt.memory, Other: tt.program + tokenizer}, 0)
+		_, after, _ := strings.Cut(fmt.Sprint(err), "this model needs ")
+		needs := int64(0)
+		fmt.Sscanf(after, "%dMiB", &needs)
+		if errors.Is(err, ErrMemory) != (tt.needs > 0) || needs<<20 != tt.needs {
+			t.Errorf("a program of %d bytes in %d: %v, want one that says %d", tt.program, tt.memory, err, tt.needs)
+		}
 	}
 }

@@ -92,7 +92,9 @@ func (m *Model) engineOptions(ctx context.Context, opts *Options, tokenizer toke
 		ExpertsPerToken: opts.ExpertsPerToken, PreferCached: opts.PreferCached, SparseHead: opts.SparseHead,
 	}
 	allowed, source := engine.AllowedMemory()
+	o.Other = max(other, leastOther(r, opts.Other))
 	m.memory = chooseMemory(r, &o, allowed, source)
+	o.Other = other
 	if m.memory.Chosen {
 		if _, err := tokenizer(); err != nil {
 			return o, err
@@ -100,6 +102,11 @@ func (m *Model) engineOptions(ctx context.Context, opts *Options, tokenizer toke
 		speeds = learnDisk(ctx, r, opts, m.memory.Budget)
 		speeds()
 		o.Other = otherMemory(opts, r, true)
+	}
+	if o.Memory > 0 { // the tokenizer is there
+		if err := m.memory.check(r, o, opts.Other); err != nil {
+			return o, err
+		}
 	}
 	o.Disk = speeds()
 	if streamed(r, o) {
@@ -113,11 +120,9 @@ func streamed(r *format.Reader, o engine.Options) bool { return o.Memory > 0 && 
 
 // openEngine opens the engine while the tokenizer may still be built. The tokenizer's error comes first, as it would if nothing ran beside it.
 func (m *Model) openEngine(ctx context.Context, o engine.Options, tokenizer tokenizerLoader) error {
-	err := m.memory.checkAddresses(m.file.Path())
-	if err == nil {
-		m.engine, err = engine.Open(ctx, m.file, o)
-		err = m.memory.explain(err)
-	}
+	var err error
+	m.engine, err = engine.Open(ctx, m.file, o)
+	err = m.memory.explain(err)
 	tok, bad := tokenizer() // also after an error: the file is not closed while it is read
 	if bad != nil && m.engine != nil {
 		m.engine.Close()

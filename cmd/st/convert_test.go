@@ -58,10 +58,13 @@ func TestConvertSelfCalibrated(t *testing.T) {
 	path := func(name string) string { return filepath.Join(out, name) }
 	o := st("convert", dir, "-o", path("a.stm"), "--encoder", "gptq", "--json")
 	// Lines of progress come with time, so a quick machine prints none.
-	if want := "the disk needs about"; o.code != exitOK || !strings.Contains(o.stderr, want) {
+	if want := "the disk needs about"; o.code != exitOK || !strings.Contains(o.stderr, want) || strings.Contains(o.stderr, "more than --memory") {
 		t.Errorf("exit code %d, standard error\n%s\ndoes not contain %q", o.code, o.stderr, want)
 	}
-	must(t, "quantize", dir2stm(t, dir), path("b.stm"), "--encoder", "gptq", "--memory", "64MiB", "--quiet")
+	small := st("quantize", dir2stm(t, dir), path("b.stm"), "--encoder", "gptq", "--memory", "1MiB")
+	if want := "of memory to run, and gets it: that is more than --memory 1MiB\n"; small.code != exitOK || strings.Count(small.stderr, want) != 1 {
+		t.Errorf("%+v, want %q", small, want)
+	}
 	var r convertReport
 	if err := json.Unmarshal([]byte(o.stdout), &r); err != nil {
 		t.Fatal(err)

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -30,7 +29,7 @@ temporary directory, which is removed.`,
   st demo --keep .`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			fresh := residentBytes() // what unpacking touches of the program counts, too
+			a.program() // what converting leaves behind is nothing that a command takes which has a process of its own
 			dir, err := os.MkdirTemp("", "st-demo-")
 			if err != nil {
 				return fmt.Errorf("make a temporary directory (TMPDIR says where): %w", err)
@@ -43,7 +42,7 @@ temporary directory, which is removed.`,
 			if keep != "" {
 				dir = keep
 			}
-			return a.demo(cmd.Context(), source, filepath.Join(dir, demoModel+".stm"), force, fresh)
+			return a.demo(cmd.Context(), source, filepath.Join(dir, demoModel+".stm"), force)
 		},
 	}
 	cmd.Flags().StringVar(&keep, "keep", "", "leave the .stm file in `directory`")
@@ -60,8 +59,8 @@ func unpackDemo(dir string) error {
 	return os.CopyFS(dir, files)
 }
 
-// demo runs the commands that a user would, and shows them. The process took fresh bytes before.
-func (a *app) demo(ctx context.Context, source, target string, force bool, fresh int64) error {
+// demo runs the commands that a user would, and shows them.
+func (a *app) demo(ctx context.Context, source, target string, force bool) error {
 	convert := []string{"convert", source, "-o", target, "--type", "q4_0"}
 	if force {
 		convert = append(convert, "--force")
@@ -81,10 +80,6 @@ func (a *app) demo(ctx context.Context, source, target string, force bool, fresh
 		}
 		if _, err := a.execute(ctx, args); err != nil {
 			return err
-		}
-		if i == 0 { // what converting leaves behind is nothing that a command takes which has a process of its own
-			left := residentBytes() - fresh
-			a.resident = sync.OnceValue(func() int64 { return max(fresh, residentBytes()-left) })
 		}
 	}
 	return nil

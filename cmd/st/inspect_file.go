@@ -57,7 +57,7 @@ func (a *app) readReport(ctx context.Context, r *format.Reader, parts report.Par
 	}
 	p := a.newProgress("statistics", "B")
 	defer p.finish()
-	return report.Read(ctx, r, parts, report.Options{Resident: a.resident, Progress: p.update, ExpertCache: cache})
+	return report.Read(ctx, r, parts, report.Options{Program: a.program, Progress: p.update, ExpertCache: cache})
 }
 
 func (a *app) verify(ctx context.Context, r *format.Reader) (*report.Verification, error) {
@@ -80,7 +80,7 @@ func (a *app) planCache(ctx context.Context, r *format.Reader, f inspectFlags) (
 		status = terminal.NewStatus(a.stderr, a.errTerminal)
 	}
 	defer status.Clear()
-	return report.PlanCache(ctx, r, f.trace, report.Options{Resident: a.resident, Disk: f.disk, DiskCache: diskCache(), ExpertCache: cache, Memory: f.memory,
+	return report.PlanCache(ctx, r, f.trace, report.Options{Program: a.program, Disk: f.disk, DiskCache: diskCache(), ExpertCache: cache, Memory: f.memory,
 		Measuring: func(what string, done, total int64) {
 			text, tenth := "measuring "+what, 0
 			if total > 0 {

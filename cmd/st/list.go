@@ -100,7 +100,6 @@ func (a *app) listModels(ctx context.Context, beginning string) (*listReport, er
 	}
 	r := &listReport{Directory: store.Dir(), Models: []listedModel{}}
 	r.Available, _ = report.AvailableMemory()
-	resident := residentBytes() // which grows with every header that is read
 	for _, e := range all {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -114,7 +113,7 @@ func (a *app) listModels(ctx context.Context, beginning string) (*listReport, er
 				m.Done, m.Total = i.Done, i.Total
 			}
 			m.Path += models.PartSuffix
-		} else if m.Brief, err = report.ReadBrief(e.Path, report.Options{Resident: func() int64 { return resident }}); err != nil {
+		} else if m.Brief, err = report.ReadBrief(e.Path, report.Options{Program: a.program}); err != nil {
 			m.Error, m.unreadable = err.Error(), errors.Is(err, fs.ErrPermission)
 			a.note("note: %v", err)
 		}

@@ -119,21 +119,36 @@ func planAlone(t *testing.T, args ...string) *report.File {
 	return &f
 }
 
-// checkSmallest compares the smallest budgets that inspect, a plan and a run's refusal name: they are one, as far as what describes a model and what runs
-// one take the same besides.
+// checkSmallest compares the smallest budgets that inspect, a plan, a list and the refusals of a run and of a server name: they are one, which works, and less is
+// refused.
 func checkSmallest(t *testing.T, model string, f *report.File) {
 	t.Helper()
-	_, after, _ := strings.Cut(stAlone(t, "generate", model, "-p", "It", "-n", "2", "--memory", "1MiB").stderr, "this model needs ")
-	refusal := int64(0)
-	if _, err := fmt.Sscanf(after, "%dMiB", &refusal); err != nil {
-		t.Fatal(err, after)
+	t.Setenv("ST_MODELS", filepath.Dir(model))
+	var list listReport
+	if o := stAlone(t, "list", "--json"); json.Unmarshal([]byte(o.stdout), &list) != nil || len(list.Models) != 1 {
+		t.Fatalf("%+v", o)
 	}
-	inspect, plan := f.Memory.Budgets[0].Memory>>20, f.CachePlan.Plans[0].Memory>>20
-	if inspect != plan || inspect < refusal-2 || inspect > refusal+2 {
-		t.Errorf("inspect says %d MiB, a plan %d, and a run %d", inspect, plan, refusal)
+	refusal := func(memory string, args ...string) (needs int64) {
+		t.Helper()
+		o := stAlone(t, append(args, "--memory", memory)...)
+		_, after, _ := strings.Cut(o.stderr, "this model needs ")
+		if _, err := fmt.Sscanf(after, "%dMiB", &needs); err != nil || o.code != exitFailure {
+			t.Fatalf("%v: %+v", args, o)
+		}
+		return needs << 20
+	}
+	run := []string{"generate", model, "-p", "It", "-n", "2"}
+	smallest := f.Memory.Budgets[0].Memory
+	named := []int64{f.CachePlan.Plans[0].Memory, list.Models[0].Smallest, refusal("1MiB", run...), refusal(fmt.Sprintf("%dMiB", smallest>>20-1), run...),
+		refusal("1MiB", "serve", model, "--addr", "127.0.0.1:0")}
+	for _, n := range named {
+		if n != smallest {
+			t.Errorf("inspect says %d; a plan, a list, a run, one with a MiB less, and a server say %d", smallest, named)
+			break
+		}
 	}
 	for _, b := range f.Memory.Budgets { // what the table says can be typed
-		if o := stAlone(t, "generate", model, "-p", "It", "-n", "2", "--memory", fmt.Sprintf("%dMiB", b.Memory>>20)); o.code != exitOK {
+		if o := stAlone(t, append(run, "--memory", fmt.Sprintf("%dMiB", b.Memory>>20))...); o.code != exitOK {
 			t.Errorf("%+v: %+v", b, o)
 		}
 	}

@@ -16,7 +16,6 @@ import (
 	"st/format/outfile"
 	"st/runtime"
 	"st/runtime/experts"
-	"st/runtime/process"
 )
 
 // engineFlags say how a model is run.
@@ -356,6 +355,3 @@ func (m *model) close(err *error) {
 		keep(m.closeTimeline())
 	}
 }
-
-// residentBytes returns the memory that the process takes now.
-func residentBytes() int64 { return process.Resident() }

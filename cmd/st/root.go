@@ -16,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"st/cmd/internal/terminal"
+	"st/runtime"
 )
 
 // app is what the subcommands share.
@@ -30,7 +31,7 @@ type app struct {
 	started    bool  // the command line was understood, a command runs
 	unknown    error // the help of what is no command was asked for
 	interrupts *interrupts
-	resident   func() int64 // the memory that the process took when that was first asked for: who asks twice has one answer
+	program    func() int64 // what the program takes of a budget, as it was when that was first asked for: who asks twice has one answer
 }
 
 // run runs one command line and returns the exit code.
@@ -46,7 +47,7 @@ func runContext(ctx context.Context, args []string, stdin io.Reader, stdout, std
 	a := &app{
 		stdin: stdin, stdout: &output{w: stdout, onError: cancel}, stderr: stderr,
 		inTerminal: isTerminal(stdin), outTerminal: isTerminal(stdout), errTerminal: isTerminal(stderr),
-		interrupts: interrupts, resident: sync.OnceValue(residentBytes),
+		interrupts: interrupts, program: sync.OnceValue(runtime.ProgramMemory),
 	}
 	defer func() {
 		if r := recover(); r != nil {

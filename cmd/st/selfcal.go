@@ -58,7 +58,14 @@ func (a *app) selfCalibrate(ctx context.Context, label, src, dst string, f *reci
 	// Threads on which reads return have processors besides those that compute.
 	goruntime.GOMAXPROCS(max(goruntime.GOMAXPROCS(0), opts.Threads+runtime.ReadThreads))
 	bars := stageBars{app: a, label: label}
-	r, err := self(ctx, src, dst, selfcal.Options{Options: opts, RunThreads: running, Memory: f.memory, Planned: a.notePlan, StageProgress: bars.update})
+	var noted sync.Once
+	exceeded := func(bytes int64) {
+		noted.Do(func() {
+			a.note("note: the model needs %s of memory to run, and gets it: that is more than --memory %s", size(bytes), runtime.FormatBytes(f.memory))
+		})
+	}
+	r, err := self(ctx, src, dst, selfcal.Options{Options: opts, RunThreads: running, Memory: f.memory, Exceeded: exceeded, Planned: a.notePlan,
+		StageProgress: bars.update})
 	bars.finish()
 	if err != nil {
 		if files := selfcal.Files(dst); len(files) > 0 && !errors.Is(err, outfile.ErrBusy) { // which would be another process's

@@ -137,9 +137,7 @@ func (e *Engine) divide(opts *Options) (*Budget, error) {
 	if !b.fits() {
 		least := *b
 		least.Reserve = reserve(least.Smallest())
-		enough := Enough(least.Smallest())
-		return b, fmt.Errorf("%w: %s; this model needs %s with a context of %d (%s, to spare %dMiB)", ErrMemory, FormatBytes(b.Total), mebibytes(enough), e.context,
-			&least, wholeMiB(enough)-wholeMiB(least.Smallest()))
+		return b, fmt.Errorf("%w: %s; this model needs %s with a context of %d (%s)", ErrMemory, FormatBytes(b.Total), mebibytes(least.Smallest()), e.context, &least)
 	}
 	if slot > 0 {
 		b.Experts = min((b.Total-b.fixed())/slot, all) * slot
@@ -150,14 +148,8 @@ func (e *Engine) divide(opts *Options) (*Budget, error) {
 	return b, nil
 }
 
-// unsteady is more than what Other of one program differs by from start to start: what is named as enough must be so the next time, too.
-const unsteady = 3 << 20
-
-// Enough returns what is named to people as enough where so many bytes are needed: a little more, in whole MiB, which can be typed.
-func Enough(bytes int64) int64 {
-	const mebibyte = 1 << 20
-	return (bytes + unsteady + mebibyte - 1) / mebibyte * mebibyte
-}
+// Enough returns what is named to people where so many bytes are needed: whole MiB, which can be typed.
+func Enough(bytes int64) int64 { return wholeMiB(bytes) << 20 }
 
 // Needed returns what is named to people as the memory in which all of a model runs: no less than the smallest budget, since of a small model reading
 // takes more than its weights do.

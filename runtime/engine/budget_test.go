@@ -5,26 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"st/quant"
 	"st/runtime/engine"
 )
-
-// What is named as enough is enough for the next start, whose program and tokenizer take a little more.
-func TestNamedBudgetIsEnough(t *testing.T) {
-	r := reader(t, write(t, manyExperts(), quant.Q4_0))
-	for other := int64(5 << 20); other < 7<<20; other += 200 << 10 {
-		_, err := engine.NewBudget(r, engine.Options{Memory: 1 << 20, Other: other})
-		var needs int64
-		if _, after, found := strings.Cut(fmt.Sprint(err), "this model needs "); !found {
-			t.Fatalf("error is %v", err)
-		} else if _, err := fmt.Sscanf(after, "%dMiB", &needs); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := engine.NewBudget(r, engine.Options{Memory: needs << 20, Other: other + 900<<10}); err != nil {
-			t.Errorf("%d MiB were named as enough: %v", needs, err)
-		}
-	}
-}
 
 // A size is told as it was asked for.
 func TestFormatBytes(t *testing.T) {

@@ -8,7 +8,6 @@ import (
 	"st/format"
 	"st/runtime"
 	"st/runtime/engine"
-	"st/runtime/process"
 )
 
 // DefaultMemory bounds what the process takes, as it does in other conversions.
@@ -26,14 +25,11 @@ type budget struct {
 
 // smallest returns the least that a model needs for so many sequences at a time.
 func (o *Options) smallest(r *format.Reader, window, parallel int, other int64) int64 {
-	opts := engine.Options{Threads: o.RunThreads, Context: window, Parallel: parallel, Other: other + process.Resident() + tokenizerBytes(r)}
+	opts := engine.Options{Threads: o.RunThreads, Context: window, Parallel: parallel, Other: other + runtime.ProgramMemory() + runtime.TokenizerMemory(r)}
 	n, _ := engine.SmallestMemory(r, opts)
 	b, _ := engine.NewBudget(r, opts) // without a total it tells the parts, and that it is too small
 	return n + int64(parallel-1)*b.KV + 8<<20
 }
-
-// tokenizerBytes is about what the tokenizer takes when it is loaded.
-func tokenizerBytes(r *format.Reader) int64 { return 8 * int64(len(r.Tokenizer)) }
 
 // textBudget is that of writing, with as many sequences at a time as there is room for.
 func (o *Options) textBudget(r *format.Reader, window int) (b budget) {
@@ -71,6 +67,9 @@ func (o *Options) open(ctx context.Context, path string, window int, choose func
 		return nil, budget{}, err
 	}
 	b := choose(r)
+	if o.Exceeded != nil && b.total > o.Memory {
+		o.Exceeded(b.total)
+	}
 	m, err := runtime.New(ctx, r, runtime.Options{Memory: b.total, Other: b.other, Context: window, Parallel: b.parallel, Threads: o.RunThreads})
 	return m, b, err
 }

@@ -41,9 +41,10 @@ type Options struct {
 	convert.Options
 	// RunThreads is the number of threads that run the model; 0: one per physical core. See runtime.Options.Memory for GOMAXPROCS.
 	RunThreads int
-	// Memory bounds what the process takes, in bytes; 0: [DefaultMemory]. A model whose dense weights need more gets that. With more
-	// than the least, experts stay in memory, and fewer of them are read again and again.
-	Memory int64
+	// Memory bounds what the process takes, in bytes; 0: [DefaultMemory]. A model that needs more gets that, and Exceeded, if not nil, is told how much, for
+	// each time that the model is opened. With more than the least, experts stay in memory, and fewer of them are read again and again.
+	Memory   int64
+	Exceeded func(bytes int64)
 	// Tokens is the length of the text; 0: [DefaultTokens]. Seed is that of the random numbers.
 	Tokens    int
 	Seed      uint64

@@ -13,7 +13,6 @@ import (
 	"st/runtime"
 	"st/runtime/engine"
 	store "st/runtime/models"
-	"st/runtime/process"
 )
 
 // ModelInfo tells of a model that is served.
@@ -28,7 +27,7 @@ type ModelInfo struct {
 	// Needed is about what the model takes with all of its weights in memory, and Smallest the least with which it runs at all, in bytes, each
 	// besides what the models have in common: see [Memory].
 	Needed, Smallest int64
-	// Least is an Options.Memory with which the model runs if it is the only one; a few mebibytes of it may be spared.
+	// Least is the smallest Options.Memory, in whole MiB, with which the model runs if it is the only one.
 	Least int64
 	// Loaded says that it is in memory, and Expires when it will leave; the zero time: not by itself.
 	Loaded  bool
@@ -109,7 +108,7 @@ type served struct {
 }
 
 func newModels(opts *Options) (*models, error) {
-	m := &models{opts: opts, bad: map[string]int64{}, changed: make(chan struct{}), program: process.Resident()}
+	m := &models{opts: opts, bad: map[string]int64{}, changed: make(chan struct{}), program: runtime.ProgramMemory()}
 	m.looking, m.stopLook = context.WithCancel(context.Background())
 	if m.total = opts.Memory; m.total == 0 {
 		m.from.Allowed, m.from.Source = engine.AllowedMemory()

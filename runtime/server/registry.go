@@ -51,7 +51,7 @@ func (m *models) inspect(path string) (*served, error) {
 	o.Other = m.program + runtime.TokenizerMemory(r)
 	smallest, _ := engine.SmallestMemory(r, o)
 	sv.Smallest = smallest - m.common()
-	sv.Least = m.leastFor(sv)
+	sv.Least = engine.Enough(smallest)
 	one := o
 	one.Context = min(r.Config.Context, 4096)
 	b, _ := engine.NewBudget(r, one)

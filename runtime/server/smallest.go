@@ -13,15 +13,10 @@ import (
 // tooSmall returns an error that wraps [runtime.ErrMemory] if the bound is too small for a model even when it is the only one. What the system allows may
 // change: it is not judged.
 func (m *models) tooSmall(sv *served) error {
-	if m.opts.Memory == 0 || m.common()+sv.Smallest <= m.total {
+	if m.opts.Memory == 0 || sv.Least <= m.total {
 		return nil
 	}
 	return fmt.Errorf("%s: %w: %s; this model needs %s", sv.Path, runtime.ErrMemory, runtime.FormatBytes(m.total), runtime.FormatBytes(sv.Least))
-}
-
-// leastFor returns a bound, in whole mebibytes, within which a model surely runs alone. What the program takes differs from start to start.
-func (m *models) leastFor(sv *served) int64 {
-	return ((m.common()+sv.Smallest)>>20 + 3) << 20
 }
 
 // checkMemory returns an error if the bound is too small for every model, and has the log warn of those for which it is.

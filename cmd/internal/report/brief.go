@@ -2,7 +2,6 @@ package report
 
 import (
 	"st/format"
-	"st/runtime"
 	"st/runtime/engine"
 )
 
@@ -34,7 +33,7 @@ func ReadBrief(path string, opts Options) (*Brief, error) {
 			b.Type, most = t.Type, t.Parameters
 		}
 	}
-	other := engine.Options{Other: opts.resident() + runtime.TokenizerMemory(r)} // it is not loaded for a list
+	other := engine.Options{Other: opts.other(r)}
 	smallest, _ := engine.SmallestMemory(r, other)
 	b.Smallest = engine.Enough(smallest)
 	b.Needed = engine.Needed(r, other)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"runtime"
 
 	"st/format"
 	"st/runtime/engine"
@@ -91,10 +90,7 @@ func PlanCache(ctx context.Context, r *format.Reader, tracePath string, opts Opt
 		return nil, fmt.Errorf("%s: %w", r.Path(), engine.ErrNoExperts)
 	}
 	p := &CachePlan{Context: min(planContext, c.Context), Experts: c.ExpertCount(), Layers: c.Layers}
-	other, err := otherBytes(r, opts)
-	if err != nil {
-		return nil, err
-	}
+	other := opts.other(r) // before a trace is read, which may take more
 	trace, usage, err := p.learn(r, tracePath, opts)
 	if err != nil {
 		return nil, err
@@ -177,17 +173,6 @@ func (p *CachePlan) measure(ctx context.Context, r *format.Reader, o engine.Opti
 	}
 	p.DiskSpeed, p.DiskLatency, p.DiskQueue = on.Disk.Bandwidth, on.Disk.Latency.Seconds(), on.Disk.Queue
 	return on, nil
-}
-
-// otherBytes returns what a program that runs the model takes besides the engine: what this one takes with the tokenizer.
-func otherBytes(r *format.Reader, opts Options) (int64, error) {
-	tok, err := loadTokenizer(r)
-	if err != nil {
-		return 0, err
-	}
-	n := opts.resident()
-	runtime.KeepAlive(tok)
-	return n, nil
 }
 
 // readTrace reads a trace of the model.

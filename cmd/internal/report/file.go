@@ -3,9 +3,9 @@ package report
 import (
 	"context"
 	"fmt"
-	"runtime"
 
 	"st/format"
+	"st/runtime"
 	"st/runtime/experts"
 	"st/tokenizer"
 )
@@ -59,8 +59,9 @@ type Parts struct {
 
 // Options are what a report needs to know of the program that makes it.
 type Options struct {
-	// Resident returns the bytes of memory that the process takes now; nil: not known. The memory that a model runs in includes them.
-	Resident func() int64
+	// Program returns the bytes of memory that a program takes which runs a model, besides the model and its tokenizer; nil: not known. The memory that a
+	// model runs in includes them.
+	Program func() int64
 	// Progress is called while weights are read; nil: nobody watches.
 	Progress func(done, total int64)
 	// Measuring is told what a cache plan measures, and how much of that is done, of how much; total 0: that is not known. nil: nobody watches.
@@ -75,15 +76,12 @@ type Options struct {
 	Memory int64
 }
 
-// running is about what a program takes more, of its code and data, when it runs a model than when it describes one.
-const running = 600 << 10
-
-// resident returns what a program takes that runs a model, as far as that is known here.
-func (o *Options) resident() int64 {
-	if o.Resident == nil {
+// other returns what a program that runs a model takes besides the engine, as far as that is known here.
+func (o *Options) other(r *format.Reader) int64 {
+	if o.Program == nil {
 		return 0
 	}
-	return o.Resident() + running
+	return o.Program() + runtime.TokenizerMemory(r)
 }
 
 // Read describes a file.
@@ -95,6 +93,7 @@ func Read(ctx context.Context, r *format.Reader, parts Parts, opts Options) (*Fi
 	}
 	f.addSizes(r)
 	f.addReads(r)
+	f.Memory = newMemory(r, opts.other(r)) // before anything is loaded: what that takes is no part of the program
 	tok, err := loadTokenizer(r)
 	if err != nil {
 		return nil, err
@@ -102,9 +101,6 @@ func Read(ctx context.Context, r *format.Reader, parts Parts, opts Options) (*Fi
 	if tok != nil {
 		f.Tokenizer = describeTokenizer(tok)
 	}
-	// A model that runs has its tokenizer in memory, so its memory counts.
-	f.Memory = newMemory(r, opts.resident())
-	runtime.KeepAlive(tok)
 	if parts.Tensors {
 		f.Tensors = tensorsOf(r, parts.Layer)
 	}

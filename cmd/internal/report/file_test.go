@@ -146,7 +146,7 @@ func TestPlanWithoutTrace(t *testing.T) {
 	if err := os.WriteFile(trace, []byte(text), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	p, err := report.PlanCache(t.Context(), r, trace, report.Options{Resident: func() int64 { return 10 << 20 }})
+	p, err := report.PlanCache(t.Context(), r, trace, report.Options{Program: func() int64 { return 10 << 20 }})
 	if err != nil || p.Tokens != 50 || p.Generated != 18 || p.Experts != 8 || p.Plans[0].Memory < 10<<20 || p.MemoryRead == 0 {
 		t.Errorf("%+v, %v", p, err)
 	}
@@ -154,7 +154,7 @@ func TestPlanWithoutTrace(t *testing.T) {
 		os.Remove(trace)
 		return 0
 	}
-	if _, err := report.PlanCache(t.Context(), r, trace, report.Options{Resident: removed}); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := report.PlanCache(t.Context(), r, trace, report.Options{Program: removed}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the trace was read before: %v", err)
 	}
 }
