@@ -48,7 +48,7 @@ var advice = []struct {
 	{server.ErrNames, "a name is that of the file: rename one of them"},
 	{models.ErrNotFound, "st list shows those that are kept, st pull ORG/NAME fetches one"},
 	{models.ErrAmbiguous, "give one of these names in full"},
-	{models.ErrPartial, "st pull goes on with it, st rm removes it"},
+	{models.ErrPartial, "st pull, or the command that made it, goes on with it; st rm removes it"},
 	{eval.ErrNoLogits, "make such a file with st eval --save-logits"},
 	{eval.ErrVersion, saveAgain},
 	{eval.ErrDamaged, saveAgain},

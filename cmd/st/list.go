@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -77,6 +78,8 @@ type listedModel struct {
 	Error      string `json:"error,omitempty"`
 	unreadable bool   // the file is not this user's to read
 
+	converted bool // Partial is about a conversion, not a download
+
 	Partial bool  `json:"partial"`
 	Done    int64 `json:"done_bytes,omitempty"`
 	Total   int64 `json:"total_bytes,omitempty"`
@@ -112,7 +115,10 @@ func (a *app) listModels(ctx context.Context, beginning string) (*listReport, er
 			if i, ok := pull.ReadInterrupted(e.Path); ok {
 				m.Done, m.Total = i.Done, i.Total
 			}
-			m.Path += models.PartSuffix
+			m.converted = !strings.HasPrefix(e.There, e.Path+models.PartSuffix)
+			if m.Path += models.PartSuffix; m.converted {
+				m.Path = e.There
+			}
 		} else if m.Brief, err = report.ReadBrief(e.Path, report.Options{Program: a.program}); err != nil {
 			m.Error, m.unreadable = err.Error(), errors.Is(err, fs.ErrPermission)
 			a.note("note: %v", err)
@@ -135,6 +141,8 @@ func (a *app) printModels(r *listReport, beginning string) {
 	for _, m := range r.Models {
 		typ, params, fits := "?", "", "damaged"
 		switch b := m.Brief; {
+		case m.converted:
+			typ, fits = "", "conversion not complete"
 		case m.Partial:
 			typ, fits = "", "download not complete"
 			if m.Total > 0 {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -127,6 +128,22 @@ func TestListShowsWhatIsWrong(t *testing.T) {
 	}
 	if got := must(t, "rm", "begun"); got != "deleted Org/begun\n" {
 		t.Error(got)
+	}
+	// What a conversion leaves that was killed.
+	copyFile(t, tiny(t), filepath.Join(dir, "Org", "made.stm.draft.stm"))
+	copyFile(t, "list.go", filepath.Join(dir, "Org", "made.stm.calibration.json"))
+	if got := must(t, "list", "made"); !strings.Contains(got, "conversion not complete") {
+		t.Error(got)
+	}
+	list = mustJSON[listReport](t, "list", "made", "--json", "-q")
+	if len(list.Models) != 1 || !list.Models[0].Partial || list.Models[0].Bytes < 1<<20 || filepath.Dir(list.Models[0].Path) != filepath.Join(dir, "Org") {
+		t.Errorf("%+v", list)
+	}
+	if got := must(t, "rm", "made"); got != "deleted Org/made\n" {
+		t.Error(got)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "Org")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("something is left: %v", err)
 	}
 }
 

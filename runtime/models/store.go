@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -75,14 +76,19 @@ func Open(dir string) (*Store, error) {
 // Dir returns the directory.
 func (s *Store) Dir() string { return s.dir }
 
-// Entry is a model in a store, or a download of one that is not complete.
+// remains is what follows the name of a model's file in those that an interrupted conversion leaves beside it: temporary files, and what a model that
+// calibrates itself keeps.
+var remains = regexp.MustCompile(`^(\.draft\.stm|\.calibration(-\d+-of-\d+\.safetensors|\.json)?)?(\.\d+-\d+\.tmp)?$`)
+
+// Entry is a model in a store, or a download or a conversion of one that is not complete.
 type Entry struct {
 	Name     Name
 	Path     string // of the model, also while it is not there
-	Size     int64  // in bytes, of the file that is there
+	Size     int64  // in bytes, of the file that is there, or of what an interrupted conversion has left
 	Modified time.Time
-	// Partial says that there is a download that is not complete, or only its journal, and no model.
+	// Partial says that there is a download that is not complete, or only its journal, or what an interrupted conversion has left, and no model.
 	Partial bool
+	There   string // path of the file that is there, the first if there are several
 }
 
 // List returns what is in the store, by name. Files whose names are no models' are left out.
@@ -118,8 +124,22 @@ func (s *Store) list() (all []Entry, err error) {
 		return cmp.Or(cmp.Compare(strings.ToLower(a.Name.String()), strings.ToLower(b.Name.String())), cmp.Compare(a.Name.String(), b.Name.String()),
 			compareBool(a.Partial, b.Partial))
 	})
-	// What is there as a model, and is being pulled anew, is a model.
-	return slices.CompactFunc(all, func(a, b Entry) bool { return a.Name == b.Name }), nil
+	return merged(all), nil
+}
+
+// merged makes one entry of those that have one name: what is there as a model, and is being made anew, is a model.
+func merged(all []Entry) []Entry {
+	one := all[:0]
+	for _, e := range all {
+		last := len(one) - 1
+		switch {
+		case last < 0 || one[last].Name != e.Name:
+			one = append(one, e)
+		case one[last].Partial:
+			one[last].Size += e.Size
+		}
+	}
+	return one
 }
 
 func compareBool(a, b bool) int {
@@ -134,13 +154,10 @@ func compareBool(a, b bool) int {
 
 // entry returns what a file below an organisation's directory is.
 func (s *Store) entry(org, file string) (e Entry, ok bool) {
-	base, journal := strings.CutSuffix(file, journalSuffix)
-	partial := journal
-	if !journal {
-		base, partial = strings.CutSuffix(file, PartSuffix)
-	}
-	name, ok := strings.CutSuffix(base, extension)
-	if !ok {
+	name, rest, ok := strings.Cut(file, extension)
+	journal := rest == journalSuffix
+	partial := journal || rest == PartSuffix || rest != "" && remains.MatchString(rest)
+	if !ok || rest != "" && !partial {
 		return e, false
 	}
 	n := Name{Org: org}
@@ -148,7 +165,8 @@ func (s *Store) entry(org, file string) (e Entry, ok bool) {
 	if parsed, err := ParseName(n.String()); err != nil || parsed != n {
 		return e, false
 	}
-	info, err := os.Stat(filepath.Join(s.dir, org, file)) // of what a link leads to
+	there := filepath.Join(s.dir, org, file)
+	info, err := os.Stat(there) // of what a link leads to
 	if err != nil || !info.Mode().IsRegular() {
 		return e, false
 	}
@@ -156,7 +174,7 @@ func (s *Store) entry(org, file string) (e Entry, ok bool) {
 	if journal { // it tells of a download whose file is not there any more
 		size = 0
 	}
-	return Entry{n, s.file(n), size, info.ModTime(), partial}, true
+	return Entry{n, s.file(n), size, info.ModTime(), partial, there}, true
 }
 
 // file returns the path of a model's file.
@@ -207,8 +225,8 @@ func (s *Store) Path(name Name) (string, error) {
 	return path, nil
 }
 
-// ErrPartial is about a model whose download is not complete.
-var ErrPartial = errors.New("is not complete: its download was interrupted")
+// ErrPartial is about a model whose download or conversion is not complete.
+var ErrPartial = errors.New("is not complete: its download or conversion was interrupted")
 
 // Resolve returns the model that a name means: see [Match].
 func (s *Store) Resolve(name string) (Entry, error) {

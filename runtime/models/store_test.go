@@ -65,12 +65,11 @@ func listed(t *testing.T, s *models.Store) string {
 	}
 	var words []string
 	for _, e := range all {
-		file := e.Path
 		word := e.Name.String()
 		if e.Partial {
-			file, word = file+models.PartSuffix, word+"…"
+			word += "…"
 		}
-		if info, err := os.Stat(file); err != nil || info.Size() != e.Size || !info.ModTime().Equal(e.Modified) {
+		if info, err := os.Stat(e.There); err != nil || info.Size() > e.Size || !e.Partial && info.Size() != e.Size || !info.ModTime().Equal(e.Modified) {
 			t.Errorf("%+v: %v", e, err)
 		}
 		words = append(words, word)
@@ -81,7 +80,7 @@ func listed(t *testing.T, s *models.Store) string {
 func TestList(t *testing.T) {
 	s := newStore(t, "b.stm", "Org/A@q4_0.stm", "Org/A@q4_0.stm.part", "Org/A@q4_0.stm.experts", "Org/c.stm.part", "Org/c.stm.part.journal",
 		"not a model.stm", "con.stm", "x.gguf", "Org/deep/d.stm", "x.stm.123-1.tmp", ".hidden/e.stm", "b@latest.stm", "a.stm")
-	if got := listed(t, s); got != "a b Org/A:q4_0 Org/c…" {
+	if got := listed(t, s); got != "a b Org/A:q4_0 Org/c… x…" {
 		t.Error(got)
 	}
 	if got := listed(t, newStore(t)); got != "" {
@@ -177,7 +176,7 @@ func TestJournalAlone(t *testing.T) {
 	if _, err := s.Resolve("begun"); !errors.Is(err, models.ErrPartial) {
 		t.Error(err)
 	}
-	if _, err := s.Remove("begun"); err != nil {
+	if _, err := s.Remove("Org/begun"); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(filepath.Join(s.Dir(), "Org")); !errors.Is(err, os.ErrNotExist) {
@@ -186,7 +185,11 @@ func TestJournalAlone(t *testing.T) {
 }
 
 func TestRemove(t *testing.T) {
-	s := newStore(t, "Org/A.stm", "Org/A.stm.experts", "Org/A.stm.part", "Org/A.stm.part.journal", "Org/A.stm.1-1.tmp", "Org/AB.stm", "Org/A.stmx", "Org/begun.stm.part", "b.stm")
+	s := newStore(t, "Org/A.stm", "Org/A.stm.experts", "Org/A.stm.part", "Org/A.stm.part.journal", "Org/A.stm.1-1.tmp", "Org/AB.stm", "Org/A.stmx", "Org/begun.stm.part", "b.stm",
+		"made.stm.draft.stm", "made.stm.calibration.json", "made.stm.calibration-1-of-2.safetensors", "made.stm.calibration.7-1.tmp", "made.stm.7-1.tmp")
+	if got := listed(t, s); !strings.Contains(got, " made… ") {
+		t.Error(got)
+	}
 	lockedPath := filepath.Join(s.Dir(), "Org", "A.stm.part")
 	locked, err := os.OpenFile(lockedPath, os.O_RDWR, 0)
 	if err != nil {
@@ -195,11 +198,14 @@ func TestRemove(t *testing.T) {
 	if err := filelock.Lock(locked); err != nil {
 		t.Skip(err)
 	}
+	if _, err := s.Remove("AB"); !errors.Is(err, models.ErrNotFound) || !strings.Contains(err.Error(), "the full name is Org/AB") {
+		t.Errorf("a short name, which may mean another model the next time: %v", err)
+	}
 	if _, err := s.Remove("org/a"); !errors.Is(err, models.ErrInUse) {
 		t.Errorf("a model that is being pulled is removed: %v", err)
 	}
 	locked.Close()
-	for _, name := range []string{"org/a", "begun"} {
+	for _, name := range []string{"org/a", "Org/begun", "made"} {
 		if _, err := s.Remove(name); err != nil {
 			t.Error(err)
 		}
@@ -214,13 +220,13 @@ func TestRemove(t *testing.T) {
 	if err := os.Remove(filepath.Join(s.Dir(), "Org", "A.stmx")); err != nil {
 		t.Fatal(err)
 	}
-	if e, err := s.Remove("AB"); err != nil || e.Name.String() != "Org/AB" {
+	if e, err := s.Remove("Org/ab:latest"); err != nil || e.Name.String() != "Org/AB" {
 		t.Error(e, err)
 	}
 	if _, err := os.Stat(filepath.Join(s.Dir(), "Org")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the empty directory is left: %v", err)
 	}
-	if _, err := s.Remove("AB"); !errors.Is(err, models.ErrNotFound) {
+	if _, err := s.Remove("Org/AB"); !errors.Is(err, models.ErrNotFound) {
 		t.Error(err)
 	}
 }

@@ -39,6 +39,9 @@ func (s *Server) ollamaDelete(w http.ResponseWriter, r *http.Request, body []byt
 	switch {
 	case s.models.store == nil && err == nil:
 		return errFixed(fmt.Sprintf("model '%s' cannot be deleted here", sv.Name))
+	case err == nil && !isFullName(name, sv.Name):
+		return &Error{Status: http.StatusNotFound, Code: "model_not_found", Param: "model",
+			Message: fmt.Sprintf("model '%s' not found: '%s' is deleted by its full name alone", name, sv.Name)}
 	case err == nil:
 		serving(r.Context(), sv)
 		name = sv.Name
@@ -57,6 +60,12 @@ func (s *Server) ollamaDelete(w http.ResponseWriter, r *http.Request, body []byt
 	}
 	s.log.Info("removed a model", "model", e.Name.String())
 	return s.changed(w)
+}
+
+// isFullName reports whether a client names a model in full, in any case of letters. A short name may mean another model when the request comes a second time.
+func isFullName(given, name string) bool {
+	n, err := store.ParseName(given)
+	return err == nil && strings.EqualFold(n.String(), name)
 }
 
 // ollamaCopy answers /api/copy. As with Ollama, a model that has the new name is replaced.

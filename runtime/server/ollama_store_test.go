@@ -103,8 +103,10 @@ func TestStore(t *testing.T) {
 		{"POST", "/api/show", `{"model": "MINE"}`, 200, "", "mine:latest Org/Model:q4_0"},
 		{"DELETE", "/api/delete", `{"model": "none"}`, 404, "model 'none' not found", "mine:latest Org/Model:q4_0"},
 		{"DELETE", "/api/delete", `{"model": "../mine"}`, 404, "not found", "mine:latest Org/Model:q4_0"},
-		{"DELETE", "/api/delete", `{"model": "model"}`, 200, "", "mine:latest"},
-		{"DELETE", "/api/delete", `{"model": "model"}`, 404, "model 'model' not found", "mine:latest"},
+		{"DELETE", "/api/delete", `{"model": "model"}`, 404, "model 'model' not found: 'Org/Model:q4_0' is deleted by its full name", "mine:latest Org/Model:q4_0"},
+		{"DELETE", "/api/delete", `{"model": "Org/Model"}`, 404, "is deleted by its full name", "mine:latest Org/Model:q4_0"},
+		{"DELETE", "/api/delete", `{"model": "org/model:q4_0"}`, 200, "", "mine:latest"},
+		{"DELETE", "/api/delete", `{"model": "org/model:q4_0"}`, 404, "model 'org/model:q4_0' not found", "mine:latest"},
 		{"POST", "/api/pull", `{"model": "Org/Model"}`, 405, "cannot be pulled here", "mine:latest"},
 	} {
 		status, message := c.do(t, tt.method, tt.path, tt.body)
