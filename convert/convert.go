@@ -237,6 +237,9 @@ func produce(ctx context.Context, begin time.Time, dst string, m *material, opts
 	if err := w.Commit(provenance); err != nil {
 		return nil, err
 	}
+	if _, ok := m.weights.(*modelWeights); ok && p.copies() {
+		notes = append(notes, "all weights have these types already: they are as they were")
+	}
 	for _, l := range w.Leftovers() {
 		notes = append(notes, fmt.Sprintf("%s, %d bytes that a run which was killed had left behind, was removed", l.Path, l.Bytes))
 	}
@@ -297,6 +300,18 @@ func withOrigin(general, origin map[string]string) map[string]string {
 		}
 	}
 	return all
+}
+
+// copies reports whether all weights have their types already.
+func (p *plan) copies() bool {
+	for i := range p.records {
+		for j := range p.records[i].Tensors {
+			if from, known := p.sources[i][j].Type(); !known || from != p.records[i].Tensors[j].Type {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // result tells of the file that was made.

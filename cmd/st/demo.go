@@ -65,11 +65,15 @@ func (a *app) demo(ctx context.Context, source, target string, force bool) error
 	if force {
 		convert = append(convert, "--force")
 	}
+	generate := []string{"generate", target, "-p", "To be, or not to be", "-n", "100", "--seed", "1"}
+	if !a.quiet {
+		generate = append(generate, "--stats")
+	}
 	for i, args := range [][]string{
 		convert,
 		{"inspect", target},
 		{"inspect", target, "--verify"},
-		{"generate", target, "-p", "To be, or not to be", "-n", "100", "--seed", "1", "--stats"},
+		generate,
 	} {
 		if i > 0 {
 			fmt.Fprintln(a.stdout)

@@ -36,8 +36,12 @@ func TestQuantize(t *testing.T) {
 		t.Error(text)
 	}
 	o := st("quantize", tiny(t), two, "--force", "--embed", "q4_0")
-	if o.code != exitOK || o.stdout != "" || !strings.Contains(o.stderr, "1 tensor was q8_0 already") {
+	const copied = "note: all weights have these types already: they are as they were\n"
+	if o.code != exitOK || o.stdout != "" || !strings.Contains(o.stderr, "1 tensor was q8_0 already") || strings.Contains(o.stderr, copied) {
 		t.Errorf("%+v", o)
+	}
+	if o := st("quantize", two, one, "--force", "--type", "q4_0", "--embed", "q4_0"); o.code != exitOK || !strings.Contains(o.stderr, copied) {
+		t.Errorf("to the types that it has: %+v", o)
 	}
 }
 
