@@ -155,6 +155,8 @@ func hasRole(c *format.Config, role format.Role, layer int) bool {
 		return c.HasExperts(layer)
 	case role.PerExpert():
 		return !c.HasExperts(layer)
+	case role >= format.RoleQueryBias && role <= format.RoleAttnOutputBias:
+		return c.AttentionBias
 	case role == format.RoleKeyNorm:
 		return c.QKNorm && c.KVLayer(layer) == layer
 	case role == format.RoleQueryNorm:

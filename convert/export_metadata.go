@@ -115,6 +115,8 @@ func (e *exporter) check() error {
 	}
 	if c.Architecture != "smallthinker" {
 		switch {
+		case c.AttentionBias:
+			return fail("biases of attention")
 		case layered(c):
 			return fail("layers that slide or that have no RoPE")
 		case c.MoE != nil && c.MoE.Layout != nil:

@@ -288,6 +288,7 @@ func TestExportRefuses(t *testing.T) {
 		"dense layers": {modeltest.Shape{Arch: "qwen3moe", Layers: 2, DenseLayers: []int{0}, DenseFFN: 64, NormTopK: true}, "layers without experts"},
 		"router":       {modeltest.Shape{Arch: "qwen3moe", Layers: 1}, "norm_topk_prob"},
 		"layout":       {modeltest.Shape{Layers: 4, RoPE: []int{1, 1, 1, 0}, Sliding: []int{1, 1, 1, 0}, Window: 8}, "layer 0: in every group of four"},
+		"biases":       {modeltest.Shape{Arch: "qwen3", Layers: 1, DenseFFN: 64, AttentionBias: true}, "biases of attention"},
 		"Llama 3":      {modeltest.Shape{Arch: "qwen3", Layers: 1, DenseFFN: 64, Scaling: llama3}, "RoPE scaling of type llama3"},
 		"sliding":      {modeltest.Shape{Arch: "qwen3", Layers: 2, DenseFFN: 64, Sliding: []int{1, 1}, Window: 8}, "layers that slide"},
 	} {

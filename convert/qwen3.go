@@ -33,11 +33,15 @@ var qwen3Tensors = []tensorName{
 	{format.RoleEmbedding, "model.embed_tokens.weight"},
 	{format.RoleAttnNorm, "model.layers.%d.input_layernorm.weight"},
 	{format.RoleQuery, "model.layers.%d.self_attn.q_proj.weight"},
+	{format.RoleQueryBias, "model.layers.%d.self_attn.q_proj.bias"},
 	{format.RoleKey, "model.layers.%d.self_attn.k_proj.weight"},
+	{format.RoleKeyBias, "model.layers.%d.self_attn.k_proj.bias"},
 	{format.RoleValue, "model.layers.%d.self_attn.v_proj.weight"},
+	{format.RoleValueBias, "model.layers.%d.self_attn.v_proj.bias"},
 	{format.RoleQueryNorm, "model.layers.%d.self_attn.q_norm.weight"},
 	{format.RoleKeyNorm, "model.layers.%d.self_attn.k_norm.weight"},
 	{format.RoleAttnOutput, "model.layers.%d.self_attn.o_proj.weight"},
+	{format.RoleAttnOutputBias, "model.layers.%d.self_attn.o_proj.bias"},
 	{format.RoleFFNNorm, "model.layers.%d.post_attention_layernorm.weight"},
 	{format.RoleRouter, "model.layers.%d.mlp.gate.weight"},
 	{format.RoleGate, "model.layers.%d.mlp.gate_proj.weight"},
@@ -93,7 +97,7 @@ func parseQwen3(text []byte, moe bool) (format.Config, error) {
 	if j.HeadDim == nil && !moe {
 		j.HeadDim = &qwen3HeadDim
 	}
-	c := format.Config{RMSNormEps: 1e-6, QKNorm: true, TiedEmbeddings: j.Tied, Activation: format.SiLU}
+	c := format.Config{RMSNormEps: 1e-6, QKNorm: true, AttentionBias: j.AttentionBias, TiedEmbeddings: j.Tied, Activation: format.SiLU}
 	if j.RMSNormEps != nil {
 		c.RMSNormEps = *j.RMSNormEps
 	}
@@ -103,8 +107,6 @@ func parseQwen3(text []byte, moe bool) (format.Config, error) {
 	switch act := j.Activation; {
 	case act != nil && *act != "silu" && *act != "swish":
 		return c, fmt.Errorf("field hidden_act is %q: only silu is supported", *act)
-	case j.AttentionBias:
-		return c, fmt.Errorf("field attention_bias is true: biases are not supported")
 	case j.PartialRotary != nil && *j.PartialRotary != 1:
 		return c, fmt.Errorf("field partial_rotary_factor is %v: only whole heads are rotated", *j.PartialRotary)
 	}

@@ -183,6 +183,7 @@ func TestQwen3Config(t *testing.T) {
 		{"layer_types rule", smallQwen3(), fields{"use_sliding_window": true, "sliding_window": nil, "max_window_layers": 0,
 			"layer_types": []string{"sliding_attention", "full_attention"}},
 			func(c *format.Config) { c.SlidingLayout, c.SlidingWindow = []bool{true, false}, 4096 }},
+		{"biases", smallQwen3(), fields{"attention_bias": true}, func(c *format.Config) { c.AttentionBias = true }},
 		{"linear", smallQwen3(), fields{"rope_parameters": fields{"rope_type": "linear", "factor": 2.0}},
 			func(c *format.Config) {
 				c.RoPEScaling = &format.RoPEScaling{Type: "linear", Factor: 2, AttentionFactor: 1}
@@ -223,7 +224,6 @@ func TestQwen3Refused(t *testing.T) {
 		set  fields
 		want string
 	}{
-		{fields{"attention_bias": true}, "attention_bias is true"},
 		{fields{"hidden_act": "gelu"}, `hidden_act is "gelu"`},
 		{fields{"partial_rotary_factor": 0.5}, "partial_rotary_factor is 0.5"},
 		{fields{"rope_parameters": fields{"rope_type": "linear", "factor": 0.5}}, "rope_parameters.factor is missing, or not 1 or more"},

@@ -33,6 +33,8 @@ type Config struct {
 	// SlidingLayout tells for each layer whether it attends to the last SlidingWindow positions only.
 	SlidingLayout []bool `json:"sliding_window_layout"`
 	SlidingWindow int    `json:"sliding_window_size"`
+	// AttentionBias: a vector each is added to queries, keys and values, and to the output of attention.
+	AttentionBias bool `json:"attention_bias,omitempty"`
 	// QKNorm: queries and keys are normalised head by head before they are rotated.
 	QKNorm bool `json:"qk_norm,omitempty"`
 	// AttentionScale is what products of queries and keys are multiplied with; 0: 1/√head_dim.

@@ -47,16 +47,20 @@ const (
 	RoleLaurelNorm                     // [hidden] of the learned augmented residual
 	RoleHeadPredictorIn                // [rank, hidden] from the head's input to the input of RoleHeadPredictorOut
 	RoleHeadPredictorOut               // [vocab, rank] scores that tell which rows of the head are worth computing
+	RoleQueryBias                      // [heads·head_dim] added to what RoleQuery makes
+	RoleKeyBias                        // [kv_heads·head_dim]
+	RoleValueBias                      // [kv_heads·head_dim]
+	RoleAttnOutputBias                 // [hidden]
 	numRoles
 )
 
-// roleNames are those of GGUF, without "blk.N." and ".weight".
+// roleNames are those of GGUF, without "blk.N." and ".weight"; a bias has its matrix's, which ".bias" follows there.
 var roleNames = [numRoles]string{
 	"none", "token_embd", "output_norm", "output", "attn_norm", "attn_q", "attn_k", "attn_v", "attn_output", "attn_q_norm", "attn_k_norm",
 	"ffn_norm", "ffn_gate_inp", "ffn_gate", "ffn_up", "ffn_down", "post_attention_norm", "post_ffw_norm", "per_layer_token_embd",
 	"per_layer_model_proj", "per_layer_proj_norm", "altup_proj", "altup_unembd_proj", "inp_gate", "proj", "post_norm", "altup_router",
 	"altup_router_norm", "altup_predict_coef", "altup_correct_coef", "altup_correct_scale", "laurel_l", "laurel_r", "laurel_post_norm",
-	"head_predictor_in", "head_predictor_out",
+	"head_predictor_in", "head_predictor_out", "attn_q.bias", "attn_k.bias", "attn_v.bias", "attn_output.bias",
 }
 
 // Roles returns all roles but RoleNone.
@@ -133,6 +137,16 @@ func (c *Config) gemma3nShape(role Role) []int {
 		return []int{c.LaurelRank, c.Hidden}
 	case RoleLaurelRight:
 		return []int{c.Hidden, c.LaurelRank}
+	}
+	if c.AttentionBias {
+		switch role {
+		case RoleQueryBias:
+			return []int{c.Heads * c.HeadDim}
+		case RoleKeyBias, RoleValueBias:
+			return []int{c.KVHeads * c.HeadDim}
+		case RoleAttnOutputBias:
+			return []int{c.Hidden}
+		}
 	}
 	if p := c.PerLayerInput; p != nil {
 		switch role {

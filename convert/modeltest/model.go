@@ -28,6 +28,7 @@ type Shape struct {
 	Window                                  int
 	Softmax                                 bool // of smallthinker
 	NormTopK                                bool // of qwen3moe
+	AttentionBias                           bool // of qwen3 and qwen3moe
 	Untied                                  bool
 	Theta                                   float64        // 0: 10000
 	Scaling                                 map[string]any // of smallthinker, qwen3 and qwen3moe: rope_parameters with rope_type yarn or llama3; nil: none
@@ -111,6 +112,12 @@ func New(s Shape, seed uint64) *Model {
 			add(p+"self_attn.v_proj.weight", in, s.KVHeads*s.HeadDim, s.Hidden)
 		}
 		add(p+"self_attn.o_proj.weight", 1/math.Sqrt(float64(s.Heads*s.HeadDim)), s.Hidden, s.Heads*s.HeadDim)
+		if s.AttentionBias {
+			add(p+"self_attn.q_proj.bias", 1, s.Heads*s.HeadDim)
+			add(p+"self_attn.k_proj.bias", 1, s.KVHeads*s.HeadDim)
+			add(p+"self_attn.v_proj.bias", 1, s.KVHeads*s.HeadDim)
+			add(p+"self_attn.o_proj.bias", 1, s.Hidden)
+		}
 		if s.qwen() {
 			add(p+"self_attn.q_norm.weight", 0.1, s.HeadDim)
 			add(p+"self_attn.k_norm.weight", 0.1, s.HeadDim)
@@ -172,7 +179,7 @@ func (s *Shape) qwenConfig() map[string]any {
 	rope := map[string]any{"rope_type": "default", "rope_theta": s.Theta}
 	maps.Copy(rope, s.Scaling)
 	c := map[string]any{
-		"architectures": []string{"Qwen3ForCausalLM"}, "model_type": "qwen3", "hidden_act": "silu", "attention_bias": false,
+		"architectures": []string{"Qwen3ForCausalLM"}, "model_type": "qwen3", "hidden_act": "silu", "attention_bias": s.AttentionBias,
 		"vocab_size": s.Vocab, "hidden_size": s.Hidden, "num_hidden_layers": s.Layers, "num_attention_heads": s.Heads,
 		"num_key_value_heads": s.KVHeads, "head_dim": s.HeadDim, "rms_norm_eps": 1e-6, "rope_parameters": rope,
 		"tie_word_embeddings": !s.Untied, "max_position_embeddings": s.Context, "intermediate_size": s.DenseFFN,

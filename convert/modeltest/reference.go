@@ -54,6 +54,11 @@ func (m *Model) layer(l int, x [][]float64) {
 			k[t] = m.mul(p+"self_attn.k_proj.weight", n)
 			v[t] = m.mul(p+"self_attn.v_proj.weight", n)
 		}
+		if s.AttentionBias {
+			addTo(q[t], m.Tensor(p+"self_attn.q_proj.bias").Data)
+			addTo(k[t], m.Tensor(p+"self_attn.k_proj.bias").Data)
+			addTo(v[t], m.Tensor(p+"self_attn.v_proj.bias").Data)
+		}
 		if s.qwen() {
 			q[t] = m.normHeads(p+"self_attn.q_norm.weight", q[t])
 			k[t] = m.normHeads(p+"self_attn.k_norm.weight", k[t])
@@ -88,6 +93,9 @@ func (m *Model) layer(l int, x [][]float64) {
 		}
 		for i, o := range m.mul(p+"self_attn.o_proj.weight", mixed) {
 			x[t][i] += o
+		}
+		if s.AttentionBias {
+			addTo(x[t], m.Tensor(p+"self_attn.o_proj.bias").Data)
 		}
 		m.feedForward(l, x[t], router[t])
 	}
@@ -170,6 +178,12 @@ func (m *Model) mul(name string, x []float64) []float64 {
 		}
 	}
 	return out
+}
+
+func addTo(x []float64, y []float32) {
+	for i := range x {
+		x[i] += float64(y[i])
+	}
 }
 
 func (m *Model) norm(name string, x []float64) []float64 {

@@ -8,13 +8,17 @@ import (
 // attentionWeights are what a layer's attention computes with.
 type attentionWeights struct {
 	q, k, v, o   kernel.Matrix
-	qNorm, kNorm []float32 // [head_dim]; nil: queries and keys are not normalised
-	vNorm        []float32 // [head_dim] ones; nil: values are not normalised
-	kv           int       // the layer whose keys and values these are: another one, if the layer has no k and v
-	rotate       bool      // RoPE
-	local        bool      // with the angles of the layers that slide
-	window       int       // positions that a token attends to, itself counted in; 0: all
+	bias         *attentionBias // nil: nothing is added
+	qNorm, kNorm []float32      // [head_dim]; nil: queries and keys are not normalised
+	vNorm        []float32      // [head_dim] ones; nil: values are not normalised
+	kv           int            // the layer whose keys and values these are: another one, if the layer has no k and v
+	rotate       bool           // RoPE
+	local        bool           // with the angles of the layers that slide
+	window       int            // positions that a token attends to, itself counted in; 0: all
 }
+
+// attentionBias are the vectors that are added to what the matrices of the same names make.
+type attentionBias struct{ q, k, v, o []float32 }
 
 // attend computes a layer's attention of p.normed and leaves its output, projected by o, in p.proj.
 func (p *pass) attend(l int, w *attentionWeights) {
@@ -56,6 +60,11 @@ func (p *pass) attend(l int, w *attentionWeights) {
 	}
 	p.clock.lap(StageAttention)
 	p.multiply(product{p.proj, &w.o, p.mixed})
+	if w.bias != nil {
+		for t := range p.n {
+			addTo(p.proj[t*c.Hidden:][:c.Hidden], w.bias.o)
+		}
+	}
 	p.clock.lap(StageOutput)
 }
 
@@ -129,12 +138,19 @@ func (p *pass) newHeads(heads int, put func(h, t int)) *blocks {
 
 func (p *pass) putQuery(h, t int) {
 	c := p.config
-	p.turn(p.qkv[0][(t*c.Heads+h)*c.HeadDim:][:c.HeadDim], p.now.attn.qNorm, t)
+	q := p.qkv[0][(t*c.Heads+h)*c.HeadDim:][:c.HeadDim]
+	if bias := p.now.attn.bias; bias != nil {
+		addTo(q, bias.q[h*c.HeadDim:])
+	}
+	p.turn(q, p.now.attn.qNorm, t)
 }
 
 func (p *pass) putKey(h, t int) {
 	c := p.config
 	k := p.qkv[1][(t*c.KVHeads+h)*c.HeadDim:][:c.HeadDim]
+	if bias := p.now.attn.bias; bias != nil {
+		addTo(k, bias.k[h*c.HeadDim:])
+	}
 	p.turn(k, p.now.attn.kNorm, t)
 	p.kv.encode(p.now.batch.row(p.now.batch.k, h, t, p.kv.rowBytes), k)
 }
@@ -142,6 +158,9 @@ func (p *pass) putKey(h, t int) {
 func (p *pass) putValue(h, t int) {
 	c := p.config
 	v := p.qkv[2][(t*c.KVHeads+h)*c.HeadDim:][:c.HeadDim]
+	if bias := p.now.attn.bias; bias != nil {
+		addTo(v, bias.v[h*c.HeadDim:])
+	}
 	if norm := p.now.attn.vNorm; norm != nil {
 		kernel.RMSNorm(v, v, norm, c.RMSNormEps)
 	}
@@ -159,5 +178,12 @@ func (p *pass) turn(x, norm []float32, row int) {
 		p.local.rotate(x, row)
 	default:
 		p.rope.rotate(x, row)
+	}
+}
+
+// addTo adds the first numbers of y to x.
+func addTo(x, y []float32) {
+	for i := range x {
+		x[i] += y[i]
 	}
 }

@@ -55,6 +55,7 @@ var qwen3Variants = map[string]modeltest.Shape{
 		s.TopK = s.Experts // no choice that a rounding could turn over
 		s.Scaling = map[string]any{"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32}
 	}),
+	"biases of attention": qwen3(func(s *modeltest.Shape) { s.AttentionBias, s.NormTopK = true, true }),
 	"Llama 3's RoPE": qwen3(func(s *modeltest.Shape) {
 		s.TopK, s.Theta = s.Experts, 100 // one pair is kept, others are mixed, others divided
 		s.Scaling = map[string]any{"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 32}

@@ -141,6 +141,10 @@ func (b *binder) attention(l int) attentionWeights {
 		kv: c.KVLayer(l), q: b.matrix(format.RoleQuery, l, q, c.Hidden), o: b.matrix(format.RoleAttnOutput, l, c.Hidden, q), rotate: c.RoPELayout[l], window: c.Window(l),
 		local: c.LocalRoPE != nil && c.SlidingLayout[l],
 	}
+	if c.AttentionBias {
+		w.bias = &attentionBias{b.vector(format.RoleQueryBias, l, q), b.vector(format.RoleKeyBias, l, kv), b.vector(format.RoleValueBias, l, kv),
+			b.vector(format.RoleAttnOutputBias, l, c.Hidden)}
+	}
 	if c.QKNorm {
 		w.qNorm = b.vector(format.RoleQueryNorm, l, c.HeadDim)
 	}

@@ -43,7 +43,8 @@ func classOf(role format.Role, expert bool) Class {
 		return Head
 	case format.RoleHeadPredictorIn, format.RoleHeadPredictorOut:
 		return Predictor
-	case format.RoleQuery, format.RoleKey, format.RoleValue, format.RoleAttnOutput:
+	case format.RoleQuery, format.RoleKey, format.RoleValue, format.RoleAttnOutput, format.RoleQueryBias, format.RoleKeyBias, format.RoleValueBias,
+		format.RoleAttnOutputBias:
 		return Attention
 	case format.RolePerLayerModel, format.RoleAltUpProjection, format.RoleAltUpUnembedding, format.RolePerLayerGate, format.RolePerLayerProjection,
 		format.RoleLaurelLeft, format.RoleLaurelRight:

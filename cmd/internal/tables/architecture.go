@@ -79,6 +79,9 @@ func attention(c *format.Config) string {
 	if r := c.LocalRoPE; r != nil {
 		s += fmt.Sprintf("; in layers that slide theta %g", r.Theta) + ropeScaling(r.Scaling)
 	}
+	if c.AttentionBias {
+		s += ", biases"
+	}
 	if c.QKNorm {
 		s += ", QK norm"
 	}
