@@ -270,8 +270,8 @@ func (c *Config) validateRoPE() error {
 		if rope && c.Rotated()%2 != 0 {
 			return fmt.Errorf("RoPE rotates %d dimensions of a head in layer %d: it rotates pairs, so the number must be even", c.Rotated(), l)
 		}
-		if rope && !(c.RoPETheta > 0 && c.RoPETheta <= math.MaxFloat32) {
-			return fmt.Errorf("rope_theta is %v: it must be positive", c.RoPETheta)
+		if rope && !positive(c.RoPETheta) {
+			return fmt.Errorf("rope_theta is %v: it must be above 0, and at most %.2g", c.RoPETheta, math.MaxFloat32)
 		}
 	}
 	return nil

@@ -359,6 +359,11 @@ func TestConfigValidate(t *testing.T) {
 		{"sliding_window_layout has 0", func(c *Config) { c.SlidingLayout = nil }},
 		{"sliding_window_size is 0", func(c *Config) { c.SlidingWindow = 0 }},
 		{"must be even", func(c *Config) { c.HeadDim = 33 }},
+		{"rope_theta is 1e+39: it must be above 0, and at most 3.4e+38", func(c *Config) { c.RoPETheta = 1e39 }},
+		{"unknown to this program", func(c *Config) { c.RoPEScaling = &RoPEScaling{Type: "ntk"} }},
+		{"beta_slow 4 and beta_fast 1", func(c *Config) {
+			c.RoPEScaling = &RoPEScaling{Type: Llama3, Factor: 8, OriginalContext: 64, BetaSlow: 4, BetaFast: 1, AttentionFactor: 1}
+		}},
 		{"rope_theta is 0", func(c *Config) { c.RoPETheta = 0 }},
 		{"vocab_size is 1099511627776", func(c *Config) { c.Vocab = 1 << 40 }},
 		{"rms_norm_eps is -1", func(c *Config) { c.RMSNormEps = -1 }},
