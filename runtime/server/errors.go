@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -34,6 +35,13 @@ func (e *Error) Unwrap() error { return e.cause }
 // badField is the error of a request whose field is wrong.
 func badField(param, message string) *Error {
 	return &Error{Status: http.StatusBadRequest, Code: "invalid_value", Param: param, Message: param + ": " + message}
+}
+
+// promptTooLong is the error of a prompt that has more tokens than the context. Agents that shorten a conversation then, and go on, know the error by words:
+// those of Anthropic's API and of OpenAI's.
+func promptTooLong(tokens, context int) *Error {
+	return &Error{Status: http.StatusBadRequest, Code: "context_length_exceeded", cause: runtime.ErrContextFull,
+		Message: fmt.Sprintf("prompt is too long: %d tokens > %d maximum; this model's maximum context length is %d tokens", tokens, context, context)}
 }
 
 // statusClosed is the status of requests whose client went away, in the log: nginx's.
@@ -71,7 +79,8 @@ func asError(err error) *Error {
 	}
 	for _, k := range kinds {
 		if errors.Is(err, k.is) {
-			return &Error{Status: k.status, Code: k.code, Message: err.Error(), cause: err}
+			message := strings.Replace(err.Error(), runtime.ErrContextFull.Error(), "prompt is too long", 1) // see promptTooLong
+			return &Error{Status: k.status, Code: k.code, Message: message, cause: err}
 		}
 	}
 	return &Error{Status: http.StatusInternalServerError, Code: "internal_error", Message: err.Error(), cause: err}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -57,5 +58,26 @@ func TestErrorsNameModel(t *testing.T) {
 	if status, e := getError(t, c, "/v1/completions", `{"model": "tiny", "prompt": "x", "logit_bias": {"99999": 5}}`); status != http.StatusBadRequest || e.Error.Param == nil ||
 		*e.Error.Param != "logit_bias" {
 		t.Errorf("%d, %+v: the field is not named", status, e)
+	}
+}
+
+// Agents shorten a conversation that is longer than the context, and go on. They know the error by its words, whatever the protocol.
+func TestPromptTooLong(t *testing.T) {
+	c := start(t, Options{})
+	anthropics := regexp.MustCompile(`prompt is too long[^0-9]*3027 tokens > 1024`)
+	openAIs := regexp.MustCompile(`maximum context length is \d+ tokens`)
+	long := strings.Repeat("king ", 3000)
+	chat := `{"model": "tiny", "max_tokens": 4, "stream": true, "messages": [{"role": "user", "content": "` + long + `"}]}`
+	for path, body := range map[string]string{"/v1/chat/completions": chat, "/v1/messages": chat, "/api/chat": chat, "/v1/responses": `{"stream": true, "input": "` + long + `"}`} {
+		r := c.request(t, path, body)
+		text, err := io.ReadAll(r.Body)
+		if err != nil || r.StatusCode != http.StatusBadRequest || !anthropics.Match(text) || !openAIs.Match(text) {
+			t.Errorf("%s: %d, %s, %v", path, r.StatusCode, text, err)
+		}
+	}
+	// A text that cannot have so few tokens is not cut into them.
+	if status, e := getError(t, c, "/v1/completions", `{"prompt": "`+strings.Repeat("x", 4<<20)+`"}`); status != http.StatusBadRequest ||
+		!strings.HasPrefix(e.Error.Message, "prompt is too long: ") || *e.Error.Code != "context_length_exceeded" {
+		t.Errorf("%d, %+v", status, e.Error)
 	}
 }

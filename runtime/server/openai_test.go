@@ -218,7 +218,7 @@ func TestChatRefuses(t *testing.T) {
 		{`{` + hi + `, "modalities": ["text", "audio"]}`, "modalities", "text only"},
 		{`{` + hi + `, "web_search_options": {}}`, "web_search_options", "not supported"},
 		{`{` + hi + `, "tools": [{"type": "function"}]}`, "tools[0].function", "missing"},
-		{`{"messages": [{"role": "user", "content": "` + strings.Repeat("word ", 2000) + `"}]}`, "", "the context is full"},
+		{`{"messages": [{"role": "user", "content": "` + strings.Repeat("word ", 2000) + `"}]}`, "", "this model's maximum context length is 1024 tokens"},
 	} {
 		status, e := getError(t, c, "/v1/chat/completions", tt.body)
 		param := ""
