@@ -34,6 +34,28 @@ func (e *events) send(name string, v any) bool {
 	return e.flush()
 }
 
+// pingAfter is how long a stream says nothing while its prompt is run. Programs, and proxies before the server, wait in silence for some minutes at most:
+// fetch of Node.js waits five for the headers, and a prompt of 30,000 tokens may take longer.
+const pingAfter = 15 * time.Second
+
+// whileSilent returns what is told of a prompt's progress: it calls ping from time to time.
+func (s *Server) whileSilent(ping func()) func(done, total int) {
+	last := time.Now()
+	return func(done, total int) {
+		if done < total && time.Since(last) >= s.pingAfter {
+			last = time.Now()
+			ping()
+		}
+	}
+}
+
+// ping writes a comment, which clients skip.
+func (e *events) ping() {
+	e.buf.Reset()
+	e.buf.WriteString(": ping\n\n")
+	e.flush()
+}
+
 // done writes the event with which OpenAI's streams end.
 func (e *events) done() bool {
 	e.buf.Reset()

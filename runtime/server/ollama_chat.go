@@ -20,7 +20,7 @@ type ollamaChatRequest struct {
 
 // ollamaChat answers /api/chat.
 func (s *Server) ollamaChat(w http.ResponseWriter, r *http.Request, body []byte) error {
-	out := ollamaWriter{begun: time.Now(), set: func(a *ollamaAnswer, p *ollamaPart) {
+	out := ollamaWriter{lines: lines{events{w: w}}, begun: time.Now(), set: func(a *ollamaAnswer, p *ollamaPart) {
 		a.Message = &ollamaMessage{"assistant", p.text, p.thinking, p.calls}
 	}}
 	var q ollamaChatRequest
@@ -66,7 +66,8 @@ func (s *Server) ollamaChat(w http.ResponseWriter, r *http.Request, body []byte)
 	if err != nil {
 		return err
 	}
-	return out.write(w, r, j, j.answer(r.Context(), prompt, g), g)
+	g.Progress = out.progress(s)
+	return out.write(r, j, j.answer(r.Context(), prompt, g), g)
 }
 
 // refuseImages returns an error if a message has images.

@@ -100,7 +100,9 @@ func (q *ollamaGenerateRequest) chat(r *http.Request, m *runtime.Model) (*runtim
 
 // ollamaGenerate answers /api/generate.
 func (s *Server) ollamaGenerate(w http.ResponseWriter, r *http.Request, body []byte) error {
-	out := ollamaWriter{begun: time.Now(), set: func(a *ollamaAnswer, p *ollamaPart) { a.Response, a.Thinking = &p.text, p.thinking }}
+	out := ollamaWriter{lines: lines{events{w: w}}, begun: time.Now(), set: func(a *ollamaAnswer, p *ollamaPart) {
+		a.Response, a.Thinking = &p.text, p.thinking
+	}}
 	var q ollamaGenerateRequest
 	out.request = &q.ollamaRequest
 	if err := decode(body, &q, ""); err != nil {
@@ -129,7 +131,8 @@ func (s *Server) ollamaGenerate(w http.ResponseWriter, r *http.Request, body []b
 		if !q.Raw {
 			out.context = prompt
 		}
-		return out.write(w, r, j, unread(j.generate(r.Context(), prompt, g)), g)
+		g.Progress = out.progress(s)
+		return out.write(r, j, unread(j.generate(r.Context(), prompt, g)), g)
 	}
 	prompt, err := q.chat(r, j.model)
 	if err == nil {
@@ -139,5 +142,6 @@ func (s *Server) ollamaGenerate(w http.ResponseWriter, r *http.Request, body []b
 		return err
 	}
 	out.context = prompt.Tokens
-	return out.write(w, r, j, j.answer(r.Context(), prompt, g), g)
+	g.Progress = out.progress(s)
+	return out.write(r, j, j.answer(r.Context(), prompt, g), g)
 }

@@ -18,6 +18,7 @@ type ollamaPart struct {
 
 // ollamaWriter writes an answer.
 type ollamaWriter struct {
+	lines   lines
 	request *ollamaRequest
 	begun   time.Time
 	set     func(a *ollamaAnswer, p *ollamaPart) // sets the fields of the protocol
@@ -33,9 +34,17 @@ func (o *ollamaWriter) answer(p *ollamaPart) *ollamaAnswer {
 	return a
 }
 
+// progress returns what is told of a prompt's progress. NDJSON has no comments: a part without text tells that the server lives.
+func (o *ollamaWriter) progress(s *Server) func(done, total int) {
+	if !o.request.streams() {
+		return nil
+	}
+	return s.whileSilent(func() { o.lines.send(o.answer(&ollamaPart{})) })
+}
+
 // write writes what comes, as it comes or as a whole.
-func (o *ollamaWriter) write(w http.ResponseWriter, r *http.Request, j *job, pieces iter.Seq2[runtime.Piece, error], g runtime.Generate) error {
-	l := &lines{events{w: w}}
+func (o *ollamaWriter) write(r *http.Request, j *job, pieces iter.Seq2[runtime.Piece, error], g runtime.Generate) error {
+	l := &o.lines
 	var probs chatChoice
 	var count logProbs
 	var whole ollamaPart
@@ -80,7 +89,7 @@ func (o *ollamaWriter) write(w http.ResponseWriter, r *http.Request, j *job, pie
 	}
 	if answer != nil {
 		j.end()
-		writeJSON(w, http.StatusOK, answer)
+		writeJSON(l.w, http.StatusOK, answer)
 	}
 	return nil
 }

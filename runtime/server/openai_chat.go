@@ -254,7 +254,11 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request, body []
 	answer := chatCompletion{ID: answerID("chatcmpl-"), Object: "chat.completion", Created: now(), Model: j.name}
 	if q.Stream {
 		answer.Object = "chat.completion.chunk"
-		return streamChat(w, r, j, &q, g.LogProbs, answer, each)
+		e := &events{w: w}
+		if q.choices() == 1 { // others are run beside this goroutine
+			g.Progress = s.whileSilent(e.ping)
+		}
+		return streamChat(e, r, j, &q, g.LogProbs, answer, each)
 	}
 	answer.Usage = &openAIUsage{}
 	for i := range q.choices() {
@@ -282,9 +286,8 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request, body []
 }
 
 // streamChat answers with events: each has a part of a choice.
-func streamChat(w http.ResponseWriter, r *http.Request, j *job, q *chatRequest, logProbs bool, chunk chatCompletion,
+func streamChat(e *events, r *http.Request, j *job, q *chatRequest, logProbs bool, chunk chatCompletion,
 	each func(ctx context.Context, i int) iter.Seq2[runtime.Piece, error]) error {
-	e := &events{w: w}
 	usage := &openAIUsage{}
 	send := func(c *chatChoice) bool {
 		chunk.Choices = []*chatChoice{c}

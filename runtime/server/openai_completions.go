@@ -199,6 +199,9 @@ func (s *Server) completions(w http.ResponseWriter, r *http.Request, body []byte
 	}
 	c := completer{r: r, j: j, q: &q, g: g, usage: &openAIUsage{}, events: events{w: w},
 		answer: completion{ID: answerID("cmpl-"), Object: "text_completion", Created: now(), Model: j.name, Choices: []*completionChoice{}}}
+	if q.Stream && q.choices() == 1 { // others are run beside this goroutine
+		c.g.Progress = s.whileSilent(c.events.ping)
+	}
 	for i, p := range *q.Prompt {
 		tokens, text, err := p.encode(j.model)
 		if err != nil {

@@ -254,6 +254,13 @@ func (s *Server) responses(w http.ResponseWriter, r *http.Request, body []byte) 
 		return err
 	}
 	e := &responseEvents{events: events{w: w}, answer: q.begin(j.name), silent: !q.Stream}
+	if q.Stream {
+		g.Progress = s.whileSilent(func() {
+			if e.create() {
+				e.ping()
+			}
+		})
+	}
 	for p, err := range j.answer(r.Context(), prompt, g) {
 		if err == nil && g.LogProbs {
 			err = e.heard(j.model, &p)

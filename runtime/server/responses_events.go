@@ -12,7 +12,7 @@ import (
 type responseEvents struct {
 	events
 	silent  bool // only the answer is built
-	created bool // the first event was written
+	created bool // the first events were written
 	number  int
 	answer  *response
 	probs   chatChoice // of tokens whose text has not come yet
@@ -94,13 +94,19 @@ func (e *responseEvents) told(text string) []chatLogProb {
 	return probs[from:]
 }
 
+// create writes the first events, once.
+func (e *responseEvents) create() bool {
+	if e.created {
+		return true
+	}
+	e.created = true
+	return e.emit(responseEvent{Type: "response.created", Response: e.answer}) && e.emit(responseEvent{Type: "response.in_progress", Response: e.answer})
+}
+
 // piece takes a piece.
 func (e *responseEvents) piece(p *runtime.Piece) bool {
-	if !e.created {
-		e.created = true
-		if !e.emit(responseEvent{Type: "response.created", Response: e.answer}) || !e.emit(responseEvent{Type: "response.in_progress", Response: e.answer}) {
-			return false
-		}
+	if !e.create() {
+		return false
 	}
 	for i := range p.Deltas {
 		if !e.delta(&p.Deltas[i]) {

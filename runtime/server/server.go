@@ -118,6 +118,8 @@ type Server struct {
 	pulls   pulls
 
 	watchers atomic.Int32 // of experts
+
+	pingAfter time.Duration // the constant; tests have less
 }
 
 // New returns a server for the files of opts.Models, which must be models, or for the models of opts.Store: their headers are read.
@@ -127,7 +129,7 @@ func New(opts Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{opts: opts, log: opts.Logger, models: m, places: semaphore.NewWeighted(int64(opts.Parallel)), formats: newFormats()}
+	s := &Server{opts: opts, log: opts.Logger, models: m, places: semaphore.NewWeighted(int64(opts.Parallel)), formats: newFormats(), pingAfter: pingAfter}
 	s.queue.limit = int64(opts.Parallel + max(0, opts.Queue))
 	s.meters = newMeters(s)
 	s.handler = s.withMiddleware(s.routes())
