@@ -5,10 +5,10 @@
 // machines, where a missing entry is looked up through two tables. A file gets large pieces when it is read in order after it was not in
 // memory; a file that was just written, or read here and there, has small ones, which stay until they leave memory.
 //
-//	pagecache.Prefer(mapped)                        // faults bring large pieces
-//	if share, ok := pagecache.Share(mapped); ok && share < 0.75 {
-//		err := pagecache.Forget(f, 0, size)         // small pieces leave memory
-//		err = pagecache.Read(ctx, f, 0, size)       // large ones come
+//	pagecache.Prefer(mapped)                      // faults bring large pieces
+//	if _, large, ok := pagecache.Share(mapped); ok && large < 0.75 {
+//		err := pagecache.Forget(f, 0, size)       // small pieces leave memory
+//		err = pagecache.Read(ctx, f, 0, size)     // large ones come
 //	}
 //
 // Where a file system has small pieces alone, [Replace] puts a copy in large ones into the place of the mapping. It is the only function that

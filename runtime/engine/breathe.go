@@ -41,9 +41,9 @@ func (e *Engine) SetShare(ctx context.Context, total int64) (int64, error) {
 }
 
 // SetMemory makes the process take less than Options.Memory says, or as much again: experts give their memory back to the system, or take it. total
-// is cut to what the model works with, from [Engine.LeastMemory] to Budget.Total or what [Engine.SetShare] named, and returned. What is computed stays the same to the bit. A pass
-// that runs obeys between two layers; SetMemory returns when the memory is given back. Without a bound, and of a dense model, it changes nothing
-// and returns 0.
+// is cut to what the model works with, from [Engine.LeastMemory] to Budget.Total or what [Engine.SetShare] named, and returned. What is computed stays
+// the same to the bit. A pass that runs obeys between two layers; SetMemory returns when the memory is given back. Without a bound, and of a dense
+// model, it changes nothing and returns 0.
 func (e *Engine) SetMemory(ctx context.Context, total int64) (int64, error) {
 	b := e.budget
 	if b == nil || e.streamed == nil {

@@ -56,9 +56,10 @@ type Machine struct {
 	Computing experts.Computing
 }
 
-// PlanCache predicts how a model runs within the given budgets, with a context of opts.Context tokens or, where that does not fit, of as many as fit, by replaying a trace or, if that is nil, by how often experts were used. A replay begins
-// with the experts in memory that a run begins with: those used most, as far as that is known. A trace of too few tokens is refused with ErrShortTrace.
-// A dense model needs neither a trace nor usage: its layers run in order.
+// PlanCache predicts how a model runs within the given budgets, with a context of opts.Context tokens or, where that does not fit, of as many as fit.
+// It replays a trace or, if that is nil, goes by how often experts were used. A replay begins with the experts in memory that a run begins with: those
+// used most, as far as that is known. A trace of too few tokens is refused with ErrShortTrace. A dense model needs neither a trace nor usage: its layers
+// run in order.
 func PlanCache(r *format.Reader, opts Options, trace *experts.Trace, usage *format.Usage, budgets []int64, on Machine) ([]CachePlan, error) {
 	c, disk := opts.Config(&r.Config), on.Disk
 	if c.MoE == nil {

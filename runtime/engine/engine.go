@@ -49,11 +49,12 @@ type Engine struct {
 	observer  Observer                    // nil: none
 	activity  ExpertObserver              // nil: none
 	pass      *pass                       // of segments of several tokens
-	quick     *pass                       // of single tokens, which may run between two layers of the other; the same pass with one sequence at a time, unless the other's memory is lent
-	clock     clock
-	stats     counters
-	uses      []atomic.Int64 // by expert: how many tokens chose it
-	known     *format.Usage  // what that was in earlier runs; nil: it is not known, or all experts are mapped
+	// Of single tokens, which may run between two layers of pass. With one sequence at a time it is pass, unless that one's memory is lent.
+	quick *pass
+	clock clock
+	stats counters
+	uses  []atomic.Int64 // by expert: how many tokens chose it
+	known *format.Usage  // what that was in earlier runs; nil: it is not known, or all experts are mapped
 
 	queue    queue
 	sessions map[*Session]bool // guarded by queue

@@ -167,7 +167,7 @@ func (p *pool) splitBrief(tasks, grain int, do *task) error { return p.run(tasks
 func (p *pool) run(tasks, grain int, how sharing, do *task) error {
 	grain = max(1, grain)
 	if p.threads == 1 || tasks <= grain {
-		return p.guard(0, tasks, *do)
+		return p.guard(tasks, *do)
 	}
 	for tasks > grain*maxChunks {
 		grain, how = 2*grain, halved
@@ -337,8 +337,8 @@ func (p *pool) close() {
 	p.ended.Wait()
 }
 
-// guard calls do(0, from, to) and turns a fault in the mapped file into an error.
-func (p *pool) guard(from, to int, do task) (err error) {
+// guard calls do with all tasks on the caller's thread, and turns a fault in the mapped file into an error.
+func (p *pool) guard(tasks int, do task) (err error) {
 	was := debug.SetPanicOnFault(true)
 	defer func() {
 		debug.SetPanicOnFault(was)
@@ -348,7 +348,7 @@ func (p *pool) guard(from, to int, do task) (err error) {
 			}
 		}
 	}()
-	do(0, from, to)
+	do(0, 0, tasks)
 	p.pause()
 	return nil
 }

@@ -5,9 +5,9 @@ import "st/runtime/kernel"
 // reluFFN runs ReGLU experts, whose neurons are skipped where the gate is not positive.
 //
 // For a row that is computed alone the gates of the experts that are there come first, and then their active neurons, each expert's in slices of
-// about equal length with an output each; the outputs are added to the residual stream as one tree. For a segment of several rows, a task is an expert and some of its tokens,
-// with an output for every token; those of a token's experts are added in order. Either way the result depends neither on the number of threads
-// nor on which expert came first, nor on the rows of other segments.
+// about equal length with an output each; the outputs are added to the residual stream as one tree. For a segment of several rows, a task is an expert
+// and some of its tokens, with an output for every token; those of a token's experts are added in order. Either way the result depends neither on the
+// number of threads nor on which expert came first, nor on the rows of other segments.
 type reluFFN struct {
 	*feedForward
 	ffn   int

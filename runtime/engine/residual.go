@@ -9,7 +9,7 @@ func (p *pass) embed() {
 	if p.lookup != nil {
 		p.check(p.lookup.rows(p.ctx, p.x, p.tokens[:p.n]))
 	} else {
-		p.check(p.pool.guard(0, p.n, p.do.lookup))
+		p.check(p.pool.guard(p.n, p.do.lookup))
 	}
 	if scale := float32(p.config.EmbeddingScale); scale != 0 {
 		for i := range p.x[:p.n*p.config.Hidden] {

@@ -134,7 +134,7 @@ func (p *pass) sparseProduct(dst []float32, n int) {
 	p.check(p.pool.split(peakRuns(p.config.Vocab), sparseGrain/kernel.PeakRun, &p.do.sparseHead))
 	for t := range n {
 		if p.err == nil && s.counts[t].Load() < int64(min(minHeadRows, p.config.Vocab)) {
-			p.check(p.pool.guard(0, 1, func(int, int, int) { p.likeliestRows(t) }))
+			p.check(p.pool.guard(1, func(int, int, int) { p.likeliestRows(t) }))
 		}
 	}
 	p.bytes += h.in.Bytes() + h.out.Bytes()

@@ -84,7 +84,7 @@ func (s *mappedStore) verify(_, from, to int) {
 	for i := from; i < to; i++ {
 		rec := s.wanted[s.missing[i]]
 		var err error
-		if fault := s.pool.guard(0, 1, func(_, _, _ int) { err = s.reader.Check(rec, s.record(rec)) }); fault != nil {
+		if fault := s.pool.guard(1, func(_, _, _ int) { err = s.reader.Check(rec, s.record(rec)) }); fault != nil {
 			err = fault
 		}
 		if errors.Is(err, ErrFile) {

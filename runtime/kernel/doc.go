@@ -6,13 +6,20 @@
 // to int8 in blocks of 32, once per vector, with exact integer sums inside a block; F32, F16 and BF16 weights with the
 // float32 activations.
 //
-// A kernel is up to four files, by the name of what it works on: group_generic.go, or group.go itself, has the definition that everything is held
-// against, group_amd64.s and group_arm64.s are the fast ones, group_amd64.go declares them and chooses by the CPU, or by [Select]. What has none of
-// these for a processor runs as it is defined. group is dense products of sixteen rows (groupx2: two groups, pair: two vectors, groupx4 and groupx8:
-// four and eight, packed: many), row products with one row (dots: with many vectors), neurons the active neurons of one token, batch (and
-// reglu_batch.go) those of many (wide: with AVX-512, a chunk of neurons a call), silu (and dense.go) SwiGLU, attend attention (attendf16: of one token,
-// to keys and values as they lie in the cache; attendrows: of sixteen queries at once), vector, norm and peaks float32. packed.go, eight.go and wide.go
-// define how vectors are laid out for the kernels that take many of them.
+// A kernel NAME is up to four kinds of files. NAME_generic.go, or NAME.go where there is none, has the definition in plain Go that the others are held
+// against. NAME_amd64.s and NAME_arm64.s are the fast ones; NAME_amd64.go and NAME_arm64.go declare them and choose by the CPU, or by [Select]. Where
+// there are none for a processor, NAME_other.go or kernels_other.go calls the definition. The names are
+//
+//	group       dense products of sixteen rows. groupx2: two groups; pair: two vectors; groupx4, groupx8: four and eight; packed: many
+//	row         products with one row. dots: with many vectors; axpy: sums of rows; scattered: with rows that lie apart
+//	neurons     the active neurons of one token; list: which they are
+//	batch       those of many tokens (with reglu_batch.go). wide: with AVX-512, a chunk of neurons a call
+//	silu        SwiGLU and GeGLU (with dense.go)
+//	attend      attention. attendf16: of one token, to keys and values as they lie in the cache; attendrows: of sixteen queries at once
+//	vector      sums and products of float32; norm: RMSNorm; peaks: the largest numbers of runs; quantize: rounding to int8 blocks
+//
+// packed.go, eight.go and wide.go define how vectors are laid out for the kernels that take many of them. read.go is what the speed of the others is
+// compared with.
 //
 // A vector's result has the same bits whatever other vectors are beside it, in [MulEach] and in [Dense.Hidden], and in [Mul] where
 // kernels are [Alike]. Where they are not, the one or two last vectors of a batch may be rounded otherwise in Mul and in
