@@ -105,27 +105,9 @@ func (a *app) eval(ctx context.Context, path string, f *evalFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	bar := a.newProgress("eval", "tokens")
-	opts.Progress = func(done int) { bar.update(int64(done), int64(len(windows.Tokens))) }
-	var report *eval.Report
-	run := func(io.Writer) (err error) {
-		report, err = eval.Run(ctx, m.Model, windows, opts)
-		return err
-	}
-	if f.save == "" {
-		err = run(nil)
-	} else {
-		err = a.writeFile(f.save, outfile.Options{Replace: f.engine.force}, func(w io.Writer) error {
-			opts.Save = w
-			return run(w)
-		})
-	}
-	bar.finish()
+	report, err := a.runEval(ctx, m.Model, windows, opts, f)
 	if err != nil {
 		return err
-	}
-	if f.save != "" {
-		a.note("%s: logits of %s, %s", f.save, plural(windows.Scored(), "position"), size(eval.SavedBytes(m.Model, windows)))
 	}
 	report.Tokens = tokens
 	if f.json {
@@ -133,6 +115,27 @@ func (a *app) eval(ctx context.Context, path string, f *evalFlags) (err error) {
 	}
 	printEval(a.stdout, report)
 	return nil
+}
+
+// runEval scores windows, and writes their logits to the file of --save-logits.
+func (a *app) runEval(ctx context.Context, m *runtime.Model, windows eval.Windows, opts eval.Options, f *evalFlags) (report *eval.Report, err error) {
+	bar := a.newProgress("eval", "tokens")
+	defer bar.finish()
+	opts.Progress = func(done int) { bar.update(int64(done), int64(len(windows.Tokens))) }
+	if f.save == "" {
+		return eval.Run(ctx, m, windows, opts)
+	}
+	err = a.writeFile(f.save, outfile.Options{Replace: f.engine.force}, func(w io.Writer) (err error) {
+		opts.Save = w
+		report, err = eval.Run(ctx, m, windows, opts)
+		return err
+	})
+	bar.finish() // before the note
+	if err != nil {
+		return nil, err
+	}
+	a.note("%s: logits of %s, %s", f.save, plural(windows.Scored(), "position"), size(eval.SavedBytes(m, windows)))
+	return report, nil
 }
 
 // chooseText decides what is scored, and returns the number of tokens in the text.

@@ -40,7 +40,9 @@ type generateReport struct {
 func newGenerateReport(m *runtime.Model, r *runtime.Result, since runtime.Mark) generateReport {
 	stats := m.Stats()
 	return generateReport{
-		Text: r.Text, StopReason: r.Stop, PromptTokens: r.PromptTokens, CachedTokens: r.CachedTokens, GenTokens: len(r.Tokens), ForcedTokens: r.ForcedTokens, Drafted: r.Drafted, Accepted: r.Accepted, Unfinished: r.Unfinished, Tokens: append([]int32{}, r.Tokens...),
+		Text: r.Text, StopReason: r.Stop, Unfinished: r.Unfinished, Tokens: append([]int32{}, r.Tokens...),
+		PromptTokens: r.PromptTokens, CachedTokens: r.CachedTokens, GenTokens: len(r.Tokens), ForcedTokens: r.ForcedTokens,
+		Drafted: r.Drafted, Accepted: r.Accepted,
 		Context: m.Context(), Seed: r.Seed, Threads: m.Threads(), ISA: runtime.ISA(), LoadSeconds: m.LoadTime().Seconds(),
 		FirstToken: r.FirstToken.Seconds(), PromptPerSecond: r.PromptSpeed(), GenPerSecond: r.DecodeSpeed(), NeuronDensity: stats.NeuronDensity,
 		ModelBytes: stats.ModelBytes, KVBytes: r.KVBytes, PeakRSSBytes: process.PeakRSS(), Residency: m.Residency(runtime.Stats{}),

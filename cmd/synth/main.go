@@ -78,9 +78,22 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if c.headPredictor && (c.arch != smallThinker || !o.calibrate) {
 		return errors.New("-head-predictor is for smallthinker, with -calibrate")
 	}
-	switch {
-	case fs.NArg() > 0:
+	if fs.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q", fs.Arg(0))
+	}
+	if err := o.check(); err != nil {
+		return err
+	}
+	stats, err := write(ctx, c, o, dt)
+	if err != nil || !o.calibrate {
+		return err
+	}
+	return report(stdout, stats, o.jsonOut)
+}
+
+// check checks what the statistics are fitted to, and that the output may be written.
+func (o *options) check() error {
+	switch {
 	case o.out == "":
 		return errors.New("-o is required")
 	case o.density <= 0 || o.density >= 0.9:
@@ -94,11 +107,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	case exists(o.out) && !exists(filepath.Join(o.out, "config.json")):
 		return fmt.Errorf("%s is no checkpoint, not replaced", o.out)
 	}
-	stats, err := write(ctx, c, o, dt)
-	if err != nil || !o.calibrate {
-		return err
-	}
-	return report(stdout, stats, o.jsonOut)
+	return nil
 }
 
 // checkFit checks the command line of -fit-predictor: nothing that would be ignored, and no file that is there already.

@@ -155,12 +155,9 @@ func (c *config) complete(preset string, set map[string]bool) error {
 		c.arch = p.arch
 	}
 	if c.qwen() {
-		p.Window, p.Softmax, p.ropeBits, p.wBits = 1, false, "1", "0"
-		if !set["rope-theta"] {
-			c.RopeTheta = 1e6
-		}
+		p.Window = 1
 	}
-	if c.gemma() {
+	if c.qwen() || c.gemma() {
 		p.Softmax, p.ropeBits, p.wBits = false, "1", "0"
 		if !set["rope-theta"] {
 			c.RopeTheta = 1e6
@@ -169,6 +166,14 @@ func (c *config) complete(preset string, set map[string]bool) error {
 	if c.arch == qwen3 || c.gemma() {
 		p.Experts, p.TopK = 1, 1 // which are not looked at
 	}
+	if err := c.fill(&p, set); err != nil {
+		return err
+	}
+	return c.check()
+}
+
+// fill takes from a preset what no flag set.
+func (c *config) fill(p *config, set map[string]bool) error {
 	for _, f := range []struct {
 		flag string
 		dst  *int
@@ -198,6 +203,11 @@ func (c *config) complete(preset string, set map[string]bool) error {
 	if !set["window-layout"] {
 		c.wBits = p.wBits
 	}
+	return nil
+}
+
+// check finds what does not go together, and completes what follows from the rest.
+func (c *config) check() error {
 	d, ok := dtypes[c.DType]
 	switch {
 	case !ok:
