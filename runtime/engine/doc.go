@@ -45,6 +45,9 @@
 // Other files are parts of these: attention_rows.go computes many tokens at once; store_replace.go, store_wait.go and store_idle.go tell what becomes of
 // reads that fail, who waits for them, and when the cache is filled; ffn_pieces.go cuts up the networks of dense models, and ffn_load.go reads them
 // once; cacheplan_replay.go reads a trace for a plan; dense.go and weights.go hold what every token needs, snapshot.go keeps a KV cache, stats.go counts.
+// blocks.go goes on with what follows from a part of a product, comparehead.go compares predicted rows of the head with all of them, residents.go tells
+// which experts are in memory. kvtype.go, routing.go and reads.go are what a caller may choose: the KV cache's type, the experts of a token, the reads in
+// flight. bandwidth.go measures memory, diskspeed.go a disk, and disk_meter.go how busy it is in a run.
 //
 // # Words
 //

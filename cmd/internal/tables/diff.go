@@ -14,7 +14,10 @@ const maxMetaWidth = 60
 
 // Diff prints how two files differ, with the top tensors of those that do.
 func Diff(w io.Writer, s terminal.Screen, r *report.Diff, top int) {
-	s.Facts(w, terminal.Fact{Name: "A", Value: fmt.Sprintf("%s, %s", r.A.File, terminal.Size(r.A.Bytes))}, terminal.Fact{Name: "B", Value: fmt.Sprintf("%s, %s", r.B.File, terminal.Size(r.B.Bytes))})
+	file := func(name string, f *report.DiffFile) terminal.Fact {
+		return terminal.Fact{Name: name, Value: fmt.Sprintf("%s, %s", f.File, terminal.Size(f.Bytes))}
+	}
+	s.Facts(w, file("A", &r.A), file("B", &r.B))
 	if len(r.Meta) > 0 {
 		fmt.Fprintln(w)
 		t := s.Table("", "", "A", "B")

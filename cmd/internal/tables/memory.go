@@ -83,9 +83,9 @@ func CachePlan(w io.Writer, s terminal.Screen, p *report.CachePlan) {
 	if p.Generated > 0 {
 		counted = fmt.Sprintf(", %d of them generated", p.Generated)
 	}
-	fmt.Fprintf(w, "by %s of %s%s; context %d, experts kept while it is empty; disk %.0f MB/s, %.0f µs, %s in flight; memory %.1f GB/s (in %s)", terminal.Printable(p.Source),
-		terminal.Plural(p.Tokens, "token"), counted, p.Context, p.DiskSpeed/1e6, 1e6*p.DiskLatency, terminal.Plural(p.DiskQueue, "read"), p.MemorySpeed/1e9,
-		terminal.Size(p.MemoryRead))
+	fmt.Fprintf(w, "by %s of %s%s; context %d, experts kept while it is empty; disk %.0f MB/s, %.0f µs, %s in flight; memory %.1f GB/s (in %s)",
+		terminal.Printable(p.Source), terminal.Plural(p.Tokens, "token"), counted, p.Context, p.DiskSpeed/1e6, 1e6*p.DiskLatency,
+		terminal.Plural(p.DiskQueue, "read"), p.MemorySpeed/1e9, terminal.Size(p.MemoryRead))
 	simulated := p.Computing > 0
 	heads := []string{">--memory", ">experts kept", ">of all", ">found", ">at best", ">read a token"}
 	if simulated {

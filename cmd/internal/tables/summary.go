@@ -30,7 +30,8 @@ func Summary(w io.Writer, s terminal.Screen, f *report.File) {
 	fmt.Fprintln(w)
 	kvCache(w, s, f.KVCache)
 	fmt.Fprintln(w)
-	s.Facts(w, slices.Concat(tokenizerFacts(f, s), generationFacts(&f.Generation), provenanceFacts(&f.Provenance, s), usesFacts(f.ExpertUses), []terminal.Fact{checkedFact})...)
+	s.Facts(w, slices.Concat(tokenizerFacts(f, s), generationFacts(&f.Generation), provenanceFacts(&f.Provenance, s), usesFacts(f.ExpertUses),
+		[]terminal.Fact{checkedFact})...)
 }
 
 // shortestBar is the length below which there are no bars: they would tell nothing, and make lines longer than the screen.
