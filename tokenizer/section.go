@@ -124,8 +124,8 @@ func Load(data []byte) (*Tokenizer, error) {
 
 var errTruncated = errors.New("is truncated")
 
-func parseSection(data []byte) (spec, error) {
-	var s spec
+// parseSection reads what a binary section holds. Errors are about the section: they go on with its name.
+func parseSection(data []byte) (s spec, err error) {
 	le := binary.LittleEndian
 	if len(data) < headerSize {
 		return s, errTruncated
@@ -136,43 +136,14 @@ func parseSection(data []byte) (spec, error) {
 	}
 	switch version := le.Uint32(head[4:]); version {
 	case versionFixed:
-		flags := head[10]
-		switch {
-		case head[8] > 1:
-			return s, fmt.Errorf("names an unknown normalizer, %d", head[8])
-		case splitter(head[9]) < splitGPT2 || splitter(head[9]) > splitLlama3:
-			return s, fmt.Errorf("names an unknown splitter, %d", head[9])
-		case flags&^(flagIgnoreMerges|flagAddBOS) != 0 || head[11] != 0:
-			return s, fmt.Errorf("has unknown flags, %#x %#x", flags, head[11])
-		}
-		if head[8] == 1 {
-			s.normalizers = []component{{Type: "NFC"}}
-		}
-		s.preTokenizers = splitter(head[9]).components()
-		s.decoders = []component{{Type: typeByteLevel}}
-		s.options = modelOptions{Bytes: true, IgnoreMerges: flags&flagIgnoreMerges != 0}
-		if bos := int32(le.Uint32(head[28:])); flags&flagAddBOS != 0 && bos >= 0 {
-			s.before = []int32{bos}
-		}
+		err = s.readFixed(head)
 	case versionPipeline:
-		n := le.Uint32(head[8:])
-		if uint64(n) > uint64(len(rest)) {
-			return s, errTruncated
-		}
-		d := json.NewDecoder(bytes.NewReader(rest[:n]))
-		d.DisallowUnknownFields() // what this program does not know may matter
-		var p pipeline
-		if err := d.Decode(&p); err != nil {
-			return s, fmt.Errorf("has components that this program cannot read: %w", err)
-		}
-		if d.InputOffset() != int64(n) {
-			return s, errors.New("has something after its components")
-		}
-		rest = rest[n:]
-		s.normalizers, s.preTokenizers, s.decoders, s.options = p.Normalizers, p.PreTokenizers, p.Decoders, p.Model
-		s.before, s.after = p.Before, p.After
+		rest, err = s.readPipeline(rest, le.Uint32(head[8:]))
 	default:
-		return s, fmt.Errorf("has version %d; this program reads versions 1 and 2", version)
+		err = fmt.Errorf("has version %d; this program reads versions 1 and 2", version)
+	}
+	if err != nil {
+		return s, err
 	}
 	tokens, size := uint64(le.Uint32(head[12:])), uint64(le.Uint32(head[16:]))
 	merges, added := uint64(le.Uint32(head[20:])), uint64(le.Uint32(head[24:]))
@@ -184,47 +155,104 @@ func parseSection(data []byte) (spec, error) {
 		return s, errTruncated
 	}
 	lengths, rest := rest[:tokens*2], rest[tokens*2:]
-	text, rest := string(rest[:size]), rest[size:]
-	s.model = make([]string, tokens)
-	for i := range s.model {
-		n := int(le.Uint16(lengths[2*i:]))
-		if n > len(text) {
-			return s, fmt.Errorf("has token lengths that exceed their %d bytes of text", size)
-		}
-		s.model[i], text = text[:n], text[n:]
+	if err := s.readTokens(lengths, string(rest[:size])); err != nil {
+		return s, err
 	}
-	if len(text) > 0 {
-		return s, fmt.Errorf("has %d bytes of text that belong to no token", len(text))
-	}
+	rest = rest[size:]
 	s.merges = make([]merge, merges)
 	for i := range s.merges {
 		m := rest[12*i:]
 		s.merges[i] = merge{int32(le.Uint32(m)), int32(le.Uint32(m[4:])), int32(le.Uint32(m[8:]))}
 	}
-	rest = rest[12*merges:]
-	for range added {
+	return s, s.readAdded(rest[12*merges:], added)
+}
+
+// readFixed reads the components of version 1, which are in its header.
+func (s *spec) readFixed(head []byte) error {
+	flags := head[10]
+	switch {
+	case head[8] > 1:
+		return fmt.Errorf("names an unknown normalizer, %d", head[8])
+	case splitter(head[9]) < splitGPT2 || splitter(head[9]) > splitLlama3:
+		return fmt.Errorf("names an unknown splitter, %d", head[9])
+	case flags&^(flagIgnoreMerges|flagAddBOS) != 0 || head[11] != 0:
+		return fmt.Errorf("has unknown flags, %#x %#x", flags, head[11])
+	}
+	if head[8] == 1 {
+		s.normalizers = []component{{Type: "NFC"}}
+	}
+	s.preTokenizers = splitter(head[9]).components()
+	s.decoders = []component{{Type: typeByteLevel}}
+	s.options = modelOptions{Bytes: true, IgnoreMerges: flags&flagIgnoreMerges != 0}
+	if bos := int32(binary.LittleEndian.Uint32(head[28:])); flags&flagAddBOS != 0 && bos >= 0 {
+		s.before = []int32{bos}
+	}
+	return nil
+}
+
+// readPipeline reads the components of version 2, JSON of n bytes, and returns
+// what follows them.
+func (s *spec) readPipeline(b []byte, n uint32) (rest []byte, err error) {
+	if uint64(n) > uint64(len(b)) {
+		return nil, errTruncated
+	}
+	d := json.NewDecoder(bytes.NewReader(b[:n]))
+	d.DisallowUnknownFields() // what this program does not know may matter
+	var p pipeline
+	if err := d.Decode(&p); err != nil {
+		return nil, fmt.Errorf("has components that this program cannot read: %w", err)
+	}
+	if d.InputOffset() != int64(n) {
+		return nil, errors.New("has something after its components")
+	}
+	s.normalizers, s.preTokenizers, s.decoders, s.options = p.Normalizers, p.PreTokenizers, p.Decoders, p.Model
+	s.before, s.after = p.Before, p.After
+	return b[n:], nil
+}
+
+// readTokens cuts the text of all tokens by their lengths, a uint16 each.
+func (s *spec) readTokens(lengths []byte, text string) error {
+	size := len(text)
+	s.model = make([]string, len(lengths)/2)
+	for i := range s.model {
+		n := int(binary.LittleEndian.Uint16(lengths[2*i:]))
+		if n > len(text) {
+			return fmt.Errorf("has token lengths that exceed their %d bytes of text", size)
+		}
+		s.model[i], text = text[:n], text[n:]
+	}
+	if len(text) > 0 {
+		return fmt.Errorf("has %d bytes of text that belong to no token", len(text))
+	}
+	return nil
+}
+
+// readAdded reads n added tokens, which end the section.
+func (s *spec) readAdded(rest []byte, n uint64) error {
+	le := binary.LittleEndian
+	for range n {
 		if len(rest) < 8 {
-			return s, errTruncated
+			return errTruncated
 		}
-		id, flags, n := le.Uint32(rest), rest[4], int(le.Uint16(rest[6:]))
+		id, flags, size := le.Uint32(rest), rest[4], int(le.Uint16(rest[6:]))
 		if flags >= addedRStrip<<1 || rest[5] != 0 || id > math.MaxInt32 {
-			return s, fmt.Errorf("has an added token (id %d) with unknown flags, %#x %#x", id, flags, rest[5])
+			return fmt.Errorf("has an added token (id %d) with unknown flags, %#x %#x", id, flags, rest[5])
 		}
-		if rest = rest[8:]; len(rest) < n {
-			return s, errTruncated
+		if rest = rest[8:]; len(rest) < size {
+			return errTruncated
 		}
 		s.added = append(s.added, AddedToken{
-			ID: int32(id), Content: string(rest[:n]),
+			ID: int32(id), Content: string(rest[:size]),
 			Special:    flags&addedSpecial != 0,
 			Normalized: flags&addedNormalized != 0,
 			SingleWord: flags&addedSingleWord != 0,
 			LStrip:     flags&addedLStrip != 0,
 			RStrip:     flags&addedRStrip != 0,
 		})
-		rest = rest[n:]
+		rest = rest[size:]
 	}
 	if len(rest) > 0 {
-		return s, fmt.Errorf("has %d bytes too many", len(rest))
+		return fmt.Errorf("has %d bytes too many", len(rest))
 	}
-	return s, nil
+	return nil
 }
