@@ -145,45 +145,6 @@ func (e *exporter) plan() error {
 		return err
 	}
 	c := &e.model.Config
-	add := func(role format.Role, layer, experts int) error {
-		info := -1
-		for x := range max(1, experts) {
-			k := key{role, layer, x}
-			if experts == 0 {
-				k.expert = -1
-			}
-			t, ok := w.lookup(k)
-			if !ok {
-				return fmt.Errorf("tensor %s %w", w.nameOf(k), ErrMissing)
-			}
-			m := t.(modelTensor)
-			typ := e.typeOf(m)
-			if m.Transposed() && m.t.Type.Block() > 1 {
-				e.turned[[2]quant.Type{m.t.Type, typ}]++
-			}
-			shape, name, row := m.Shape(), gguf.Name{Role: role, Layer: layer, Experts: experts > 0}.String(), 0
-			if f := gguf.FusedOf(c.Architecture, role); f != nil {
-				name = f.Name(layer)
-				if role != f.Roles[0] { // it follows the last one
-					info = len(e.infos) - 1
-					row = e.infos[info].Shape[0]
-					e.infos[info].Shape = []int{row + shape[0], shape[1]}
-				}
-			}
-			if experts > 0 {
-				shape, row = append([]int{experts}, shape...), x*shape[0]
-			}
-			if info < 0 {
-				info = len(e.infos)
-				e.infos = append(e.infos, gguf.Info{Name: name, Shape: shape, Type: gguf.TypeOf(typ)})
-			}
-			if e.infos[info].Type != gguf.TypeOf(typ) {
-				return fmt.Errorf("tensor %s is %s, and others of its layer are %s: %w: a GGUF file has one type for all", m.Name(), typ, e.infos[info].Type, ErrExport)
-			}
-			e.parts = append(e.parts, exportPart{m, info, row})
-		}
-		return nil
-	}
 	a, err := architectureOf(c)
 	if err != nil {
 		return err
@@ -195,7 +156,7 @@ func (e *exporter) plan() error {
 		if _, _, ok := e.model.Role(t.role, -1); !ok && t.role == format.RoleHead && c.TiedEmbeddings {
 			continue
 		}
-		if err := add(t.role, -1, 0); err != nil {
+		if err := e.add(w, t.role, -1, 0); err != nil {
 			return err
 		}
 	}
@@ -213,7 +174,7 @@ func (e *exporter) plan() error {
 			case !hasRole(c, t.role, l):
 				continue
 			}
-			if err := add(t.role, l, experts); err != nil {
+			if err := e.add(w, t.role, l, experts); err != nil {
 				return err
 			}
 		}
@@ -227,6 +188,54 @@ func (e *exporter) plan() error {
 			e.infos = append(e.infos, gguf.Info{Name: v.name, Shape: []int{len(v.values)}, Type: gguf.F32})
 		}
 	}
+	e.noteTurned()
+	return nil
+}
+
+// add lists a tensor of a role: of a layer, or −1, and of all its experts together, if there are any. A tensor that a GGUF file of the architecture has in
+// one piece with others follows those.
+func (e *exporter) add(w *modelWeights, role format.Role, layer, experts int) error {
+	info := -1
+	for x := range max(1, experts) {
+		k := key{role, layer, x}
+		if experts == 0 {
+			k.expert = -1
+		}
+		t, ok := w.lookup(k)
+		if !ok {
+			return fmt.Errorf("tensor %s %w", w.nameOf(k), ErrMissing)
+		}
+		m := t.(modelTensor)
+		typ := e.typeOf(m)
+		if m.Transposed() && m.t.Type.Block() > 1 {
+			e.turned[[2]quant.Type{m.t.Type, typ}]++
+		}
+		shape, name, row := m.Shape(), gguf.Name{Role: role, Layer: layer, Experts: experts > 0}.String(), 0
+		if f := gguf.FusedOf(e.model.Config.Architecture, role); f != nil {
+			name = f.Name(layer)
+			if role != f.Roles[0] { // it follows the last one
+				info = len(e.infos) - 1
+				row = e.infos[info].Shape[0]
+				e.infos[info].Shape = []int{row + shape[0], shape[1]}
+			}
+		}
+		if experts > 0 {
+			shape, row = append([]int{experts}, shape...), x*shape[0]
+		}
+		if info < 0 {
+			info = len(e.infos)
+			e.infos = append(e.infos, gguf.Info{Name: name, Shape: shape, Type: gguf.TypeOf(typ)})
+		}
+		if e.infos[info].Type != gguf.TypeOf(typ) {
+			return fmt.Errorf("tensor %s is %s, and others of its layer are %s: %w: a GGUF file has one type for all", m.Name(), typ, e.infos[info].Type, ErrExport)
+		}
+		e.parts = append(e.parts, exportPart{m, info, row})
+	}
+	return nil
+}
+
+// noteTurned notes which down matrices get other blocks.
+func (e *exporter) noteTurned() {
 	for _, from := range quant.Types() {
 		for _, to := range quant.Types() {
 			n := e.turned[[2]quant.Type{from, to}]
@@ -240,7 +249,6 @@ func (e *exporter) plan() error {
 			e.note("%d down matrices are %s in blocks of one neuron each, and llama.cpp wants blocks of one output: %s%s", n, from, how, to)
 		}
 	}
-	return nil
 }
 
 // typeOf returns the type that a tensor gets.
