@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// readNPY reads a file in the form that npyHeader describes.
+// readNPY reads a file in the form that package npy writes.
 func readNPY(t *testing.T, path string) (header string, data []float32) {
 	t.Helper()
 	file, err := os.ReadFile(path)

@@ -15,7 +15,7 @@ import (
 	"st/runtime"
 )
 
-// chatText and completionText are what answers say.
+// chatText is what an answer says.
 func chatText(c chatCompletion) string { return *c.Choices[0].Message.Content }
 
 func TestModels(t *testing.T) {

@@ -18,7 +18,7 @@ var ErrNotJSON = errors.New("it is not valid JSON")
 
 // StrictJSON returns as JSON by the standard (RFC 8259) what Python's json module reads: checkpoints are written with it. Python knows
 // NaN, Infinity and -Infinity, which become strings here, so that fields that nobody reads do no harm; of two equal keys it takes the
-// last. It is decoded by [Text].
+// last. The text is in an encoding that [plaintext.Decode] knows.
 func StrictJSON(text []byte) ([]byte, error) {
 	text, err := plaintext.Decode(text)
 	if err != nil {
@@ -92,7 +92,7 @@ func stringEnd(text []byte, i int) int {
 	return min(i+1, len(text))
 }
 
-// Unmarshal is json.Unmarshal of what Python's json module writes, as [Text] decodes it, with errors that name the field, in words that are not
+// Unmarshal is json.Unmarshal of what Python's json module writes, as [plaintext.Decode] decodes it, with errors that name the field, in words that are not
 // Go's.
 func Unmarshal(text []byte, into any) error {
 	text, err := plaintext.Decode(text)
