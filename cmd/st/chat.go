@@ -106,14 +106,14 @@ func (c *conversation) turn(ctx context.Context, text string) error {
 		}
 		c.app.fail(fmt.Errorf("the conversation does not fit in the context of %d tokens any more: /clear begins anew", c.model.Context()))
 		if r, err = c.makeRoom(ctx, text); r == nil {
-			return err
+			return c.unlessRefused(err)
 		}
 	}
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil && !errors.Is(err, context.Canceled):
-		return err
+		return c.unlessRefused(err)
 	case r != nil && r.Stop == runtime.StopContext:
 		c.app.note("note: the context of %d tokens is full", c.model.Context())
 	}
@@ -124,6 +124,16 @@ func (c *conversation) turn(ctx context.Context, text string) error {
 	if c.stats && r != nil {
 		c.app.printStats(c.model, r, *c.mark)
 	}
+	return nil
+}
+
+// unlessRefused returns an error of a turn. One of the chat template, which refuses the conversation as it is by now, is told and does not end it: what
+// was said can be read again, and /clear begins anew. A template that refuses the first message would refuse the others, too.
+func (c *conversation) unlessRefused(err error) error {
+	if !errors.Is(err, runtime.ErrTemplate) || !hasTurns(c.chat.Messages()) {
+		return err
+	}
+	c.app.fail(fmt.Errorf("%w: /clear begins anew", err))
 	return nil
 }
 

@@ -38,7 +38,7 @@ func (c *conversation) tooLong(ctx context.Context, text string) error {
 // help.
 func (c *conversation) makeRoom(ctx context.Context, text string) (r *runtime.Result, err error) {
 	before := c.chat.Messages()
-	if !slices.ContainsFunc(before, func(m runtime.Message) bool { return m.Role != "system" }) {
+	if !hasTurns(before) {
 		return nil, nil
 	}
 	fmt.Fprintln(c.app.stdout, "leave out the oldest turns, and go on?")
@@ -73,6 +73,11 @@ func (c *conversation) makeRoom(ctx context.Context, text string) (r *runtime.Re
 	c.chat.SetMessages(before...)
 	c.app.fail(err)
 	return nil, nil
+}
+
+// hasTurns reports whether there is more than a system message.
+func hasTurns(messages []runtime.Message) bool {
+	return slices.ContainsFunc(messages, func(m runtime.Message) bool { return m.Role != "system" })
 }
 
 func wereLeft(n int) string {

@@ -44,7 +44,13 @@ func (s *script) Ask(ctx context.Context, prompt string) (string, error) { retur
 // newConversation begins a conversation with the tiny model in which a user types lines.
 func newConversation(t *testing.T, a *app, contextTokens, limit int, lines ...string) *conversation {
 	t.Helper()
-	m, err := a.openTextModel(t.Context(), tiny(t), engineFlags{Options: runtime.Options{Context: contextTokens}})
+	return newConversationWith(t, a, tiny(t), contextTokens, limit, lines...)
+}
+
+// newConversationWith is newConversation with the model of a file.
+func newConversationWith(t *testing.T, a *app, file string, contextTokens, limit int, lines ...string) *conversation {
+	t.Helper()
+	m, err := a.openTextModel(t.Context(), file, engineFlags{Options: runtime.Options{Context: contextTokens}})
 	if err != nil {
 		t.Fatal(err)
 	}
