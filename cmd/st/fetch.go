@@ -27,10 +27,18 @@ func keptName(ref hub.Ref) models.Name {
 // hubPage is how addresses of pages on Hugging Face begin, also as clients of Ollama write them: hf.co/ORG/NAME:QUANT.
 var hubPage = regexp.MustCompile(`^(?i)(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/`)
 
+// modelScopePage is how those on ModelScope begin, where pages are below models/.
+var modelScopePage = regexp.MustCompile(`^(?i)(?:https?://)?(?:www\.)?modelscope\.(?:cn|ai)/(?:models/)?`)
+
+// isPage reports whether a text is the address of a page of a service.
+func isPage(text string) bool { return hubPage.MatchString(text) || modelScopePage.MatchString(text) }
+
 // parseRepository reads the name of a repository as [hub.ParseRef] does, and the address of its page, or of that of one of its files.
 func parseRepository(text string) (hub.Ref, error) {
 	if host := hubPage.FindString(text); host != "" {
 		text = ofPage(text[len(host):])
+	} else if host := modelScopePage.FindString(text); host != "" {
+		text = "ms://" + ofPage(modelScopePath(text[len(host):]))
 	}
 	ref, err := hub.ParseRef(strings.TrimSuffix(text, ":latest"))
 	ref.Quant = strings.TrimSuffix(ref.Quant, ".gguf") // which the tag of a name cannot have
@@ -58,6 +66,18 @@ func ofPage(page string) string {
 	return ref
 }
 
+// modelScopePath makes the path of a page on ModelScope what that of the same page on Hugging Face is.
+func modelScopePath(page string) string {
+	if i := strings.IndexAny(page, "?#"); i >= 0 {
+		page = page[:i]
+	}
+	page = strings.TrimRight(page, "/")
+	for _, tab := range []string{"/summary", "/files"} {
+		page = strings.TrimSuffix(page, tab)
+	}
+	return strings.Replace(page, "/file/view/master/", "/blob/main/", 1)
+}
+
 // fetch pulls a model into a file of the store, in the types that st pull chooses by default.
 func (a *app) fetch(ctx context.Context, ref hub.Ref, path string, progress func(pull.Progress), note func(text string)) error {
 	_, err := pull.Model(ctx, ref, path, pull.Options{
@@ -71,7 +91,7 @@ func (a *app) fetch(ctx context.Context, ref hub.Ref, path string, progress func
 func (a *app) locateOrFetch(ctx context.Context, arg string) (string, error) {
 	name := arg
 	ref, notRef := parseRepository(arg)
-	if notRef == nil && (hubPage.MatchString(arg) || !models.IsPath(arg) && (hub.HasScheme(arg) || ref.Revision != "")) {
+	if notRef == nil && (isPage(arg) || !models.IsPath(arg) && (hub.HasScheme(arg) || ref.Revision != "")) {
 		name = keptName(ref).String()
 	}
 	path, notKept := a.locate(name)

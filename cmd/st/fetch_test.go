@@ -73,6 +73,11 @@ func TestRepositoryPages(t *testing.T) {
 		"https://huggingface.co/Org/Tiny/blob/v1/config.json":                          "Org/Tiny@v1",
 		"https://huggingface.co/Org/Tiny/blob/main/Tiny-Q8_0.gguf":                     "Org/Tiny:Tiny-Q8_0",
 		"https://huggingface.co/Org/Tiny/resolve/v1/Q8_0/Tiny-Q8_0.gguf?download=true": "Org/Tiny:Tiny-Q8_0@v1",
+		"https://www.modelscope.cn/models/Org/Tiny":                                    "ms://Org/Tiny",
+		"https://modelscope.cn/models/Org/Tiny/summary?version=1":                      "ms://Org/Tiny",
+		"https://modelscope.cn/models/Org/Tiny/files":                                  "ms://Org/Tiny",
+		"https://modelscope.cn/models/Org/Tiny/file/view/master/Tiny-Q8_0.gguf?status": "ms://Org/Tiny:Tiny-Q8_0",
+		"modelscope.cn/Org/Tiny:Q4_0":                                                  "ms://Org/Tiny:Q4_0",
 		"hf://Org/Tiny@v1":                                                             "Org/Tiny@v1",
 		"ms://Org/Tiny":                                                                "ms://Org/Tiny",
 	} {
@@ -81,7 +86,7 @@ func TestRepositoryPages(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		"https://example.com/Org/Tiny", "https://huggingface.co/Org", "https://huggingface.co/datasets/Org/Tiny", "https://huggingface.co/Org/Tiny/discussions/1",
+		"https://example.com/Org/Tiny", "https://modelscope.cn/datasets/Org/Tiny", "https://modelscope.cn/models/Org/Tiny/feedback", "https://huggingface.co/Org", "https://huggingface.co/datasets/Org/Tiny", "https://huggingface.co/Org/Tiny/discussions/1",
 		"https://huggingface.co/Org/Tiny/tree/main/onnx", "https://huggingface.co.example.com/Org/Tiny",
 	} {
 		if ref, err := parseRepository(text); !errors.Is(err, hub.ErrRef) {
