@@ -59,7 +59,11 @@ func explainFlag(cmd *cobra.Command, err error) error {
 	}
 	typed := unknown.GetSpecifiedName()
 	if typed == "m" || typed == "model" {
-		return fmt.Errorf("%w: a model is an argument, as in %s small.stm", err, cmd.CommandPath())
+		command := cmd.CommandPath()
+		if !cmd.HasParent() { // which takes none
+			command += " run"
+		}
+		return fmt.Errorf("%w: a model is an argument, as in %s small.stm", err, command)
 	}
 	if (typed == "p" || typed == "prompt") && cmd.Name() == "run" {
 		return fmt.Errorf("%w: the prompt is the argument after the model", err)

@@ -132,6 +132,7 @@ func TestWrongUsage(t *testing.T) {
 		{"create small", "did you mean convert?", "st"},
 		{"quantize x -o y", "the output is the argument after the model", "st quantize"},
 		{"run -m x", "a model is an argument", "st run"},
+		{"--model x", "a model is an argument, as in st run small.stm", "st"},
 		{"run x -p y", "the prompt is the argument after the model", "st run"},
 		{"run x -c 512", "did you mean --ctx?", "st run"},
 		{"serve --host 0.0.0.0", "did you mean --addr?", "st serve"},
