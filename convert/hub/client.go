@@ -115,7 +115,7 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 		if err == nil && n == maxRedirects {
 			err = fmt.Errorf("%w: %s leads to more than %d redirects", ErrProtocol, withoutQuery(r.url), maxRedirects)
 		}
-		if err == nil && r.metadata && (resp.Header.Get("X-Linked-Etag") != "" || !sameOrigin(next, home)) {
+		if err == nil && r.metadata && (resp.Header.Get("X-Linked-Etag") != "" || !isHome(next, home)) {
 			resp.Header.Set("Location", next.String())
 			resp.Body = &watchedBody{resp.Body, ctx, watch, stop}
 			return resp, nil
@@ -146,7 +146,7 @@ func (c *Client) newRequest(ctx context.Context, r request, at, home *url.URL) (
 	}
 	req.Header.Set("User-Agent", c.config.UserAgent)
 	req.Header.Set("Accept-Encoding", "identity")
-	if token != "" && sameOrigin(at, home) {
+	if token != "" && isHome(at, home) {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	return req, nil
@@ -209,6 +209,15 @@ func isRedirect(status int) bool {
 		return true
 	}
 	return false
+}
+
+// isHome reports whether an address is of the service itself, home: of the same origin, or of the secure one that a service redirects to which is asked
+// at port 80.
+func isHome(at, home *url.URL) bool {
+	if at.Scheme == "https" && at.Port() == "" && home.Scheme == "http" && home.Port() == "" {
+		return strings.EqualFold(at.Hostname(), home.Hostname())
+	}
+	return sameOrigin(at, home)
 }
 
 func sameOrigin(a, b *url.URL) bool {

@@ -235,7 +235,7 @@ func (r *Repository) checkPart(resp *http.Response, f *File, off int64) error {
 		return err
 	}
 	home, _ := url.Parse(endpoint)
-	storage := !sameOrigin(resp.Request.URL, home)
+	storage := !isHome(resp.Request.URL, home)
 	if resp.StatusCode == http.StatusRequestedRangeNotSatisfiable {
 		resp.Body.Close()
 		return r.odd(f, fmt.Errorf("%s %w: it ends before byte %d of %d", r.Name(f), ErrChanged, off, f.Size))
