@@ -16,7 +16,7 @@ var annotations = []string{
 
 // unsupported are the keywords of JSON Schema, of any draft, that are not followed.
 var unsupported = []string{
-	"contains", "minContains", "maxContains", "unevaluatedProperties", "unevaluatedItems", "$dynamicRef", "$recursiveRef", "$recursiveAnchor", "extends", "disallow", "divisibleBy",
+	"contains", "minContains", "maxContains", "unevaluatedItems", "$dynamicRef", "$recursiveRef", "$recursiveAnchor", "extends", "disallow", "divisibleBy",
 }
 
 // checkUnknown returns why a keyword that is not followed cannot be passed over; nil: no draft of JSON Schema has it, so it is an annotation, as the

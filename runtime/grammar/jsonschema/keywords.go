@@ -22,7 +22,7 @@ var keywords = map[string]func(v *value) string{
 		}
 		return "a list of names"
 	},
-	"patternProperties": object, "additionalProperties": nil, "propertyNames": nil, "minProperties": count, "maxProperties": count,
+	"patternProperties": object, "additionalProperties": nil, "unevaluatedProperties": boolean, "propertyNames": nil, "minProperties": count, "maxProperties": count,
 	"items": nil, "prefixItems": list, "additionalItems": nil, "minItems": count, "maxItems": count, "uniqueItems": boolean,
 	"minLength": count, "maxLength": count, "pattern": str, "format": str,
 	"minimum": num, "maximum": num, "exclusiveMinimum": limit, "exclusiveMaximum": limit, "multipleOf": num,

@@ -49,7 +49,7 @@ var keywordTypes = map[string]types{
 	"properties": objectType, "required": objectType, "patternProperties": objectType, "additionalProperties": objectType,
 	"propertyNames": objectType, "minProperties": objectType, "maxProperties": objectType, "items": arrayType, "prefixItems": arrayType, "additionalItems": arrayType, "minItems": arrayType,
 	"maxItems": arrayType, "uniqueItems": arrayType, "minLength": stringType, "maxLength": stringType, "pattern": stringType, "format": stringType,
-	"dependencies": objectType, "dependentRequired": objectType, "dependentSchemas": objectType, "minimum": numberType, "maximum": numberType, "exclusiveMinimum": numberType, "exclusiveMaximum": numberType, "multipleOf": numberType,
+	"unevaluatedProperties": objectType, "dependencies": objectType, "dependentRequired": objectType, "dependentSchemas": objectType, "minimum": numberType, "maximum": numberType, "exclusiveMinimum": numberType, "exclusiveMaximum": numberType, "multipleOf": numberType,
 }
 
 // merged is what schemas without references and choices say together.

@@ -112,6 +112,8 @@ func (c *compiler) negateKeyword(k string, s *value, depth int) (ways []*value, 
 		}
 		ways, err = each([]*value{to})
 		return ways, true, err
+	case "unevaluatedProperties":
+		return nil, false, errorf(v, "what does not validate against %s is not supported", k)
 	case "pattern":
 		w := c.made(s, map[string]*value{k: v})
 		w.others = true

@@ -63,8 +63,10 @@ func (c *compiler) addMembers(m *merged) error {
 			o.others = o.others.with(element{v, whole})
 		}
 	}
-	o.open = !shut && (said || !listed)
+	unevaluated := slices.ContainsFunc(m.all, func(e element) bool { return refusesUnevaluated(e.at) })
+	o.open = !shut && (said || !listed && !unevaluated)
 	for _, n := range o.names {
+		evaluated := false
 		for _, e := range m.all {
 			schemas, err := c.memberSchemas(e.at, n)
 			if err != nil {
@@ -73,7 +75,32 @@ func (c *compiler) addMembers(m *merged) error {
 			for _, s := range schemas {
 				o.schemas[n] = o.schemas[n].with(element{s, whole})
 			}
+			evaluated = evaluated || len(schemas) > 0 && !e.at.made
 		}
+		if unevaluated && !evaluated {
+			o.schemas[n] = all{{c.constant(m.all[0].at, isFalse), whole}}
+		}
+	}
+	return nil
+}
+
+// refusesUnevaluated reports whether a schema allows no members besides those that it, or one within it for the same object, speaks of.
+func refusesUnevaluated(at *value) bool {
+	u := at.get("unevaluatedProperties")
+	return u != nil && u.kind == isFalse
+}
+
+// checkUnevaluated checks that a schema with unevaluatedProperties that is reached from schemas stands alone: by itself, or by references to it that say
+// nothing else. So all that is said of the members is said within it.
+func checkUnevaluated(at *value, from all, open map[element]bool) error {
+	alone := len(from) == 1
+	for e := range open {
+		for _, k := range e.at.keys {
+			alone = alone && (e.at == at || keywords[k] == nil || k == "$ref")
+		}
+	}
+	if refusesUnevaluated(at) && !alone {
+		return errorf(at.get("unevaluatedProperties"), "unevaluatedProperties is supported only of the whole schema of a value, not within allOf, anyOf, oneOf and conditions")
 	}
 	return nil
 }

@@ -207,6 +207,9 @@ func (c *compiler) flattenWith(a all, conditions bool) (f flat, err error) {
 		if err := c.check(e.at); err != nil {
 			return err
 		}
+		if err := checkUnevaluated(e.at, a, open); err != nil {
+			return err
+		}
 		if ref := e.at.get("$ref"); ref != nil {
 			to, err := c.resolve(ref)
 			if err != nil {

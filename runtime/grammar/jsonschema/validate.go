@@ -172,6 +172,9 @@ func (c *compiler) validObject(v, at *value, depth int) (bool, error) {
 			}
 		}
 	}
+	if refusesUnevaluated(at) {
+		return false, errorf(at.get("unevaluatedProperties"), "unevaluatedProperties is not supported with an enum or a const")
+	}
 	for _, k := range v.keys {
 		if n := at.get("propertyNames"); n != nil {
 			if ok, err := c.valid(&value{kind: isString, text: k}, all{{n, whole}}, depth+1); !ok || err != nil {
