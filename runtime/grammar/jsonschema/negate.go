@@ -49,15 +49,6 @@ func (c *compiler) negate(s *value, depth int) (*value, error) {
 // negateKeyword returns schemas of what is invalid because of a keyword, and whether that is known.
 func (c *compiler) negateKeyword(k string, s *value, depth int) (ways []*value, ok bool, err error) {
 	v := s.get(k)
-	of := func(keywords map[string]*value) []*value { return []*value{c.made(s, keywords)} }
-	counted := func(t, keyword string, by int) []*value {
-		n := countOf(v) + by
-		if n < 0 {
-			return nil
-		}
-		return of(map[string]*value{"type": texts(t), keyword: {kind: isNumber, text: strconv.Itoa(n)}})
-	}
-	bounded := func(keyword string) []*value { return of(map[string]*value{"type": texts("number"), keyword: v}) }
 	object := c.ofTypes(s, objectType)
 	each := func(schemas []*value) (ways []*value, err error) {
 		for _, e := range schemas {
@@ -118,21 +109,41 @@ func (c *compiler) negateKeyword(k string, s *value, depth int) (ways []*value, 
 		w := c.made(s, map[string]*value{k: v})
 		w.others = true
 		return []*value{w}, true, nil
-	case "minLength":
-		return counted("string", "maxLength", -1), true, nil
-	case "maxLength":
-		return counted("string", "minLength", 1), true, nil
-	case "minItems":
-		return counted("array", "maxItems", -1), true, nil
-	case "maxItems":
-		return counted("array", "minItems", 1), true, nil
-	case "minProperties":
-		return counted("object", "maxProperties", -1), true, nil
-	case "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum":
-		return c.outside(k, s, bounded), true, nil
+	}
+	if ways, ok = c.negateBound(k, s); ok {
+		return ways, true, nil
 	}
 	_, followed := keywords[k]
 	return nil, !followed || k == "nullable" || k == "then" || k == "else", nil
+}
+
+// negateBound returns schemas of what is beyond a bound of lengths or of numbers, and whether the keyword is one.
+func (c *compiler) negateBound(k string, s *value) (ways []*value, ok bool) {
+	v := s.get(k)
+	of := func(keywords map[string]*value) []*value { return []*value{c.made(s, keywords)} }
+	counted := func(t, keyword string, by int) []*value {
+		n := countOf(v) + by
+		if n < 0 {
+			return nil
+		}
+		return of(map[string]*value{"type": texts(t), keyword: {kind: isNumber, text: strconv.Itoa(n)}})
+	}
+	bounded := func(keyword string) []*value { return of(map[string]*value{"type": texts("number"), keyword: v}) }
+	switch k {
+	case "minLength":
+		return counted("string", "maxLength", -1), true
+	case "maxLength":
+		return counted("string", "minLength", 1), true
+	case "minItems":
+		return counted("array", "maxItems", -1), true
+	case "maxItems":
+		return counted("array", "minItems", 1), true
+	case "minProperties":
+		return counted("object", "maxProperties", -1), true
+	case "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum":
+		return c.outside(k, s, bounded), true
+	}
+	return nil, false
 }
 
 // outside returns the numbers that a bound leaves out.
