@@ -77,6 +77,14 @@ func TestPhone(t *testing.T) {
 	p.click("#sidebar-toggle")
 	p.do(chromedp.KeyEvent(kb.Escape))
 	p.until(`document.querySelector("#sidebar").hidden`)
+	p.click("#sidebar-toggle")
+	p.menu("Delete")
+	p.do(chromedp.WaitVisible(chromedp.CSS("dialog")))
+	if over := eval[int](p, `document.querySelector("dialog").scrollWidth - document.querySelector("dialog").clientWidth`); over > 0 {
+		t.Errorf("a long title is %d pixels wider than the dialog", over)
+	}
+	p.do(chromedp.KeyEvent(kb.Escape))
+	p.click("#sidebar-close")
 	if small := eval[[]string](p, `[...document.querySelectorAll("#main button")].filter((b) => b.offsetWidth > 0 && (b.offsetWidth < 32 || b.offsetHeight < 32)).map((b) => b.ariaLabel)`); len(small) > 0 {
 		t.Errorf("too small for fingers: %q", small)
 	}
