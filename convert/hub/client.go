@@ -211,23 +211,19 @@ func isRedirect(status int) bool {
 	return false
 }
 
-// isHome reports whether an address is of the service itself, home: of the same origin, or of the secure one that a service redirects to which is asked
-// at port 80.
+// isHome reports whether an address is of the service itself, home: of the same origin, or of the secure one of the same host, to which a service
+// that is asked by http may redirect.
 func isHome(at, home *url.URL) bool {
-	if at.Scheme == "https" && at.Port() == "" && home.Scheme == "http" && home.Port() == "" {
-		return strings.EqualFold(at.Hostname(), home.Hostname())
-	}
-	return sameOrigin(at, home)
+	secured := home.Scheme == "http" && port(home) == "80" && at.Scheme == "https" && port(at) == "443"
+	return secured && strings.EqualFold(at.Hostname(), home.Hostname()) || sameOrigin(at, home)
 }
 
 func sameOrigin(a, b *url.URL) bool {
-	port := func(u *url.URL) string {
-		if p := u.Port(); p != "" {
-			return p
-		}
-		return map[string]string{"http": "80", "https": "443"}[u.Scheme]
-	}
 	return strings.EqualFold(a.Scheme, b.Scheme) && strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
+}
+
+func port(u *url.URL) string {
+	return cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
 }
 
 // errStalled is about a server that sends nothing although it should.

@@ -79,12 +79,12 @@ type secured map[string]string
 func (s secured) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Scheme == "http" {
 		to := *r.URL
-		to.Scheme = "https"
+		to.Scheme, to.Host = "https", strings.Replace(to.Host, ":80", ":443", 1)
 		return &http.Response{StatusCode: http.StatusPermanentRedirect, Header: http.Header{"Location": {to.String()}}, Body: http.NoBody, Request: r}, nil
 	}
 	asked := r
 	r = r.Clone(r.Context())
-	r.URL.Scheme, r.URL.Host = "http", strings.TrimPrefix(s[r.URL.Host], "http://")
+	r.URL.Scheme, r.URL.Host = "http", strings.TrimPrefix(s[r.URL.Hostname()], "http://")
 	resp, err := http.DefaultTransport.RoundTrip(r)
 	if err == nil {
 		resp.Request = asked
@@ -92,23 +92,26 @@ func (s secured) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// TestSecured: an address with http:// that leads to the same one with https:// is that of the service, which gets the token there.
+// TestSecured: an address with http:// that leads to the same one with https:// is that of the service, which gets the token there, whether or not
+// the addresses have the ports that they have anyway.
 func TestSecured(t *testing.T) {
-	h := start(t)
-	repo := h.Add("Tiiny/Test")
-	repo.Commit(model())
-	repo.Private("secret")
-	c := quick(h)
-	c.HuggingFace, c.HuggingFaceToken = "http://hub.example.org", "secret"
-	c.Transport = secured{"hub.example.org": h.URL, "storage.example.org": h.Storage}
-	h.Storage = "https://storage.example.org"
-	r := open(t, hub.New(c), "Tiiny/Test")
-	for path, content := range model() {
-		if got, err := r.ReadFile(t.Context(), path, content.Size()); err != nil || int64(len(got)) != content.Size() {
-			t.Errorf("%s has %d bytes, %v", path, len(got), err)
+	for _, endpoint := range []string{"http://hub.example.org", "http://hub.example.org:80"} {
+		h := start(t)
+		repo := h.Add("Tiiny/Test")
+		repo.Commit(model())
+		repo.Private("secret")
+		c := quick(h)
+		c.HuggingFace, c.HuggingFaceToken = endpoint, "secret"
+		c.Transport = secured{"hub.example.org": h.URL, "storage.example.org": h.Storage}
+		h.Storage = "https://storage.example.org"
+		r := open(t, hub.New(c), "Tiiny/Test")
+		for path, content := range model() {
+			if got, err := r.ReadFile(t.Context(), path, content.Size()); err != nil || int64(len(got)) != content.Size() {
+				t.Errorf("%s: %s has %d bytes, %v", endpoint, path, len(got), err)
+			}
 		}
-	}
-	if h.Leaks() > 0 {
-		t.Errorf("the storage has seen %d tokens", h.Leaks())
+		if h.Leaks() > 0 {
+			t.Errorf("%s: the storage has seen %d tokens", endpoint, h.Leaks())
+		}
 	}
 }
