@@ -159,9 +159,6 @@ func (p *ropeParameters) read(c *format.Config, theta *float64) (float64, *forma
 	if p.Theta != nil {
 		theta = p.Theta
 	}
-	if p.PartialRotary != nil && *p.PartialRotary != 1 {
-		return 0, nil, fmt.Errorf("partial_rotary_factor is %v: only whole heads are rotated", *p.PartialRotary)
-	}
 	s, err := p.scaling(c.Context, nil)
 	if err != nil {
 		err = fmt.Errorf("rope_parameters%w", err)

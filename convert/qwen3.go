@@ -235,9 +235,6 @@ func (j *qwen3Config) rope(c *format.Config) error {
 	if theta := cmp.Or(p.Theta, j.RoPETheta); theta != nil {
 		c.RoPETheta = *theta
 	}
-	if p.PartialRotary != nil && *p.PartialRotary != 1 {
-		return fmt.Errorf("field %s.partial_rotary_factor is %v: only whole heads are rotated", field, *p.PartialRotary)
-	}
 	if c.RoPEScaling, err = p.scaling(c.Context, j.OriginalContext); err != nil {
 		return fmt.Errorf("field %s%w", field, err)
 	}

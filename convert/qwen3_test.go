@@ -226,6 +226,7 @@ func TestQwen3Refused(t *testing.T) {
 	}{
 		{fields{"hidden_act": "gelu"}, `hidden_act is "gelu"`},
 		{fields{"partial_rotary_factor": 0.5}, "partial_rotary_factor is 0.5"},
+		{fields{"rope_parameters": fields{"partial_rotary_factor": 0.5}}, "field rope_parameters.partial_rotary_factor is 0.5"},
 		{fields{"rope_parameters": fields{"rope_type": "linear", "factor": 0.5}}, "rope_parameters.factor is missing, or not 1 or more"},
 		{fields{"rope_parameters": fields{"rope_type": "longrope", "factor": 2.0}}, `rope_parameters asks for "longrope"`},
 		{fields{"rope_scaling": fields{"type": "llama3", "factor": 2.0}}, "rope_scaling.low_freq_factor is missing"},

@@ -46,9 +46,12 @@ func parseRoPE(scaling, parameters json.RawMessage) (p ropeParameters, field str
 	return p, field, nil
 }
 
-// scaling reads what most architectures of Transformers may have; nil: nothing is scaled. original is original_max_position_embeddings of config.json
-// itself; nil: absent. An error continues the field's name.
+// scaling reads what architectures that rotate whole heads may have; nil: nothing is scaled. original is original_max_position_embeddings of
+// config.json itself; nil: absent. An error continues the field's name.
 func (p *ropeParameters) scaling(context int, original *int) (*format.RoPEScaling, error) {
+	if p.PartialRotary != nil && *p.PartialRotary != 1 {
+		return nil, fmt.Errorf(".partial_rotary_factor is %v: only whole heads are rotated", *p.PartialRotary)
+	}
 	switch kind := cmp.Or(p.Type, p.OldType, "default"); kind {
 	case "default", "dynamic": // dynamic scales texts that are longer than max_position_embeddings, which no model runs here
 		return nil, nil

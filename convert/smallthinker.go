@@ -47,6 +47,7 @@ type smallThinkerConfig struct {
 
 	RoPEScaling    json.RawMessage `json:"rope_scaling"`
 	RoPEParameters json.RawMessage `json:"rope_parameters"` // where newer releases of Transformers write them
+	PartialRotary  *float64        `json:"partial_rotary_factor"`
 
 	// Parts that the architecture's code knows and that no published model uses.
 	MoELayout        json.RawMessage `json:"moe_layer_layout"`
@@ -147,6 +148,8 @@ func (j *smallThinkerConfig) unsupported() error {
 		}
 	}
 	switch {
+	case j.PartialRotary != nil && *j.PartialRotary != 1:
+		return fmt.Errorf("field partial_rotary_factor is %v: only whole heads are rotated", *j.PartialRotary)
 	case j.QKNorm:
 		return fmt.Errorf("field use_qk_norm is true: not supported")
 	case j.EarlyRouter != nil && !*j.EarlyRouter:
