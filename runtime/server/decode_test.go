@@ -1,6 +1,7 @@
 package server
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -34,6 +35,16 @@ func TestWholeNumbers(t *testing.T) {
 				t.Errorf("%s: number %d is %d, want %d", tt.body, i, got, tt.want[i])
 			}
 		}
+	}
+	var generate ollamaGenerateRequest
+	if err := decode([]byte(`{"context": [7.0, 3]}`), &generate, ""); err != nil || !slices.Equal(generate.Context, []int32{7, 3}) {
+		t.Errorf("%v, %v", generate.Context, err)
+	}
+	if err := decode([]byte(`{"context": [7.5]}`), &generate, ""); err == nil || err.Error() != "context: it must be an array of token ids: 7.5 is none" {
+		t.Error(err)
+	}
+	if err := decode([]byte(`{"prompt": [[7.0], [3, 1e1]]}`), &text, ""); err != nil || len(*text.Prompt) != 2 || !slices.Equal((*text.Prompt)[1].tokens, []int32{3, 10}) {
+		t.Errorf("%+v, %v", text.Prompt, err)
 	}
 	for _, number := range []string{"1.5", "1e300", `"3"`} {
 		if err := decode([]byte(`{"max_tokens": `+number+`}`), &chat, ""); err == nil || !strings.Contains(err.Error(), "max_tokens: it must be a whole number") {

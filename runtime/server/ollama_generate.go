@@ -17,7 +17,7 @@ type ollamaGenerateRequest struct {
 	Suffix   string            `json:"suffix"`
 	System   string            `json:"system"`
 	Template string            `json:"template"`
-	Context  []int32           `json:"context"` // tokens of earlier answers
+	Context  tokenIDs          `json:"context"` // tokens of earlier answers
 	Raw      bool              `json:"raw"`
 	Images   []json.RawMessage `json:"images"`
 }

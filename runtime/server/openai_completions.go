@@ -37,8 +37,8 @@ type prompt struct {
 func (p *prompts) UnmarshalJSON(data []byte) error {
 	var one string
 	var many []string
-	var tokens []int32
-	var lists [][]int32
+	var tokens tokenIDs
+	var lists []tokenIDs
 	switch {
 	case json.Unmarshal(data, &one) == nil:
 		*p = prompts{{text: one}}
@@ -57,6 +57,23 @@ func (p *prompts) UnmarshalJSON(data []byte) error {
 		}
 	default:
 		return wants("a string, an array of strings, an array of token ids, or an array of those; none of them empty")
+	}
+	return nil
+}
+
+// tokenIDs are tokens. As whole numbers elsewhere, they may be written as 40.0: see [setField].
+type tokenIDs []int32
+
+func (t *tokenIDs) UnmarshalJSON(data []byte) error {
+	var numbers []float64
+	if json.Unmarshal(data, &numbers) != nil {
+		return wants("an array of token ids")
+	}
+	*t = make(tokenIDs, len(numbers))
+	for i, n := range numbers {
+		if (*t)[i] = int32(n); float64((*t)[i]) != n {
+			return wants(fmt.Sprintf("an array of token ids: %v is none", n))
+		}
 	}
 	return nil
 }
