@@ -53,7 +53,7 @@ func (p *ropeParameters) scaling(context int, original *int) (*format.RoPEScalin
 		return nil, fmt.Errorf(".partial_rotary_factor is %v: only whole heads are rotated", *p.PartialRotary)
 	}
 	switch kind := cmp.Or(p.Type, p.OldType, "default"); kind {
-	case "default", "dynamic": // dynamic scales texts that are longer than max_position_embeddings, which no model runs here
+	case "default", "dynamic": // dynamic scales nothing up to max_position_embeddings; whoever runs more is warned
 		return nil, nil
 	case "linear":
 		return p.linear()

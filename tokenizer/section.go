@@ -190,8 +190,7 @@ func (s *spec) readFixed(head []byte) error {
 	return nil
 }
 
-// readPipeline reads the components of version 2, JSON of n bytes, and returns
-// what follows them.
+// readPipeline reads the components of version 2, JSON of n bytes, and returns what follows them.
 func (s *spec) readPipeline(b []byte, n uint32) (rest []byte, err error) {
 	if uint64(n) > uint64(len(b)) {
 		return nil, errTruncated

@@ -2,7 +2,7 @@ package engine
 
 import "st/runtime/kernel"
 
-// Observer is shown a model's activations, batch by batch and layer by layer, in the order in which it is computed. The
+// Observer is shown a model's activations, batch by batch and layer by layer, in the order in which they are computed. The
 // slices are valid until a method returns; n is the number of the batch's tokens.
 type Observer interface {
 	// AttentionInput is shown the input [n, hidden] of q, k and v, and AttentionOutput that of o: [n, heads·head_dim].
