@@ -75,8 +75,11 @@ func modelScopePath(page string) string {
 	for _, tab := range []string{"/summary", "/files"} {
 		page = strings.TrimSuffix(page, tab)
 	}
-	return strings.Replace(page, "/file/view/master/", "/blob/main/", 1)
+	return modelScopeFile.Replace(page)
 }
+
+// modelScopeFile makes addresses of files those of Hugging Face. The branch that every repository has is called master.
+var modelScopeFile = strings.NewReplacer("/file/view/master/", "/blob/main/", "/resolve/master/", "/resolve/main/", "/file/view/", "/blob/")
 
 // fetch pulls a model into a file of the store, in the types that st pull chooses by default.
 func (a *app) fetch(ctx context.Context, ref hub.Ref, path string, progress func(pull.Progress), note func(text string)) error {

@@ -77,6 +77,8 @@ func TestRepositoryPages(t *testing.T) {
 		"https://modelscope.cn/models/Org/Tiny/summary?version=1":                      "ms://Org/Tiny",
 		"https://modelscope.cn/models/Org/Tiny/files":                                  "ms://Org/Tiny",
 		"https://modelscope.cn/models/Org/Tiny/file/view/master/Tiny-Q8_0.gguf?status": "ms://Org/Tiny:Tiny-Q8_0",
+		"https://modelscope.cn/models/Org/Tiny/resolve/master/Tiny-Q8_0.gguf":          "ms://Org/Tiny:Tiny-Q8_0",
+		"https://modelscope.cn/models/Org/Tiny/file/view/v1/Tiny-Q8_0.gguf":            "ms://Org/Tiny:Tiny-Q8_0@v1",
 		"modelscope.cn/Org/Tiny:Q4_0":                                                  "ms://Org/Tiny:Q4_0",
 		"hf://Org/Tiny@v1":                                                             "Org/Tiny@v1",
 		"ms://Org/Tiny":                                                                "ms://Org/Tiny",
