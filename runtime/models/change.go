@@ -17,9 +17,9 @@ import (
 // ErrInUse is about a file that cannot be removed because a program uses it.
 var ErrInUse = errors.New("is in use by a program")
 
-// Remove removes the model of a name, and what belongs to it: what is left of a download, and of conversions that were interrupted. The name is the full one,
-// in any case of letters: a short one, given twice, may mean another model the second time. It returns the model's entry, as it was. Programs that run the model go on with what they have, except on Windows, where the error wraps [ErrInUse]; so it does
-// for a model that is being written.
+// Remove removes the model of a name, and what belongs to it: what is left of a download, and of conversions that were interrupted. The name is the full
+// one, in any case of letters: a short one, given twice, may mean another model the second time. It returns the model's entry, as it was. Programs that
+// run the model go on with what they have, except on Windows, where the error wraps [ErrInUse]; so it does for a model that is being written.
 func (s *Store) Remove(name string) (Entry, error) {
 	all, err := s.List()
 	if err != nil {
