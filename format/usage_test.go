@@ -287,6 +287,32 @@ func TestOverwritten(t *testing.T) {
 	}
 }
 
+// A file that another model is written over while it is verified is not called damaged: its records are told to have changed, once.
+func TestVerifyChanged(t *testing.T) {
+	r := openTest(t)
+	b, err := os.ReadFile(r.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rec := range r.Records() {
+		b[rec.Offset]++
+	}
+	overwrite(t, r.Path(), b)
+	for _, err := range r.Verify(t.Context(), 1, nil) {
+		if !errors.Is(err, ErrCorrupt) || errors.Is(err, ErrChanged) { // the header is that of before
+			t.Errorf("damaged: %v", err)
+		}
+	}
+	b[checksumAt]++
+	overwrite(t, r.Path(), b)
+	if errs := r.Verify(t.Context(), 2, nil); len(errs) != 1 || !errors.Is(errs[0], ErrChanged) || !strings.Contains(errs[0].Error(), r.Path()) {
+		t.Errorf("overwritten: %v", errs)
+	}
+	if err := r.VerifyRecord(t.Context(), nil, &r.Records()[0]); !errors.Is(err, ErrChanged) {
+		t.Errorf("one record of it: %v", err)
+	}
+}
+
 // overwrite writes to the beginning of a file that stays the same one.
 func overwrite(t *testing.T, path string, b []byte) {
 	t.Helper()

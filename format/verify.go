@@ -3,6 +3,7 @@ package format
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -16,7 +17,7 @@ const verifyChunk = 1 << 20
 // Verify reads every record with the given number of goroutines and checks it against its checksum, and that the gaps
 // between sections are zero, and what was recorded of the experts; an error about the latter wraps [ErrUsage]. progress, if not
 // nil, is told of bytes as they are read; calls may come from several goroutines. It returns one error for each damaged record,
-// in file order.
+// in file order; of a file that was changed meanwhile it returns one error, which wraps [ErrChanged].
 func (r *Reader) Verify(ctx context.Context, workers int, progress func(bytes int64)) []error {
 	errs := make([]error, len(r.records))
 	var largest int64
@@ -41,6 +42,9 @@ func (r *Reader) Verify(ctx context.Context, workers int, progress func(bytes in
 	wg.Wait()
 	if ctx.Err() != nil {
 		return []error{ctx.Err()}
+	}
+	if i := slices.IndexFunc(errs, func(err error) bool { return errors.Is(err, ErrChanged) }); i >= 0 {
+		return errs[i : i+1]
 	}
 	for _, verify := range []func() error{r.verifyGaps, r.verifyUsage} {
 		if err := verify(); err != nil {
@@ -80,7 +84,7 @@ func (r *Reader) verifyRecord(ctx context.Context, f File, rec *Record, buf []by
 		at = to
 	}
 	if hash.Sum64() != rec.Checksum {
-		return fmt.Errorf("%s: %s: %w: checksum does not match; copy or convert the file again", r.path, rec, ErrCorrupt)
+		return r.Mismatch(rec)
 	}
 	return nil
 }
