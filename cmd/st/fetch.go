@@ -4,10 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
-	"path"
-	"regexp"
-	"slices"
 	"strings"
 
 	"st/convert"
@@ -24,63 +20,6 @@ func keptName(ref hub.Ref) models.Name {
 	return models.Name{Org: ref.Org, Model: ref.Name, Tag: ref.Quant}
 }
 
-// hubPage is how addresses of pages on Hugging Face begin, also as clients of Ollama write them: hf.co/ORG/NAME:QUANT.
-var hubPage = regexp.MustCompile(`^(?i)(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/`)
-
-// modelScopePage is how those on ModelScope begin, where pages are below models/.
-var modelScopePage = regexp.MustCompile(`^(?i)(?:https?://)?(?:www\.)?modelscope\.(?:cn|ai)/(?:models/)?`)
-
-// isPage reports whether a text is the address of a page of a service.
-func isPage(text string) bool { return hubPage.MatchString(text) || modelScopePage.MatchString(text) }
-
-// parseRepository reads the name of a repository as [hub.ParseRef] does, and the address of its page, or of that of one of its files.
-func parseRepository(text string) (hub.Ref, error) {
-	if host := hubPage.FindString(text); host != "" {
-		text = ofPage(text[len(host):])
-	} else if host := modelScopePage.FindString(text); host != "" {
-		text = "ms://" + ofPage(modelScopePath(text[len(host):]))
-	}
-	ref, err := hub.ParseRef(strings.TrimSuffix(text, ":latest"))
-	ref.Quant = strings.TrimSuffix(ref.Quant, ".gguf") // which the tag of a name cannot have
-	return ref, err
-}
-
-// ofPage makes what [hub.ParseRef] reads of the path of a page: ORG/NAME/tree/REV is ORG/NAME@REV, and ORG/NAME/blob/REV/FILE.gguf is
-// ORG/NAME:FILE.gguf@REV. Another path stays as it is.
-func ofPage(page string) string {
-	if i := strings.IndexAny(page, "?#"); i >= 0 {
-		page = page[:i]
-	}
-	page = strings.Trim(page, "/")
-	parts := strings.Split(page, "/")
-	if len(parts) < 4 || !slices.Contains([]string{"tree", "blob", "resolve", "raw"}, parts[2]) || parts[2] == "tree" && len(parts) > 4 {
-		return page
-	}
-	ref := parts[0] + "/" + parts[1]
-	if path.Ext(page) == ".gguf" {
-		ref += ":" + path.Base(page)
-	}
-	if revision, err := url.PathUnescape(parts[3]); err == nil && revision != "main" { // which every repository has, and is meant without @REV
-		ref += "@" + revision
-	}
-	return ref
-}
-
-// modelScopePath makes the path of a page on ModelScope what that of the same page on Hugging Face is.
-func modelScopePath(page string) string {
-	if i := strings.IndexAny(page, "?#"); i >= 0 {
-		page = page[:i]
-	}
-	page = strings.TrimRight(page, "/")
-	for _, tab := range []string{"/summary", "/files"} {
-		page = strings.TrimSuffix(page, tab)
-	}
-	return modelScopeFile.Replace(page)
-}
-
-// modelScopeFile makes addresses of files those of Hugging Face. The branch that every repository has is called master.
-var modelScopeFile = strings.NewReplacer("/file/view/master/", "/blob/main/", "/resolve/master/", "/resolve/main/", "/file/view/", "/blob/")
-
 // fetch pulls a model into a file of the store, in the types that st pull chooses by default.
 func (a *app) fetch(ctx context.Context, ref hub.Ref, path string, progress func(pull.Progress), note func(text string)) error {
 	_, err := pull.Model(ctx, ref, path, pull.Options{
@@ -93,8 +32,8 @@ func (a *app) fetch(ctx context.Context, ref hub.Ref, path string, progress func
 // locateOrFetch is locate for commands that pull a model which is not there. An interrupted pull goes on.
 func (a *app) locateOrFetch(ctx context.Context, arg string) (string, error) {
 	name := arg
-	ref, notRef := parseRepository(arg)
-	if notRef == nil && (isPage(arg) || !models.IsPath(arg) && (hub.HasScheme(arg) || ref.Revision != "")) {
+	ref, notRef := hub.ParsePage(arg)
+	if notRef == nil && (hub.IsPage(arg) || !models.IsPath(arg) && (hub.HasScheme(arg) || ref.Revision != "")) {
 		name = keptName(ref).String()
 	}
 	path, notKept := a.locate(name)
@@ -148,7 +87,7 @@ func (a *app) noteRevision(path string, ref hub.Ref) {
 
 // pullFor pulls a model for a client of the server. One that is there already is not pulled again.
 func (a *app) pullFor(ctx context.Context, name string, progress func(done, total int64)) error {
-	ref, err := parseRepository(name)
+	ref, err := hub.ParsePage(name)
 	if err != nil {
 		return &server.Error{Status: http.StatusBadRequest, Code: "invalid_value", Param: "model", Message: err.Error()}
 	}

@@ -34,7 +34,7 @@ func (a *app) pullCommand() *cobra.Command {
   st pull Tiiny/SmallThinker-4BA0.6B-Instruct --keep --encoder gptq`,
 		Args: arguments("ORG/NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ref, err := parseRepository(args[0])
+			ref, err := hub.ParsePage(args[0])
 			if err != nil {
 				return usagef("%v", err)
 			}

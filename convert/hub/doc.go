@@ -11,7 +11,7 @@
 // file (Git LFS, Xet), Git's SHA-1 of a small one. Failed requests are repeated after the time that the server asks for, within limits. Errors that
 // a user can act on have sentinels (errors.go).
 //
-// The files: ref.go parses names of repositories. config.go has endpoints, tokens and directories, and reads them from the environment. client.go
+// The files: ref.go parses names of repositories, page.go addresses of their pages. config.go has endpoints, tokens and directories, and reads them from the environment. client.go
 // sends requests and follows redirects; retry.go repeats failed ones. repo.go is an open repository, hasher.go checks its files. stream.go downloads
 // files in order with several requests at once, and pace.go chooses their number. huggingface.go and modelscope.go are the two protocols. cache.go
 // is the directory in which huggingface_hub keeps downloads. Package hubtest is a Hub for tests.
