@@ -6,7 +6,6 @@ import (
 	"st/convert"
 	"st/convert/hub"
 	"st/runtime"
-	"st/runtime/selfcal"
 )
 
 func (a *app) convertCommand() *cobra.Command {
@@ -62,7 +61,7 @@ func (a *app) convertCommand() *cobra.Command {
 			if keep {
 				return usagef("--keep is for a source that comes from a Hub: hf://ORG/NAME")
 			}
-			result, stages, err := a.runConversion(cmd.Context(), "convert", args[0], target, &recipe, opts, convert.Run, selfcal.Convert)
+			result, stages, err := a.runConversion(cmd.Context(), converting, args[0], target, &recipe, opts)
 			if err != nil {
 				return err
 			}

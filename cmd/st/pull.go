@@ -14,7 +14,6 @@ import (
 	"st/format/outfile"
 	"st/runtime"
 	"st/runtime/models"
-	"st/runtime/selfcal"
 )
 
 func (a *app) pullCommand() *cobra.Command {
@@ -130,7 +129,7 @@ func (p *pulling) selfCalibrated(ctx context.Context) error {
 		return p.explain(ctx, err)
 	}
 	p.opts.Origin = from
-	result, stages, err := p.runConversion(ctx, "convert", src, p.target, p.recipe, p.opts, convert.Run, selfcal.Convert)
+	result, stages, err := p.runConversion(ctx, converting, src, p.target, p.recipe, p.opts)
 	if err != nil {
 		return err
 	}

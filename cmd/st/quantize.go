@@ -5,7 +5,6 @@ import (
 
 	"st/convert"
 	"st/runtime"
-	"st/runtime/selfcal"
 )
 
 func (a *app) quantizeCommand() *cobra.Command {
@@ -51,7 +50,7 @@ func (a *app) quantizeCommand() *cobra.Command {
 					return err
 				}
 			}
-			result, stages, err := a.runConversion(cmd.Context(), "quantize", source, target, &recipe, opts, convert.Quantize, selfcal.Quantize)
+			result, stages, err := a.runConversion(cmd.Context(), quantizing, source, target, &recipe, opts)
 			if err != nil {
 				return err
 			}

@@ -14,10 +14,16 @@ import (
 	"st/runtime/selfcal"
 )
 
-// convertFunc is convert.Run or convert.Quantize, and selfcalFunc the same for a model that calibrates itself.
-type (
-	convertFunc func(ctx context.Context, src, dst string, opts convert.Options) (*convert.Result, error)
-	selfcalFunc func(ctx context.Context, src, dst string, opts selfcal.Options) (*selfcal.Result, error)
+// conversion is what a command makes of one file in another one, also with a model that calibrates itself.
+type conversion struct {
+	label         string // of the progress
+	run           func(ctx context.Context, src, dst string, opts convert.Options) (*convert.Result, error)
+	selfCalibrate func(ctx context.Context, src, dst string, opts selfcal.Options) (*selfcal.Result, error)
+}
+
+var (
+	converting = conversion{"convert", convert.Run, selfcal.Convert}
+	quantizing = conversion{"quantize", convert.Quantize, selfcal.Quantize}
 )
 
 // stageReport is a stage of a conversion whose model calibrates itself.
@@ -27,15 +33,13 @@ type stageReport struct {
 }
 
 // runConversion converts as the flags say, and shows how far it is. There are stages if the model calibrates itself.
-func (a *app) runConversion(ctx context.Context, label, src, dst string, f *recipeFlags, opts convert.Options, plain convertFunc, self selfcalFunc) (
-	*convert.Result, []stageReport, error) {
-
+func (a *app) runConversion(ctx context.Context, c conversion, src, dst string, f *recipeFlags, opts convert.Options) (*convert.Result, []stageReport, error) {
 	if f.selfCalibrated() {
-		return a.selfCalibrate(ctx, label, src, dst, f, opts, self)
+		return a.selfCalibrate(ctx, c, src, dst, f, opts)
 	}
-	p := a.newProgress(label, "B")
+	p := a.newProgress(c.label, "B")
 	opts.Progress = p.update
-	result, err := plain(ctx, src, dst, opts)
+	result, err := c.run(ctx, src, dst, opts)
 	p.finish()
 	if err == nil {
 		removed, kept := selfcal.Clean(dst)
@@ -48,23 +52,20 @@ func (a *app) runConversion(ctx context.Context, label, src, dst string, f *reci
 	return result, nil, err
 }
 
-func (a *app) selfCalibrate(ctx context.Context, label, src, dst string, f *recipeFlags, opts convert.Options, self selfcalFunc) (
-	*convert.Result, []stageReport, error) {
-
+func (a *app) selfCalibrate(ctx context.Context, c conversion, src, dst string, f *recipeFlags, opts convert.Options) (*convert.Result, []stageReport, error) {
 	running := opts.Threads // 0: one per physical core
 	if opts.Threads == 0 {
 		opts.Threads = goruntime.GOMAXPROCS(0)
 	}
-	// Threads on which reads return have processors besides those that compute.
-	goruntime.GOMAXPROCS(max(goruntime.GOMAXPROCS(0), opts.Threads+runtime.ReadThreads))
-	bars := stageBars{app: a, label: label}
+	letReadBeside(opts.Threads)
+	bars := stageBars{app: a, label: c.label}
 	var noted sync.Once
 	exceeded := func(bytes int64) {
 		noted.Do(func() {
 			a.note("note: the model needs %s of memory to run, and gets it: that is more than --memory %s", size(bytes), runtime.FormatBytes(f.memory))
 		})
 	}
-	r, err := self(ctx, src, dst, selfcal.Options{Options: opts, RunThreads: running, Memory: f.memory, Exceeded: exceeded, Planned: a.notePlan,
+	r, err := c.selfCalibrate(ctx, src, dst, selfcal.Options{Options: opts, RunThreads: running, Memory: f.memory, Exceeded: exceeded, Planned: a.notePlan,
 		StageProgress: bars.update})
 	bars.finish()
 	if err != nil {
