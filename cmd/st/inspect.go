@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	_ "embed"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"st/cmd/internal/report"
 	"st/format"
@@ -28,7 +30,7 @@ type inspectFlags struct {
 }
 
 func (a *app) inspectCommand() *cobra.Command {
-	f := inspectFlags{layer: -1}
+	var f inspectFlags
 	var activity activityFlags
 	cmd := &cobra.Command{
 		Use:        "inspect MODEL",
@@ -55,43 +57,22 @@ func (a *app) inspectCommand() *cobra.Command {
 			if activity.asked() && f.html == "" {
 				return a.inspectActivity(cmd.Context(), args, &activity, f.layer, f.json)
 			}
-			if f.force && f.html == "" {
-				return usagef("--force is for --html")
-			}
-			if f.trace != "" && !f.cachePlan && f.html == "" {
-				return usagef("--trace is for --cache-plan")
-			}
-			if name := changedFlag(cmd.Flags(), "disk-bandwidth", "disk-latency", "disk-queue"); name != "" && !f.cachePlan {
-				return usagef("--%s is for --cache-plan", name)
+			if err := f.check(cmd.Flags()); err != nil {
+				return err
 			}
 			if f.cachePlan && !activity.run {
 				f.memory = activity.engine.Memory
 			}
-			if cmd.Flags().Changed("layer") && !f.tensors && !f.layers && !f.experts {
-				return usagef("--layer restricts --tensors, --layers or --experts: give one of them")
-			}
-			path, err := a.locateAny(args[0])
-			if err != nil {
-				return err
-			}
-			if report.IsOther(path) {
-				return a.inspectCheckpoint(path, f)
-			}
-			r, err := format.Open(path)
-			if err != nil {
-				return err
-			}
-			defer r.Close()
-			if f.layer >= r.Config.Layers {
-				return fmt.Errorf("--layer %d: %s has layers 0 to %d", f.layer, r.Path(), r.Config.Layers-1)
-			}
-			if f.html != "" {
-				return a.inspectPage(cmd.Context(), r, f, &activity)
-			}
-			return a.inspect(cmd.Context(), r, f)
+			return a.inspectModel(cmd.Context(), args[0], f, &activity)
 		},
 	}
-	flags := cmd.Flags()
+	f.add(cmd.Flags())
+	activity.add(cmd.Flags())
+	return completesModels(cmd, 1)
+}
+
+func (f *inspectFlags) add(flags *pflag.FlagSet) {
+	f.layer = -1
 	flags.BoolVar(&f.tensors, "tensors", false, "list the tensors and where they lie")
 	flags.BoolVar(&f.layers, "layers", false, "statistics of the weights, by layer")
 	flags.BoolVar(&f.experts, "experts", false, "statistics of the weights, by expert")
@@ -104,9 +85,46 @@ func (a *app) inspectCommand() *cobra.Command {
 	flags.Var(delayFlag{&f.disk.Latency}, "disk-latency", "`TIME` from a read to its first byte, such as 100us; not given: it is measured")
 	flags.Var(intFlag{&f.disk.Queue, 1, 1 << 16}, "disk-queue", "`N` reads in flight, at most; not given: as many as st has")
 	flags.Lookup("disk-queue").DefValue = ""
-	activity.add(flags)
 	flags.BoolVar(&f.json, "json", false, "print a JSON object")
 	flags.Var(textFlag{fileFlag{&f.html}}, "html", "write everything to `file`, a page for a browser; -: standard output")
 	addForceFlag(flags, &f.force)
-	return completesModels(cmd, 1)
+}
+
+// check finds flags that do not go together.
+func (f *inspectFlags) check(flags *pflag.FlagSet) error {
+	disk := changedFlag(flags, "disk-bandwidth", "disk-latency", "disk-queue")
+	switch {
+	case f.force && f.html == "":
+		return usagef("--force is for --html")
+	case f.trace != "" && !f.cachePlan && f.html == "":
+		return usagef("--trace is for --cache-plan")
+	case disk != "" && !f.cachePlan:
+		return usagef("--%s is for --cache-plan", disk)
+	case flags.Changed("layer") && !f.tensors && !f.layers && !f.experts:
+		return usagef("--layer restricts --tensors, --layers or --experts: give one of them")
+	}
+	return nil
+}
+
+// inspectModel shows what the flags say of a file, or writes the page of it.
+func (a *app) inspectModel(ctx context.Context, arg string, f inspectFlags, activity *activityFlags) error {
+	path, err := a.locateAny(arg)
+	if err != nil {
+		return err
+	}
+	if report.IsOther(path) {
+		return a.inspectCheckpoint(path, f)
+	}
+	r, err := format.Open(path)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if f.layer >= r.Config.Layers {
+		return fmt.Errorf("--layer %d: %s has layers 0 to %d", f.layer, r.Path(), r.Config.Layers-1)
+	}
+	if f.html != "" {
+		return a.inspectPage(ctx, r, f, activity)
+	}
+	return a.inspect(ctx, r, f)
 }
