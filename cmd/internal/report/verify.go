@@ -21,7 +21,7 @@ type Verification struct {
 	Usage error `json:"-"`
 }
 
-// Verify reads a whole file and compares every record with its checksum. The error is that of the context.
+// Verify reads a whole file and compares every record with its checksum. The error is that of the context, or wraps [format.ErrChanged].
 func Verify(ctx context.Context, r *format.Reader, progress func(done, total int64)) (*Verification, error) {
 	v := &Verification{Records: len(r.Records()), Damaged: []string{}}
 	for _, rec := range r.Records() {
@@ -35,7 +35,7 @@ func Verify(ctx context.Context, r *format.Reader, progress func(done, total int
 	})
 	for _, err := range errs {
 		switch {
-		case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, format.ErrChanged):
 			return nil, err
 		case errors.Is(err, format.ErrUsage):
 			v.Usage = err
