@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"st/convert"
 	"st/convert/hub"
@@ -16,11 +17,16 @@ import (
 	"st/runtime/models"
 )
 
+// pullFlags are the flags of st pull.
+type pullFlags struct {
+	recipe     recipeFlags
+	opts       convert.Options
+	name       string
+	keep, json bool
+}
+
 func (a *app) pullCommand() *cobra.Command {
-	opts := convert.Options{Tool: "st " + version()}
-	var recipe recipeFlags
-	var name string
-	var keep, asJSON bool
+	var f pullFlags
 	cmd := &cobra.Command{
 		Use:        "pull ORG/NAME[:TYPE][@REV]",
 		SuggestFor: []string{"download", "fetch"},
@@ -37,29 +43,16 @@ func (a *app) pullCommand() *cobra.Command {
 			if err != nil {
 				return usagef("%v", err)
 			}
-			kept := keptName(ref)
-			if name != "" {
-				if kept, err = models.ParseName(name); err != nil {
-					return usagef("--name: %v", err)
-				}
-			}
-			store, err := models.Open("")
+			kept, target, err := f.output(ref)
 			if err != nil {
 				return err
 			}
-			target, err := store.Path(kept)
-			switch {
-			case errors.Is(err, models.ErrName):
-				return usagef("%v; --name keeps the model under another one", err)
-			case err != nil:
+			if err := f.recipe.set(&f.opts, cmd.Flags()); err != nil {
 				return err
 			}
-			if err := recipe.set(&opts, cmd.Flags()); err != nil {
-				return err
-			}
-			defer opts.Calibration.Close()
-			p := pulling{app: a, ref: ref, target: target, recipe: &recipe, opts: opts, keep: keep, json: asJSON,
-				again: !changesRecipe(cmd.Flags()) && (name == "" || ref.Quant == "")} // a name does not tell which GGUF file is there
+			defer f.opts.Calibration.Close()
+			p := pulling{app: a, ref: ref, target: target, recipe: &f.recipe, opts: f.opts, keep: f.keep, json: f.json,
+				again: !changesRecipe(cmd.Flags()) && (f.name == "" || ref.Quant == "")} // a name does not tell which GGUF file is there
 			if err := p.run(cmd.Context()); err != nil {
 				return err
 			}
@@ -67,15 +60,38 @@ func (a *app) pullCommand() *cobra.Command {
 			return nil
 		},
 	}
-	flags := cmd.Flags()
-	recipe.add(flags)
-	flags.StringVar(&name, "name", "", "keep the model under `NAME` in place of that of the repository")
-	flags.BoolVar(&keep, "keep", false, "download the files into the Hub's cache, too, and convert them from there")
-	addThreadsFlag(flags, &opts.Threads, "one per CPU")
-	addForceFlag(flags, &opts.Force)
-	flags.BoolVar(&opts.AllowNonfinite, "allow-nonfinite", false, "go on when weights are NaN or infinite")
-	flags.BoolVar(&asJSON, "json", false, "print a JSON object a line: progress, and last the result")
+	f.add(cmd.Flags())
 	return cmd
+}
+
+func (f *pullFlags) add(flags *pflag.FlagSet) {
+	f.opts.Tool = "st " + version()
+	f.recipe.add(flags)
+	flags.StringVar(&f.name, "name", "", "keep the model under `NAME` in place of that of the repository")
+	flags.BoolVar(&f.keep, "keep", false, "download the files into the Hub's cache, too, and convert them from there")
+	addThreadsFlag(flags, &f.opts.Threads, "one per CPU")
+	addForceFlag(flags, &f.opts.Force)
+	flags.BoolVar(&f.opts.AllowNonfinite, "allow-nonfinite", false, "go on when weights are NaN or infinite")
+	flags.BoolVar(&f.json, "json", false, "print a JSON object a line: progress, and last the result")
+}
+
+// output returns the name under which a model is kept, and the file.
+func (f *pullFlags) output(ref hub.Ref) (kept models.Name, path string, err error) {
+	kept = keptName(ref)
+	if f.name != "" {
+		if kept, err = models.ParseName(f.name); err != nil {
+			return kept, "", usagef("--name: %v", err)
+		}
+	}
+	store, err := models.Open("")
+	if err != nil {
+		return kept, "", err
+	}
+	path, err = store.Path(kept)
+	if errors.Is(err, models.ErrName) {
+		err = usagef("%v; --name keeps the model under another one", err)
+	}
+	return kept, path, err
 }
 
 // pulling makes a file out of a repository.
