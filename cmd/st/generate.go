@@ -77,10 +77,15 @@ func (a *app) generate(ctx context.Context, path string, conversation bool, f *g
 	if conversation {
 		return a.converse(ctx, m.Model, f, g)
 	}
+	return a.answer(ctx, m.Model, text, f, g)
+}
+
+// answer prints what follows a prompt, and how it came to be.
+func (a *app) answer(ctx context.Context, m *runtime.Model, text string, f *generateFlags, g runtime.Generate) error {
 	bar := a.newPromptProgress()
 	g.Progress = bar.update
-	mark := markPrompt(m.Model, &g)
-	pieces, done, err := a.pieces(ctx, m.Model, text, f, g)
+	mark := markPrompt(m, &g)
+	pieces, done, err := a.pieces(ctx, m, text, f, g)
 	if err != nil {
 		return err
 	}
@@ -97,7 +102,7 @@ func (a *app) generate(ctx context.Context, path string, conversation bool, f *g
 	}
 	err = errors.Join(err, unsaved) // a text that cannot be kept is shown all the same
 	if f.json {
-		if e := a.printJSON(newGenerateReport(m.Model, r, *mark)); err == nil {
+		if e := a.printJSON(newGenerateReport(m, r, *mark)); err == nil {
 			err = e
 		}
 	} else {
@@ -108,7 +113,7 @@ func (a *app) generate(ctx context.Context, path string, conversation bool, f *g
 	}
 	a.noteUnfinished(r)
 	if f.stats {
-		a.printStats(m.Model, r, *mark)
+		a.printStats(m, r, *mark)
 	}
 	return err
 }
