@@ -147,14 +147,7 @@ func parseGeneration(config, generationConfig []byte) (g generation, err error) 
 		BOS json.RawMessage `json:"bos_token_id"`
 		EOS json.RawMessage `json:"eos_token_id"`
 	}
-	var fields struct {
-		DoSample          *bool    `json:"do_sample"`
-		Temperature       *setting `json:"temperature"`
-		TopK              *int     `json:"top_k"`
-		TopP              *setting `json:"top_p"`
-		MinP              *setting `json:"min_p"`
-		RepetitionPenalty *setting `json:"repetition_penalty"`
-	}
+	var fields map[string]json.RawMessage
 	var part []byte // of a model that sees or hears
 	if config != nil {
 		part, _ = textConfig(config)
@@ -186,11 +179,24 @@ func parseGeneration(config, generationConfig []byte) (g generation, err error) 
 		}
 		g.declared = append(g.declared, eos)
 	}
-	g.DoSample = fields.DoSample
-	g.Temperature, g.TopP, g.MinP = (*float64)(fields.Temperature), (*float64)(fields.TopP), (*float64)(fields.MinP)
-	g.TopK, g.RepetitionPenalty = fields.TopK, (*float64)(fields.RepetitionPenalty)
-	g.notes = usable(&g.Generation, func(name string) string { return "generation_config.json: field " + name })
+	g.readDefaults(fields)
 	return g, nil
+}
+
+// readDefaults takes what a sampler can use of the fields of generation_config.json.
+func (g *generation) readDefaults(fields map[string]json.RawMessage) {
+	field := func(name string) string { return "generation_config.json: field " + name }
+	number := func(name string) *float64 { return setting[float64](&g.notes, field(name), fields[name], "no number") }
+	g.DoSample = setting[bool](&g.notes, field("do_sample"), fields["do_sample"], "neither true nor false")
+	g.Temperature, g.TopP, g.MinP, g.RepetitionPenalty = number("temperature"), number("top_p"), number("min_p"), number("repetition_penalty")
+	if k := number("top_k"); k != nil {
+		if *k == math.Trunc(*k) && math.Abs(*k) < 1<<53 { // 50.0 is 50
+			g.TopK = new(int(*k))
+		} else {
+			leaveOut(&g.notes, field("top_k"), *k, "no whole number")
+		}
+	}
+	g.notes = append(g.notes, usable(&g.Generation, field)...)
 }
 
 // usable leaves out defaults that no sampler can use, and returns notes that call a field as field says.
@@ -206,17 +212,18 @@ func usable(g *format.Generation, field func(name string) string) (notes []strin
 	return notes
 }
 
-// setting is a number that may be NaN or infinite, which some programs write where they have none.
-type setting float64
-
-// UnmarshalJSON reads a number, also one that [hffile.QuoteNumbers] has put in quotes.
-func (s *setting) UnmarshalJSON(text []byte) error {
-	switch string(text) {
-	case `"NaN"`, `"Infinity"`, `"-Infinity"`:
-		*s = setting(math.NaN())
+// setting reads a field that should be a number or a truth value, as kind says; it is nil, with a note, if it is none.
+func setting[T float64 | bool](notes *[]string, field string, text json.RawMessage, kind string) (value *T) {
+	if len(text) > 0 && json.Unmarshal(text, &value) != nil {
+		leaveOut(notes, field, fmt.Sprintf("%.40s", text), kind)
 		return nil
 	}
-	return json.Unmarshal(text, (*float64)(s))
+	return value
+}
+
+// leaveOut notes that a field is not taken.
+func leaveOut(notes *[]string, field string, value any, why string) {
+	*notes = append(*notes, fmt.Sprintf("%s is %v, which is %s: left out", field, value, why))
 }
 
 // within returns a field's value, nil and a note if it is out of range.
@@ -224,7 +231,7 @@ func within[T int | float64](notes *[]string, field string, value *T, low, high 
 	if value == nil || *value >= low && *value <= high {
 		return value
 	}
-	*notes = append(*notes, fmt.Sprintf("%s is %v, which is out of range: left out", field, *value))
+	leaveOut(notes, field, *value, "out of range")
 	return nil
 }
 

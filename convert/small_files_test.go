@@ -67,7 +67,12 @@ func TestGenerationConfig(t *testing.T) {
 		{"top_k below what is off", `{"top_k":-5}`, []int32{1, 2}, func(g *format.Generation) bool { return g.TopK == nil }, "field top_k is -5, which is out of range: left out"},
 		{"no number", `{"temperature":NaN,"top_p":Infinity}`, []int32{1, 2}, func(g *format.Generation) bool {
 			return g.Temperature == nil && g.TopP == nil
-		}, "field temperature is NaN, which is out of range: left out"},
+		}, `field temperature is "NaN", which is no number: left out`},
+		{"no number, but a text", `{"temperature":"0.6","top_k":"50","do_sample":1,"top_p":0.5}`, []int32{1, 2}, func(g *format.Generation) bool {
+			return g.Temperature == nil && g.TopK == nil && g.DoSample == nil && *g.TopP == 0.5
+		}, "field do_sample is 1, which is neither true nor false: left out\ngeneration_config.json: field temperature is \"0.6\", which is no number: left out"},
+		{"top_k 50.0", `{"top_k":50.0}`, []int32{1, 2}, func(g *format.Generation) bool { return *g.TopK == 50 }, ""},
+		{"top_k 50.5", `{"top_k":50.5}`, []int32{1, 2}, func(g *format.Generation) bool { return g.TopK == nil }, "field top_k is 50.5, which is no whole number: left out"},
 		{"a penalty of 0", `{"repetition_penalty":0}`, []int32{1, 2}, func(g *format.Generation) bool {
 			return g.RepetitionPenalty == nil
 		}, "field repetition_penalty is 0, which is out of range: left out"},
