@@ -1,21 +1,20 @@
 package convert
 
-import (
-	"st/format"
-)
+import "st/format"
 
 // cacheLine is what groups of rows, matrices and neurons are aligned to.
 const cacheLine = 64
 
-func alignUp(n, to int64) int64 { return (n + to - 1) / to * to }
+// alignUp returns where the cache line begins that is at n or after it.
+func alignUp(n int64) int64 { return (n + cacheLine - 1) / cacheLine * cacheLine }
 
 // layMatrix lays a tensor's units one after the other from an offset of its record. A product's rows are all multiplied together, so
 // those of block types lie in groups.
 func layMatrix(t *format.Tensor, offset int64, product bool) {
-	t.Offset = alignUp(offset, cacheLine)
+	t.Offset = alignUp(offset)
 	if product && t.Type.Block() > 1 {
 		t.Layout = format.Groups16
-		t.Stride = alignUp(int64(t.UnitBytes()), cacheLine)
+		t.Stride = alignUp(int64(t.UnitBytes()))
 		return
 	}
 	t.Stride = int64(t.UnitBytes())
@@ -43,10 +42,10 @@ func layExpert(tensors []format.Tensor, a format.Activation) {
 func layNeurons(up, down *format.Tensor, offset int64) {
 	upQuants, upScales := int64(up.Type.QuantBytes(up.Cols)), int64(up.Type.ScaleBytes(up.Cols))
 	downQuants, downScales := int64(down.Type.QuantBytes(down.Cols)), int64(down.Type.ScaleBytes(down.Cols))
-	up.Offset = alignUp(offset, cacheLine)
+	up.Offset = alignUp(offset)
 	up.ScaleOffset = upQuants + downQuants
 	down.Offset = up.Offset + upQuants
 	down.ScaleOffset = downQuants + upScales
-	up.Stride = alignUp(upQuants+downQuants+upScales+downScales, cacheLine)
+	up.Stride = alignUp(upQuants + downQuants + upScales + downScales)
 	down.Stride = up.Stride
 }

@@ -57,75 +57,92 @@ func (p *plan) chunks() []*chunk {
 // while the memory budget lasts, so the one that is to be written next is always under way. It returns the number of
 // weights that were NaN or infinite.
 func (p *plan) write(ctx context.Context, w *format.Writer, opts Options) (nonfinite int64, err error) {
-	chunks := p.chunks()
-	workers, inFlight := p.concurrency(opts.Threads)
 	var bad, done atomic.Int64
-	read := func(n int64) {
+	e := encoder{allowNonfinite: opts.AllowNonfinite, nonfinite: &bad, quant: quant.Encoder{Search: opts.Encoder != RTN}, statistics: newStatistics(opts)}
+	e.read = func(n int64) {
 		n = done.Add(n)
 		if opts.Progress != nil { // in bytes of the source, as the result has them: where some are read twice, each counts for less
 			opts.Progress(int64(float64(n)/float64(p.readBytes)*float64(p.sourceBytes)), p.sourceBytes)
 		}
 	}
-	// Output buffers are used over and over, so that the garbage collector has nothing to let grow. A chunk takes one when it
-	// is begun, and whoever wrote it gives it back.
-	buffers := make(chan []byte, inFlight)
-	for range inFlight {
-		buffers <- nil
-	}
-	work := make(chan *chunk)
-	statistics := newStatistics(opts)
-	var losses *losses
 	if opts.Report {
-		losses = newLosses()
-		defer func() { p.losses = losses.sorted() }()
+		e.losses = newLosses()
+		defer func() { p.losses = e.losses.sorted() }()
 	}
+	workers, inFlight := p.concurrency(opts.Threads)
+	l := newPipeline(p.chunks(), inFlight)
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		defer close(work)
-		for _, c := range chunks {
-			select {
-			case c.data = <-buffers:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-			select {
-			case work <- c:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
-		return nil
-	})
+	group.Go(func() error { return l.begin(ctx) })
 	for range workers {
-		group.Go(func() error {
-			e := encoder{allowNonfinite: opts.AllowNonfinite, nonfinite: &bad, read: read, quant: quant.Encoder{Search: opts.Encoder != RTN}, statistics: statistics, losses: losses}
-			for c := range work {
-				c.data = grow(&c.data, int(c.bytes))
-				if err := c.encode(&e); err != nil {
-					return err
-				}
-				close(c.ready)
-			}
-			return nil
-		})
+		group.Go(func() error { return l.encode(e) })
 	}
-	group.Go(func() error {
-		for _, c := range chunks {
-			select {
-			case <-c.ready:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-			if _, err := w.Write(c.data); err != nil {
-				return err
-			}
-			buffers <- c.data
-			c.data = nil
-		}
-		return nil
-	})
+	group.Go(func() error { return l.write(ctx, w) })
 	err = group.Wait()
 	return bad.Load(), err
+}
+
+// pipeline takes chunks through three stages, each on goroutines of its own: begin, encode and write.
+type pipeline struct {
+	chunks []*chunk
+	// buffers are used over and over, so that the garbage collector has nothing to let grow. A chunk takes one when it is
+	// begun, and whoever wrote it gives it back.
+	buffers chan []byte
+	work    chan *chunk
+}
+
+func newPipeline(chunks []*chunk, inFlight int) *pipeline {
+	l := &pipeline{chunks: chunks, buffers: make(chan []byte, inFlight), work: make(chan *chunk)}
+	for range inFlight {
+		l.buffers <- nil
+	}
+	return l
+}
+
+// begin hands out the chunks, in order, as buffers are free.
+func (l *pipeline) begin(ctx context.Context) error {
+	defer close(l.work)
+	for _, c := range l.chunks {
+		select {
+		case c.data = <-l.buffers:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		select {
+		case l.work <- c:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// encode fills chunks until none is left, with an encoder of its own.
+func (l *pipeline) encode(e encoder) error {
+	for c := range l.work {
+		c.data = grow(&c.data, int(c.bytes))
+		if err := c.encode(&e); err != nil {
+			return err
+		}
+		close(c.ready)
+	}
+	return nil
+}
+
+// write writes the chunks, in order, as each is complete.
+func (l *pipeline) write(ctx context.Context, w *format.Writer) error {
+	for _, c := range l.chunks {
+		select {
+		case <-c.ready:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if _, err := w.Write(c.data); err != nil {
+			return err
+		}
+		l.buffers <- c.data
+		c.data = nil
+	}
+	return nil
 }
 
 func (c *chunk) encode(e *encoder) error {

@@ -148,9 +148,6 @@ func (s *Stream) Reach() (n int64) {
 	return n
 }
 
-// Guessed reports whether the plan takes the head for a copy of the embeddings although that shows only at the end: see [ErrHeadsDiffer].
-func (s *Stream) Guessed() bool { return s.guessed }
-
 // Identity tells what is made, and from what: jobs that were done for another stream of the same identity count for this one.
 func (s *Stream) Identity() (string, error) {
 	type place struct {

@@ -6,3 +6,6 @@ func SmallJobs(job, near int64) (restore func()) {
 	jobBytes, together = job, near
 	return func() { jobBytes, together = oldJob, oldNear }
 }
+
+// Guessed reports whether the plan takes the head for a copy of the embeddings although that shows only at the end: see [ErrHeadsDiffer].
+func (s *Stream) Guessed() bool { return s.guessed }
