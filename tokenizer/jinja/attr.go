@@ -164,7 +164,7 @@ func (in *interp) attribute(x any, name string) (any, bool) {
 		case "imag":
 			return 0.0, true
 		case "is_integer":
-			return method(name, "", func(*interp, []any) any { return v == math.Trunc(v) && !math.IsInf(v, 0) }), true
+			return method(name, func(*interp, []any) any { return v == math.Trunc(v) && !math.IsInf(v, 0) }), true
 		}
 	case *namespace:
 		return v.attrs.getString(name)
@@ -198,7 +198,7 @@ func (in *interp) intAttribute(v any, name string) (any, bool) {
 	case "denominator":
 		return int64(1), true
 	case "bit_length":
-		return method(name, "", func(*interp, []any) any { return int64(n.BitLen()) }), true
+		return method(name, func(*interp, []any) any { return int64(n.BitLen()) }), true
 	}
 	return nil, false
 }
@@ -228,13 +228,13 @@ func (c *cycler) attribute(name string) (any, bool) {
 	case "current":
 		return c.items[c.pos], true
 	case "next":
-		return method(name, "", func(*interp, []any) any {
+		return method(name, func(*interp, []any) any {
 			v := c.items[c.pos]
 			c.pos = (c.pos + 1) % len(c.items)
 			return v
 		}), true
 	case "reset":
-		return method(name, "", func(*interp, []any) any { c.pos = 0; return nil }), true
+		return method(name, func(*interp, []any) any { c.pos = 0; return nil }), true
 	case "items":
 		return &tuple{items: c.items}, true
 	case "pos":

@@ -67,9 +67,9 @@ func variadic(name string, f func(in *interp, self any, a callArgs) any) *builti
 	return &builtin{name: name, variadic: f}
 }
 
-// method returns a bound method that has what it belongs to in its closure.
-func method(name, signature string, f func(in *interp, args []any) any) *function {
-	return &function{builtin: define(name, signature, f)}
+// method returns a bound method that takes no arguments: what it belongs to is in its closure.
+func method(name string, f func(in *interp, args []any) any) *function {
+	return &function{builtin: define(name, "", f)}
 }
 
 // table makes a map of builtins.
