@@ -57,10 +57,10 @@ func (e *events) ping() {
 }
 
 // done writes the event with which OpenAI's streams end.
-func (e *events) done() bool {
+func (e *events) done() {
 	e.buf.Reset()
 	e.buf.WriteString("data: [DONE]\n\n")
-	return e.flush()
+	e.flush()
 }
 
 func (e *events) flush() bool {
