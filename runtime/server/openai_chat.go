@@ -40,15 +40,15 @@ func (q *chatRequest) generate(read formats) (g runtime.Generate, err error) {
 		return g, err
 	}
 	switch {
-	case len(q.Functions) > 0:
+	case len(q.Functions) > 0 && !isOff(q.Functions, 0):
 		return g, badField("functions", "it is not supported: use tools")
-	case len(q.FunctionCall) > 0:
+	case len(q.FunctionCall) > 0 && !isOff(q.FunctionCall, 0):
 		return g, badField("function_call", "it is not supported: use tool_choice")
 	case slices.ContainsFunc(q.Modalities, func(m string) bool { return m != "text" }):
 		return g, badField("modalities", "the models answer with text only")
 	case len(q.WebSearch) > 0:
 		return g, badField("web_search_options", "it is not supported")
-	case q.TopLogProbs != nil && !q.LogProbs:
+	case q.TopLogProbs != nil && *q.TopLogProbs != 0 && !q.LogProbs:
 		return g, badField("top_logprobs", "it needs logprobs")
 	case q.TopLogProbs != nil && (*q.TopLogProbs < 0 || *q.TopLogProbs > maxTopLogProbs):
 		return g, badField("top_logprobs", fmt.Sprintf("it is %d and must be between 0 and %d", *q.TopLogProbs, maxTopLogProbs))

@@ -120,6 +120,9 @@ func TestChatOptions(t *testing.T) {
 		{"no token", `, "max_completion_tokens": 0`, func(a chatCompletion) bool {
 			return a.Usage.CompletionTokens == 0 && *a.Choices[0].FinishReason == "length"
 		}},
+		{"what is off", `, "top_logprobs": 0, "functions": [], "function_call": null, "web_search_options": null`, func(a chatCompletion) bool {
+			return chatText(a) == chatText(plain) && a.Choices[0].LogProbs == nil
+		}},
 		{"probabilities", `, "logprobs": true, "top_logprobs": 2`, func(a chatCompletion) bool {
 			l := a.Choices[0].LogProbs.Content
 			text := ""

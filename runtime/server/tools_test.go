@@ -393,7 +393,7 @@ func TestToolErrors(t *testing.T) {
 		{"/v1/chat/completions", hi + `, "tools": [` + tool + `], "tool_choice": {"type": "function"}`, "tool_choice", "name a function"},
 		{"/v1/chat/completions", hi + `, "tools": [` + tool + `], "tool_choice": {"type": "custom"}`, "tool_choice.type", `"custom"`},
 		{"/v1/chat/completions", hi + `, "tools": [` + tool + `], "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [{"type": "function", "function": {"name": "g"}}]}}`, "tool_choice", `"g"`},
-		{"/v1/chat/completions", hi + `, "functions": []`, "functions", "use tools"},
+		{"/v1/chat/completions", hi + `, "functions": [{"name": "f"}]`, "functions", "use tools"},
 		{"/v1/chat/completions", hi + `, "function_call": "auto"`, "function_call", "use tool_choice"},
 		{"/v1/chat/completions", `"messages": [{"role": "assistant", "tool_calls": [{"type": "custom"}]}]`, "messages[0].tool_calls[0].type", `"custom"`},
 		{"/v1/chat/completions", `"messages": [{"role": "assistant", "tool_calls": [{"function": {}}]}]`, "messages[0].tool_calls[0].function.name", "missing"},
