@@ -78,15 +78,15 @@ type namedTensor struct {
 	tensor *torchTensor
 }
 
-// stateDict returns the tensors of an unpickled state dict. Training tools save it as the entry "state_dict" of a dict with
-// other things beside; those are left out.
+// stateDict returns the tensors of an unpickled state dict. Training tools save it as the entry "state_dict" (DeepSpeed: "module") of a dict
+// with other things beside; those are left out.
 func stateDict(path string, root any) ([]namedTensor, error) {
 	entries, ok := dictEntries(root)
 	if !ok {
 		return nil, fileError(ErrTorch, path, "data.pkl: holds %s, not a state dict", pythonType(root))
 	}
 	for _, e := range entries {
-		if inner, ok := dictEntries(e.Value); ok && e.Key == "state_dict" {
+		if inner, ok := dictEntries(e.Value); ok && (e.Key == "state_dict" || e.Key == "module") {
 			entries = inner
 			break
 		}

@@ -69,6 +69,7 @@ func TestTorch(t *testing.T) {
 	for name, opts := range map[string]*ckpttest.TorchOptions{
 		"plain":      nil,
 		"wrapped":    {Wrap: "state_dict"},
+		"DeepSpeed":  {Wrap: "module"},
 		"parameters": {Parameters: true},
 		"directory":  {Dir: "pytorch_model"},
 	} {
