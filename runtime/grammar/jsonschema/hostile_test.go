@@ -104,6 +104,17 @@ func TestHostile(t *testing.T) {
 		{"many sets", `{"type": "object", "properties": {` + list(3000, `"p%": {"type": "array", "uniqueItems": true, "items": {"enum": [1, 2, 3, 4, 5, 6, 7, 8, 9, "%"]}}`) + `}}`, true},
 		{"names by patterns", `{"type": "object", "patternProperties": {` + list(6, `"^(a|b)*a(a|b){%}c?$": {}`) + `}}`, false},
 		{"exponential names by patterns", `{"type": "object", "patternProperties": {` + list(6, `"^(a|b)*a(a|b){1%}c?$": {}`) + `}}`, true},
+		{"alternatives that may overlap", `{"oneOf": [` + list(30, `{"type": "object", "properties": {"a%": {"type": "string"}, "b": {"type": "integer"}}, "required": ["b"]}`) + `]}`, false},
+		{"patterns of which one fits", `{"oneOf": [` + list(20, `{"type": "string", "pattern": "a.*%"}`) + `]}`, false},
+		{"nested not", nested(100, `{"not": `, `{"type": "string"}`, `}`), false},
+		{"recursion under not", `{"not": {"properties": {"a": {"$ref": "#"}}, "required": ["a"]}}`, false},
+		{"a schema that is not itself", `{"not": {"$ref": "#"}}`, true},
+		{"values under not", `{"type": "string", "not": {"enum": [` + list(10_000, `"value %"`) + `]}}`, true},
+		{"properties under not", `{"type": "object", "not": {"properties": {` + list(1000, `"p%": {"type": "string"}`) + `}}}`, false},
+		{"conditions in a chain", nested(60, `{"if": {"required": ["a"]}, "then": {"required": ["b"]}, "else": `, `{"required": ["c"]}`, `}`), false},
+		{"conditions side by side", `{"type": "object", "allOf": [` + list(100, `{"if": {"properties": {"k": {"const": %}}, "required": ["k"]}, "then": {"required": ["p%"]}}`) + `]}`, true},
+		{"properties that need others", `{"type": "object", "dependentRequired": {` + list(30, `"p%": ["q%"]`) + `}}`, true},
+		{"unevaluated properties", `{"allOf": [` + list(300, `{"properties": {"p%": {"type": "string"}}}`) + `], "unevaluatedProperties": false}`, false},
 		{"counted properties", `{"type": "object", "properties": {` + list(1000, `"p%": {}`) + `}, "additionalProperties": true, "maxProperties": 900}`, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {

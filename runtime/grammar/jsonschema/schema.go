@@ -175,92 +175,119 @@ type flat struct {
 func (c *compiler) flatten(a all) (f flat, err error) { return c.flattenWith(a, true) }
 
 // flattenWith is flatten, perhaps without conditions: what those are written as is no more than is valid, and for some purposes no less counts.
-func (c *compiler) flattenWith(a all, conditions bool) (f flat, err error) {
-	seen, open := map[element]bool{}, map[element]bool{} // open: it is being visited
-	var visit func(e element, depth int) error
-	visit = func(e element, depth int) error {
-		if seen[e] {
-			return nil
+func (c *compiler) flattenWith(a all, conditions bool) (flat, error) {
+	f := flattener{c: c, of: a, conditions: conditions, seen: map[element]bool{}, open: map[element]bool{}}
+	for _, e := range a {
+		if err := f.visit(e, 0); err != nil {
+			return f.out, err
 		}
-		seen[e], open[e] = true, true
-		defer delete(open, e)
-		if err := c.spend(a[0].at, 1); err != nil {
-			return err
-		}
-		switch {
-		case depth > maxLevel:
-			return errorf(e.at, "references are nested deeper than %d", maxLevel)
-		case e.at.kind == isTrue:
-			return nil
-		case e.at.kind == isFalse:
-			f.never = true
-			return nil
-		case e.at.kind != isObject:
-			return errorf(e.at, "a schema is an object, true or false")
-		case e.part == plain || e.at.others:
-			f.plain = append(f.plain, element{e.at, plain})
-			return nil
-		case e.part != whole:
-			f.choices = append(f.choices, e)
-			return nil
-		}
-		if err := c.check(e.at); err != nil {
-			return err
-		}
-		if err := checkUnevaluated(e.at, a, open); err != nil {
-			return err
-		}
-		if ref := e.at.get("$ref"); ref != nil {
-			to, err := c.resolve(ref)
-			if err != nil {
-				return err
-			}
-			if open[element{to, whole}] && len(e.at.keys) == 1 {
-				return errorf(ref, "the schema refers to itself without end")
-			}
-			if err := visit(element{to, whole}, depth+1); err != nil {
-				return err
-			}
-		}
-		if err := visit(element{e.at, plain}, depth); err != nil {
-			return err
-		}
-		if members := e.at.get("allOf"); members != nil {
-			for _, m := range members.list {
-				if err := visit(element{m, whole}, depth+1); err != nil {
-					return err
-				}
-			}
-		}
-		if conditions {
-			made, err := c.conditions(e.at)
-			if err != nil {
-				return err
-			}
-			for _, m := range made {
-				if err := visit(element{m, whole}, depth+1); err != nil {
-					return err
-				}
-			}
-		}
-		for _, choice := range []struct {
-			keyword string
-			part    part
-		}{{"anyOf", anyOf}, {"oneOf", oneOf}} {
-			if e.at.get(choice.keyword) != nil {
-				if err := visit(element{e.at, choice.part}, depth); err != nil {
-					return err
-				}
-			}
-		}
+	}
+	return f.out, nil
+}
+
+// flattener makes a flat of schemas.
+type flattener struct {
+	c          *compiler
+	of         all
+	out        flat
+	conditions bool
+	seen       map[element]bool
+	open       map[element]bool // those that are being visited
+}
+
+// visit takes in a schema or a part of one.
+func (f *flattener) visit(e element, depth int) error {
+	if f.seen[e] {
 		return nil
 	}
-	for _, e := range a {
-		if err := visit(e, 0); err != nil {
-			return f, err
+	f.seen[e], f.open[e] = true, true
+	defer delete(f.open, e)
+	if err := f.c.spend(f.of[0].at, 1); err != nil {
+		return err
+	}
+	switch {
+	case depth > maxLevel:
+		return errorf(e.at, "references are nested deeper than %d", maxLevel)
+	case e.at.kind == isTrue:
+	case e.at.kind == isFalse:
+		f.out.never = true
+	case e.at.kind != isObject:
+		return errorf(e.at, "a schema is an object, true or false")
+	case e.part == plain || e.at.others:
+		f.out.plain = append(f.out.plain, element{e.at, plain})
+	case e.part != whole:
+		f.out.choices = append(f.out.choices, e)
+	default:
+		return f.object(e.at, depth)
+	}
+	return nil
+}
+
+// object takes in an object: what it refers to, itself, and what it asks for besides.
+func (f *flattener) object(s *value, depth int) error {
+	if err := f.c.check(s); err != nil {
+		return err
+	}
+	if err := checkUnevaluated(s, f.of, f.open); err != nil {
+		return err
+	}
+	if err := f.reference(s, depth); err != nil {
+		return err
+	}
+	if err := f.visit(element{s, plain}, depth); err != nil {
+		return err
+	}
+	if members := s.get("allOf"); members != nil {
+		if err := f.each(members.list, depth+1); err != nil {
+			return err
 		}
 	}
-	return f, nil
+	if f.conditions {
+		made, err := f.c.conditions(s)
+		if err != nil {
+			return err
+		}
+		if err := f.each(made, depth+1); err != nil {
+			return err
+		}
+	}
+	for _, choice := range []struct {
+		keyword string
+		part    part
+	}{{"anyOf", anyOf}, {"oneOf", oneOf}} {
+		if s.get(choice.keyword) != nil {
+			if err := f.visit(element{s, choice.part}, depth); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// each takes in whole schemas.
+func (f *flattener) each(schemas []*value, depth int) error {
+	for _, s := range schemas {
+		if err := f.visit(element{s, whole}, depth); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reference takes in what a schema's $ref names.
+func (f *flattener) reference(s *value, depth int) error {
+	ref := s.get("$ref")
+	if ref == nil {
+		return nil
+	}
+	to, err := f.c.resolve(ref)
+	if err != nil {
+		return err
+	}
+	if f.open[element{to, whole}] && len(s.keys) == 1 {
+		return errorf(ref, "the schema refers to itself without end")
+	}
+	return f.visit(element{to, whole}, depth+1)
 }
 
 // cases returns what schemas come to if each alternative of the first choice is taken; nil: there is no choice.
