@@ -36,14 +36,17 @@ func (c *compiler) exclusive(at *value, cases []all) ([]all, error) {
 	return alone, nil
 }
 
-// contradicts reports whether nothing validates against schemas, some of which were made, because no type does, or no value of a required property. It
-// keeps the cases few that conditions come to.
+// contradicts reports whether nothing validates against schemas, some of which were made, because no type or value of an enum does, or none of a
+// required property. It keeps the cases few that conditions come to.
 func (c *compiler) contradicts(f flat) (bool, error) {
 	if !slices.ContainsFunc(f.plain, func(e element) bool { return e.at.made }) {
 		return false, nil
 	}
 	m, err := c.merge(f)
 	if err != nil || m.types == 0 {
+		return true, err
+	}
+	if ok, err := c.anyValid(m); !ok || err != nil {
 		return true, err
 	}
 	if m.types != objectType {

@@ -112,6 +112,8 @@ func TestHostile(t *testing.T) {
 		{"values under not", `{"type": "string", "not": {"enum": [` + list(10_000, `"value %"`) + `]}}`, true},
 		{"properties under not", `{"type": "object", "not": {"properties": {` + list(1000, `"p%": {"type": "string"}`) + `}}}`, false},
 		{"conditions in a chain", nested(60, `{"if": {"required": ["a"]}, "then": {"required": ["b"]}, "else": `, `{"required": ["c"]}`, `}`), false},
+		{"conditions over one key", `{"type": "object", "properties": {"k": {"enum": [` + list(12, "%") + `]}}, "required": ["k"], "allOf": [` +
+			list(12, `{"if": {"properties": {"k": {"const": %}}}, "then": {"required": ["p%"]}}`) + `]}`, false},
 		{"conditions side by side", `{"type": "object", "allOf": [` + list(100, `{"if": {"properties": {"k": {"const": %}}, "required": ["k"]}, "then": {"required": ["p%"]}}`) + `]}`, true},
 		{"properties that need others", `{"type": "object", "dependentRequired": {` + list(30, `"p%": ["q%"]`) + `}}`, true},
 		{"unevaluated properties", `{"allOf": [` + list(300, `{"properties": {"p%": {"type": "string"}}}`) + `], "unevaluatedProperties": false}`, false},
