@@ -19,6 +19,9 @@ var unsupported = []string{
 	"contains", "minContains", "maxContains", "unevaluatedItems", "$dynamicRef", "$recursiveRef", "$recursiveAnchor", "extends", "disallow", "divisibleBy",
 }
 
+// boundNames are those that authors give a bound, too far from the keyword to be a misspelling.
+var boundNames = map[string]string{"min": "minimum, minLength or minItems", "max": "maximum, maxLength or maxItems"}
+
 // checkUnknown returns why a keyword that is not followed cannot be passed over; nil: no draft of JSON Schema has it, so it is an annotation, as the
 // standard says. What looks like a slip is none, because what it means would be lost.
 func checkUnknown(k string, v *value) error {
@@ -29,6 +32,9 @@ func checkUnknown(k string, v *value) error {
 		return errorf(v, "the keyword %s is not supported", k)
 	case strings.HasPrefix(k, "_"): // so authors put one aside
 		return nil
+	}
+	if meant := boundNames[k]; meant != "" && v.kind == isNumber {
+		return errorf(v, "%q is no keyword of JSON Schema: is it %s that is meant?", k, meant)
 	}
 	if meant := nearKeyword(k); meant != "" {
 		return errorf(v, "%q is no keyword of JSON Schema: is it %s that is meant?", k, meant)

@@ -116,6 +116,9 @@ func TestHostile(t *testing.T) {
 			list(12, `{"if": {"properties": {"k": {"const": %}}}, "then": {"required": ["p%"]}}`) + `]}`, false},
 		{"conditions side by side", `{"type": "object", "allOf": [` + list(100, `{"if": {"properties": {"k": {"const": %}}, "required": ["k"]}, "then": {"required": ["p%"]}}`) + `]}`, true},
 		{"properties that need others", `{"type": "object", "dependentRequired": {` + list(30, `"p%": ["q%"]`) + `}}`, true},
+		{"a thousand properties that need others", `{"type": "object", "properties": {` + list(1000, `"p%": {}`) + `}, "dependentRequired": {` + list(1000, `"p%": ["p0"]`) + `}}`, true},
+		{"patterns of conditions", `{"type": "object", "properties": {"k": {"type": "string"}}, "required": ["k"], "allOf": [` +
+			list(100, `{"if": {"properties": {"k": {"pattern": "^(a|b)*a(a|b){%}$"}}}, "then": {"required": ["p%"]}}`) + `]}`, true},
 		{"unevaluated properties", `{"allOf": [` + list(300, `{"properties": {"p%": {"type": "string"}}}`) + `], "unevaluatedProperties": false}`, false},
 		{"counted properties", `{"type": "object", "properties": {` + list(1000, `"p%": {}`) + `}, "additionalProperties": true, "maxProperties": 900}`, true},
 	} {

@@ -151,7 +151,13 @@ func (c *compiler) plain(f flat) (*grammar.Grammar, error) {
 				return nil, err
 			}
 		}
-		return m.numbers.grammar(m.types&fractionType != 0 && !m.numbers.whole)
+		fractions := m.types&fractionType != 0 && !m.numbers.whole
+		if fractions && (m.numbers.low != nil || m.numbers.high != nil) {
+			if err := c.spend(f.plain[0].at, boundWork); err != nil {
+				return nil, err
+			}
+		}
+		return m.numbers.grammar(fractions)
 	})
 	add(booleanType, func(*merged) (*grammar.Grammar, error) {
 		return grammar.Choice(grammar.Literal("true"), grammar.Literal("false")), nil

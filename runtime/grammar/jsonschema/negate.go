@@ -27,7 +27,11 @@ func (c *compiler) negate(s *value, depth int) (*value, error) {
 	}
 	var ways []*value // to be invalid
 	told, untold := false, ""
-	for _, k := range s.keys {
+	keys := s.keys
+	if s.get("$ref") != nil && c.refAlone { // what stands beside it may count, or not
+		keys = []string{"$ref"}
+	}
+	for _, k := range keys {
 		found, ok, err := c.negateKeyword(k, s, depth)
 		if err != nil {
 			return nil, err
@@ -87,6 +91,9 @@ func (c *compiler) negateKeyword(k string, s *value, depth int) (ways []*value, 
 		}
 		return ways, true, nil
 	case "not":
+		if c.unevaluated { // of members that a schema under not speaks of, unevaluatedProperties knows nothing
+			return nil, false, nil
+		}
 		return []*value{v}, true, nil
 	case "anyOf":
 		if ways, err = each(v.list); err != nil {

@@ -63,6 +63,11 @@ func (c *compiler) addMembers(m *merged) error {
 			o.others = o.others.with(element{v, whole})
 		}
 	}
+	if len(m.all) > 0 {
+		if err := c.spend(m.all[0].at, len(o.names)*len(m.all)/memberWork); err != nil {
+			return err
+		}
+	}
 	unevaluated := slices.ContainsFunc(m.all, func(e element) bool { return refusesUnevaluated(e.at) })
 	o.open = !shut && (said || !listed && !unevaluated)
 	for _, n := range o.names {

@@ -30,7 +30,14 @@ func GrammarContext(ctx context.Context, schema []byte) (*grammar.Grammar, error
 		patterns: map[patternKey]*pattern{}, names: map[string]*namePattern{}, conditional: map[*value][]*value{}, negations: map[*value]*value{},
 		write: canonical(),
 	}
+	c.refAlone, c.unevaluated = beforeDraft2019(root), root.mentions("unevaluatedProperties")
 	return c.compile(all{{root, whole}})
+}
+
+// beforeDraft2019 reports whether a document says that it is of one of the drafts 3 to 7.
+func beforeDraft2019(root *value) bool {
+	s := root.get("$schema")
+	return s != nil && slices.ContainsFunc([]string{"draft-03", "draft-04", "draft-06", "draft-07"}, func(d string) bool { return strings.Contains(s.text, d) })
 }
 
 // compiler makes rules of schemas.
@@ -49,7 +56,9 @@ type compiler struct {
 
 	conditional map[*value][]*value // what conditions returns
 	negations   map[*value]*value
-	count       int // of what is made
+	count       int  // of what is made
+	refAlone    bool // drafts to 7 pass over what stands beside $ref
+	unevaluated bool // there is unevaluatedProperties
 }
 
 // part is what of a schema counts.
@@ -90,7 +99,10 @@ const (
 	maxLevel = 200
 	maxWork  = 400_000 // schemas that are looked at
 
-	patternWork = 40 // what a pattern counts as: its automaton takes that much longer than a schema
+	patternWork = 40  // what a pattern counts as: its automaton takes that much longer than a schema
+	boundWork   = 128 // what a number with a fraction and a bound counts as
+	memberWork  = 128 // so many members, each looked for in one schema, count as one
+	stateWork   = 4   // so many states of an automaton of strings that several keywords narrow count as one
 )
 
 // spend counts what is looked at, for the schema at a place.

@@ -163,7 +163,11 @@ func (c *compiler) textDFA(t *text) (*automaton.DFA, error) {
 	for _, p := range all {
 		next, err := p.automaton()
 		if err == nil && d != nil {
-			next, err = automaton.Intersect(d, next)
+			if next, err = automaton.Intersect(d, next); err == nil {
+				if err := c.spend(p.at, len(next.States)/stateWork); err != nil {
+					return nil, err
+				}
+			}
 		}
 		if err != nil {
 			return nil, errorf(p.at, "the %s %.100q is not supported: %v", p.at.name, p.at.text, err)
@@ -217,6 +221,9 @@ func (c *compiler) without(d *automaton.DFA, others []*value) (*automaton.DFA, e
 		var err error
 		if d, err = automaton.Subtract(d, not); err != nil {
 			return nil, errorf(at, "what does not validate is not supported: %v", err)
+		}
+		if err := c.spend(at, len(d.States)/stateWork); err != nil {
+			return nil, err
 		}
 	}
 	return d, nil

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -186,6 +187,12 @@ func pointer(v *value) string {
 
 // get returns a member; nil: there is none.
 func (v *value) get(key string) *value { return v.by[key] }
+
+// mentions reports whether an object within a value has a member of that name.
+func (v *value) mentions(name string) bool {
+	within := func(e *value) bool { return e.mentions(name) }
+	return v.by[name] != nil || slices.ContainsFunc(v.list, within) || slices.ContainsFunc(v.keys, func(k string) bool { return within(v.by[k]) })
+}
 
 // maxExponent bounds the exponents of numbers in a schema.
 const maxExponent = 400
