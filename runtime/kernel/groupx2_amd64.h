@@ -5,20 +5,18 @@
 //	HALF(g, w, lo, hi, sum, nlo, nhi, nsum), which adds the products of half a line of Q4_0 at w(g) with the activations in Y8 (low nibbles) and Y9
 //	to sum, which is the register Y(nsum); lo and hi, which are Y(nlo) and Y(nhi), are scratch;
 //	LONGS(sum), which makes longs of such sums;
-//	HALF8(g, w, abs, signed, sum, nabs, nsigned, nsum), which does so for Q8_0, with longs. Y14 are words of 1.
-
-// AHEAD: see group_amd64.s.
-#define AHEAD 2048
+//	HALF8(g, w, abs, signed, sum, nabs, nsigned, nsum), which does so for Q8_0, with longs. Y14 are words of 1;
+//	FETCH(w, g), which prefetches what lies some way behind w(g).
 
 #define LINE(w, x) \
 	VPBROADCASTD (x)(DI), Y8;      \
 	VPBROADCASTD (x+16)(DI), Y9;   \
 	HALF(SI, w, Y0, Y1, Y10, 0, 1, 10); \
 	HALF(SI, w+32, Y2, Y3, Y11, 2, 3, 11); \
-	PREFETCHT0   (w+AHEAD)(SI);    \
+	FETCH(w, SI);                  \
 	HALF(R9, w, Y0, Y1, Y4, 0, 1, 4); \
 	HALF(R9, w+32, Y2, Y3, Y5, 2, 3, 5); \
-	PREFETCHT0   (w+AHEAD)(R9)
+	FETCH(w, R9)
 
 // SCALE adds the integers in a and b, times the weights' scales at s(g) and the activations' scale in Y1, to ya and yb.
 #define SCALE(g, s, a, b, ya, yb) \
@@ -86,8 +84,8 @@
 	SUBQ $2, AX; \
 	JLT  last; \
 pair: \
-	PREFETCHT0 AHEAD(SI); \
-	PREFETCHT0 AHEAD(R9); \
+	FETCH(0, SI); \
+	FETCH(0, R9); \
 	BLOCK(0, 0, 64); \
 	BLOCK(1, 32, 320); \
 	ADDQ       $576, SI; \
@@ -109,10 +107,10 @@ done: \
 	VPBROADCASTD (x)(DI), Y8;       \
 	HALF8(SI, w, Y0, Y1, Y10, 0, 1, 10); \
 	HALF8(SI, w+32, Y2, Y3, Y11, 2, 3, 11); \
-	PREFETCHT0   (w+AHEAD)(SI);     \
+	FETCH(w, SI);                   \
 	HALF8(R9, w, Y0, Y1, Y4, 0, 1, 4); \
 	HALF8(R9, w+32, Y2, Y3, Y5, 2, 3, 5); \
-	PREFETCHT0   (w+AHEAD)(R9)
+	FETCH(w, R9)
 
 #define BLOCK8(k, s, w) \
 	ZEROSUMS;                          \
@@ -134,8 +132,8 @@ done: \
 	SUBQ $2, AX; \
 	JLT  last; \
 pair: \
-	PREFETCHT0 AHEAD(SI); \
-	PREFETCHT0 AHEAD(R9); \
+	FETCH(0, SI); \
+	FETCH(0, R9); \
 	BLOCK8(0, 0, 64); \
 	BLOCK8(1, 32, 576); \
 	ADDQ       $1088, SI; \

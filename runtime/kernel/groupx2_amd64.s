@@ -5,7 +5,9 @@
 #include "avx2_amd64.h"
 #include "groupx2_amd64.h"
 
-// HALF, LONGS and HALF8: see groupx2_amd64.h.
+// HALF, LONGS, HALF8 and FETCH: see groupx2_amd64.h. Two KB ahead, to the L1 cache: see group_amd64.s.
+#define FETCH(w, g) PREFETCHT0 (w+2048)(g)
+
 #define HALF(g, w, lo, hi, sum, nlo, nhi, nsum) \
 	VMOVDQU    (w)(g), lo;   \
 	UNPACK(lo, hi);          \

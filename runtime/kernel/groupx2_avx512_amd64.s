@@ -6,27 +6,23 @@
 
 // The kernels of group_avx512_amd64.s that multiply one group with one vector, for two groups: they load the activations once. The first group is at SI,
 // its sums in Z0 and Z1, its results in Z30; the second at R9, its sums in Z2 and Z3, its results in Z29.
-
-// AHEAD is how far the weights are prefetched, to the L2 cache. On a Zen 4, 256 bytes to 1.5 KB are alike, and 4 KB or the L1 cache a sixth slower: 87 instead
-// of 103 tokens/s of the 4B shape with two threads, 52 instead of 66 with one. On a Xeon (Sapphire Rapids) no distance from 1 to 16 KB, to L1 or to L2, of
-// one, two or four groups at once, stood out of the noise; without prefetching, and past the caches, it was slower.
-#define AHEAD 1024
+// What is prefetched, weightsAhead further on, is at R10 and at R12.
 
 // HALVES adds the products of a line at w(g) with the activations in Z8 (low nibbles) to a, and sixteen times those in Z9 (high nibbles) to b. Z31 is
 // the low nibbles of bytes, Z28 the high ones.
-#define HALVES(g, w, lo, hi, a, b) \
+#define HALVES(g, ahead, w, lo, hi, a, b) \
 	VMOVDQU64  (w)(g), lo;      \
 	VPANDQ     Z28, lo, hi;     \
 	VPANDQ     Z31, lo, lo;     \
 	VPDPBUSD   Z8, lo, a;       \
 	VPDPBUSD   Z9, hi, b;       \
-	PREFETCHT1 (w+AHEAD)(g)
+	PREFETCHT1 (w)(ahead)
 
 #define LINE(w, x) \
 	VPBROADCASTD (x)(DI), Z8;            \
 	VPBROADCASTD (x+16)(DI), Z9;         \
-	HALVES(SI, w, Z4, Z5, Z0, Z1);       \
-	HALVES(R9, w, Z6, Z7, Z2, Z3)
+	HALVES(SI, R10, w, Z4, Z5, Z0, Z1);  \
+	HALVES(R9, R12, w, Z6, Z7, Z2, Z3)
 
 // SCALE adds the longs in a, times the weights' scales at s(g) and the activations' scale, to y.
 #define SCALE(g, k, s, a, t, y) \
@@ -63,6 +59,9 @@
 	MOVQ   vector_d(R11), R13;      \
 	MOVQ   (vector_d+8)(R11), AX;   \
 	MOVQ   vector_sum(R11), DX;     \
+	MOVQ   ·weightsAhead(SB), R10;  \
+	LEAQ   (R9)(R10*1), R12;        \
+	ADDQ   SI, R10;                 \
 	VPXORQ Z30, Z30, Z30;           \
 	VPXORQ Z29, Z29, Z29
 
@@ -75,12 +74,14 @@ TEXT ·groupQ4x2AVX512(SB), NOSPLIT, $0-64
 	JLT          last
 
 pair:
-	PREFETCHT1 AHEAD(SI)
-	PREFETCHT1 AHEAD(R9)
+	PREFETCHT1 (R10)
+	PREFETCHT1 (R12)
 	BLOCK(0, 0, 64)
 	BLOCK(1, 32, 320)
 	ADDQ       $576, SI
 	ADDQ       $576, R9
+	ADDQ       $576, R10
+	ADDQ       $576, R12
 	ADDQ       $64, DI
 	ADDQ       $8, R13
 	ADDQ       $8, DX
@@ -109,8 +110,8 @@ GLOBL flip8<>(SB), RODATA|NOPTR, $8
 	VPXORQ       (w)(R9), Z31, Z5;     \
 	VPDPBUSD     Z8, Z4, a;            \
 	VPDPBUSD     Z8, Z5, b;            \
-	PREFETCHT1   (w+AHEAD)(SI);        \
-	PREFETCHT1   (w+AHEAD)(R9)
+	PREFETCHT1   (w)(R10);             \
+	PREFETCHT1   (w)(R12)
 
 // BLOCK8 is BLOCK for Q8_0.
 #define BLOCK8(k, s, w) \
@@ -141,12 +142,14 @@ TEXT ·groupQ8x2AVX512(SB), NOSPLIT, $0-64
 	JLT          last
 
 pair:
-	PREFETCHT1 AHEAD(SI)
-	PREFETCHT1 AHEAD(R9)
+	PREFETCHT1 (R10)
+	PREFETCHT1 (R12)
 	BLOCK8(0, 0, 64)
 	BLOCK8(1, 32, 576)
 	ADDQ       $1088, SI
 	ADDQ       $1088, R9
+	ADDQ       $1088, R10
+	ADDQ       $1088, R12
 	ADDQ       $64, DI
 	ADDQ       $8, R13
 	ADDQ       $8, DX
