@@ -227,17 +227,7 @@ func (in *interp) formatValue(v any, spec string) string {
 		return in.str(v)
 	}
 	if t, ok := text(v); ok {
-		s := in.parseSpec(spec)
-		if s.kind != 0 && s.kind != 's' || s.sign != 0 || s.alt || s.grouping != "" || s.align == '=' && s.fill != "0" {
-			in.fail("the format specification %q does not fit a string", spec)
-		}
-		if s.align == '=' {
-			s.align = '<'
-		}
-		if s.precision >= 0 {
-			t = firstRunes(t, s.precision)
-		}
-		return s.pad("", t, '<')
+		return in.formatText(t, spec)
 	}
 	if b, ok := v.(bool); ok {
 		if s := in.parseSpec(spec); s.kind == 0 || s.kind == 's' { // bool is int, but prints as a word only without a specification
@@ -259,6 +249,25 @@ func (in *interp) formatValue(v any, spec string) string {
 		in.fail("the format specification %q does not fit a %s", spec, typeName(v))
 	}
 	n, _ := toInt(v)
+	return in.formatInt(n, s, spec)
+}
+
+func (in *interp) formatText(t, spec string) string {
+	s := in.parseSpec(spec)
+	if s.kind != 0 && s.kind != 's' || s.sign != 0 || s.alt || s.grouping != "" || s.align == '=' && s.fill != "0" {
+		in.fail("the format specification %q does not fit a string", spec)
+	}
+	if s.align == '=' {
+		s.align = '<'
+	}
+	if s.precision >= 0 {
+		t = firstRunes(t, s.precision)
+	}
+	return s.pad("", t, '<')
+}
+
+// formatInt changes n.
+func (in *interp) formatInt(n *big.Int, s formatSpec, spec string) string {
 	sign := s.signOf(n.Sign() < 0)
 	n.Abs(n)
 	digits, prefix, group := "", "", 4

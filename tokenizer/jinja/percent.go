@@ -15,23 +15,56 @@ type conversion struct {
 	kind                          byte
 }
 
+// percentValues are the values of a format: a dict, or one after the other.
+type percentValues struct {
+	in       *interp
+	values   []any
+	dict     *dict // nil if the values are no dict
+	used     int   // the number of values used
+	named    bool  // a value was named
+	optional bool  // not all values need be used
+}
+
+func (in *interp) percentValues(args any) *percentValues {
+	v := &percentValues{in: in, values: []any{args}}
+	switch args := args.(type) {
+	case *tuple:
+		v.values = args.items
+	case *dict:
+		v.dict, v.optional = args, true
+	case *list, *rangeValue, *undefined: // might be a mapping
+		v.optional = true
+	}
+	return v
+}
+
+func (v *percentValues) next() any {
+	if v.used == len(v.values) {
+		v.in.fail("not enough values for the format")
+	}
+	v.used++
+	return v.values[v.used-1]
+}
+
+func (v *percentValues) byName(key string) any {
+	value, found := v.dict.getString(key)
+	if !found {
+		v.in.fail("the format names %q, which is not in its values", key)
+	}
+	return value
+}
+
+// checkUsed fails if a value was not used.
+func (v *percentValues) checkUsed() {
+	if v.used < len(v.values) && !v.named && !v.optional {
+		v.in.fail("not all values are used by the format")
+	}
+}
+
 // percent is format % args. Texts are escaped if escape is set.
 func (in *interp) percent(format string, args any, escape bool) string {
 	var w strings.Builder
-	values := []any{args}
-	tuple, isTuple := args.(*tuple)
-	if isTuple {
-		values = tuple.items
-	}
-	mapping, isMapping := args.(*dict)
-	used, named := 0, false
-	next := func() any {
-		if used == len(values) {
-			in.fail("not enough values for the format")
-		}
-		used++
-		return values[used-1]
-	}
+	values := in.percentValues(args)
 	for {
 		in.checkSize(&w)
 		before, rest, found := strings.Cut(format, "%")
@@ -39,37 +72,17 @@ func (in *interp) percent(format string, args any, escape bool) string {
 		if !found {
 			break
 		}
-		c := conversion{precision: -1}
-		value := func() any { return next() }
+		value := values.next
 		if strings.HasPrefix(rest, "(") {
 			key, after, ok := cutParenthesis(rest[1:])
-			if !ok || !isMapping {
+			if !ok || values.dict == nil {
 				in.fail("the format needs a dict of values")
 			}
-			rest, named = after, true
-			value = func() any {
-				v, found := mapping.getString(key)
-				if !found {
-					in.fail("the format names %q, which is not in its values", key)
-				}
-				return v
-			}
+			rest, values.named = after, true
+			value = func() any { return values.byName(key) }
 		}
-		rest = c.flags(rest)
-		if rest, c.width = in.formatNumber(rest, next); c.width < 0 {
-			c.minus, c.width = true, -c.width
-		}
-		if strings.HasPrefix(rest, ".") {
-			rest, c.precision = in.formatNumber(rest[1:], next)
-			c.precision = max(c.precision, 0)
-		}
-		rest = strings.TrimLeft(rest, "hlL")
-		if rest == "" {
-			in.fail("the format is incomplete")
-		}
-		in.alloc(c.width)
-		in.alloc(max(c.precision, 0))
-		c.kind, format = rest[0], rest[1:]
+		var c conversion
+		c, format = in.parseConversion(rest, values)
 		if c.kind == '%' {
 			w.WriteByte('%')
 			continue
@@ -78,20 +91,29 @@ func (in *interp) percent(format string, args any, escape bool) string {
 		in.alloc(len(s))
 		w.WriteString(s)
 	}
-	if used < len(values) && !named && !isMapping && (isTuple || !indexable(args)) {
-		in.fail("not all values are used by the format")
-	}
+	values.checkUsed()
 	return w.String()
 }
 
-// indexable tells whether the format may leave a value out, because it might
-// be a mapping.
-func indexable(v any) bool {
-	switch v.(type) {
-	case *list, *rangeValue, *undefined:
-		return true
+// parseConversion reads a conversion behind its key, and returns what follows it.
+func (in *interp) parseConversion(s string, values *percentValues) (conversion, string) {
+	c := conversion{precision: -1}
+	s = c.flags(s)
+	if s, c.width = in.formatNumber(s, values.next); c.width < 0 {
+		c.minus, c.width = true, -c.width
 	}
-	return false
+	if strings.HasPrefix(s, ".") {
+		s, c.precision = in.formatNumber(s[1:], values.next)
+		c.precision = max(c.precision, 0)
+	}
+	s = strings.TrimLeft(s, "hlL")
+	if s == "" {
+		in.fail("the format is incomplete")
+	}
+	in.alloc(c.width)
+	in.alloc(max(c.precision, 0))
+	c.kind = s[0]
+	return c, s[1:]
 }
 
 // cutParenthesis cuts s after the parenthesis that closes it.
@@ -151,83 +173,95 @@ func (b *budget) clampSize(n int) int { return max(min(n, b.value+1), -b.value-1
 
 // convert carries out one conversion.
 func (in *interp) convert(c *conversion, v any, escape bool) string {
-	s := ""
 	switch c.kind {
 	case 's', 'r', 'a':
-		switch {
-		case c.kind == 's' && escape:
-			s = in.escape(v)
-		case c.kind == 's':
-			s = in.str(v)
-		default:
-			s = in.repr(v)
-			if c.kind == 'a' {
-				s = toASCII(s)
-			}
-			if escape {
-				s = in.escape(s)
-			}
-		}
-		if c.precision >= 0 {
-			s = firstRunes(s, c.precision)
-		}
-		return c.pad("", s, false)
+		return in.convertText(c, v, escape)
 	case 'c':
-		if t, ok := text(v); ok && utf8.RuneCountInString(t) == 1 {
-			return c.pad("", t, false)
-		}
-		n, ok := v.(int64)
-		if !ok || n < 0 || n > utf8.MaxRune {
-			in.failOn(v, "%%c needs a character, not a %s", typeName(v))
-		}
-		return c.pad("", string(rune(n)), false)
+		return in.convertCharacter(c, v)
 	case 'd', 'i', 'u', 'x', 'X', 'o':
-		n, ok := toInt(v)
-		if f, isFloat := v.(float64); isFloat && strings.IndexByte("diu", c.kind) >= 0 {
-			if math.IsNaN(f) || math.IsInf(f, 0) {
-				in.fail("%%%c needs a finite number", c.kind)
-			}
-			n, _ = big.NewFloat(f).Int(nil)
-			ok = true
-		}
-		if !ok {
-			in.failOn(v, "%%%c needs a number, not a %s", c.kind, typeName(v))
-		}
-		sign, prefix := c.sign(n.Sign() < 0), ""
-		n.Abs(n)
-		switch c.kind {
-		case 'x', 'X':
-			s = n.Text(16)
-			prefix = "0x"
-		case 'o':
-			s = n.Text(8)
-			prefix = "0o"
-		default:
-			s = n.String()
-		}
-		if c.kind == 'X' {
-			s, prefix = strings.ToUpper(s), "0X"
-		}
-		if missing := c.precision - len(s); missing > 0 {
-			s = strings.Repeat("0", missing) + s
-		}
-		if c.alt {
-			sign += prefix
-		}
-		return c.pad(sign, s, true)
+		return in.convertInt(c, v)
 	case 'e', 'E', 'f', 'F', 'g', 'G':
-		f, ok := toFloat(v)
-		if !ok {
-			in.failOn(v, "%%%c needs a number, not a %s", c.kind, typeName(v))
-		}
-		precision := c.precision
-		if precision < 0 {
-			precision = 6
-		}
-		return c.pad(c.sign(math.Signbit(f) && !math.IsNaN(f)), formatDigits(math.Abs(f), c.kind, precision, c.alt), true)
+		return in.convertFloat(c, v)
 	}
 	in.fail("unknown conversion %%%c", c.kind)
 	return ""
+}
+
+func (in *interp) convertText(c *conversion, v any, escape bool) string {
+	s := ""
+	switch {
+	case c.kind == 's' && escape:
+		s = in.escape(v)
+	case c.kind == 's':
+		s = in.str(v)
+	default:
+		s = in.repr(v)
+		if c.kind == 'a' {
+			s = toASCII(s)
+		}
+		if escape {
+			s = in.escape(s)
+		}
+	}
+	if c.precision >= 0 {
+		s = firstRunes(s, c.precision)
+	}
+	return c.pad("", s, false)
+}
+
+func (in *interp) convertCharacter(c *conversion, v any) string {
+	if t, ok := text(v); ok && utf8.RuneCountInString(t) == 1 {
+		return c.pad("", t, false)
+	}
+	n, ok := v.(int64)
+	if !ok || n < 0 || n > utf8.MaxRune {
+		in.failOn(v, "%%c needs a character, not a %s", typeName(v))
+	}
+	return c.pad("", string(rune(n)), false)
+}
+
+func (in *interp) convertInt(c *conversion, v any) string {
+	n, ok := toInt(v)
+	if f, isFloat := v.(float64); isFloat && strings.IndexByte("diu", c.kind) >= 0 {
+		if math.IsNaN(f) || math.IsInf(f, 0) {
+			in.fail("%%%c needs a finite number", c.kind)
+		}
+		n, _ = big.NewFloat(f).Int(nil)
+		ok = true
+	}
+	if !ok {
+		in.failOn(v, "%%%c needs a number, not a %s", c.kind, typeName(v))
+	}
+	sign := c.sign(n.Sign() < 0)
+	n.Abs(n)
+	digits, prefix := "", ""
+	switch c.kind {
+	case 'x':
+		digits, prefix = n.Text(16), "0x"
+	case 'X':
+		digits, prefix = strings.ToUpper(n.Text(16)), "0X"
+	case 'o':
+		digits, prefix = n.Text(8), "0o"
+	default:
+		digits = n.String()
+	}
+	digits = leftPad(digits, c.precision)
+	if c.alt {
+		sign += prefix
+	}
+	return c.pad(sign, digits, true)
+}
+
+func (in *interp) convertFloat(c *conversion, v any) string {
+	f, ok := toFloat(v)
+	if !ok {
+		in.failOn(v, "%%%c needs a number, not a %s", c.kind, typeName(v))
+	}
+	precision := c.precision
+	if precision < 0 {
+		precision = 6
+	}
+	return c.pad(c.sign(math.Signbit(f) && !math.IsNaN(f)), formatDigits(math.Abs(f), c.kind, precision, c.alt), true)
 }
 
 func (c *conversion) sign(negative bool) string {
@@ -324,4 +358,5 @@ func toASCII(s string) string {
 	return w.String()
 }
 
+// leftPad puts zeros before s until it has n bytes.
 func leftPad(s string, n int) string { return strings.Repeat("0", max(n-len(s), 0)) + s }
