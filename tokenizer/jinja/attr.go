@@ -112,15 +112,7 @@ func among(name, names string) bool {
 // safe to use.
 func (in *interp) attribute(x any, name string) (any, bool) {
 	if strings.HasPrefix(name, "__") && strings.HasSuffix(name, "__") && len(name) > 4 {
-		switch v := x.(type) {
-		case *undefined:
-			in.failUndefined(v)
-		case *dict:
-			if _, ok := v.getString(name); ok {
-				return nil, false
-			}
-		}
-		return &undefined{name: name, of: typeName(x), unsafe: true}, true
+		return in.internalAttribute(x, name)
 	}
 	var methods map[string]*builtin
 	switch v := x.(type) {
@@ -146,37 +138,20 @@ func (in *interp) attribute(x any, name string) (any, bool) {
 		}
 		methods = dictMethods
 	case *rangeValue:
-		switch name {
-		case "start":
-			return v.start, true
-		case "stop":
-			return v.stop, true
-		case "step":
-			return v.step, true
+		if bound, ok := v.attribute(name); ok {
+			return bound, true
 		}
 		methods = tupleMethods
 	case bool, int64, *big.Int:
-		return in.intAttribute(v, name)
+		return intAttribute(v, name)
 	case float64:
-		switch name {
-		case "real":
-			return v, true
-		case "imag":
-			return 0.0, true
-		case "is_integer":
-			return method(name, func(*interp, []any) any { return v == math.Trunc(v) && !math.IsInf(v, 0) }), true
-		}
+		return floatAttribute(v, name)
 	case *namespace:
 		return v.attrs.getString(name)
 	case *cycler:
 		return v.attribute(name)
 	case *joiner:
-		switch name {
-		case "sep":
-			return v.sep, true
-		case "used":
-			return v.used, true
-		}
+		return v.attribute(name)
 	case *loopState:
 		return v.attribute(name)
 	case *macro:
@@ -188,7 +163,21 @@ func (in *interp) attribute(x any, name string) (any, bool) {
 	return nil, false
 }
 
-func (in *interp) intAttribute(v any, name string) (any, bool) {
+// internalAttribute is an attribute such as __class__, which is not safe to use
+// on any value. A dict may have it as a key.
+func (in *interp) internalAttribute(x any, name string) (any, bool) {
+	switch v := x.(type) {
+	case *undefined:
+		in.failUndefined(v)
+	case *dict:
+		if _, ok := v.getString(name); ok {
+			return nil, false
+		}
+	}
+	return &undefined{name: name, of: typeName(x), unsafe: true}, true
+}
+
+func intAttribute(v any, name string) (any, bool) {
 	n, _ := toInt(v)
 	switch name {
 	case "real", "numerator":
@@ -199,6 +188,40 @@ func (in *interp) intAttribute(v any, name string) (any, bool) {
 		return int64(1), true
 	case "bit_length":
 		return method(name, func(*interp, []any) any { return int64(n.BitLen()) }), true
+	}
+	return nil, false
+}
+
+func floatAttribute(f float64, name string) (any, bool) {
+	switch name {
+	case "real":
+		return f, true
+	case "imag":
+		return 0.0, true
+	case "is_integer":
+		return method(name, func(*interp, []any) any { return f == math.Trunc(f) && !math.IsInf(f, 0) }), true
+	}
+	return nil, false
+}
+
+func (r *rangeValue) attribute(name string) (any, bool) {
+	switch name {
+	case "start":
+		return r.start, true
+	case "stop":
+		return r.stop, true
+	case "step":
+		return r.step, true
+	}
+	return nil, false
+}
+
+func (j *joiner) attribute(name string) (any, bool) {
+	switch name {
+	case "sep":
+		return j.sep, true
+	case "used":
+		return j.used, true
 	}
 	return nil, false
 }

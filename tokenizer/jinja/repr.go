@@ -28,6 +28,7 @@ func (b *budget) repr(v any) string {
 	return w.String()
 }
 
+// writeRepr writes repr(v). Data may nest: its depth and what is written are limited.
 func (b *budget) writeRepr(w *strings.Builder, v any) {
 	b.enterData()
 	defer b.leaveData()
@@ -74,16 +75,15 @@ func (b *budget) writeRepr(w *strings.Builder, v any) {
 			fmt.Fprintf(w, "range(%d, %d, %d)", v.start, v.stop, v.step)
 		}
 	case *view:
-		w.WriteString("dict_" + v.kind + "([")
-		next := dictIterator(v.d, v.kind)
-		for i := range v.d.entries {
-			if i > 0 {
-				w.WriteString(", ")
-			}
-			item, _ := next()
-			b.writeRepr(w, item)
-		}
-		w.WriteString("])")
+		b.writeView(w, v)
+	default:
+		b.writeObject(w, v)
+	}
+}
+
+// writeObject writes what Jinja has and Python has not, and functions.
+func (b *budget) writeObject(w *strings.Builder, v any) {
+	switch v := v.(type) {
 	case *undefined:
 		w.WriteString("Undefined")
 	case *namespace:
@@ -107,6 +107,7 @@ func (b *budget) writeRepr(w *strings.Builder, v any) {
 	}
 }
 
+// title is the name of a function, which those that the caller passed do not have.
 func (f *function) title() string {
 	if f.builtin == nil {
 		return "from outside"
@@ -136,6 +137,19 @@ func (b *budget) writeDict(w *strings.Builder, d *dict) {
 		b.writeRepr(w, e.value)
 	}
 	w.WriteByte('}')
+}
+
+func (b *budget) writeView(w *strings.Builder, v *view) {
+	w.WriteString("dict_" + v.kind + "([")
+	next := dictIterator(v.d, v.kind)
+	for i := range v.d.entries {
+		if i > 0 {
+			w.WriteString(", ")
+		}
+		item, _ := next()
+		b.writeRepr(w, item)
+	}
+	w.WriteString("])")
 }
 
 // writeQuoted writes a string as Python's repr does.
