@@ -256,20 +256,8 @@ func (l *lexer) expression(closing byte) {
 		if rest == "" {
 			fail(begin, ErrSyntax, "the tag that begins here has no end")
 		}
-		if len(brackets) == 0 {
-			end := 0
-			if rest[0] == '-' || rest[0] == '+' && closing == '%' {
-				end = 1
-			}
-			if len(rest) > end+1 && rest[end] == closing && rest[end+1] == '}' {
-				kind := tokenVariableEnd
-				if closing == '%' {
-					kind = tokenBlockEnd
-				}
-				l.emit(kind, "")
-				l.advance(l.after(l.pos, closing == '%'))
-				return
-			}
+		if len(brackets) == 0 && l.tagEnd(rest, closing) {
+			return
 		}
 		c := rest[0]
 		r, _ := utf8.DecodeRuneInString(rest)
@@ -286,37 +274,63 @@ func (l *lexer) expression(closing byte) {
 		case c == '"' || c == '\'':
 			l.string(rest)
 		default:
-			n := 1
-			switch {
-			case strings.HasPrefix(rest, "//"), strings.HasPrefix(rest, "**"), strings.HasPrefix(rest, "=="),
-				strings.HasPrefix(rest, "!="), strings.HasPrefix(rest, ">="), strings.HasPrefix(rest, "<="):
-				n = 2
-			case strings.IndexByte(operators, c) < 0:
-				fail(l.line, ErrSyntax, "unexpected character %q", r)
-			}
-			switch c {
-			case '(':
-				brackets = append(brackets, ')')
-			case '[':
-				brackets = append(brackets, ']')
-			case '{':
-				brackets = append(brackets, '}')
-			case ')', ']', '}':
-				if len(brackets) == 0 {
-					fail(l.line, ErrSyntax, "unexpected '%c'", c)
-				}
-				if want := brackets[len(brackets)-1]; want != c {
-					fail(l.line, ErrSyntax, "unexpected '%c', expected '%c'", c, want)
-				}
-				brackets = brackets[:len(brackets)-1]
-			}
-			if len(brackets) > maxNesting {
-				fail(l.line, ErrLimit, "brackets nest more than %d deep", maxNesting)
-			}
-			l.emit(tokenOperator, rest[:n])
-			l.advance(l.pos + n)
+			brackets = l.operator(rest, brackets)
 		}
 	}
+}
+
+// tagEnd reads the end of a tag, if rest begins with it.
+func (l *lexer) tagEnd(rest string, closing byte) bool {
+	at := 0
+	if rest[0] == '-' || rest[0] == '+' && closing == '%' {
+		at = 1
+	}
+	if len(rest) < at+2 || rest[at] != closing || rest[at+1] != '}' {
+		return false
+	}
+	kind := tokenVariableEnd
+	if closing == '%' {
+		kind = tokenBlockEnd
+	}
+	l.emit(kind, "")
+	l.advance(l.after(l.pos, closing == '%'))
+	return true
+}
+
+// operator reads an operator and returns the closing brackets that are still to come.
+func (l *lexer) operator(rest string, brackets []byte) []byte {
+	n := 1
+	c := rest[0]
+	switch {
+	case strings.HasPrefix(rest, "//"), strings.HasPrefix(rest, "**"), strings.HasPrefix(rest, "=="),
+		strings.HasPrefix(rest, "!="), strings.HasPrefix(rest, ">="), strings.HasPrefix(rest, "<="):
+		n = 2
+	case strings.IndexByte(operators, c) < 0:
+		r, _ := utf8.DecodeRuneInString(rest)
+		fail(l.line, ErrSyntax, "unexpected character %q", r)
+	}
+	switch c {
+	case '(':
+		brackets = append(brackets, ')')
+	case '[':
+		brackets = append(brackets, ']')
+	case '{':
+		brackets = append(brackets, '}')
+	case ')', ']', '}':
+		if len(brackets) == 0 {
+			fail(l.line, ErrSyntax, "unexpected '%c'", c)
+		}
+		if want := brackets[len(brackets)-1]; want != c {
+			fail(l.line, ErrSyntax, "unexpected '%c', expected '%c'", c, want)
+		}
+		brackets = brackets[:len(brackets)-1]
+	}
+	if len(brackets) > maxNesting {
+		fail(l.line, ErrLimit, "brackets nest more than %d deep", maxNesting)
+	}
+	l.emit(tokenOperator, rest[:n])
+	l.advance(l.pos + n)
+	return brackets
 }
 
 func isNameRune(r rune) bool {

@@ -182,47 +182,65 @@ func (p *parser) statement(tag *token, ends []string) []stmt {
 	case "block":
 		return one(p.blockStatement(tag))
 	case "print":
-		var all []stmt
-		for p.peek().kind != tokenBlockEnd {
-			if all != nil {
-				p.expectOp(",")
-			}
-			all = append(all, &outputStmt{p.expression(), tag.line})
-		}
-		return all
+		return p.printStatement(tag)
 	case "autoescape":
 		on := p.expression()
 		body, _ := p.body("endautoescape")
 		return one(&escapeStmt{on, body, tag.line})
 	case "generation":
-		// Transformers makes it a call: break does not lead out of it.
-		loops := p.loops
-		p.loops = 0
-		body, _ := p.body("endgeneration")
-		p.loops = loops
-		return one(&scopeStmt{body})
+		return one(p.generationStatement())
 	case "break", "continue":
-		if p.loops == 0 {
-			fail(tag.line, ErrSyntax, "%s outside of a loop", tag.text)
-		}
-		if tag.text == "break" {
-			return one(&controlStmt{controlBreak})
-		}
-		return one(&controlStmt{controlContinue})
+		return one(p.controlStatement(tag))
 	case "include", "import", "extends", "from":
-		if p.peek().kind == tokenBlockEnd {
-			p.failToken("expected an expression")
-		}
-		for p.peek().kind != tokenBlockEnd {
-			p.pos++
-		}
-		return one(&unsupportedStmt{"the tag " + tag.text, tag.line})
+		return one(p.unsupportedStatement(tag))
 	}
 	if len(ends) > 0 {
 		fail(tag.line, ErrSyntax, "unknown tag %q within %q, which needs %s", tag.text, p.tags[len(p.tags)-2], strings.Join(ends, " or "))
 	}
 	fail(tag.line, ErrSyntax, "unknown tag %q", tag.text)
 	return nil
+}
+
+func (p *parser) printStatement(tag *token) []stmt {
+	var all []stmt
+	for p.peek().kind != tokenBlockEnd {
+		if all != nil {
+			p.expectOp(",")
+		}
+		all = append(all, &outputStmt{p.expression(), tag.line})
+	}
+	return all
+}
+
+// generationStatement parses the body of {% generation %}. Transformers makes it
+// a call: break does not lead out of it.
+func (p *parser) generationStatement() stmt {
+	loops := p.loops
+	p.loops = 0
+	body, _ := p.body("endgeneration")
+	p.loops = loops
+	return &scopeStmt{body}
+}
+
+func (p *parser) controlStatement(tag *token) stmt {
+	if p.loops == 0 {
+		fail(tag.line, ErrSyntax, "%s outside of a loop", tag.text)
+	}
+	if tag.text == "break" {
+		return &controlStmt{controlBreak}
+	}
+	return &controlStmt{controlContinue}
+}
+
+// unsupportedStatement skips a tag that fails only if it is reached.
+func (p *parser) unsupportedStatement(tag *token) stmt {
+	if p.peek().kind == tokenBlockEnd {
+		p.failToken("expected an expression")
+	}
+	for p.peek().kind != tokenBlockEnd {
+		p.pos++
+	}
+	return &unsupportedStmt{"the tag " + tag.text, tag.line}
 }
 
 func (p *parser) forStatement(tag *token) stmt {
