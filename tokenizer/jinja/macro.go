@@ -10,10 +10,19 @@ type macro struct {
 
 // callMacro binds arguments as Jinja does and returns what the macro writes.
 func (in *interp) callMacro(m *macro, a callArgs) any {
-	def := m.def
-	in.enterCall("the macro " + def.name)
+	in.enterCall("the macro " + m.def.name)
 	in.step(8)
 	s := &scope{parent: m.outer}
+	in.bindArguments(m.def, a, s)
+	in.setDefaults(m.def, s)
+	text, _ := in.capture(func() control { return in.body(m.def.body, s) })
+	in.leaveCall()
+	return text
+}
+
+// bindArguments sets the parameters of a macro, which are missing{} if there is
+// no argument, and what it has besides: caller, kwargs and varargs.
+func (in *interp) bindArguments(def *macroDef, a callArgs, s *scope) {
 	n := min(len(a.positional), len(def.params))
 	foundCaller := n == len(def.params) && slices.Contains(def.params, "caller")
 	named := &dict{}
@@ -23,13 +32,7 @@ func (in *interp) callMacro(m *macro, a callArgs) any {
 	take := func(name string) (any, bool) {
 		v, ok := named.getString(name)
 		if ok {
-			rest := &dict{}
-			for _, e := range named.entries {
-				if e.key != name {
-					rest.set(e.key, e.value)
-				}
-			}
-			named = rest
+			named = named.without(name)
 		}
 		return v, ok
 	}
@@ -62,6 +65,11 @@ func (in *interp) callMacro(m *macro, a callArgs) any {
 	} else if len(a.positional) > n {
 		in.fail("the macro %s takes at most %d arguments, got %d", def.name, len(def.params), len(a.positional))
 	}
+}
+
+// setDefaults evaluates the defaults of the parameters that are missing. One
+// default may use the parameters before it.
+func (in *interp) setDefaults(def *macroDef, s *scope) {
 	for i, param := range def.params {
 		if _, ok := s.values[i].(missing); !ok {
 			continue
@@ -72,7 +80,15 @@ func (in *interp) callMacro(m *macro, a callArgs) any {
 			s.set(param, &undefined{hint: "the parameter '" + param + "' was not provided", name: param})
 		}
 	}
-	text, _ := in.capture(func() control { return in.body(def.body, s) })
-	in.leaveCall()
-	return text
+}
+
+// without returns the entries of d but that of a name.
+func (d *dict) without(name string) *dict {
+	rest := &dict{}
+	for _, e := range d.entries {
+		if e.key != name {
+			rest.set(e.key, e.value)
+		}
+	}
+	return rest
 }
