@@ -114,3 +114,17 @@ func TestCodedBodies(t *testing.T) {
 		}
 	}
 }
+
+// A body may begin with a byte order mark, in every protocol. One within it is no part of JSON.
+func TestByteOrderMark(t *testing.T) {
+	c := start(t, Options{})
+	const mark, hi = "\ufeff", `{"model": "tiny", "max_tokens": 1, "stream": false, "messages": [{"role": "user", "content": "Hi"}]}`
+	for _, path := range []string{"/v1/chat/completions", "/v1/messages", "/api/chat"} {
+		if r := c.request(t, path, mark+hi); r.StatusCode != http.StatusOK {
+			t.Errorf("%s: status %d", path, r.StatusCode)
+		}
+	}
+	if status, e := getError(t, c, "/v1/chat/completions", mark+mark+hi); status != http.StatusBadRequest || *e.Error.Code != "invalid_json" {
+		t.Errorf("%d, %+v", status, e)
+	}
+}

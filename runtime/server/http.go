@@ -183,6 +183,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if !utf8.Valid(data) {
 		return nil, &Error{Status: http.StatusBadRequest, Code: "invalid_json", Message: "the body is not JSON: it holds bytes that are not UTF-8"}
 	}
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // a byte order mark, which editors and Windows' shells write before text
 	return data, checkValues(data)
 }
 

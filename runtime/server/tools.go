@@ -79,8 +79,8 @@ func checkNames(tools []runtime.Tool) error {
 	return nil
 }
 
-// toolChoice is an object in the field tool_choice: a function, or those that are allowed. OpenAI's chats have the fields of either in one of its
-// name, responses beside the type.
+// toolChoice is an object in the field tool_choice: a function, those that are allowed, or a mode. OpenAI's chats have the fields of the first two in one of
+// their name, responses beside the type.
 type toolChoice struct {
 	Type     string `json:"type"`
 	Name     string `json:"name"`
@@ -133,8 +133,13 @@ func readToolChoice(data json.RawMessage, parallel *bool, tools []runtime.Tool, 
 		if json.Unmarshal(data, &t) != nil {
 			return c, badField(field, "it must be auto, none, required or a function")
 		}
-		if mode, c.Names, err = t.read(field, flat); err != nil {
-			return c, err
+		switch t.Type {
+		case "auto", "none", "required": // as some clients write what is a text
+			mode = t.Type
+		default:
+			if mode, c.Names, err = t.read(field, flat); err != nil {
+				return c, err
+			}
 		}
 		c.Single = c.Single || t.Type == "function"
 	}

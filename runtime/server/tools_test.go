@@ -119,6 +119,26 @@ func joined(t *testing.T, c *client, body string) (m chatAnswer, finish string) 
 	return m, finish
 }
 
+// A mode of tool_choice may be an object, as Anthropic's clients and some of OpenAI's write it, and means what the text does.
+func TestToolChoiceModes(t *testing.T) {
+	tools := []runtime.Tool{{Name: "f"}}
+	for _, mode := range []string{"auto", "none", "required"} {
+		text, err := readToolChoice(json.RawMessage(`"`+mode+`"`), nil, tools, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if object, err := readToolChoice(json.RawMessage(`{"type": "`+mode+`"}`), nil, tools, false); err != nil || !reflect.DeepEqual(object, text) {
+			t.Errorf("%s: %+v, %v; want %+v", mode, object, err, text)
+		}
+	}
+	if _, err := readToolChoice(json.RawMessage(`{"type": "required"}`), nil, nil, false); err == nil || !strings.Contains(err.Error(), "tools has none") {
+		t.Error(err)
+	}
+	if _, err := readToolChoice(json.RawMessage(`{"type": "allowed_tools", "mode": "auto", "tools": [{"type": "auto"}]}`), nil, tools, false); err == nil {
+		t.Error("a mode is no tool that may be allowed")
+	}
+}
+
 // cmpText returns a text that may be missing.
 func cmpText(s *string) *string {
 	if s == nil {
