@@ -165,21 +165,27 @@ func (s *Server) anthropicMessages(w http.ResponseWriter, r *http.Request, body 
 	if err != nil {
 		return err
 	}
+	answer := &anthropicMessage{ID: answerID("msg_"), Type: "message", Role: "assistant", Content: []anthropicBlock{}}
+	e := &anthropicStream{events: events{w: w}, message: answer}
+	defer e.end()
+	if q.Stream {
+		s.keepAwake(&e.events)
+	}
 	j, err := s.begin(r.Context(), q.Model, nil)
 	if err != nil {
-		return err
+		return e.fail(r, err)
 	}
 	defer j.end()
+	answer.Model = j.name
 	prompt, err := chatPrompt(r.Context(), j.model, messages, prefill, options...)
 	if err == nil {
 		g, err = answerOptions(r.Context(), prompt, prefill, g, q.formatField())
 	}
 	if err != nil {
-		return err
+		return e.fail(r, err)
 	}
-	answer := &anthropicMessage{ID: answerID("msg_"), Type: "message", Role: "assistant", Model: j.name, Content: []anthropicBlock{}}
 	if q.Stream {
-		return (&anthropicStream{events: events{w: w}, message: answer}).write(r, j, prompt, g)
+		return e.generate(r, j, prompt, g)
 	}
 	for p, err := range j.answer(r.Context(), prompt, g) {
 		if err != nil {

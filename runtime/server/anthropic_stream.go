@@ -37,9 +37,9 @@ type anthropicDelta struct {
 
 func (e *anthropicStream) emit(v anthropicEvent) bool { return e.send(v.Type, v) }
 
-// write generates, and sends what comes. The message starts as soon as its prompt is run, and while it is, pings tell that the server lives:
+// generate generates, and sends what comes. The message starts as soon as its prompt is run, and while it is, pings tell that the server lives:
 // a long prompt takes longer than clients wait in silence.
-func (e *anthropicStream) write(r *http.Request, j *job, prompt *runtime.ChatPrompt, g runtime.Generate) error {
+func (e *anthropicStream) generate(r *http.Request, j *job, prompt *runtime.ChatPrompt, g runtime.Generate) error {
 	g.Progress = func(done, total int) {
 		if done == 0 {
 			e.message.Usage = newAnthropicUsage(total, len(prompt.Tokens)-total)
@@ -117,7 +117,7 @@ func (e *anthropicStream) stop() bool {
 
 // fail ends a stream with an error. One that comes before the stream has begun is returned.
 func (e *anthropicStream) fail(r *http.Request, err error) error {
-	if !e.begun {
+	if !e.end() {
 		return err
 	}
 	a := failed(r, err)

@@ -90,11 +90,7 @@ func (s *Server) expertsEvents(w http.ResponseWriter, r *http.Request) {
 }
 
 // pulse sends a comment, so that what lies between does not take the connection for dead.
-func (e *events) pulse() bool {
-	e.buf.Reset()
-	e.buf.WriteString(":\n\n")
-	return e.flush()
-}
+func (e *events) pulse() bool { return e.text(":\n\n") }
 
 // watch is what a listener has been told.
 type watch struct {

@@ -155,34 +155,6 @@ func (q *ollamaRequest) thinks(m *runtime.Model) (runtime.ChatOption, error) {
 
 func (q *ollamaRequest) streams() bool { return q.Stream == nil || *q.Stream }
 
-// begin begins a job for a request.
-func (q *ollamaRequest) begin(s *Server, r *http.Request) (*job, error) {
-	sv, err := s.ollamaFind(q.Model)
-	if err != nil {
-		return nil, err
-	}
-	if q.Model == "" {
-		q.Model = sv.Name // which the answer has
-	}
-	return s.begin(r.Context(), sv.Name, (*time.Duration)(q.KeepAlive))
-}
-
-// load answers a request without a prompt: it loads the model, or with keep_alive 0 unloads it if nobody uses it.
-func (q *ollamaRequest) load(s *Server, r *http.Request) (reason string, err error) {
-	if q.KeepAlive != nil && *q.KeepAlive == 0 {
-		sv, err := s.ollamaFind(q.Model)
-		if err == nil {
-			s.models.retire(sv)
-		}
-		return "unload", err
-	}
-	j, err := q.begin(s, r)
-	if err == nil {
-		j.end()
-	}
-	return "load", err
-}
-
 // retire unloads a model that nobody uses. One that is used stays as long as the requests that use it say.
 func (m *models) retire(sv *served) {
 	m.mu.Lock()
@@ -238,22 +210,27 @@ type lines struct{ events }
 
 // send reports whether the client is still there.
 func (l *lines) send(v any) bool {
-	if l.err != nil {
-		return false
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	line, err := jsonLine(v)
+	if l.err == nil {
+		l.err = err
 	}
+	return l.write(typeLines, line)
+}
+
+// jsonLine returns a value in a line.
+func jsonLine(v any) ([]byte, error) {
 	var line bytes.Buffer
 	enc := json.NewEncoder(&line)
 	enc.SetEscapeHTML(false)
-	if l.err = enc.Encode(v); l.err == nil {
-		l.begin("application/x-ndjson")
-		l.err = flushTo(l.w, line.Bytes())
-	}
-	return l.err == nil
+	err := enc.Encode(v)
+	return line.Bytes(), err
 }
 
 // fail ends a stream with an error. One that comes before the stream has begun is returned.
 func (l *lines) fail(r *http.Request, err error) error {
-	if !l.begun {
+	if !l.end() {
 		return err
 	}
 	e := failed(r, err)

@@ -50,23 +50,23 @@ func (s *Server) ollamaChat(w http.ResponseWriter, r *http.Request, body []byte)
 	if err != nil {
 		return err
 	}
-	j, err := q.begin(s, r)
+	defer out.lines.end()
+	j, err := out.begin(s, r)
 	if err != nil {
-		return err
+		return out.lines.fail(r, err)
 	}
 	defer j.end()
 	think, err := q.thinks(j.model)
 	if err != nil {
-		return err
+		return out.lines.fail(r, err)
 	}
 	prompt, err := chatPrompt(r.Context(), j.model, messages, prefill, think, runtime.Tools(tools...), runtime.ChooseTools(choice))
 	if err == nil {
 		g, err = answerOptions(r.Context(), prompt, prefill, g, "format")
 	}
 	if err != nil {
-		return err
+		return out.lines.fail(r, err)
 	}
-	g.Progress = out.progress(s)
 	return out.write(r, j, j.answer(r.Context(), prompt, g), g)
 }
 
@@ -89,14 +89,15 @@ func refuseImages(messages []json.RawMessage) error {
 
 // writeLoad answers a request without a prompt.
 func (o *ollamaWriter) writeLoad(w http.ResponseWriter, r *http.Request, s *Server) error {
-	reason, err := o.request.load(s, r)
+	defer o.lines.end()
+	reason, err := o.load(s, r)
 	if err != nil {
-		return err
+		return o.lines.fail(r, err)
 	}
 	a := o.answer(&ollamaPart{})
 	a.Done, a.DoneReason = true, reason
 	if o.request.streams() {
-		(&lines{events{w: w}}).send(a)
+		o.lines.send(a)
 	} else {
 		writeJSON(w, http.StatusOK, a)
 	}

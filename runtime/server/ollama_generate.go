@@ -118,20 +118,20 @@ func (s *Server) ollamaGenerate(w http.ResponseWriter, r *http.Request, body []b
 	if q.Prompt == "" {
 		return out.writeLoad(w, r, s)
 	}
-	j, err := q.begin(s, r)
+	defer out.lines.end()
+	j, err := out.begin(s, r)
 	if err != nil {
-		return err
+		return out.lines.fail(r, err)
 	}
 	defer j.end()
 	if q.plain(j.model) {
 		prompt, err := q.text(j.model)
 		if err != nil {
-			return err
+			return out.lines.fail(r, err)
 		}
 		if !q.Raw {
 			out.context = prompt
 		}
-		g.Progress = out.progress(s)
 		return out.write(r, j, unread(j.generate(r.Context(), prompt, g)), g)
 	}
 	prompt, err := q.chat(r, j.model)
@@ -139,9 +139,8 @@ func (s *Server) ollamaGenerate(w http.ResponseWriter, r *http.Request, body []b
 		g, err = prompt.OptionsContext(r.Context(), g)
 	}
 	if err != nil {
-		return err
+		return out.lines.fail(r, err)
 	}
 	out.context = prompt.Tokens
-	g.Progress = out.progress(s)
 	return out.write(r, j, j.answer(r.Context(), prompt, g), g)
 }

@@ -34,12 +34,40 @@ func (o *ollamaWriter) answer(p *ollamaPart) *ollamaAnswer {
 	return a
 }
 
-// progress returns what is told of a prompt's progress. NDJSON has no comments: a part without text tells that the server lives.
-func (o *ollamaWriter) progress(s *Server) func(done, total int) {
-	if !o.request.streams() {
-		return nil
+// begin begins a job for the request. From then on a stream tells from time to time that the server lives: NDJSON has no comments, so a part without text
+// does. The caller ends the lines.
+func (o *ollamaWriter) begin(s *Server, r *http.Request) (*job, error) {
+	q := o.request
+	sv, err := s.ollamaFind(q.Model)
+	if err != nil {
+		return nil, err
 	}
-	return s.whileSilent(func() { o.lines.send(o.answer(&ollamaPart{})) })
+	if q.Model == "" {
+		q.Model = sv.Name // which the answer has
+	}
+	if q.streams() {
+		o.lines.whileSilent(s.pingAfter, typeLines, func() []byte {
+			line, _ := jsonLine(o.answer(&ollamaPart{})) // which has nothing that JSON cannot hold
+			return line
+		})
+	}
+	return s.begin(r.Context(), sv.Name, (*time.Duration)(q.KeepAlive))
+}
+
+// load answers a request without a prompt: it loads the model, or with keep_alive 0 unloads it if nobody uses it.
+func (o *ollamaWriter) load(s *Server, r *http.Request) (reason string, err error) {
+	if k := o.request.KeepAlive; k != nil && *k == 0 {
+		sv, err := s.ollamaFind(o.request.Model)
+		if err == nil {
+			s.models.retire(sv)
+		}
+		return "unload", err
+	}
+	j, err := o.begin(s, r)
+	if err == nil {
+		j.end()
+	}
+	return "load", err
 }
 
 // write writes what comes, as it comes or as a whole.

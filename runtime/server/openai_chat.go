@@ -235,9 +235,14 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request, body []
 	if err != nil {
 		return err
 	}
+	e := &events{w: w}
+	defer e.end()
+	if q.Stream {
+		s.keepAwake(e)
+	}
 	j, err := s.begin(r.Context(), q.Model, nil)
 	if err != nil {
-		return err
+		return e.fail(r, err)
 	}
 	defer j.end()
 	j.fresh = q.fresh()
@@ -246,7 +251,7 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request, body []
 		g, err = answerOptions(r.Context(), prompt, prefill, g, q.formatField())
 	}
 	if err != nil {
-		return err
+		return e.fail(r, err)
 	}
 	each := func(ctx context.Context, i int) iter.Seq2[runtime.Piece, error] {
 		return j.answer(ctx, prompt, choice(g, i))
@@ -254,19 +259,20 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request, body []
 	answer := chatCompletion{ID: answerID("chatcmpl-"), Object: "chat.completion", Created: now(), Model: j.name}
 	if q.Stream {
 		answer.Object = "chat.completion.chunk"
-		e := &events{w: w}
-		if q.choices() == 1 { // others are run beside this goroutine
-			g.Progress = s.whileSilent(e.ping)
-		}
 		return streamChat(e, r, j, &q, g.LogProbs, answer, each)
 	}
+	return wholeChat(w, r, j, &q, g.LogProbs, answer, each)
+}
+
+// wholeChat answers with all choices at once.
+func wholeChat(w http.ResponseWriter, r *http.Request, j *job, q *chatRequest, probabilities bool, answer chatCompletion, each oneChoice) error {
 	answer.Usage = &openAIUsage{}
 	for i := range q.choices() {
 		answer.Choices = append(answer.Choices, &chatChoice{Index: i})
 	}
 	var probs logProbs
 	for p, err := range j.choices(r.Context(), q.choices(), false, each) {
-		if err == nil && g.LogProbs {
+		if err == nil && probabilities {
 			err = probs.add(&p.Piece)
 		}
 		if err != nil {
@@ -276,7 +282,7 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request, body []
 		case p.Done != nil:
 			answer.Usage.add(p.Done, p.choice)
 			c.Message, c.FinishReason = newChatAnswer(p.Done.Message), new(chatFinish(p.Done))
-		case g.LogProbs:
+		case probabilities:
 			c.add(j.model, &p.Piece)
 		}
 	}
@@ -286,8 +292,7 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request, body []
 }
 
 // streamChat answers with events: each has a part of a choice.
-func streamChat(e *events, r *http.Request, j *job, q *chatRequest, logProbs bool, chunk chatCompletion,
-	each func(ctx context.Context, i int) iter.Seq2[runtime.Piece, error]) error {
+func streamChat(e *events, r *http.Request, j *job, q *chatRequest, probabilities bool, chunk chatCompletion, each oneChoice) error {
 	usage := &openAIUsage{}
 	send := func(c *chatChoice) bool {
 		chunk.Choices = []*chatChoice{c}
@@ -311,7 +316,7 @@ func streamChat(e *events, r *http.Request, j *job, q *chatRequest, logProbs boo
 				return nil
 			}
 		}
-		for _, c := range chatChunks(j.model, &p.Piece, logProbs) {
+		for _, c := range chatChunks(j.model, &p.Piece, probabilities) {
 			c.Index = i
 			if !send(c) {
 				return nil
@@ -352,7 +357,7 @@ func chatChunks(m *runtime.Model, p *runtime.Piece, probabilities bool) (chunks 
 
 // fail ends a stream with an error of OpenAI's form. One that comes before the stream has begun is returned.
 func (e *events) fail(r *http.Request, err error) error {
-	if !e.begun {
+	if !e.end() {
 		return err
 	}
 	a := failed(r, err)

@@ -205,20 +205,22 @@ func (s *Server) completions(w http.ResponseWriter, r *http.Request, body []byte
 	if err != nil {
 		return err
 	}
+	c := completer{r: r, q: &q, g: g, usage: &openAIUsage{}, events: events{w: w}}
+	defer c.events.end()
+	if q.Stream {
+		s.keepAwake(&c.events)
+	}
 	j, err := s.begin(r.Context(), q.Model, nil)
 	if err != nil {
-		return err
+		return c.events.fail(r, err)
 	}
 	defer j.end()
 	j.fresh = q.fresh()
 	if g.LogProbs && j.model.Tokenizer() == nil {
-		return badField("logprobs", "the model has no tokenizer, so its tokens have no text")
+		return c.events.fail(r, badField("logprobs", "the model has no tokenizer, so its tokens have no text"))
 	}
-	c := completer{r: r, j: j, q: &q, g: g, usage: &openAIUsage{}, events: events{w: w},
-		answer: completion{ID: answerID("cmpl-"), Object: "text_completion", Created: now(), Model: j.name, Choices: []*completionChoice{}}}
-	if q.Stream && q.choices() == 1 { // others are run beside this goroutine
-		c.g.Progress = s.whileSilent(c.events.ping)
-	}
+	c.j = j
+	c.answer = completion{ID: answerID("cmpl-"), Object: "text_completion", Created: now(), Model: j.name, Choices: []*completionChoice{}}
 	for i, p := range *q.Prompt {
 		tokens, text, err := p.encode(j.model)
 		if err != nil {
@@ -227,7 +229,7 @@ func (s *Server) completions(w http.ResponseWriter, r *http.Request, body []byte
 		switch err := c.complete(tokens, text, i*q.choices()); {
 		case err != nil:
 			return c.events.fail(r, err)
-		case c.events.err != nil: // the client went away
+		case c.events.gone(): // the client went away
 			return nil
 		}
 	}

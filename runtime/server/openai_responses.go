@@ -175,9 +175,9 @@ type responseUsage struct {
 }
 
 // begin returns an answer of which nothing has come.
-func (q *responsesRequest) begin(model string) *response {
+func (q *responsesRequest) begin() *response {
 	r := &response{
-		ID: answerID("resp_"), Object: "response", CreatedAt: now(), Status: "in_progress", Model: model, Output: []*responseItem{},
+		ID: answerID("resp_"), Object: "response", CreatedAt: now(), Status: "in_progress", Model: q.Model, Output: []*responseItem{},
 		MaxOutputTokens: q.MaxOutputTokens, Temperature: q.Temperature, TopP: q.TopP, ToolChoice: q.ToolChoice, Tools: q.Tools, Metadata: q.Metadata,
 		ParallelToolCalls: q.ParallelToolCalls == nil || *q.ParallelToolCalls, Text: q.Sent["text"], Truncation: "disabled",
 	}
@@ -240,26 +240,24 @@ func (s *Server) responses(w http.ResponseWriter, r *http.Request, body []byte) 
 	if err != nil {
 		return err
 	}
+	e := &responseEvents{events: events{w: w}, answer: q.begin(), silent: !q.Stream}
+	defer e.end()
+	if q.Stream {
+		s.keepAwake(&e.events)
+	}
 	j, err := s.begin(r.Context(), q.Model, nil)
 	if err != nil {
-		return err
+		return e.fail(r, err)
 	}
 	defer j.end()
 	j.fresh = q.fresh()
+	e.answer.Model = j.name
 	prompt, err := j.model.ChatPrompt(r.Context(), messages, options...)
 	if err == nil {
 		g, err = prompt.OptionsContext(r.Context(), g)
 	}
 	if err != nil {
-		return err
-	}
-	e := &responseEvents{events: events{w: w}, answer: q.begin(j.name), silent: !q.Stream}
-	if q.Stream {
-		g.Progress = s.whileSilent(func() {
-			if e.create() {
-				e.ping()
-			}
-		})
+		return e.fail(r, err)
 	}
 	for p, err := range j.answer(r.Context(), prompt, g) {
 		if err == nil && g.LogProbs {

@@ -209,10 +209,11 @@ func (e *responseEvents) close(status string) bool {
 
 // fail ends a stream with an error. One that comes before the stream has begun is returned.
 func (e *responseEvents) fail(r *http.Request, err error) error {
-	if !e.begun {
+	if !e.end() {
 		return err
 	}
 	a := failed(r, err)
+	e.create() // clients expect it first
 	e.answer.Status, e.answer.Error = "failed", &responseError{a.Code, a.Message}
 	e.emit(responseEvent{Type: "response.failed", Response: e.answer})
 	return nil
