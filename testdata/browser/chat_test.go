@@ -202,16 +202,32 @@ func TestAnswerIsKeptBeforeItEnds(t *testing.T) {
 	}
 }
 
-// A page that is closed while an answer comes has what had come, and says that it is not all.
+// A page that is closed while an answer comes has all that had come, and says that it is not all. So has one that is hidden, which may end without a word.
 func TestReloadWhileRunning(t *testing.T) {
 	p := open(t, options{wrap: script(func(r *http.Request, send func(any)) {
+		send(delta(map[string]any{"reasoning_content": "Hm."}, nil))
 		send(delta(map[string]any{"content": "Half"}, nil))
 		<-r.Context().Done()
 	})})
+	const half = `document.querySelector(".message:last-child .body")?.innerText === "Half"`
+	const incomplete = half + ` && document.querySelector(".message:last-child .error:not([hidden])")?.innerText.includes("is not complete")`
 	p.say("Go on")
-	p.until(`document.querySelector(".message:last-child .body")?.innerText === "Half"`)
+	p.until(half)
 	p.reload()
-	p.until(`document.querySelector(".message:last-child .error:not([hidden])")?.innerText.includes("is not complete")`)
+	p.until(incomplete + ` && document.querySelector(".message:last-child .thoughts").textContent.trim() === "Hm."`)
+	p.reload() // what was left stays
+	p.until(incomplete)
+
+	other := p.second()
+	other.click("#new-chat")
+	other.say("Another one")
+	other.until(half)
+	eval[bool](other, `(() => {
+		Object.defineProperty(document, "hidden", { value: true });
+		return document.dispatchEvent(new Event("visibilitychange"));
+	})()`)
+	p.click("#conversations li:not(.current) .title")
+	p.until(`document.querySelector(".message.user .body").innerText === "Another one" && ` + incomplete)
 }
 
 // Reasoning is folded, and is not sent back.

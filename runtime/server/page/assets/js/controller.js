@@ -157,6 +157,11 @@ export class Controller extends EventTarget {
 		this.#runs.get(this.conversation.id)?.abort.abort();
 	}
 
+	/** leave keeps what has come of answers: the page may be closed. Whoever closes it ends the connection, too, which is no error. */
+	leave() {
+		for (const { conversation, message } of this.#runs.values()) this.store.leave(conversation.id, { ...message, error: undefined });
+	}
+
 	async rename(id, title) {
 		const c = this.#runs.get(id)?.conversation ?? (id === this.conversation.id ? this.conversation : await this.store.get(id));
 		if (!c) return;

@@ -135,6 +135,9 @@ $("model").addEventListener("change", async (e) => {
 	if (sides.panel === "settings") settings.opened();
 });
 addEventListener("focus", () => controller.loadModels());
+// A page that is hidden may be ended without a word, and one that is closed may have been hidden before.
+addEventListener("pagehide", () => controller.leave());
+document.addEventListener("visibilitychange", () => document.hidden && controller.leave());
 
 function showContext() {
 	const { context } = experts, m = controller.shown().findLast((m) => m.stats?.prompt);

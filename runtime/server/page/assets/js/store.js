@@ -1,7 +1,10 @@
 // Conversations in the browser's IndexedDB: heads, which the list needs, apart from contents, which may be large. A browser that has none, or forbids
 // it, keeps them until the page is closed.
+//
+// A page that is closed has no time for IndexedDB: what has come of an answer by then, its rest, goes to the local storage, and to the conversation when
+// that is read next.
 
-import { takeIn } from "./conversation.js";
+import { takeIn, write } from "./conversation.js";
 
 const heads = "heads", contents = "contents";
 
@@ -18,6 +21,17 @@ function openDatabase() {
 		request.result.createObjectStore(contents, { keyPath: "id" });
 	};
 	return promise(request);
+}
+
+const restOf = (id) => `rest.${id}`;
+
+// whole puts the rest of an answer into its conversation, unless more of it was kept there since.
+function whole(c) {
+	const rest = c && setting(restOf(c.id), null);
+	const m = rest && c.messages.find((m) => m.id === rest.id);
+	const size = ({ content, reasoning = "" }) => content.length + reasoning.length;
+	if (m?.finish === "cut" && size(m) < size(rest)) write(m, rest);
+	return c;
 }
 
 const headOf = ({ id, title, created, updated }) => ({ id, title, created, updated });
@@ -57,7 +71,12 @@ export class Store {
 	/** get returns a conversation; undefined if it is not there. */
 	async get(id) {
 		if (!this.#db || this.#memory.has(id)) return structuredClone(this.#memory.get(id));
-		return promise(this.#db.transaction(contents).objectStore(contents).get(id));
+		return whole(await promise(this.#db.transaction(contents).objectStore(contents).get(id)));
+	}
+
+	/** leave keeps a message of a conversation at once, since the page may be closed. */
+	leave(id, message) {
+		if (this.#db && !this.#memory.has(id)) keep(restOf(id), message);
 	}
 
 	/** put keeps conversations: all of them or, if there is no room, none. A message that another tab has added to one is added here, too. */
@@ -66,13 +85,16 @@ export class Store {
 			await this.#write((h, c, then) => {
 				for (const conversation of list) {
 					then(c.get(conversation.id), (kept) => {
-						if (kept) takeIn(conversation, kept);
+						if (kept) takeIn(conversation, whole(kept));
 						h.put(headOf(conversation));
 						c.put(conversation);
 					});
 				}
 			});
-			for (const { id } of list) this.#memory.delete(id);
+			for (const { id } of list) {
+				this.#memory.delete(id);
+				keep(restOf(id), null);
+			}
 		} else for (const conversation of list) this.hold(conversation);
 		for (const { id } of list) this.#channel?.postMessage(id);
 	}
@@ -90,6 +112,7 @@ export class Store {
 			});
 		}
 		this.#memory.delete(id);
+		keep(restOf(id), null);
 		this.#channel?.postMessage(id);
 	}
 
@@ -128,10 +151,11 @@ export function setting(name, fallback) {
 	}
 }
 
-/** keep keeps a setting. */
+/** keep keeps a setting; null: it is forgotten. */
 export function keep(name, value) {
 	try {
-		localStorage.setItem(`st.${name}`, JSON.stringify(value));
+		if (value === null) localStorage.removeItem(`st.${name}`);
+		else localStorage.setItem(`st.${name}`, JSON.stringify(value));
 	} catch {
 		// It holds until the page is closed.
 	}
