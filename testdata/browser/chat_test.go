@@ -230,6 +230,36 @@ func TestReloadWhileRunning(t *testing.T) {
 	p.until(`document.querySelector(".message.user .body").innerText === "Another one" && ` + incomplete)
 }
 
+// An edited message is not sent while an answer comes, and the box says why; then it is.
+func TestEditWhileRunning(t *testing.T) {
+	goOn := make(chan struct{}, 1)
+	p := open(t, options{wrap: held(goOn)})
+	p.say("First")
+	p.until(coming)
+	p.click(`.message.user [aria-label="Edit"]`)
+	p.fill(".editor textarea", "Second")
+	if got := p.text(".editor .hint"); !strings.Contains(got, "An answer is coming") {
+		t.Errorf("beside the button stands %q", got)
+	}
+	p.do(chromedp.KeyEvent(kb.Enter))
+	if !eval[bool](p, `document.querySelector(".editor .primary").disabled && document.querySelector(".editor textarea")?.value.trim() === "Second"`) { // the key's letter comes all the same
+		t.Error("the edited message can be sent, or is gone")
+	}
+	goOn <- struct{}{}
+	p.answered()
+	p.until(`document.querySelector(".editor .hint").innerText === "The first version is kept."`)
+	p.fill(".editor textarea", " ")
+	p.until(`document.querySelector(".editor .primary").disabled`) // there is nothing to send
+	p.fill(".editor textarea", "Second")
+	p.click(".editor .primary")
+	p.until(coming)
+	if got := p.path(); len(got) != 2 || got[0][1] != "Second" {
+		t.Errorf("%q", got)
+	}
+	goOn <- struct{}{}
+	p.answered()
+}
+
 // Reasoning is folded, and is not sent back.
 func TestReasoning(t *testing.T) {
 	bodies := make(chan map[string]any, 2)

@@ -74,6 +74,18 @@ func TestPhone(t *testing.T) {
 			t.Errorf("%s: the focus does not come back", side.panel)
 		}
 	}
+	// The keyboard has no Shift+Enter: a message gets lines, written or edited.
+	for _, box := range []string{"#input", ".editor textarea"} {
+		if box != "#input" {
+			p.click(`.message.user [aria-label="Edit"]`)
+			p.fill(box, "")
+		}
+		p.do(chromedp.SendKeys(chromedp.CSS(box), "a"), chromedp.KeyEvent(kb.Enter), chromedp.SendKeys(chromedp.CSS(box), "b"))
+		if got := eval[string](p, fmt.Sprintf(`document.querySelector(%q).value`, box)); got != "a\nb" {
+			t.Errorf("%s: Enter makes %q", box, got)
+		}
+	}
+	p.click(".editor button:not(.primary)")
 	p.click("#sidebar-toggle")
 	p.do(chromedp.KeyEvent(kb.Escape))
 	p.until(`document.querySelector("#sidebar").hidden`)

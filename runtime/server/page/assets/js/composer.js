@@ -1,6 +1,6 @@
 // The box that messages are written in.
 
-import { $, draw } from "./dom.js";
+import { $, draw, sends } from "./dom.js";
 
 export class Composer {
 	#controller;
@@ -23,9 +23,7 @@ export class Composer {
 		});
 		input.addEventListener("input", () => this.#fit());
 		input.addEventListener("keydown", (e) => {
-			const enter = e.key === "Enter" && !e.isComposing && !e.shiftKey;
-			// Keyboards of phones have no Shift+Enter: there Enter makes a line, and the button sends.
-			if (enter && (e.ctrlKey || e.metaKey || !matchMedia("(pointer: coarse)").matches)) {
+			if (sends(e)) {
 				e.preventDefault();
 				this.#send();
 			} else if (e.key === "ArrowUp" && !e.altKey && !e.ctrlKey && !e.metaKey && input.value === "" && messages.editLast()) e.preventDefault();

@@ -78,6 +78,11 @@ export function copyButton(label, text) {
 	return b;
 }
 
+/** sends reports whether a key sends what is written. Keyboards of phones have no Shift+Enter: there Enter makes a line, and a button sends. */
+export function sends(e) {
+	return e.key === "Enter" && !e.isComposing && !e.shiftKey && (e.ctrlKey || e.metaKey || !matchMedia("(pointer: coarse)").matches);
+}
+
 /** announce has screen readers say a text when they have finished what they say. */
 export function announce(text) {
 	const box = $("announce");

@@ -1,7 +1,7 @@
 // The messages of the conversation that is shown.
 
 import { siblings } from "./conversation.js";
-import { $, announce, copyButton, h, icon, iconButton, number } from "./dom.js";
+import { $, announce, copyButton, h, icon, iconButton, number, sends } from "./dom.js";
 import { Markdown } from "./markdown.js";
 
 /** Messages shows what the controller has. */
@@ -115,6 +115,7 @@ class View {
 	#foot = h("div", { class: "foot" });
 	#state = ""; // of the foot, which is made anew only if this changes
 	#wasRunning = false;
+	#editor = null; // {box, area, send, hint}, while a text is edited
 
 	constructor(controller, message) {
 		this.#controller = controller;
@@ -138,6 +139,7 @@ class View {
 		this.#wasRunning = running;
 		this.#drawError(running);
 		this.#drawFoot(running);
+		this.#drawEditor();
 	}
 
 	#drawReasoning(running) {
@@ -206,37 +208,51 @@ class View {
 
 	/** edit shows a box with the text in the place of the message. */
 	edit() {
-		if (this.element.querySelector(".editor")) return;
-		const m = this.message;
-		const area = h("textarea", { "aria-label": m.role === "user" ? "Your message" : "The answer", rows: Math.min(12, m.content.split("\n").length + 1) });
+		if (this.#editor) return;
+		const m = this.message, you = m.role === "user";
+		const area = h("textarea", { "aria-label": you ? "Your message" : "The answer", rows: Math.min(12, m.content.split("\n").length + 1) });
 		area.value = m.content;
-		const close = () => {
-			editor.remove();
-			this.element.classList.remove("editing");
-			this.#foot.querySelector("button")?.focus();
-		};
-		const done = () => {
-			const text = area.value;
-			if (m.role === "user" && (text.trim() === "" || this.#controller.running)) return;
-			close();
-			if (text !== m.content || m.role === "user") this.#controller.edit(this.message, text);
-		};
+		area.addEventListener("input", () => this.#drawEditor());
 		area.addEventListener("keydown", (e) => {
 			if (e.key === "Escape") {
 				e.stopPropagation();
-				close();
-			} else if (e.key === "Enter" && (m.role === "user" ? !e.shiftKey : e.ctrlKey || e.metaKey) && !e.isComposing) {
+				this.#endEdit();
+			} else if (sends(e) && (you || e.ctrlKey || e.metaKey)) {
 				e.preventDefault();
-				done();
+				this.#takeEdit();
 			}
 		});
-		const editor = h("div", { class: "editor" }, area, h("div", { class: "row" },
-			h("button", { type: "button", class: "primary", onclick: done }, m.role === "user" ? "Send" : "Save"),
-			h("button", { type: "button", onclick: close }, "Cancel"),
-			m.role === "user" && h("span", { class: "hint" }, "The first version is kept.")));
+		const send = h("button", { type: "button", class: "primary", onclick: () => this.#takeEdit() }, you ? "Send" : "Save");
+		const hint = h("span", { class: "hint", role: "status" });
+		const box = h("div", { class: "editor" }, area, h("div", { class: "row" }, send, h("button", { type: "button", onclick: () => this.#endEdit() }, "Cancel"), you && hint));
+		this.#editor = { box, area, send, hint };
+		this.#drawEditor();
 		this.element.classList.add("editing");
-		this.#body.before(editor);
+		this.#body.before(box);
 		area.focus();
+	}
+
+	// drawEditor says what an edited message waits for, if it cannot be sent.
+	#drawEditor() {
+		if (!this.#editor || this.message.role !== "user") return;
+		const { area, send, hint } = this.#editor, running = Boolean(this.#controller.running);
+		send.disabled = running || area.value.trim() === "";
+		const text = running ? "An answer is coming: stop it, or wait for it, to send this." : "The first version is kept.";
+		if (hint.textContent !== text) hint.textContent = text;
+	}
+
+	#takeEdit() {
+		const { area, send } = this.#editor, m = this.message;
+		if (send.disabled) return;
+		this.#endEdit();
+		if (area.value !== m.content || m.role === "user") this.#controller.edit(m, area.value);
+	}
+
+	#endEdit() {
+		this.#editor.box.remove();
+		this.#editor = null;
+		this.element.classList.remove("editing");
+		this.#foot.querySelector("button")?.focus();
 	}
 }
 
