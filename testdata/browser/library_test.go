@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/browser"
+	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -151,16 +152,85 @@ func TestImportErrors(t *testing.T) {
 	}
 }
 
-// A browser whose storage is full says so, and the page goes on.
+// A browser whose storage is full says so, once, and the page goes on.
 func TestStorageFull(t *testing.T) {
 	p := open(t, options{wrap: says("Well.")})
 	eval[bool](p, `(IDBObjectStore.prototype.put = () => { throw new DOMException("full", "QuotaExceededError"); }, true)`)
 	p.say("Speak")
 	p.answered()
 	p.until(`document.querySelector("#notice").innerText.includes("storage is full")`)
-	if got := p.path(); len(got) != 2 || got[1][1] != "Well." {
+	p.click("#notice button")
+	p.say("And again")
+	p.answered()
+	if got := p.text("#notice"); got != "" {
+		t.Errorf("the page says again %q", got)
+	}
+	if got := p.path(); len(got) != 4 || got[1][1] != "Well." {
 		t.Errorf("%q", got)
 	}
+}
+
+// before runs a script before those of the page, whenever it is loaded.
+func (p *page) before(script string) {
+	p.t.Helper()
+	call(p, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: script})
+}
+
+// A browser that has conversations and cannot read them, or has no database at all, says so once: the page goes on without.
+func TestStorageFails(t *testing.T) {
+	for name, script := range map[string]string{
+		"unreadable": `for (const f of ["get", "getAll"]) IDBObjectStore.prototype[f] = () => { throw new DOMException("Internal error.", "UnknownError"); };`,
+		"closed":     `IDBDatabase.prototype.transaction = () => { throw new DOMException("The database connection is closing.", "InvalidStateError"); };`,
+		"forbidden":  `IDBFactory.prototype.open = () => { throw new DOMException("denied", "SecurityError"); };`,
+		"missing":    `Object.defineProperty(window, "indexedDB", { value: undefined });`,
+		"no local":   `Object.defineProperty(window, "localStorage", { get() { throw new DOMException("denied", "SecurityError"); } }); delete window.indexedDB; Object.defineProperty(window, "indexedDB", { get() { throw new DOMException("denied", "SecurityError"); } });`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := open(t, options{wrap: says("Well.")})
+			p.begin("Kept")
+			p.before(script)
+			p.reload()
+			if got := p.text("#notice"); !strings.Contains(got, "does not let the page keep conversations") {
+				t.Errorf("the page says %q", got)
+			}
+			p.click("#notice button")
+			p.begin("First")
+			p.begin("Second")
+			p.click("#conversations li:last-child .title")
+			p.until(`document.querySelector(".message.user .body").innerText === "First"`)
+			if got := p.path(); len(got) != 2 || got[1][1] != "Well." {
+				t.Errorf("%q", got)
+			}
+			if got := p.text("#notice"); got != "" {
+				t.Errorf("the page says again %q", got)
+			}
+		})
+	}
+}
+
+// One conversation that the browser cannot read leaves the others as they are.
+func TestConversationUnreadable(t *testing.T) {
+	p := open(t, options{wrap: says("Well.")})
+	p.begin("First")
+	p.begin("Second")
+	p.before(`{
+		const get = IDBObjectStore.prototype.get, bad = JSON.parse(localStorage.getItem("st.open"));
+		IDBObjectStore.prototype.get = function (id) { if (id === bad) throw new DOMException("Failed to read large IndexedDB value", "DataError"); return get.call(this, id); };
+	}`)
+	p.reload()
+	if got := p.text("#notice"); !strings.Contains(got, "cannot read the conversation: Failed to read") {
+		t.Errorf("the page says %q", got)
+	}
+	p.click("#conversations li:last-child .title")
+	p.until(`document.querySelector(".message.user .body")?.innerText === "First"`)
+	file := p.download(func() { p.click("#export") })
+	if data, err := os.ReadFile(file); err != nil || !strings.Contains(string(data), `"First"`) || strings.Contains(string(data), `"Second"`) {
+		t.Errorf("exported is %s, %v", data, err)
+	}
+	p.until(`document.querySelector("#notice").innerText.startsWith("The browser cannot read 1 of 2 conversations")`)
+	p.menu("Delete")
+	p.click("dialog .danger")
+	p.until(`document.querySelectorAll("#conversations .title").length === 1`)
 }
 
 // Two tabs of one browser show the same conversations.

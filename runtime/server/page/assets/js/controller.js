@@ -27,6 +27,7 @@ export class Controller extends EventTarget {
 		this.store = store;
 		this.conversation = create(setting("defaults", {}));
 		store.changed = (id) => this.#changedElsewhere(id);
+		store.lost = () => this.#tell("problem", "This browser does not let the page keep conversations: they are lost when it is closed.");
 	}
 
 	#tell(type, detail) {
@@ -69,11 +70,20 @@ export class Controller extends EventTarget {
 
 	async open(id) {
 		const turn = ++this.#latest;
-		const kept = this.isRunning(id) ? undefined : await this.store.get(id);
+		const kept = this.isRunning(id) ? undefined : await this.#kept(id);
 		if (turn !== this.#latest) return; // another one was opened meanwhile
 		const c = this.#runs.get(id)?.conversation ?? kept; // an answer may have begun meanwhile
 		if (c) this.#show(c);
 		else this.begin();
+	}
+
+	// kept returns a conversation as it is kept; undefined if it is not there or cannot be read.
+	async #kept(id) {
+		try {
+			return await this.store.get(id);
+		} catch (e) {
+			this.#tell("problem", `The browser cannot read the conversation: ${e.message}`);
+		}
 	}
 
 	#show(c) {
@@ -101,8 +111,7 @@ export class Controller extends EventTarget {
 		try {
 			await this.store.put(c);
 		} catch (e) {
-			this.store.hold(c);
-			this.#tell("problem", storageError(e));
+			if (this.store.hold(c)) this.#tell("problem", storageError(e)); // once: an answer that comes is saved again and again
 		}
 	}
 
@@ -163,7 +172,7 @@ export class Controller extends EventTarget {
 	}
 
 	async rename(id, title) {
-		const c = this.#runs.get(id)?.conversation ?? (id === this.conversation.id ? this.conversation : await this.store.get(id));
+		const c = this.#runs.get(id)?.conversation ?? (id === this.conversation.id ? this.conversation : await this.#kept(id));
 		if (!c) return;
 		Object.assign(c, { title, named: true });
 		await this.#save(c);

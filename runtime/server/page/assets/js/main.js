@@ -13,8 +13,10 @@ import { keep, setting, Store } from "./store.js";
 
 const suggestions = ["Explain mixture-of-experts models to a child.", "Write a Go function that reverses a string.", "Compare tea and coffee in a table."];
 
-const store = await new Store().open();
+const store = new Store();
 const controller = new Controller(store);
+controller.addEventListener("problem", (e) => notice(e.detail)); // which may come at once
+await store.open();
 const open = setting("open", null);
 if (open) await controller.open(open); // before the parts of the page, which begin with what it has
 const messages = new Messages(controller);
@@ -156,7 +158,6 @@ controller.addEventListener("running", () => {
 	showContext();
 	if (controller.running) announce("The answer is coming.");
 });
-controller.addEventListener("problem", (e) => notice(e.detail));
 controller.addEventListener("unauthorized", async (e) => {
 	if (!(await askKey())) return;
 	notice("");
@@ -178,7 +179,6 @@ draw("help", "keyboard").addEventListener("click", showHelp);
 
 $("suggestions").append(...suggestions.map((text) => h("button", { type: "button", onclick: () => composer.write(text) }, text)));
 
-if (!store.kept) notice("This browser does not let the page keep conversations: they are lost when it is closed.");
 showSides();
 showTheme();
 await sidebar.load();

@@ -17,7 +17,7 @@ export class Sidebar {
 		this.#opened = opened;
 		draw("new-chat", "plus").addEventListener("click", () => this.begin());
 		draw("import", "import").addEventListener("click", () => $("import-file").click());
-		draw("export", "export").addEventListener("click", () => this.#exportAll());
+		draw("export", "export").addEventListener("click", () => this.#export(`st-conversations-${new Date().toISOString().slice(0, 10)}`, this.#heads));
 		$("import-file").addEventListener("change", (e) => this.#import(e.target));
 		$("search").addEventListener("input", () => this.#draw());
 		for (const event of ["list", "running"]) controller.addEventListener(event, () => this.load());
@@ -85,7 +85,7 @@ export class Sidebar {
 		} }, icon(name), label);
 		menu.replaceChildren(
 			item("edit", "Rename", () => this.#rename(c)),
-			item("export", "Export", async () => save(`${fileName(c.title)}.json`, [await this.#controller.store.get(c.id)])),
+			item("export", "Export", () => this.#export(fileName(c.title), [c])),
 			item("trash", "Delete", () => this.#remove(c)));
 		menu.showPopover();
 		const at = button.getBoundingClientRect();
@@ -116,9 +116,11 @@ export class Sidebar {
 		}
 	}
 
-	async #exportAll() {
-		const all = await Promise.all(this.#heads.map((c) => this.#controller.store.get(c.id)));
-		save(`st-conversations-${new Date().toISOString().slice(0, 10)}.json`, all.filter(Boolean));
+	async #export(name, heads) {
+		const read = await Promise.allSettled(heads.map((c) => this.#controller.store.get(c.id)));
+		const all = read.map((r) => r.value).filter(Boolean), failed = read.filter((r) => r.reason).length;
+		if (all.length > 0) download(`${name}.json`, exported(all));
+		if (failed > 0) notice(`The browser cannot read ${failed} of ${heads.length} conversations: ${failed === 1 ? "it is" : "they are"} not exported.`);
 	}
 
 	async #import(input) {
@@ -135,10 +137,6 @@ export class Sidebar {
 			notice(`${file.name} was not imported: ${e.name === "QuotaExceededError" ? storageError(e) : e.message}.`);
 		}
 	}
-}
-
-function save(name, conversations) {
-	download(name, exported(conversations));
 }
 
 // fileName returns a title as a file may be called.

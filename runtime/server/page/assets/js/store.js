@@ -40,8 +40,8 @@ const headOf = ({ id, title, created, updated }) => ({ id, title, created, updat
 export class Store {
 	/** changed is called with the id of a conversation that another tab has changed or removed. */
 	changed = () => {};
-	/** kept says that conversations outlive the page. */
-	kept = false;
+	/** lost is called when conversations do not outlive the page, once. */
+	lost = () => {};
 	#db = null;
 	#memory = new Map();
 	#channel = null;
@@ -49,26 +49,36 @@ export class Store {
 	async open() {
 		try {
 			this.#db = await openDatabase();
-			this.kept = true;
-			this.#db.onversionchange = () => this.#db.close();
+			this.#db.onversionchange = () => this.#db?.close();
 		} catch (e) {
-			console.warn("conversations are not kept:", e);
+			this.#lose(e);
 		}
 		if (typeof BroadcastChannel !== "undefined") {
 			this.#channel = new BroadcastChannel("st.conversations");
 			this.#channel.onmessage = (e) => this.changed(e.data);
 		}
-		return this;
+	}
+
+	// lose goes on without a database that cannot be used.
+	#lose(e) {
+		this.#db = null;
+		console.warn("conversations are not kept:", e);
+		this.lost();
 	}
 
 	/** list returns the heads, changed last first. */
 	async list() {
-		const kept = this.#db ? await promise(this.#db.transaction(heads).objectStore(heads).getAll()) : [];
+		let kept = [];
+		try {
+			if (this.#db) kept = await promise(this.#db.transaction(heads).objectStore(heads).getAll());
+		} catch (e) {
+			if (this.#db) this.#lose(e); // lists may be asked for at the same time
+		}
 		const all = [...kept.filter((c) => !this.#memory.has(c.id)), ...[...this.#memory.values()].map(headOf)];
 		return all.sort((a, b) => b.updated - a.updated);
 	}
 
-	/** get returns a conversation; undefined if it is not there. */
+	/** get returns a conversation; undefined if it is not there. It throws if the browser cannot read it. */
 	async get(id) {
 		if (!this.#db || this.#memory.has(id)) return structuredClone(this.#memory.get(id));
 		return whole(await promise(this.#db.transaction(contents).objectStore(contents).get(id)));
@@ -99,9 +109,11 @@ export class Store {
 		for (const { id } of list) this.#channel?.postMessage(id);
 	}
 
-	/** hold keeps a conversation until the page is closed. */
+	/** hold keeps a conversation until the page is closed. It reports whether it did not before. */
 	hold(conversation) {
+		const held = this.#memory.has(conversation.id);
 		this.#memory.set(conversation.id, structuredClone(conversation));
+		return !held;
 	}
 
 	async remove(id) {
