@@ -12,78 +12,75 @@ func (p *parser) class() (set, error) {
 	}
 	defer func() { p.depth-- }()
 	negated := p.eat("^")
-	var (
-		parts []set
-		met   = set{0, unicode.MaxRune} // what the parts before && have in common
-		first = true
-	)
+	var parts []set
+	common := set{0, unicode.MaxRune} // what the parts before && have in common
 	fold := func(s set) set {
 		if p.flags.ignoreCase {
 			return s.fold()
 		}
 		return s
 	}
-	for ; ; first = false {
-		if !p.more() {
-			return nil, p.syntax("an open class")
-		}
+	for first := true; ; first = false {
 		switch {
-		case p.eat("]"):
-			if first {
-				if !strings.Contains(p.text[p.pos:], "]") {
-					return nil, p.syntax("an empty class")
-				}
-				parts = append(parts, set{']', ']'})
-				continue
+		case !p.more():
+			return nil, p.syntax("an open class")
+		case p.peek("]") && first:
+			p.pos++
+			if !strings.Contains(p.text[p.pos:], "]") {
+				return nil, p.syntax("an empty class")
 			}
-			s := met.intersect(fold(union(parts...)))
+			parts = append(parts, set{']', ']'})
+		case p.eat("]"):
+			s := common.intersect(fold(union(parts...)))
 			if negated {
 				s = s.negate()
 			}
 			return s, nil
 		case p.eat("&&"):
-			met = met.intersect(fold(union(parts...)))
+			common = common.intersect(fold(union(parts...)))
 			parts = nil
-			continue
-		case p.peek("[:"):
-			if s, ok, err := p.posix(); err != nil {
-				return nil, err
-			} else if ok {
-				parts = append(parts, s)
-				continue
-			}
-			fallthrough
-		case p.peek("["):
-			p.pos++
-			s, err := p.class()
+		default:
+			s, err := p.classItem()
 			if err != nil {
 				return nil, err
 			}
 			parts = append(parts, s)
-			continue
 		}
-		low, err := p.classCharacter()
-		if err != nil {
-			return nil, err
-		}
-		if len(low) == 2 && low[0] == low[1] && p.peek("-") && p.pos+1 < len(p.text) && p.text[p.pos+1] != ']' &&
-			!strings.HasPrefix(p.text[p.pos+1:], "&&") && p.text[p.pos+1] != '[' {
-			p.pos++
-			high, err := p.classCharacter()
-			if err != nil {
-				return nil, err
-			}
-			if len(high) != 2 || high[0] != high[1] { // a-\d is a, - and \d
-				parts = append(parts, low, set{'-', '-'}, high)
-				continue
-			}
-			if high[0] < low[0] {
-				return nil, p.syntax("a range that ends before it begins")
-			}
-			low = set{low[0], high[0]}
-		}
-		parts = append(parts, low)
 	}
+}
+
+// classItem parses a part of a class: a class, a character or a range.
+func (p *parser) classItem() (set, error) {
+	if p.peek("[:") {
+		if s, ok, err := p.posix(); ok || err != nil {
+			return s, err
+		}
+	}
+	if p.eat("[") {
+		return p.class()
+	}
+	low, err := p.classCharacter()
+	if err != nil || !low.single() || !p.peek("-") || !p.rangeGoesOn() {
+		return low, err
+	}
+	p.pos++
+	high, err := p.classCharacter()
+	switch {
+	case err != nil:
+		return nil, err
+	case !high.single(): // a-\d is a, - and \d
+		return union(low, set{'-', '-'}, high), nil
+	case high[0] < low[0]:
+		return nil, p.syntax("a range that ends before it begins")
+	}
+	return set{low[0], high[0]}, nil
+}
+
+// rangeGoesOn tells whether a character follows the '-' here, and not the end
+// of the class, an operator or a class.
+func (p *parser) rangeGoesOn() bool {
+	rest := p.text[p.pos+1:]
+	return rest != "" && rest[0] != ']' && rest[0] != '[' && !strings.HasPrefix(rest, "&&")
 }
 
 func (p *parser) classCharacter() (set, error) {

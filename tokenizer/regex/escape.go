@@ -44,11 +44,18 @@ func (p *parser) escape() (*node, error) {
 			s = s.minus(latinWords)
 		}
 	}
-	if len(s) == 2 && s[0] == s[1] {
+	if s.single() {
 		return p.literal(s[0]), nil
 	}
 	return &node{kind: nodeSet, set: s}, nil
 }
+
+// The escapes of one character, and those of a class, which negates if its
+// letter is upper case.
+var (
+	controlEscapes = map[rune]rune{'t': '\t', 'n': '\n', 'r': '\r', 'f': '\f', 'v': '\v', 'a': '\a', 'e': 0x1B}
+	setEscapes     = map[rune]string{'s': "space", 'd': "digit", 'w': "word", 'h': "xdigit"}
+)
 
 // classEscape parses what follows a '\' that stands for a set of characters
 // or for one.
@@ -56,70 +63,25 @@ func (p *parser) classEscape() (set, error) {
 	if !p.more() {
 		return nil, p.syntax("a backslash at the end")
 	}
-	one := func(r rune) (set, error) { return set{r, r}, nil }
-	switch r := p.rune(); r {
-	case 's':
-		return p.named("space", false)
-	case 'S':
-		return p.named("space", true)
-	case 'd':
-		return p.named("digit", false)
-	case 'D':
-		return p.named("digit", true)
-	case 'w':
-		return p.named("word", false)
-	case 'W':
-		return p.named("word", true)
-	case 'h':
-		return p.named("xdigit", false)
-	case 'H':
-		return p.named("xdigit", true)
+	r := p.rune()
+	if name, ok := setEscapes[unicode.ToLower(r)]; ok {
+		return p.named(name, unicode.IsUpper(r))
+	}
+	if c, ok := controlEscapes[r]; ok {
+		return set{c, c}, nil
+	}
+	switch r {
 	case 'p', 'P':
-		if !p.eat("{") {
-			return nil, p.unsupported(`\p without braces`)
-		}
-		end := strings.IndexByte(p.text[p.pos:], '}')
-		if end < 0 {
-			return nil, p.syntax(`an open \p{`)
-		}
-		name := p.text[p.pos : p.pos+end]
-		p.pos += end + 1
-		name, negated := strings.CutPrefix(name, "^")
-		return p.named(name, negated != (r == 'P'))
-	case 't':
-		return one('\t')
-	case 'n':
-		return one('\n')
-	case 'r':
-		return one('\r')
-	case 'f':
-		return one('\f')
-	case 'v':
-		return one('\v')
-	case 'a':
-		return one('\a')
-	case 'e':
-		return one(0x1B)
+		return p.propertyEscape(r == 'P')
 	case '0':
 		x := rune(0)
 		for i := 0; i < 2 && p.more() && p.text[p.pos] >= '0' && p.text[p.pos] <= '7'; i++ {
 			x = x*8 + rune(p.text[p.pos]-'0')
 			p.pos++
 		}
-		return one(x)
+		return set{x, x}, nil
 	case 'x':
-		if p.eat("{") {
-			x, n := p.hex(8)
-			if n == 0 || !p.eat("}") {
-				return nil, p.unsupported(`\x{ of several characters`)
-			}
-			return p.character(x)
-		}
-		x, _ := p.hex(2)
-		if x > 127 {
-			return nil, p.unsupported(`\x of a byte beyond ASCII`)
-		}
-		return one(x)
+		return p.hexEscape()
 	case 'u':
 		x, n := p.hex(4)
 		if n < 4 {
@@ -128,9 +90,38 @@ func (p *parser) classEscape() (set, error) {
 		return p.character(x)
 	case 'c', 'C', 'M':
 		return nil, p.unsupported(`\` + string(r))
-	default:
-		return one(r)
 	}
+	return set{r, r}, nil
+}
+
+// propertyEscape parses the name of a property and its braces.
+func (p *parser) propertyEscape(negated bool) (set, error) {
+	if !p.eat("{") {
+		return nil, p.unsupported(`\p without braces`)
+	}
+	name, _, ok := strings.Cut(p.text[p.pos:], "}")
+	if !ok {
+		return nil, p.syntax(`an open \p{`)
+	}
+	p.pos += len(name) + 1
+	name, not := strings.CutPrefix(name, "^")
+	return p.named(name, not != negated)
+}
+
+// hexEscape parses what follows \x: two digits, or up to eight in braces.
+func (p *parser) hexEscape() (set, error) {
+	if p.eat("{") {
+		x, n := p.hex(8)
+		if n == 0 || !p.eat("}") {
+			return nil, p.unsupported(`\x{ of several characters`)
+		}
+		return p.character(x)
+	}
+	x, _ := p.hex(2)
+	if x > 127 {
+		return nil, p.unsupported(`\x of a byte beyond ASCII`)
+	}
+	return set{x, x}, nil
 }
 
 func (p *parser) character(x rune) (set, error) {

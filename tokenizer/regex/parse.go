@@ -342,15 +342,9 @@ func (p *parser) group() (*node, error) {
 	}
 	n.subs = []*node{sub}
 	if n.behind {
-		if _, ok := sub.width(); !ok {
-			alts := sub
-			if sub.kind != nodeAlt {
-				alts = &node{kind: nodeAlt, subs: []*node{sub}}
-			}
-			for _, a := range alts.subs {
-				if _, ok := a.width(); !ok {
-					return nil, p.unsupported("a lookbehind of variable length")
-				}
+		for _, a := range sub.alternatives() {
+			if _, ok := a.width(); !ok {
+				return nil, p.unsupported("a lookbehind of variable length")
 			}
 		}
 	}
@@ -380,6 +374,14 @@ func (p *parser) options(f *flags) (bool, error) {
 		p.pos++
 	}
 	return false, p.syntax("an open group")
+}
+
+// alternatives returns what a node is a choice of: itself, if it is none.
+func (n *node) alternatives() []*node {
+	if n.kind == nodeAlt {
+		return n.subs
+	}
+	return []*node{n}
 }
 
 // width returns the number of characters that a node matches, if it is fixed.

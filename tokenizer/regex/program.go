@@ -94,13 +94,9 @@ func (c *compiler) node(n *node) {
 			c.sub(look, func() { c.node(n.subs[0]) })
 			return
 		}
-		alts := []*node{n.subs[0]}
-		if alts[0].kind == nodeAlt {
-			alts = alts[0].subs
-		}
 		c.sub(look, func() {
 			var branches []*node
-			for _, a := range alts {
+			for _, a := range n.subs[0].alternatives() {
 				w, _ := a.width()
 				branches = append(branches, &node{kind: nodeCat, subs: []*node{{kind: nodeEmpty, min: w}, a}})
 			}

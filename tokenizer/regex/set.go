@@ -48,6 +48,9 @@ func union(sets ...set) set {
 	return out
 }
 
+// single tells whether s is one character.
+func (s set) single() bool { return len(s) == 2 && s[0] == s[1] }
+
 func (s set) negate() set {
 	out := set{}
 	next := rune(0)
