@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -34,14 +35,6 @@ const knownPreTokenizers = "ByteLevel Split Metaspace Digits Punctuation Whitesp
 // nothing. With raw, ByteLevel leaves bytes as they are, for a vocabulary of
 // bytes.
 func checkPreTokenizer(c component, raw bool) (component, preStep, error) {
-	split := func(c component, m matcher, behavior string, invert bool) (component, preStep, error) {
-		if !slices.Contains(behaviors, behavior) {
-			return c, nil, named("pre_tokenizer", c, fmt.Errorf("behavior: %w: %q", ErrUnsupported, behavior))
-		}
-		return c, func(text string, first bool, emit func(string, bool)) {
-			splitText(text, m, behavior, invert, func(start, end int) { emit(text[start:end], first && start == 0) })
-		}, nil
-	}
 	switch c.Type {
 	case typeByteLevel:
 		return c.keep("bytelevel"), byteLevelStep(c, raw), nil
@@ -50,7 +43,7 @@ func checkPreTokenizer(c component, raw bool) (component, preStep, error) {
 		if err != nil {
 			return c, nil, named("pre_tokenizer", c, err)
 		}
-		return split(c.keep("pattern", "behavior"), m, c.Behavior, c.Invert)
+		return checkSplit(c.keep("pattern", "behavior"), m, c.Behavior, c.Invert)
 	case typeMetaspace:
 		m, err := c.metaspace()
 		if err != nil {
@@ -62,46 +55,65 @@ func checkPreTokenizer(c component, raw bool) (component, preStep, error) {
 		if c.IndividualDigits {
 			behavior = "Isolated"
 		}
-		return split(c.keep("digits"), charClass(isNumeric), behavior, false)
+		return checkSplit(c.keep("digits"), charClass(isNumeric), behavior, false)
 	case "Punctuation":
-		behavior := c.Behavior
-		if behavior == "" {
-			behavior = "Isolated"
-		}
-		return split(c.keep("behavior"), charClass(isPunctuation), behavior, false)
+		return checkSplit(c.keep("behavior"), charClass(isPunctuation), cmp.Or(c.Behavior, "Isolated"), false)
 	case "Whitespace":
-		return split(c.keep(), words, "Removed", true)
+		return checkSplit(c.keep(), words, "Removed", true)
 	case "WhitespaceSplit":
-		return split(c.keep(), charClass(isWhite), "Removed", false)
+		return checkSplit(c.keep(), charClass(isWhite), "Removed", false)
 	case "BertPreTokenizer":
-		_, white, _ := split(c, charClass(isWhite), "Removed", false)
-		_, punctuation, _ := split(c, charClass(isPunctuation), "Isolated", false)
-		return c.keep(), func(text string, first bool, emit func(string, bool)) {
-			white(text, first, func(part string, first bool) { punctuation(part, first, emit) })
-		}, nil
+		return c.keep(), bertStep(), nil
 	case "CharDelimiterSplit", "Delimiter":
 		r, err := oneRune("delimiter", c.Delimiter)
 		if err != nil {
 			return c, nil, named("pre_tokenizer", c, err)
 		}
-		return split(c.keep("delimiter"), charClass(func(x rune) bool { return x == r }), "Removed", false)
+		return checkSplit(c.keep("delimiter"), charClass(func(x rune) bool { return x == r }), "Removed", false)
 	case "FixedLength":
 		if c.Length <= 0 {
 			return c, nil, named("pre_tokenizer", c, fmt.Errorf("length: %d is not positive", c.Length))
 		}
-		return c.keep("length"), func(text string, first bool, emit func(string, bool)) {
-			start, n := 0, 0
-			for i := range text {
-				if n == c.Length {
-					emit(text[start:i], first && start == 0)
-					start, n = i, 0
-				}
-				n++
-			}
-			emit(text[start:], first && start == 0)
-		}, nil
+		return c.keep("length"), fixedLengthStep(c.Length), nil
 	}
 	return c, nil, unsupportedType("pre_tokenizer", c, knownPreTokenizers)
+}
+
+// checkSplit returns the step of a component that cuts where m matches.
+func checkSplit(c component, m matcher, behavior string, invert bool) (component, preStep, error) {
+	if !slices.Contains(behaviors, behavior) {
+		return c, nil, named("pre_tokenizer", c, fmt.Errorf("behavior: %w: %q", ErrUnsupported, behavior))
+	}
+	return c, splitStep(m, behavior, invert), nil
+}
+
+func splitStep(m matcher, behavior string, invert bool) preStep {
+	return func(text string, first bool, emit func(string, bool)) {
+		splitText(text, m, behavior, invert, func(start, end int) { emit(text[start:end], first && start == 0) })
+	}
+}
+
+// bertStep cuts at white space, which goes, and at punctuation, which stays.
+func bertStep() preStep {
+	white, punctuation := splitStep(charClass(isWhite), "Removed", false), splitStep(charClass(isPunctuation), "Isolated", false)
+	return func(text string, first bool, emit func(string, bool)) {
+		white(text, first, func(part string, first bool) { punctuation(part, first, emit) })
+	}
+}
+
+// fixedLengthStep cuts after every so many characters.
+func fixedLengthStep(length int) preStep {
+	return func(text string, first bool, emit func(string, bool)) {
+		start, n := 0, 0
+		for i := range text {
+			if n == length {
+				emit(text[start:i], first && start == 0)
+				start, n = i, 0
+			}
+			n++
+		}
+		emit(text[start:], first && start == 0)
+	}
 }
 
 // byteLevelStep is what ByteLevel does: nil if that is nothing.
