@@ -39,7 +39,7 @@ type attention struct {
 	q       []float32       // [rows, heads·head_dim]
 	out     *kernel.Input   // [rows, heads·head_dim]
 	parts   []attentionPart // results of the tasks of a row that is computed alone, where there are several a head
-	there   []atomic.Int32  // by row and head: how many of them are there
+	arrived []atomic.Int32  // by row and head: how many of them are there
 	scratch []attentionScratch
 	first   int    // the job that the present tasks begin with
 	between func() // is called now and then while a long segment is computed
@@ -110,11 +110,11 @@ func (a *attention) run(p *pool, layer, window int, batch *kvBatch, segs []segme
 	for len(a.parts) < parts {
 		a.parts = append(a.parts, attentionPart{out: make([]float32, a.headDim)})
 	}
-	if n := (segs[len(segs)-1].row + segs[len(segs)-1].n) * a.heads; parts > 0 && len(a.there) < n {
-		a.there = make([]atomic.Int32, n)
+	if n := (segs[len(segs)-1].row + segs[len(segs)-1].n) * a.heads; parts > 0 && len(a.arrived) < n {
+		a.arrived = make([]atomic.Int32, n)
 	}
 	for a.first = 0; a.first < len(a.jobs); {
-		n := a.some(len(a.jobs) - a.first)
+		n := a.jobsNow(len(a.jobs) - a.first)
 		if err := p.each(n, &a.do); err != nil {
 			return err
 		}
@@ -127,8 +127,8 @@ func (a *attention) run(p *pool, layer, window int, batch *kvBatch, segs []segme
 
 // reset forgets what a job that failed has left.
 func (a *attention) reset() {
-	for i := range a.there {
-		a.there[i].Store(0)
+	for i := range a.arrived {
+		a.arrived[i].Store(0)
 	}
 }
 
@@ -187,8 +187,8 @@ func (a *attention) cuts(threads int) int {
 // attendWork is about how many products of a query and a key are computed between two calls of between: some 20 ms of work of two cores.
 const attendWork = 4 << 20
 
-// some returns how many of the next n jobs are computed before others may come between: all, unless their context is long.
-func (a *attention) some(n int) int {
+// jobsNow returns how many of the next n jobs are computed before others may come between: all, unless their context is long.
+func (a *attention) jobsNow(n int) int {
 	if a.apart {
 		return n
 	}
@@ -373,11 +373,11 @@ func (a *attention) keep(s *attentionScratch, g, r0, r1, parts int) {
 
 // merge puts the parts of head h of a row together if all are there with one that was kept.
 func (a *attention) merge(row, h, splits int, parts []attentionPart) {
-	there := &a.there[row*a.heads+h]
-	if int(there.Add(1)) < splits {
+	arrived := &a.arrived[row*a.heads+h]
+	if int(arrived.Add(1)) < splits {
 		return
 	}
-	there.Store(0)
+	arrived.Store(0)
 	top := float32(math.Inf(-1))
 	for i := range splits {
 		top = max(top, parts[i*a.heads+h].max)

@@ -15,7 +15,7 @@ type orderedSum struct {
 	nodes   int           // of the tree, without slices
 	slices  []float32     // [rows, n, cols]; the sum of a node is where its first slice was
 	zeros   []float32     // [cols] in place of the first part of a node, which is where its sum is, and of those that the last node of a level lacks
-	here    []lineCounter // [rows, nodes] how many of a node's parts are there, level by level from the slices; 0 again when they were added
+	arrived []lineCounter // [rows, nodes] how many of a node's parts are there, level by level from the slices; 0 again when they were added
 	dst     []float32     // [rows, cols] what they are added to
 }
 
@@ -35,7 +35,7 @@ func newOrderedSum(rows, n, cols int, a *arena) *orderedSum {
 		level = above(level)
 		s.nodes += level
 	}
-	s.slices, s.here = take[float32](a, rows*n*cols), make([]lineCounter, rows*s.nodes)
+	s.slices, s.arrived = take[float32](a, rows*n*cols), make([]lineCounter, rows*s.nodes)
 	s.zeros = make([]float32, cols) // not of the arena, where others write after the last layer
 	return s
 }
@@ -51,13 +51,13 @@ func (s *orderedSum) slice(row, i int) []float32 { return s.slices[(row*s.n+i)*s
 
 // add tells that slice i of a row is there.
 func (s *orderedSum) add(row, i int) {
-	here := s.here[row*s.nodes:][:s.nodes]
+	arrived := s.arrived[row*s.nodes:][:s.nodes]
 	for parts, span := s.n, 1; ; parts, span = above(parts), span*sumParts { // parts of a level, and how many slices one is
 		k := i / sumParts
-		if int(here[k].Add(1)) < min(sumParts, parts-k*sumParts) {
+		if int(arrived[k].Add(1)) < min(sumParts, parts-k*sumParts) {
 			return
 		}
-		here[k].Store(0)
+		arrived[k].Store(0)
 		ones, src := [sumParts]float32{1, 1, 1, 1}, [sumParts][]float32{s.zeros, s.zeros, s.zeros, s.zeros}
 		for j := k * sumParts; j < min(parts, (k+1)*sumParts); j++ {
 			src[j-k*sumParts] = s.slice(row, j*span)
@@ -69,15 +69,15 @@ func (s *orderedSum) add(row, i int) {
 		sum := src[0]
 		src[0] = s.zeros
 		kernel.Axpy4(sum, &ones, &src)
-		here, i = here[above(parts):], k
+		arrived, i = arrived[above(parts):], k
 	}
 }
 
 // reset forgets what a job that failed has left.
 func (s *orderedSum) reset() {
-	for i := range s.here {
-		if s.here[i].Load() != 0 { // what is written has to be fetched from the core that wrote it last
-			s.here[i].Store(0)
+	for i := range s.arrived {
+		if s.arrived[i].Load() != 0 { // what is written has to be fetched from the core that wrote it last
+			s.arrived[i].Store(0)
 		}
 	}
 }

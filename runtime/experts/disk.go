@@ -41,17 +41,17 @@ type flight struct {
 
 // request is an expert that is to be read.
 type request struct {
-	id     int32 // −1: one that nobody will want
-	layer  int
-	wanted bool
-	given  bool // up: what is in flight comes, the rest is not read
-	begun  bool
-	left   int // pieces that are not issued
-	flying int
+	id      int32 // −1: one that nobody will want
+	layer   int
+	wanted  bool
+	dropped bool // what is in flight comes, the rest is not read
+	begun   bool
+	left    int // pieces that are not issued
+	flying  int
 }
 
 // come reports whether all of the expert is there.
-func (r *request) come() bool { return r.left == 0 && r.flying == 0 && !r.given }
+func (r *request) come() bool { return r.left == 0 && r.flying == 0 && !r.dropped }
 
 // ask queues a request.
 func (d *drive) ask(id int32, layer int, wanted bool) *request {
@@ -60,9 +60,9 @@ func (d *drive) ask(id int32, layer int, wanted bool) *request {
 	return r
 }
 
-// give gives a request up.
-func (d *drive) give(r *request) {
-	r.given = r.left > 0
+// drop gives a request up.
+func (d *drive) drop(r *request) {
+	r.dropped = r.left > 0
 	r.left = 0
 	d.tidy()
 }

@@ -171,7 +171,7 @@ func (s *simulation) forget(which func(layer int, id int32) bool) {
 		if r.begun {
 			s.Vain++
 		}
-		if s.disk.give(r); bringer != nil && r.id >= 0 {
+		if s.disk.drop(r); bringer != nil && r.id >= 0 {
 			bringer.Forget(r.id)
 		}
 		return true
