@@ -15,6 +15,7 @@ import (
 // generated and read.
 type ChatPrompt struct {
 	Tokens []int32
+	Text   string // what the tokens were read from. Tokens of it may not be these: what messages name of special tokens is plain text
 
 	model *Model
 	tools toolset
@@ -37,11 +38,11 @@ func (m *Model) ChatPrompt(ctx context.Context, messages []Message, opts ...Chat
 		return nil, err
 	}
 	p := m.newChatPrompt(r, &said.tools)
-	p.Tokens = m.encodeChat(r)
+	p.Tokens, p.Text = m.encodeChat(r), r.text
 	return p, nil
 }
 
-// newChatPrompt returns a prompt without tokens.
+// newChatPrompt returns a prompt without tokens and text.
 func (m *Model) newChatPrompt(r rendering, tools *toolset) *ChatPrompt {
 	p := &ChatPrompt{model: m, tools: *tools}
 	tags := reasoningTags(m.file.ChatTemplate)
@@ -59,7 +60,7 @@ func (m *Model) newChatPrompt(r rendering, tools *toolset) *ChatPrompt {
 
 // Continue has the answer begin with a text, which is plain text.
 func (p *ChatPrompt) Continue(text string) {
-	p.Tokens = append(p.Tokens, p.model.tok.Encode(text, false)...)
+	p.Tokens, p.Text = append(p.Tokens, p.model.tok.Encode(text, false)...), p.Text+text
 	p.mayThink = p.mayThink && text == ""
 	if strings.Contains(text, p.reading.Reasoning.Close) {
 		p.reading.Thinking = false

@@ -88,22 +88,30 @@ func chatPrompt(ctx context.Context, m *runtime.Model, messages []runtime.Messag
 	return p, err
 }
 
-// countPrompt returns how many tokens a prompt has for a model, which it loads. It waits for no place: nothing is run.
-func (s *Server) countPrompt(r *http.Request, model string, prompt func(m *runtime.Model) (*runtime.ChatPrompt, error)) (int, error) {
+// countPrompt returns how many tokens a prompt has for a model.
+func (s *Server) countPrompt(r *http.Request, model string, prompt func(m *runtime.Model) (*runtime.ChatPrompt, error)) (n int, err error) {
+	err = s.lend(r, model, func(m *runtime.Model) error {
+		p, err := prompt(m)
+		if err == nil {
+			n = len(p.Tokens)
+		}
+		return err
+	})
+	return n, err
+}
+
+// lend calls use with the model of that name, which it loads. It waits for no place: use runs nothing.
+func (s *Server) lend(r *http.Request, model string, use func(m *runtime.Model) error) error {
 	sv, err := s.models.find(model)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	serving(r.Context(), sv)
 	if _, err := s.models.acquire(r.Context(), sv); err != nil {
-		return 0, err
+		return err
 	}
 	defer s.models.release(sv, s.opts.KeepAlive)
-	p, err := prompt(sv.model)
-	if err != nil {
-		return 0, err
-	}
-	return len(p.Tokens), nil
+	return use(sv.model)
 }
 
 // answerOptions returns the options with which the answer to a prompt is generated. The grammar of a field holds from the first byte that is generated: with

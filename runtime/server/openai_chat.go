@@ -210,11 +210,16 @@ func (c *chatChoice) add(m *runtime.Model, p *runtime.Piece) {
 
 func newTokenLogProb(m *runtime.Model, id int32, p float64) tokenLogProb {
 	text := m.Tokenizer().Text(id)
+	return tokenLogProb{text, logProb(p), byteValues(text)}
+}
+
+// byteValues returns the bytes of a text as JSON's numbers.
+func byteValues(text string) []int {
 	bytes := make([]int, len(text))
 	for i := range len(text) {
 		bytes[i] = int(text[i])
 	}
-	return tokenLogProb{text, logProb(p), bytes}
+	return bytes
 }
 
 // chatCompletions answers /v1/chat/completions.
