@@ -8,7 +8,6 @@ import (
 	"math"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -122,28 +121,28 @@ type openAISampling struct {
 	StreamOptions struct {
 		IncludeUsage bool `json:"include_usage"`
 	} `json:"stream_options"`
-	MaxTokens         *int               `json:"max_tokens"`
-	NPredict          *int               `json:"n_predict"` // llama.cpp's name: max_tokens overrules it
-	Temperature       *float64           `json:"temperature"`
-	TopP              *float64           `json:"top_p"`
-	TopK              *int               `json:"top_k"`
-	MinP              *float64           `json:"min_p"`
-	Seed              *int64             `json:"seed"`
-	Stop              texts              `json:"stop"`
-	N                 *int               `json:"n"`
-	LogitBias         map[string]float64 `json:"logit_bias"`
-	PresencePenalty   float64            `json:"presence_penalty"`
-	FrequencyPenalty  float64            `json:"frequency_penalty"`
-	RepetitionPenalty *float64           `json:"repetition_penalty"` // vLLM's name
-	RepeatPenalty     *float64           `json:"repeat_penalty"`     // llama.cpp's
-	IgnoreEOS         bool               `json:"ignore_eos"`
-	CachePrompt       *bool              `json:"cache_prompt"` // llama.cpp's; as if true
-	Lookup            lookup             `json:"lookup"`
-	SpeculativeNMax   *int               `json:"speculative.n_max"` // llama.cpp's name
-	Grammar           string             `json:"grammar"`           // llama.cpp's
-	JSONSchema        json.RawMessage    `json:"json_schema"`       // llama.cpp's
-	User              string             `json:"user"`
-	Sent              sentFields         `json:"*"`
+	MaxTokens         *int            `json:"max_tokens"`
+	NPredict          *int            `json:"n_predict"` // llama.cpp's name: max_tokens overrules it
+	Temperature       *float64        `json:"temperature"`
+	TopP              *float64        `json:"top_p"`
+	TopK              *int            `json:"top_k"`
+	MinP              *float64        `json:"min_p"`
+	Seed              *int64          `json:"seed"`
+	Stop              texts           `json:"stop"`
+	N                 *int            `json:"n"`
+	LogitBias         biases          `json:"logit_bias"`
+	PresencePenalty   float64         `json:"presence_penalty"`
+	FrequencyPenalty  float64         `json:"frequency_penalty"`
+	RepetitionPenalty *float64        `json:"repetition_penalty"` // vLLM's name
+	RepeatPenalty     *float64        `json:"repeat_penalty"`     // llama.cpp's
+	IgnoreEOS         bool            `json:"ignore_eos"`
+	CachePrompt       *bool           `json:"cache_prompt"` // llama.cpp's; as if true
+	Lookup            lookup          `json:"lookup"`
+	SpeculativeNMax   *int            `json:"speculative.n_max"` // llama.cpp's name
+	Grammar           string          `json:"grammar"`           // llama.cpp's
+	JSONSchema        json.RawMessage `json:"json_schema"`       // llama.cpp's
+	User              string          `json:"user"`
+	Sent              sentFields      `json:"*"`
 }
 
 // lookup is "auto", "off" or a number of tokens.
@@ -237,7 +236,7 @@ func (o *openAISampling) generate(read formats) (g runtime.Generate, err error) 
 			g.Lookup = runtime.LookupOff
 		}
 	}
-	if o.Seed != nil {
+	if o.Seed != nil && *o.Seed != -1 { // which is a new one, as llama.cpp and Ollama have it
 		g.Seed = new(uint64(*o.Seed))
 	}
 	if g.LogitBias, err = logitBias(o.LogitBias); err != nil {
@@ -266,34 +265,6 @@ func maxTokens(name string, n *int, otherwise int) (int, error) {
 		return -1, nil
 	}
 	return *n, nil
-}
-
-func logitBias(byID map[string]float64) (map[int32]float64, error) {
-	if len(byID) == 0 {
-		return nil, nil
-	}
-	bias := make(map[int32]float64, len(byID))
-	for id, b := range byID {
-		n, err := strconv.ParseInt(id, 10, 32)
-		switch {
-		case err != nil:
-			return nil, badField("logit_bias", fmt.Sprintf("%q is not the id of a token", id))
-		case b < -maxBias || b > maxBias:
-			return nil, badField("logit_bias", fmt.Sprintf("the bias of token %s is %v and must be between %d and %d", id, b, -maxBias, maxBias))
-		}
-		bias[int32(n)] = b
-	}
-	return bias, nil
-}
-
-// checkBias returns an error if a bias is for a token that the model does not have.
-func checkBias(bias map[int32]float64, m *runtime.Model) error {
-	for id := range bias {
-		if vocab := m.Config().Vocab; id < 0 || int(id) >= vocab {
-			return badField("logit_bias", fmt.Sprintf("it is for token %d: the vocabulary has ids 0 to %d", id, vocab-1))
-		}
-	}
-	return nil
 }
 
 // fresh reports whether all of the prompt is to be run, whatever is cached.
