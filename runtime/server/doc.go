@@ -39,7 +39,8 @@
 // that is wrong, and how long to wait, and names the model as clients do; each protocol writes it in its own form. The last piece has Done, which tells why
 // the text ended, the tokens of the prompt, those of them that a cache held, and times. job.loadTime and job.queueTime tell of what came before.
 //
-// [readBody] reads a body within the limits, [decode] its fields with errors that name the field, and [events] writes server-sent events.
+// [readBody] reads a body within the limits, [decode] its fields with errors that name the field, and [events] writes server-sent events. A stream has
+// [Server.keepAwake] say pings while its job waits; from then on an error goes through its method fail, for the stream may have begun.
 //
 // # Where things are
 //
@@ -48,7 +49,7 @@
 // breathe.go leaves some to other programs, and smallest.go tells the least that a model runs in. grow.go has a sequence that grows take what others can do
 // without. pulls.go runs downloads that clients ask for. cache.go has the sequences of earlier requests, which new ones continue, and diskcache.go those that
 // memory has no room for. choices.go runs the choices of one request at the same time: they go on from the copies of their prompt's sequence in forks.go.
-// openai*.go, responses*.go, ollama*.go and anthropic*.go are the protocols, and protocols.go chooses the form of their errors. messages.go, tools.go and
+// openai*.go, responses*.go, ollama*.go, anthropic*.go and llama*.go are the protocols, and protocols.go chooses the form of their errors. messages.go, tools.go and
 // formats.go read what requests say of conversations, of functions that the model may call, and of what answers must be like, and ignored.go names what of
 // them is ignored. metrics.go counts. experts.go tells what experts do, as events; package page is the web page at /.
 //

@@ -18,6 +18,7 @@ var silentStreams = []struct{ path, body, ping, end string }{
 	{"/v1/chat/completions", `{` + hi + `, "stream": true}`, ": ping\n", "data: [DONE]\n\n"},
 	{"/v1/chat/completions", `{` + hi + `, "stream": true, "n": 2}`, ": ping\n", "data: [DONE]\n\n"},
 	{"/v1/completions", `{"prompt": "Hi", "max_tokens": 2, "stream": true}`, ": ping\n", "data: [DONE]\n\n"},
+	{"/completion", `{"prompt": "Hi", "n_predict": 2, "stream": true}`, ": ping\n", `"stop_type":"limit"`},
 	{"/v1/responses", `{"input": "Hi", "max_output_tokens": 2, "stream": true}`, ": ping\n", `"total_tokens":`},
 	{"/v1/messages", `{` + hi + `, "stream": true}`, ": ping\n", `"type":"message_stop"}`},
 	{"/api/chat", `{` + hi + `}`, `"content":""},"done":false}`, `"done":true`},

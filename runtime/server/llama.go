@@ -16,6 +16,8 @@ func (s *Server) routesLlama(mux *http.ServeMux) {
 	mux.HandleFunc("POST /chat/completions", s.queued(s.chatCompletions))
 	mux.HandleFunc("POST /responses", s.queued(s.responses))
 	mux.HandleFunc("GET /props", s.llamaProps)
+	mux.HandleFunc("POST /completion", s.queued(s.llamaCompletions))
+	mux.HandleFunc("POST /completions", s.queued(s.llamaCompletions))
 	mux.HandleFunc("POST /tokenize", handler(s.llamaTokenize))
 	mux.HandleFunc("POST /detokenize", handler(s.llamaDetokenize))
 	mux.HandleFunc("POST /apply-template", handler(s.llamaApplyTemplate))

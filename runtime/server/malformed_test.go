@@ -23,6 +23,7 @@ var bodyPaths = []struct{ method, path, body string }{
 		"keep_alive": "5m", "think": false, "logprobs": true, "format": ""}`},
 	{http.MethodPost, "/api/generate", `{"model": "tiny", "prompt": "a", "system": "b", "context": [1, 2], "stream": false, "options": {"num_predict": 2}, "keep_alive": 60, "raw": false}`},
 	{http.MethodPost, "/api/show", `{"model": "tiny", "verbose": true}`},
+	{http.MethodPost, "/completion", `{"prompt": [[1, 2], [3]], "n_predict": 2, "n_probs": 2, "stream": true, "logit_bias": [[5, false]], "stop": ["x"], "return_tokens": true}`},
 	{http.MethodPost, "/tokenize", `{"content": "a b", "add_special": true, "with_pieces": true}`},
 	{http.MethodPost, "/detokenize", `{"tokens": [1, 2.0]}`},
 	{http.MethodPost, "/apply-template", `{"messages": [{"role": "user", "content": "a"}], "tools": []}`},
