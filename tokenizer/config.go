@@ -1,9 +1,9 @@
 package tokenizer
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 
@@ -13,24 +13,36 @@ import (
 
 // hfConfig is what we read of tokenizer_config.json.
 type hfConfig struct {
-	BOS    *hfTokenName            `json:"bos_token"`
-	EOS    *hfTokenName            `json:"eos_token"`
-	Pad    *hfTokenName            `json:"pad_token"`
+	BOS    *namedToken             `json:"bos_token"`
+	EOS    *namedToken             `json:"eos_token"`
+	Pad    *namedToken             `json:"pad_token"`
 	AddBOS *bool                   `json:"add_bos_token"`
 	Added  map[string]hfAddedToken `json:"added_tokens_decoder"` // by id
 }
 
-// hfTokenName is a token, written as a string or as an added token.
-type hfTokenName string
+// namedToken is a token, written as a string or as an added token.
+type namedToken hfAddedToken
 
-func (n *hfTokenName) UnmarshalJSON(data []byte) error {
+func (t *namedToken) UnmarshalJSON(data []byte) error {
 	if data[0] == '"' {
-		return json.Unmarshal(data, (*string)(n))
+		return json.Unmarshal(data, &t.Content)
 	}
-	var token hfAddedToken
-	err := json.Unmarshal(data, &token)
-	*n = hfTokenName(token.Content)
-	return err
+	return json.Unmarshal(data, (*hfAddedToken)(t))
+}
+
+// byID returns the tokens of added_tokens_decoder, whose keys are their ids, by id.
+func byID(decoder map[string]hfAddedToken) ([]AddedToken, error) {
+	tokens := make([]AddedToken, 0, len(decoder))
+	for key, a := range decoder {
+		id, err := strconv.ParseInt(key, 10, 32)
+		if err != nil {
+			return nil, fmt.Errorf("added_tokens_decoder: %q is not an id", key)
+		}
+		a.ID = int32(id)
+		tokens = append(tokens, AddedToken(a))
+	}
+	slices.SortFunc(tokens, func(a, b AddedToken) int { return cmp.Compare(a.ID, b.ID) })
+	return tokens, nil
 }
 
 // applyConfig adds what tokenizer_config.json, which may be nil, says to s.
@@ -45,13 +57,9 @@ func applyConfig(s *spec, data []byte) error {
 	if err := hffile.Unmarshal(data, &config); err != nil {
 		return err
 	}
-	listed := map[int32]hfAddedToken{}
-	for key, a := range config.Added {
-		id, err := strconv.ParseInt(key, 10, 32)
-		if err != nil {
-			return fmt.Errorf("added_tokens_decoder: %q is not an id", key)
-		}
-		listed[int32(id)] = a
+	listed, err := byID(config.Added)
+	if err != nil {
+		return err
 	}
 	s.addMissing(listed)
 	s.find(config.BOS, &s.bos)
@@ -67,10 +75,11 @@ func applyConfig(s *spec, data []byte) error {
 	return nil
 }
 
-// addMissing adds the tokens, listed by id, that tokenizer.json does not add. As
-// in Transformers, its ids count: a token that it has otherwise keeps its id, and
-// one whose id is another token's gets the next that is free.
-func (s *spec) addMissing(listed map[int32]hfAddedToken) {
+// addMissing adds the tokens of listed, which are in the order of their ids, that
+// tokenizer.json does not add. As in Transformers, its ids count: a token that it
+// has otherwise keeps its id, and one whose id is another token's gets the next
+// that is free.
+func (s *spec) addMissing(listed []AddedToken) {
 	known, taken, next := map[string]bool{}, map[int32]bool{}, int32(len(s.model))
 	put := func(a AddedToken) {
 		known[a.Content], taken[a.ID], next = true, true, max(next, a.ID+1)
@@ -79,18 +88,16 @@ func (s *spec) addMissing(listed map[int32]hfAddedToken) {
 		put(a)
 	}
 	var model map[string]int32 // ids of the model's tokens, needed only if some are missing
-	for _, id := range slices.Sorted(maps.Keys(listed)) {
-		a := AddedToken(listed[id])
+	for _, a := range listed {
 		if known[a.Content] || a.Content == "" {
 			continue
 		}
 		if model == nil {
 			model = s.ids()
 		}
-		a.ID = id
 		if own, ok := model[a.Content]; ok {
 			a.ID = own
-		} else if taken[id] || id >= 0 && int(id) < len(s.model) && s.model[id] != "" {
+		} else if taken[a.ID] || a.ID >= 0 && int(a.ID) < len(s.model) && s.model[a.ID] != "" {
 			a.ID = next
 		}
 		put(a)
@@ -100,13 +107,13 @@ func (s *spec) addMissing(listed map[int32]hfAddedToken) {
 
 // find sets an id to that of a token. A name that is no token is no fact about
 // the tokenizer: it is left out.
-func (s *spec) find(name *hfTokenName, id *int32) {
-	if name == nil || *name == "" {
+func (s *spec) find(name *namedToken, id *int32) {
+	if name == nil || name.Content == "" {
 		return
 	}
-	if i := slices.IndexFunc(s.added, func(a AddedToken) bool { return a.Content == string(*name) }); i >= 0 {
+	if i := slices.IndexFunc(s.added, func(a AddedToken) bool { return a.Content == name.Content }); i >= 0 {
 		*id = s.added[i].ID
-	} else if own := s.own(string(*name)); own >= 0 {
+	} else if own := s.own(name.Content); own >= 0 {
 		*id = own
 	}
 }

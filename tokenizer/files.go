@@ -2,12 +2,10 @@ package tokenizer
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"st/format"
@@ -104,29 +102,39 @@ func (f *Files) legacy() (spec, error) {
 	if err := file.components(cmp.Or(tokens.Class, config.Class), config.ModelType, &tokens); err != nil {
 		return none, err
 	}
-	if err := format.CheckPointer(f.Merges); err != nil {
+	var err error
+	if *file.Model.Merges, err = readMerges(f.Merges); err != nil {
 		return none, fmt.Errorf("merges.txt: %w", err)
-	}
-	merges, err := plaintext.Decode(f.Merges)
-	if err != nil {
-		return none, fmt.Errorf("merges.txt: %w", err)
-	}
-	for i, line := range strings.Split(string(merges), "\n") {
-		line = strings.TrimSuffix(line, "\r")
-		if line == "" || i == 0 && strings.HasPrefix(line, "#version") {
-			continue
-		}
-		left, right, ok := strings.Cut(line, " ")
-		if !ok || left == "" || right == "" || strings.Contains(right, " ") {
-			return none, fmt.Errorf("merges.txt: line %d, %.40q, is not a pair", i+1, line)
-		}
-		*file.Model.Merges = append(*file.Model.Merges, hfMerge{left, right})
 	}
 	s, err := file.spec()
 	if err != nil {
 		return none, fmt.Errorf("vocab.json, merges.txt: %w", err)
 	}
 	return s, tokens.add(&s, added, &special)
+}
+
+// readMerges returns the pairs of merges.txt, one a line, after a line with the version.
+func readMerges(data []byte) ([]hfMerge, error) {
+	if err := format.CheckPointer(data); err != nil {
+		return nil, err
+	}
+	text, err := plaintext.Decode(data)
+	if err != nil {
+		return nil, err
+	}
+	var merges []hfMerge
+	for i, line := range strings.Split(string(text), "\n") {
+		line = strings.TrimSuffix(line, "\r")
+		if line == "" || i == 0 && strings.HasPrefix(line, "#version") {
+			continue
+		}
+		left, right, ok := strings.Cut(line, " ")
+		if !ok || left == "" || right == "" || strings.Contains(right, " ") {
+			return nil, fmt.Errorf("line %d, %.40q, is not a pair", i+1, line)
+		}
+		merges = append(merges, hfMerge{left, right})
+	}
+	return merges, nil
 }
 
 // legacyTokens is what tokenizer_config.json says to classes without tokenizer.json.
@@ -140,29 +148,19 @@ type legacyTokens struct {
 
 // legacySpecial is special_tokens_map.json.
 type legacySpecial struct {
-	BOS        *legacyToken  `json:"bos_token"`
-	EOS        *legacyToken  `json:"eos_token"`
-	Unknown    *legacyToken  `json:"unk_token"`
-	Sep        *legacyToken  `json:"sep_token"`
-	Pad        *legacyToken  `json:"pad_token"`
-	CLS        *legacyToken  `json:"cls_token"`
-	Mask       *legacyToken  `json:"mask_token"`
-	Additional []legacyToken `json:"additional_special_tokens"`
+	BOS        *namedToken  `json:"bos_token"`
+	EOS        *namedToken  `json:"eos_token"`
+	Unknown    *namedToken  `json:"unk_token"`
+	Sep        *namedToken  `json:"sep_token"`
+	Pad        *namedToken  `json:"pad_token"`
+	CLS        *namedToken  `json:"cls_token"`
+	Mask       *namedToken  `json:"mask_token"`
+	Additional []namedToken `json:"additional_special_tokens"`
 }
 
-// legacyToken is a token, written as a string or as an added token.
-type legacyToken hfAddedToken
-
-func (t *legacyToken) UnmarshalJSON(data []byte) error {
-	if data[0] == '"' {
-		return json.Unmarshal(data, &t.Content)
-	}
-	return json.Unmarshal(data, (*hfAddedToken)(t))
-}
-
-func (s *legacySpecial) all() []legacyToken {
-	var all []legacyToken
-	for _, t := range []*legacyToken{s.BOS, s.EOS, s.Unknown, s.Sep, s.Pad, s.CLS, s.Mask} {
+func (s *legacySpecial) all() []namedToken {
+	var all []namedToken
+	for _, t := range []*namedToken{s.BOS, s.EOS, s.Unknown, s.Sep, s.Pad, s.CLS, s.Mask} {
 		if t != nil && t.Content != "" {
 			all = append(all, *t)
 		}
@@ -211,10 +209,10 @@ func (f *hfTokenizer) components(class, modelType string, t *legacyTokens) error
 // older checkpoints, added_tokens.json, then the special tokens that are
 // named and known or new, which get the ids that follow.
 func (t *legacyTokens) add(s *spec, added map[string]int32, special *legacySpecial) error {
-	bos := cmp.Or(t.BOS, special.BOS, &legacyToken{Content: t.bos})
-	eos := cmp.Or(t.EOS, special.EOS, &legacyToken{Content: t.end})
-	pad := cmp.Or(t.Pad, special.Pad, &legacyToken{Content: t.end})
-	named := slices.Concat(t.all(), special.all(), []legacyToken{*bos, *eos, *pad})
+	bos := cmp.Or(t.BOS, special.BOS, &namedToken{Content: t.bos})
+	eos := cmp.Or(t.EOS, special.EOS, &namedToken{Content: t.end})
+	pad := cmp.Or(t.Pad, special.Pad, &namedToken{Content: t.end})
+	named := slices.Concat(t.all(), special.all(), []namedToken{*bos, *eos, *pad})
 	isSpecial := map[string]bool{}
 	for _, n := range named {
 		isSpecial[n.Content] = true
@@ -226,13 +224,12 @@ func (t *legacyTokens) add(s *spec, added map[string]int32, special *legacySpeci
 			s.added = append(s.added, token)
 		}
 	}
-	for key, a := range t.Added {
-		id, err := strconv.ParseInt(key, 10, 32)
-		if err != nil {
-			return fmt.Errorf("tokenizer_config.json: added_tokens_decoder: %q is not an id", key)
-		}
-		a.ID = int32(id)
-		put(AddedToken(a))
+	listed, err := byID(t.Added)
+	if err != nil {
+		return fmt.Errorf("tokenizer_config.json: %w", err)
+	}
+	for _, token := range listed {
+		put(token)
 	}
 	if t.Added == nil {
 		for _, content := range slices.Sorted(maps.Keys(added)) {

@@ -234,3 +234,22 @@ func TestEndTokens(t *testing.T) {
 		}
 	}
 }
+
+// TestAddedTwice: of a token that tokenizer_config.json lists under several ids the lowest counts, each time that the files are read.
+func TestAddedTwice(t *testing.T) {
+	files, _, _ := legacyQwen(t)
+	var listed []string
+	for id := 151700; id >= 151650; id-- {
+		listed = append(listed, fmt.Sprintf(`"%d": {"content": "<x>"}`, id))
+	}
+	files.TokenizerConfig = []byte(`{"tokenizer_class": "Qwen2Tokenizer", "added_tokens_decoder": {` + strings.Join(listed, ", ") + `}}`)
+	for range 2 {
+		tok, err := ParseFiles(files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if id, ok := tok.ID("<x>"); !ok || id != 151650 {
+			t.Fatalf("the token has the id %d, %v", id, ok)
+		}
+	}
+}
