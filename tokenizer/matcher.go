@@ -132,6 +132,11 @@ func splitText(text string, m matcher, behavior string, invert bool, emit func(s
 	out(held)
 }
 
+// wordRuns matches runs of word characters, and of what is neither such nor white space.
+type wordRuns struct{}
+
+var words = wordRuns{}
+
 func (wordRuns) matches(text string) iter.Seq[regex.Span] {
 	kind := func(r rune) int {
 		switch {

@@ -230,8 +230,3 @@ func isPunctuation(r rune) bool {
 	}
 	return unicode.Is(unicode.P, r) && !unicode.Is(newPunctuation, r) || unicode.Is(formerPunctuation, r)
 }
-
-// wordRuns matches runs of word characters, and of what is neither such nor white space.
-type wordRuns struct{}
-
-var words = wordRuns{}
