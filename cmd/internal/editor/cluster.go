@@ -69,10 +69,10 @@ func shown(cluster string, columns int) (string, int) {
 // disputed reports whether terminals differ in how many columns a cluster takes: emoji of several characters, flags, and scripts that
 // compose.
 func disputed(cluster string) bool {
-	const firstWide = 0x1100 // Hangul; accents and other combining marks before it are drawn alike everywhere
+	const firstDisputed = 0x900 // Devanagari; accents and other combining marks before it are drawn alike everywhere
 	_, n := utf8.DecodeRuneInString(cluster)
 	if n == len(cluster) {
 		return false
 	}
-	return strings.IndexFunc(cluster, func(r rune) bool { return r >= firstWide || r >= 0x900 && r < firstWide }) >= 0
+	return strings.IndexFunc(cluster, func(r rune) bool { return r >= firstDisputed }) >= 0
 }

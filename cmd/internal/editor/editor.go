@@ -100,7 +100,7 @@ func (e *Editor) read(ctx context.Context, prompt string, history *History) (str
 	return message, err
 }
 
-// more returns the prompt of the second line.
+// more returns the prompt of the lines after the first, which is as wide: dots in place of its characters.
 func more(prompt string) string {
 	n := len(strings.TrimRight(prompt, " "))
 	return strings.Repeat(".", n) + prompt[n:]
@@ -246,16 +246,8 @@ func (s *session) completeCommand() bool {
 	if !strings.HasPrefix(s.text.s, "/") || s.text.at != len(s.text.s) || strings.ContainsAny(s.text.s, " \t\n") {
 		return false
 	}
-	var common string
-	for i, c := range s.matching() {
-		if i == 0 {
-			common = c
-		}
-		for !strings.HasPrefix(c, common) {
-			common = common[:len(common)-1]
-		}
-	}
-	switch matching := s.matching(); {
+	matching := s.matching()
+	switch common := commonPrefix(matching); {
 	case len(common) > len(s.text.s):
 		s.text.set(common)
 	case len(matching) > 1:
@@ -265,6 +257,20 @@ func (s *session) completeCommand() bool {
 	return true
 }
 
+// commonPrefix returns what all of some commands, which are ASCII, begin with.
+func commonPrefix(commands []string) (common string) {
+	for i, c := range commands {
+		if i == 0 {
+			common = c
+		}
+		for !strings.HasPrefix(c, common) {
+			common = common[:len(common)-1]
+		}
+	}
+	return common
+}
+
+// matching returns the commands that begin with what was typed.
 func (s *session) matching() (commands []string) {
 	for _, c := range s.o.Commands {
 		if strings.HasPrefix(c, s.text.s) {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -64,7 +65,7 @@ func OpenHistory(path string) *History {
 	defer f.Close()
 	large := info.Size() > historyBytes
 	if large {
-		f.Seek(-historyBytes/2, 2)
+		f.Seek(-historyBytes/2, io.SeekEnd)
 	}
 	lines := bufio.NewScanner(f)
 	lines.Buffer(nil, 8*historyLength)
@@ -118,8 +119,8 @@ func (h *History) rewrite() {
 			_, err = f.Write(jsonLine(e))
 		}
 	}
-	if e := f.Close(); err == nil {
-		err = e
+	if closed := f.Close(); err == nil {
+		err = closed
 	}
 	if err == nil {
 		err = os.Rename(f.Name(), h.path)
@@ -161,7 +162,7 @@ func (b *browser) move(by int, shown string) (string, bool) {
 	return b.history.entries[to], true
 }
 
-// search looks for the last entry before one that has a text in it. It returns -1 if there is none.
+// search returns the index of the last entry below before that has a text in it; -1 if there is none.
 func (h *History) search(text string, before int) int {
 	for i := min(before, len(h.entries)) - 1; i >= 0; i-- {
 		if strings.Contains(h.entries[i], text) {

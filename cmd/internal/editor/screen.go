@@ -91,7 +91,7 @@ func (s *screen) erase() {
 // forget makes the next draw begin where the cursor is.
 func (s *screen) forget() { s.drawn, s.at, s.col, s.top = nil, 0, 0, 0 }
 
-// resize is called when the terminal has another size. Terminals cut rows that are too long for them now into several.
+// resize tells the size of the terminal. If it is another, what was drawn is removed: a terminal that became narrower has cut its rows into several.
 func (s *screen) resize(width, height int) {
 	if width == s.width && height == s.height {
 		return

@@ -8,7 +8,7 @@ type search struct {
 	failed  bool
 }
 
-// find goes to the last entry before so many that has the text in it.
+// find goes to the last entry with an index below before that has the text in it. If there is none it stays.
 func (s *search) find(before int) {
 	i := s.history.search(s.text, before)
 	if s.failed = i < 0; !s.failed {

@@ -37,7 +37,7 @@ func (t *text) lineEnd() int {
 	return len(t.s)
 }
 
-// after returns the end of the cluster that begins at i.
+// after returns the end of the cluster that begins at i; at the end of the text that is i.
 func (t *text) after(i int) int {
 	if i == len(t.s) {
 		return i

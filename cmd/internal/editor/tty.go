@@ -9,6 +9,7 @@ const (
 	modeRead               // all keys are read as they are
 )
 
+// With bracketed paste a terminal marks what is pasted: see pasteBegin.
 const (
 	bracketedPasteOn  = "\x1b[?2004h"
 	bracketedPasteOff = "\x1b[?2004l"
