@@ -18,7 +18,7 @@ type choicePiece struct {
 // oneChoice generates a choice.
 type oneChoice func(ctx context.Context, choice int) iter.Seq2[runtime.Piece, error]
 
-// choices generates n choices of a prompt, of which one returns the pieces of one, and yields pieces as they come. As many run at the same time as
+// choices generates n choices of a prompt, each of which the function one generates, and yields their pieces as they come. As many run at the same time as
 // there are places free, but one: the first runs the prompt, and the others go on from there, unless each is to run the whole of it. A choice is
 // what it would be after the others.
 func (j *job) choices(ctx context.Context, n int, whole bool, one oneChoice) iter.Seq2[choicePiece, error] {

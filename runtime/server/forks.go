@@ -35,7 +35,7 @@ func (f *forks) make(ctx context.Context, q *runtime.Sequence) {
 	})
 }
 
-// none has nobody wait for copies any more, if there are none.
+// none ends the waiting for copies when none were made.
 func (f *forks) none() {
 	f.once.Do(func() { close(f.made) })
 }

@@ -136,8 +136,8 @@ func (j *job) generate(ctx context.Context, prompt []int32, g runtime.Generate) 
 			yield(runtime.Piece{Token: -1}, err)
 			return
 		}
-		if context := j.model.Context(); len(prompt) > context {
-			yield(runtime.Piece{Token: -1}, promptTooLong(len(prompt), context))
+		if limit := j.model.Context(); len(prompt) > limit {
+			yield(runtime.Piece{Token: -1}, promptTooLong(len(prompt), limit))
 			return
 		}
 		// What scores a prompt runs all of it, and nobody goes on from that: it leaves the cache as it is.

@@ -55,11 +55,11 @@ func (m *models) inspect(path string) (*served, error) {
 	one := o
 	one.Context = min(r.Config.Context, 4096)
 	b, _ := engine.NewBudget(r, one)
-	weights := engine.NeededMemory(r, o) // and the reserve
-	sv.Needed = max(sv.Smallest, weights+int64(m.opts.Parallel)*b.KV-m.common())
+	whole := engine.NeededMemory(r, o) // all weights and the reserve
+	sv.Needed = max(sv.Smallest, whole+int64(m.opts.Parallel)*b.KV-m.common())
 	one.Context = cmp.Or(m.opts.Context, r.Config.Context)
 	b, _ = engine.NewBudget(r, one)
-	sv.usable = max(sv.Needed, engine.BudgetFor(weights-engine.ReserveBytes+int64(m.opts.Parallel)*b.KV)-m.common())
+	sv.usable = max(sv.Needed, engine.BudgetFor(whole-engine.ReserveBytes+int64(m.opts.Parallel)*b.KV)-m.common())
 	return sv, nil
 }
 
@@ -163,7 +163,7 @@ func (m *models) named(name string) *served {
 	return nil
 }
 
-// match is named for names that leave something out, as [store.Match] has it.
+// match returns the model that a name means: the one that [models.named] finds, or else one whose name it shortens, as [store.Match] does.
 func (m *models) match(name string) (*served, error) {
 	if sv := m.named(name); sv != nil {
 		return sv, nil
