@@ -419,12 +419,10 @@ func (in *interp) expandTabs(s string, size int) string {
 	return w.String()
 }
 
-// itemsOf returns the items of a list, a tuple or a range.
-func (in *interp) itemsOf(v any) []any { return in.list(v) }
-
+// indexing and counting define methods of lists, tuples and ranges.
 func indexing() *builtin {
 	return define("index", "self value start=None stop=None /", func(in *interp, a []any) any {
-		items := in.itemsOf(a[0])
+		items := in.list(a[0])
 		lo, hi, _, _ := in.bounds(len(items), a[2], a[3], nil)
 		for i := lo; i < hi; i++ {
 			if in.same(items[i], a[1]) {
@@ -439,7 +437,7 @@ func indexing() *builtin {
 func counting() *builtin {
 	return define("count", "self value /", func(in *interp, a []any) any {
 		n := int64(0)
-		for _, item := range in.itemsOf(a[0]) {
+		for _, item := range in.list(a[0]) {
 			if in.same(item, a[1]) {
 				n++
 			}
