@@ -209,7 +209,8 @@ func (p *place) adapter(err error) *Diagnosis {
 	}
 	const merge = "merge it into the model and save that: PeftModel.from_pretrained(model, dir).merge_and_unload().save_pretrained(merged), then convert merged"
 	if lora >= 0 && slices.ContainsFunc(p.tensors, func(t *checkpoint.Tensor) bool { return strings.Contains(t.Name, ".base_layer.") }) {
-		return &Diagnosis{Err: err, Kind: ErrAdapter, What: fmt.Sprintf("%s: a model with a LoRA adapter that is not merged (tensor %s)", p.dir, p.tensors[lora].Name), Advice: merge}
+		return &Diagnosis{Err: err, Kind: ErrAdapter, Advice: merge,
+			What: fmt.Sprintf("%s: a model with a LoRA adapter that is not merged (tensor %s)", p.dir, p.tensors[lora].Name)}
 	}
 	d := &Diagnosis{Err: err, Kind: ErrAdapter, What: fmt.Sprintf("%s: %v", p.dir, ErrAdapter), Advice: merge}
 	if lora >= 0 {
@@ -258,7 +259,8 @@ func (p *place) quantized(err error) *Diagnosis {
 // unfinished: a download is under way, or was given up.
 func (p *place) unfinished(err error) *Diagnosis {
 	if checkpoint.IsPartial(p.path) {
-		return &Diagnosis{Err: err, Kind: checkpoint.ErrPartial, What: fmt.Sprintf("%s: a download that is not complete, by its name", p.path), Advice: Advice(checkpoint.ErrPartial)}
+		return &Diagnosis{Err: err, Kind: checkpoint.ErrPartial, Advice: Advice(checkpoint.ErrPartial),
+			What: fmt.Sprintf("%s: a download that is not complete, by its name", p.path)}
 	}
 	if !isAny(err, checkpoint.ErrNoWeights, checkpoint.ErrShard, checkpoint.ErrTruncated, checkpoint.ErrZeros, ErrNoConfig, fs.ErrNotExist, errLink) {
 		return nil
@@ -357,7 +359,8 @@ func (p *place) config(err error) *Diagnosis {
 	path := filepath.Join(p.dir, "config.json")
 	switch {
 	case len(fields.Architectures) == 0 && fields.ModelType == "" && fields.Error != nil:
-		return &Diagnosis{Err: err, Kind: checkpoint.ErrText, What: fmt.Sprintf("%s: an error of a server in place of the file: %.120s", path, fields.Error), Advice: Advice(checkpoint.ErrText)}
+		return &Diagnosis{Err: err, Kind: checkpoint.ErrText, Advice: Advice(checkpoint.ErrText),
+			What: fmt.Sprintf("%s: an error of a server in place of the file: %.120s", path, fields.Error)}
 	case len(fields.Architectures) == 0 && fields.ModelType == "":
 		return &Diagnosis{Err: err, What: fmt.Sprintf("%s: it has neither architectures nor model_type", path), Advice: "it is not the config.json of a model for Transformers"}
 	}
@@ -391,16 +394,19 @@ func (p *place) misfit(err error) *Diagnosis {
 			layers = max(layers, k.layer+1)
 		}
 	}
-	const pair = "get config.json and the weights from one place"
+	advice := "config.json and the weights are of different models or versions: get config.json and the weights from one place"
 	switch {
 	case there == 0:
-		return &Diagnosis{Err: err, Advice: fmt.Sprintf("none of the names that %s has are there, but such as %q: these are weights of another kind of model, or named by another program", a.class, p.tensors[0].Name)}
+		advice = fmt.Sprintf("none of the names that %s has are there, but such as %q: these are weights of another kind of model, or named by another program",
+			a.class, p.tensors[0].Name)
 	case layers < model.Layers:
-		return &Diagnosis{Err: err, Advice: fmt.Sprintf("config.json says %d layers, the weights have %d: files of the set are not there, or config.json is another model's", model.Layers, layers)}
+		advice = fmt.Sprintf("config.json says %d layers, the weights have %d: files of the set are not there, or config.json is another model's",
+			model.Layers, layers)
 	case there < want:
-		return &Diagnosis{Err: err, Advice: fmt.Sprintf("the weights have %d of the %d tensors beside experts that config.json asks for: they are not complete, or config.json is another model's", there, want)}
+		advice = fmt.Sprintf("the weights have %d of the %d tensors beside experts that config.json asks for: they are not complete, or config.json is another model's",
+			there, want)
 	}
-	return &Diagnosis{Err: err, Advice: "config.json and the weights are of different models or versions: " + pair}
+	return &Diagnosis{Err: err, Advice: advice}
 }
 
 // isGGUF reports whether a file begins as GGUF files do.
