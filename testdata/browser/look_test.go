@@ -288,6 +288,35 @@ func TestRightToLeft(t *testing.T) {
 	}
 }
 
+// An answer's markdown is shown as it is meant, and nothing of it is lost.
+func TestMarkdown(t *testing.T) {
+	var text string
+	p := open(t, options{wrap: script(func(_ *http.Request, send func(any)) {
+		for _, part := range strings.SplitAfter(text, " ") { // as it comes: what is not complete yet is drawn, too
+			send(delta(map[string]any{"content": part}, nil))
+		}
+		send(delta(map[string]any{}, "stop"))
+	})})
+	for _, tt := range []struct{ text, js, want string }{
+		{"3. three\n4. four", `query("ol").start`, "3"},
+		{"|a|b|c|\n|--:|:-:|---|\n|1|2|3|", `[...body.querySelectorAll("th, td")].map((e) => getComputedStyle(e).textAlign).join(" ")`, "right center start right center start"},
+		{"It is so.[^1] And so.[^b]\n\n[^1]: The first note.\n[^b]: The second\n\n[the link][x]\n\n[x]: https://example.org/", `body.innerText + query("a").href`,
+			"It is so.[^1] And so.[^b]\n\n[^1]: The first note.\n[^b]: The second\n\nthe linkhttps://example.org/"},
+		{`Where \(a * b * c\), \[x_1\{y\}\] and $$p * q * r$$ stand, [brackets] and $5 are *text*, as \* is.`, `body.innerText + query("em").innerText`,
+			`Where \(a * b * c\), \[x_1\{y\}\] and $$p * q * r$$ stand, [brackets] and $5 are text, as * is.text`},
+		{"So:\n\\[\na \\\\\n- b\n\\]\nand\n\n$$\nc <b>d</b>\n= e\n$$\n\n1. In a list:\n   $$\n   - f\n   $$\n\nEnd `\\(g\\)`", `body.innerText`,
+			"So:\n\n\\[\na \\\\\n- b\n\\]\n\nand\n\n$$\nc <b>d</b>\n= e\n$$\n\nIn a list:\n\n$$\n- f\n$$\n\nEnd \\(g\\)"},
+	} {
+		text = tt.text
+		p.click("#new-chat")
+		p.say("Write")
+		p.answered()
+		if got := eval[string](p, `((body, query) => String(`+tt.js+`).trim())(document.querySelector(".message:last-child .body"), (s) => document.querySelector(".message:last-child .body " + s))`); got != tt.want {
+			t.Errorf("%q is shown as\n%q, want\n%q", tt.text, got, tt.want)
+		}
+	}
+}
+
 // On paper there is the whole conversation, and nothing else.
 func TestPrint(t *testing.T) {
 	p := open(t, options{wrap: says(strings.Repeat("A line.\n\n", 80))})

@@ -14,9 +14,37 @@ const longestColoured = 50_000;
 // HTML in markdown is text, but for tags that markdown has no words for.
 const harmless = /^<\/?(?:b|br|del|details|em|hr|i|kbd|mark|p|q|s|samp|small|strong|sub|summary|sup|u|var)\s*\/?>$/i;
 
+// Formulas are shown as they are written: for markdown \[ is a bracket, and what stands between stars is emphasised. Their length is bounded, and the next one
+// is looked for up to the end of a paragraph or line: a model that repeats the beginning of one does not hold up the page.
+const formula = (level, before, end, pattern) => ({
+	name: `${level} formula`,
+	level,
+	start(src) {
+		const to = src.indexOf(end);
+		return (to < 0 ? src : src.slice(0, to)).match(before + pattern)?.index;
+	},
+	tokenizer(src) {
+		const raw = src.match("^" + pattern)?.[0];
+		return raw && { type: `${level} formula`, raw };
+	},
+	renderer({ raw }) {
+		const html = escape(raw.trim()).replaceAll("\n", "<br>");
+		return level === "block" ? `<p>${html}</p>` : html;
+	},
+});
+
 const marked = new Marked({
 	gfm: true,
 	breaks: true,
+	extensions: [
+		formula("block", "\n", "\n\n", String.raw` {0,3}(?:\$\$(?:[^$\n]|\n(?!\s*\n)){1,2000}\$\$|\\\[(?:.|\n(?!\s*\n)){1,2000}?\\\])[ \t]*(?:\n+|$)`),
+		formula("inline", "", "\n", String.raw`(?:\$\$[^$\n]{1,500}\$\$|\\\(.{1,500}?\\\)|\\\[.{1,500}?\\\])`),
+	],
+	tokenizer: {
+		// A footnote is text. For marked it is the address of a link, which is not shown.
+		def: (src) => (/^ {0,3}\[\^/.test(src) ? undefined : false),
+		reflink: (src) => (/^!?\[\^/.test(src) ? undefined : false),
+	},
 	renderer: {
 		code({ text, lang }) {
 			const name = (lang ?? "").trim().split(/\s+/, 1)[0].toLowerCase();
@@ -44,6 +72,7 @@ const options = {
 	],
 	ALLOWED_ATTR: ["href", "class", "title", "align", "start", "colspan", "rowspan", "open"],
 	ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,
+	ADD_URI_SAFE_ATTR: ["align", "start", "colspan", "rowspan"], // which are no addresses
 	RETURN_DOM_FRAGMENT: true,
 };
 
