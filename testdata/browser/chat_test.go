@@ -319,3 +319,17 @@ func TestCopy(t *testing.T) {
 	p.click(`.message:last-child .foot [aria-label="Copy"]`)
 	p.until(`copied.startsWith("Text\n\n` + "```go" + `")`)
 }
+
+// Without a right to the clipboard a selection is copied.
+func TestCopyWithoutClipboard(t *testing.T) {
+	p := open(t, options{wrap: says("Well.")})
+	eval[bool](p, `(() => {
+		navigator.clipboard.writeText = async () => { throw new DOMException("denied", "NotAllowedError"); };
+		document.execCommand = (what) => { window.copied = what + " " + document.activeElement.value; return true; };
+		return true;
+	})()`)
+	p.say("Speak")
+	p.answered()
+	p.click(`.message:last-child .foot [aria-label="Copy"]`)
+	p.until(`window.copied === "copy Well." && document.activeElement.ariaLabel === "Copied"`)
+}

@@ -40,11 +40,13 @@ export function draw(id, name) {
 	return b;
 }
 
-/** copyText copies to the clipboard. Pages that do not come by HTTPS or from this machine have no clipboard: they copy a selection. */
+/** copyText copies to the clipboard. Pages that do not come by HTTPS or from this machine have none, and others may have no rights: they copy a selection. */
 export async function copyText(text) {
-	if (navigator.clipboard) {
+	try {
 		await navigator.clipboard.writeText(text);
 		return;
+	} catch {
+		// A selection may still be copied.
 	}
 	const area = h("textarea", { class: "sr-only", readonly: true }), focused = document.activeElement;
 	area.value = text;
