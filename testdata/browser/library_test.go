@@ -56,6 +56,9 @@ func TestConversations(t *testing.T) {
 	p.menu("Rename")
 	p.do(chromedp.SetValue(chromedp.CSS("#dialog-input"), "Another title"), chromedp.KeyEvent(kb.Enter))
 	p.until(`document.querySelector("#conversations .title").innerText === "Another title"`)
+	if got := eval[string](p, `document.title`); got != "Another title – st" {
+		t.Errorf("the tab's title is %q", got)
+	}
 	p.reload()
 	if got := fmt.Sprint(p.titles()); got != "[Another title The first one]" {
 		t.Errorf("after loading anew the list is %s", got)

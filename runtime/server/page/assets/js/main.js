@@ -145,10 +145,15 @@ function showContext() {
 	const { context } = experts, m = controller.shown().findLast((m) => m.stats?.prompt);
 	const used = m ? m.stats.prompt + m.stats.tokens : 0;
 	$("context").textContent = used === 0 ? "" : context ? `${used.toLocaleString("en")} of ${context.toLocaleString("en")} tokens of context used` : `${used.toLocaleString("en")} tokens of context used`;
-	document.title = controller.conversation.title ? `${controller.conversation.title} – st` : "st";
+}
+
+function showTitle() {
+	const { title } = controller.conversation;
+	document.title = title ? `${title} – st` : "st";
 }
 
 controller.addEventListener("models", showModels);
+for (const event of ["conversation", "list"]) controller.addEventListener(event, showTitle);
 controller.addEventListener("conversation", () => {
 	showModels();
 	showContext();
