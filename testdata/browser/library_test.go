@@ -153,6 +153,9 @@ func TestImportErrors(t *testing.T) {
 	if got := eval[string](p, `document.querySelector("#p-system").value`); got != "Be terse." {
 		t.Errorf("the system prompt is %q", got)
 	}
+	if got := eval[string](p, `document.querySelector("#model").value`); got != "tiny" {
+		t.Errorf("the model is %q", got)
+	}
 }
 
 // A browser whose storage is full says so, once, and the page goes on.

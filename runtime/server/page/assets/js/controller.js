@@ -185,7 +185,9 @@ export class Controller extends EventTarget {
 		this.#tell("list");
 	}
 
+	/** add adds conversations. One that names no model goes on with that which is chosen. */
 	async add(conversations) {
+		for (const c of conversations) c.model ||= this.conversation.model;
 		await this.store.put(...conversations);
 		this.#tell("list");
 		await this.open(conversations[0].id);
