@@ -333,3 +333,29 @@ func TestCopyWithoutClipboard(t *testing.T) {
 	p.click(`.message:last-child .foot [aria-label="Copy"]`)
 	p.until(`window.copied === "copy Well." && document.activeElement.ariaLabel === "Copied"`)
 }
+
+// Files that are pasted or dropped are refused with words, and do not take the page's place.
+func TestFiles(t *testing.T) {
+	p := open(t, options{})
+	for _, way := range []string{`new ClipboardEvent("paste", {clipboardData: files, bubbles: true})`, `new DragEvent("drop", {dataTransfer: files, bubbles: true, cancelable: true})`} {
+		stopped := eval[bool](p, `(() => {
+			const files = new DataTransfer();
+			files.items.add(new File(["x"], "a.png", {type: "image/png"}));
+			return !document.querySelector("#input").dispatchEvent(`+way+`);
+		})()`)
+		if got := p.text("#notice"); !strings.Contains(got, "files cannot be sent") || stopped != strings.Contains(way, "drop") {
+			t.Errorf("after %s the page says %q, stopped: %v", way, got, stopped)
+		}
+		p.click("#notice button")
+	}
+	// A table of a spreadsheet is text, and a picture of it.
+	eval[bool](p, `(() => {
+		const both = new DataTransfer();
+		both.items.add(new File(["x"], "a.png", {type: "image/png"}));
+		both.setData("text/plain", "1");
+		return document.querySelector("#input").dispatchEvent(new ClipboardEvent("paste", {clipboardData: both, bubbles: true}));
+	})()`)
+	if got := p.text("#notice"); got != "" {
+		t.Errorf("after text the page says %q", got)
+	}
+}

@@ -1,6 +1,8 @@
 // The box that messages are written in.
 
-import { $, draw, sends } from "./dom.js";
+import { $, draw, notice, sends } from "./dom.js";
+
+const onlyText = "Messages are text: images and other files cannot be sent. “Import” reads conversations.";
 
 export class Composer {
 	#controller;
@@ -28,6 +30,15 @@ export class Composer {
 				this.#send();
 			} else if (e.key === "ArrowUp" && !e.altKey && !e.ctrlKey && !e.metaKey && input.value === "" && messages.editLast()) e.preventDefault();
 		});
+		input.addEventListener("paste", ({ clipboardData: { types } }) => types.includes("Files") && !types.includes("text/plain") && notice(onlyText));
+		// A file that is dropped would take the page's place in the browser, and an answer that comes would end.
+		for (const type of ["dragover", "drop"]) {
+			document.addEventListener(type, (e) => {
+				if (!e.dataTransfer.types.includes("Files")) return;
+				e.preventDefault();
+				if (type === "drop") notice(onlyText);
+			});
+		}
 		controller.addEventListener("running", () => this.#update());
 		controller.addEventListener("conversation", () => this.#change());
 		controller.addEventListener("models", () => this.#update());
