@@ -71,6 +71,27 @@ func TestTwoTabsWrite(t *testing.T) {
 	}
 }
 
+// What a hidden tab has left of an answer, and another tab has read, does not replace the whole answer when that tab keeps its own.
+func TestHiddenTabGoesOn(t *testing.T) {
+	goOn := make(chan struct{}, 1)
+	p := open(t, options{wrap: held(goOn)})
+	p.say("First")
+	p.until(coming)
+	eval[bool](p, `(Object.defineProperty(document, "hidden", { value: true }), document.dispatchEvent(new Event("visibilitychange")))`)
+	other := p.second()
+	other.until(`document.querySelector(".message.assistant .body").innerText === "As far as"`)
+	other.say("Second")
+	other.until(coming)
+	goOn <- struct{}{} // to either of them, and the other one after it
+	goOn <- struct{}{}
+	p.answered()
+	other.answered()
+	p.reload()
+	if got := p.path(); len(got) != 4 || got[1][1] != "As far as that" || got[3][1] != "As far as that" {
+		t.Errorf("%q", got)
+	}
+}
+
 // A conversation that another tab deletes while an answer comes ends, and does not come back.
 func TestDeletedInAnotherTab(t *testing.T) {
 	p := open(t, options{wrap: held(nil)})

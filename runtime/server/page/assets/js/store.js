@@ -4,7 +4,7 @@
 // A page that is closed has no time for IndexedDB: what has come of an answer by then, its rest, goes to the local storage, and to the conversation when
 // that is read next.
 
-import { takeIn, write } from "./conversation.js";
+import { takeIn } from "./conversation.js";
 
 const heads = "heads", contents = "contents";
 
@@ -30,7 +30,7 @@ function whole(c) {
 	const rest = c && setting(restOf(c.id), null);
 	const m = rest && c.messages.find((m) => m.id === rest.id);
 	const size = ({ content, reasoning = "" }) => content.length + reasoning.length;
-	if (m?.finish === "cut" && size(m) < size(rest)) write(m, rest);
+	if (m?.finish === "cut" && size(m) < size(rest)) Object.assign(m, rest);
 	return c;
 }
 
