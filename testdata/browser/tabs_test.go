@@ -82,9 +82,9 @@ func TestHiddenTabGoesOn(t *testing.T) {
 	other.until(`document.querySelector(".message.assistant .body").innerText === "As far as"`)
 	other.say("Second")
 	other.until(coming)
-	goOn <- struct{}{} // to either of them, and the other one after it
-	goOn <- struct{}{}
+	goOn <- struct{}{} // to the first one, which has waited longer
 	p.answered()
+	goOn <- struct{}{}
 	other.answered()
 	p.reload()
 	if got := p.path(); len(got) != 4 || got[1][1] != "As far as that" || got[3][1] != "As far as that" {
