@@ -107,7 +107,7 @@ func (e *exporter) check() error {
 	case "phi3":
 		return e.checkPhi3()
 	}
-	if s := c.RoPEScaling; s != nil && s.Type == format.Llama3 {
+	if s := c.RoPEScaling; s != nil && (s.Type == format.Llama3 || s.Type == format.LongRoPE) {
 		return fail("RoPE scaling of type %s", s.Type)
 	} else if s != nil && s.Type != format.Linear &&
 		(s.Type != format.YaRN || !s.Truncate || math.Abs(s.AttentionFactor-(0.1*math.Log(s.Factor)+1)) > 1e-6) {

@@ -280,6 +280,8 @@ func TestExportTokenizers(t *testing.T) {
 
 // What llama.cpp would compute otherwise is refused.
 func TestExportRefuses(t *testing.T) {
+	ones := slices.Repeat([]float64{1}, 16)
+	longRoPE := map[string]any{"short_factor": ones, "long_factor": ones}
 	llama3 := map[string]any{"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
 	for name, tt := range map[string]struct {
 		shape modeltest.Shape
@@ -289,6 +291,7 @@ func TestExportRefuses(t *testing.T) {
 		"router":       {modeltest.Shape{Arch: "qwen3moe", Layers: 1}, "norm_topk_prob"},
 		"layout":       {modeltest.Shape{Layers: 4, RoPE: []int{1, 1, 1, 0}, Sliding: []int{1, 1, 1, 0}, Window: 8}, "layer 0: in every group of four"},
 		"biases":       {modeltest.Shape{Arch: "qwen3", Layers: 1, DenseFFN: 64, AttentionBias: true}, "biases of attention"},
+		"LongRoPE":     {modeltest.Shape{Arch: "qwen3", Layers: 1, DenseFFN: 64, LongRoPE: longRoPE}, "RoPE scaling of type longrope"},
 		"Llama 3":      {modeltest.Shape{Arch: "qwen3", Layers: 1, DenseFFN: 64, Scaling: llama3}, "RoPE scaling of type llama3"},
 		"sliding":      {modeltest.Shape{Arch: "qwen3", Layers: 2, DenseFFN: 64, Sliding: []int{1, 1}, Window: 8}, "layers that slide"},
 	} {

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"math"
-	"slices"
 
 	"st/format"
 	"st/tokenizer/hffile"
@@ -34,6 +32,9 @@ var phi3 = architecture{
 		{"model.layers.%d.mlp.gate_up_proj.weight", false, []format.Role{format.RoleGate, format.RoleUp}},
 	},
 }
+
+// phi3Original is the original_max_position_embeddings of LongRoPE if nobody says it, as Transformers has it.
+var phi3Original = 4096
 
 // phi3Config is config.json, as Transformers 4 and 5 and the model's authors write it.
 type phi3Config struct {
@@ -112,52 +113,15 @@ func (j *phi3Config) rope(c *format.Config) error {
 			return fmt.Errorf("field partial_rotary_factor is %v: %d of the %d dimensions of a head would rotate, which must be an even number", *partial, c.RotaryDim, c.HeadDim)
 		}
 	}
-	switch kind := cmp.Or(p.Type, p.OldType, "default"); kind {
-	case "default":
-		return nil
-	case "linear":
-		c.RoPEScaling, err = p.linear()
-	case "longrope", "su", "yarn": // the first models called it so
-		c.RoPEScaling, err = p.longRoPE(c, j.OriginalContext)
+	switch kind := p.kind(); {
+	case kind == "longrope", kind == "su", kind == "yarn" && p.ShortFactors != nil: // the first models called it so
+		c.RoPEScaling, err = p.longRoPE(c, cmp.Or(j.OriginalContext, p.OriginalContext, &phi3Original))
 	default:
-		return fmt.Errorf("field %s asks for %q: only default, linear and longrope are supported", field, kind)
+		p.PartialRotary = nil // which is read
+		c.RoPEScaling, err = p.scaling(c.Context, j.OriginalContext)
 	}
 	if err != nil {
 		err = fmt.Errorf("field %s%w", field, err)
 	}
 	return err
-}
-
-// longRoPE reads the factors. As in Transformers, original_max_position_embeddings of config.json itself rules, and 4096 is what it is if nobody
-// says. An error begins with the field's name.
-func (p *ropeParameters) longRoPE(c *format.Config, original *int) (*format.RoPEScaling, error) {
-	s := &format.RoPEScaling{Type: format.LongRoPE, OriginalContext: 4096, AttentionFactor: 1, ShortFactors: p.ShortFactors, LongFactors: p.LongFactors}
-	if o := cmp.Or(original, p.OriginalContext); o != nil {
-		s.OriginalContext = *o
-	}
-	if s.OriginalContext < 1 {
-		return nil, fmt.Errorf(".original_max_position_embeddings is %d: it must be 1 or more", s.OriginalContext)
-	}
-	for _, f := range []struct {
-		name    string
-		factors []float64
-	}{{"short_factor", p.ShortFactors}, {"long_factor", p.LongFactors}} {
-		if want := c.Rotated() / 2; len(f.factors) != want {
-			return nil, fmt.Errorf(".%s has %d entries: there must be %d, one for each pair of dimensions that rotates", f.name, len(f.factors), want)
-		}
-		if i := slices.IndexFunc(f.factors, func(f float64) bool { return !(f > 0) }); i >= 0 {
-			return nil, fmt.Errorf(".%s: entry %d is %v: it must be positive", f.name, i, f.factors[i])
-		}
-	}
-	factor := float64(c.Context) / float64(s.OriginalContext)
-	if p.Factor != nil {
-		factor = *p.Factor
-	}
-	switch {
-	case p.AttentionFactor != nil:
-		s.AttentionFactor = *p.AttentionFactor
-	case factor > 1:
-		s.AttentionFactor = math.Sqrt(1 + math.Log(factor)/math.Log(float64(s.OriginalContext)))
-	}
-	return s, nil
 }

@@ -138,6 +138,14 @@ func TestPhi3Config(t *testing.T) {
 			scaling(16, math.Sqrt(1+math.Log(2)/math.Log(16)))},
 		{"longrope, an attention factor", fields{"original_max_position_embeddings": 16, "rope_parameters": longRoPE("longrope", "rope_type", fields{"attention_factor": 1.25})},
 			scaling(16, 1.25)},
+		{"dynamic, up to the context", fields{"rope_parameters": fields{"rope_type": "dynamic", "factor": 2.0}}, func(*format.Config) {}},
+		{"yarn without factors of its own", fields{"original_max_position_embeddings": nil, "rope_parameters": fields{
+			"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16, "partial_rotary_factor": 0.5}},
+			func(c *format.Config) {
+				c.RotaryDim = 16
+				c.RoPEScaling = &format.RoPEScaling{
+					Type: format.YaRN, Factor: 4, OriginalContext: 16, BetaFast: 32, BetaSlow: 1, AttentionFactor: 0.1*math.Log(4) + 1, Truncate: true}
+			}},
 		{"linear", fields{"rope_parameters": fields{"rope_type": "linear", "factor": 2.0}},
 			func(c *format.Config) {
 				c.RoPEScaling = &format.RoPEScaling{Type: format.Linear, Factor: 2, AttentionFactor: 1}
@@ -170,7 +178,7 @@ func TestPhi3Refused(t *testing.T) {
 		{fields{"partial_rotary_factor": 0.5}, "they must be the same"},
 		{fields{"rope_parameters": fields{"partial_rotary_factor": 1.5}}, "partial_rotary_factor is 1.5"},
 		{fields{"rope_parameters": fields{"partial_rotary_factor": 0.6}}, "19 of the 32 dimensions"},
-		{fields{"rope_parameters": fields{"rope_type": "dynamic", "factor": 2.0}}, `rope_parameters asks for "dynamic"`},
+		{fields{"rope_parameters": fields{"rope_type": "ntk", "factor": 2.0}}, `rope_parameters asks for "ntk"`},
 		{fields{"rope_parameters": fields{"rope_type": "linear"}}, "rope_parameters.factor is missing"},
 		{fields{"rope_parameters": fields{"rope_type": "longrope", "short_factor": []float64{1}}}, "short_factor has 1 entries: there must be 16"},
 		{fields{"rope_parameters": fields{"rope_type": "longrope", "short_factor": slices.Repeat([]float64{1}, 16), "long_factor": slices.Repeat([]float64{0}, 16)}},

@@ -235,7 +235,7 @@ func (j *qwen3Config) rope(c *format.Config) error {
 	if theta := cmp.Or(p.Theta, j.RoPETheta); theta != nil {
 		c.RoPETheta = *theta
 	}
-	if c.RoPEScaling, err = p.scaling(c.Context, j.OriginalContext); err != nil {
+	if c.RoPEScaling, err = p.wholeModel(c, j.OriginalContext); err != nil {
 		return fmt.Errorf("field %s%w", field, err)
 	}
 	return nil

@@ -143,6 +143,13 @@ func TestQwen3Config(t *testing.T) {
 		return f
 	}
 	llama3 := fields{"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 16}
+	factors := slices.Repeat([]float64{1.5}, 16)
+	longRoPE := fields{"rope_type": "longrope", "short_factor": factors, "long_factor": factors}
+	long := func(original int, attention float64) func(*format.Config) {
+		return func(c *format.Config) {
+			c.RoPEScaling = &format.RoPEScaling{Type: format.LongRoPE, OriginalContext: original, AttentionFactor: attention, ShortFactors: factors, LongFactors: factors}
+		}
+	}
 	scaling := func(edit func(*format.RoPEScaling)) func(*format.Config) {
 		return func(c *format.Config) {
 			c.RoPETheta = 1e6
@@ -193,6 +200,8 @@ func TestQwen3Config(t *testing.T) {
 				c.RoPEScaling = &format.RoPEScaling{Type: "linear", Factor: 4, AttentionFactor: 1}
 			}},
 		{"dynamic, up to the context", smallQwen3(), fields{"rope_scaling": fields{"type": "dynamic", "factor": 4.0}}, func(*format.Config) {}},
+		{"longrope", smallQwen3(), fields{"rope_parameters": longRoPE, "original_max_position_embeddings": 16}, long(16, math.Sqrt(1+math.Log(4)/math.Log(16)))},
+		{"longrope of the whole context", smallQwen3MoE(), fields{"rope_scaling": longRoPE}, long(64, 1)},
 		{"llama3", smallQwen3MoE(), fields{"rope_scaling": llama3}, func(c *format.Config) {
 			c.RoPEScaling = &format.RoPEScaling{Type: "llama3", Factor: 8, OriginalContext: 16, BetaFast: 4, BetaSlow: 1, AttentionFactor: 1}
 		}},
@@ -228,7 +237,8 @@ func TestQwen3Refused(t *testing.T) {
 		{fields{"partial_rotary_factor": 0.5}, "partial_rotary_factor is 0.5"},
 		{fields{"rope_parameters": fields{"partial_rotary_factor": 0.5}}, "field rope_parameters.partial_rotary_factor is 0.5"},
 		{fields{"rope_parameters": fields{"rope_type": "linear", "factor": 0.5}}, "rope_parameters.factor is missing, or not 1 or more"},
-		{fields{"rope_parameters": fields{"rope_type": "longrope", "factor": 2.0}}, `rope_parameters asks for "longrope"`},
+		{fields{"rope_parameters": fields{"rope_type": "longrope", "factor": 2.0}}, "rope_parameters.short_factor has 0 entries"},
+		{fields{"rope_parameters": fields{"rope_type": "proportional"}}, `rope_parameters asks for "proportional"`},
 		{fields{"rope_scaling": fields{"type": "llama3", "factor": 2.0}}, "rope_scaling.low_freq_factor is missing"},
 		{fields{"rope_scaling": fields{"type": "llama3", "factor": 2.0, "low_freq_factor": 1, "high_freq_factor": 0.5}}, "rope_scaling.high_freq_factor is missing, or below"},
 		{fields{"rope_scaling": 3}, "field rope_scaling"},

@@ -52,7 +52,7 @@ func (p *ropeParameters) scaling(context int, original *int) (*format.RoPEScalin
 	if p.PartialRotary != nil && *p.PartialRotary != 1 {
 		return nil, fmt.Errorf(".partial_rotary_factor is %v: only whole heads are rotated", *p.PartialRotary)
 	}
-	switch kind := cmp.Or(p.Type, p.OldType, "default"); kind {
+	switch kind := p.kind(); kind {
 	case "default", "dynamic": // dynamic scales nothing up to max_position_embeddings; whoever runs more is warned
 		return nil, nil
 	case "linear":
@@ -62,9 +62,20 @@ func (p *ropeParameters) scaling(context int, original *int) (*format.RoPEScalin
 	case "llama3":
 		return p.llama3(context, original)
 	default:
-		return nil, fmt.Errorf(" asks for %q: only default, linear, dynamic, yarn and llama3 are supported", kind)
+		return nil, fmt.Errorf(" asks for %q: only default, linear, dynamic, yarn and llama3 are supported, and longrope where all layers rotate alike", kind)
 	}
 }
+
+// wholeModel is scaling for architectures all of whose layers rotate alike, which may have LongRoPE, too.
+func (p *ropeParameters) wholeModel(c *format.Config, original *int) (*format.RoPEScaling, error) {
+	if p.kind() == "longrope" && (p.PartialRotary == nil || *p.PartialRotary == 1) {
+		return p.longRoPE(c, cmp.Or(original, p.OriginalContext, &c.Context))
+	}
+	return p.scaling(c.Context, original)
+}
+
+// kind is rope_type, by either of its names.
+func (p *ropeParameters) kind() string { return cmp.Or(p.Type, p.OldType, "default") }
 
 // linear reads the factor. An error begins with the field's name.
 func (p *ropeParameters) linear() (*format.RoPEScaling, error) {
@@ -136,4 +147,35 @@ func (p *ropeParameters) original(context int, original *int) (int, error) {
 		return 0, fmt.Errorf(".original_max_position_embeddings is %d: it must be 1 or more", context)
 	}
 	return context, nil
+}
+
+// longRoPE reads the factors. As in Transformers, original_max_position_embeddings of config.json itself rules, which is what original is. An error begins
+// with the field's name.
+func (p *ropeParameters) longRoPE(c *format.Config, original *int) (*format.RoPEScaling, error) {
+	s := &format.RoPEScaling{Type: format.LongRoPE, OriginalContext: *original, AttentionFactor: 1, ShortFactors: p.ShortFactors, LongFactors: p.LongFactors}
+	if s.OriginalContext < 1 {
+		return nil, fmt.Errorf(".original_max_position_embeddings is %d: it must be 1 or more", s.OriginalContext)
+	}
+	for _, f := range []struct {
+		name    string
+		factors []float64
+	}{{"short_factor", p.ShortFactors}, {"long_factor", p.LongFactors}} {
+		if want := c.Rotated() / 2; len(f.factors) != want {
+			return nil, fmt.Errorf(".%s has %d entries: there must be %d, one for each pair of dimensions that rotates", f.name, len(f.factors), want)
+		}
+		if i := slices.IndexFunc(f.factors, func(f float64) bool { return !(f > 0) }); i >= 0 {
+			return nil, fmt.Errorf(".%s: entry %d is %v: it must be positive", f.name, i, f.factors[i])
+		}
+	}
+	factor := float64(c.Context) / float64(s.OriginalContext)
+	if p.Factor != nil {
+		factor = *p.Factor
+	}
+	switch {
+	case p.AttentionFactor != nil:
+		s.AttentionFactor = *p.AttentionFactor
+	case factor > 1:
+		s.AttentionFactor = math.Sqrt(1 + math.Log(factor)/math.Log(float64(s.OriginalContext)))
+	}
+	return s, nil
 }

@@ -113,7 +113,7 @@ func (j *smallThinkerConfig) layouts(c *format.Config) error {
 	if err != nil {
 		return err
 	}
-	if c.RoPEScaling, err = p.scaling(c.Context, nil); err != nil {
+	if c.RoPEScaling, err = p.wholeModel(c, nil); err != nil {
 		return fmt.Errorf("field %s%w", field, err)
 	}
 	theta := cmp.Or(j.RoPETheta, p.Theta)

@@ -31,8 +31,8 @@ type Shape struct {
 	AttentionBias                           bool // of qwen3 and qwen3moe
 	Untied                                  bool
 	Theta                                   float64        // 0: 10000
-	Scaling                                 map[string]any // of smallthinker, qwen3 and qwen3moe: rope_parameters with rope_type yarn or llama3; nil: none
-	LongRoPE                                map[string]any // of phi3: rope_parameters with rope_type longrope; nil: none
+	Scaling                                 map[string]any // rope_parameters with rope_type linear, dynamic, yarn or llama3; nil: none
+	LongRoPE                                map[string]any // of phi3, qwen3 and qwen3moe: rope_parameters with rope_type longrope; nil: none
 	PartialRotary                           float64        // of phi3: the part of a head that rotates; 0: 1
 	DType                                   string         // of the weights: F32 (if empty), F16, BF16
 }
@@ -178,6 +178,10 @@ func (s *Shape) smallThinkerConfig() map[string]any {
 func (s *Shape) qwenConfig() map[string]any {
 	rope := map[string]any{"rope_type": "default", "rope_theta": s.Theta}
 	maps.Copy(rope, s.Scaling)
+	if s.LongRoPE != nil {
+		maps.Copy(rope, s.LongRoPE)
+		rope["rope_type"] = "longrope"
+	}
 	c := map[string]any{
 		"architectures": []string{"Qwen3ForCausalLM"}, "model_type": "qwen3", "hidden_act": "silu", "attention_bias": s.AttentionBias,
 		"vocab_size": s.Vocab, "hidden_size": s.Hidden, "num_hidden_layers": s.Layers, "num_attention_heads": s.Heads,
@@ -222,6 +226,10 @@ func (s *Shape) phi3Config() map[string]any {
 	}
 	if slices.Contains(s.Sliding, 1) {
 		c["sliding_window"] = s.Window // in all layers
+	}
+	if s.Scaling != nil {
+		maps.Copy(rope, s.Scaling)
+		delete(c, "original_max_position_embeddings")
 	}
 	if s.LongRoPE != nil {
 		maps.Copy(rope, s.LongRoPE)

@@ -241,7 +241,22 @@ func (m *Model) frequencies(n int) (f []float64, scale float64) {
 	}
 	context := get("original_max_position_embeddings", float64(m.Shape.Context))
 	factor := get("factor", float64(m.Shape.Context)/context)
-	if y["rope_type"] == "llama3" {
+	switch y["rope_type"] {
+	case "dynamic":
+		base := theta // Transformers' _compute_dynamic_ntk_parameters
+		if float64(n) > float64(m.Shape.Context) {
+			base *= math.Pow(factor*float64(n)/float64(m.Shape.Context)-(factor-1), d/(d-2))
+		}
+		for i := range f {
+			f[i] = math.Pow(base, -2*float64(i)/d)
+		}
+		return f, 1
+	case "linear":
+		for i := range f {
+			f[i] /= factor
+		}
+		return f, 1
+	case "llama3":
 		low, high := context/get("low_freq_factor", 0), context/get("high_freq_factor", 0)
 		for i := range f {
 			wavelength := 2 * math.Pi / f[i]

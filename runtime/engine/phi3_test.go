@@ -97,6 +97,10 @@ var phi3Variants = map[string]modeltest.Shape{
 	"as long as may be":    phi3(longRoPE(40, nil)),
 	"an attention factor":  phi3(longRoPE(16, map[string]any{"attention_factor": 1.3})),
 	"a factor":             phi3(longRoPE(16, map[string]any{"factor": 3.0})),
+	"linear":               phi3(scaled("linear", 0.75)),
+	"dynamic":              phi3(scaled("dynamic", 1)),
+	"YaRN, partial rotary": phi3(scaled("yarn", 0.75)),
+	"Llama 3's RoPE":       phi3(scaled("llama3", 0.75)),
 	"bfloat16, partial, long": phi3(func(s *modeltest.Shape) {
 		s.DType, s.PartialRotary, s.Untied = "BF16", 0.5, true
 		s.LongRoPE = map[string]any{"short_factor": factors(8, 0), "long_factor": factors(8, 0.3), "original_max_position_embeddings": 32}
@@ -107,6 +111,20 @@ func phi3(edit func(s *modeltest.Shape)) modeltest.Shape {
 	s := modeltest.Shape{Arch: "phi3", Layers: 3, Hidden: 128, Heads: 4, KVHeads: 2, HeadDim: 32, DenseFFN: 96, Vocab: 50, Context: 512}
 	edit(&s)
 	return s
+}
+
+// scaled gives a shape angles that are stretched, of a part of a head.
+func scaled(kind string, partial float64) func(s *modeltest.Shape) {
+	return func(s *modeltest.Shape) {
+		s.PartialRotary, s.Theta = partial, 100
+		s.Scaling = map[string]any{"rope_type": kind, "factor": 8.0}
+		if kind == "llama3" {
+			s.Scaling["low_freq_factor"], s.Scaling["high_freq_factor"] = 1.0, 4.0
+		}
+		if kind == "yarn" || kind == "llama3" {
+			s.Scaling["original_max_position_embeddings"] = 32
+		}
+	}
 }
 
 // longRoPE gives a shape the factors of LongRoPE, and a length from which on the long ones count.

@@ -56,6 +56,10 @@ var qwen3Variants = map[string]modeltest.Shape{
 		s.Scaling = map[string]any{"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32}
 	}),
 	"biases of attention": qwen3(func(s *modeltest.Shape) { s.AttentionBias, s.NormTopK = true, true }),
+	"linear, dense":       qwen3(func(s *modeltest.Shape) { s.Arch = "qwen3"; scaled("linear", 0)(s) }),
+	"short LongRoPE":      qwen3(longRoPE(64, nil)),
+	"long LongRoPE":       qwen3(func(s *modeltest.Shape) { s.TopK = s.Experts; longRoPE(16, nil)(s) }),
+	"LongRoPE, dense":     qwen3(func(s *modeltest.Shape) { s.Arch = "qwen3"; longRoPE(16, map[string]any{"factor": 3.0})(s) }),
 	"Llama 3's RoPE": qwen3(func(s *modeltest.Shape) {
 		s.TopK, s.Theta = s.Experts, 100 // one pair is kept, others are mixed, others divided
 		s.Scaling = map[string]any{"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 32}
