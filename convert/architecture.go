@@ -156,7 +156,7 @@ func hasRole(c *format.Config, role format.Role, layer int) bool {
 	case role.PerExpert():
 		return !c.HasExperts(layer)
 	case role >= format.RoleQueryBias && role <= format.RoleAttnOutputBias:
-		return c.AttentionBias
+		return c.AttentionBias && (role == format.RoleQueryBias || role == format.RoleAttnOutputBias || c.KVLayer(layer) == layer)
 	case role == format.RoleKeyNorm:
 		return c.QKNorm && c.KVLayer(layer) == layer
 	case role == format.RoleQueryNorm:

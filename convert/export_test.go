@@ -316,6 +316,21 @@ func TestExportRefuses(t *testing.T) {
 	}
 }
 
+// llama.cpp's files have no place for the biases of Gemma 3.
+func TestExportRefusesGemmaBiases(t *testing.T) {
+	g := modeltest.Gemma{
+		Layers: 2, Hidden: 64, Heads: 2, KVHeads: 1, HeadDim: 32, FFN: 64, Vocab: 40, Context: 64, Sliding: []int{1, 1}, Window: 8, AttentionBias: true}
+	dir := t.TempDir()
+	if err := modeltest.NewGemma(g, 1).Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	_, r := convertTo(t, dir, convert.Options{})
+	_, err := convert.Export(t.Context(), r.Path(), filepath.Join(t.TempDir(), "x.gguf"), convert.ExportOptions{})
+	if !errors.Is(err, convert.ErrExport) || !strings.Contains(err.Error(), "biases of attention") {
+		t.Errorf("error is %v", err)
+	}
+}
+
 // An export that fails leaves nothing, and replaces nothing unless it may.
 func TestExportFails(t *testing.T) {
 	dir := t.TempDir()

@@ -25,11 +25,15 @@ func isNorm(r format.Role) bool {
 var gemmaLayer = []tensorName{
 	{format.RoleAttnNorm, "model.layers.%d.input_layernorm.weight"},
 	{format.RoleQuery, "model.layers.%d.self_attn.q_proj.weight"},
+	{format.RoleQueryBias, "model.layers.%d.self_attn.q_proj.bias"},
 	{format.RoleKey, "model.layers.%d.self_attn.k_proj.weight"},
+	{format.RoleKeyBias, "model.layers.%d.self_attn.k_proj.bias"},
 	{format.RoleValue, "model.layers.%d.self_attn.v_proj.weight"},
+	{format.RoleValueBias, "model.layers.%d.self_attn.v_proj.bias"},
 	{format.RoleQueryNorm, "model.layers.%d.self_attn.q_norm.weight"},
 	{format.RoleKeyNorm, "model.layers.%d.self_attn.k_norm.weight"},
 	{format.RoleAttnOutput, "model.layers.%d.self_attn.o_proj.weight"},
+	{format.RoleAttnOutputBias, "model.layers.%d.self_attn.o_proj.bias"},
 	{format.RolePostAttnNorm, "model.layers.%d.post_attention_layernorm.weight"},
 	{format.RoleFFNNorm, "model.layers.%d.pre_feedforward_layernorm.weight"},
 	{format.RoleGate, "model.layers.%d.mlp.gate_proj.weight"},
@@ -64,7 +68,7 @@ type gemmaDefaults struct {
 
 // config reads what both have.
 func (j *gemmaConfig) config(d gemmaDefaults) (format.Config, error) {
-	c := format.Config{RMSNormEps: 1e-6, QKNorm: true, TiedEmbeddings: j.Tied == nil || *j.Tied, Activation: format.GELU}
+	c := format.Config{RMSNormEps: 1e-6, QKNorm: true, AttentionBias: j.AttentionBias, TiedEmbeddings: j.Tied == nil || *j.Tied, Activation: format.GELU}
 	if j.RMSNormEps != nil {
 		c.RMSNormEps = *j.RMSNormEps
 	}
@@ -75,11 +79,8 @@ func (j *gemmaConfig) config(d gemmaDefaults) (format.Config, error) {
 	if err := s.read(&c); err != nil {
 		return c, err
 	}
-	switch act := j.Activation; {
-	case act != nil && *act != "gelu_pytorch_tanh":
+	if act := j.Activation; act != nil && *act != "gelu_pytorch_tanh" {
 		return c, fmt.Errorf("field hidden_activation is %q: only gelu_pytorch_tanh is supported", *act)
-	case j.AttentionBias:
-		return c, fmt.Errorf("field attention_bias is true: biases are not supported")
 	}
 	c.EmbeddingScale = math.Sqrt(float64(c.Hidden))
 	if err := j.sliding(&c, d); err != nil {

@@ -93,6 +93,7 @@ func TestGemma3Config(t *testing.T) {
 			}},
 		{"softcap", fields{"final_logit_softcapping": 30.0}, func(c *format.Config) { c.LogitSoftcap = 30 }},
 		{"a softcap of attention, which is not used", fields{"attn_logit_softcapping": 50.0}, func(c *format.Config) {}},
+		{"biases", fields{"attention_bias": true}, func(c *format.Config) { c.AttentionBias = true }},
 		{"untied", fields{"tie_word_embeddings": false}, func(c *format.Config) { c.TiedEmbeddings = false }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -108,7 +109,6 @@ func TestGemma3Refused(t *testing.T) {
 		set  fields
 		want string
 	}{
-		{fields{"attention_bias": true}, "attention_bias is true"},
 		{fields{"hidden_activation": "gelu"}, `hidden_activation is "gelu"`},
 		{fields{"use_bidirectional_attention": true}, "use_bidirectional_attention is true"},
 		{fields{"query_pre_attn_scalar": 0}, "query_pre_attn_scalar is 0"},

@@ -86,7 +86,11 @@ func (w *checkpointWeights) other(t *checkpoint.Tensor) string {
 
 // leaveOut marks tensors that checkpoints have although the model does not compute with them, with their scales, and returns their number.
 func (w *checkpointWeights) leaveOut() (n int) {
-	for _, role := range []format.Role{format.RoleKey, format.RoleValue, format.RoleKeyNorm, format.RoleAltUpCorrectScale} {
+	roles := []format.Role{format.RoleKey, format.RoleValue, format.RoleKeyNorm, format.RoleAltUpCorrectScale}
+	if w.model.AttentionBias {
+		roles = append(roles, format.RoleKeyBias, format.RoleValueBias)
+	}
+	for _, role := range roles {
 		for l := range w.model.Layers {
 			if w.model.AltUp == nil || hasRole(w.model, role, l) {
 				continue

@@ -24,6 +24,7 @@ type Gemma struct {
 	Theta, LocalTheta                                       float64 // 0: 1e6 and 1e4
 	Linear                                                  float64 // factor that stretches the angles of layers that do not slide; 0: 1
 	Untied                                                  bool
+	AttentionBias                                           bool
 	DType                                                   string // of the weights: F32 (if empty), F16, BF16
 
 	AltUp, Active  int // vectors of the residual stream, and the one that layers compute with
@@ -103,6 +104,11 @@ func NewGemma(g Gemma, seed uint64) *Model {
 		m.Tensors = append(m.Tensors, t)
 	}
 	matrix := func(name string, out, in int) { add(name+".weight", 1/math.Sqrt(float64(in)), out, in) }
+	bias := func(name string, n int) {
+		if g.AttentionBias {
+			add(name+".bias", 0.5, n)
+		}
+	}
 	norm := func(name string, n int) { add(name+".weight", 0.2, n) }
 	add("model.embed_tokens.weight", 0.1, g.Vocab, g.Hidden)
 	if g.n() {
@@ -120,6 +126,8 @@ func NewGemma(g Gemma, seed uint64) *Model {
 			norm(p+name+"_layernorm", g.Hidden)
 		}
 		matrix(p+"self_attn.q_proj", g.Heads*g.HeadDim, g.Hidden)
+		bias(p+"self_attn.q_proj", g.Heads*g.HeadDim)
+		bias(p+"self_attn.o_proj", g.Hidden)
 		norm(p+"self_attn.q_norm", g.HeadDim)
 		if g.n() { // products of queries and keys are not scaled otherwise
 			q := m.Tensor(p + "self_attn.q_norm.weight").Data
@@ -130,6 +138,8 @@ func NewGemma(g Gemma, seed uint64) *Model {
 		if g.kvLayer(l) == l || g.KeepShared {
 			matrix(p+"self_attn.k_proj", g.KVHeads*g.HeadDim, g.Hidden)
 			matrix(p+"self_attn.v_proj", g.KVHeads*g.HeadDim, g.Hidden)
+			bias(p+"self_attn.k_proj", g.KVHeads*g.HeadDim)
+			bias(p+"self_attn.v_proj", g.KVHeads*g.HeadDim)
 			norm(p+"self_attn.k_norm", g.HeadDim)
 		}
 		matrix(p+"self_attn.o_proj", g.Hidden, g.Heads*g.HeadDim)
@@ -169,7 +179,7 @@ func (g *Gemma) config() map[string]any {
 	}
 	c := map[string]any{
 		"architectures": []string{"Gemma3ForCausalLM"}, "model_type": "gemma3_text", "hidden_activation": "gelu_pytorch_tanh",
-		"attention_bias": false, "vocab_size": g.Vocab, "hidden_size": g.Hidden, "num_hidden_layers": g.Layers,
+		"attention_bias": g.AttentionBias, "vocab_size": g.Vocab, "hidden_size": g.Hidden, "num_hidden_layers": g.Layers,
 		"num_attention_heads": g.Heads, "num_key_value_heads": g.KVHeads, "head_dim": g.HeadDim, "intermediate_size": g.FFN,
 		"max_position_embeddings": g.Context, "rms_norm_eps": 1e-6, "tie_word_embeddings": !g.Untied, "sliding_window": g.Window,
 		"layer_types": types, "attn_logit_softcapping": nil, "final_logit_softcapping": nil, "bos_token_id": 2, "eos_token_id": 1,

@@ -165,6 +165,15 @@ func (m *Model) modalities(prefix string, x []float64) []float64 {
 	return r
 }
 
+// projected multiplies a vector with a matrix, and adds its bias if it has one.
+func (m *Model) projected(name string, x []float64) []float64 {
+	y := m.mul(name+".weight", x)
+	if m.gemma.AttentionBias {
+		addTo(y, m.Tensor(name+".bias").Data)
+	}
+	return y
+}
+
 // gemmaAttention returns the output of a layer's attention, projected, for the inputs of all positions.
 func (m *Model) gemmaAttention(l int, in [][]float64, kv [][2][][]float64) [][]float64 {
 	g := m.gemma
@@ -188,8 +197,8 @@ func (m *Model) gemmaAttention(l int, in [][]float64, kv [][2][][]float64) [][]f
 	}
 	if g.kvLayer(l) == l {
 		for t := range in {
-			kv[l][0] = append(kv[l][0], heads(p+"k_norm.weight", m.mul(p+"k_proj.weight", in[t]), t))
-			v := m.mul(p+"v_proj.weight", in[t])
+			kv[l][0] = append(kv[l][0], heads(p+"k_norm.weight", m.projected(p+"k_proj", in[t]), t))
+			v := m.projected(p+"v_proj", in[t])
 			if g.n() {
 				for h := 0; h < len(v); h += g.HeadDim {
 					copy(v[h:], unit(v[h:h+g.HeadDim]))
@@ -205,7 +214,7 @@ func (m *Model) gemmaAttention(l int, in [][]float64, kv [][2][][]float64) [][]f
 	}
 	out := make([][]float64, len(in))
 	for t := range in {
-		q := heads(p+"q_norm.weight", m.mul(p+"q_proj.weight", in[t]), t)
+		q := heads(p+"q_norm.weight", m.projected(p+"q_proj", in[t]), t)
 		first := 0
 		if g.Sliding[l] == 1 {
 			first = max(0, t-g.Window+1)
@@ -226,7 +235,7 @@ func (m *Model) gemmaAttention(l int, in [][]float64, kv [][2][][]float64) [][]f
 			}
 			copy(head, scaled(head, 1/sum))
 		}
-		out[t] = m.mul(p+"o_proj.weight", mixed)
+		out[t] = m.projected(p+"o_proj", mixed)
 	}
 	return out
 }

@@ -69,6 +69,7 @@ var gemma3Variants = map[string]modeltest.Gemma{
 	"all slide":             gemma3(func(g *modeltest.Gemma) { g.Sliding, g.Window = []int{1, 1, 1, 1}, 1 }),
 	"none slides":           gemma3(func(g *modeltest.Gemma) { g.Sliding = nil }),
 	"one KV head":           gemma3(func(g *modeltest.Gemma) { g.Heads, g.KVHeads, g.HeadDim = 3, 1, 64 }),
+	"biases of attention":   gemma3(func(g *modeltest.Gemma) { g.AttentionBias = true }),
 	"no whole blocks":       gemma3(func(g *modeltest.Gemma) { g.Hidden, g.HeadDim, g.FFN, g.Vocab = 40, 18, 33, 53 }),
 	"bfloat16, old config":  gemma3(func(g *modeltest.Gemma) { g.DType, g.OldConfig, g.Linear = "BF16", true, 8 }),
 	"window beyond a batch": gemma3(func(g *modeltest.Gemma) { g.Window = 270 }),
@@ -94,6 +95,7 @@ var gemma3nVariants = map[string]modeltest.Gemma{
 	"sparse everywhere":     gemma3n(func(g *modeltest.Gemma) { g.Sparsity = []float64{.5, .95, .3, .99, .7} }),
 	"networks that differ":  gemma3n(func(g *modeltest.Gemma) { g.FFNs = []int{96, 33, 64, 160, 96} }),
 	"a short table":         gemma3n(func(g *modeltest.Gemma) { g.PerLayerVocab = 31 }),
+	"biases of attention":   gemma3n(func(g *modeltest.Gemma) { g.AttentionBias, g.KeepShared = true, true }),
 	"no whole blocks":       gemma3n(func(g *modeltest.Gemma) { g.Hidden, g.HeadDim, g.FFN, g.PerLayer, g.Laurel = 40, 18, 50, 10, 5 }),
 	"bfloat16, old config":  gemma3n(func(g *modeltest.Gemma) { g.DType, g.OldConfig, g.KeepShared = "BF16", true, true }),
 }

@@ -142,8 +142,7 @@ func (b *binder) attention(l int) attentionWeights {
 		local: c.LocalRoPE != nil && c.SlidingLayout[l],
 	}
 	if c.AttentionBias {
-		w.bias = &attentionBias{b.vector(format.RoleQueryBias, l, q), b.vector(format.RoleKeyBias, l, kv), b.vector(format.RoleValueBias, l, kv),
-			b.vector(format.RoleAttnOutputBias, l, c.Hidden)}
+		w.bias = &attentionBias{q: b.vector(format.RoleQueryBias, l, q), o: b.vector(format.RoleAttnOutputBias, l, c.Hidden)}
 	}
 	if c.QKNorm {
 		w.qNorm = b.vector(format.RoleQueryNorm, l, c.HeadDim)
@@ -152,6 +151,9 @@ func (b *binder) attention(l int) attentionWeights {
 		return w
 	}
 	w.k, w.v = b.matrix(format.RoleKey, l, kv, c.Hidden), b.matrix(format.RoleValue, l, kv, c.Hidden)
+	if c.AttentionBias {
+		w.bias.k, w.bias.v = b.vector(format.RoleKeyBias, l, kv), b.vector(format.RoleValueBias, l, kv)
+	}
 	if c.QKNorm {
 		w.kNorm = b.vector(format.RoleKeyNorm, l, c.HeadDim)
 	}
