@@ -29,8 +29,6 @@ func (e *exporter) checkGemma3() error {
 	fail := func(what string) error { return fmt.Errorf("%w: %s", ErrExport, what) }
 	near := func(a, b float64) bool { return math.Abs(a-b) <= 1e-5*math.Abs(b) }
 	switch {
-	case c.AttentionBias:
-		return fail("biases of attention")
 	case !near(c.AttentionScale, 1/math.Sqrt(scalar)):
 		return fail(fmt.Sprintf("its attention is scaled by %g, and llama.cpp computes with %g", c.AttentionScale, 1/math.Sqrt(scalar)))
 	case !near(c.EmbeddingScale, math.Sqrt(float64(c.Hidden))):

@@ -99,6 +99,9 @@ func (e *exporter) check() error {
 	fail := func(format string, args ...any) error {
 		return fmt.Errorf("%w: "+format, append([]any{ErrExport}, args...)...)
 	}
+	if c.AttentionBias {
+		return fail("biases of attention")
+	}
 	switch c.Architecture {
 	case "gemma3":
 		return e.checkGemma3()
@@ -115,8 +118,6 @@ func (e *exporter) check() error {
 	}
 	if c.Architecture != "smallthinker" {
 		switch {
-		case c.AttentionBias:
-			return fail("biases of attention")
 		case layered(c):
 			return fail("layers that slide or that have no RoPE")
 		case c.MoE != nil && c.MoE.Layout != nil:

@@ -287,13 +287,14 @@ func TestExportRefuses(t *testing.T) {
 		shape modeltest.Shape
 		want  string
 	}{
-		"dense layers": {modeltest.Shape{Arch: "qwen3moe", Layers: 2, DenseLayers: []int{0}, DenseFFN: 64, NormTopK: true}, "layers without experts"},
-		"router":       {modeltest.Shape{Arch: "qwen3moe", Layers: 1}, "norm_topk_prob"},
-		"layout":       {modeltest.Shape{Layers: 4, RoPE: []int{1, 1, 1, 0}, Sliding: []int{1, 1, 1, 0}, Window: 8}, "layer 0: in every group of four"},
-		"biases":       {modeltest.Shape{Arch: "qwen3", Layers: 1, DenseFFN: 64, AttentionBias: true}, "biases of attention"},
-		"LongRoPE":     {modeltest.Shape{Arch: "qwen3", Layers: 1, DenseFFN: 64, LongRoPE: longRoPE}, "RoPE scaling of type longrope"},
-		"Llama 3":      {modeltest.Shape{Arch: "qwen3", Layers: 1, DenseFFN: 64, Scaling: llama3}, "RoPE scaling of type llama3"},
-		"sliding":      {modeltest.Shape{Arch: "qwen3", Layers: 2, DenseFFN: 64, Sliding: []int{1, 1}, Window: 8}, "layers that slide"},
+		"dense layers":          {modeltest.Shape{Arch: "qwen3moe", Layers: 2, DenseLayers: []int{0}, DenseFFN: 64, NormTopK: true}, "layers without experts"},
+		"router":                {modeltest.Shape{Arch: "qwen3moe", Layers: 1}, "norm_topk_prob"},
+		"layout":                {modeltest.Shape{Layers: 4, RoPE: []int{1, 1, 1, 0}, Sliding: []int{1, 1, 1, 0}, Window: 8}, "layer 0: in every group of four"},
+		"biases":                {modeltest.Shape{Arch: "qwen3", Layers: 1, DenseFFN: 64, AttentionBias: true}, "biases of attention"},
+		"LongRoPE":              {modeltest.Shape{Arch: "qwen3", Layers: 1, DenseFFN: 64, LongRoPE: longRoPE}, "RoPE scaling of type longrope"},
+		"SmallThinker's biases": {modeltest.Shape{Layers: 4, AttentionBias: true}, "biases of attention"},
+		"Llama 3":               {modeltest.Shape{Arch: "qwen3", Layers: 1, DenseFFN: 64, Scaling: llama3}, "RoPE scaling of type llama3"},
+		"sliding":               {modeltest.Shape{Arch: "qwen3", Layers: 2, DenseFFN: 64, Sliding: []int{1, 1}, Window: 8}, "layers that slide"},
 	} {
 		s := tt.shape
 		s.Hidden, s.Heads, s.KVHeads, s.HeadDim, s.Vocab, s.Context = 64, 2, 1, 32, 40, 64

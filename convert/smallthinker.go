@@ -17,9 +17,13 @@ var smallThinker = architecture{
 		{format.RoleAttnNorm, "model.layers.%d.input_layernorm.weight"},
 		{format.RoleRouter, "model.layers.%d.block_sparse_moe.primary_router.weight"},
 		{format.RoleQuery, "model.layers.%d.self_attn.q_proj.weight"},
+		{format.RoleQueryBias, "model.layers.%d.self_attn.q_proj.bias"},
 		{format.RoleKey, "model.layers.%d.self_attn.k_proj.weight"},
+		{format.RoleKeyBias, "model.layers.%d.self_attn.k_proj.bias"},
 		{format.RoleValue, "model.layers.%d.self_attn.v_proj.weight"},
+		{format.RoleValueBias, "model.layers.%d.self_attn.v_proj.bias"},
 		{format.RoleAttnOutput, "model.layers.%d.self_attn.o_proj.weight"},
+		{format.RoleAttnOutputBias, "model.layers.%d.self_attn.o_proj.bias"},
 		{format.RoleFFNNorm, "model.layers.%d.post_attention_layernorm.weight"},
 		{format.RoleFinalNorm, "model.norm.weight"},
 		{format.RoleHead, "lm_head.weight"},
@@ -40,6 +44,7 @@ type smallThinkerConfig struct {
 	SlidingWindow   *int     `json:"sliding_window_size"`
 	RouterSoftmax   bool     `json:"moe_primary_router_apply_softmax"`
 	Tied            *bool    `json:"tie_word_embeddings"`
+	AttentionBias   bool     `json:"attention_bias"`
 
 	// Arrays of 0 and 1, one a layer.
 	RoPELayout    json.RawMessage `json:"rope_layout"`
@@ -69,6 +74,7 @@ func parseSmallThinker(text []byte) (format.Config, error) {
 		RMSNormEps:     1e-6,
 		MoE:            &format.MoE{RouterSoftmax: j.RouterSoftmax},
 		TiedEmbeddings: j.Tied == nil || *j.Tied,
+		AttentionBias:  j.AttentionBias,
 	}
 	err := j.read(&c,
 		sizeField{"moe_num_primary_experts", j.Experts, &c.MoE.Experts},

@@ -28,7 +28,7 @@ type Shape struct {
 	Window                                  int
 	Softmax                                 bool // of smallthinker
 	NormTopK                                bool // of qwen3moe
-	AttentionBias                           bool // of qwen3 and qwen3moe
+	AttentionBias                           bool // of all but phi3
 	Untied                                  bool
 	Theta                                   float64        // 0: 10000
 	Scaling                                 map[string]any // rope_parameters with rope_type linear, dynamic, yarn or llama3; nil: none
@@ -170,7 +170,7 @@ func (s *Shape) smallThinkerConfig() map[string]any {
 		"rope_layout": s.RoPE, "sliding_window_layout": s.Sliding, "sliding_window_size": s.Window,
 		"moe_num_primary_experts": s.Experts, "moe_num_active_primary_experts": s.TopK, "moe_ffn_hidden_size": s.FFN,
 		"moe_primary_router_apply_softmax": s.Softmax, "tie_word_embeddings": !s.Untied,
-		"max_position_embeddings": s.Context, "rope_scaling": s.Scaling, "eos_token_id": []int{1, 2}, "bos_token_id": 1,
+		"max_position_embeddings": s.Context, "rope_scaling": s.Scaling, "attention_bias": s.AttentionBias, "eos_token_id": []int{1, 2}, "bos_token_id": 1,
 	}
 }
 
