@@ -3,12 +3,14 @@ package bench
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"st/convert"
+	"st/convert/modeltest"
 	"st/quant"
 	"st/runtime"
 	"st/runtime/engine"
@@ -22,6 +24,37 @@ func TestMedian(t *testing.T) {
 		if got := median(tt.x); got != tt.want {
 			t.Errorf("median of %v is %v, want %v", tt.x, got, tt.want)
 		}
+	}
+}
+
+// A tokenizer may have more tokens than the model: what is measured is then not its own text.
+func TestTokensBeyondVocabulary(t *testing.T) {
+	dir, path := t.TempDir(), filepath.Join(t.TempDir(), "m.stm")
+	shape := modeltest.Shape{Arch: "qwen3", Layers: 1, Hidden: 32, Heads: 1, KVHeads: 1, HeadDim: 32, DenseFFN: 32, Vocab: 10, Context: 64}
+	if err := modeltest.New(shape, 1).Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	tokenizer, err := os.ReadFile("../../testdata/tiny-smallthinker/tokenizer.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "tokenizer.json"), tokenizer, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := convert.Run(t.Context(), dir, path, convert.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	m, err := runtime.Open(t.Context(), path, runtime.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	tokens, err := Tokens(m, Text, 20)
+	if err != nil || len(tokens) != 20 || slices.Max(tokens) >= 10 || m.Tokenizer() == nil {
+		t.Errorf("tokens are %v, %v", tokens, err)
+	}
+	if _, err := Run(t.Context(), m, tokens, Options{Gen: 2, Repeat: 1}); err != nil {
+		t.Error(err)
 	}
 }
 
