@@ -134,8 +134,14 @@ func (m *Model) encodeChat(r rendering) []int32 {
 }
 
 // Beginnings returns what texts of the model begin with, as tokens: the token that begins a text, or one that ends the text before; and what the
-// chat template writes before a user's first message. There may be none.
+// chat template writes before a user's first message. There may be none; those with tokens that the tokenizer has and the model lacks are left out.
 func (m *Model) Beginnings(ctx context.Context) ([][]int32, error) {
+	all, err := m.beginnings(ctx)
+	lacking := func(tokens []int32) bool { return int(slices.Max(tokens)) >= m.Config().Vocab }
+	return slices.DeleteFunc(all, lacking), err
+}
+
+func (m *Model) beginnings(ctx context.Context) ([][]int32, error) {
 	var all [][]int32
 	if id, ok := m.beginning(); ok {
 		all = append(all, []int32{id})

@@ -10,6 +10,7 @@ import (
 
 	"st/convert"
 	"st/convert/checkpoint/ckpttest"
+	"st/convert/modeltest"
 	"st/quant"
 	"st/runtime"
 )
@@ -102,6 +103,44 @@ func TestNoTokenizer(t *testing.T) {
 	}
 	if err := m.Logits(t.Context(), []int32{831}, func(int, []float32) error { return nil }); err != nil {
 		t.Error(err)
+	}
+}
+
+// A beginning with a token that only the tokenizer has is none: its model cannot run it.
+func TestBeginningsBeyondVocabulary(t *testing.T) {
+	dir, path := t.TempDir(), filepath.Join(t.TempDir(), "m.stm")
+	shape := modeltest.Shape{Arch: "qwen3", Layers: 1, Hidden: 32, Heads: 1, KVHeads: 1, HeadDim: 32, DenseFFN: 32, Vocab: 10, Context: 64}
+	if err := modeltest.New(shape, 1).Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"tokenizer.json", "tokenizer_config.json"} {
+		text, err := os.ReadFile(filepath.Join("../testdata/tiny-smallthinker", name))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), text, 0o666)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := ckpttest.SetTemplate(dir, "{% for m in messages %}<|im_start|>{{ m.content }}{% endfor %}"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := convert.Run(t.Context(), dir, path, convert.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	m, err := runtime.Open(t.Context(), path, runtime.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	all, err := m.Beginnings(t.Context())
+	if err != nil || m.CheckChat() != nil {
+		t.Fatal(err, m.CheckChat())
+	}
+	for _, tokens := range all {
+		if slices.Max(tokens) >= 10 {
+			t.Errorf("a beginning is %v", tokens)
+		}
 	}
 }
 
