@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"compress/flate"
 	"compress/gzip"
 	"errors"
@@ -9,15 +10,50 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
+	"time"
+	"unicode/utf8"
 )
 
-// Limits of bodies, besides maxBody. What is decoded of one takes some times its size, unless it is cut into very small values.
+// Limits of bodies. What is decoded of one takes some times its size, unless it is cut into very small values.
 const (
+	maxBody    = 32 << 20 // bytes of one: some hundred prompts as long as contexts are
 	maxBodies  = 64 << 20 // bytes of all bodies that are read or answered at the same time
 	smallBody  = 64 << 10 // bytes of each that do not count, so that short requests pass in any case
 	maxValues  = 1 << 20  // values of one: more than any context has tokens
 	maxObjects = 1 << 16  // of them, objects and arrays
 )
+
+// bodyTimeout is how long a client may take to send a body.
+const bodyTimeout = 30 * time.Second
+
+// limitBody bounds the time that a body may take, also one that no handler reads: net/http waits for the rest of it before it answers, or
+// takes the next request of the connection.
+func limitBody(w http.ResponseWriter, r *http.Request) {
+	if r.Body != nil && r.Body != http.NoBody {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)) // a writer of a test has none
+	}
+}
+
+// readBody reads the body of a request, unless its bytes or values are too many.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var large *http.MaxBytesError
+	var refused *Error // heldBody's
+	switch {
+	case errors.As(err, &large):
+		return nil, errTooLarge(fmt.Sprintf("more than %d bytes", maxBody))
+	case errors.As(err, &refused):
+		return nil, refused
+	case err != nil:
+		return nil, &Error{Status: http.StatusBadRequest, Code: "incomplete_body", Message: "the body did not come in whole", cause: err}
+	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // the server notices later if the client goes away
+	if !utf8.Valid(data) {
+		return nil, &Error{Status: http.StatusBadRequest, Code: "invalid_json", Message: "the body is not JSON: it holds bytes that are not UTF-8"}
+	}
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // a byte order mark, which editors and Windows' shells write before text
+	return data, checkValues(data)
+}
 
 // heldBody is a body that counts from when it comes until its request was answered.
 type heldBody struct {

@@ -44,14 +44,15 @@
 //
 // # Where things are
 //
-// server.go has the options, the routes and the life of a server; http.go what every request goes through: who may ask, limits, the log. jobs.go has places
-// and jobs, registry.go knows which models are served, models.go, load.go and unload.go load and unload them within the memory, shares.go shares it out,
-// breathe.go leaves some to other programs, and smallest.go tells the least that a model runs in. grow.go has a sequence that grows take what others can do
-// without. pulls.go runs downloads that clients ask for. cache.go has the sequences of earlier requests, which new ones continue, and diskcache.go those that
-// memory has no room for. choices.go runs the choices of one request at the same time: they go on from the copies of their prompt's sequence in forks.go.
-// openai*.go, responses*.go, ollama*.go, anthropic*.go and llama*.go are the protocols, and protocols.go chooses the form of their errors. messages.go, tools.go and
-// formats.go read what requests say of conversations, of functions that the model may call, and of what answers must be like, and ignored.go names what of
-// them is ignored. metrics.go counts. experts.go tells what experts do, as events; package page is the web page at /.
+// server.go has the options, the routes and the life of a server; http.go what every request goes through: who may ask (admit.go), limits of its body
+// (bodies.go), and the log (log.go). jobs.go has places and jobs, registry.go knows which models are served, models.go, load.go and unload.go load and
+// unload them within the memory, shares.go shares it out, breathe.go leaves some to other programs, and smallest.go tells the least that a model runs in.
+// grow.go has a sequence that grows take what others can do without. pulls.go runs downloads that clients ask for. cache.go has the sequences of earlier
+// requests, which new ones continue, and diskcache.go those that memory has no room for. choices.go runs the choices of one request at the same time: they
+// go on from the copies of their prompt's sequence in forks.go. openai*.go, responses*.go, ollama*.go, anthropic*.go and llama*.go are the protocols, and
+// protocols.go chooses the form of their errors. messages.go, tools.go and formats.go read what requests say of conversations, of functions that the model
+// may call, and of what answers must be like, and ignored.go names what of them is ignored. metrics.go counts. experts.go tells what experts do, as
+// events; package page is the web page at /.
 //
 // A share is a part of the memory; it is free when no model has it. A place is the right to run. A sequence is idle while no request uses it.
 package server
