@@ -234,15 +234,9 @@ func (c *Chat) answer(ctx context.Context, said []Message, g Generate, yield fun
 	if err := c.open(); err != nil {
 		return nil, err
 	}
-	kept, fresh := c.compare(rendered)
-	if g.PromptLogProbs && kept > 0 { // all of it is run
-		kept, fresh = 0, m.encodeChat(rendered)
-	}
-	if len(fresh) == 0 { // the tokenizer drops all of its text
-		return nil, fmt.Errorf("%s: %w", m.file.Path(), ErrTemplateEmpty)
-	}
-	if n := kept + len(fresh); n > m.Context() {
-		return nil, fmt.Errorf("%w: the conversation has %d tokens and the context %d", ErrContextFull, n, m.Context())
+	kept, fresh, err := c.toRun(rendered, g.PromptLogProbs)
+	if err != nil {
+		return nil, err
 	}
 	if err := c.sample(&g, kept); err != nil {
 		return nil, err
@@ -266,6 +260,22 @@ func (c *Chat) answer(ctx context.Context, said []Message, g Generate, yield fun
 		return &reader.message, nil
 	}
 	return &Message{Role: "assistant", Content: w.result.Text}, nil
+}
+
+// toRun returns how many tokens of the sequence stay, and those to run after them. If all are run, none stays.
+func (c *Chat) toRun(r rendering, all bool) (kept int, fresh []int32, err error) {
+	m := c.model
+	kept, fresh = c.compare(r)
+	if all && kept > 0 {
+		kept, fresh = 0, m.encodeChat(r)
+	}
+	if len(fresh) == 0 { // the tokenizer drops all of its text
+		return 0, nil, fmt.Errorf("%s: %w", m.file.Path(), ErrTemplateEmpty)
+	}
+	if n := kept + len(fresh); n > m.Context() {
+		return 0, nil, fmt.Errorf("%w: the conversation has %d tokens and the context %d", ErrContextFull, n, m.Context())
+	}
+	return kept, fresh, nil
 }
 
 // conversation is what was said, as the chat template gets it.
