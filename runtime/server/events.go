@@ -2,7 +2,6 @@ package server
 
 import (
 	"bytes"
-	"encoding/json"
 	"net/http"
 	"sync"
 	"time"
@@ -39,10 +38,8 @@ func (e *events) send(name string, v any) bool {
 		e.buf.WriteString("event: " + name + "\n")
 	}
 	e.buf.WriteString("data: ")
-	enc := json.NewEncoder(&e.buf)
-	enc.SetEscapeHTML(false)
 	if e.err == nil {
-		e.err = enc.Encode(v) // with a line end
+		e.err = encodeJSON(&e.buf, v) // with a line end
 	}
 	e.buf.WriteByte('\n')
 	return e.write(typeEvents, e.buf.Bytes())

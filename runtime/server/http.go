@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -52,12 +53,17 @@ const (
 	answerTimeout = bodyTimeout + writeTimeout
 )
 
+// encodeJSON writes a value as JSON and a line break. Characters that mean something in HTML stay as they are.
+func encodeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
 // writeJSON answers with a value. A client that does not read it loses the connection, as that of a stream does.
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	var answer bytes.Buffer
-	e := json.NewEncoder(&answer)
-	e.SetEscapeHTML(false)
-	err := e.Encode(v)
+	err := encodeJSON(&answer, v)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	for c := http.NewResponseController(w); err == nil && answer.Len() > 0; { // a client that went away is told nothing

@@ -222,9 +222,7 @@ func (l *lines) send(v any) bool {
 // jsonLine returns a value in a line.
 func jsonLine(v any) ([]byte, error) {
 	var line bytes.Buffer
-	enc := json.NewEncoder(&line)
-	enc.SetEscapeHTML(false)
-	err := enc.Encode(v)
+	err := encodeJSON(&line, v)
 	return line.Bytes(), err
 }
 
