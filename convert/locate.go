@@ -19,7 +19,7 @@ import (
 // smallFiles are files of a checkpoint that are not weights. One of them stands for its directory.
 var smallFiles = []string{
 	"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "chat_template.json",
-	"vocab.json", "merges.txt", "added_tokens.json", specialTokensMap, "README.md",
+	"vocab.json", "merges.txt", addedTokens, specialTokensMap, "README.md",
 }
 
 // maxNesting is how many directories lie in each other, from the one that is given to the checkpoint: of the Hub's cache,

@@ -149,6 +149,12 @@ func TestTokenizerFiles(t *testing.T) {
 			"tokenizer_config.json":   `{"eos_token":"<e>"}`,
 			"special_tokens_map.json": ``,
 		}, []int32{1, 2, 4}, ""},
+		{"an end in added_tokens.json alone", map[string]string{
+			"tokenizer.json":          `{"added_tokens":[],"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2,"c":3},"merges":["a b"]}}`,
+			"tokenizer_config.json":   `{"eos_token":"<e>"}`,
+			"added_tokens.json":       `{"<e>":4}`,
+			"special_tokens_map.json": `{}`,
+		}, []int32{1, 2, 4}, ""},
 		{"no merges", without("merges.txt"), []int32{1, 2}, "the checkpoint has no tokenizer.json: the model runs on token ids only, and vocab.json alone is not read; AutoTokenizer"},
 		{"unknown class", unknown, []int32{1, 2}, "BartTokenizer"},
 		{"SentencePiece", map[string]string{"tokenizer.model": "x"}, []int32{1, 2}, "tokenizer.model alone is not read"},

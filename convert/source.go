@@ -96,12 +96,12 @@ func (s *source) readSmall() error {
 // readFiles reads those files that are there.
 func (s *source) readFiles(files []smallFile) error {
 	for _, f := range files {
-		if s.tokens.Tokenizer != nil && slices.Contains([]string{"vocab.json", "merges.txt", "added_tokens.json"}, f.name) {
+		if s.tokens.Tokenizer != nil && slices.Contains([]string{"vocab.json", "merges.txt"}, f.name) {
 			continue // tokenizer.json has what they say
 		}
 		path := filepath.Join(s.dir, f.name)
 		text, err := readSmall(s.place, path)
-		if errors.Is(err, fs.ErrNotExist) || f.name == specialTokensMap && errors.Is(err, checkpoint.ErrEmpty) {
+		if errors.Is(err, fs.ErrNotExist) || slices.Contains([]string{specialTokensMap, addedTokens}, f.name) && errors.Is(err, checkpoint.ErrEmpty) {
 			continue
 		}
 		if err == nil && f.json {

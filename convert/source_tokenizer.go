@@ -14,6 +14,9 @@ import (
 // specialTokensMap is a file that few checkpoints need: one that says nothing is none.
 const specialTokensMap = "special_tokens_map.json"
 
+// addedTokens is a file that tokenizer_config.json has taken the place of.
+const addedTokens = "added_tokens.json"
+
 // tokenizerFiles are those of the tokenizer, in the order in which they count. name is what tokenizer.json is called.
 func (s *source) tokenizerFiles(name string) []smallFile {
 	return []smallFile{
@@ -21,7 +24,7 @@ func (s *source) tokenizerFiles(name string) []smallFile {
 		{"tokenizer_config.json", &s.tokens.TokenizerConfig, true},
 		{"vocab.json", &s.tokens.Vocab, true},
 		{"merges.txt", &s.tokens.Merges, false},
-		{"added_tokens.json", &s.tokens.AddedTokens, true},
+		{addedTokens, &s.tokens.AddedTokens, false},           // which package tokenizer reads if it needs it
 		{specialTokensMap, &s.tokens.SpecialTokensMap, false}, // which package tokenizer reads if it needs it
 	}
 }
@@ -29,8 +32,11 @@ func (s *source) tokenizerFiles(name string) []smallFile {
 // parseTokenizer returns the tokenizer, nil and a note if the files hold none.
 func (s *source) parseTokenizer() (*tokenizer.Tokenizer, []string, error) {
 	t, err := tokenizer.ParseFiles(s.tokens)
-	if err == nil && !t.UsesSpecialTokensMap() {
-		s.small = slices.DeleteFunc(s.small, func(path string) bool { return filepath.Base(path) == specialTokensMap })
+	if err == nil {
+		s.small = slices.DeleteFunc(s.small, func(path string) bool {
+			name := filepath.Base(path)
+			return name == specialTokensMap && !t.UsesSpecialTokensMap() || name == addedTokens && !t.UsesAddedTokens()
+		})
 	}
 	switch {
 	case err == nil && s.tokens.Tokenizer == nil:

@@ -17,7 +17,7 @@ type hfConfig struct {
 	EOS    *namedToken             `json:"eos_token"`
 	Pad    *namedToken             `json:"pad_token"`
 	AddBOS *bool                   `json:"add_bos_token"`
-	Added  map[string]hfAddedToken `json:"added_tokens_decoder"` // by id
+	Added  map[string]hfAddedToken `json:"added_tokens_decoder"` // by id; nil: absent
 }
 
 // namedToken is a token, written as a string or as an added token.
@@ -45,21 +45,18 @@ func byID(decoder map[string]hfAddedToken) ([]AddedToken, error) {
 	return tokens, nil
 }
 
-// applyConfig adds what tokenizer_config.json, which may be nil, says to s.
-func applyConfig(s *spec, data []byte) error {
-	if data == nil {
-		return nil
-	}
-	if err := format.CheckPointer(data); err != nil {
-		return err
-	}
+// applyConfig adds what tokenizer_config.json, which may be nil, says to s. older
+// returns the added tokens if it lists none; nil: there are no others.
+func applyConfig(s *spec, data []byte, older func() ([]AddedToken, error)) error {
 	var config hfConfig
-	if err := hffile.Unmarshal(data, &config); err != nil {
-		return err
-	}
-	listed, err := byID(config.Added)
+	listed, err := config.parse(data)
 	if err != nil {
-		return err
+		return fmt.Errorf("tokenizer_config.json: %w", err)
+	}
+	if config.Added == nil && older != nil {
+		if listed, err = older(); err != nil {
+			return err
+		}
 	}
 	s.addMissing(listed)
 	s.find(config.BOS, &s.bos)
@@ -73,6 +70,53 @@ func applyConfig(s *spec, data []byte) error {
 		}
 	}
 	return nil
+}
+
+// parse reads tokenizer_config.json, which may be nil, and returns the tokens of
+// added_tokens_decoder.
+func (c *hfConfig) parse(data []byte) ([]AddedToken, error) {
+	if data == nil {
+		return nil, nil
+	}
+	if err := format.CheckPointer(data); err != nil {
+		return nil, err
+	}
+	if err := hffile.Unmarshal(data, c); err != nil {
+		return nil, err
+	}
+	return byID(c.Added)
+}
+
+// olderTokens returns the tokens of added_tokens.json by id. As in Transformers,
+// those are special that tokenizer_config.json or special_tokens_map.json names.
+func (f *Files) olderTokens() ([]AddedToken, error) {
+	if f.AddedTokens == nil {
+		return nil, nil
+	}
+	var ids hfVocab
+	err := format.CheckPointer(f.AddedTokens)
+	if err == nil {
+		err = hffile.Unmarshal(f.AddedTokens, &ids)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("added_tokens.json: %w", err)
+	}
+	special := map[string]bool{}
+	for _, data := range [][]byte{f.TokenizerConfig, f.SpecialTokensMap} {
+		var named legacySpecial
+		if data == nil || hffile.Unmarshal(data, &named) != nil { // files whose errors others tell, or that count as none
+			continue
+		}
+		for _, t := range named.all() {
+			special[t.Content] = true
+		}
+	}
+	var tokens []AddedToken
+	for content, id := range ids {
+		tokens = append(tokens, AddedToken{ID: id, Content: content, Special: special[content], Normalized: !special[content]})
+	}
+	slices.SortFunc(tokens, func(a, b AddedToken) int { return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Content, b.Content)) })
+	return tokens, nil
 }
 
 // addMissing adds the tokens of listed, which are in the order of their ids, that

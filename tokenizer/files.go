@@ -35,8 +35,9 @@ var ErrNoTokenizer = errors.New("there is neither tokenizer.json nor vocab.json 
 var ErrUnknownClass = errors.New("vocab.json and merges.txt do not say how this class splits text, and tokenizer.json, which does, is missing")
 
 // ParseFiles reads the tokenizer of a checkpoint: tokenizer.json, with the EOS
-// token that tokenizer_config.json or special_tokens_map.json names, or if there
-// is none vocab.json and merges.txt, of which it builds the tokenizer that
+// token that tokenizer_config.json or special_tokens_map.json names and the added
+// tokens that tokenizer_config.json or, if it lists none, added_tokens.json has
+// beyond its own, or if there is none vocab.json and merges.txt, of which it builds the tokenizer that
 // Transformers builds for the classes of Qwen2 and GPT-2.
 func ParseFiles(f Files) (*Tokenizer, error) {
 	if f.Tokenizer != nil {
@@ -49,21 +50,25 @@ func ParseFiles(f Files) (*Tokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := applyConfig(&s, f.TokenizerConfig); err != nil {
-		return nil, fmt.Errorf("tokenizer_config.json: %w", err)
+	if err := applyConfig(&s, f.TokenizerConfig, nil); err != nil {
+		return nil, err
 	}
 	t, err := newTokenizer(s)
 	if err != nil {
 		return nil, fmt.Errorf("vocab.json, merges.txt: %w", err)
 	}
-	t.specialTokensMap = f.SpecialTokensMap != nil
+	t.usesAddedTokens, t.usesSpecialTokensMap = f.AddedTokens != nil, f.SpecialTokensMap != nil
 	return t, nil
 }
 
 // UsesSpecialTokensMap reports whether [ParseFiles] has needed
 // special_tokens_map.json. Where newer files name the EOS token it does not
 // matter what is in it.
-func (t *Tokenizer) UsesSpecialTokensMap() bool { return t.specialTokensMap }
+func (t *Tokenizer) UsesSpecialTokensMap() bool { return t.usesSpecialTokensMap }
+
+// UsesAddedTokens reports whether [ParseFiles] has needed added_tokens.json,
+// which newer files take the place of, too.
+func (t *Tokenizer) UsesAddedTokens() bool { return t.usesAddedTokens }
 
 // legacy translates vocab.json and merges.txt by way of tokenizer.json.
 func (f *Files) legacy() (spec, error) {

@@ -38,8 +38,12 @@ func (f *Files) fast() (*Tokenizer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer.json: %w", err)
 	}
-	if err := applyConfig(&s, f.TokenizerConfig); err != nil {
-		return nil, fmt.Errorf("tokenizer_config.json: %w", err)
+	older := false // tokenizer_config.json leaves the added tokens to older files
+	if err := applyConfig(&s, f.TokenizerConfig, func() ([]AddedToken, error) {
+		older = f.AddedTokens != nil
+		return f.olderTokens()
+	}); err != nil {
+		return nil, err
 	}
 	used, err := applyMap(&s, f.SpecialTokensMap)
 	if err != nil {
@@ -49,7 +53,7 @@ func (f *Files) fast() (*Tokenizer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer.json: %w", err)
 	}
-	t.specialTokensMap = used
+	t.usesAddedTokens, t.usesSpecialTokensMap = older, used || older && f.SpecialTokensMap != nil
 	return t, nil
 }
 

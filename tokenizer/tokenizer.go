@@ -31,7 +31,7 @@ type Tokenizer struct {
 	folded   addedSet         // added tokens to be found in the normalized text
 	encoders sync.Pool        // of *encoder
 
-	specialTokensMap bool // special_tokens_map.json has a part in it
+	usesAddedTokens, usesSpecialTokensMap bool // added_tokens.json and special_tokens_map.json have a part in it
 }
 
 // spec is what makes up a tokenizer: the contents of its binary section. The
