@@ -172,6 +172,11 @@ func TestSources(t *testing.T) {
 			m.Config["quantization_config"] = map[string]any{"quant_method": "bitsandbytes", "load_in_4bit": true}
 			return in("", ".")(t, dir, m)
 		}, "config.json has a quantization_config, bitsandbytes to 4 bits, and the weights are not quantized"},
+		{"a value head", func(t *testing.T, dir string, m *modeltest.Model) string {
+			m.Tensors = append(m.Tensors, ckpttest.Tensor{Name: "v_head.summary.weight", DType: "F32", Shape: []int{1, 64}, Data: make([]float32, 64)},
+				ckpttest.Tensor{Name: "v_head.summary.bias", DType: "F32", Shape: []int{1}, Data: []float32{0}})
+			return in("", ".")(t, dir, m)
+		}, "2 tensors of v_head, a head that rates texts in training by reinforcement, are left out"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m := small()

@@ -41,8 +41,13 @@ func (s *source) tensors(model *format.Config) (*checkpointWeights, []string, er
 			notes = append(notes, n)
 		}
 	}
-	others, cacheScales := map[string]int{}, 0
+	others, cacheScales, valueHead := map[string]int{}, 0, 0
 	for _, t := range w.tensors {
+		if strings.HasPrefix(withoutWrappers(t.Name), valueHeadPrefix) {
+			valueHead++
+			w.asked[t] = true
+			continue
+		}
 		if endsIn(t.Name, cacheScaleSuffixes) {
 			cacheScales++
 			w.asked[t] = true
@@ -62,6 +67,10 @@ func (s *source) tensors(model *format.Config) (*checkpointWeights, []string, er
 	}
 	if cacheScales > 0 {
 		notes = append(notes, fmt.Sprintf("%d scales of a KV cache in FP8 are left out: keys and values are kept in F16 or Q8_0", cacheScales))
+	}
+	if valueHead > 0 {
+		notes = append(notes, fmt.Sprintf("%d tensors of %s, a head that rates texts in training by reinforcement, are left out: no text is written with it",
+			valueHead, strings.TrimSuffix(valueHeadPrefix, ".")))
 	}
 	if n := w.leaveOut(); n > 0 {
 		notes = append(notes, fmt.Sprintf("%d tensors that the model does not compute with are left out: those of keys and values of layers that share them, "+
@@ -241,6 +250,9 @@ func (c checkpointTensor) wanted() []int { return c.want }
 // unusedSuffixes are tensors that a model does not need: angles that are computed from rope_theta, and how activations were to be
 // quantized beside FP8 weights.
 var unusedSuffixes = []string{".rotary_emb.inv_freq"}
+
+// valueHeadPrefix begins the names of what TRL's AutoModelForCausalLMWithValueHead saves beside the model.
+const valueHeadPrefix = "v_head."
 
 var unusedFP8Suffixes = []string{".input_scale", ".activation_scale", ".act_scale"}
 
