@@ -112,7 +112,7 @@ func (j *gemmaConfig) sliding(c *format.Config, d gemmaDefaults) error {
 		c.SlidingWindow = j.SlidingWindow.value
 	}
 	if c.SlidingWindow < 1 {
-		return fmt.Errorf("field sliding_window is %d: it must be 1 or more, since layers slide", c.SlidingWindow)
+		return fmt.Errorf("field sliding_window is %v: it must be 1 or more, since layers slide", j.SlidingWindow)
 	}
 	return nil
 }

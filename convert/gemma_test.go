@@ -115,6 +115,7 @@ func TestGemma3Refused(t *testing.T) {
 		{fields{"final_logit_softcapping": -1}, "field final_logit_softcapping is -1"},
 		{fields{"head_dim": 33}, "field head_dim is 33: it must be even"},
 		{fields{"sliding_window": 0}, "sliding_window is 0"},
+		{fields{"sliding_window": json.RawMessage("null")}, "sliding_window is null"},
 		{fields{"sliding_window_pattern": 0}, "field sliding_window_pattern is 0"},
 		{fields{"_sliding_window_pattern": -1}, "field _sliding_window_pattern is -1"},
 		{fields{"layer_types": []string{"full_attention"}}, "layer_types has 1 entries"},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"st/format"
 	"st/tokenizer/hffile"
@@ -206,7 +207,7 @@ func (j *qwen3Config) sliding(c *format.Config, moe bool) error {
 		return nil
 	}
 	if window < 1 {
-		return fmt.Errorf("field sliding_window is %d: it must be 1 or more", window)
+		return fmt.Errorf("field sliding_window is %v: it must be 1 or more, since layers slide", j.SlidingWindow)
 	}
 	c.SlidingWindow = window
 	return nil
@@ -222,6 +223,14 @@ type nullable struct {
 func (n *nullable) UnmarshalJSON(text []byte) error {
 	n.given, n.null = true, string(text) == "null"
 	return json.Unmarshal(text, &n.value)
+}
+
+// String shows it as config.json has it.
+func (n nullable) String() string {
+	if n.null {
+		return "null"
+	}
+	return strconv.Itoa(n.value)
 }
 
 // rope reads the rotary angles, with the defaults of Transformers' modeling_rope_utils.

@@ -256,6 +256,8 @@ func TestQwen3Refused(t *testing.T) {
 		{fields{"mlp_only_layers": []any{nil, 1}}, "field mlp_only_layers is a JSON null in an array: a whole number was expected"},
 		{fields{"decoder_sparse_step": 0}, "decoder_sparse_step is 0"},
 		{fields{"use_sliding_window": true, "sliding_window": 0}, "sliding_window is 0"},
+		{fields{"architectures": []string{"Qwen3ForCausalLM"}, "layer_types": slices.Repeat([]string{"sliding_attention"}, 4), "use_sliding_window": true,
+			"sliding_window": json.RawMessage("null")}, "sliding_window is null"},
 		{fields{"num_attention_heads": 3, "num_key_value_heads": 2}, "num_attention_heads is 3"},
 		{fields{"architectures": []string{"Qwen3ForCausalLM"}, "layer_types": []string{"full_attention"}}, "layer_types has 1 entries"},
 		{fields{"architectures": []string{"Qwen3ForCausalLM"}, "layer_types": slices.Repeat([]string{"chunked_attention"}, 4)}, "chunked_attention"},
