@@ -67,7 +67,7 @@ func (c *compiler) negateKeyword(k string, s *value, depth int) (ways []*value, 
 	switch k {
 	case "type":
 		t := typesOf(s)
-		return c.ofTypes(s, anyType&^t), t&numberType != integerType, nil
+		return c.ofTypes(s, anyType&^t), t != integerType, nil // of integers alone, fractions are most of what is left
 	case "enum":
 		return c.otherThan(s, v.list), true, nil
 	case "const":
@@ -78,18 +78,19 @@ func (c *compiler) negateKeyword(k string, s *value, depth int) (ways []*value, 
 		}
 		return ways, true, nil
 	case "properties":
+		ok := true
 		for _, name := range v.keys {
 			n, err := c.negate(v.get(name), depth+1)
 			switch {
 			case c.ctx.Err() != nil:
 				return nil, false, err
 			case err != nil: // there may be other ways
-				return ways, false, nil
+				ok = false
 			case n.kind != isFalse:
 				ways = append(ways, c.every(s, object[0], c.present(s, name), c.member(s, name, n)))
 			}
 		}
-		return ways, true, nil
+		return ways, ok, nil
 	case "not":
 		if c.unevaluated { // of members that a schema under not speaks of, unevaluatedProperties knows nothing
 			return nil, false, nil
