@@ -97,6 +97,9 @@ func (c *compiler) excludes(a, b all, depth int) (bool, error) {
 	if err != nil || g.never {
 		return true, err
 	}
+	if c.refAlone && slices.ContainsFunc(g.plain, besideReference) {
+		return false, nil // more is valid for b where that is passed over
+	}
 	for _, side := range []struct {
 		f    flat
 		test func(sub all) (bool, error)
@@ -121,6 +124,11 @@ func (c *compiler) excludes(a, b all, depth int) (bool, error) {
 		return true, nil
 	}
 	return c.plainExcludes(f, g, depth)
+}
+
+// besideReference reports whether a schema says something beside its $ref, which readers of draft 7 pass over and others do not.
+func besideReference(e element) bool {
+	return e.at.get("$ref") != nil && slices.ContainsFunc(e.at.keys, func(k string) bool { _, followed := keywords[k]; return followed && k != "$ref" })
 }
 
 func (c *compiler) plainExcludes(f, g flat, depth int) (bool, error) {
