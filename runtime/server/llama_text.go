@@ -126,11 +126,7 @@ func (s *Server) llamaApplyTemplate(w http.ResponseWriter, r *http.Request, body
 	if err := decode(body, &q, ""); err != nil {
 		return err
 	}
-	messages, prefill, err := readMessages(q.Messages, false)
-	if err != nil {
-		return err
-	}
-	options, err := q.options()
+	messages, prefill, options, err := q.conversation()
 	if err != nil {
 		return err
 	}

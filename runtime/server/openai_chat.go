@@ -222,17 +222,21 @@ func byteValues(text string) []int {
 	return bytes
 }
 
+// conversation returns what the model reads: messages, the text with which the answer is to begin, and options of the template.
+func (q *chatRequest) conversation() (messages []runtime.Message, prefill string, options []runtime.ChatOption, err error) {
+	if messages, prefill, err = readMessages(q.Messages, false); err == nil {
+		options, err = q.options()
+	}
+	return messages, prefill, options, err
+}
+
 // chatCompletions answers /v1/chat/completions.
 func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request, body []byte) error {
 	var q chatRequest
 	if err := decode(body, &q, ""); err != nil {
 		return err
 	}
-	messages, prefill, err := readMessages(q.Messages, false)
-	if err != nil {
-		return err
-	}
-	options, err := q.options()
+	messages, prefill, options, err := q.conversation()
 	if err != nil {
 		return err
 	}
