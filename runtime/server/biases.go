@@ -15,23 +15,33 @@ func (b *biases) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, (*map[string]float64)(b)); err == nil || data[0] != '[' {
 		return err
 	}
-	var pairs [][]json.RawMessage
+	var pairs [][]any
 	if json.Unmarshal(data, &pairs) != nil {
 		return wants("an object, or an array of pairs of a token and its bias")
 	}
 	*b = make(biases, len(pairs))
 	for _, p := range pairs {
-		var id int32
-		var bias float64
-		if len(p) != 2 || json.Unmarshal(p[0], &id) != nil || string(p[1]) != "false" && json.Unmarshal(p[1], &bias) != nil {
+		id, bias, ok := readBias(p)
+		if !ok {
 			return wants("an object, or an array of pairs of a token's id and its bias, a number or false")
-		}
-		if string(p[1]) == "false" {
-			bias = -maxBias
 		}
 		(*b)[strconv.Itoa(int(id))] = bias
 	}
 	return nil
+}
+
+// readBias reads a pair of llama.cpp's list. As whole numbers elsewhere, the id may be written as 40.0: see [setField].
+func readBias(pair []any) (id int32, bias float64, ok bool) {
+	if len(pair) != 2 {
+		return 0, 0, false
+	}
+	if pair[1] == false {
+		pair[1] = -float64(maxBias)
+	}
+	n, isNumber := pair[0].(float64)
+	bias, ok = pair[1].(float64)
+	id = int32(n)
+	return id, bias, ok && isNumber && float64(id) == n
 }
 
 func logitBias(byID biases) (map[int32]float64, error) {
