@@ -175,7 +175,7 @@ func (c *llamaCompleter) complete(r *http.Request, index int, p prompt) error {
 	part := &llamaPart{Index: index, Tokens: []int32{}, Evaluated: len(tokens)}
 	for p, err := range c.j.generate(r.Context(), tokens, c.g) {
 		if err == nil && c.g.LogProbs && !c.q.Stream {
-			err = c.probs.add(&p)
+			err = c.probs.add(&p, "n_probs")
 		}
 		if err != nil {
 			return err

@@ -4,8 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"st/runtime"
 )
 
 // A text is the same as that of /v1/completions, and the answer tells how it came to its end, in llama.cpp's words.
@@ -101,5 +104,20 @@ func TestLlamaCompletionErrors(t *testing.T) {
 		if status, e := getError(t, c, "/completion", tt.body); status != http.StatusBadRequest || *cmpText(e.Error.Param) != tt.param {
 			t.Errorf("%s: %d, %+v", tt.body, status, e.Error)
 		}
+	}
+}
+
+// Too many probabilities of an answer that is no stream are an error of the field that asks for them here.
+func TestLlamaManyProbs(t *testing.T) {
+	c := start(t, Options{})
+	j, err := c.begin(t.Context(), "tiny", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.end()
+	l := llamaCompleter{j: j, g: runtime.Generate{LogProbs: true, MaxTokens: 1}, probs: maxLogProbs}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/completion", nil)
+	if e := asError(l.complete(r, 0, prompt{text: "The king"})); e.Status != http.StatusBadRequest || e.Param != "n_probs" {
+		t.Error(e)
 	}
 }

@@ -79,7 +79,7 @@ func (o *ollamaWriter) write(r *http.Request, j *job, pieces iter.Seq2[runtime.P
 	var answer *ollamaAnswer // that is no stream
 	for p, err := range pieces {
 		if err == nil && g.LogProbs && !o.request.streams() {
-			err = count.add(&p)
+			err = count.add(&p, "logprobs")
 		}
 		if err != nil {
 			return l.fail(r, err)

@@ -292,10 +292,10 @@ const maxLogProbs = 1 << 20
 // logProbs counts the probabilities of an answer.
 type logProbs int
 
-// add counts those of a piece of an answer that is no stream.
-func (n *logProbs) add(p *runtime.Piece) error {
+// add counts those of a piece of an answer that is no stream. The field has asked for them.
+func (n *logProbs) add(p *runtime.Piece, field string) error {
 	if *n += logProbs(1 + len(p.Top)); *n > maxLogProbs {
-		return badField("logprobs", fmt.Sprintf("the answer would have more than %d probabilities: ask for fewer, or stream it", maxLogProbs))
+		return badField(field, fmt.Sprintf("the answer would have more than %d probabilities: ask for fewer, or stream it", maxLogProbs))
 	}
 	return nil
 }

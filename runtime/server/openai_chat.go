@@ -282,7 +282,7 @@ func wholeChat(w http.ResponseWriter, r *http.Request, j *job, q *chatRequest, p
 	var probs logProbs
 	for p, err := range j.choices(r.Context(), q.choices(), false, each) {
 		if err == nil && probabilities {
-			err = probs.add(&p.Piece)
+			err = probs.add(&p.Piece, "logprobs")
 		}
 		if err != nil {
 			return err

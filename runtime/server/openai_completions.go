@@ -288,7 +288,7 @@ func (c *completer) complete(tokens []int32, text string, index int) error {
 			return err
 		}
 		if c.g.LogProbs && !c.q.Stream {
-			if err := c.probs.add(&p.Piece); err != nil {
+			if err := c.probs.add(&p.Piece, "logprobs"); err != nil {
 				return err
 			}
 		}

@@ -326,10 +326,10 @@ func TestCompletions(t *testing.T) {
 func TestManyLogProbs(t *testing.T) {
 	n := logProbs(maxLogProbs - 3)
 	piece := &runtime.Piece{Top: make([]runtime.TokenLogProb, 2)}
-	if err := n.add(piece); err != nil {
+	if err := n.add(piece, "logprobs"); err != nil {
 		t.Error(err)
 	}
-	if e := asError(n.add(piece)); e.Status != http.StatusBadRequest || e.Param != "logprobs" {
+	if e := asError(n.add(piece, "logprobs")); e.Status != http.StatusBadRequest || e.Param != "logprobs" {
 		t.Error(e)
 	}
 	// A response keeps them in any case: its last events repeat them.

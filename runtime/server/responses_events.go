@@ -72,7 +72,7 @@ func (e *responseEvents) heard(m *runtime.Model, p *runtime.Piece) error {
 	if p.Done != nil {
 		return nil
 	}
-	if e.count.add(p) != nil {
+	if e.count.add(p, "top_logprobs") != nil {
 		return badField("top_logprobs", fmt.Sprintf("the answer would have more than %d probabilities: ask for fewer", maxLogProbs))
 	}
 	e.probs.add(m, p)
