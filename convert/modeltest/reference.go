@@ -214,8 +214,19 @@ func (m *Model) rotate(x []float64, position, n int) {
 	}
 }
 
-// frequencies returns the angles of a step in a text of n tokens, and what rotated numbers are multiplied with: those of YaRN (arXiv 2309.00071),
-// section 3.2 and equation 22, of Llama 3.1, or of LongRoPE (arXiv 2402.13753), if the shape has it.
+// number is a number of rope_parameters, or another if they have none of that name.
+func number(parameters map[string]any, name string, or float64) float64 {
+	switch v := parameters[name].(type) {
+	case float64:
+		return v
+	case int:
+		return float64(v)
+	}
+	return or
+}
+
+// frequencies returns the angles of a step in a text of n tokens, and what rotated numbers are multiplied with: stretched linearly or by
+// dynamic NTK, those of YaRN (arXiv 2309.00071), section 3.2 and equation 22, of Llama 3.1, or of LongRoPE (arXiv 2402.13753), if the shape has it.
 func (m *Model) frequencies(n int) (f []float64, scale float64) {
 	rotary := int(float64(m.Shape.HeadDim) * m.Shape.partial())
 	d := float64(rotary)
@@ -230,15 +241,7 @@ func (m *Model) frequencies(n int) (f []float64, scale float64) {
 	if y == nil {
 		return f, 1
 	}
-	get := func(name string, or float64) float64 {
-		switch v := y[name].(type) {
-		case float64:
-			return v
-		case int:
-			return float64(v)
-		}
-		return or
-	}
+	get := func(name string, or float64) float64 { return number(y, name, or) }
 	context := get("original_max_position_embeddings", float64(m.Shape.Context))
 	factor := get("factor", float64(m.Shape.Context)/context)
 	switch y["rope_type"] {
@@ -265,12 +268,17 @@ func (m *Model) frequencies(n int) (f []float64, scale float64) {
 		}
 		return f, 1
 	}
-	scale = get("attention_factor", 0.1*math.Log(factor)+1)
+	return m.yarn(f, context, factor), get("attention_factor", 0.1*math.Log(factor)+1)
+}
+
+// yarn divides frequencies that turn seldom within the context.
+func (m *Model) yarn(f []float64, context, factor float64) []float64 {
+	y, d := m.Shape.Scaling, float64(2*len(f))
 	// The dimension that turns so many times within the context.
 	dimension := func(turns float64) float64 {
-		return d * math.Log(context/(turns*2*math.Pi)) / (2 * math.Log(theta))
+		return d * math.Log(context/(turns*2*math.Pi)) / (2 * math.Log(m.Shape.Theta))
 	}
-	low, high := dimension(get("beta_fast", 32)), dimension(get("beta_slow", 1))
+	low, high := dimension(number(y, "beta_fast", 32)), dimension(number(y, "beta_slow", 1))
 	if y["truncate"] != false {
 		low, high = math.Floor(low), math.Ceil(high)
 	}
@@ -282,21 +290,12 @@ func (m *Model) frequencies(n int) (f []float64, scale float64) {
 		stretched := min(max((float64(i)-low)/(high-low), 0), 1)
 		f[i] = f[i]*(1-stretched) + f[i]/factor*stretched
 	}
-	return f, scale
+	return f
 }
 
 // longRoPE divides frequencies by the factors of a text of n tokens.
 func (m *Model) longRoPE(f []float64, n int) ([]float64, float64) {
-	number := func(name string) float64 {
-		switch v := m.Shape.LongRoPE[name].(type) {
-		case float64:
-			return v
-		case int:
-			return float64(v)
-		}
-		return 0
-	}
-	original, which := number("original_max_position_embeddings"), "short_factor"
+	original, which := number(m.Shape.LongRoPE, "original_max_position_embeddings", 0), "short_factor"
 	if float64(n) > original {
 		which = "long_factor"
 	}
@@ -310,9 +309,9 @@ func (m *Model) longRoPE(f []float64, n int) ([]float64, float64) {
 			f[i] /= factors[i].(float64)
 		}
 	}
-	scale := number("attention_factor")
+	scale := number(m.Shape.LongRoPE, "attention_factor", 0)
 	if scale == 0 {
-		stretch := number("factor")
+		stretch := number(m.Shape.LongRoPE, "factor", 0)
 		if stretch == 0 {
 			stretch = float64(m.Shape.Context) / original
 		}
