@@ -54,6 +54,8 @@ type smallThinkerConfig struct {
 	RoPEParameters json.RawMessage `json:"rope_parameters"` // where newer releases of Transformers write them
 	PartialRotary  *float64        `json:"partial_rotary_factor"`
 
+	OriginalContext *int `json:"original_max_position_embeddings"` // which may stand in rope_scaling, too
+
 	// Parts that the architecture's code knows and that no published model uses.
 	MoELayout        json.RawMessage `json:"moe_layer_layout"`
 	QKNorm           bool            `json:"use_qk_norm"`
@@ -119,7 +121,7 @@ func (j *smallThinkerConfig) layouts(c *format.Config) error {
 	if err != nil {
 		return err
 	}
-	if c.RoPEScaling, err = p.wholeModel(c, nil); err != nil {
+	if c.RoPEScaling, err = p.wholeModel(c, j.OriginalContext); err != nil {
 		return fmt.Errorf("field %s%w", field, err)
 	}
 	theta := cmp.Or(j.RoPETheta, p.Theta)

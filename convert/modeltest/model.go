@@ -32,7 +32,7 @@ type Shape struct {
 	Untied                                  bool
 	Theta                                   float64        // 0: 10000
 	Scaling                                 map[string]any // rope_parameters with rope_type linear, dynamic, yarn or llama3; nil: none
-	LongRoPE                                map[string]any // of phi3, qwen3 and qwen3moe: rope_parameters with rope_type longrope; nil: none
+	LongRoPE                                map[string]any // rope_parameters with rope_type longrope; nil: none
 	PartialRotary                           float64        // of phi3: the part of a head that rotates; 0: 1
 	DType                                   string         // of the weights: F32 (if empty), F16, BF16
 }
@@ -163,7 +163,7 @@ func (s *Shape) expert(l, e int, matrix string) string {
 }
 
 func (s *Shape) smallThinkerConfig() map[string]any {
-	return map[string]any{
+	c := map[string]any{
 		"architectures": []string{"SmallThinkerForCausalLM"}, "model_type": "smallthinker",
 		"vocab_size": s.Vocab, "hidden_size": s.Hidden, "num_hidden_layers": s.Layers, "num_attention_heads": s.Heads,
 		"num_key_value_heads": s.KVHeads, "head_dim": s.HeadDim, "rms_norm_eps": 1e-6, "rope_theta": s.Theta,
@@ -172,6 +172,13 @@ func (s *Shape) smallThinkerConfig() map[string]any {
 		"moe_primary_router_apply_softmax": s.Softmax, "tie_word_embeddings": !s.Untied,
 		"max_position_embeddings": s.Context, "rope_scaling": s.Scaling, "attention_bias": s.AttentionBias, "eos_token_id": []int{1, 2}, "bos_token_id": 1,
 	}
+	if s.LongRoPE != nil {
+		rope := maps.Clone(s.LongRoPE)
+		rope["rope_type"], c["rope_scaling"] = "longrope", rope
+		c["original_max_position_embeddings"] = rope["original_max_position_embeddings"]
+		delete(rope, "original_max_position_embeddings")
+	}
+	return c
 }
 
 // qwenConfig is a config.json as Transformers 5 writes it.

@@ -35,6 +35,8 @@ var variants = map[string]modeltest.Shape{
 	"YaRN": variant(func(s *modeltest.Shape) {
 		s.Scaling = map[string]any{"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16}
 	}),
+	"short LongRoPE":            variant(longRoPE(64, nil)),
+	"long LongRoPE":             variant(longRoPE(16, map[string]any{"factor": 3.0})),
 	"biases of attention":       variant(func(s *modeltest.Shape) { s.AttentionBias = true }),
 	"untied":                    variant(func(s *modeltest.Shape) { s.Untied = true }),
 	"no windows":                variant(func(s *modeltest.Shape) { s.Sliding = nil }),
