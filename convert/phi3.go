@@ -34,7 +34,7 @@ var phi3 = architecture{
 }
 
 // phi3Original is the original_max_position_embeddings of LongRoPE if nobody says it, as Transformers has it.
-var phi3Original = 4096
+const phi3Original = 4096
 
 // phi3Config is config.json, as Transformers 4 and 5 and the model's authors write it.
 type phi3Config struct {
@@ -115,7 +115,7 @@ func (j *phi3Config) rope(c *format.Config) error {
 	}
 	switch kind := p.kind(); {
 	case kind == "longrope", kind == "su", kind == "yarn" && p.ShortFactors != nil: // the first models called it so
-		c.RoPEScaling, err = p.longRoPE(c, cmp.Or(j.OriginalContext, p.OriginalContext, &phi3Original))
+		c.RoPEScaling, err = p.longRoPE(c, cmp.Or(j.OriginalContext, p.OriginalContext, new(phi3Original)))
 	default:
 		p.PartialRotary = nil // which is read
 		c.RoPEScaling, err = p.scaling(c.Context, j.OriginalContext)
