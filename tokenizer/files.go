@@ -34,11 +34,11 @@ var ErrNoTokenizer = errors.New("there is neither tokenizer.json nor vocab.json 
 // Transformers writes it.
 var ErrUnknownClass = errors.New("vocab.json and merges.txt do not say how this class splits text, and tokenizer.json, which does, is missing")
 
-// ParseFiles reads the tokenizer of a checkpoint: tokenizer.json, with the EOS
-// token that tokenizer_config.json or special_tokens_map.json names and the added
-// tokens that tokenizer_config.json or, if it lists none, added_tokens.json has
-// beyond its own, or if there is none vocab.json and merges.txt, of which it builds the tokenizer that
-// Transformers builds for the classes of Qwen2 and GPT-2.
+// ParseFiles reads the tokenizer of a checkpoint. That is tokenizer.json, with the
+// EOS token that tokenizer_config.json or special_tokens_map.json names, and with
+// the added tokens beyond its own that tokenizer_config.json has or, if it lists
+// none, added_tokens.json. If there is no tokenizer.json it is built of vocab.json
+// and merges.txt, as Transformers does for the classes of Qwen2 and GPT-2.
 func ParseFiles(f Files) (*Tokenizer, error) {
 	if f.Tokenizer != nil {
 		return f.fast()

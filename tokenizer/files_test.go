@@ -118,39 +118,6 @@ func TestParseFiles(t *testing.T) {
 			t.Errorf("special_tokens_map.json %q is used", odd)
 		}
 	}
-	// A fine-tune whose tokenizer.json is that of the base model: what other files list is added.
-	for _, test := range []struct {
-		name, added, config, special string
-		want                         []int32 // of "<new><end>"
-		isSpecial, used              bool    // <end> is special; added_tokens.json is used
-	}{
-		{"added_tokens.json", `{"<end>": 308, "<new>": 307, "<s>": 5}`, `{"eos_token": "<end>"}`, ``, []int32{307, 308}, true, true},
-		{"and special_tokens_map.json", `{"<end>": 308, "<new>": 307}`, `{}`, `{"additional_special_tokens": ["<end>"]}`, []int32{307, 308}, true, true},
-		{"and no other file", `{"<end>": 308, "<new>": 307}`, ``, ``, []int32{307, 308}, false, true},
-		{"ids that are taken", `{"<end>": 300, "<new>": 7}`, ``, ``, []int32{307, 308}, false, true},
-		{"tokenizer_config.json rules", `{"<end>": 308, "<new>": 307}`, `{"added_tokens_decoder": {"307": {"content": "<end>", "special": true},
-			"308": {"content": "<new>"}}}`, ``, []int32{308, 307}, true, false},
-		{"a pointer that nobody needs", "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 134\n",
-			`{"added_tokens_decoder": {"307": {"content": "<new>"}, "308": {"content": "<end>"}}}`, ``, []int32{307, 308}, false, false},
-	} {
-		file, _ := json.Marshal(small)
-		f := Files{Tokenizer: file, AddedTokens: []byte(test.added)}
-		if test.config != "" {
-			f.TokenizerConfig = []byte(test.config)
-		}
-		if test.special != "" {
-			f.SpecialTokensMap = []byte(test.special)
-		}
-		tok, err := ParseFiles(f)
-		if err != nil {
-			t.Errorf("%s: %v", test.name, err)
-			continue
-		}
-		got := tok.Encode("<new><end>", true)
-		if !slices.Equal(got, test.want) || tok.IsSpecial(got[len(got)-1]) != test.isSpecial || tok.UsesAddedTokens() != test.used {
-			t.Errorf("%s: %v, want %v; <end> is special: %v; added_tokens.json is used: %v", test.name, got, test.want, !test.isSpecial, tok.UsesAddedTokens())
-		}
-	}
 
 	special := []byte(`{"eos_token": {"content": "<s>"}, "bos_token": "<l>"}`)
 	for config, want := range map[string]int32{`{}`: 300, `{"eos_token": null}`: 300, `{"eos_token": "<think>"}`: 301, `{"eos_token": "absent"}`: 300} {
@@ -285,6 +252,42 @@ func TestAddedTwice(t *testing.T) {
 		}
 		if id, ok := tok.ID("<x>"); !ok || id != 151650 {
 			t.Fatalf("the token has the id %d, %v", id, ok)
+		}
+	}
+}
+
+// A fine-tune whose tokenizer.json is that of the base model: what other files list is added.
+func TestTokensOfOtherFiles(t *testing.T) {
+	for _, test := range []struct {
+		name, added, config, special string
+		want                         []int32 // of "<new><end>"
+		isSpecial, used              bool    // <end> is special; added_tokens.json is used
+	}{
+		{"added_tokens.json", `{"<end>": 308, "<new>": 307, "<s>": 5}`, `{"eos_token": "<end>"}`, ``, []int32{307, 308}, true, true},
+		{"and special_tokens_map.json", `{"<end>": 308, "<new>": 307}`, `{}`, `{"additional_special_tokens": ["<end>"]}`, []int32{307, 308}, true, true},
+		{"and no other file", `{"<end>": 308, "<new>": 307}`, ``, ``, []int32{307, 308}, false, true},
+		{"ids that are taken", `{"<end>": 300, "<new>": 7}`, ``, ``, []int32{307, 308}, false, true},
+		{"tokenizer_config.json rules", `{"<end>": 308, "<new>": 307}`, `{"added_tokens_decoder": {"307": {"content": "<end>", "special": true},
+			"308": {"content": "<new>"}}}`, ``, []int32{308, 307}, true, false},
+		{"a pointer that nobody needs", "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 134\n",
+			`{"added_tokens_decoder": {"307": {"content": "<new>"}, "308": {"content": "<end>"}}}`, ``, []int32{307, 308}, false, false},
+	} {
+		file, _ := json.Marshal(smallFile())
+		f := Files{Tokenizer: file, AddedTokens: []byte(test.added)}
+		if test.config != "" {
+			f.TokenizerConfig = []byte(test.config)
+		}
+		if test.special != "" {
+			f.SpecialTokensMap = []byte(test.special)
+		}
+		tok, err := ParseFiles(f)
+		if err != nil {
+			t.Errorf("%s: %v", test.name, err)
+			continue
+		}
+		got := tok.Encode("<new><end>", true)
+		if !slices.Equal(got, test.want) || tok.IsSpecial(got[len(got)-1]) != test.isSpecial || tok.UsesAddedTokens() != test.used {
+			t.Errorf("%s: %v, want %v; <end> is special: %v; added_tokens.json is used: %v", test.name, got, test.want, tok.IsSpecial(got[len(got)-1]), tok.UsesAddedTokens())
 		}
 	}
 }
