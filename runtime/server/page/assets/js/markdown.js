@@ -14,17 +14,15 @@ const longestColoured = 50_000;
 // HTML in markdown is text, but for tags that markdown has no words for.
 const harmless = /^<\/?(?:b|br|del|details|em|hr|i|kbd|mark|p|q|s|samp|small|strong|sub|summary|sup|u|var)\s*\/?>$/i;
 
-// Formulas are shown as they are written: for markdown \[ is a bracket, and what stands between stars is emphasised. Their length is bounded, and the next one
-// is looked for up to the end of a paragraph or line: a model that repeats the beginning of one does not hold up the page.
-const formula = (level, before, end, pattern) => ({
+// Formulas are shown as they are written: for markdown \[ is a bracket, and what stands between stars is emphasised. Their length is bounded. start says where
+// the next one may begin. It is asked once for a paragraph, which a formula cuts in two, and for every piece of a line, where it looks for the first characters
+// alone: a model that repeats these does not hold up the page.
+const formula = (level, pattern, start) => ({
 	name: `${level} formula`,
 	level,
-	start(src) {
-		const to = src.indexOf(end);
-		return (to < 0 ? src : src.slice(0, to)).match(before + pattern)?.index;
-	},
+	start,
 	tokenizer(src) {
-		const raw = src.match("^" + pattern)?.[0];
+		const raw = src.match(pattern)?.[0];
 		return raw && { type: `${level} formula`, raw };
 	},
 	renderer({ raw }) {
@@ -32,13 +30,14 @@ const formula = (level, before, end, pattern) => ({
 		return level === "block" ? `<p>${html}</p>` : html;
 	},
 });
+const blockFormula = String.raw` {0,3}(?:\$\$(?:[^$\n]|\n(?!\s*\n)){1,2000}\$\$|\\\[(?:.|\n(?!\s*\n)){1,2000}?\\\])[ \t]*(?:\n+|$)`;
 
 const marked = new Marked({
 	gfm: true,
 	breaks: true,
 	extensions: [
-		formula("block", "\n", "\n\n", String.raw` {0,3}(?:\$\$(?:[^$\n]|\n(?!\s*\n)){1,2000}\$\$|\\\[(?:.|\n(?!\s*\n)){1,2000}?\\\])[ \t]*(?:\n+|$)`),
-		formula("inline", "", "\n", String.raw`(?:\$\$[^$\n]{1,500}\$\$|\\\(.{1,500}?\\\)|\\\[.{1,500}?\\\])`),
+		formula("block", "^" + blockFormula, (src) => src.split("\n\n", 1)[0].match("\n" + blockFormula)?.index),
+		formula("inline", /^(?:\$\$[^$\n]{1,500}\$\$|\\\(.{1,500}?\\\)|\\\[.{1,500}?\\\])/, (src) => src.match(/\$\$|\\[([]/)?.index),
 	],
 	tokenizer: {
 		// A footnote is text. For marked it is the address of a link, which is not shown.
