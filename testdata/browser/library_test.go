@@ -214,6 +214,19 @@ func TestStorageFails(t *testing.T) {
 	}
 }
 
+// A conversation that cannot be deleted stays, and the page says why.
+func TestDeleteFails(t *testing.T) {
+	p := open(t, options{wrap: says("Well.")})
+	p.begin("First")
+	eval[bool](p, `(IDBObjectStore.prototype.delete = () => { throw new DOMException("Internal error.", "UnknownError"); }, true)`)
+	p.menu("Delete")
+	p.click("dialog .danger")
+	p.until(`document.querySelector("#notice").innerText.startsWith("The browser could not delete the conversation: Internal error.")`)
+	if got := fmt.Sprint(p.titles()); got != "[First]" {
+		t.Errorf("the list is %s", got)
+	}
+}
+
 // One conversation that the browser cannot read leaves the others as they are.
 func TestConversationUnreadable(t *testing.T) {
 	p := open(t, options{wrap: says("Well.")})

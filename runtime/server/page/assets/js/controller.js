@@ -181,7 +181,11 @@ export class Controller extends EventTarget {
 
 	async remove(id) {
 		this.#drop(id);
-		await this.store.remove(id);
+		try {
+			await this.store.remove(id);
+		} catch (e) {
+			this.#tell("problem", `The browser could not delete the conversation: ${e.message}`);
+		}
 		this.#tell("list");
 	}
 
