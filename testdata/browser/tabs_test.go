@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"fmt"
 	"net/http"
 	"sync/atomic"
 	"testing"
@@ -90,6 +91,51 @@ func TestHiddenTabGoesOn(t *testing.T) {
 	if got := p.path(); len(got) != 4 || got[1][1] != "As far as that" || got[3][1] != "As far as that" {
 		t.Errorf("%q", got)
 	}
+}
+
+// What another tab changes and this one cannot read stays as it is here, also while an answer comes.
+func TestUnreadableInOneTab(t *testing.T) {
+	for name, script := range map[string]string{
+		"the conversation": `IDBObjectStore.prototype.get = () => { throw new DOMException("Failed to read large IndexedDB value", "DataError"); }`,
+		"the database":     `IDBObjectStore.prototype.getAll = () => { throw new DOMException("Internal error.", "UnknownError"); }`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			goOn := make(chan struct{}, 1)
+			p := open(t, options{wrap: held(goOn)})
+			p.say("First")
+			p.until(coming)
+			other := p.second()
+			other.until(`document.querySelectorAll(".message").length === 2`)
+			eval[bool](p, `((`+script+`), window.changes = 0, window.channel = new BroadcastChannel("st.conversations"), channel.onmessage = () => changes++, true)`)
+			for i := range 3 { // the answer ends before the third change
+				if i == 2 {
+					goOn <- struct{}{}
+					p.answered()
+				}
+				eval[bool](p, `(changes = 0, true)`)
+				other.menu("Rename")
+				other.do(chromedp.SetValue(chromedp.CSS("#dialog-input"), fmt.Sprint("Title ", i)), chromedp.KeyEvent(kb.Enter))
+				p.until(`changes > 0`)
+			}
+			if got := p.path(); len(got) != 2 || got[1][1] != "As far as that" {
+				t.Errorf("%q", got)
+			}
+		})
+	}
+}
+
+// A conversation that is opened is shown, whatever another tab does with the one that is left.
+func TestOpenWhileChanged(t *testing.T) {
+	p := open(t, options{wrap: says("Well.")})
+	p.begin("First")
+	p.begin("Second")
+	p.before(`{
+		const Channel = BroadcastChannel;
+		window.BroadcastChannel = function (name) { return window.channel = new Channel(name); };
+	}`)
+	p.reload()
+	eval[bool](p, `(document.querySelector("#conversations li:last-child .title").click(), channel.onmessage({ data: JSON.parse(localStorage.getItem("st.open")) }), true)`)
+	p.until(`document.querySelector(".message.user .body")?.innerText === "First"`)
 }
 
 // A conversation that another tab deletes while an answer comes ends, and does not come back.

@@ -19,7 +19,7 @@ export class Controller extends EventTarget {
 	conversation;
 	models = [];
 	#runs = new Map(); // by id of conversation: {conversation, message, abort}
-	#latest = 0;
+	#latest = 0; // counts what the person has opened
 	#away = false; // the server could not be reached
 
 	constructor(store) {
@@ -65,6 +65,7 @@ export class Controller extends EventTarget {
 
 	/** begin shows an empty conversation. */
 	begin() {
+		this.#latest++;
 		this.#show(create({ ...this.conversation, model: this.models.includes(this.conversation.model) ? this.conversation.model : (this.models[0] ?? "") }));
 	}
 
@@ -87,16 +88,24 @@ export class Controller extends EventTarget {
 	}
 
 	#show(c) {
-		this.#latest++;
 		this.conversation = c;
 		keep("open", c.messages.length > 0 ? c.id : null);
 		this.#tell("conversation");
 	}
 
+	// changedElsewhere takes in what another tab has done. It does not come between the person and another conversation that is being opened. What cannot be read
+	// stays as it is here.
 	async #changedElsewhere(id) {
-		if (this.isRunning(id)) {
-			if (!(await this.store.get(id))) this.#drop(id); // it was deleted there
-		} else if (id === this.conversation.id && this.conversation.messages.length > 0) await this.open(id);
+		const isShown = () => id === this.conversation.id && this.conversation.messages.length > 0;
+		if (this.isRunning(id) || isShown()) {
+			try {
+				const kept = await this.store.get(id);
+				if (!kept) this.#drop(id); // it was deleted there
+				else if (isShown() && !this.isRunning(id)) this.#show(kept);
+			} catch (e) {
+				console.warn("what another tab has changed cannot be read:", e);
+			}
+		}
 		this.#tell("list");
 	}
 

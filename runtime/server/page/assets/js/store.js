@@ -55,7 +55,7 @@ export class Store {
 		}
 		if (typeof BroadcastChannel !== "undefined") {
 			this.#channel = new BroadcastChannel("st.conversations");
-			this.#channel.onmessage = (e) => this.changed(e.data);
+			this.#channel.onmessage = (e) => this.#db && this.changed(e.data); // what they keep is not seen without a database
 		}
 	}
 
