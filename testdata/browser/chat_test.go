@@ -260,6 +260,33 @@ func TestEditWhileRunning(t *testing.T) {
 	p.answered()
 }
 
+// A message that is being edited is there again after a look at another version of it, and at another conversation.
+func TestEditIsKept(t *testing.T) {
+	p := open(t, options{wrap: says("Well.")})
+	p.begin("Another conversation")
+	p.begin("First")
+	p.click(`.message.user [aria-label="Edit"]`)
+	p.fill(".editor textarea", "Second")
+	p.click(".editor .primary")
+	p.answered()
+	p.click(`.message.user [aria-label="Edit"]`)
+	p.fill(".editor textarea", "Second, longer")
+	const edited = `document.querySelector(".editor textarea")?.value === "Second, longer"`
+	eval[bool](p, `(document.querySelector('[aria-label="Version before"]').click(), true)`)
+	p.until(`document.querySelector(".message.user .body").innerText === "First" && !document.querySelector(".editor")`)
+	p.click(`[aria-label="Version after"]`)
+	p.until(edited)
+	p.click("#conversations li:last-child .title")
+	p.until(`document.querySelector(".message.user .body").innerText === "Another conversation" && !document.querySelector(".editor")`)
+	p.click("#conversations li:first-child .title")
+	p.until(edited)
+	p.click(".editor .primary")
+	p.answered()
+	if got := p.path(); len(got) != 2 || got[0][1] != "Second, longer" {
+		t.Errorf("%q", got)
+	}
+}
+
 // Reasoning is folded, and is not sent back.
 func TestReasoning(t *testing.T) {
 	bodies := make(chan map[string]any, 2)

@@ -8,6 +8,7 @@ import { Markdown } from "./markdown.js";
 export class Messages {
 	#controller;
 	#views = new Map(); // by id
+	#edited = new Map(); // by ids of conversation and message: views that are not shown, whose text is being edited
 	#shown = ""; // id of their conversation
 	#dirty = new Set(); // messages to be drawn in the next frame
 	#sticky = true; // the end stays in sight
@@ -45,11 +46,13 @@ export class Messages {
 	#showAll() {
 		const list = this.#controller.shown();
 		const { id } = this.#controller.conversation;
+		for (const [m, view] of this.#views) if (view.editing) this.#edited.set(`${this.#shown} ${m}`, view);
 		if (id !== this.#shown) this.#views.clear();
 		this.#shown = id;
 		const views = new Map();
 		for (const m of list) {
-			const view = this.#views.get(m.id) ?? new View(this.#controller, m);
+			const view = this.#views.get(m.id) ?? this.#edited.get(`${id} ${m.id}`) ?? new View(this.#controller, m);
+			this.#edited.delete(`${id} ${m.id}`);
 			view.message = m; // read anew, if another tab has changed it
 			view.draw();
 			views.set(m.id, view);
@@ -204,6 +207,11 @@ class View {
 				document.querySelector(`[data-version="${CSS.escape(all[at + by].id)}"] button:not(:disabled)`)?.focus();
 			}, { disabled: !all[at + by] || Boolean(this.#controller.running) });
 		return h("span", { class: "versions", "data-version": this.message.id }, step("left", "Version before", -1), h("span", { role: "img", "aria-label": `Version ${at + 1} of ${all.length}` }, `${at + 1}/${all.length}`), step("right", "Version after", 1));
+	}
+
+	/** editing reports whether the text is being edited. */
+	get editing() {
+		return this.#editor !== null;
 	}
 
 	/** edit shows a box with the text in the place of the message. */
