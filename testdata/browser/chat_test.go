@@ -287,6 +287,18 @@ func TestEditIsKept(t *testing.T) {
 	}
 }
 
+// Enter that ends a composition of an input method does not send, however the browser tells of it.
+func TestComposition(t *testing.T) {
+	p := open(t, options{wrap: says("Well.")})
+	p.fill("#input", "Nihon")
+	for _, way := range []string{"isComposing: true", "keyCode: 229"} {
+		eval[bool](p, `document.querySelector("#input").dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", `+way+`, bubbles: true, cancelable: true }))`)
+		if got := eval[string](p, `document.querySelector("#input").value`); got != "Nihon" {
+			t.Errorf("%s: the box has %q", way, got)
+		}
+	}
+}
+
 // Reasoning is folded, and is not sent back.
 func TestReasoning(t *testing.T) {
 	bodies := make(chan map[string]any, 2)

@@ -1,6 +1,6 @@
 // Questions, the API key, and the list of shortcuts: modal dialogs, which keep the focus and close with Esc.
 
-import { h, icon } from "./dom.js";
+import { h, icon, isEnter } from "./dom.js";
 import { key } from "./api.js";
 
 // show opens a dialog, and returns what its form was closed with: the value of the button, or "" after Esc.
@@ -34,7 +34,7 @@ export async function ask(title, label, value) {
 	const input = h("input", { type: "text", id: "dialog-input", maxlength: "200", required: true });
 	input.value = value;
 	// Enter is the form's first button, which would be Cancel.
-	input.addEventListener("keydown", (e) => e.key === "Enter" && !e.isComposing && (e.preventDefault(), input.form.requestSubmit(input.form.querySelector("[value=ok]"))));
+	input.addEventListener("keydown", (e) => isEnter(e) && (e.preventDefault(), input.form.requestSubmit(input.form.querySelector("[value=ok]"))));
 	const answer = show(title, h("label", { for: "dialog-input" }, label), input, buttons("Save"));
 	input.select();
 	return (await answer) === "ok" ? input.value : null;

@@ -80,9 +80,12 @@ export function copyButton(label, text) {
 	return b;
 }
 
+/** isEnter reports whether a key is Enter, and not one that ends a composition of an input method. Safari tells of that by the code alone. */
+export const isEnter = (e) => e.key === "Enter" && !e.isComposing && e.keyCode !== 229;
+
 /** sends reports whether a key sends what is written. Keyboards of phones have no Shift+Enter: there Enter makes a line, and a button sends. */
 export function sends(e) {
-	return e.key === "Enter" && !e.isComposing && !e.shiftKey && (e.ctrlKey || e.metaKey || !matchMedia("(pointer: coarse)").matches);
+	return isEnter(e) && !e.shiftKey && (e.ctrlKey || e.metaKey || !matchMedia("(pointer: coarse)").matches);
 }
 
 /** announce has screen readers say a text when they have finished what they say. */
