@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -87,19 +88,34 @@ func (c *hfConfig) parse(data []byte) ([]AddedToken, error) {
 	return byID(c.Added)
 }
 
-// olderTokens returns the tokens of added_tokens.json by id. As in Transformers,
-// those are special that tokenizer_config.json or special_tokens_map.json names.
-func (f *Files) olderTokens() ([]AddedToken, error) {
+// addedIDs returns the tokens of added_tokens.json with their ids; nil: there are none.
+func (f *Files) addedIDs() (ids hfVocab, err error) {
 	if f.AddedTokens == nil {
 		return nil, nil
 	}
-	var ids hfVocab
-	err := format.CheckPointer(f.AddedTokens)
-	if err == nil {
+	if err = format.CheckPointer(f.AddedTokens); err == nil {
 		err = hffile.Unmarshal(f.AddedTokens, &ids)
+	}
+	if err == nil && ids == nil { // a list, which only the vocabulary of a model may be, or null
+		err = hffile.Unmarshal(f.AddedTokens, (*map[string]int32)(&ids))
+	}
+	for _, content := range slices.Sorted(maps.Keys(ids)) {
+		if id := ids[content]; err == nil && (id < 0 || id >= maxTokens) {
+			err = fmt.Errorf("token %.40q has the id %d, which is not in 0..%d", content, id, maxTokens-1)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("added_tokens.json: %w", err)
+	}
+	return ids, nil
+}
+
+// olderTokens returns the tokens of added_tokens.json by id. As in Transformers,
+// those are special that tokenizer_config.json or special_tokens_map.json names.
+func (f *Files) olderTokens() ([]AddedToken, error) {
+	ids, err := f.addedIDs()
+	if err != nil {
+		return nil, err
 	}
 	special := map[string]bool{}
 	for _, data := range [][]byte{f.TokenizerConfig, f.SpecialTokensMap} {

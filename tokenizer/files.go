@@ -78,7 +78,6 @@ func (f *Files) legacy() (spec, error) {
 		Class     string `json:"tokenizer_class"`
 	}
 	var tokens legacyTokens
-	var added hfVocab
 	var special legacySpecial
 	bpe := "BPE"
 	file := hfTokenizer{Model: hfModel{Type: &bpe, Merges: new([]hfMerge)}}
@@ -90,7 +89,6 @@ func (f *Files) legacy() (spec, error) {
 		{"config.json", f.Config, &config},
 		{"tokenizer_config.json", f.TokenizerConfig, &tokens},
 		{"vocab.json", f.Vocab, &file.Model.Vocab},
-		{"added_tokens.json", f.AddedTokens, &added},
 		{"special_tokens_map.json", f.SpecialTokensMap, &special},
 	} {
 		if part.data == nil {
@@ -107,7 +105,10 @@ func (f *Files) legacy() (spec, error) {
 	if err := file.components(cmp.Or(tokens.Class, config.Class), config.ModelType, &tokens); err != nil {
 		return none, err
 	}
-	var err error
+	added, err := f.addedIDs()
+	if err != nil {
+		return none, err
+	}
 	if *file.Model.Merges, err = readMerges(f.Merges); err != nil {
 		return none, fmt.Errorf("merges.txt: %w", err)
 	}

@@ -161,6 +161,11 @@ func TestParseFiles(t *testing.T) {
 		{"no JSON", Files{Tokenizer: []byte("tokenizer")}, hffile.ErrNotJSON, "tokenizer.json: it is not valid JSON"},
 		{"pointer special_tokens_map.json", Files{Tokenizer: readFile(t, "tiny-smallthinker/tokenizer.json"), SpecialTokensMap: pointer}, format.ErrPointer, "special_tokens_map.json:"},
 		{"an id in a text", Files{Tokenizer: readFile(t, "tiny-smallthinker/tokenizer.json"), AddedTokens: []byte(`{"<x>": "5"}`)}, nil, `added_tokens.json: token "<x>" has the id "5"`},
+		{"an id below 0", Files{Tokenizer: readFile(t, "tiny-smallthinker/tokenizer.json"), AddedTokens: []byte(`{"<x>": -1}`)}, nil, `added_tokens.json: token "<x>" has the id -1`},
+		{"an id beyond all", Files{Vocab: vocab, Merges: merges, TokenizerConfig: qwen2, AddedTokens: []byte(`{"<x>": 2000000000}`)}, nil,
+			`added_tokens.json: token "<x>" has the id 2000000000, which is not in 0..4194303`},
+		{"a list of added tokens", Files{Tokenizer: readFile(t, "tiny-smallthinker/tokenizer.json"), TokenizerConfig: []byte(`{}`),
+			AddedTokens: []byte(`[{"id": 4096, "content": "<x>"}]`)}, nil, "added_tokens.json: it is a JSON array: an object was expected"},
 		{"merges of one", Files{Vocab: vocab, Merges: []byte("he\n"), TokenizerConfig: qwen2}, nil, `merges.txt: line 1, "he", is not a pair`},
 	} {
 		_, err := ParseFiles(test.files)
