@@ -89,6 +89,7 @@ func TestLlamaTextErrors(t *testing.T) {
 		{"/tokenize", `{"content": "a", "model": "none"}`, http.StatusNotFound, "model"},
 		{"/tokenize", `{"content": "` + strings.Repeat("a", maxText+1) + `"}`, http.StatusRequestEntityTooLarge, ""},
 		{"/detokenize", `{}`, http.StatusBadRequest, "tokens"},
+		{"/detokenize", `{"tokens": [1, null]}`, http.StatusBadRequest, "tokens"},
 		{"/detokenize", `{"tokens": "a"}`, http.StatusBadRequest, "tokens"},
 		{"/detokenize", `{"tokens": [1000000]}`, http.StatusBadRequest, "tokens"},
 		{"/apply-template", `{"messages": []}`, http.StatusBadRequest, "messages"},

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"math"
 	"net/http"
+	"slices"
 	"unicode/utf8"
 
 	"st/runtime"
@@ -36,15 +37,15 @@ type prompt struct {
 
 func (p *prompts) UnmarshalJSON(data []byte) error {
 	var one string
-	var many []string
+	var many []*string
 	var tokens tokenIDs
 	var lists []tokenIDs
 	switch {
 	case json.Unmarshal(data, &one) == nil:
 		*p = prompts{{text: one}}
-	case json.Unmarshal(data, &many) == nil && len(many) > 0:
+	case json.Unmarshal(data, &many) == nil && len(many) > 0 && !slices.Contains(many, nil):
 		for _, text := range many {
-			*p = append(*p, prompt{text: text})
+			*p = append(*p, prompt{text: *text})
 		}
 	case json.Unmarshal(data, &tokens) == nil && len(tokens) > 0:
 		*p = prompts{{tokens: tokens}}
@@ -65,14 +66,14 @@ func (p *prompts) UnmarshalJSON(data []byte) error {
 type tokenIDs []int32
 
 func (t *tokenIDs) UnmarshalJSON(data []byte) error {
-	var numbers []float64
-	if json.Unmarshal(data, &numbers) != nil {
+	var numbers []*float64 // of null it is nil
+	if json.Unmarshal(data, &numbers) != nil || slices.Contains(numbers, nil) {
 		return wants("an array of token ids")
 	}
 	*t = make(tokenIDs, len(numbers))
 	for i, n := range numbers {
-		if (*t)[i] = int32(n); float64((*t)[i]) != n {
-			return wants(fmt.Sprintf("an array of token ids: %v is none", n))
+		if (*t)[i] = int32(*n); float64((*t)[i]) != *n {
+			return wants(fmt.Sprintf("an array of token ids: %v is none", *n))
 		}
 	}
 	return nil
