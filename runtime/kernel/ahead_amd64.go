@@ -4,7 +4,8 @@ package kernel
 
 import "github.com/klauspost/cpuid/v2"
 
-// weightsAhead is how many bytes ahead the products of two groups prefetch their streams of weights, to the L2 cache.
+// weightsAhead is how many bytes ahead the products of two groups with AVX-512 and AVX-VNNI prefetch their streams of weights, to the L2 cache, and plain
+// reading what it reads.
 //
 //lint:ignore U1000 assembly reads it
 var weightsAhead = aheadFor(cpuid.CPU.VendorID)
