@@ -123,10 +123,7 @@ func (s *Server) llamaDetokenize(w http.ResponseWriter, r *http.Request, body []
 // llamaApplyTemplate answers /apply-template: what a chat of /v1/chat/completions with the same fields has the model read.
 func (s *Server) llamaApplyTemplate(w http.ResponseWriter, r *http.Request, body []byte) error {
 	var q chatRequest
-	if err := decode(body, &q, ""); err != nil {
-		return err
-	}
-	messages, prefill, options, err := q.conversation()
+	messages, prefill, options, err := q.read(body)
 	if err != nil {
 		return err
 	}

@@ -222,9 +222,12 @@ func byteValues(text string) []int {
 	return bytes
 }
 
-// conversation returns what the model reads: messages, the text with which the answer is to begin, and options of the template.
-func (q *chatRequest) conversation() (messages []runtime.Message, prefill string, options []runtime.ChatOption, err error) {
-	if messages, prefill, err = readMessages(q.Messages, false); err == nil {
+// read reads a body, and returns what the model reads: messages, the text with which the answer is to begin, and options of the template.
+func (q *chatRequest) read(body []byte) (messages []runtime.Message, prefill string, options []runtime.ChatOption, err error) {
+	if err = decode(body, q, ""); err == nil {
+		messages, prefill, err = readMessages(q.Messages, false)
+	}
+	if err == nil {
 		options, err = q.options()
 	}
 	return messages, prefill, options, err
@@ -233,10 +236,7 @@ func (q *chatRequest) conversation() (messages []runtime.Message, prefill string
 // chatCompletions answers /v1/chat/completions.
 func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request, body []byte) error {
 	var q chatRequest
-	if err := decode(body, &q, ""); err != nil {
-		return err
-	}
-	messages, prefill, options, err := q.conversation()
+	messages, prefill, options, err := q.read(body)
 	if err != nil {
 		return err
 	}
