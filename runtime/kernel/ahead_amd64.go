@@ -4,10 +4,8 @@ package kernel
 
 import "github.com/klauspost/cpuid/v2"
 
-// weightsAhead is how many bytes ahead the products of two groups with AVX-512 and AVX-VNNI prefetch their streams of weights, to the L2 cache, and plain
-// reading what it reads.
-//
-//lint:ignore U1000 assembly reads it
+// weightsAhead is how many bytes ahead the products of two groups with AVX-512 and AVX-VNNI prefetch their streams of weights, to the L2 cache, the
+// products of rows of F16 and BF16 numbers theirs, and plain reading what it reads.
 var weightsAhead = aheadFor(cpuid.CPU.VendorID)
 
 // aheadFor returns weightsAhead for a maker's processors. The prefetchers of Intel's begin anew in every page of 4 KB: a page ahead, a Xeon generates 5 %

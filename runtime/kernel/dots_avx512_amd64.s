@@ -21,20 +21,31 @@
 	VEXTRACTF128  $1, y0, x1;  \
 	VADDPS        x1, x0, x0
 
-// func dots4x2AVX512(dots *[8]float32, rows *[4][]float32, a, b []float32)
+#define LOAD2(i, a, b) \
+	VMOVUPS (128*i)(DX), a;   \
+	VMOVUPS (128*i+64)(DX), b
+
+#define STORE2(i, a, b) \
+	VMOVUPS a, (128*i)(DX);   \
+	VMOVUPS b, (128*i+64)(DX)
+
+// func dots4x2AVX512(dots *[8]float32, sums *[8][32]float32, rows *[4][]float32, a, b []float32, first bool)
 //
 // R8-R11 are the rows, SI and DI the vectors; the sums of row r and vector v are in Z(4r+2v) and the next register.
-TEXT ·dots4x2AVX512(SB), NOSPLIT, $0-64
-	MOVQ   rows+8(FP), BX
-	MOVQ   a_base+16(FP), SI
-	MOVQ   a_len+24(FP), CX
-	MOVQ   b_base+40(FP), DI
+TEXT ·dots4x2AVX512(SB), NOSPLIT, $0-73
+	MOVQ   sums+8(FP), DX
+	MOVQ   rows+16(FP), BX
+	MOVQ   a_base+24(FP), SI
+	MOVQ   a_len+32(FP), CX
+	MOVQ   b_base+48(FP), DI
 	MOVQ   0(BX), R8
 	MOVQ   24(BX), R9
 	MOVQ   48(BX), R10
 	MOVQ   72(BX), R11
 	SHLQ   $2, CX
 	XORQ   AX, AX
+	CMPB   first+72(FP), $0
+	JEQ    further
 	VPXORQ Z0, Z0, Z0
 	VPXORQ Z1, Z1, Z1
 	VPXORQ Z2, Z2, Z2
@@ -51,6 +62,17 @@ TEXT ·dots4x2AVX512(SB), NOSPLIT, $0-64
 	VPXORQ Z13, Z13, Z13
 	VPXORQ Z14, Z14, Z14
 	VPXORQ Z15, Z15, Z15
+	JMP    loop
+
+further:
+	LOAD2(0, Z0, Z1)
+	LOAD2(1, Z2, Z3)
+	LOAD2(2, Z4, Z5)
+	LOAD2(3, Z6, Z7)
+	LOAD2(4, Z8, Z9)
+	LOAD2(5, Z10, Z11)
+	LOAD2(6, Z12, Z13)
+	LOAD2(7, Z14, Z15)
 
 loop:
 	VMOVUPS (SI)(AX*1), Z16
@@ -65,6 +87,9 @@ loop:
 	CMPQ    AX, CX
 	JLT     loop
 
+	MOVQ    dots+0(FP), DI
+	TESTQ   DI, DI
+	JZ      store
 	FOLD(Z0, Y0, X0, Z1, Y1, X1)
 	FOLD(Z2, Y2, X2, Z3, Y3, X3)
 	FOLD(Z4, Y4, X4, Z5, Y5, X5)
@@ -79,8 +104,19 @@ loop:
 	VHADDPS X14, X12, X12
 	VHADDPS X4, X0, X0
 	VHADDPS X12, X8, X8
-	MOVQ    dots+0(FP), DI
 	VMOVUPS X0, (DI)
 	VMOVUPS X8, 16(DI)
+	VZEROUPPER
+	RET
+
+store:
+	STORE2(0, Z0, Z1)
+	STORE2(1, Z2, Z3)
+	STORE2(2, Z4, Z5)
+	STORE2(3, Z6, Z7)
+	STORE2(4, Z8, Z9)
+	STORE2(5, Z10, Z11)
+	STORE2(6, Z12, Z13)
+	STORE2(7, Z14, Z15)
 	VZEROUPPER
 	RET

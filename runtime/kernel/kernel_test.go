@@ -215,14 +215,6 @@ func TestFloats(t *testing.T) {
 					sum += float32(math.Abs(float64(a[i] * b[i])))
 				}
 				wantClose(t, fmt.Sprintf("%s dot of %d", name, n), dot(a, b), dotGeneric(a, b), sum)
-				var dots [8]float32
-				rows := [4][]float32{a, b, b, unaligned(cases(rng, n)["large"])}
-				dots4x2(&dots, &rows, a, b)
-				for i, row := range rows {
-					if !sameBits(dots[2*i], dot(a, row)) || !sameBits(dots[2*i+1], dot(b, row)) {
-						t.Errorf("%s: row %d of %d: products are %g and %g, want %g and %g", name, i, n, dots[2*i], dots[2*i+1], dot(a, row), dot(b, row))
-					}
-				}
 				got, want := unaligned(b), slices.Clone(b)
 				axpy(got, 0.7, a)
 				axpyGeneric(want, 0.7, a)

@@ -36,12 +36,25 @@ func Mul(dst []float32, stride int, w *Matrix, from, to int, x *Input, idx []int
 			}
 			continue
 		}
+		if len(idx) == 1 {
+			dst[u] = dotFloats(w.Type, quants, x.Row(int(idx[0])), true, scratch)
+			continue
+		}
 		row := decoded(w.Type, quants, w.Cols, scratch)
 		for t, i := range idx {
 			dst[t*stride+u] = dot(row, x.Row(int(i)))
 		}
 	}
 }
+
+// dotSums are the sums of eight products of floats, 32 of each, as dot has them: number i counts with sum i%32.
+type dotSums [8][32]float32
+
+// floatCols is how many columns of floats mulFloats multiplies with all vectors before the next ones: those of four rows stay in the L1 cache meanwhile.
+const floatCols = 512
+
+// floatPairs is how many pairs of vectors it multiplies with these columns: their sums take 32 KB.
+const floatPairs = 32
 
 // mulFloats multiplies units [from, to), which are rows of floats, with vectors, four rows and two vectors at a time. It returns the first of the units
 // that are left over.
@@ -60,16 +73,40 @@ func mulFloats(dst []float32, stride int, w *Matrix, from, to int, x *Input, idx
 			rows[i] = room[i*w.Cols:][:w.Cols]
 			Decode(w.Type, rows[i], quants, nil)
 		}
-		for t := 0; t < len(idx); t += 2 {
-			var dots [8]float32
-			last := min(t+1, len(idx)-1)
-			dots4x2(&dots, &rows, x.Row(int(idx[t])), x.Row(int(idx[last])))
-			for i := range rows {
-				dst[t*stride+from+i], dst[last*stride+from+i] = dots[2*i], dots[2*i+1]
-			}
+		for t := 0; t < len(idx); t += 2 * floatPairs {
+			some := idx[t:min(t+2*floatPairs, len(idx))]
+			mulFour(dst[t*stride+from:], stride, &rows, x, some, scratch)
 		}
 	}
 	return from
+}
+
+// mulFour multiplies four rows with up to 2·floatPairs vectors: dst[t·stride + r] is row r times vector idx[t].
+func mulFour(dst []float32, stride int, rows *[4][]float32, x *Input, idx []int32, scratch *Scratch) {
+	if scratch.dots == nil {
+		scratch.dots = new([floatPairs]dotSums)
+	}
+	cols := len(rows[0])
+	var part [4][]float32
+	for col := 0; col < cols; col += floatCols {
+		end := min(col+floatCols, cols)
+		for i := range rows {
+			part[i] = rows[i][col:end]
+		}
+		for t := 0; t < len(idx); t += 2 {
+			last := min(t+1, len(idx)-1)
+			a, b, sums := x.Row(int(idx[t]))[col:end], x.Row(int(idx[last]))[col:end], &scratch.dots[t/2]
+			if end < cols {
+				dots4x2(nil, sums, &part, a, b, col == 0)
+				continue
+			}
+			var dots [8]float32
+			dots4x2(&dots, sums, &part, a, b, col == 0)
+			for i := range rows {
+				dst[t*stride+i], dst[last*stride+i] = dots[2*i], dots[2*i+1]
+			}
+		}
+	}
 }
 
 // mulPairs multiplies the first half of the units [from, to) and the second together, unit by unit: two streams of weights come

@@ -31,8 +31,6 @@ func groupPackedTo([]float32, int, *packed, []byte, int, *byte) {
 
 func hasDots4x2(int) bool { return false }
 
-func dots4x2(dots *[8]float32, rows *[4][]float32, a, b []float32) {
-	for i, row := range rows {
-		dots[2*i], dots[2*i+1] = dot(a, row), dot(b, row)
-	}
+func dots4x2(*[8]float32, *dotSums, *[4][]float32, []float32, []float32, bool) {
+	panic("kernel: there is no kernel for four rows with two vectors")
 }

@@ -80,19 +80,31 @@ func (n *Next) row(i int, other *byte) *byte {
 
 // neuron is Neurons for one.
 func (e *Expert) neuron(y []float32, j int, h float32, x *Input, t int, scratch *Scratch) {
-	up := e.upRow(j, scratch)
-	f := h * up.dot(x, t)
+	f := h * e.upDot(j, x, t, scratch)
+	y = y[:e.Down.Cols]
 	quants, scales := e.Down.row(j)
-	switch e.Down.Type {
-	case quant.Q4_0:
-		axpyQ4(y[:e.Down.Cols], f, quants, scales)
-	case quant.Q8_0:
-		axpyQ8(y[:e.Down.Cols], f, quants, scales)
+	switch typ := e.Down.Type; {
+	case typ == quant.Q4_0:
+		axpyQ4(y, f, quants, scales)
+	case typ == quant.Q8_0:
+		axpyQ8(y, f, quants, scales)
+	case hasHalf(typ):
+		axpyHalf(typ, y, f, quants)
 	default:
 		row := grow(&scratch.down, e.Down.Cols)
-		Decode(e.Down.Type, row, quants, scales)
-		axpy(y[:e.Down.Cols], f, row)
+		Decode(typ, row, quants, scales)
+		axpy(y, f, row)
 	}
+}
+
+// upDot multiplies row j of up with vector t of x.
+func (e *Expert) upDot(j int, x *Input, t int, scratch *Scratch) float32 {
+	quants, scales := e.Up.row(j)
+	if !e.Up.quantized() {
+		return dotFloats(e.Up.Type, quants, x.Row(t), false, scratch)
+	}
+	v := x.vector(t)
+	return dotRow(e.Up.Type, quants, scales, &v)
 }
 
 // upRow is a row of up, as it lies in memory or, if its type is multiplied so, decoded.

@@ -28,6 +28,14 @@ func Decode(t quant.Type, dst []float32, quants, scales []byte) {
 	}
 }
 
+// dotFloats is dot of a row that has no scales, one of a matrix whose rows follow each other, or one alone.
+func dotFloats(t quant.Type, row []byte, x []float32, matrix bool, scratch *Scratch) float32 {
+	if hasHalf(t) {
+		return dotHalf(t, row, x, matrix)
+	}
+	return dot(decoded(t, row, len(x), scratch), x)
+}
+
 // decoded returns the n numbers of a row that has no scales: as they lie in memory, where the CPU can take them so, or decoded into scratch.
 func decoded(t quant.Type, quants []byte, n int, scratch *Scratch) []float32 {
 	if t == quant.F32 {

@@ -14,24 +14,23 @@ func dot(a, b []float32) float32 {
 // hasDots4x2 reports whether there is a kernel for products of four rows of so many numbers with two vectors.
 func hasDots4x2(cols int) bool { return useAVX512 && cols > 0 && cols%32 == 0 }
 
-// dots4x2 stores the products of four rows with two vectors, to the bit as dot computes them: dots[2r] is row r times a, dots[2r+1] times b.
-func dots4x2(dots *[8]float32, rows *[4][]float32, a, b []float32) {
+// dots4x2 adds the products of some columns of four rows with two vectors to sums, which first clears. If dots is not nil, these columns are the last,
+// and it stores the products there, to the bit as dot computes them: dots[2r] is row r times a, dots[2r+1] times b. The columns are some that
+// hasDots4x2 takes.
+func dots4x2(dots *[8]float32, sums *dotSums, rows *[4][]float32, a, b []float32, first bool) {
 	for i := range rows {
 		_ = rows[i][:len(a)]
 	}
 	if !hasDots4x2(len(a)) {
-		for i, row := range rows {
-			dots[2*i], dots[2*i+1] = dot(a, row), dot(b, row)
-		}
-		return
+		panic("kernel: there is no kernel for four rows with two vectors")
 	}
-	dots4x2AVX512(dots, rows, a, b[:len(a)])
+	dots4x2AVX512(dots, sums, rows, a, b[:len(a)], first)
 }
 
-// dots4x2AVX512 is dotAVX2 for every row and vector, to the bit, for a multiple of 32 numbers. Rows and b are as long as a.
+// dots4x2AVX512 is dots4x2. Rows and b are as long as a.
 //
 //go:noescape
-func dots4x2AVX512(dots *[8]float32, rows *[4][]float32, a, b []float32)
+func dots4x2AVX512(dots *[8]float32, sums *dotSums, rows *[4][]float32, a, b []float32, first bool)
 
 func axpy(dst []float32, f float32, src []float32) {
 	if !useAVX2 {

@@ -1,0 +1,16 @@
+//go:build !amd64 || noasm
+
+package kernel
+
+import "st/quant"
+
+// hasHalf reports that rows of F16 and BF16 numbers are decoded.
+func hasHalf(quant.Type) bool { return false }
+
+func dotHalf(quant.Type, []byte, []float32, bool) float32 {
+	panic("kernel: rows of such numbers are decoded")
+}
+
+func axpyHalf(quant.Type, []float32, float32, []byte) {
+	panic("kernel: rows of such numbers are decoded")
+}
