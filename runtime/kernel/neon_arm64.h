@@ -92,6 +92,8 @@
 #define FCVTL2(d, n)      OP2(0x4e217800, d, n)        // FCVTL2 Vd.4S, Vn.8H
 #define FCVTN(d, n)       OP2(0x0e216800, d, n)        // FCVTN Vd.4H, Vn.4S
 #define FCVTN2(d, n)      OP2(0x4e216800, d, n)        // FCVTN2 Vd.8H, Vn.4S
+#define SHLL16(d, n)      OP2(0x2e613800, d, n)        // SHLL Vd.4S, Vn.4H, #16
+#define SHLL16H(d, n)     OP2(0x6e613800, d, n)        // SHLL2 Vd.4S, Vn.8H, #16
 #define FCVTLD(d, n)      OP2(0x0e617800, d, n)        // FCVTL Vd.2D, Vn.2S
 #define FCVTL2D(d, n)     OP2(0x4e617800, d, n)        // FCVTL2 Vd.2D, Vn.4S
 #define FADDD(d, n, m)    OP3(0x4e60d400, d, n, m)     // FADD Vd.2D, Vn.2D, Vm.2D
