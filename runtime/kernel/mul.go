@@ -20,7 +20,7 @@ func Mul(dst []float32, stride int, w *Matrix, from, to int, x *Input, idx []int
 	if w.Grouped && pairsGroups() && (len(idx) == 1 || len(idx) == 2 && !(w.Type == quant.Q4_0 && pairsVectors())) {
 		from = mulPairs(dst, stride, w, from, to, x, idx)
 	}
-	if !w.quantized() && len(idx) > 1 && hasDots4x2(w.Cols) {
+	if !w.quantized() && len(idx) > 1 {
 		from = mulFloats(dst, stride, w, from, to, x, idx, scratch)
 	}
 	for u := from; u < to; u++ {
@@ -50,60 +50,67 @@ func Mul(dst []float32, stride int, w *Matrix, from, to int, x *Input, idx []int
 // dotSums are the sums of eight products of floats, 32 of each, as dot has them: number i counts with sum i%32.
 type dotSums [8][32]float32
 
-// floatCols is how many columns of floats mulFloats multiplies with all vectors before the next ones: those of four rows stay in the L1 cache meanwhile.
-const floatCols = 512
+// floatCols is how many columns of floats are multiplied with all vectors before the next ones: those of some rows stay in the L1 cache meanwhile.
+const floatCols = 768
 
-// floatPairs is how many pairs of vectors it multiplies with these columns: their sums take 32 KB.
-const floatPairs = 32
+// floatBlocks is how often vectors are taken for the same columns, at most: their sums take 32 KB.
+const floatBlocks = 32
 
-// mulFloats multiplies units [from, to), which are rows of floats, with vectors, four rows and two vectors at a time. It returns the first of the units
-// that are left over.
+// mulFloats multiplies units [from, to), which are rows of floats, with vectors, some rows and vectors at a time, where there is a kernel for that. It
+// returns the first of the units that are left over.
 func mulFloats(dst []float32, stride int, w *Matrix, from, to int, x *Input, idx []int32, scratch *Scratch) (left int) {
+	n, vectors := floatBlock(w.Cols)
+	if n == 0 {
+		return from
+	}
 	var rows [4][]float32
 	var room []float32
-	for ; from+len(rows) <= to; from += len(rows) {
-		for i := range rows {
+	for ; from+n <= to; from += n {
+		for i := range rows[:n] {
 			quants, _ := w.row(from + i)
 			if w.Type == quant.F32 {
 				if rows[i] = floats(quants, w.Cols); rows[i] != nil {
 					continue
 				}
 			}
-			room = scratch.row(len(rows) * w.Cols)
+			room = scratch.row(n * w.Cols)
 			rows[i] = room[i*w.Cols:][:w.Cols]
 			Decode(w.Type, rows[i], quants, nil)
 		}
-		for t := 0; t < len(idx); t += 2 * floatPairs {
-			some := idx[t:min(t+2*floatPairs, len(idx))]
-			mulFour(dst[t*stride+from:], stride, &rows, x, some, scratch)
+		for t := 0; t < len(idx); t += vectors * floatBlocks {
+			some := idx[t:min(t+vectors*floatBlocks, len(idx))]
+			mulRows(dst[t*stride+from:], stride, rows[:n], vectors, x, some, scratch)
 		}
 	}
 	return from
 }
 
-// mulFour multiplies four rows with up to 2·floatPairs vectors: dst[t·stride + r] is row r times vector idx[t].
-func mulFour(dst []float32, stride int, rows *[4][]float32, x *Input, idx []int32, scratch *Scratch) {
+// mulRows multiplies rows with vectors, one or two at a time: dst[t·stride + r] is row r times vector idx[t].
+func mulRows(dst []float32, stride int, rows [][]float32, vectors int, x *Input, idx []int32, scratch *Scratch) {
 	if scratch.dots == nil {
-		scratch.dots = new([floatPairs]dotSums)
+		scratch.dots = new([floatBlocks]dotSums)
 	}
 	cols := len(rows[0])
 	var part [4][]float32
 	for col := 0; col < cols; col += floatCols {
 		end := min(col+floatCols, cols)
-		for i := range rows {
-			part[i] = rows[i][col:end]
+		for i, row := range rows {
+			part[i] = row[col:end]
 		}
-		for t := 0; t < len(idx); t += 2 {
-			last := min(t+1, len(idx)-1)
-			a, b, sums := x.Row(int(idx[t]))[col:end], x.Row(int(idx[last]))[col:end], &scratch.dots[t/2]
+		for t := 0; t < len(idx); t += vectors {
+			last := min(t+vectors, len(idx)) - 1
+			a, b, sums := x.Row(int(idx[t]))[col:end], x.Row(int(idx[last]))[col:end], &scratch.dots[t/vectors]
 			if end < cols {
-				dots4x2(nil, sums, &part, a, b, col == 0)
+				dotRows(nil, sums, &part, a, b, col == 0)
 				continue
 			}
 			var dots [8]float32
-			dots4x2(&dots, sums, &part, a, b, col == 0)
+			dotRows(&dots, sums, &part, a, b, col == 0)
 			for i := range rows {
-				dst[t*stride+i], dst[last*stride+i] = dots[2*i], dots[2*i+1]
+				dst[t*stride+i] = dots[2*i]
+				if last > t {
+					dst[last*stride+i] = dots[2*i+1]
+				}
 			}
 		}
 	}

@@ -29,8 +29,8 @@ func groupPackedTo([]float32, int, *packed, []byte, int, *byte) {
 	panic("kernel: products with packed vectors are stored in order")
 }
 
-func hasDots4x2(int) bool { return false }
+func floatBlock(int) (rows, vectors int) { return 0, 0 }
 
-func dots4x2(*[8]float32, *dotSums, *[4][]float32, []float32, []float32, bool) {
-	panic("kernel: there is no kernel for four rows with two vectors")
+func dotRows(*[8]float32, *dotSums, *[4][]float32, []float32, []float32, bool) {
+	panic("kernel: there is no kernel for several rows of floats")
 }

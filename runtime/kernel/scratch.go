@@ -10,7 +10,7 @@ type Scratch struct {
 	block    *batch
 	tile     []byte    // two groups of scattered rows
 	products []float32 // with scattered rows
-	dots     *[floatPairs]dotSums
+	dots     *[floatBlocks]dotSums
 }
 
 func (s *Scratch) row(n int) []float32 { return grow(&s.up, n) }
