@@ -8,6 +8,10 @@ GLOBL nibble<>(SB), RODATA|NOPTR, $8
 DATA ones<>+0(SB)/8, $0x0001000100010001
 GLOBL ones<>(SB), RODATA|NOPTR, $8
 
+// flip8: the top bit of every byte.
+DATA flip8<>+0(SB)/8, $0x8080808080808080
+GLOBL flip8<>(SB), RODATA|NOPTR, $8
+
 // UNPACK parts the nibbles of lo: the low ones stay, the high ones go to hi. Y15 is nibble.
 #define UNPACK(lo, hi) \
 	VPSRLW $4, lo, hi;  \

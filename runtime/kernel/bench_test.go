@@ -58,7 +58,10 @@ func BenchmarkKernels(b *testing.B) {
 	bench(b, "pack", len(idx)*benchCols, func() { packs.pack(in, idx) })
 	for _, alone := range []bool{false, true} {
 		// Bytes of weights times vectors: a multiply-add is half a byte.
-		bench(b, fmt.Sprintf("groupPacked alone %t", alone), len(q4)*len(idx), func() { groupPacked(alone, &packs, q4, benchCols/quant.BlockSize, nil) })
+		bench(b, fmt.Sprintf("groupPacked alone %t", alone), len(q4)*len(idx), func() { groupPacked(quant.Q4_0, alone, &packs, q4, benchCols/quant.BlockSize, nil) })
+	}
+	if packsType(quant.Q8_0) {
+		bench(b, "groupPacked Q8_0", len(q8)*len(idx), func() { groupPacked(quant.Q8_0, true, &packs, q8, benchCols/quant.BlockSize, nil) })
 	}
 	bench(b, "groupQ8", len(q8), func() { groupQ8(&acc[0], q8, v) })
 

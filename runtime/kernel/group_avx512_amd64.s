@@ -191,10 +191,6 @@ done:
 	VMULPS.BCST  (4*k)(R13), Z3, Z3;  \
 	VFMADD231PS  Z3, Z0, Z30
 
-// flip8: the top bit of every byte.
-DATA flip8<>+0(SB)/8, $0x8080808080808080
-GLOBL flip8<>(SB), RODATA|NOPTR, $8
-
 // func groupQ8AVX512(acc *[16]float32, group []byte, x *vector)
 TEXT ·groupQ8AVX512(SB), NOSPLIT, $0-40
 	MOVQ         acc+0(FP), R8

@@ -40,20 +40,26 @@ func groupQ4x4Generic(acc *[4][quant.GroupRows]float32, group []byte, x *[4]vect
 	}
 }
 
-// groupPackedGeneric is groupQ4Generic for packed vectors: it stores what it computes in p.acc.
-func groupPackedGeneric(p *packed, group []byte, blocks int) {
+// groupPackedGeneric is groupQ4Generic or groupQ8Generic for packed vectors: it stores what it computes in p.acc.
+func groupPackedGeneric(typ quant.Type, p *packed, group []byte, blocks int) {
 	acc := p.acc[:4*p.quads*quant.GroupRows]
 	clear(acc)
 	for b := range blocks {
-		scales, tile := quant.Q4_0.GroupBlock(group, b, blocks)
+		scales, tile := typ.GroupBlock(group, b, blocks)
 		for t := range 4 * p.quads {
 			quad := p.data[(b*p.quads+t/4)*quadBytes:][:quadBytes]
-			q, d := quad[t%4*quant.BlockSize:], math.Float32frombits(le.Uint32(quad[4*quant.BlockSize+t%4*4:]))
+			q, d := quad[t%4*quant.BlockSize:][:quant.BlockSize], math.Float32frombits(le.Uint32(quad[4*quant.BlockSize+t%4*4:]))
 			for r := range quant.GroupRows {
 				var sum int32
-				for i := range quant.BlockSize / 2 {
-					w := tile[i/4*64+4*r+i%4]
-					sum += (int32(w&15)-8)*int32(int8(q[i])) + (int32(w>>4)-8)*int32(int8(q[i+quant.BlockSize/2]))
+				if typ == quant.Q8_0 {
+					for i, x := range q {
+						sum += int32(int8(tile[i/4*64+4*r+i%4])) * int32(int8(x))
+					}
+				} else {
+					for i := range quant.BlockSize / 2 {
+						w := tile[i/4*64+4*r+i%4]
+						sum += (int32(w&15)-8)*int32(int8(q[i])) + (int32(w>>4)-8)*int32(int8(q[i+quant.BlockSize/2]))
+					}
 				}
 				acc[t*quant.GroupRows+r] += float32(sum) * (quant.HalfToFloat(le.Uint16(scales[2*r:])) * d)
 			}

@@ -99,10 +99,6 @@ done:
 	VZEROUPPER
 	RET
 
-// flip8: the top bit of every byte.
-DATA flip8<>+0(SB)/8, $0x8080808080808080
-GLOBL flip8<>(SB), RODATA|NOPTR, $8
-
 // LINE8 adds the products of lines of Q8_0 at w(SI) and w(R9), plus 128 times the activations, to a and b: see group_avx512_amd64.s.
 #define LINE8(w, x, a, b) \
 	VPBROADCASTD (x)(DI), Z8;          \

@@ -57,7 +57,11 @@ func TestOverread(t *testing.T) {
 				var p packed
 				p.pack(in, idx)
 				p.data = atEnd(t, p.data)
-				groupPacked(false, &p, atEnd(t, group(quant.Q4_0, w)), cols/quant.BlockSize, nil)
+				for _, typ := range []quant.Type{quant.Q4_0, quant.Q8_0} {
+					if packsType(typ) {
+						groupPacked(typ, false, &p, atEnd(t, group(typ, w)), cols/quant.BlockSize, nil)
+					}
+				}
 			}
 			neuron := atEnd(t, make([]byte, 2*(len(q)+len(s))))
 			up := Matrix{Type: quant.Q4_0, Rows: 1, Cols: cols, Data: neuron, Stride: len(neuron), ScaleOffset: 2 * len(q)}

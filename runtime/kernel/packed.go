@@ -6,7 +6,7 @@ import (
 	"st/quant"
 )
 
-// Vectors are packed for products with groups of Q4_0 rows: four at a time, a quad, which go through a block of weights together. Block by block,
+// Vectors are packed for products with groups of Q4_0 and Q8_0 rows: four at a time, a quad, which go through a block of weights together. Block by block,
 // a quad is
 //
 //	the int8 activations of its vectors, 32 each    128 bytes
@@ -14,7 +14,7 @@ import (
 //	what their sums start from                      16 bytes
 //
 // and the quads of a block follow each other, so a kernel unpacks a block of weights once for all of them. The sums start from −8·Σq, as the weights
-// are 8 more than they stand for: a long, or two words that share it.
+// of Q4_0 are 8 more than they stand for: a long, or two words that share it. Those of Q8_0 are made 128 more.
 const quadBytes = 4 * (quant.BlockSize + 4 + 4)
 
 // packTile is the number of vectors that are packed at a time, at most: with 1536 numbers each they take 123 KB.
@@ -39,7 +39,7 @@ const lineBytes = quant.GroupRows * (quant.BlockSize + 4)
 // packable reports whether products of n vectors with a matrix take packed ones.
 func packable(w *Matrix, n int) bool {
 	least := minPacked()
-	return least > 0 && n >= least && w.Grouped && w.Type == quant.Q4_0
+	return least > 0 && n >= least && w.Grouped && packsType(w.Type)
 }
 
 // wholeQuads returns how many quads of n vectors are packed: whole ones, or with one vector less, so two or one may be left; or all, where a vector
@@ -107,10 +107,10 @@ func (p *packed) mul(alone, room bool, dst []float32, stride int, w *Matrix, u i
 	first, blocks := u*quant.GroupRows, w.Cols/quant.BlockSize
 	rows := min(quant.GroupRows, w.Rows-first)
 	if rows == quant.GroupRows && packsAll() && (room || p.n == 4*p.quads) {
-		groupPackedTo(dst[first:], stride, p, w.group(u), blocks, ahead)
+		groupPackedTo(w.Type, dst[first:], stride, p, w.group(u), blocks, ahead)
 		return
 	}
-	groupPacked(alone, p, w.group(u), blocks, ahead)
+	groupPacked(w.Type, alone, p, w.group(u), blocks, ahead)
 	if rows == quant.GroupRows {
 		for t := range p.n {
 			products := *(*[quant.GroupRows]float32)(p.acc[t*quant.GroupRows:]) // a copy in between needs no call of memmove

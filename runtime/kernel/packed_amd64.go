@@ -15,6 +15,9 @@ func minPacked() int {
 	return 0
 }
 
+// packsType reports whether there are kernels for packed vectors and groups of a type.
+func packsType(t quant.Type) bool { return t == quant.Q4_0 || t == quant.Q8_0 }
+
 // packsAll reports whether no vectors are left when some are packed.
 func packsAll() bool { return useAVX512 }
 
@@ -39,24 +42,28 @@ func packVector(to []byte, stride, k int, x *vector) {
 //go:noescape
 func packVectorAVX2(to *byte, stride, k int, x *vector, words bool)
 
-// groupPacked stores the products of a group of so many blocks with packed vectors in acc [4·quads, GroupRows]. It prefetches aheadBytes of what lies at ahead for every
+// groupPacked stores the products of a group of so many blocks of type t with packed vectors in acc [4·quads, GroupRows]. It prefetches aheadBytes of what lies at ahead for every
 // block, of which it reads nothing, unless ahead is nil.
-func groupPacked(alone bool, p *packed, group []byte, blocks int, ahead *byte) {
+func groupPacked(t quant.Type, alone bool, p *packed, group []byte, blocks int, ahead *byte) {
 	if !useAVX2 {
-		groupPackedGeneric(p, group, blocks)
+		groupPackedGeneric(t, p, group, blocks)
 		return
 	}
-	group = group[:quant.Q4_0.GroupBytes(blocks*quant.BlockSize)]
+	if useAVX512 {
+		groupPackedTo(t, p.acc, quant.GroupRows, p, group, blocks, ahead)
+		return
+	}
+	group = group[:t.GroupBytes(blocks*quant.BlockSize)]
 	data := p.data[:blocks*p.quads*quadBytes]
 	if p.quads == 0 {
 		return
 	}
-	if useAVX512 {
-		groupPackedEachAVX512(&p.acc[:4*p.quads*quant.GroupRows][0], quant.GroupRows, group, data, p.quads, blocks, ahead)
-		return
-	}
 	acc, lines := &p.acc[:4*p.quads*quant.GroupRows][0], &p.lines[:lineBytes][0]
 	switch {
+	case useVNNI && t == quant.Q8_0:
+		groupPackedQ8VNNI(acc, lines, group, data, p.quads, blocks, ahead)
+	case t == quant.Q8_0:
+		groupPackedQ8AVX2(acc, lines, group, data, p.quads, blocks, ahead)
 	case useVNNI && alone:
 		groupPackedEachVNNI(acc, lines, group, data, p.quads, blocks, ahead)
 	case useVNNI:
@@ -69,7 +76,7 @@ func groupPacked(alone bool, p *packed, group []byte, blocks int, ahead *byte) {
 }
 
 // groupPackedTo is groupPacked, where packsAll, with products of vector i stored from dst[i·stride] on, also those that the last quad has more.
-func groupPackedTo(dst []float32, stride int, p *packed, group []byte, blocks int, ahead *byte) {
+func groupPackedTo(t quant.Type, dst []float32, stride int, p *packed, group []byte, blocks int, ahead *byte) {
 	if !packsAll() {
 		panic("kernel: products with packed vectors are stored in order")
 	}
@@ -77,8 +84,12 @@ func groupPackedTo(dst []float32, stride int, p *packed, group []byte, blocks in
 		return
 	}
 	_ = dst[(4*p.quads-1)*stride:][:quant.GroupRows]
-	group = group[:quant.Q4_0.GroupBytes(blocks*quant.BlockSize)]
-	groupPackedEachAVX512(&dst[0], stride, group, p.data[:blocks*p.quads*quadBytes], p.quads, blocks, ahead)
+	group, data := group[:t.GroupBytes(blocks*quant.BlockSize)], p.data[:blocks*p.quads*quadBytes]
+	if t == quant.Q8_0 {
+		groupPackedQ8AVX512(&dst[0], stride, group, data, p.quads, blocks, ahead)
+		return
+	}
+	groupPackedEachAVX512(&dst[0], stride, group, data, p.quads, blocks, ahead)
 }
 
 // groupPackedAVX2 is groupQ4x4AVX2 for every quad, to the bit.
@@ -101,10 +112,25 @@ func groupPackedVNNI(acc *float32, lines *byte, group, packed []byte, quads, blo
 //go:noescape
 func groupPackedEachVNNI(acc *float32, lines *byte, group, packed []byte, quads, blocks int, ahead *byte)
 
+// groupPackedQ8AVX2 is groupQ8AVX2 for every vector, to the bit.
+//
+//go:noescape
+func groupPackedQ8AVX2(acc *float32, lines *byte, group, packed []byte, quads, blocks int, ahead *byte)
+
+// groupPackedQ8VNNI is groupPackedQ8AVX2, to the bit.
+//
+//go:noescape
+func groupPackedQ8VNNI(acc *float32, lines *byte, group, packed []byte, quads, blocks int, ahead *byte)
+
 // groupPackedEachAVX512 is groupQ4AVX512 for every vector, to the bit. It stores the products of vector i from dst[i·stride] on.
 //
 //go:noescape
 func groupPackedEachAVX512(dst *float32, stride int, group, packed []byte, quads, blocks int, ahead *byte)
+
+// groupPackedQ8AVX512 is groupQ8AVX512 for every vector, to the bit. It stores them as groupPackedEachAVX512 does.
+//
+//go:noescape
+func groupPackedQ8AVX512(dst *float32, stride int, group, packed []byte, quads, blocks int, ahead *byte)
 
 // dotsQ4x8 multiplies a Q4_0 row with the vectors of the first n of eight tokens of a batch, which have lanes.
 func dotsQ4x8(dots *[8]float32, quants, scales []byte, s *batch, x *Input, idx []int32, tokens *[8]int32, n int) {

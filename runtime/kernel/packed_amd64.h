@@ -1,5 +1,5 @@
-// The frame of the kernels that multiply a group of Q4_0 rows with packed vectors (see packed.go) in registers of 256 bits. A file that includes it
-// defines
+// The frame of the kernels that multiply a group of rows with packed vectors (see packed.go) in registers of 256 bits, and what of it is for Q4_0. Kernels
+// for Q8_0 include packedq8_amd64.h, too. A file that includes it defines
 //
 //	VECTOR(x, sum0, sum1, n0, n1), which adds the products of a line, unpacked in Y8-Y11, with four activations at x(DI) and at x+16(DI) to
 //	sum0 (rows 0-7) and sum1 (rows 8-15), which are the registers Y(n0) and Y(n1). Y12-Y15 are scratch;
@@ -29,6 +29,24 @@
 	VECTOR(x+32, Y2, Y3, 2, 3);   \
 	VECTOR(x+64, Y4, Y5, 4, 5);   \
 	VECTOR(x+96, Y6, Y7, 6, 7)
+
+// UNPACKBLOCK unpacks the block at R11, and LINES multiplies what it unpacked.
+#define UNPACKBLOCK \
+	VPBROADCASTQ nibble<>(SB), Y15; \
+	UNPACKLINE(0, 0);       \
+	UNPACKLINE(64, 128);    \
+	UNPACKLINE(128, 256);   \
+	UNPACKLINE(192, 384)
+
+#define LINES \
+	LINE(0, 0);    \
+	LINE(128, 4);  \
+	LINE(256, 8);  \
+	LINE(384, 12)
+
+// PAIR is what two blocks take, SECOND where the quants of the second are.
+#define PAIR 576
+#define SECOND 320
 
 #define START(k, sum0, sum1) \
 	VPBROADCASTD (144+4*k)(DI), sum0; \
@@ -80,16 +98,12 @@ block: \
 	JMP   unpack;  \
 second: \
 	LEAQ  32(SI), R10;  \
-	LEAQ  320(SI), R11; \
-	ADDQ  $576, SI;     \
+	LEAQ  SECOND(SI), R11; \
+	ADDQ  $PAIR, SI;    \
 	XORQ  R13, R13;     \
 unpack: \
 	DECQ  R9; \
-	VPBROADCASTQ nibble<>(SB), Y15; \
-	UNPACKLINE(0, 0);       \
-	UNPACKLINE(64, 128);    \
-	UNPACKLINE(128, 256);   \
-	UNPACKLINE(192, 384);   \
+	UNPACKBLOCK;            \
 	VCVTPH2PS (R10), Y8;    \
 	VCVTPH2PS 16(R10), Y9;  \
 	VMOVUPS   Y8, 512(BX);  \
@@ -114,10 +128,7 @@ quad: \
 	START(1, Y2, Y3); \
 	START(2, Y4, Y5); \
 	START(3, Y6, Y7); \
-	LINE(0, 0);    \
-	LINE(128, 4);  \
-	LINE(256, 8);  \
-	LINE(384, 12); \
+	LINES;         \
 	VPBROADCASTQ ones<>(SB), Y15; \
 	VMOVUPS 512(BX), Y8; \
 	VMOVUPS 544(BX), Y9; \

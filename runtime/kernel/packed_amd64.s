@@ -43,6 +43,49 @@ TEXT ·groupPackedAVX2(SB), NOSPLIT, $0-88
 TEXT ·groupPackedEachAVX2(SB), NOSPLIT, $0-88
 	GROUP
 
+#include "packedq8_amd64.h"
+
+#define START(k, sum0, sum1) \
+	VPXOR sum0, sum0, sum0; \
+	VPXOR sum1, sum1, sum1
+
+// VECTOR adds the products of a line, which is in Y8 and Y10 and without its signs in Y9 and Y11, with four activations at x(DI). Y15 is ones.
+#define VECTOR(x, sum0, sum1) \
+	VPBROADCASTD (x)(DI), Y12;    \
+	VPSIGNB      Y8, Y12, Y13;    \
+	VPSIGNB      Y10, Y12, Y14;   \
+	VPMADDUBSW   Y13, Y9, Y13;    \
+	VPMADDUBSW   Y14, Y11, Y14;   \
+	VPMADDWD     Y15, Y13, Y13;   \
+	VPMADDWD     Y15, Y14, Y14;   \
+	VPADDD       Y13, sum0, sum0; \
+	VPADDD       Y14, sum1, sum1
+
+#define LINE(w, x) \
+	VMOVDQU (w)(R11), Y8;     \
+	VMOVDQU (w+32)(R11), Y10; \
+	VPABSB  Y8, Y9;           \
+	VPABSB  Y10, Y11;         \
+	VECTOR(x+0, Y0, Y1);      \
+	VECTOR(x+32, Y2, Y3);     \
+	VECTOR(x+64, Y4, Y5);     \
+	VECTOR(x+96, Y6, Y7)
+
+#define LINES \
+	VPBROADCASTQ ones<>(SB), Y15; \
+	LINE(0, 0);    \
+	LINE(64, 4);   \
+	LINE(128, 8);  \
+	LINE(192, 12); \
+	LINE(256, 16); \
+	LINE(320, 20); \
+	LINE(384, 24); \
+	LINE(448, 28)
+
+// func groupPackedQ8AVX2(acc *float32, lines *byte, group, packed []byte, quads, blocks int, ahead *byte)
+TEXT ·groupPackedQ8AVX2(SB), NOSPLIT, $0-88
+	GROUP
+
 // func packVectorAVX2(to *byte, stride, k int, x *vector, words bool)
 //
 // A block at a time, which is R12. Words are both −4 times a sum, a long is −8 times it.

@@ -25,6 +25,8 @@ func testTokens(rng *rand.Rand, n, cols int) (x *Input, idx []int32) {
 	return x, idx
 }
 
+type mulFunc func(dst []float32, stride int, w *Matrix, from, to int, x *Input, idx []int32, scratch *Scratch)
+
 // Products with packed vectors are those of the kernels for four, or for one where each is alone, to the bit; a vector or two that are left are
 // multiplied one at a time.
 func TestPacked(t *testing.T) {
@@ -33,8 +35,20 @@ func TestPacked(t *testing.T) {
 		for _, cols := range testCols {
 			for _, n := range []int{3, 6, 7, 8, 9, 10, 11, packTile, packTile + 2, 2*packTile + 9} {
 				const rows = 2*quant.GroupRows - 3
-				w, _ := testMatrix(rng, quant.Q4_0, true, rows, cols)
 				x, idx := testTokens(rng, n, cols)
+				eight, _ := testMatrix(rng, quant.Q8_0, true, rows, cols)
+				for _, mul := range []mulFunc{Mul, MulEach} {
+					got := slices.Repeat([]float32{-1}, n*(rows+1))
+					want := slices.Clone(got)
+					mul(got, rows+1, eight, 0, eight.Units(), x, idx, new(Scratch))
+					for u := range eight.Units() {
+						mulOnes(want, rows+1, eight, u, x, idx, 0)
+					}
+					if !slices.Equal(got, want) {
+						t.Errorf("%d vectors of %d, Q8_0: products differ", n, cols)
+					}
+				}
+				w, _ := testMatrix(rng, quant.Q4_0, true, rows, cols)
 				for _, alone := range []bool{false, true} {
 					got := slices.Repeat([]float32{-1}, n*(rows+1))
 					want := slices.Clone(got)
@@ -69,15 +83,20 @@ func TestPackedDefinition(t *testing.T) {
 		}
 		var p packed
 		p.pack(in, idx)
-		g := group(quant.Q4_0, w)
-		groupPacked(false, &p, g, cols/quant.BlockSize, nil)
-		got := slices.Clone(p.acc)
-		groupPackedGeneric(&p, g, cols/quant.BlockSize)
-		decoded := make([]float32, cols)
-		for i := range got {
-			quant.Q4_0.DecodeGroupRow(decoded, g, i%quant.GroupRows)
-			v := in.vector(i / quant.GroupRows)
-			wantClose(t, fmt.Sprintf("product %d", i), got[i], p.acc[i], magnitude(decoded, &v))
+		for _, typ := range []quant.Type{quant.Q4_0, quant.Q8_0} {
+			if !packsType(typ) {
+				continue
+			}
+			g := group(typ, w)
+			groupPacked(typ, false, &p, g, cols/quant.BlockSize, nil)
+			got := slices.Clone(p.acc)
+			groupPackedGeneric(typ, &p, g, cols/quant.BlockSize)
+			decoded := make([]float32, cols)
+			for i := range got {
+				typ.DecodeGroupRow(decoded, g, i%quant.GroupRows)
+				v := in.vector(i / quant.GroupRows)
+				wantClose(t, fmt.Sprintf("%s product %d", typ, i), got[i], p.acc[i], magnitude(decoded, &v))
+			}
 		}
 	})
 }
