@@ -97,19 +97,23 @@ func (f *responseFormat) grammar(read formats, path string) (*grammar.Grammar, e
 	return nil, badField(join(path, "type"), fmt.Sprintf("it is %q and must be text, json_object or json_schema", f.Type))
 }
 
-// grammar returns the grammar of llama.cpp's fields grammar, in GBNF, and json_schema; nil: there is none.
+// grammar returns the grammar of the fields response_format and llama.cpp's grammar, in GBNF, and json_schema; nil: there is none.
 func (o *openAISampling) grammar(read formats) (g *grammar.Grammar, err error) {
 	if o.Grammar != "" {
 		if g, err = read.gbnf(o.Grammar, "grammar"); err != nil {
 			return nil, err
 		}
 	}
-	return oneGrammar(g, read, "json_schema", func(read formats, field string) (*grammar.Grammar, error) {
+	g, err = oneGrammar(g, read, "json_schema", func(read formats, field string) (*grammar.Grammar, error) {
 		if len(o.JSONSchema) == 0 || string(o.JSONSchema) == "null" {
 			return nil, nil
 		}
 		return read.schema(o.JSONSchema, field)
 	})
+	if err != nil {
+		return nil, err
+	}
+	return oneGrammar(g, read, "response_format", o.ResponseFormat.grammar)
 }
 
 // oneGrammar returns the grammar of a field, or the one that other fields have asked for: only one may.

@@ -41,6 +41,8 @@ func TestGrammarField(t *testing.T) {
 	c := start(t, Options{})
 	for _, test := range []struct{ path, body, field, says string }{
 		{"/v1/completions", `{"prompt": "x", "grammar": "root ::= root \"a\" | \"b\""}`, "grammar", "left recursion"},
+		{"/v1/completions", `{"prompt": "x", "response_format": {"type": "json_schema", "schema": {"type": "object", "properties": {"a": false}, "required": ["a"]}}}`,
+			"response_format.schema", "no text"},
 		{"/v1/chat/completions", `{"messages": [{"role": "user", "content": "x"}], "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema":
 			{"type": "object", "properties": {"a": false}, "required": ["a"]}}}}`, "response_format.json_schema.schema", "no text"},
 	} {

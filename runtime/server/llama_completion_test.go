@@ -28,6 +28,8 @@ func TestLlamaCompletion(t *testing.T) {
 		{"/completion", string(tokens), `"n_predict": 12`, want, "limit", "", false},
 		{"/completion", `"` + king + `"`, fmt.Sprintf(`"n_predict": 12, "stop": [%q]`, word), want[:strings.Index(want, word)], "word", word, false},
 		{"/completion", `"` + king + `"`, `"json_schema": {"const": 5}`, "5", "eos", "", false},
+		{"/completion", `"` + king + `"`, `"response_format": {"type": "json_schema", "json_schema": {"schema": {"const": 6}}}`, "6", "eos", "", false},
+		{"/completion", `"` + king + `"`, `"response_format": {"type": "text"}, "n_predict": 12`, want, "limit", "", false},
 		{"/completion", `"` + king + `"`, `"grammar": "root ::= \"a b\"", "n_predict": -1`, "a b", "eos", "", false},
 		{"/completion", `"` + king + `"`, `"ignore_eos": true`, "", "limit", "", true},
 	} {
@@ -100,6 +102,8 @@ func TestLlamaCompletionErrors(t *testing.T) {
 		{`{"prompt": "x", "n_probs": 1, "post_sampling_probs": true}`, "post_sampling_probs"},
 		{`{"prompt": "x", "n": 2}`, "n"},
 		{`{"prompt": "x", "grammar": "root ::= ("}`, "grammar"},
+		{`{"prompt": "x", "response_format": {"type": "json_schema"}}`, "response_format.schema"},
+		{`{"prompt": "x", "response_format": {"type": "json_object"}, "json_schema": {}}`, "response_format"},
 	} {
 		if status, e := getError(t, c, "/completion", tt.body); status != http.StatusBadRequest || *cmpText(e.Error.Param) != tt.param {
 			t.Errorf("%s: %d, %+v", tt.body, status, e.Error)

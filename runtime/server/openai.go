@@ -141,6 +141,7 @@ type openAISampling struct {
 	SpeculativeNMax   *int            `json:"speculative.n_max"` // llama.cpp's name
 	Grammar           string          `json:"grammar"`           // llama.cpp's
 	JSONSchema        json.RawMessage `json:"json_schema"`       // llama.cpp's
+	ResponseFormat    responseFormat  `json:"response_format"`
 	User              string          `json:"user"`
 	Sent              sentFields      `json:"*"`
 }

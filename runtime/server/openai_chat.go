@@ -21,7 +21,6 @@ type chatRequest struct {
 	TopLogProbs         *int              `json:"top_logprobs"`
 	ReasoningEffort     string            `json:"reasoning_effort"`
 	Variables           templateVariables `json:"chat_template_kwargs"` // vLLM's and llama.cpp's name
-	ResponseFormat      responseFormat    `json:"response_format"`
 	Tools               []json.RawMessage `json:"tools"`
 	ToolChoice          json.RawMessage   `json:"tool_choice"`
 	ParallelToolCalls   *bool             `json:"parallel_tool_calls"`
@@ -56,8 +55,7 @@ func (q *chatRequest) generate(read formats) (g runtime.Generate, err error) {
 		g.TopLogProbs = *q.TopLogProbs
 	}
 	g.LogProbs = q.LogProbs
-	g.Grammar, err = oneGrammar(g.Grammar, read, "response_format", q.ResponseFormat.grammar)
-	return g, err
+	return g, nil
 }
 
 // formatField returns the field that says what the answer must be like.
