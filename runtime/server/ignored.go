@@ -17,7 +17,7 @@ var unsupported = []struct {
 }{
 	{"mirostat", 0}, {"dry_multiplier", 0}, {"typical_p", 1}, {"xtc_probability", 0}, {"top_n_sigma", -1}, {"dynatemp_range", 0}, {"repeat_last_n", 64},
 	{"samplers", 0}, {"min_tokens", 0}, {"stop_token_ids", 0}, {"bad_words", 0}, {"guided_json", 0}, {"guided_regex", 0}, {"guided_choice", 0},
-	{"guided_grammar", 0},
+	{"guided_grammar", 0}, {"n_indent", 0},
 }
 
 // logIgnored has the log name the fields of a request that are ignored and would change the text.

@@ -34,6 +34,7 @@ func TestLogIgnored(t *testing.T) {
 		{"/v1/completions", `{"prompt": "x", "max_tokens": 1, "guided_json": {"type": "object"}, "samplers": true}`, " ignored=samplers,guided_json "},
 		{"/v1/chat/completions", `{"messages": [{"role": "user", "content": "x"}], "max_tokens": 1, "guided_choice": ["a", "b"]}`, " ignored=guided_choice "},
 		{"/completion", `{"prompt": "x", "n_predict": 1, "samplers": ["top_k"], "id_slot": -1}`, " ignored=samplers "},
+		{"/completion", `{"prompt": "x", "n_predict": 1, "n_indent": 4}`, " ignored=n_indent "},
 		{"/v1/responses", `{"input": "x", "max_output_tokens": 1, "dry_multiplier": 0.8}`, " ignored=dry_multiplier "},
 		{"/api/chat", `{"messages": [{"role": "user", "content": "x"}], "stream": false, "options": {"num_predict": 1, "repeat_last_n": 256, "mirostat": 1}}`,
 			" ignored=mirostat,repeat_last_n "},

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -12,10 +13,11 @@ import (
 // llamaCompletionRequest is the body of /completion, and of /completions without /v1.
 type llamaCompletionRequest struct {
 	openAISampling
-	Prompt            *prompts `json:"prompt"`
-	NProbs            int      `json:"n_probs"`
-	PostSamplingProbs bool     `json:"post_sampling_probs"`
-	ReturnTokens      bool     `json:"return_tokens"`
+	Prompt            *prompts        `json:"prompt"`
+	NProbs            int             `json:"n_probs"`
+	PostSamplingProbs bool            `json:"post_sampling_probs"`
+	ReturnTokens      bool            `json:"return_tokens"`
+	Images            json.RawMessage `json:"image_data"`
 }
 
 // generate returns what the request asks for. Without a limit of tokens the text ends by itself, or when the context is full.
@@ -30,6 +32,8 @@ func (q *llamaCompletionRequest) generate(read formats) (g runtime.Generate, err
 		return g, badField("prompt", fmt.Sprintf("there are %d and may be %d", len(*q.Prompt), maxTexts))
 	case q.choices() > 1:
 		return g, badField("n", "it is not supported here: use /v1/completions, or send the prompt so many times")
+	case len(q.Images) > 0 && !isOff(q.Images, 0):
+		return g, badField("image_data", "the models read text only")
 	case q.NProbs < 0 || q.NProbs > maxTopLogProbs:
 		return g, badField("n_probs", fmt.Sprintf("it is %d and must be between 0 and %d", q.NProbs, maxTopLogProbs))
 	case q.NProbs > 0 && q.PostSamplingProbs:

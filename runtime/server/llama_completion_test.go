@@ -24,7 +24,7 @@ func TestLlamaCompletion(t *testing.T) {
 		truncated            bool
 	}{
 		{"/completion", `"` + king + `"`, `"n_predict": 12`, want, "limit", "", false},
-		{"/completions", `"` + king + `"`, `"n_predict": 12, "logit_bias": [], "stop": [], "seed": -1, "grammar": "", "id_slot": -1`, want, "limit", "", false},
+		{"/completions", `"` + king + `"`, `"n_predict": 12, "logit_bias": [], "stop": [], "seed": -1, "grammar": "", "id_slot": -1, "image_data": []`, want, "limit", "", false},
 		{"/completion", string(tokens), `"n_predict": 12`, want, "limit", "", false},
 		{"/completion", `"` + king + `"`, fmt.Sprintf(`"n_predict": 12, "stop": [%q]`, word), want[:strings.Index(want, word)], "word", word, false},
 		{"/completion", `"` + king + `"`, `"json_schema": {"const": 5}`, "5", "eos", "", false},
@@ -102,6 +102,7 @@ func TestLlamaCompletionErrors(t *testing.T) {
 		{`{"prompt": "x", "n_probs": 1, "post_sampling_probs": true}`, "post_sampling_probs"},
 		{`{"prompt": "x", "n": 2}`, "n"},
 		{`{"prompt": "x", "grammar": "root ::= ("}`, "grammar"},
+		{`{"prompt": "x", "image_data": [{"id": 1, "data": "iVBORw0KGgo="}]}`, "image_data"},
 		{`{"prompt": "x", "response_format": {"type": "json_schema"}}`, "response_format.schema"},
 		{`{"prompt": "x", "response_format": {"type": "json_object"}, "json_schema": {}}`, "response_format"},
 	} {
