@@ -74,6 +74,20 @@ func TestApplyTemplate(t *testing.T) {
 	if !strings.HasSuffix(begun, "<|im_start|>assistant\nGood") {
 		t.Errorf("with the beginning of an answer: %q", begun)
 	}
+	// The beginning of the answer's turn can be left out, unless the answer has begun. A chat does the same.
+	for _, off := range []string{`"add_generation_prompt": false`, `"chat_template_kwargs": {"add_generation_prompt": false}`} {
+		closed := strings.Replace(chat, "{", "{"+off+", ", 1)
+		if got := get[map[string]string](t, c, "/apply-template", closed)["prompt"]; got+"<|im_start|>assistant\n" != prompt {
+			t.Errorf("%s: %q", off, got)
+		}
+		if n, want := get[chatCompletion](t, c, "/v1/chat/completions", closed).Usage.PromptTokens, get[chatCompletion](t, c, "/v1/chat/completions", chat).Usage.PromptTokens; n >= want {
+			t.Errorf("%s: a chat has %d tokens, and %d with it", off, n, want)
+		}
+	}
+	if got := get[map[string]string](t, c, "/apply-template",
+		`{"add_generation_prompt": false, "messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Good"}]}`)["prompt"]; got != begun {
+		t.Errorf("%q, want %q", got, begun)
+	}
 }
 
 // Errors of these paths name the field, and a text that would take much memory is refused.

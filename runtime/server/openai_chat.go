@@ -20,7 +20,8 @@ type chatRequest struct {
 	LogProbs            bool              `json:"logprobs"`
 	TopLogProbs         *int              `json:"top_logprobs"`
 	ReasoningEffort     string            `json:"reasoning_effort"`
-	Variables           templateVariables `json:"chat_template_kwargs"` // vLLM's and llama.cpp's name
+	Variables           templateVariables `json:"chat_template_kwargs"`  // vLLM's and llama.cpp's name
+	GenerationPrompt    *bool             `json:"add_generation_prompt"` // theirs, too; as if true
 	Tools               []json.RawMessage `json:"tools"`
 	ToolChoice          json.RawMessage   `json:"tool_choice"`
 	ParallelToolCalls   *bool             `json:"parallel_tool_calls"`
@@ -69,14 +70,18 @@ func (q *chatRequest) formatField() string {
 	return "json_schema"
 }
 
-// options returns what the chat template is told besides messages.
-func (q *chatRequest) options() ([]runtime.ChatOption, error) {
+// options returns what the chat template is told besides messages. begun says that the answer has begun: that needs the beginning of its turn in any case.
+func (q *chatRequest) options(begun bool) ([]runtime.ChatOption, error) {
 	tools, err := readTools(q.Tools, false)
 	if err != nil {
 		return nil, err
 	}
 	choice, err := readToolChoice(q.ToolChoice, q.ParallelToolCalls, tools, false)
-	return []runtime.ChatOption{runtime.Variables(withEffort(q.ReasoningEffort, q.Variables)), runtime.Tools(tools...), runtime.ChooseTools(choice)}, err
+	variables := withEffort(q.ReasoningEffort, q.Variables)
+	if q.GenerationPrompt != nil && !begun {
+		variables["add_generation_prompt"] = *q.GenerationPrompt
+	}
+	return []runtime.ChatOption{runtime.Variables(variables), runtime.Tools(tools...), runtime.ChooseTools(choice)}, err
 }
 
 // templateVariables are variables of the chat template, as the request has them: a template may write a number, or an object in the order of its keys.
@@ -226,7 +231,7 @@ func (q *chatRequest) read(body []byte) (messages []runtime.Message, prefill str
 		messages, prefill, err = readMessages(q.Messages, false)
 	}
 	if err == nil {
-		options, err = q.options()
+		options, err = q.options(len(messages) < len(q.Messages))
 	}
 	return messages, prefill, options, err
 }
