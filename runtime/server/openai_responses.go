@@ -259,6 +259,8 @@ func (s *Server) responses(w http.ResponseWriter, r *http.Request, body []byte) 
 	if err != nil {
 		return e.fail(r, err)
 	}
+	// The first events come before the prompt is run. What is wrong with the request is known by then, and has had its own status.
+	g.Progress = func(int, int) { e.create() }
 	for p, err := range j.answer(r.Context(), prompt, g) {
 		if err == nil && g.LogProbs {
 			err = e.heard(j.model, &p)

@@ -2,10 +2,13 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -66,6 +69,21 @@ func TestResponses(t *testing.T) {
 			!strings.Contains(e.Error.Message, tt.message) {
 			t.Errorf("%s: %d, %+v", tt.body, status, e.Error)
 		}
+	}
+}
+
+// A stream begins before its prompt is run. Here its client goes away as soon as it does.
+func TestResponsesBegin(t *testing.T) {
+	c := start(t, Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	w := &goneWriter{httptest.NewRecorder(), 1, cancel}
+	c.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodPost, "http://localhost/v1/responses", strings.NewReader(`{"input": "Speak", "stream": true}`)))
+	var types []string
+	for _, event := range regexp.MustCompile(`event: (\S+)`).FindAllStringSubmatch(w.Body.String(), -1) {
+		types = append(types, event[1])
+	}
+	if !slices.Equal(types, []string{"response.created", "response.in_progress", "response.failed"}) {
+		t.Errorf("%v", types)
 	}
 }
 
