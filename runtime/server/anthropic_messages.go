@@ -82,9 +82,9 @@ type anthropicEnd struct {
 
 // anthropicBlock is a part of an answer: text, what the model thinks, or a call of a tool.
 type anthropicBlock struct {
-	Type      string          `json:"type"`
-	Text      *string         `json:"text,omitempty"`
-	Citations json.RawMessage `json:"citations,omitempty"` // of a text: null
+	Type      string     `json:"type"`
+	Text      *string    `json:"text,omitempty"`
+	Citations []struct{} `json:"citations,omitzero"` // of a text: there are none. Anthropic's types require the field, and Vercel's AI SDK refuses null
 
 	Thinking  *string `json:"thinking,omitempty"`
 	Signature *string `json:"signature,omitempty"` // of the thinking: it is empty
@@ -100,7 +100,7 @@ type anthropicCaller struct {
 }
 
 func newTextBlock(text string) anthropicBlock {
-	return anthropicBlock{Type: "text", Text: &text, Citations: json.RawMessage("null")}
+	return anthropicBlock{Type: "text", Text: &text, Citations: []struct{}{}}
 }
 
 func newCallBlock(id, name string, input json.RawMessage) anthropicBlock {

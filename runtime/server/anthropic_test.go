@@ -53,6 +53,9 @@ func TestAnthropicMessages(t *testing.T) {
 		"cache_creation", "server_tool_use", "inference_geo", "service_tier", "speed")
 	block := a["content"].([]any)[0].(map[string]any)
 	wantKeys(t, "the block", block, "type", "text", "citations")
+	if list, ok := block["citations"].([]any); !ok || len(list) != 0 {
+		t.Errorf("the citations are %v, want an empty list, which all clients take", block["citations"])
+	}
 	if !strings.HasPrefix(a["id"].(string), "msg_") || a["type"] != "message" || a["role"] != "assistant" || a["model"] != "tiny" || block["type"] != "text" ||
 		block["text"] != want.Text || a["stop_reason"] != "max_tokens" || a["stop_sequence"] != nil {
 		t.Errorf("%v, want %q", a, want.Text)
