@@ -93,6 +93,24 @@ func TestHiddenTabGoesOn(t *testing.T) {
 	}
 }
 
+// What has come of answers in two tabs is kept when both are closed.
+func TestTwoTabsClosed(t *testing.T) {
+	p := open(t, options{wrap: held(nil)})
+	p.say("First")
+	p.until(coming)
+	other := p.second()
+	other.until(`document.querySelectorAll(".message").length === 2`)
+	other.say("Second")
+	other.until(coming)
+	for _, tab := range []*page{p, other} {
+		eval[bool](tab, `(dispatchEvent(new Event("pagehide")), true)`)
+	}
+	p.reload()
+	if got := p.path(); len(got) != 4 || got[1][1] != "As far as" || got[3][1] != "As far as" {
+		t.Errorf("%q", got)
+	}
+}
+
 // What another tab changes and this one cannot read stays as it is here, also while an answer comes.
 func TestUnreadableInOneTab(t *testing.T) {
 	for name, script := range map[string]string{

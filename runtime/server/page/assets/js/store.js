@@ -2,7 +2,7 @@
 // it, keeps them until the page is closed.
 //
 // A page that is closed has no time for IndexedDB: what has come of an answer by then, its rest, goes to the local storage, and to the conversation when
-// that is read next.
+// that is read next. Several tabs may leave rests of one conversation.
 
 import { takeIn } from "./conversation.js";
 
@@ -23,14 +23,18 @@ function openDatabase() {
 	return promise(request);
 }
 
-const restOf = (id) => `rest.${id}`;
+const restOf = (id, message = "") => `rest.${id}.${message}`;
 
-// whole puts the rest of an answer into its conversation, unless more of it was kept there since.
+// rests returns the names of the settings that are rests of a conversation's answers.
+const rests = (id) => settings(restOf(id));
+
+// whole puts the rests of answers into their conversation, unless more of them was kept there since.
 function whole(c) {
-	const rest = c && setting(restOf(c.id), null);
-	const m = rest && c.messages.find((m) => m.id === rest.id);
 	const size = ({ content, reasoning = "" }) => content.length + reasoning.length;
-	if (m?.finish === "cut" && size(m) < size(rest)) Object.assign(m, rest);
+	for (const name of c ? rests(c.id) : []) {
+		const rest = setting(name, {}), m = c.messages.find((m) => m.id === rest.id);
+		if (m?.finish === "cut" && size(m) < size(rest)) Object.assign(m, rest);
+	}
 	return c;
 }
 
@@ -86,25 +90,25 @@ export class Store {
 
 	/** leave keeps a message of a conversation at once, since the page may be closed. */
 	leave(id, message) {
-		if (this.#db && !this.#memory.has(id)) keep(restOf(id), message);
+		if (this.#db && !this.#memory.has(id)) keep(restOf(id, message.id), message);
 	}
 
 	/** put keeps conversations: all of them or, if there is no room, none. A message that another tab has added to one is added here, too. */
 	async put(...list) {
 		if (this.#db) {
+			const taken = [];
 			await this.#write((h, c, then) => {
 				for (const conversation of list) {
 					then(c.get(conversation.id), (kept) => {
+						taken.push(...rests(conversation.id));
 						if (kept) takeIn(conversation, whole(kept));
 						h.put(headOf(conversation));
 						c.put(conversation);
 					});
 				}
 			});
-			for (const { id } of list) {
-				this.#memory.delete(id);
-				keep(restOf(id), null);
-			}
+			for (const { id } of list) this.#memory.delete(id);
+			for (const name of taken) keep(name, null);
 		} else for (const conversation of list) this.hold(conversation);
 		for (const { id } of list) this.#channel?.postMessage(id);
 	}
@@ -124,7 +128,7 @@ export class Store {
 			});
 		}
 		this.#memory.delete(id);
-		keep(restOf(id), null);
+		for (const name of rests(id)) keep(name, null);
 		this.#channel?.postMessage(id);
 	}
 
@@ -160,6 +164,15 @@ export function setting(name, fallback) {
 		return JSON.parse(localStorage.getItem(`st.${name}`)) ?? fallback;
 	} catch {
 		return fallback;
+	}
+}
+
+/** settings returns the names of the settings that begin with a text. */
+export function settings(beginning) {
+	try {
+		return Object.keys(localStorage).filter((name) => name.startsWith(`st.${beginning}`)).map((name) => name.slice("st.".length));
+	} catch {
+		return [];
 	}
 }
 
