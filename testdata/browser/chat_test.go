@@ -230,7 +230,7 @@ func TestReloadWhileRunning(t *testing.T) {
 	p.until(`document.querySelector(".message.user .body").innerText === "Another one" && ` + incomplete)
 }
 
-// An edited message is not sent while an answer comes, and the box says why; then it is.
+// An edited message is not sent while an answer comes, and the box says why; then it is, and the focus goes to where the next one is written.
 func TestEditWhileRunning(t *testing.T) {
 	goOn := make(chan struct{}, 1)
 	p := open(t, options{wrap: held(goOn)})
@@ -255,6 +255,9 @@ func TestEditWhileRunning(t *testing.T) {
 	p.until(coming)
 	if got := p.path(); len(got) != 2 || got[0][1] != "Second" {
 		t.Errorf("%q", got)
+	}
+	if got := eval[string](p, `document.activeElement.id`); got != "input" {
+		t.Errorf("the focus is at %q", got)
 	}
 	goOn <- struct{}{}
 	p.answered()

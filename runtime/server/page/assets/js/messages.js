@@ -253,6 +253,7 @@ class View {
 		const { area, send } = this.#editor, m = this.message;
 		if (send.disabled) return;
 		this.#endEdit();
+		if (m.role === "user") $("input").focus(); // another message takes this one's place
 		if (area.value !== m.content || m.role === "user") this.#controller.edit(m, area.value);
 	}
 
