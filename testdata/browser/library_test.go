@@ -252,6 +252,30 @@ func TestConversationUnreadable(t *testing.T) {
 	p.until(`document.querySelectorAll("#conversations .title").length === 1`)
 }
 
+// A conversation that is in the list and whose messages are gone is not shown as if it was empty: the page says so. It can be deleted.
+func TestConversationLost(t *testing.T) {
+	p := open(t, options{wrap: says("Well.")})
+	p.begin("First")
+	eval[bool](p, `(async () => {
+		const db = await new Promise((done) => { const r = indexedDB.open("st", 1); r.onsuccess = () => done(r.result); });
+		return new Promise((done) => { db.transaction("contents", "readwrite").objectStore("contents").clear().onsuccess = () => done(true); });
+	})()`)
+	const says = `document.querySelector("#notice").innerText.startsWith("The browser cannot read the conversation: its messages are gone.")`
+	p.reload()
+	p.until(says)
+	p.click("#notice button")
+	p.click("#conversations .title")
+	p.until(says)
+	p.menu("Delete")
+	p.click("dialog .danger")
+	p.until(`document.querySelectorAll("#conversations .title").length === 0`)
+	p.click("#notice button")
+	p.reload() // one that is in no list is missed by nobody
+	if got := p.text("#notice"); got != "" {
+		t.Errorf("the page says %q", got)
+	}
+}
+
 // Two tabs of one browser show the same conversations.
 func TestTwoTabs(t *testing.T) {
 	p := open(t, options{wrap: says("Well.")})

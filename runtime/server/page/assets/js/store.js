@@ -85,7 +85,10 @@ export class Store {
 	/** get returns a conversation; undefined if it is not there. It throws if the browser cannot read it. */
 	async get(id) {
 		if (!this.#db || this.#memory.has(id)) return structuredClone(this.#memory.get(id));
-		return whole(await promise(this.#db.transaction(contents).objectStore(contents).get(id)));
+		const t = this.#db.transaction([heads, contents]);
+		const c = await promise(t.objectStore(contents).get(id));
+		if (!c && (await promise(t.objectStore(heads).getKey(id)))) throw new Error("its messages are gone.");
+		return whole(c);
 	}
 
 	/** leave keeps a message of a conversation at once, since the page may be closed. */
