@@ -92,7 +92,7 @@ func (t *Tool) arguments(ctx context.Context, must bool) (*grammar.Grammar, erro
 	if len(t.Parameters) == 0 {
 		return grammar.Literal("{}"), nil
 	}
-	g, err := jsonschema.GrammarContext(ctx, t.Parameters)
+	g, err := jsonschema.ObjectsContext(ctx, t.Parameters)
 	switch {
 	case err == nil:
 		return g, nil

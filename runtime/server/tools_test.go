@@ -396,6 +396,18 @@ func TestResponsesLogProbsOfText(t *testing.T) {
 	}
 }
 
+// Arguments are an object, also where the schema of the parameters lets them be something else.
+func TestArgumentsAreObjects(t *testing.T) {
+	c := start(t, Options{})
+	const request = `{"messages": [{"role": "user", "content": "Hi"}], "seed": 1, "max_tokens": 40, "tool_choice": "required", "tools": [{"type": "function", "function": {"name": "f", "parameters": %s}}]}`
+	for _, parameters := range []string{`{}`, `{"description": "none"}`, `{"type": ["null", "object"]}`, `{"anyOf": [{"type": "string"}, {"type": "object"}]}`} {
+		a := get[chatCompletion](t, c, "/v1/chat/completions", fmt.Sprintf(request, parameters))
+		if calls := a.Choices[0].Message.ToolCalls; len(calls) == 0 || !strings.HasPrefix(calls[0].Function.Arguments, "{") {
+			t.Errorf("%s: %+v", parameters, calls)
+		}
+	}
+}
+
 func TestToolErrors(t *testing.T) {
 	c := start(t, Options{})
 	const hi = `"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 4`
@@ -423,6 +435,7 @@ func TestToolErrors(t *testing.T) {
 		{"/v1/chat/completions", hi + `, "response_format": {"type": "json_object"}, "grammar": "root ::= \"a\""`, "response_format", "another field"},
 		{"/v1/completions", `"prompt": "x", "json_schema": {"type": "string"}, "grammar": "root ::= \"a\""`, "json_schema", "another field"},
 		{"/v1/chat/completions", hi + `, "tools": [` + tool + `], "tool_choice": "required"`, "", `tool "f"`},
+		{"/v1/chat/completions", hi + `, "tools": [` + strings.Replace(tool, `"object"`, `"string"`, 1) + `], "tool_choice": "required"`, "", `tool "f": JSON Schema, at #: no object is valid`},
 		{"/v1/chat/completions", hi + `, "tools": [` + strings.Replace(tool, `"name"`, `"strict": true, "name"`, 1) + `]`, "", "#/properties/a"},
 		{"/v1/chat/completions", hi + `, "response_format": {"type": "json_schema", "json_schema": {"schema": {"type": "object", "properties": {"a": {"contains": {}}}}}}`,
 			"response_format.json_schema.schema", "#/properties/a"},

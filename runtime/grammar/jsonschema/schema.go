@@ -18,6 +18,35 @@ func Grammar(schema []byte) (*grammar.Grammar, error) {
 
 // GrammarContext is Grammar that gives up, with the cause, when ctx ends.
 func GrammarContext(ctx context.Context, schema []byte) (*grammar.Grammar, error) {
+	c, err := newCompiler(ctx, schema)
+	if err != nil {
+		return nil, err
+	}
+	return c.compile(all{{c.root, whole}})
+}
+
+// ObjectsContext is GrammarContext of the objects that are valid against a schema, which may let other values be valid, too. It is an error if none is.
+func ObjectsContext(ctx context.Context, schema []byte) (*grammar.Grammar, error) {
+	c, err := newCompiler(ctx, schema)
+	if err == nil {
+		err = c.check(c.root)
+	}
+	if err != nil {
+		return nil, err
+	}
+	a := all{{c.root, whole}}
+	switch t := typesOf(c.root); {
+	case t == objectType:
+	case t&objectType == 0:
+		return nil, errorf(c.root, "no object is valid against it")
+	default:
+		a = a.with(element{c.ofTypes(c.root, objectType)[0], whole})
+	}
+	return c.compile(a)
+}
+
+// newCompiler reads a schema.
+func newCompiler(ctx context.Context, schema []byte) (*compiler, error) {
 	root, err := parse(ctx, schema)
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -31,7 +60,7 @@ func GrammarContext(ctx context.Context, schema []byte) (*grammar.Grammar, error
 		write: canonical(),
 	}
 	c.refAlone, c.unevaluated = beforeDraft2019(root), root.mentions("unevaluatedProperties")
-	return c.compile(all{{root, whole}})
+	return c, nil
 }
 
 // beforeDraft2019 reports whether a document says that it is of one of the drafts 3 to 7.
