@@ -34,7 +34,7 @@ type responsesRequest struct {
 	Metadata    map[string]string `json:"metadata"`
 }
 
-// stateless returns an error if the request needs what the server would have to keep.
+// stateless returns an error if the request needs what the server would have to keep, or what an answer of this form cannot have.
 func (q *responsesRequest) stateless() error {
 	const stateless = "the server keeps no conversations: send all of it as input"
 	switch {
@@ -46,6 +46,8 @@ func (q *responsesRequest) stateless() error {
 		return badField("prompt", "the server keeps no prompts: send the text as instructions and input")
 	case q.Background:
 		return badField("background", "it is not supported")
+	case q.N != nil && *q.N > 1:
+		return badField("n", "it is not supported here: use /v1/chat/completions, or send the request so many times")
 	}
 	return nil
 }

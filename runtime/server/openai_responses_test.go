@@ -60,6 +60,7 @@ func TestResponses(t *testing.T) {
 		{`{"input": "x", "prompt": {"id": "pmpt_1"}}`, "prompt", "keeps no prompts"},
 		{`{"input": "x", "previous_response_id": "resp_1"}`, "previous_response_id", "keeps no conversations"},
 		{`{"input": "x", "text": {"format": {"type": "json_schema"}}}`, "text.format.schema", "missing"},
+		{`{"input": "x", "n": 2}`, "n", "not supported here"},
 		{`{"input": "x", "top_logprobs": 21}`, "top_logprobs", "between 0 and 20"},
 		{`{"input": "x", "tools": [{}]}`, "tools[0].type", "must be function"},
 		{`{"input": "x", "tools": [{"type": "web_search"}], "tool_choice": {"type": "web_search"}}`, "tool_choice.type", "must be function"},
