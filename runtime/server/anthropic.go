@@ -129,7 +129,8 @@ type anthropicPrompt struct {
 	Thinking struct {
 		Type string `json:"type"`
 	} `json:"thinking"`
-	Thread json.RawMessage `json:"thread"` // a conversation that Anthropic's servers keep
+	Thread     json.RawMessage   `json:"thread"`      // a conversation that Anthropic's servers keep
+	MCPServers []json.RawMessage `json:"mcp_servers"` // whose tools they run
 }
 
 // options returns what the chat template is told besides messages.
@@ -166,6 +167,9 @@ func (q *anthropicPrompt) options() ([]runtime.ChatOption, error) {
 
 // tools returns the tools of a request: those of the client. Anthropic's own run on its servers.
 func (q *anthropicPrompt) tools() (tools []runtime.Tool, err error) {
+	if len(q.MCPServers) > 0 {
+		return nil, badField("mcp_servers", "it is not supported: tools are the client's")
+	}
 	for i, data := range q.Tools {
 		path := fmt.Sprintf("tools.%d", i)
 		var t struct {

@@ -450,6 +450,7 @@ func TestToolErrors(t *testing.T) {
 	}
 	for _, tt := range []struct{ body, message string }{
 		{`"tools": [{"type": "bash_20250124", "name": "bash"}]`, "tools.0.type"},
+		{`"mcp_servers": [{"type": "url", "url": "https://example.com", "name": "m"}]`, "mcp_servers: it is not supported"},
 		{`"tools": [{"name": "f", "input_schema": []}]`, "tools.0.input_schema: it must be a JSON Schema"},
 		{`"tools": [{"name": "f"}], "tool_choice": {"type": "tool"}`, "tool_choice.name: Field required"},
 		{`"tools": [{"name": "f"}], "tool_choice": {"type": "tool", "name": "g"}`, `tool_choice: tools has none of the name "g"`},
