@@ -114,7 +114,7 @@ func (j *phi3Config) rope(c *format.Config) error {
 		}
 	}
 	switch kind := p.kind(); {
-	case kind == "longrope", kind == "su", kind == "yarn" && p.ShortFactors != nil: // the first models called it so
+	case kind == "longrope", kind == "yarn" && p.ShortFactors != nil: // the first models called it so
 		c.RoPEScaling, err = p.longRoPE(c, cmp.Or(j.OriginalContext, p.OriginalContext, new(phi3Original)))
 	default:
 		p.PartialRotary = nil // which is read

@@ -165,6 +165,7 @@ func TestPhi3Config(t *testing.T) {
 // What would be computed wrongly is refused by name.
 func TestPhi3Refused(t *testing.T) {
 	type fields = map[string]any
+	ones := slices.Repeat([]float64{1}, 16)
 	for _, tt := range []struct {
 		set  fields
 		want string
@@ -181,9 +182,11 @@ func TestPhi3Refused(t *testing.T) {
 		{fields{"rope_parameters": fields{"rope_type": "ntk", "factor": 2.0}}, `rope_parameters asks for "ntk"`},
 		{fields{"rope_parameters": fields{"rope_type": "linear"}}, "rope_parameters.factor is missing"},
 		{fields{"rope_parameters": fields{"rope_type": "longrope", "short_factor": []float64{1}}}, "short_factor has 1 entries: there must be 16"},
-		{fields{"rope_parameters": fields{"rope_type": "longrope", "short_factor": slices.Repeat([]float64{1}, 16), "long_factor": slices.Repeat([]float64{0}, 16)}},
+		{fields{"rope_parameters": fields{"rope_type": "longrope", "short_factor": ones, "long_factor": slices.Repeat([]float64{0}, 16)}},
 			"long_factor: entry 0 is 0"},
 		{fields{"original_max_position_embeddings": 0, "rope_parameters": fields{"rope_type": "longrope"}}, "original_max_position_embeddings is 0"},
+		{fields{"original_max_position_embeddings": 1, "rope_parameters": fields{"rope_type": "longrope", "short_factor": ones, "long_factor": ones}},
+			"original_max_position_embeddings is 1: it must be 2 or more"},
 	} {
 		checkRefused(t, smallPhi3(), tt.set, tt.want)
 	}

@@ -201,6 +201,7 @@ func TestQwen3Config(t *testing.T) {
 			}},
 		{"dynamic, up to the context", smallQwen3(), fields{"rope_scaling": fields{"type": "dynamic", "factor": 4.0}}, func(*format.Config) {}},
 		{"longrope", smallQwen3(), fields{"rope_parameters": longRoPE, "original_max_position_embeddings": 16}, long(16, math.Sqrt(1+math.Log(4)/math.Log(16)))},
+		{"longrope by its first name", smallQwen3(), fields{"rope_scaling": fields{"type": "su", "short_factor": factors, "long_factor": factors}}, long(64, 1)},
 		{"longrope of the whole context", smallQwen3MoE(), fields{"rope_scaling": longRoPE}, long(64, 1)},
 		{"llama3", smallQwen3MoE(), fields{"rope_scaling": llama3}, func(c *format.Config) {
 			c.RoPEScaling = &format.RoPEScaling{Type: "llama3", Factor: 8, OriginalContext: 16, BetaFast: 4, BetaSlow: 1, AttentionFactor: 1}

@@ -74,8 +74,14 @@ func (p *ropeParameters) wholeModel(c *format.Config, original *int) (*format.Ro
 	return p.scaling(c.Context, original)
 }
 
-// kind is rope_type, by either of its names.
-func (p *ropeParameters) kind() string { return cmp.Or(p.Type, p.OldType, "default") }
+// kind is rope_type, by either of its names. The first models called longrope su.
+func (p *ropeParameters) kind() string {
+	kind := cmp.Or(p.Type, p.OldType, "default")
+	if kind == "su" {
+		return "longrope"
+	}
+	return kind
+}
 
 // linear reads the factor. An error begins with the field's name.
 func (p *ropeParameters) linear() (*format.RoPEScaling, error) {
@@ -174,6 +180,8 @@ func (p *ropeParameters) longRoPE(c *format.Config, original *int) (*format.RoPE
 	switch {
 	case p.AttentionFactor != nil:
 		s.AttentionFactor = *p.AttentionFactor
+	case factor > 1 && s.OriginalContext == 1: // whose logarithm is 0
+		return nil, fmt.Errorf(".original_max_position_embeddings is 1: it must be 2 or more, for attention is scaled by its logarithm")
 	case factor > 1:
 		s.AttentionFactor = math.Sqrt(1 + math.Log(factor)/math.Log(float64(s.OriginalContext)))
 	}
