@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -172,8 +173,9 @@ func hasRole(c *format.Config, role format.Role, layer int) bool {
 // ParseConfig reads a checkpoint's config.json, as Python's json module would. The error names the field that is missing, wrong or not supported.
 func ParseConfig(text []byte) (format.Config, error) {
 	var head struct {
-		Architectures []string `json:"architectures"`
-		ModelType     string   `json:"model_type"`
+		Architectures []string                   `json:"architectures"`
+		ModelType     string                     `json:"model_type"`
+		Text          map[string]json.RawMessage `json:"text_config"`
 	}
 	text, err := hffile.StrictJSON(text)
 	if err == nil {
@@ -188,12 +190,13 @@ func ParseConfig(text []byte) (format.Config, error) {
 	var supported []string
 	for _, a := range architectures {
 		outer := is(a.around[0], a.around[1])
-		if outer {
+		whole := is(a.class, a.modelType)
+		if outer || whole && a.around[0] != "" && head.Text != nil { // some save a text part with the config of the larger model
 			if text, err = textConfig(text); err != nil {
 				return format.Config{}, err
 			}
 		}
-		if outer || is(a.class, a.modelType) {
+		if outer || whole {
 			c, err := a.parse(text)
 			if err != nil {
 				return c, err

@@ -131,12 +131,17 @@ func TestGemma3Refused(t *testing.T) {
 	}
 }
 
-// The text part of a model that sees and hears is converted alone, to the same records; a note tells what is left out.
+// The text part of a model that sees and hears is converted alone, to the same records; a note tells what is left out. That holds, too, where
+// config.json names the class of the text part and has its fields in text_config.
 func TestGemmaTextPart(t *testing.T) {
 	alone, _ := convertModel(t, smallGemma3())
-	for _, newNames := range []bool{false, true} {
+	for _, tt := range []struct {
+		class    string
+		newNames bool
+	}{{"Gemma3ForConditionalGeneration", false}, {"Gemma3ForConditionalGeneration", true}, {"Gemma3ForCausalLM", false}} {
 		m := smallGemma3()
-		m.Surround(newNames)
+		m.Surround(tt.newNames)
+		m.Config["architectures"] = []string{tt.class}
 		r, notes := convertModel(t, m)
 		if d := cmp.Diff([]int32{1, 106}, r.Generation.EOS); d != "" || *r.Generation.BOS != 2 {
 			t.Errorf("the end tokens differ:\n%s", d)
@@ -275,11 +280,11 @@ func TestGemma3nConfig(t *testing.T) {
 // by one, and the table of the layers' own embeddings comes first.
 func TestGemma3nLayout(t *testing.T) {
 	plain, notes := convertModel(t, smallGemma3n(func(g *modeltest.Gemma) { g.NoCorrectScale = true }))
-	if want := "4 tensors that the model does not compute with are left out"; !strings.Contains(strings.Join(notes, "\n"), want) {
+	if want := "4 tensors that the model does not compute with left out"; !strings.Contains(strings.Join(notes, "\n"), want) {
 		t.Errorf("the notes are %q, want %q", notes, want)
 	}
 	kept, notes := convertModel(t, smallGemma3n(func(g *modeltest.Gemma) { g.NoCorrectScale, g.KeepShared = true, true }))
-	if want := "10 tensors that the model does not compute with are left out"; !strings.Contains(strings.Join(notes, "\n"), want) {
+	if want := "10 tensors that the model does not compute with left out"; !strings.Contains(strings.Join(notes, "\n"), want) {
 		t.Errorf("the notes are %q, want %q", notes, want)
 	}
 	if len(plain.Records()) != len(kept.Records()) {
