@@ -160,7 +160,7 @@ func TestFP8(t *testing.T) {
 	}
 }
 
-// TestCacheScales: scales of a KV cache in FP8 are left out, be the weights FP8 or not.
+// TestCacheScales: scales of a KV cache in FP8 left out, be the weights FP8 or not.
 func TestCacheScales(t *testing.T) {
 	m := larger("qwen3moe")
 	want := sums(reference(t, m))
@@ -171,7 +171,7 @@ func TestCacheScales(t *testing.T) {
 	dir := t.TempDir()
 	ok(t, m.Write(dir))
 	result, r := convertTo(t, dir, convert.Options{Recipe: convert.Recipe{Type: quant.Q4_0}})
-	if note := "4 scales of a KV cache in FP8 are left out"; !slices.Equal(sums(r), want) || !strings.Contains(strings.Join(result.Notes, "\n"), note) {
+	if note := "4 scales of a KV cache in FP8 left out"; !slices.Equal(sums(r), want) || !strings.Contains(strings.Join(result.Notes, "\n"), note) {
 		t.Errorf("notes %q, want %q, and the weights of the checkpoint without scales", result.Notes, note)
 	}
 }
@@ -198,7 +198,7 @@ func TestFP8Shared(t *testing.T) {
 			t.Errorf("%s: the file differs from that of the same numbers in F32", s.suffix)
 		}
 		// Two layers: keys, values, the scales of both, and the norm of keys.
-		if note := "10 tensors that the model does not compute with are left out"; !strings.Contains(notes, note) {
+		if note := "10 tensors that the model does not compute with left out"; !strings.Contains(notes, note) {
 			t.Errorf("%s: the notes are %q, want %q", s.suffix, notes, note)
 		}
 	}

@@ -13,11 +13,11 @@ import (
 // otherParts are modules of a model that sees or hears which its text part does without.
 var otherParts = []string{"vision_tower", "vision_model", "audio_tower", "multi_modal_projector", "embed_vision", "embed_audio"}
 
-// otherPart returns the module of otherParts that a tensor belongs to; "" if it is of none.
-func otherPart(name string) string {
+// partOf returns the module, one of some, that a tensor belongs to; "" if it is of none.
+func partOf(name string, modules []string) string {
 	parts := strings.Split(withoutWrappers(name), ".")
 	for _, part := range parts[:min(3, len(parts))] {
-		if slices.Contains(otherParts, part) {
+		if slices.Contains(modules, part) {
 			return part
 		}
 	}
@@ -43,15 +43,19 @@ func textConfig(text []byte) ([]byte, error) {
 	return json.Marshal(outer.Text)
 }
 
+// counted returns a number and its noun: 1 tensor, 2 tensors.
+func counted(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
+}
+
 // otherNote tells which tensors are left out, by module; "" for none.
 func otherNote(number map[string]int) string {
 	var parts []string
 	for _, part := range slices.Sorted(maps.Keys(number)) {
-		noun := "tensors"
-		if number[part] == 1 {
-			noun = "tensor"
-		}
-		parts = append(parts, fmt.Sprintf("%d %s of %s", number[part], noun, part))
+		parts = append(parts, fmt.Sprintf("%s of %s", counted(number[part], "tensor"), part))
 	}
 	if parts == nil {
 		return ""

@@ -176,7 +176,18 @@ func TestSources(t *testing.T) {
 			m.Tensors = append(m.Tensors, ckpttest.Tensor{Name: "v_head.summary.weight", DType: "F32", Shape: []int{1, 64}, Data: make([]float32, 64)},
 				ckpttest.Tensor{Name: "v_head.summary.bias", DType: "F32", Shape: []int{1}, Data: []float32{0}})
 			return in("", ".")(t, dir, m)
-		}, "2 tensors of v_head, a head that rates texts in training by reinforcement, are left out"},
+		}, "2 tensors of v_head, a head that rates texts in training by reinforcement, left out"},
+		{"a value head beside the model that it wraps", func(t *testing.T, dir string, m *modeltest.Model) string {
+			for i := range m.Tensors {
+				m.Tensors[i].Name = "module.pretrained_model." + m.Tensors[i].Name
+			}
+			m.Tensors = append(m.Tensors, ckpttest.Tensor{Name: "module.v_head.summary.weight", DType: "F32", Shape: []int{1, 64}, Data: make([]float32, 64)})
+			return in("", ".")(t, dir, m)
+		}, "1 tensor of v_head, a head that rates texts in training by reinforcement, left out"},
+		{"a head that classifies", func(t *testing.T, dir string, m *modeltest.Model) string {
+			m.Tensors = append(m.Tensors, ckpttest.Tensor{Name: "score.weight", DType: "F32", Shape: []int{2, 64}, Data: make([]float32, 128)})
+			return in("", ".")(t, dir, m)
+		}, "1 tensor of score, a head that classifies texts, left out"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m := small()

@@ -2,6 +2,7 @@ package convert
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -41,10 +42,10 @@ func (s *source) tensors(model *format.Config) (*checkpointWeights, []string, er
 			notes = append(notes, n)
 		}
 	}
-	others, cacheScales, valueHead := map[string]int{}, 0, 0
+	others, cacheScales, heads := map[string]int{}, 0, map[string]int{}
 	for _, t := range w.tensors {
-		if strings.HasPrefix(withoutWrappers(t.Name), valueHeadPrefix) {
-			valueHead++
+		if head := partOf(t.Name, slices.Sorted(maps.Keys(otherHeads))); head != "" {
+			heads[head]++
 			w.asked[t] = true
 			continue
 		}
@@ -66,15 +67,14 @@ func (s *source) tensors(model *format.Config) (*checkpointWeights, []string, er
 		notes = append(notes, note)
 	}
 	if cacheScales > 0 {
-		notes = append(notes, fmt.Sprintf("%d scales of a KV cache in FP8 are left out: keys and values are kept in F16 or Q8_0", cacheScales))
+		notes = append(notes, fmt.Sprintf("%s of a KV cache in FP8 left out: keys and values are kept in F16 or Q8_0", counted(cacheScales, "scale")))
 	}
-	if valueHead > 0 {
-		notes = append(notes, fmt.Sprintf("%d tensors of %s, a head that rates texts in training by reinforcement, are left out: no text is written with it",
-			valueHead, strings.TrimSuffix(valueHeadPrefix, ".")))
+	for _, head := range slices.Sorted(maps.Keys(heads)) {
+		notes = append(notes, fmt.Sprintf("%s of %s, %s, left out: no text is written with it", counted(heads[head], "tensor"), head, otherHeads[head]))
 	}
 	if n := w.leaveOut(); n > 0 {
-		notes = append(notes, fmt.Sprintf("%d tensors that the model does not compute with are left out: those of keys and values of layers that share them, "+
-			"and scales that config.json turns off", n))
+		notes = append(notes, fmt.Sprintf("%s that the model does not compute with left out: those of keys and values of layers that share them, "+
+			"and scales that config.json turns off", counted(n, "tensor")))
 	}
 	switch {
 	case w.fp8 > 0:
@@ -90,7 +90,7 @@ func (w *checkpointWeights) other(t *checkpoint.Tensor) string {
 	if w.arch.around[0] == "" {
 		return ""
 	}
-	return otherPart(t.Name)
+	return partOf(t.Name, otherParts)
 }
 
 // leaveOut marks tensors that checkpoints have although the model does not compute with them, with their scales, and returns their number.
@@ -251,8 +251,12 @@ func (c checkpointTensor) wanted() []int { return c.want }
 // quantized beside FP8 weights.
 var unusedSuffixes = []string{".rotary_emb.inv_freq"}
 
-// valueHeadPrefix begins the names of what TRL's AutoModelForCausalLMWithValueHead saves beside the model.
-const valueHeadPrefix = "v_head."
+// otherHeads are modules beside the head that writes text, and what they are: of TRL's AutoModelForCausalLMWithValueHead, and of Transformers'
+// AutoModelForSequenceClassification.
+var otherHeads = map[string]string{
+	"v_head": "a head that rates texts in training by reinforcement",
+	"score":  "a head that classifies texts",
+}
 
 var unusedFP8Suffixes = []string{".input_scale", ".activation_scale", ".act_scale"}
 
