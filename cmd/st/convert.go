@@ -67,8 +67,11 @@ func (a *app) convertCommand() *cobra.Command {
   st convert hf://Tiiny/SmallThinker-4BA0.6B-Instruct -o small.stm
   st convert SmallThinker-21BA3B-Instruct -o large.stm --force --json`,
 		Args: arguments("SRC"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			defer func() { f.opts.Calibration.Close() }()
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			defer func() {
+				f.opts.Calibration.Close()
+				tidy(f.target, err)
+			}()
 			if err := f.check(cmd.Flags(), "-o model.stm"); err != nil {
 				return err
 			}

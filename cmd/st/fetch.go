@@ -26,6 +26,7 @@ func (a *app) fetch(ctx context.Context, ref hub.Ref, path string, progress func
 		Convert:  convert.Options{Tool: "st " + version(), Recipe: convert.Recipe{Type: quant.Q4_0, Keep: true}, Encoder: convert.Search},
 		Progress: progress, Note: note,
 	})
+	tidy(path, err)
 	return err
 }
 

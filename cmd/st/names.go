@@ -61,6 +61,13 @@ func outputFor(output, name string) (string, error) {
 	return store.Path(n)
 }
 
+// tidy removes the directory in which a model was to be kept, if a command failed before it wrote anything there.
+func tidy(path string, err error) {
+	if store, e := models.Open(""); err != nil && e == nil {
+		store.Tidy(path)
+	}
+}
+
 // noteKept tells what to do with the model that was made in a file, if it is kept under a name; "": it is not. One without a tokenizer cannot be run.
 func (a *app) noteKept(name, file string) {
 	n, err := models.ParseName(name)

@@ -38,7 +38,7 @@ func (a *app) pullCommand() *cobra.Command {
   st pull ms://PowerInfer/SmallThinker-21BA3B-Instruct@master
   st pull Tiiny/SmallThinker-4BA0.6B-Instruct --keep --encoder gptq`,
 		Args: arguments("ORG/NAME"),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			ref, err := hub.ParsePage(args[0])
 			if err != nil {
 				return usagef("%v", err)
@@ -47,6 +47,7 @@ func (a *app) pullCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			defer func() { tidy(target, err) }()
 			if err := f.recipe.set(&f.opts, cmd.Flags()); err != nil {
 				return err
 			}

@@ -149,3 +149,26 @@ func TestPullRefused(t *testing.T) {
 		t.Errorf("%s is left behind", e.Name())
 	}
 }
+
+// A command that fails before it writes anything leaves no directory for the model that was to be.
+func TestFailureLeavesNoDirectory(t *testing.T) {
+	hubWith(t, "Tiiny/Shakespeare")
+	for _, args := range [][]string{
+		{"pull", "Nobody/Nothing"},
+		{"run", "Nobody/Nothing", "Hello"},
+		{"convert", filepath.Join(t.TempDir(), "nothing"), "--name", "Nobody/Nothing"},
+		{"quantize", filepath.Join(t.TempDir(), "nothing.stm"), "--name", "Nobody/Nothing"},
+	} {
+		if o := st(args...); o.code != exitFailure {
+			t.Errorf("%q: %+v", args, o)
+		}
+		if entries, err := os.ReadDir(os.Getenv("ST_MODELS")); len(entries) > 0 {
+			t.Errorf("%q leaves %v, %v", args, entries, err)
+		}
+	}
+	must(t, "pull", "Tiiny/Shakespeare")
+	if o := st("pull", "Tiiny/Nothing"); o.code != exitFailure {
+		t.Errorf("%+v", o)
+	}
+	must(t, "inspect", "Tiiny/Shakespeare")
+}

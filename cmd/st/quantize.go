@@ -20,11 +20,14 @@ func (a *app) quantizeCommand() *cobra.Command {
   st quantize model-bf16.stm small.stm --encoder gptq
   st quantize model-bf16.stm small.stm --encoder gptq --calibration stats.safetensors`,
 		Args: arguments("MODEL", "[OUT.stm]"),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if len(args) == 2 {
 				f.target = args[1]
 			}
-			defer func() { f.opts.Calibration.Close() }()
+			defer func() {
+				f.opts.Calibration.Close()
+				tidy(f.target, err)
+			}()
 			if err := f.check(cmd.Flags(), "OUT.stm"); err != nil {
 				return err
 			}

@@ -225,6 +225,13 @@ func (s *Store) Path(name Name) (string, error) {
 	return path, nil
 }
 
+// Tidy removes the directory that [Store.Path] made for a model which did not come to be, unless something is in it. Of other paths it removes nothing.
+func (s *Store) Tidy(path string) {
+	if org := filepath.Dir(path); filepath.Dir(org) == filepath.Clean(s.dir) {
+		_ = os.Remove(org)
+	}
+}
+
 // ErrPartial is about a model whose download or conversion is not complete.
 var ErrPartial = errors.New("is not complete: its download or conversion was interrupted")
 

@@ -301,3 +301,31 @@ func TestComplete(t *testing.T) {
 		}
 	}
 }
+
+// The directory of an organisation goes unless a model is there; those of the store and of files elsewhere stay.
+func TestTidy(t *testing.T) {
+	s := newStore(t, "a/kept.stm")
+	other := filepath.Join(t.TempDir(), "other", "x.stm")
+	if err := os.Mkdir(filepath.Dir(other), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name  string // "": other
+		stays bool
+	}{{"a/b", true}, {"b/c", false}, {"alone", true}, {"", true}} {
+		path := other
+		if tt.name != "" {
+			name, err := models.ParseName(tt.name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if path, err = s.Path(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.Tidy(path)
+		if _, err := os.Stat(filepath.Dir(path)); (err == nil) != tt.stays {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
