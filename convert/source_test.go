@@ -184,6 +184,12 @@ func TestSources(t *testing.T) {
 			m.Tensors = append(m.Tensors, ckpttest.Tensor{Name: "module.v_head.summary.weight", DType: "F32", Shape: []int{1, 64}, Data: make([]float32, 64)})
 			return in("", ".")(t, dir, m)
 		}, "1 tensor of v_head, a head that rates texts in training by reinforcement, left out"},
+		{"angles", func(t *testing.T, dir string, m *modeltest.Model) string {
+			for _, name := range []string{"layers.0.self_attn.rotary_emb.inv_freq", "layers.0.self_attn.rotary_emb.cos_cached", "rotary_emb_local.inv_freq"} {
+				m.Tensors = append(m.Tensors, ckpttest.Tensor{Name: "model." + name, DType: "F32", Shape: []int{4}, Data: make([]float32, 4)})
+			}
+			return in("", ".")(t, dir, m)
+		}, ""},
 		{"a head that classifies", func(t *testing.T, dir string, m *modeltest.Model) string {
 			m.Tensors = append(m.Tensors, ckpttest.Tensor{Name: "score.weight", DType: "F32", Shape: []int{2, 64}, Data: make([]float32, 128)})
 			return in("", ".")(t, dir, m)

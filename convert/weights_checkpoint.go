@@ -247,9 +247,9 @@ func (c checkpointTensor) readable() error {
 // wanted returns the shape that a fused or stacked tensor should have and has not; nil: it is neither, or as it should be.
 func (c checkpointTensor) wanted() []int { return c.want }
 
-// unusedSuffixes are tensors that a model does not need: angles that are computed from rope_theta, and how activations were to be
-// quantized beside FP8 weights.
-var unusedSuffixes = []string{".rotary_emb.inv_freq"}
+// rotaryModule begins the names of modules whose tensors are angles, such as rotary_emb.inv_freq and rotary_emb_local.inv_freq: they are computed from
+// config.json.
+const rotaryModule = ".rotary_emb"
 
 // otherHeads are modules beside the head that writes text, and what they are: of TRL's AutoModelForCausalLMWithValueHead, and of Transformers'
 // AutoModelForSequenceClassification.
@@ -258,6 +258,7 @@ var otherHeads = map[string]string{
 	"score":  "a head that classifies texts",
 }
 
+// unusedFP8Suffixes are how activations were to be quantized beside FP8 weights.
 var unusedFP8Suffixes = []string{".input_scale", ".activation_scale", ".act_scale"}
 
 // cacheScaleSuffixes are the scales of keys, values and what is computed with them in eight bits, as vLLM, ModelOpt and compressed-tensors name
@@ -275,7 +276,7 @@ func (w *checkpointWeights) unknown(c *format.Config) tensor {
 		switch {
 		case w.asked[t]:
 		case c.TiedEmbeddings && t == head: // a copy of the embeddings
-		case endsIn(t.Name, unusedSuffixes):
+		case strings.Contains(t.Name, rotaryModule):
 		case w.fp8 > 0 && endsIn(t.Name, unusedFP8Suffixes):
 		default:
 			return checkpointTensor{t: t, shape: t.Shape, rows: t.Rows(), cols: t.Cols()}
