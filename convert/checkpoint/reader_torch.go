@@ -64,8 +64,9 @@ func readTorch(path string, f file, max int) ([]*Tensor, error) {
 
 // notZip tells what a file that should be a zip file is.
 func notZip(path string, first []byte) error {
-	// Before torch 1.6, a file began with the pickle of a magic number; before 0.1.10, it was a tar file.
-	legacy := bytes.HasPrefix(first, []byte("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19")) ||
+	// Before torch 1.6, a file began with the pickle of a magic number, in bytes or of the protocols 0 and 1 in digits; before 0.1.10, it was a tar file.
+	begin := first[:min(40, len(first))]
+	legacy := bytes.Contains(begin, []byte("\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19")) || bytes.HasPrefix(begin, []byte("L119547037146038801333356L")) ||
 		len(first) >= 262 && string(first[257:262]) == "ustar"
 	if legacy {
 		return &Error{Kind: ErrOldTorch, Path: path, Err: ErrOldTorch}
@@ -78,15 +79,18 @@ type namedTensor struct {
 	tensor *torchTensor
 }
 
-// stateDict returns the tensors of an unpickled state dict. Training tools save it as the entry "state_dict" (DeepSpeed: "module") of a dict
-// with other things beside; those are left out.
+// stateKeys are the entries under which training programs save a state dict in a dict that holds other things, too: Lightning's, DeepSpeed's, and
+// what torch's own examples call it.
+var stateKeys = []any{"state_dict", "module", "model_state_dict", "model"}
+
+// stateDict returns the tensors of an unpickled state dict. What is beside an entry of stateKeys is left out.
 func stateDict(path string, root any) ([]namedTensor, error) {
 	entries, ok := dictEntries(root)
 	if !ok {
 		return nil, fileError(ErrTorch, path, "data.pkl: holds %s, not a state dict", pythonType(root))
 	}
 	for _, e := range entries {
-		if inner, ok := dictEntries(e.Value); ok && (e.Key == "state_dict" || e.Key == "module") {
+		if inner, ok := dictEntries(e.Value); ok && slices.Contains(stateKeys, e.Key) {
 			entries = inner
 			break
 		}

@@ -70,6 +70,8 @@ func TestTorch(t *testing.T) {
 		"plain":      nil,
 		"wrapped":    {Wrap: "state_dict"},
 		"DeepSpeed":  {Wrap: "module"},
+		"by hand":    {Wrap: "model_state_dict"},
+		"as model":   {Wrap: "model"},
 		"parameters": {Parameters: true},
 		"directory":  {Dir: "pytorch_model"},
 	} {
