@@ -142,7 +142,8 @@ func TestFP8(t *testing.T) {
 					fp8.Tensors = toFP8(m, s, also...)
 					want := sums(reference(t, m))
 					fp8.Config["quantization_config"] = s.config
-					fp8.Tensors = append(fp8.Tensors, ckpttest.Tensor{Name: "model.layers.0.self_attn.q_proj.input_scale", DType: "F32", Data: []float32{1}})
+					fp8.Tensors = append(fp8.Tensors, ckpttest.Tensor{Name: "model.layers.0.self_attn.q_proj.input_scale", DType: "F32", Data: []float32{1}},
+						ckpttest.Tensor{Name: "model.layers.0.mlp.input_scale_ub", DType: "F32", Data: []float32{1200}}) // of FBGEMM FP8
 					dir := t.TempDir()
 					ok(t, fp8.Write(dir))
 					result, r := convertTo(t, dir, convert.Options{Recipe: convert.Recipe{Type: quant.Q4_0}})

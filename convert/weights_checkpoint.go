@@ -259,7 +259,7 @@ var otherHeads = map[string]string{
 }
 
 // unusedFP8Suffixes are how activations were to be quantized beside FP8 weights.
-var unusedFP8Suffixes = []string{".input_scale", ".activation_scale", ".act_scale"}
+var unusedFP8Suffixes = []string{".input_scale", ".input_scale_ub", ".activation_scale", ".act_scale"}
 
 // cacheScaleSuffixes are the scales of keys, values and what is computed with them in eight bits, as vLLM, ModelOpt and compressed-tensors name
 // them. Checkpoints have them beside weights of any type.
