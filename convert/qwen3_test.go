@@ -238,6 +238,7 @@ func TestQwen3Refused(t *testing.T) {
 		{fields{"partial_rotary_factor": 0.5}, "partial_rotary_factor is 0.5"},
 		{fields{"rope_parameters": fields{"partial_rotary_factor": 0.5}}, "field rope_parameters.partial_rotary_factor is 0.5"},
 		{fields{"rope_parameters": fields{"rope_type": "linear", "factor": 0.5}}, "rope_parameters.factor is missing, or not 1 or more"},
+		{fields{"rope_parameters": fields{"full_attention": fields{"rope_theta": 1e6}}}, "field rope_parameters.full_attention: the layers of this architecture rotate alike"},
 		{fields{"rope_parameters": fields{"rope_type": "longrope", "factor": 2.0}}, "rope_parameters.short_factor has 0 entries"},
 		{fields{"rope_parameters": fields{"rope_type": "proportional"}}, `rope_parameters asks for "proportional"`},
 		{fields{"rope_scaling": fields{"type": "llama3", "factor": 2.0}}, "rope_scaling.low_freq_factor is missing"},

@@ -38,9 +38,16 @@ func parseRoPE(scaling, parameters json.RawMessage) (p ropeParameters, field str
 	if len(scaling) > 0 && !slices.Contains([]string{"null", "{}"}, string(scaling)) {
 		field, text = "rope_scaling", scaling
 	}
+	var kinds map[string]json.RawMessage
 	if len(text) > 0 {
 		if err := hffile.Unmarshal(text, &p); err != nil {
 			return p, field, fmt.Errorf("field %s: %w", field, err)
+		}
+		_ = json.Unmarshal(text, &kinds)
+	}
+	for _, kind := range []string{"full_attention", "sliding_attention"} { // as Gemma's are
+		if _, ok := kinds[kind]; ok {
+			return p, field, fmt.Errorf("field %s.%s: the layers of this architecture rotate alike, and it has no angles by the type of a layer", field, kind)
 		}
 	}
 	return p, field, nil
