@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -18,7 +19,7 @@ var ErrNotJSON = errors.New("it is not valid JSON")
 
 // StrictJSON returns as JSON by the standard (RFC 8259) what Python's json module reads: checkpoints are written with it. Python knows
 // NaN, Infinity and -Infinity, which become strings here, so that fields that nobody reads do no harm; of two equal keys it takes the
-// last. The text is in an encoding that [plaintext.Decode] knows.
+// last. Whole numbers that are written as floats, 32.0 or 1e6, become 32 and 1000000. The text is in an encoding that [plaintext.Decode] knows.
 func StrictJSON(text []byte) ([]byte, error) {
 	text, err := plaintext.Decode(text)
 	if err != nil {
@@ -29,7 +30,7 @@ func StrictJSON(text []byte) ([]byte, error) {
 	var v any // objects become maps, in which the last of equal keys remains
 	if err = dec.Decode(&v); err == nil {
 		if _, err = dec.Token(); err == io.EOF {
-			return json.Marshal(v)
+			return json.Marshal(wholeNumbers(v))
 		}
 		err = errors.New("more text follows the JSON value")
 	}
@@ -37,6 +38,25 @@ func StrictJSON(text []byte) ([]byte, error) {
 		err = errors.New("it ends too early")
 	}
 	return nil, fmt.Errorf("%w (%v); it begins with %s", ErrNotJSON, err, beginning(text))
+}
+
+// wholeNumbers writes whole numbers in a value as such.
+func wholeNumbers(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for key := range v {
+			v[key] = wholeNumbers(v[key])
+		}
+	case []any:
+		for i := range v {
+			v[i] = wholeNumbers(v[i])
+		}
+	case json.Number:
+		if f, err := v.Float64(); err == nil && f == math.Trunc(f) && math.Abs(f) < 1<<53 && strings.ContainsAny(string(v), ".eE") {
+			return int64(f)
+		}
+	}
+	return v
 }
 
 // beginning shows how a text begins.

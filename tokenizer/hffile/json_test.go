@@ -30,6 +30,15 @@ func FuzzStrictJSON(f *testing.F) {
 	})
 }
 
+// TestWholeNumbers: a number that is whole is written as such, and no other number changes.
+func TestWholeNumbers(t *testing.T) {
+	const text = `{"a":32.0,"b":[1e6,-2.0,0.5,1e-05,3,12345678901234567890,1e300],"c":"4.0","d":{"e":1.0E1}}`
+	const want = `{"a":32,"b":[1000000,-2,0.5,1e-05,3,12345678901234567890,1e300],"c":"4.0","d":{"e":10}}`
+	if got, err := StrictJSON([]byte(text)); string(got) != want || err != nil {
+		t.Errorf("got %s, %v, want %s", got, err, want)
+	}
+}
+
 // TestUnmarshal: errors name the field as the file has it, and say what was expected in words that are not Go's.
 func TestUnmarshal(t *testing.T) {
 	type sizes struct {
