@@ -34,7 +34,7 @@ type piece struct {
 type Stream struct {
 	repo   *Repository
 	pieces []piece // all of them
-	window int     // pieces that are asked for and not released, at most
+	window int64   // bytes that are asked for and not released, at most
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 
@@ -44,8 +44,8 @@ type Stream struct {
 	begun   int           // pieces that were asked for
 	given   int           // pieces that Next returned
 	active  int           // requests that are under way
-	held    int           // pieces that are asked for and not released
-	idle    [][]byte      // buffers
+	held    int64         // bytes that are asked for and not released
+	idle    [][]byte      // buffers of whole pieces
 	pace    pace
 	err     error
 	stopped bool
@@ -60,9 +60,9 @@ type slot struct {
 // MaxConnections is how many requests a stream makes at once, at most.
 const MaxConnections = 12
 
-// Stream begins to bring spans. At most window bytes are asked for and not released, in whole pieces, but two at least. It ends with Close.
+// Stream begins to bring spans. At most window bytes are asked for and not released, but two pieces at least. It ends with Close.
 func (r *Repository) Stream(ctx context.Context, spans []Span, window int64) *Stream {
-	s := &Stream{repo: r, slots: map[int]*slot{}, window: max(2, int(window/r.client.config.Piece)), pace: newPace(time.Now())}
+	s := &Stream{repo: r, slots: map[int]*slot{}, window: max(2*r.client.config.Piece, window), pace: newPace(time.Now())}
 	s.change = sync.NewCond(&s.mu)
 	for _, span := range spans {
 		for off := span.From; off < span.To; off += r.client.config.Piece {
@@ -70,19 +70,22 @@ func (r *Repository) Stream(ctx context.Context, spans []Span, window int64) *St
 		}
 	}
 	ctx, s.cancel = context.WithCancel(ctx)
-	for range min(MaxConnections, s.window) {
+	for range min(MaxConnections, s.window/r.client.config.Piece) {
 		s.done.Go(func() { s.work(ctx) })
 	}
 	context.AfterFunc(ctx, func() { s.fail(ctx.Err()) })
 	return s
 }
 
+// full reports whether the next piece has to wait until others are released.
+func (s *Stream) full() bool { return s.held+int64(s.pieces[s.begun].size) > s.window }
+
 // work asks for one piece after the other.
 func (s *Stream) work(ctx context.Context) {
 	for {
 		s.mu.Lock()
-		for !s.stopped && s.err == nil && s.begun < len(s.pieces) && (s.active >= s.pace.limit || s.held >= s.window) {
-			if s.held >= s.window {
+		for !s.stopped && s.err == nil && s.begun < len(s.pieces) && (s.active >= s.pace.limit || s.full()) {
+			if s.full() {
 				s.pace.hindered() // by whoever takes the pieces, not by the line
 			}
 			s.change.Wait()
@@ -94,14 +97,13 @@ func (s *Stream) work(ctx context.Context) {
 		p, seq := s.pieces[s.begun], s.begun
 		s.begun++
 		s.active++
-		s.held++
-		var buf []byte
-		if n := len(s.idle); n > 0 {
-			buf, s.idle = s.idle[n-1], s.idle[:n-1]
+		s.held += int64(p.size)
+		at := &slot{}
+		if n := len(s.idle); n > 0 && int64(p.size) == s.repo.client.config.Piece {
+			at.data, s.idle = s.idle[n-1], s.idle[:n-1]
 		} else {
-			buf = make([]byte, s.repo.client.config.Piece)
+			at.data = make([]byte, p.size)
 		}
-		at := &slot{data: buf[:p.size]}
 		s.slots[seq] = at
 		s.mu.Unlock()
 
@@ -184,9 +186,11 @@ func (s *Stream) Release(p Piece) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if at := s.slots[p.seq]; at != nil {
-		s.idle = append(s.idle, at.data[:cap(at.data)])
+		if int64(len(at.data)) == s.repo.client.config.Piece {
+			s.idle = append(s.idle, at.data)
+		}
 		delete(s.slots, p.seq)
-		s.held--
+		s.held -= int64(len(at.data))
 		s.change.Broadcast()
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"sync"
 
+	"golang.org/x/sync/semaphore"
+
 	"st/convert"
 	"st/convert/hub"
 )
@@ -20,7 +22,8 @@ type feed struct {
 	begins []int64 // of jobs, which are left
 	stream *hub.Stream
 	piece  int64
-	local  chan []byte // buffers for what the cache has
+	room   *semaphore.Weighted // for bytes of what the cache has
+	idle   chan []byte         // buffers of whole pieces
 
 	once   sync.Once
 	at     int // of files
@@ -74,11 +77,8 @@ func newFeed(ctx context.Context, files []*headFile, begins []int64, position in
 		f.begins = f.begins[1:]
 	}
 	f.piece = files[0].all.repo.Client().PieceBytes()
-	n := max(2, int(window/f.piece))
-	f.local = make(chan []byte, n)
-	for range n {
-		f.local <- nil
-	}
+	window = max(2*f.piece, window)
+	f.room, f.idle = semaphore.NewWeighted(window), make(chan []byte, window/f.piece)
 	f.stream = files[0].all.repo.Stream(ctx, spans, window)
 	return f, nil
 }
@@ -139,20 +139,35 @@ func (f *feed) read(ctx context.Context, h *headFile, off int64) (convert.Portio
 			return convert.Portion{}, err
 		}
 	}
-	var buf []byte
-	select {
-	case buf = <-f.local:
-	case <-ctx.Done():
-		return convert.Portion{}, ctx.Err()
+	n := min(f.piece, h.Size()-off)
+	if err := f.room.Acquire(ctx, n); err != nil {
+		return convert.Portion{}, err
 	}
-	if buf == nil {
-		buf = make([]byte, f.piece)
-	}
-	part := buf[:min(int64(len(buf)), h.Size()-off)]
-	if _, err := f.open.ReadAt(part, off); err != nil {
+	buf := f.buffer(n)
+	if _, err := f.open.ReadAt(buf, off); err != nil {
 		return convert.Portion{}, fmt.Errorf("%s: %w", h.local, err)
 	}
-	return convert.Portion{Data: part, Release: func() { f.local <- buf }}, nil
+	return convert.Portion{Data: buf, Release: func() {
+		if n == f.piece {
+			select {
+			case f.idle <- buf:
+			default: // enough of them are idle
+			}
+		}
+		f.room.Release(n)
+	}}, nil
+}
+
+// buffer returns one of n bytes. Those of whole pieces are used over and over.
+func (f *feed) buffer(n int64) []byte {
+	if n == f.piece {
+		select {
+		case buf := <-f.idle:
+			return buf
+		default:
+		}
+	}
+	return make([]byte, n)
 }
 
 // hash adds bytes, and keeps the states where jobs begin and at the end.

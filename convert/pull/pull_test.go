@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -200,6 +201,27 @@ func TestShapes(t *testing.T) {
 			sameAsDisk(t, data, filepath.Join(dir, tt.file), opts.Convert)
 		})
 	}
+}
+
+// TestManyFiles: a file for each tensor, in no order of use, so that an expert's bytes are in more files than there are whole pieces at once.
+func TestManyFiles(t *testing.T) {
+	m := modeltest.New(modeltest.Shape{Layers: 2, Hidden: 64, Heads: 2, KVHeads: 1, HeadDim: 32, Experts: 6, TopK: 2, FFN: 32, Vocab: 200, Context: 64}, 1)
+	rng := rand.New(rand.NewPCG(1, 1))
+	rng.Shuffle(len(m.Tensors), func(i, j int) { m.Tensors[i], m.Tensors[j] = m.Tensors[j], m.Tensors[i] })
+	dir := t.TempDir()
+	ok(t, m.WriteShards(dir, len(m.Tensors)))
+	h, _ := start(t, dir)
+	c := config(h)
+	c.Piece, c.Cache = 1<<20, filepath.Join(t.TempDir(), "hub")
+	opts := options(h)
+	opts.Client, opts.Window = hub.New(c), 4<<20
+	_, data := pulled(t, h, ref, opts)
+	sameAsDisk(t, data, dir, opts.Convert)
+	opts.Keep = true
+	pulled(t, h, ref, opts)
+	opts.Keep = false // from the cache
+	_, data = pulled(t, h, ref, opts)
+	sameAsDisk(t, data, dir, opts.Convert)
 }
 
 // TestOtherOptions: what was begun with other options does not count.
