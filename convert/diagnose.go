@@ -114,15 +114,54 @@ func Diagnose(path string, err error) error {
 	}
 	if !isGGUF(path) { // which is alone
 		p := look(path)
-		for _, try := range []func(error) *Diagnosis{p.adapter, p.quantized, p.unfinished, p.place, p.config, p.misfit} {
-			if d := try(err); d != nil {
-				return d
-			}
+		if d := firstDiagnosis(err, p.adapter, p.quantized, p.unfinished, p.place, p.config, p.misfit); d != nil {
+			return d
+		}
+	} else if d := misfitGGUF(err); d != nil {
+		return d
+	}
+	return advised(err)
+}
+
+// diagnose is Diagnose for a source that is open, wherever its files are.
+func diagnose(in input, err error) error {
+	if known := (*Diagnosis)(nil); errors.As(err, &known) {
+		return err
+	}
+	switch in := in.(type) {
+	case *source:
+		p := &place{path: in.dir, dir: in.dir, text: in.config, method: parseQuantization(in.config), tensors: in.weights.Tensors()}
+		if d := firstDiagnosis(err, p.adapter, p.quantized, p.misfit); d != nil {
+			return d
+		}
+	case *ggufSource:
+		if d := misfitGGUF(err); d != nil {
+			return d
 		}
 	}
-	if isGGUF(path) && isAny(err, ErrMissing, ErrUnknownTensor, ErrShape) {
-		return &Diagnosis{Err: err, Advice: "the file is of another kind of model than it says, or incomplete: get another GGUF file of the model, or its checkpoint"}
+	return advised(err)
+}
+
+// firstDiagnosis returns what the first of some finds that finds anything; nil if none does.
+func firstDiagnosis(err error, tries ...func(error) *Diagnosis) *Diagnosis {
+	for _, try := range tries {
+		if d := try(err); d != nil {
+			return d
+		}
 	}
+	return nil
+}
+
+// misfitGGUF: a GGUF file is sound, and its tensors are not those that its metadata describes.
+func misfitGGUF(err error) *Diagnosis {
+	if !isAny(err, ErrMissing, ErrUnknownTensor, ErrShape) {
+		return nil
+	}
+	return &Diagnosis{Err: err, Advice: "the file is of another kind of model than it says, or incomplete: get another GGUF file of the model, or its checkpoint"}
+}
+
+// advised adds the advice that there is for an error whatever the source.
+func advised(err error) error {
 	if advice := Advice(err); advice != "" {
 		return &Diagnosis{Err: err, Advice: advice}
 	}

@@ -57,10 +57,8 @@ type Stream struct {
 func OpenStream(files checkpoint.Files, path string, opts StreamOptions) (*Stream, error) {
 	s := &Stream{opts: opts.Options, begin: time.Now(), files: newStreamFiles(files)}
 	if err := s.open(path, opts.HeadsDiffer); err != nil {
+		err = diagnose(s.in, err)
 		s.Close()
-		if advice := Advice(err); advice != "" {
-			err = &Diagnosis{Err: err, Advice: advice}
-		}
 		return nil, err
 	}
 	return s, nil

@@ -298,6 +298,16 @@ func TestRefused(t *testing.T) {
 			all["config.json"] = hubtest.Bytes(`{"architectures":["BertModel"]}`)
 			r.Commit(all)
 		}, convert.ErrArchitecture},
+		{"quantized", name, func(_ *hubtest.Hub, r *hubtest.Repo, _ *pull.Options) {
+			m := modeltest.New(modeltest.Shape{Layers: 1, Hidden: 32, Heads: 1, KVHeads: 1, HeadDim: 32, Experts: 2, TopK: 1, FFN: 32, Vocab: 50, Context: 64}, 1)
+			m.Config["quantization_config"] = map[string]any{"quant_method": "awq", "bits": 4}
+			for i := range m.Tensors {
+				m.Tensors[i].Name = strings.Replace(m.Tensors[i].Name, "proj.weight", "proj.qweight", 1)
+			}
+			dir := t.TempDir()
+			ok(t, m.WriteShards(dir, 1))
+			r.Commit(files(t, dir))
+		}, convert.ErrQuantized},
 		{"no config", name, func(_ *hubtest.Hub, r *hubtest.Repo, _ *pull.Options) {
 			all := files(t, dir)
 			delete(all, "config.json")
