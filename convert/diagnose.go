@@ -123,12 +123,21 @@ func Diagnose(path string, err error) error {
 	return advised(err)
 }
 
-// diagnose is Diagnose for a source that is open, wherever its files are.
-func diagnose(in input, err error) error {
+// diagnose is Diagnose for a source wherever its files are. in is nil if it could not be opened.
+func diagnose(files checkpoint.Files, path string, in input, err error) error {
 	if known := (*Diagnosis)(nil); errors.As(err, &known) {
 		return err
 	}
 	switch in := in.(type) {
+	case nil:
+		p := &place{path: path, dir: path}
+		entries, _ := files.ReadDir(path)
+		for _, e := range entries {
+			p.names = append(p.names, e.Name())
+		}
+		if d := firstDiagnosis(err, p.place); d != nil {
+			return d
+		}
 	case *source:
 		p := &place{path: in.dir, dir: in.dir, text: in.config, method: parseQuantization(in.config), tensors: in.weights.Tensors()}
 		if d := firstDiagnosis(err, p.adapter, p.quantized, p.misfit); d != nil {

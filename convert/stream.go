@@ -57,7 +57,7 @@ type Stream struct {
 func OpenStream(files checkpoint.Files, path string, opts StreamOptions) (*Stream, error) {
 	s := &Stream{opts: opts.Options, begin: time.Now(), files: newStreamFiles(files)}
 	if err := s.open(path, opts.HeadsDiffer); err != nil {
-		err = diagnose(s.in, err)
+		err = diagnose(files, path, s.in, err)
 		s.Close()
 		return nil, err
 	}

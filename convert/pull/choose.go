@@ -94,7 +94,11 @@ func choose(repo *hub.Repository, opts *convert.Options) (file string, same bool
 		case len(all) == 0 && slices.ContainsFunc(repo.Files, func(f hub.File) bool { return strings.HasPrefix(f.Path, "adapter_model.") }):
 			return "", false, fmt.Errorf("%s %w: it is a LoRA adapter, which changes a model and is none", repo.ID, ErrNoModel)
 		case len(all) == 0:
-			return "", false, fmt.Errorf("%s %w: neither .safetensors nor .gguf", repo.ID, ErrNoModel)
+			what := "neither .safetensors nor .gguf"
+			if i := slices.IndexFunc(repo.Files, func(f hub.File) bool { return path.Ext(f.Path) == ".safetensors" && strings.Contains(f.Path, "/") }); i >= 0 {
+				what = fmt.Sprintf("they lie in folders, as %s does, and those beside config.json are read", repo.Files[i].Path)
+			}
+			return "", false, fmt.Errorf("%s %w: %s", repo.ID, ErrNoModel, what)
 		}
 	}
 	if len(all) == 0 {

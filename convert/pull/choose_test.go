@@ -64,6 +64,14 @@ func TestChoose(t *testing.T) {
 	}
 }
 
+// TestChooseFolders: a repository whose weights lie in folders is told so.
+func TestChooseFolders(t *testing.T) {
+	repo := &hub.Repository{ID: "a/b", Files: []hub.File{{Path: "README.md"}, {Path: "step-100/model.safetensors"}}}
+	if _, _, err := choose(repo, &convert.Options{}); !errors.Is(err, ErrNoModel) || !strings.Contains(err.Error(), "in folders, as step-100/model.safetensors") {
+		t.Errorf("error is %v", err)
+	}
+}
+
 // TestChooseAdapter: a repository that has weights, but of an adapter, is told so.
 func TestChooseAdapter(t *testing.T) {
 	repo := &hub.Repository{ID: "a/b", Files: []hub.File{{Path: "adapter_config.json"}, {Path: "adapter_model.safetensors"}}}

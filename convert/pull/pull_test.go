@@ -313,6 +313,9 @@ func TestRefused(t *testing.T) {
 			delete(all, "config.json")
 			r.Commit(all)
 		}, convert.ErrNoConfig},
+		{"Mistral's own", name, func(_ *hubtest.Hub, r *hubtest.Repo, _ *pull.Options) {
+			r.Commit(map[string]hubtest.Content{"params.json": hubtest.Bytes("{}"), "consolidated.safetensors": hubtest.Bytes("\x02\x00\x00\x00\x00\x00\x00\x00{}")})
+		}, convert.ErrNoConfig},
 		{"offline", name, func(h *hubtest.Hub, _ *hubtest.Repo, o *pull.Options) {
 			c := config(h)
 			c.Offline, c.Cache = true, t.TempDir()
@@ -329,6 +332,9 @@ func TestRefused(t *testing.T) {
 			_, err = pull.Model(t.Context(), ref, out, opts)
 			if !errors.Is(err, tt.want) {
 				t.Errorf("error is %v, want %v", err, tt.want)
+			}
+			if tt.name == "Mistral's own" && !strings.Contains(err.Error(), "take the repository for Transformers") {
+				t.Errorf("error is %v, without advice", err)
 			}
 			only(t, out)
 		})
