@@ -100,7 +100,7 @@ func (e *exporter) check() error {
 		return fmt.Errorf("%w: "+format, append([]any{ErrExport}, args...)...)
 	}
 	if c.AttentionBias {
-		return fail("biases of attention")
+		return fail("biases of attention: llama.cpp has no place for that of the output in this architecture")
 	}
 	switch c.Architecture {
 	case "gemma3":
