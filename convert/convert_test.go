@@ -238,6 +238,7 @@ func TestBadInput(t *testing.T) {
 		{"rope_layout too short", set("rope_layout", []int{1}), 0, []string{"rope_layout has 1 entries", "2"}},
 		{"sliding_window_layout too long", set("sliding_window_layout", []int{1, 0, 1}), 0, []string{"sliding_window_layout has 3 entries"}},
 		{"layout of other numbers", set("rope_layout", []int{1, 2}), 0, []string{"2", "0 or 1"}},
+		{"layout of texts", set("rope_layout", []string{"0", "1"}), 0, []string{`rope_layout: entry 0 is "0": it must be 0 or 1`}},
 		{"window missing", func(m *modeltest.Model) { delete(m.Config, "sliding_window_size") }, 0, []string{"sliding_window_size"}},
 		{"window of zero", set("sliding_window_size", 0), 0, []string{"sliding_window_size"}},
 		{"rope_theta missing", func(m *modeltest.Model) { delete(m.Config, "rope_theta") }, 0, []string{"rope_theta"}},

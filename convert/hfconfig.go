@@ -90,7 +90,7 @@ func filled(n int, with bool) []bool {
 
 // parseLayout reads a field with an array of 0 and 1, or of booleans, one a layer; nil if it is absent or null.
 func parseLayout(field string, text json.RawMessage) ([]bool, error) {
-	var items []any
+	var items []json.RawMessage
 	if len(text) == 0 {
 		return nil, nil
 	}
@@ -102,12 +102,12 @@ func parseLayout(field string, text json.RawMessage) ([]bool, error) {
 	}
 	layout := make([]bool, len(items))
 	for i, item := range items {
-		switch item {
-		case 0.0, false:
-		case 1.0, true:
+		switch string(item) {
+		case "0", "false":
+		case "1", "true":
 			layout[i] = true
 		default:
-			return nil, fmt.Errorf("field %s: entry %d is %v: it must be 0 or 1", field, i, item)
+			return nil, fmt.Errorf("field %s: entry %d is %.40s: it must be 0 or 1", field, i, item)
 		}
 	}
 	return layout, nil
