@@ -127,8 +127,11 @@ func (c *compiler) excludes(a, b all, depth int) (bool, error) {
 }
 
 // besideReference reports whether a schema says something beside its $ref, which readers of draft 7 pass over and others do not.
-func besideReference(e element) bool {
-	return e.at.get("$ref") != nil && slices.ContainsFunc(e.at.keys, func(k string) bool { _, followed := keywords[k]; return followed && k != "$ref" })
+func besideReference(e element) bool { return e.at.get("$ref") != nil && saysMore(e) }
+
+// saysMore reports whether a schema has keywords that are followed besides $ref.
+func saysMore(e element) bool {
+	return slices.ContainsFunc(e.at.keys, func(k string) bool { _, followed := keywords[k]; return followed && k != "$ref" })
 }
 
 func (c *compiler) plainExcludes(f, g flat, depth int) (bool, error) {

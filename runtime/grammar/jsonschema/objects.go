@@ -100,9 +100,7 @@ func refusesUnevaluated(at *value) bool {
 func checkUnevaluated(at *value, from all, open map[element]bool) error {
 	alone := len(from) == 1
 	for e := range open {
-		for _, k := range e.at.keys {
-			alone = alone && (e.at == at || keywords[k] == nil || k == "$ref")
-		}
+		alone = alone && (e.at == at || !saysMore(e))
 	}
 	if refusesUnevaluated(at) && !alone {
 		return errorf(at.get("unevaluatedProperties"), "unevaluatedProperties is supported only of the whole schema of a value, not within allOf, anyOf, oneOf and conditions")
