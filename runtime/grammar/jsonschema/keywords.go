@@ -6,26 +6,71 @@ import (
 	"strings"
 )
 
-// keywords are those that are followed, and what their values are.
-var keywords = map[string]func(v *value) string{
-	"$ref": str, "type": func(v *value) string {
-		if v.kind == isArray && len(v.list) > 0 || v.kind == isString {
-			return ""
-		}
-		return "a type or a list of types"
-	},
-	"enum": list, "const": nil, "nullable": boolean,
-	"allOf": schemas, "anyOf": schemas, "oneOf": schemas, "not": nil, "if": nil, "then": nil, "else": nil, "dependencies": object, "dependentRequired": object, "dependentSchemas": object,
-	"properties": object, "required": func(v *value) string {
-		if v.kind == isArray && !slices.ContainsFunc(v.list, func(e *value) bool { return e.kind != isString }) {
-			return ""
-		}
-		return "a list of names"
-	},
-	"patternProperties": object, "additionalProperties": nil, "unevaluatedProperties": boolean, "propertyNames": nil, "minProperties": count, "maxProperties": count,
-	"items": nil, "prefixItems": list, "additionalItems": nil, "minItems": count, "maxItems": count, "uniqueItems": boolean,
-	"minLength": count, "maxLength": count, "pattern": str, "format": str,
-	"minimum": num, "maximum": num, "exclusiveMinimum": limit, "exclusiveMaximum": limit, "multipleOf": num,
+// keyword is what is known of a keyword that is followed.
+type keyword struct {
+	about types                 // it counts for instances of these only; none: for all
+	is    func(v *value) string // what a value of it should be and is not; nil: it is any, or a schema
+}
+
+// keywords are those that are followed.
+var keywords = map[string]keyword{
+	"$ref":     {is: str},
+	"type":     {is: typeList},
+	"nullable": {is: boolean},
+	"enum":     {is: list},
+	"const":    {},
+
+	"allOf": {is: schemas},
+	"anyOf": {is: schemas},
+	"oneOf": {is: schemas},
+	"not":   {},
+	"if":    {},
+	"then":  {},
+	"else":  {},
+
+	"properties":            {objectType, object},
+	"required":              {objectType, nameList},
+	"patternProperties":     {objectType, object},
+	"additionalProperties":  {objectType, nil},
+	"unevaluatedProperties": {objectType, boolean},
+	"propertyNames":         {objectType, nil},
+	"minProperties":         {objectType, count},
+	"maxProperties":         {objectType, count},
+	"dependencies":          {objectType, object},
+	"dependentRequired":     {objectType, object},
+	"dependentSchemas":      {objectType, object},
+
+	"items":           {arrayType, nil},
+	"prefixItems":     {arrayType, list},
+	"additionalItems": {arrayType, nil},
+	"minItems":        {arrayType, count},
+	"maxItems":        {arrayType, count},
+	"uniqueItems":     {arrayType, boolean},
+
+	"minLength": {stringType, count},
+	"maxLength": {stringType, count},
+	"pattern":   {stringType, str},
+	"format":    {stringType, str},
+
+	"minimum":          {numberType, num},
+	"maximum":          {numberType, num},
+	"exclusiveMinimum": {numberType, limit},
+	"exclusiveMaximum": {numberType, limit},
+	"multipleOf":       {numberType, num},
+}
+
+func typeList(v *value) string {
+	if v.kind == isArray && len(v.list) > 0 || v.kind == isString {
+		return ""
+	}
+	return "a type or a list of types"
+}
+
+func nameList(v *value) string {
+	if v.kind == isArray && !slices.ContainsFunc(v.list, func(e *value) bool { return e.kind != isString }) {
+		return ""
+	}
+	return "a list of names"
 }
 
 func str(v *value) string {
@@ -107,7 +152,7 @@ func (c *compiler) check(at *value) error {
 	said := len(at.keys) == 0
 	for _, k := range at.keys {
 		v := at.get(k)
-		is, known := keywords[k]
+		keyword, known := keywords[k]
 		said = said || known || slices.Contains(annotations, k)
 		if !known {
 			if err := checkUnknown(k, v); err != nil {
@@ -115,8 +160,8 @@ func (c *compiler) check(at *value) error {
 			}
 			continue
 		}
-		if is != nil {
-			if want := is(v); want != "" {
+		if keyword.is != nil {
+			if want := keyword.is(v); want != "" {
 				return errorf(v, "%s is %s", k, want)
 			}
 		}
@@ -135,7 +180,7 @@ func checkValue(k string, v, at *value) error {
 	switch k {
 	case "dependencies", "dependentRequired":
 		for _, name := range v.keys {
-			if n := v.get(name); n.kind == isArray && str(n) != "" && keywords["required"](n) != "" {
+			if n := v.get(name); n.kind == isArray && str(n) != "" && nameList(n) != "" {
 				return errorf(n, "%s is a list of names", name)
 			}
 		}

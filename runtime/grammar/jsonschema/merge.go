@@ -22,7 +22,13 @@ const (
 )
 
 var typeNames = map[string]types{
-	"null": nullType, "boolean": booleanType, "integer": integerType, "number": numberType, "string": stringType, "array": arrayType, "object": objectType,
+	"null":    nullType,
+	"boolean": booleanType,
+	"integer": integerType,
+	"number":  numberType,
+	"string":  stringType,
+	"array":   arrayType,
+	"object":  objectType,
 }
 
 // typesOf returns what the keyword type allows.
@@ -42,14 +48,6 @@ func typesOf(at *value) types {
 		t |= nullType
 	}
 	return t
-}
-
-// keywordTypes are the keywords that count for instances of a type only.
-var keywordTypes = map[string]types{
-	"properties": objectType, "required": objectType, "patternProperties": objectType, "additionalProperties": objectType,
-	"propertyNames": objectType, "minProperties": objectType, "maxProperties": objectType, "items": arrayType, "prefixItems": arrayType, "additionalItems": arrayType, "minItems": arrayType,
-	"maxItems": arrayType, "uniqueItems": arrayType, "minLength": stringType, "maxLength": stringType, "pattern": stringType, "format": stringType,
-	"unevaluatedProperties": objectType, "dependencies": objectType, "dependentRequired": objectType, "dependentSchemas": objectType, "minimum": numberType, "maximum": numberType, "exclusiveMinimum": numberType, "exclusiveMaximum": numberType, "multipleOf": numberType,
 }
 
 // merged is what schemas without references and choices say together.
@@ -79,7 +77,7 @@ func (c *compiler) merge(f flat) (*merged, error) {
 		if !at.made {
 			named = named || at.get("type") != nil
 			for _, k := range at.keys {
-				about |= keywordTypes[k]
+				about |= keywords[k].about
 			}
 		}
 		values := at.get("enum")
