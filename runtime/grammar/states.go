@@ -156,7 +156,8 @@ func (a *table) spend(n int) {
 	a.work += n
 	switch {
 	case a.work > maxWork:
-		a.fail(fmt.Errorf("%w: a text has so many readings that its next token would take more than %d steps to find: write the rules so that it has one", ErrTooComplex, maxWork))
+		a.fail(fmt.Errorf("%w: a text has so many readings that its next token would take more than %d steps to find: write the rules so that it has one",
+			ErrTooComplex, maxWork))
 	case a.interrupt != nil && before/pollWork != a.work/pollWork:
 		if err := a.interrupt(); err != nil {
 			a.fail(err)

@@ -22,7 +22,8 @@ var ErrType = errors.New("the type has no JSON Schema")
 // time.Time is a date-time, []byte base64; any and json.RawMessage are any value.
 //
 // The tag jsonschema says more: a list of keywords with commas between them. enum=red|green lists values; minimum, maximum, minLength,
-// maxLength, minItems, maxItems, format, title have one; pattern and description take the rest of the tag. For slices all but minItems and maxItems are about the elements.
+// maxLength, minItems, maxItems, format, title have one; pattern and description take the rest of the tag. For slices all but minItems and maxItems
+// are about the elements.
 // Of a struct, a time.Time, []byte, any and json.RawMessage a tag can say a title and a description only.
 //
 //	type Room struct {

@@ -53,17 +53,6 @@ func (c *compiler) negate(s *value, depth int) (*value, error) {
 // negateKeyword returns schemas of what is invalid because of a keyword, and whether that is known.
 func (c *compiler) negateKeyword(k string, s *value, depth int) (ways []*value, ok bool, err error) {
 	v := s.get(k)
-	object := c.ofTypes(s, objectType)
-	each := func(schemas []*value) (ways []*value, err error) {
-		for _, e := range schemas {
-			n, err := c.negate(e, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			ways = append(ways, n)
-		}
-		return ways, nil
-	}
 	switch k {
 	case "type":
 		t := typesOf(s)
@@ -72,57 +61,75 @@ func (c *compiler) negateKeyword(k string, s *value, depth int) (ways []*value, 
 		return c.otherThan(s, v.list), true, nil
 	case "const":
 		return c.otherThan(s, []*value{v}), true, nil
-	case "required":
-		for _, name := range v.list {
-			ways = append(ways, c.every(s, object[0], c.absent(s, name.text)))
-		}
-		return ways, true, nil
-	case "properties":
-		ok := true
-		for _, name := range v.keys {
-			n, err := c.negate(v.get(name), depth+1)
-			switch {
-			case c.ctx.Err() != nil:
-				return nil, false, err
-			case err != nil: // there may be other ways
-				ok = false
-			case n.kind != isFalse:
-				ways = append(ways, c.every(s, object[0], c.present(s, name), c.member(s, name, n)))
-			}
-		}
-		return ways, ok, nil
-	case "not":
-		if c.unevaluated { // of members that a schema under not speaks of, unevaluatedProperties knows nothing
-			return nil, false, nil
-		}
-		return []*value{v}, true, nil
-	case "anyOf":
-		if ways, err = each(v.list); err != nil {
-			return nil, false, err
-		}
-		return []*value{c.every(s, ways...)}, true, nil
-	case "allOf":
-		ways, err = each(v.list)
-		return ways, true, err
-	case "$ref":
-		to, err := c.resolve(v)
-		if err != nil {
-			return nil, false, err
-		}
-		ways, err = each([]*value{to})
-		return ways, true, err
-	case "unevaluatedProperties":
-		return nil, false, errorf(v, "what does not validate against %s is not supported", k)
 	case "pattern":
 		w := c.made(s, map[string]*value{k: v})
 		w.others = true
 		return []*value{w}, true, nil
+	case "required":
+		object := c.ofTypes(s, objectType)[0]
+		for _, name := range v.list {
+			ways = append(ways, c.every(s, object, c.absent(s, name.text)))
+		}
+		return ways, true, nil
+	case "properties":
+		return c.negateProperties(s, v, depth)
+	case "unevaluatedProperties":
+		return nil, false, errorf(v, "what does not validate against %s is not supported", k)
+	case "not", "anyOf", "allOf", "$ref":
+		return c.negateSchemas(k, s, depth)
 	}
 	if ways, ok = c.negateBound(k, s); ok {
 		return ways, true, nil
 	}
 	_, followed := keywords[k]
 	return nil, !followed || k == "nullable" || k == "then" || k == "else", nil
+}
+
+// negateProperties returns schemas of objects with a member that is invalid, for each whose invalid values are known, and whether those of all are.
+func (c *compiler) negateProperties(s, properties *value, depth int) (ways []*value, ok bool, err error) {
+	object := c.ofTypes(s, objectType)[0]
+	ok = true
+	for _, name := range properties.keys {
+		n, err := c.negate(properties.get(name), depth+1)
+		switch {
+		case c.ctx.Err() != nil:
+			return nil, false, err
+		case err != nil: // there may be other ways
+			ok = false
+		case n.kind != isFalse:
+			ways = append(ways, c.every(s, object, c.present(s, name), c.member(s, name, n)))
+		}
+	}
+	return ways, ok, nil
+}
+
+// negateSchemas returns schemas of what is invalid because of a keyword whose value is schemas for the same instance, and whether that is known.
+func (c *compiler) negateSchemas(k string, s *value, depth int) (ways []*value, ok bool, err error) {
+	v := s.get(k)
+	switch k {
+	case "not":
+		if c.unevaluated { // of members that a schema under not speaks of, unevaluatedProperties knows nothing
+			return nil, false, nil
+		}
+		return []*value{v}, true, nil
+	case "$ref":
+		to, err := c.resolve(v)
+		if err != nil {
+			return nil, false, err
+		}
+		v = listing(to)
+	}
+	for _, e := range v.list {
+		n, err := c.negate(e, depth+1)
+		if err != nil {
+			return nil, false, err
+		}
+		ways = append(ways, n)
+	}
+	if k == "anyOf" {
+		ways = []*value{c.every(s, ways...)}
+	}
+	return ways, true, nil
 }
 
 // negateBound returns schemas of what is beyond a bound of lengths or of numbers, and whether the keyword is one.

@@ -24,52 +24,67 @@ type members struct {
 func (c *compiler) addMembers(m *merged) error {
 	o := &m.members
 	o.schemas, o.required = map[string]all{}, map[string]bool{}
-	listed, said, shut := false, false, false
+	listed, unevaluated, said, shut := false, false, false, false
 	for _, e := range m.all {
-		if p := e.at.get("properties"); p != nil {
-			listed = true
-			for _, k := range p.keys {
-				o.list(k)
-			}
-		}
-		if p := e.at.get("patternProperties"); p != nil {
-			listed = true
-			for _, k := range p.keys {
-				if !slices.ContainsFunc(o.patterns, func(v *value) bool { return v.name == k }) {
-					o.patterns = append(o.patterns, p.get(k))
-				}
-			}
-		}
+		listed = o.addListed(e.at) || listed
+		unevaluated = unevaluated || refusesUnevaluated(e.at)
 	}
 	for _, e := range m.all {
-		at := e.at
-		if r := at.get("required"); r != nil {
-			for _, k := range r.list {
-				o.list(k.text)
-				o.required[k.text] = true
-			}
-		}
-		if v := at.get("minProperties"); v != nil && countOf(v) > o.least {
-			o.least, o.bounds = countOf(v), v
-		}
-		if v := at.get("maxProperties"); v != nil && (o.most < 0 || countOf(v) < o.most) {
-			o.most, o.bounds = countOf(v), v
-		}
-		if v := at.get("propertyNames"); v != nil {
-			o.keys = o.keys.with(element{v, whole})
-		}
-		if v := at.get("additionalProperties"); v != nil {
+		o.addLimits(e.at)
+		if v := e.at.get("additionalProperties"); v != nil {
 			said, shut = true, shut || v.kind == isFalse
 			o.others = o.others.with(element{v, whole})
 		}
 	}
+	o.open = !shut && (said || !listed && !unevaluated)
+	return c.addMemberSchemas(m, unevaluated)
+}
+
+// addListed takes in the names and patterns that a schema lists, and reports whether it has a list of them.
+func (o *members) addListed(at *value) bool {
+	properties, patterns := at.get("properties"), at.get("patternProperties")
+	if properties != nil {
+		for _, k := range properties.keys {
+			o.list(k)
+		}
+	}
+	if patterns != nil {
+		for _, k := range patterns.keys {
+			if !slices.ContainsFunc(o.patterns, func(v *value) bool { return v.name == k }) {
+				o.patterns = append(o.patterns, patterns.get(k))
+			}
+		}
+	}
+	return properties != nil || patterns != nil
+}
+
+// addLimits takes in which members a schema requires, how many, and what their names are.
+func (o *members) addLimits(at *value) {
+	if r := at.get("required"); r != nil {
+		for _, k := range r.list {
+			o.list(k.text)
+			o.required[k.text] = true
+		}
+	}
+	if v := at.get("minProperties"); v != nil && countOf(v) > o.least {
+		o.least, o.bounds = countOf(v), v
+	}
+	if v := at.get("maxProperties"); v != nil && (o.most < 0 || countOf(v) < o.most) {
+		o.most, o.bounds = countOf(v), v
+	}
+	if v := at.get("propertyNames"); v != nil {
+		o.keys = o.keys.with(element{v, whole})
+	}
+}
+
+// addMemberSchemas takes in what schemas say about each listed member; where one refuses unevaluated members, nothing is a value of those of which none speaks.
+func (c *compiler) addMemberSchemas(m *merged, unevaluated bool) error {
+	o := &m.members
 	if len(m.all) > 0 {
 		if err := c.spend(m.all[0].at, len(o.names)*len(m.all)/memberWork); err != nil {
 			return err
 		}
 	}
-	unevaluated := slices.ContainsFunc(m.all, func(e element) bool { return refusesUnevaluated(e.at) })
-	o.open = !shut && (said || !listed && !unevaluated)
 	for _, n := range o.names {
 		evaluated := false
 		for _, e := range m.all {
@@ -103,7 +118,8 @@ func checkUnevaluated(at *value, from all, open map[element]bool) error {
 		alone = alone && (e.at == at || !saysMore(e))
 	}
 	if refusesUnevaluated(at) && !alone {
-		return errorf(at.get("unevaluatedProperties"), "unevaluatedProperties is supported only of the whole schema of a value, not within allOf, anyOf, oneOf and conditions")
+		return errorf(at.get("unevaluatedProperties"),
+			"unevaluatedProperties is supported only of the whole schema of a value, not within allOf, anyOf, oneOf and conditions")
 	}
 	return nil
 }

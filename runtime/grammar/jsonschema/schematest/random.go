@@ -89,7 +89,8 @@ func (g *random) string() object {
 		s["maxLength"] = 3 + g.rng.IntN(90)
 	}
 	if g.some(3) {
-		s["pattern"] = g.pick(`^[a-z]+$`, `a`, `^a|b$`, `^\d{3}-\d{2,4}$`, `^[^a-z]*$`, `"`, `^(ab|cd)*e?$`, `é`, `^.{2,40}$`, `\s`, `^\S+$`, `^[\w.-]+@[\w-]+$`, `\\`, `x{0,3}y`)
+		s["pattern"] = g.pick(`^[a-z]+$`, `a`, `^a|b$`, `^\d{3}-\d{2,4}$`, `^[^a-z]*$`, `"`, `^(ab|cd)*e?$`, `é`,
+			`^.{2,40}$`, `\s`, `^\S+$`, `^[\w.-]+@[\w-]+$`, `\\`, `x{0,3}y`)
 		if m, ok := s["maxLength"].(int); ok && m < 10 {
 			delete(s, "maxLength")
 		}
@@ -271,8 +272,8 @@ func (g *random) reference(depth int) object {
 	name := fmt.Sprint("d", len(g.defs))
 	g.defs[name] = true // until it is known
 	if g.some(2) {      // a list
-		g.defs[name] = object{"type": "object", "properties": object{"item": g.schema(depth - 1), "next": object{"anyOf": []any{object{"$ref": "#/$defs/" + name}, object{"type": "null"}}}},
-			"required": []string{"item", "next"}}
+		next := object{"anyOf": []any{object{"$ref": "#/$defs/" + name}, object{"type": "null"}}}
+		g.defs[name] = object{"type": "object", "properties": object{"item": g.schema(depth - 1), "next": next}, "required": []string{"item", "next"}}
 	} else {
 		g.defs[name] = g.schema(depth - 1)
 	}
