@@ -69,7 +69,7 @@ func TestGrammarFailures(t *testing.T) {
 		says string
 		args []string
 	}{
-		{1, "JSON Schema, at #/contains: the keyword contains is not supported", []string{"--json-schema", `{"contains": {}}`}},
+		{1, "JSON Schema, at #/unevaluatedItems: the keyword unevaluatedItems is not supported", []string{"--json-schema", `{"unevaluatedItems": {}}`}},
 		{1, "bad.gbnf: the grammar is not well-formed: line 1, column 10: rule a is not defined", []string{"--grammar", bad}},
 		{1, "--regex: the grammar is not well-formed: error parsing regexp: missing closing )", []string{"--regex", "("}},
 		{1, "no-such-file", []string{"--json-schema", "no-such-file"}},

@@ -411,7 +411,7 @@ func TestArgumentsAreObjects(t *testing.T) {
 func TestToolErrors(t *testing.T) {
 	c := start(t, Options{})
 	const hi = `"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 4`
-	const tool = `{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {"a": {"type": "string", "contains": {}}}}}}`
+	const tool = `{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {"a": {"type": "string", "unevaluatedItems": {}}}}}}`
 	for _, tt := range []struct{ path, body, param, message string }{
 		{"/v1/chat/completions", hi + `, "tools": {}`, "tools", "an array"},
 		{"/v1/chat/completions", hi + `, "tools": [1]`, "tools[0]", "an object"},
@@ -437,7 +437,7 @@ func TestToolErrors(t *testing.T) {
 		{"/v1/chat/completions", hi + `, "tools": [` + tool + `], "tool_choice": "required"`, "", `tool "f"`},
 		{"/v1/chat/completions", hi + `, "tools": [` + strings.Replace(tool, `"object"`, `"string"`, 1) + `], "tool_choice": "required"`, "", `tool "f": JSON Schema, at #: no object is valid`},
 		{"/v1/chat/completions", hi + `, "tools": [` + strings.Replace(tool, `"name"`, `"strict": true, "name"`, 1) + `]`, "", "#/properties/a"},
-		{"/v1/chat/completions", hi + `, "response_format": {"type": "json_schema", "json_schema": {"schema": {"type": "object", "properties": {"a": {"contains": {}}}}}}`,
+		{"/v1/chat/completions", hi + `, "response_format": {"type": "json_schema", "json_schema": {"schema": {"type": "object", "properties": {"a": {"unevaluatedItems": {}}}}}}`,
 			"response_format.json_schema.schema", "#/properties/a"},
 		{"/v1/completions", `"prompt": "x", "grammar": "root = 1"`, "grammar", "line 1"},
 		{"/v1/responses", `"input": [{"type": "function_call", "call_id": "a"}]`, "input[0].name", "missing"},

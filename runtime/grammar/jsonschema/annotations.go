@@ -16,7 +16,7 @@ var annotations = []string{
 
 // unsupported are the keywords of JSON Schema, of any draft, that are not followed.
 var unsupported = []string{
-	"contains", "minContains", "maxContains", "unevaluatedItems", "$dynamicRef", "$recursiveRef", "$recursiveAnchor", "extends", "disallow", "divisibleBy",
+	"unevaluatedItems", "$dynamicRef", "$recursiveRef", "$recursiveAnchor", "extends", "disallow", "divisibleBy",
 }
 
 // boundNames are those that authors give a bound, too far from the keyword to be a misspelling.

@@ -9,6 +9,7 @@ type items struct {
 	rest        all   // of the others
 	closed      bool  // there are no others, because no schema says what they would be
 	unique      *value
+	contains    []*value // schemas with contains
 }
 
 // itemsOf returns the schemas of the first items and of the others; nil: the schema does not say. A list of items is draft 7's prefixItems.
@@ -38,6 +39,9 @@ func (c *compiler) addItems(m *merged) {
 		if v := at.get("uniqueItems"); v != nil && v.kind == isTrue {
 			a.unique = v
 		}
+		if at.get("contains") != nil {
+			a.contains = append(a.contains, at)
+		}
 		prefix, rest := itemsOf(at)
 		for len(a.prefix) < len(prefix) {
 			a.prefix = append(a.prefix, a.rest)
@@ -54,7 +58,7 @@ func (c *compiler) addItems(m *merged) {
 			said = true
 		}
 	}
-	a.closed = len(a.prefix) > 0 && !said && a.least <= len(a.prefix)
+	a.closed = len(a.prefix) > 0 && !said && a.least <= len(a.prefix) && len(a.contains) == 0
 }
 
 // at returns the schemas of an item.
@@ -86,6 +90,9 @@ func (c *compiler) array(m *merged) (*grammar.Grammar, error) {
 	}
 	if most >= 0 && most < a.least {
 		return grammar.Choice(), nil
+	}
+	if len(a.contains) > 0 {
+		return c.containing(a, most)
 	}
 	if a.unique != nil && (most < 0 || most > 1) {
 		return c.uniqueItems(a, most)

@@ -46,6 +46,9 @@ var keywords = map[string]keyword{
 	"minItems":        {arrayType, count},
 	"maxItems":        {arrayType, count},
 	"uniqueItems":     {arrayType, boolean},
+	"contains":        {arrayType, nil},
+	"minContains":     {arrayType, count},
+	"maxContains":     {arrayType, count},
 
 	"minLength": {stringType, count},
 	"maxLength": {stringType, count},
@@ -188,7 +191,7 @@ func checkValue(k string, v, at *value) error {
 		if _, ok := multipleOf(v); !ok {
 			return errorf(v, "multipleOf is supported up to %d, also with a decimal point before the last digits, such as 0.25", maxStep)
 		}
-	case "minLength", "minItems", "minProperties":
+	case "minLength", "minItems", "minContains", "minProperties":
 		if countOf(v) == maxCount {
 			return errorf(v, "%s is supported below %d", k, maxCount)
 		}

@@ -43,7 +43,7 @@ func (c *compiler) negate(s *value, depth int) (*value, error) {
 		ways = append(ways, found...)
 	}
 	if untold != "" && !told {
-		return nil, errorf(s.get(untold), "what does not validate against %s is not supported: not, if, and oneOf of alternatives that overlap need it", untold)
+		return nil, errorf(s.get(untold), "what does not validate against %s is not supported: not, if, maxContains, and oneOf of alternatives that overlap need it", untold)
 	}
 	n := c.any(s, ways...)
 	c.negations[s] = n

@@ -142,6 +142,9 @@ func (c *compiler) validArray(v, at *value, depth int) (bool, error) {
 			return false, err
 		}
 	}
+	if ok, err := c.validContains(v, at, depth); !ok || err != nil {
+		return false, err
+	}
 	prefix, rest := itemsOf(at)
 	for i, e := range v.list {
 		s := rest

@@ -227,6 +227,15 @@ func (g *random) array(depth int) object {
 	if !g.some(4) {
 		s["items"] = g.schema(depth - 1)
 	}
+	if g.some(5) {
+		s["contains"] = g.scalar()
+		if g.some(2) {
+			s["minContains"] = g.rng.IntN(3)
+		}
+		if g.some(3) {
+			s["maxContains"] = 2 + g.rng.IntN(2)
+		}
+	}
 	least := g.rng.IntN(3)
 	if g.some(2) {
 		s["minItems"] = least
