@@ -68,6 +68,8 @@ type Generate struct {
 
 	// markers are special tokens that Piece.Text has all the same.
 	markers []int32
+	// begun is a text at the end of the prompt with which that of Grammar begins.
+	begun string
 }
 
 // defaultSampling is what llama.cpp samples with, for what neither the caller nor the model says.

@@ -112,7 +112,17 @@ func (m *Model) constrain(ctx context.Context, g *Generate) (*constraint, error)
 	if g.IgnoreEOS {
 		c.ends = m.end
 	}
-	return c, nil
+	return c, c.begin(g.begun)
+}
+
+// begin has the text begin with one that the prompt has.
+func (c *constraint) begin(text string) error {
+	for i, r := range text {
+		if err := c.matcher.AcceptText(string(r)); err != nil {
+			return c.failed(fmt.Errorf("%w: the answer is to begin with %q, where %q comes after %q", err, text, r, text[:i]))
+		}
+	}
+	return nil
 }
 
 // mask leaves the logits of tokens that the grammar allows.

@@ -23,6 +23,8 @@ type ChatPrompt struct {
 	reading toolcall.Options
 	// mayThink says that the model may open its reasoning itself.
 	mayThink bool
+	// begun is the text with which the answer begins.
+	begun string
 }
 
 // ChatPrompt returns the prompt of a conversation: for [Model.GenerateTokens] or [Sequence.Generate], with the options that [ChatPrompt.Options]
@@ -60,7 +62,7 @@ func (m *Model) newChatPrompt(r rendering, tools *toolset) *ChatPrompt {
 
 // Continue has the answer begin with a text, which is plain text.
 func (p *ChatPrompt) Continue(text string) {
-	p.Tokens, p.Text = append(p.Tokens, p.model.tok.Encode(text, false)...), p.Text+text
+	p.Tokens, p.Text, p.begun = append(p.Tokens, p.model.tok.Encode(text, false)...), p.Text+text, p.begun+text
 	p.mayThink = p.mayThink && text == ""
 	if strings.Contains(text, p.reading.Reasoning.Close) {
 		p.reading.Thinking = false
@@ -69,19 +71,33 @@ func (p *ChatPrompt) Continue(text string) {
 	}
 }
 
+// said returns what of the text with which the answer begins comes after what the model thinks.
+func (p *ChatPrompt) said() string {
+	if p.reading.Thinking {
+		return ""
+	}
+	if _, after, ok := strings.Cut(p.begun, p.reading.Reasoning.Close); ok {
+		return strings.TrimLeft(after, " \n")
+	}
+	return p.begun
+}
+
 // Thinking reports whether the prompt has opened the model's reasoning: the answer begins within it.
 func (p *ChatPrompt) Thinking() bool { return p.reading.Thinking }
 
 // Options returns the options with which an answer is generated that [ChatPrompt.Read] reads. Special tokens that stand around calls and reasoning
-// become part of the text. A grammar is that of what the model says, after what it thinks; with tools it is that of calls, too: a call
-// that must come, and one that the model begins, is one of a tool, with arguments that follow its schema.
+// become part of the text. A grammar is that of what the model says, after what it thinks, and of what [ChatPrompt.Continue] says before it; with tools
+// it is that of calls, too: a call that must come, and one that the model begins, is one of a tool, with arguments that follow its schema.
 func (p *ChatPrompt) Options(g Generate) (Generate, error) {
 	return p.OptionsContext(context.Background(), g)
 }
 
 // OptionsContext is Options that gives up, with the cause, when ctx ends: to make a grammar of large schemas of tools takes time.
 func (p *ChatPrompt) OptionsContext(ctx context.Context, g Generate) (Generate, error) {
-	g.markers = nil
+	g.markers, g.begun = nil, ""
+	if g.Grammar != nil {
+		g.begun = p.said()
+	}
 	tags, form := p.reading.Reasoning, p.reading.Form
 	texts := []string{tags.Open, tags.Close}
 	if form != nil {

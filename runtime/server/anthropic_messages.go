@@ -52,14 +52,6 @@ func (q *anthropicRequest) generate(read formats) (g runtime.Generate, err error
 	return g, err
 }
 
-// formatField returns the field that says what the answer must be like.
-func (q *anthropicRequest) formatField() string {
-	if q.OutputConfig.Format.Type != "" {
-		return "output_config.format"
-	}
-	return "output_format"
-}
-
 // anthropicMessage is an answer.
 type anthropicMessage struct {
 	ID      string           `json:"id"`
@@ -179,7 +171,7 @@ func (s *Server) anthropicMessages(w http.ResponseWriter, r *http.Request, body 
 	answer.Model = j.name
 	prompt, err := chatPrompt(r.Context(), j.model, messages, prefill, options...)
 	if err == nil {
-		g, err = answerOptions(r.Context(), prompt, prefill, g, q.formatField())
+		g, err = prompt.OptionsContext(r.Context(), g)
 	}
 	if err != nil {
 		return e.fail(r, err)

@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 
 	"st/runtime"
-	"st/runtime/toolcall"
 )
 
 // chatMessage is a message of a request, as OpenAI's and Ollama's clients write it.
@@ -112,25 +110,6 @@ func (s *Server) lend(r *http.Request, model string, use func(m *runtime.Model) 
 	}
 	defer s.models.release(sv, s.opts.KeepAlive)
 	return use(sv.model)
-}
-
-// answerOptions returns the options with which the answer to a prompt is generated. The grammar of a field holds from the first byte that is generated: with
-// an answer that has begun before, the two together would not be what the field promises.
-func answerOptions(ctx context.Context, p *runtime.ChatPrompt, prefill string, g runtime.Generate, field string) (runtime.Generate, error) {
-	if g.Grammar != nil && !p.Thinking() && saysText(prefill) {
-		return g, badField("messages", fmt.Sprintf("the last one is the beginning of the answer, and %s holds for the whole answer: leave out one of them", field))
-	}
-	return p.OptionsContext(ctx, g)
-}
-
-// saysText reports whether the beginning of an answer is more than what a model thinks before it: no grammar holds for that.
-func saysText(prefill string) bool {
-	for _, tags := range toolcall.ReasoningTags {
-		if _, after, ok := strings.Cut(prefill, tags.Close); ok {
-			prefill = strings.TrimSpace(after)
-		}
-	}
-	return prefill != ""
 }
 
 // transcript collects the messages of a conversation.

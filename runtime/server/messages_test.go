@@ -74,28 +74,64 @@ func TestPrefill(t *testing.T) {
 	}
 }
 
-// What an answer must be like holds for the whole of it: the request cannot have begun it. What the model thinks before is no part of that.
+// What an answer must be like holds for the whole of it: for what the request begins, and for what comes. What the model thinks before is no part of that.
 func TestContinuesWithGrammar(t *testing.T) {
 	c := start(t, Options{})
-	messages := func(begun string) string {
-		last, _ := json.Marshal(map[string]string{"role": "assistant", "content": begun})
-		return `"messages": [{"role": "user", "content": "Speak"}, ` + string(last) + `]`
-	}
+	const city = `{"type": "object", "properties": {"city": {"type": "string", "maxLength": 5}}, "required": ["city"]}`
 	for _, tt := range []struct{ path, fields, field string }{
-		{"/v1/chat/completions", `"response_format": {"type": "json_object"}`, "response_format"},
-		{"/v1/chat/completions", `"json_schema": {"type": "integer"}`, "json_schema"},
-		{"/v1/chat/completions", `"grammar": "root ::= \"{\""`, "grammar"},
-		{"/v1/messages", `"output_format": {"type": "json_schema", "schema": {"type": "integer"}}`, "output_format"},
-		{"/v1/messages", `"output_config": {"format": {"type": "json_schema", "schema": {"type": "integer"}}}`, "output_config.format"},
-		{"/api/chat", `"format": "json"`, "format"},
+		{"/v1/chat/completions", `"response_format": {"type": "json_schema", "json_schema": {"schema": ` + city + `}}`, "response_format"},
+		{"/v1/chat/completions", `"json_schema": ` + city, "json_schema"},
+		{"/v1/chat/completions", `"grammar": "root ::= \"{\\\"city\\\": \\\"\" [A-Za-z]{0,5} \"\\\"}\""`, "grammar"},
+		{"/v1/messages", `"output_format": {"type": "json_schema", "schema": ` + city + `}`, "output_format"},
+		{"/v1/messages", `"output_config": {"format": {"type": "json_schema", "schema": ` + city + `}}`, "output_config.format"},
+		{"/api/chat", `"format": ` + city, "format"},
 	} {
-		for begun, refused := range map[string]bool{"{": true, "<think>\n\n</think>\n\n{": true, "<think>\n\n</think>\n\n": false, "<think>": false, "": false} {
-			r := c.request(t, tt.path, `{"model": "tiny", "max_tokens": 5, "stream": false, "options": {"num_predict": 5}, `+messages(begun)+`, `+tt.fields+`}`)
+		for begun, said := range map[string]string{ // what of it is the answer's
+			"": "", "{": "{", `{"city": "Os`: `{"city": "Os`, `{"city": "Oslo"}`: `{"city": "Oslo"}`,
+			"<think>\n\n</think>\n\n{": "{", "<think>\n\n</think>\n\n": "", "<think>": "",
+		} {
+			got := c.answer(t, tt.path, tt.fields, begun)
+			if begun == "<think>" { // which may last
+				continue
+			}
+			var city struct{ City *string }
+			if err := json.Unmarshal([]byte(said+got), &city); err != nil || city.City == nil {
+				t.Errorf("%s %s: %q goes on with %q", tt.path, tt.field, begun, got)
+			}
+		}
+		for begun, want := range map[string]string{
+			"Here: {":   `the grammar does not allow it: \"H\": the answer is to begin with \"Here: {\", where 'H' comes after \"\"`,
+			`{"city":"`: `'\"' comes after \"{\\\"city\\\":\"`,
+		} {
+			r := c.request(t, tt.path, begunRequest(tt.fields, begun))
 			body, err := io.ReadAll(r.Body)
-			said := strings.Contains(string(body), "messages: the last one is the beginning of the answer, and "+tt.field+" holds for the whole answer")
-			if err != nil || said != refused || (r.StatusCode == http.StatusBadRequest) != refused {
+			if err != nil || r.StatusCode != http.StatusBadRequest || !strings.Contains(string(body), want) {
 				t.Errorf("%s %s after %q: status %d, %s, %v", tt.path, tt.field, begun, r.StatusCode, body, err)
 			}
 		}
 	}
+}
+
+// begunRequest is a request whose answer is begun.
+func begunRequest(fields, begun string) string {
+	last, _ := json.Marshal(map[string]string{"role": "assistant", "content": begun})
+	return `{"model": "tiny", "max_tokens": 60, "stream": false, "temperature": 0, "options": {"num_predict": 60, "temperature": 0},
+		"messages": [{"role": "user", "content": "Speak"}, ` + string(last) + `], ` + fields + `}`
+}
+
+// answer returns the text with which an answer that is begun goes on.
+func (c *client) answer(t *testing.T, path, fields, begun string) string {
+	t.Helper()
+	a := get[struct {
+		Choices []struct{ Message struct{ Content string } }
+		Content []struct{ Text string }
+		Message struct{ Content string }
+	}](t, c, path, begunRequest(fields, begun))
+	switch {
+	case len(a.Choices) > 0:
+		return a.Choices[0].Message.Content
+	case len(a.Content) > 0:
+		return a.Content[len(a.Content)-1].Text
+	}
+	return a.Message.Content
 }

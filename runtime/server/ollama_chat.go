@@ -62,7 +62,7 @@ func (s *Server) ollamaChat(w http.ResponseWriter, r *http.Request, body []byte)
 	}
 	prompt, err := chatPrompt(r.Context(), j.model, messages, prefill, think, runtime.Tools(tools...), runtime.ChooseTools(choice))
 	if err == nil {
-		g, err = answerOptions(r.Context(), prompt, prefill, g, "format")
+		g, err = prompt.OptionsContext(r.Context(), g)
 	}
 	if err != nil {
 		return out.lines.fail(r, err)

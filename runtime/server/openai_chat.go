@@ -59,17 +59,6 @@ func (q *chatRequest) generate(read formats) (g runtime.Generate, err error) {
 	return g, nil
 }
 
-// formatField returns the field that says what the answer must be like.
-func (q *chatRequest) formatField() string {
-	switch {
-	case q.Grammar != "":
-		return "grammar"
-	case q.ResponseFormat.Type != "" && q.ResponseFormat.Type != "text":
-		return "response_format"
-	}
-	return "json_schema"
-}
-
 // options returns what the chat template is told besides messages. begun says that the answer has begun: that needs the beginning of its turn in any case.
 func (q *chatRequest) options(begun bool) ([]runtime.ChatOption, error) {
 	tools, err := readTools(q.Tools, false)
@@ -260,7 +249,7 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request, body []
 	j.fresh = q.fresh()
 	prompt, err := chatPrompt(r.Context(), j.model, messages, prefill, options...)
 	if err == nil {
-		g, err = answerOptions(r.Context(), prompt, prefill, g, q.formatField())
+		g, err = prompt.OptionsContext(r.Context(), g)
 	}
 	if err != nil {
 		return e.fail(r, err)
