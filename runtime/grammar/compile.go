@@ -120,6 +120,16 @@ func (b *builder) bytes(edges ...byteEdge) int32 {
 	return b.add(state{kind: kindBytes, first: int32(first), n: int32(len(edges))})
 }
 
+// one returns the state that takes a byte by that edge alone.
+func (b *builder) one(e byteEdge) int32 {
+	s, ok := b.single[e]
+	if !ok {
+		s = b.bytes(e)
+		b.single[e] = s
+	}
+	return s
+}
+
 // build returns the first state of a grammar that goes on to next.
 func (b *builder) build(g *Grammar, next int32) int32 {
 	if b.steps++; b.steps > maxSteps {
@@ -133,7 +143,7 @@ func (b *builder) build(g *Grammar, next int32) int32 {
 	switch g.op {
 	case opLiteral:
 		for i := len(g.text) - 1; i >= 0 && b.err == nil; i-- {
-			next = b.bytes(byteEdge{g.text[i], g.text[i], next})
+			next = b.one(byteEdge{g.text[i], g.text[i], next})
 		}
 		return next
 	case opClass:
@@ -259,13 +269,7 @@ func (b *builder) class(set automaton.Set, next int32) int32 {
 	eachUTF8(set, func(seq []byteRange) {
 		to := next
 		for i := len(seq) - 1; i > 0; i-- {
-			e := byteEdge{seq[i].lo, seq[i].hi, to}
-			s, ok := b.single[e]
-			if !ok {
-				s = b.bytes(e)
-				b.single[e] = s
-			}
-			to = s
+			to = b.one(byteEdge{seq[i].lo, seq[i].hi, to})
 		}
 		if n := len(edges); n > 0 && edges[n-1].next == to && edges[n-1].hi+1 == seq[0].lo {
 			edges[n-1].hi = seq[0].hi

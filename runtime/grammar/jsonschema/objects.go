@@ -152,6 +152,11 @@ func (c *compiler) object(m *merged) (*grammar.Grammar, error) {
 	if o.least > len(o.names)+1 && other != nil {
 		return nil, errorf(o.bounds, "minProperties is supported up to the number of listed properties and one more")
 	}
+	if other != nil { // which comes in many states
+		r := grammar.NewRule(pointer(m.all[0].at) + ", other members")
+		r.Define(other)
+		other = r.Grammar()
+	}
 	states, err := o.automaton(labels, other)
 	if err != nil {
 		return nil, err
