@@ -102,6 +102,7 @@ func TestHostile(t *testing.T) {
 		{"multiples with fractions", `{"type": "number", "multipleOf": 0.999, "minimum": 0}`, true},
 		{"many multiples", `{"type": "object", "properties": {` + list(100, `"p%": {"type": "number", "multipleOf": 0.999}`) + `}}`, true},
 		{"many sets", `{"type": "object", "properties": {` + list(3000, `"p%": {"type": "array", "uniqueItems": true, "items": {"enum": [1, 2, 3, 4, 5, 6, 7, 8, 9, "%"]}}`) + `}}`, true},
+		{"a large set", `{"type": "array", "uniqueItems": true, "items": {"enum": [` + list(8000, `"value %"`) + `]}}`, false},
 		{"names by patterns", `{"type": "object", "patternProperties": {` + list(6, `"^(a|b)*a(a|b){%}c?$": {}`) + `}}`, false},
 		{"exponential names by patterns", `{"type": "object", "patternProperties": {` + list(6, `"^(a|b)*a(a|b){1%}c?$": {}`) + `}}`, true},
 		{"alternatives that may overlap", `{"oneOf": [` + list(30, `{"type": "object", "properties": {"a%": {"type": "string"}, "b": {"type": "integer"}}, "required": ["b"]}`) + `]}`, false},

@@ -36,6 +36,12 @@ var schemaTests = []struct {
 	{"two different booleans at most", `{"type": "array", "uniqueItems": true, "items": {"type": "boolean"}, "maxItems": 5}`, []string{`[]`, `[true, false]`}, []string{`[true, true]`}},
 	{"different items that are booleans and in an enum", `{"type": "array", "uniqueItems": true, "items": {"allOf": [{"type": "boolean"}, {"enum": [true, 1, "a"]}]}}`,
 		[]string{`[]`, `[true]`}, []string{`[false]`, `[1]`, `[true, false]`}},
+	{"different items of a long enum, in its order", `{"type": "array", "uniqueItems": true, "items": {"enum": ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", 1, 1.0]}}`,
+		[]string{`[]`, `["k"]`, `["a", "c", "k", 1]`, `["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", 1]`}, []string{`["a", "a"]`, `["b", "a"]`, `[1, 1.0]`, `["l"]`}},
+	{"a number of different items of a long enum", `{"type": "array", "uniqueItems": true, "items": {"enum": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]}, "minItems": 2, "maxItems": 3}`,
+		[]string{`[0, 10]`, `[3, 4, 5]`}, []string{`[]`, `[3]`, `[1, 2, 3, 4]`, `[2, 1]`}},
+	{"different items of a choice of constants, as TypeBox's union of literals", `{"type": "array", "uniqueItems": true, "items": {"anyOf": [{"const": "a"}, {"const": "b"}, {"enum": ["b", 1]}, false]}}`,
+		[]string{`[]`, `["b", "a"]`, `["a", 1, "b"]`}, []string{`["a", "a"]`, `["b", "b"]`}},
 	{"an enum of arrays of different items", `{"uniqueItems": true, "enum": [[1, 2], [1, 1]]}`, []string{`[1, 2]`}, []string{`[1, 1]`}},
 	{"tuple", `{"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}], "items": false, "minItems": 1}`, []string{`[1]`, `[1, "a"]`}, []string{`[]`, `["a"]`, `[1, "a", 1]`}},
 	{"tuple of draft 7", `{"type": "array", "items": [{"type": "integer"}], "additionalItems": {"type": "string"}}`, []string{`[]`, `[1]`, `[1, "a", "b"]`}, []string{`["a"]`, `[1, 2]`}},
@@ -204,8 +210,8 @@ func TestSchemas(t *testing.T) {
 func TestErrors(t *testing.T) {
 	for _, test := range []struct{ schema, pointer, says string }{
 		{`{"type": "object", "properties": {"a/b~": {"unevaluatedItems": {}}}}`, "#/properties/a~1b~0/unevaluatedItems", "the keyword unevaluatedItems is not supported"},
-		{`{"type": "array", "uniqueItems": true}`, "#/uniqueItems", "only of items that are one of"},
-		{`{"type": "array", "uniqueItems": true, "items": {"enum": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]}}`, "#/uniqueItems", "up to 10 values"},
+		{`{"type": "array", "uniqueItems": true}`, "#/uniqueItems", "only of items that are values of an enum"},
+		{`{"type": "array", "uniqueItems": true, "items": {"enum": [` + list(200, "%") + `]}, "minItems": 150}`, "#/uniqueItems", "more than 20000 states"},
 		{`{"type": "array", "allOf": [{"contains": {"const": 1}}, {"contains": {"const": 2}}]}`, "#/allOf/1/contains", "once for an array"},
 		{`{"type": "array", "items": {"enum": [1, 2]}, "uniqueItems": true, "contains": {"const": 2}}`, "#/contains", "not supported with uniqueItems"},
 		{`{"type": "array", "contains": {"format": "date"}, "maxContains": 1}`, "#/contains/format", "what does not validate against format"},
