@@ -1,10 +1,6 @@
 package jsonschema
 
-import (
-	"net/url"
-	"slices"
-	"strings"
-)
+import "slices"
 
 // keyword is what is known of a keyword that is followed.
 type keyword struct {
@@ -228,10 +224,4 @@ func hasPattern(at *value) bool {
 		}
 	}
 	return found
-}
-
-// unescape returns a name of a JSON Pointer in a URI fragment.
-func unescape(name string) (string, bool) {
-	name, err := url.PathUnescape(name)
-	return strings.NewReplacer("~1", "/", "~0", "~").Replace(name), err == nil
 }

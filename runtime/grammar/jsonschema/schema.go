@@ -85,9 +85,10 @@ type compiler struct {
 
 	conditional map[*value][]*value // what conditions returns
 	negations   map[*value]*value
-	count       int  // of what is made
-	refAlone    bool // drafts to 7 pass over what stands beside $ref
-	unevaluated bool // there is unevaluatedProperties
+	addressed   map[string]*value // schemas with an id or an anchor; nil: they were not looked for
+	count       int               // of what is made
+	refAlone    bool              // drafts to 7 pass over what stands beside $ref
+	unevaluated bool              // there is unevaluatedProperties
 }
 
 // part is what of a schema counts.
@@ -350,55 +351,4 @@ func (c *compiler) cases(f flat) ([]all, error) {
 		return c.exclusive(choice.at, cases)
 	}
 	return cases, nil
-}
-
-// idOf returns the address of a schema, which is what references in it are relative to; draft 4 calls it id. Without one it is empty.
-func idOf(at *value) string {
-	for _, keyword := range []string{"$id", "id"} {
-		if id := at.get(keyword); id != nil && id.kind == isString && !strings.HasPrefix(id.text, "#") {
-			return id.text
-		}
-	}
-	return ""
-}
-
-// resolve returns what a $ref refers to.
-func (c *compiler) resolve(ref *value) (*value, error) {
-	if ref.kind != isString {
-		return nil, errorf(ref, "a reference is a string")
-	}
-	text := ref.text
-	for at := ref.parent; at != nil && at != c.root; at = at.parent {
-		if idOf(at) != "" {
-			return nil, errorf(ref, "a reference within a schema that has an id of its own is not supported")
-		}
-	}
-	if id := idOf(c.root); id != "" {
-		text = strings.TrimPrefix(text, strings.TrimSuffix(id, "#"))
-	}
-	fragment, ok := strings.CutPrefix(text, "#")
-	if !ok || fragment != "" && fragment[0] != '/' {
-		return nil, errorf(ref, "the reference %q is not to a place within the schema, such as #/$defs/name", ref.text)
-	}
-	at := c.root
-	for _, name := range strings.Split(fragment, "/")[1:] {
-		if name, ok = unescape(name); !ok {
-			return nil, errorf(ref, "the reference %q is no JSON Pointer", ref.text)
-		}
-		var next *value
-		if at.kind == isArray {
-			for _, e := range at.list {
-				if e.name == name {
-					next = e
-				}
-			}
-		} else {
-			next = at.get(name)
-		}
-		if next == nil {
-			return nil, errorf(ref, "the schema has nothing at %q", ref.text)
-		}
-		at = next
-	}
-	return at, nil
 }

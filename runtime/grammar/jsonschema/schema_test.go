@@ -115,6 +115,15 @@ var schemaTests = []struct {
 	{"addresses of schemas, as generators of draft 4 write them", `{"$schema": "http://json-schema.org/draft-04/schema#", "id": "https://example.com/a.json", "type": "object", "properties":
 		{"a": {"id": "/properties/a", "type": "integer"}, "b": {"$id": "#/properties/b", "$ref": "https://example.com/a.json#/definitions/c"}, "id": {"type": "null"}},
 		"definitions": {"c": {"id": "c", "type": "boolean"}}}`, []string{`{"a": 1}`, `{"b": true, "id": null}`}, []string{`{"a": true}`, `{"b": 1}`}},
+	{"a schema that refers to itself by its id, as TypeBox writes recursion", `{"type": "object", "properties": {"tree": {"$id": "T0", "type": "object", "required": ["n"],
+		"properties": {"n": {"type": "array", "items": {"$ref": "T0"}}}}}, "required": ["tree"]}`, []string{`{"tree": {"n": [{"n": []}]}}`}, []string{`{"tree": {"n": [{"tree": {"n": []}}]}}`}},
+	{"schemas in a bundle, by their ids", `{"$id": "https://example.com/order.json", "type": "object", "properties": {"by": {"$ref": "person.json"}, "at": {"$ref": "/place.json#/$defs/zip"}},
+		"$defs": {"p": {"$id": "person.json", "type": "object", "properties": {"name": {"$ref": "#/$defs/name"}}, "$defs": {"name": {"type": "string", "maxLength": 3}}},
+		"l": {"$id": "https://example.com/place.json", "$defs": {"zip": {"type": "integer"}}}}}`, []string{`{"by": {"name": "Ada"}, "at": 1}`}, []string{`{"by": {"name": "Lovelace"}}`, `{"at": ""}`}},
+	{"schemas by their names", `{"type": "array", "prefixItems": [{"$ref": "#a"}], "items": {"$ref": "b.json#a"}, "$defs": {"x": {"$anchor": "a", "type": "null"}, "y": {"$id": "b.json", "$defs": {"x":
+		{"$anchor": "a", "type": "boolean"}}}}}`, []string{`[null]`, `[null, true]`}, []string{`[true]`, `[null, null]`}},
+	{"an id beside a reference, which draft 7 passes over", `{"$schema": "http://json-schema.org/draft-07/schema#", "type": "array", "items": {"$id": "b.json", "$ref": "#/definitions/n"},
+		"definitions": {"n": {"type": "null"}}}`, []string{`[null]`}, []string{`[1]`}},
 	{"names that are no keywords are annotations, as in schemas of editors and of forms", `{"type": "object", "name": "person", "_format": "x", "javaType": "Person", "links": [{"rel": "self"}], "properties":
 		{"a": {"type": "integer", "markdownDescription": "*a*", "readonly": true, "form": {"widget": "slider"}}}}`, []string{`{"a": 1}`, `{}`}, []string{`{"a": "b"}`}},
 	{"if, then and else by a const", `{"type": "object", "properties": {"kind": {"type": "string"}, "n": {"type": "integer"}, "s": {"type": "string"}}, "required": ["kind"],
@@ -241,7 +250,7 @@ func TestErrors(t *testing.T) {
 		{`{"type": "string", "pattern": "(a)\\1"}`, "#/pattern", "invalid escape"},
 		{`{"$ref": "#/$defs/x"}`, "#/$ref", "has nothing at"},
 		{`{"$ref": "https://example.com/x"}`, "#/$ref", "not to a place within the schema"},
-		{`{"properties": {"a": {"$id": "b.json", "items": {"$ref": "#/x"}}}}`, "#/properties/a/items/$ref", "an id of its own"},
+		{`{"properties": {"a": {"$id": "b.json", "items": {"$ref": "#/x"}}}}`, "#/properties/a/items/$ref", "the schema has nothing at"},
 		{`{"$ref": "#"}`, "#/$ref", "refers to itself without end"},
 		{`{"anyOf": [{"$ref": "#"}, {"type": "string"}]}`, "#", "refers to itself without end"},
 		{`{"oneOf": [{"type": "integer"}, {"minimum": 2}]}`, "#/oneOf", "may both be valid"},
