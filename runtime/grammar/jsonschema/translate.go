@@ -2,6 +2,7 @@ package jsonschema
 
 import (
 	"fmt"
+	"regexp"
 	"regexp/syntax"
 	"strconv"
 	"strings"
@@ -22,6 +23,9 @@ var (
 	widest = map[byte]string{'s': `\s\v\x1C-\x1F\x{85}\x{FEFF}\p{Z}`, 'd': `\p{Nd}`, 'w': `_\p{L}\p{M}\p{N}\p{Pc}\x{200C}\x{200D}`}
 	others = map[byte]string{'S': complement(widest['s']), 'D': complement(widest['d']), 'W': complement(widest['w'])}
 )
+
+// propertyName matches what ECMAScript has in \p before the name of a script or of a category, which alone RE2 has.
+var propertyName = regexp.MustCompile(`^\{(Script|sc|General_Category|gc)=`)
 
 // complement returns the characters that a class has not.
 func complement(class string) string {
@@ -86,6 +90,9 @@ func (t *translator) escape() {
 		t.write(6, fmt.Sprintf(`\x{%x}`, high))
 	case strings.HasPrefix(t.rest, `\u{`):
 		t.write(2, `\x`)
+	case n == 'p' || n == 'P':
+		name := propertyName.FindString(t.rest[2:])
+		t.write(2+len(name), t.rest[:2]+strings.Repeat("{", min(1, len(name))))
 	case n == 'c' && len(t.rest) > 2:
 		t.write(3, fmt.Sprintf(`\x{%x}`, t.rest[2]&0x1F))
 	case excluded && widest[n] != "" && !t.both(n):
