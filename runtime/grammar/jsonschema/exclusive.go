@@ -9,6 +9,9 @@ import (
 // exclusive returns the cases of a oneOf, so that what is written for one validates against no other: without what is valid for the others, where they are
 // not told apart anyway.
 func (c *compiler) exclusive(at *value, cases []all) ([]all, error) {
+	if ok, err := c.discriminated(at.get("oneOf").list); ok || err != nil {
+		return cases, err
+	}
 	alone := slices.Clone(cases)
 	for i, a := range cases {
 		for j, b := range cases {
@@ -34,6 +37,68 @@ func (c *compiler) exclusive(at *value, cases []all) ([]all, error) {
 		}
 	}
 	return alone, nil
+}
+
+// discriminated reports whether alternatives are objects that a required property tells apart, whose values each of them lists: to find that is quicker than
+// to compare any two of many.
+func (c *compiler) discriminated(alternatives []*value) (bool, error) {
+	values := map[string]map[string]bool{} // of each property that tells all alternatives so far apart
+	for i, alternative := range alternatives {
+		found, err := c.requiredValues(all{{alternative, whole}})
+		if err != nil {
+			return false, err
+		}
+		if i == 0 {
+			for name := range found {
+				values[name] = map[string]bool{}
+			}
+		}
+		for name, seen := range values {
+			apart := len(found[name]) > 0
+			for _, v := range found[name] {
+				apart = apart && v.kind == isString && !seen[v.text]
+			}
+			if !apart {
+				delete(values, name)
+				continue
+			}
+			for _, v := range found[name] {
+				seen[v.text] = true
+			}
+		}
+		if len(values) == 0 {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// requiredValues returns the required properties of objects whose values are listed, and those.
+func (c *compiler) requiredValues(a all) (map[string][]*value, error) {
+	m, err := c.mergeAlone(a)
+	if err != nil || m == nil || m.allowed != objectType {
+		return nil, err
+	}
+	found := map[string][]*value{}
+	for name := range m.members.required {
+		n, err := c.mergeAlone(m.members.schemas[name])
+		if err != nil {
+			return nil, err
+		}
+		if n != nil {
+			found[name] = n.enum
+		}
+	}
+	return found, nil
+}
+
+// mergeAlone returns what schemas say together; nil: there is a choice, or nothing validates, or readers differ about what counts.
+func (c *compiler) mergeAlone(a all) (*merged, error) {
+	f, err := c.flattenWith(a, false)
+	if err != nil || f.never || len(f.choices) > 0 || c.refAlone && slices.ContainsFunc(f.plain, besideReference) {
+		return nil, err
+	}
+	return c.merge(f)
 }
 
 // contradicts reports whether nothing validates against schemas, some of which were made, because no type or value of an enum does, or none of a

@@ -79,6 +79,7 @@ func TestHostile(t *testing.T) {
 		{"required properties", `{"type": "object", "properties": {` + list(3000, `"p%": {}`) + `}, "required": [` + list(3000, `"p%"`) + `]}`, false},
 		{"choices of choices", `{"allOf": [` + list(40, `{"anyOf": [{"properties": {"a%": {}}}, {"properties": {"b%": {}}}]}`) + `]}`, true},
 		{"many alternatives of oneOf", `{"oneOf": [` + list(3000, `{"type": "object", "properties": {"k": {"const": %}}, "required": ["k"]}`) + `]}`, true},
+		{"many alternatives that a name tells apart", `{"oneOf": [` + list(3000, `{"type": "object", "properties": {"k": {"const": "%"}}, "required": ["k"]}`) + `]}`, false},
 		{"references in a chain", `{"$ref": "#/$defs/d0", "$defs": {` + list(150, `"d%": {"allOf": [{"$ref": "#/$defs/e%"}]}, "e%": {"type": "object"}`) + `}}`, false},
 		{"references in a circle", `{"$ref": "#/$defs/a", "$defs": {"a": {"allOf": [{"$ref": "#/$defs/b"}]}, "b": {"$ref": "#/$defs/a"}}}`, true},
 		{"recursion without end", `{"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]}`, true},
