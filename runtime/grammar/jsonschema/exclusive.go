@@ -162,8 +162,8 @@ func (c *compiler) excludes(a, b all, depth int) (bool, error) {
 	if err != nil || g.never {
 		return true, err
 	}
-	if c.refAlone && slices.ContainsFunc(g.plain, besideReference) {
-		return false, nil // more is valid for b where that is passed over
+	if c.refAlone { // more is valid for b where what stands beside a reference is passed over
+		g.plain, g.choices = slices.DeleteFunc(g.plain, besideReference), slices.DeleteFunc(g.choices, besideReference)
 	}
 	for _, side := range []struct {
 		f    flat
