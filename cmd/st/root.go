@@ -160,6 +160,19 @@ Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted.`,
 	)
 	completeFlags(root)
 	root.SetFlagErrorFunc(explainFlag)
+	a.setHelp(root)
+	// Cobra's own completion command would print its help and succeed whatever shell is named.
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.HasSubCommands() {
+			c.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
+	return root
+}
+
+// setHelp has help about what is no command be an error: that of --help, and that of the command help.
+func (a *app) setHelp(root *cobra.Command) {
 	// Cobra looks at --help first, and would answer what is no command with the help of all of them.
 	printHelp := root.HelpFunc()
 	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
@@ -181,14 +194,6 @@ Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted.`,
 			return about.Help()
 		},
 	})
-	// Cobra's own completion command would print its help and succeed whatever shell is named.
-	root.InitDefaultCompletionCmd()
-	for _, c := range root.Commands() {
-		if c.HasSubCommands() {
-			c.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
-		}
-	}
-	return root
 }
 
 // note prints a line that is not a result, unless --quiet, as fail prints an error.
