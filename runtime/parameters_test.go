@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"st/runtime"
-	"st/runtime/toolcall"
 )
 
 // A model of the form of Qwen3-Coder that must call a tool writes its parameters in tags, and the answer has them as JSON of the schema.
@@ -26,16 +25,15 @@ func TestTaggedCalls(t *testing.T) {
 	}
 	for seed := range uint64(8) {
 		g.Seed = new(seed)
-		var answer toolcall.Answer
 		var done *runtime.Result
 		for piece, err := range p.Read(m.GenerateTokens(t.Context(), p.Tokens, g)) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			answer.Add(piece.Deltas...)
 			done = piece.Done
 		}
-		if len(answer.Calls) != 1 || answer.Calls[0].Name != "plan" || answer.Content != "" {
+		answer := done.Message
+		if len(answer.ToolCalls) != 1 || answer.ToolCalls[0].Name != "plan" || answer.Content != "" {
 			t.Fatalf("%+v", answer)
 		}
 		if done.Unfinished {
@@ -46,9 +44,9 @@ func TestTaggedCalls(t *testing.T) {
 			Days int
 			Kind any
 		}
-		if err := json.Unmarshal([]byte(answer.Calls[0].Arguments), &arguments); err != nil || arguments.Days < 1 || arguments.Days > 9 ||
+		if err := json.Unmarshal([]byte(answer.ToolCalls[0].Arguments), &arguments); err != nil || arguments.Days < 1 || arguments.Days > 9 ||
 			!slices.Contains([]any{"walk", 2.0}, arguments.Kind) || !slices.Contains([]string{"Oslo", "2"}, arguments.City) {
-			t.Errorf("%s: %v", answer.Calls[0].Arguments, err)
+			t.Errorf("%s: %v", answer.ToolCalls[0].Arguments, err)
 		}
 	}
 }

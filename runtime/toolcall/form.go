@@ -143,25 +143,3 @@ type Call struct {
 	Name      string
 	Arguments string // JSON, if the model wrote it right and to its end
 }
-
-// Answer is an answer, separated into its parts.
-type Answer struct {
-	Content, Reasoning string
-	Calls              []Call
-}
-
-// Add adds what a parser returned.
-func (a *Answer) Add(deltas ...Delta) {
-	for _, d := range deltas {
-		switch d.Kind {
-		case Content:
-			a.Content += d.Text
-		case Reasoning:
-			a.Reasoning += d.Text
-		case Begin:
-			a.Calls = append(a.Calls, Call{Name: d.Text})
-		case Arguments:
-			a.Calls[d.Call].Arguments += d.Text
-		}
-	}
-}

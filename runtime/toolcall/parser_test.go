@@ -14,6 +14,28 @@ import (
 
 type call = toolcall.Call
 
+// answer is an answer, separated into its parts.
+type answer struct {
+	Content, Reasoning string
+	Calls              []call
+}
+
+// add adds what a parser returned.
+func (a *answer) add(deltas ...toolcall.Delta) {
+	for _, d := range deltas {
+		switch d.Kind {
+		case toolcall.Content:
+			a.Content += d.Text
+		case toolcall.Reasoning:
+			a.Reasoning += d.Text
+		case toolcall.Begin:
+			a.Calls = append(a.Calls, call{Name: d.Text})
+		case toolcall.Arguments:
+			a.Calls[d.Call].Arguments += d.Text
+		}
+	}
+}
+
 // hermes looks for calls as Qwen3 writes them.
 var hermes = toolcall.Options{Form: toolcall.Hermes, Reasoning: toolcall.Think}
 
@@ -25,73 +47,73 @@ var cases = []struct {
 	name    string
 	options toolcall.Options
 	text    string
-	want    toolcall.Answer
+	want    answer
 }{
-	{"content", hermes, " Hello,\n world <b>\n", toolcall.Answer{Content: " Hello,\n world <b>\n"}},
-	{"nothing", hermes, "", toolcall.Answer{}},
-	{"white space", hermes, " \n", toolcall.Answer{Content: " \n"}},
+	{"content", hermes, " Hello,\n world <b>\n", answer{Content: " Hello,\n world <b>\n"}},
+	{"nothing", hermes, "", answer{}},
+	{"white space", hermes, " \n", answer{Content: " \n"}},
 	{"call", hermes, "<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"Oslo\"}}\n</tool_call>",
-		toolcall.Answer{Calls: []call{{"weather", `{"city": "Oslo"}`}}}},
+		answer{Calls: []call{{"weather", `{"city": "Oslo"}`}}}},
 	{"content and two calls", hermes, "I look.\n<tool_call>\n{\"name\": \"a\", \"arguments\": {}}\n</tool_call>\n<tool_call>{\"name\":\"b\",\"arguments\":{\"x\":[1,{}]}}</tool_call>\n",
-		toolcall.Answer{Content: "I look.", Calls: []call{{"a", "{}"}, {"b", `{"x":[1,{}]}`}}}},
-	{"content after calls", hermes, `<tool_call>{"name": "a", "arguments": {}}</tool_call> Done. `, toolcall.Answer{Content: "Done. ", Calls: []call{{"a", "{}"}}}},
-	{"reasoning", hermes, "<think>\nHm, <tool_call> it is.\n\n</think>\n\nYes.\n", toolcall.Answer{Reasoning: "Hm, <tool_call> it is.", Content: "Yes.\n"}},
-	{"empty reasoning", hermes, "<think>\n\n</think>\n\nYes", toolcall.Answer{Content: "Yes"}},
-	{"reasoning that is cut off", hermes, "<think>\nHm </thi", toolcall.Answer{Reasoning: "Hm </thi"}},
-	{"reasoning and a call", hermes, "<think>a</think>\n\n<tool_call>{\"name\":\"a\",\"arguments\":{}}", toolcall.Answer{Reasoning: "a", Calls: []call{{"a", "{}"}}}},
-	{"reasoning that the prompt opened", toolcall.Options{Reasoning: toolcall.Think, Thinking: true}, "\nHm.\n</think>\nYes", toolcall.Answer{Reasoning: "Hm.", Content: "Yes"}},
-	{"tags later on", hermes, "Say <think>x</think>", toolcall.Answer{Content: "Say <think>x</think>"}},
-	{"no tags are looked for", toolcall.Options{}, "<think>x</think>\n<tool_call>{}", toolcall.Answer{Content: "<think>x</think>\n<tool_call>{}"}},
+		answer{Content: "I look.", Calls: []call{{"a", "{}"}, {"b", `{"x":[1,{}]}`}}}},
+	{"content after calls", hermes, `<tool_call>{"name": "a", "arguments": {}}</tool_call> Done. `, answer{Content: "Done. ", Calls: []call{{"a", "{}"}}}},
+	{"reasoning", hermes, "<think>\nHm, <tool_call> it is.\n\n</think>\n\nYes.\n", answer{Reasoning: "Hm, <tool_call> it is.", Content: "Yes.\n"}},
+	{"empty reasoning", hermes, "<think>\n\n</think>\n\nYes", answer{Content: "Yes"}},
+	{"reasoning that is cut off", hermes, "<think>\nHm </thi", answer{Reasoning: "Hm </thi"}},
+	{"reasoning and a call", hermes, "<think>a</think>\n\n<tool_call>{\"name\":\"a\",\"arguments\":{}}", answer{Reasoning: "a", Calls: []call{{"a", "{}"}}}},
+	{"reasoning that the prompt opened", toolcall.Options{Reasoning: toolcall.Think, Thinking: true}, "\nHm.\n</think>\nYes", answer{Reasoning: "Hm.", Content: "Yes"}},
+	{"tags later on", hermes, "Say <think>x</think>", answer{Content: "Say <think>x</think>"}},
+	{"no tags are looked for", toolcall.Options{}, "<think>x</think>\n<tool_call>{}", answer{Content: "<think>x</think>\n<tool_call>{}"}},
 	{"other keys", hermes, `<tool_call>{"type": "function", "id": 7, "name": "a", "parameters": {"b": "\"}"}, "x": [1, "]"]}</tool_call>`,
-		toolcall.Answer{Calls: []call{{"a", `{"b": "\"}"}`}}}},
-	{"arguments first", hermes, `<tool_call>{"arguments": {"b": 1}, "name": "a"}</tool_call>`, toolcall.Answer{Calls: []call{{"a", `{"b": 1}`}}}},
-	{"arguments in a string", hermes, `<tool_call>{"name": "a", "arguments": "{\"b\": \"\u00e9\"}"}</tool_call>`, toolcall.Answer{Calls: []call{{"a", `{"b": "é"}`}}}},
-	{"no arguments", hermes, `<tool_call>{"name": "a"}</tool_call>`, toolcall.Answer{Calls: []call{{"a", `{}`}}}},
-	{"a list in the tag", hermes, `<tool_call>[{"name": "a", "arguments": {}}, {"name": "b", "arguments": {}}]</tool_call>`, toolcall.Answer{Calls: []call{{"a", `{}`}, {"b", `{}`}}}},
-	{"no end tag", hermes, `<tool_call>{"name": "a", "arguments": {}}<tool_call>{"name": "b", "arguments": {}}`, toolcall.Answer{Calls: []call{{"a", `{}`}, {"b", `{}`}}}},
-	{"bracket missing", hermes, `<tool_call>{"name": "a", "arguments": {}` + "\n</tool_call>Hi", toolcall.Answer{Content: "Hi", Calls: []call{{"a", `{}`}}}},
-	{"the tag in a string", hermes, `<tool_call>{"name": "a", "arguments": {"x": "</tool_call>"}}</tool_call>`, toolcall.Answer{Calls: []call{{"a", `{"x": "</tool_call>"}`}}}},
-	{"arguments that are cut off", hermes, `<tool_call>{"name": "a", "arguments": {"b": "`, toolcall.Answer{Calls: []call{{"a", `{"b": "`}}}},
-	{"a name that is cut off", hermes, "Hi <tool_call>\n{\"name\": \"a", toolcall.Answer{Content: "Hi <tool_call>\n{\"name\": \"a"}},
-	{"no call in the tag", hermes, "<tool_call>\nweather(1)</tool_call> x", toolcall.Answer{Content: "<tool_call>\nweather(1)</tool_call> x"}},
-	{"an empty tag", hermes, "a <tool_call> </tool_call>", toolcall.Answer{Content: "a <tool_call> </tool_call>"}},
-	{"no name", hermes, `<tool_call>{"arguments": {"a": 1}}</tool_call>`, toolcall.Answer{Content: `<tool_call>{"arguments": {"a": 1}}</tool_call>`}},
-	{"not JSON", hermes, `<tool_call>{'name': 'a'}</tool_call>`, toolcall.Answer{Content: `<tool_call>{'name': 'a'}</tool_call>`}},
-	{"a second call that is none", hermes, `<tool_call>{"name": "a", "arguments": {}}, {"nam`, toolcall.Answer{Content: `{"nam`, Calls: []call{{"a", "{}"}}}},
-	{"an end tag that is cut off", hermes, `<tool_call>{"name": "a", "arguments": {}}</tool_`, toolcall.Answer{Calls: []call{{"a", "{}"}}}},
+		answer{Calls: []call{{"a", `{"b": "\"}"}`}}}},
+	{"arguments first", hermes, `<tool_call>{"arguments": {"b": 1}, "name": "a"}</tool_call>`, answer{Calls: []call{{"a", `{"b": 1}`}}}},
+	{"arguments in a string", hermes, `<tool_call>{"name": "a", "arguments": "{\"b\": \"\u00e9\"}"}</tool_call>`, answer{Calls: []call{{"a", `{"b": "é"}`}}}},
+	{"no arguments", hermes, `<tool_call>{"name": "a"}</tool_call>`, answer{Calls: []call{{"a", `{}`}}}},
+	{"a list in the tag", hermes, `<tool_call>[{"name": "a", "arguments": {}}, {"name": "b", "arguments": {}}]</tool_call>`, answer{Calls: []call{{"a", `{}`}, {"b", `{}`}}}},
+	{"no end tag", hermes, `<tool_call>{"name": "a", "arguments": {}}<tool_call>{"name": "b", "arguments": {}}`, answer{Calls: []call{{"a", `{}`}, {"b", `{}`}}}},
+	{"bracket missing", hermes, `<tool_call>{"name": "a", "arguments": {}` + "\n</tool_call>Hi", answer{Content: "Hi", Calls: []call{{"a", `{}`}}}},
+	{"the tag in a string", hermes, `<tool_call>{"name": "a", "arguments": {"x": "</tool_call>"}}</tool_call>`, answer{Calls: []call{{"a", `{"x": "</tool_call>"}`}}}},
+	{"arguments that are cut off", hermes, `<tool_call>{"name": "a", "arguments": {"b": "`, answer{Calls: []call{{"a", `{"b": "`}}}},
+	{"a name that is cut off", hermes, "Hi <tool_call>\n{\"name\": \"a", answer{Content: "Hi <tool_call>\n{\"name\": \"a"}},
+	{"no call in the tag", hermes, "<tool_call>\nweather(1)</tool_call> x", answer{Content: "<tool_call>\nweather(1)</tool_call> x"}},
+	{"an empty tag", hermes, "a <tool_call> </tool_call>", answer{Content: "a <tool_call> </tool_call>"}},
+	{"no name", hermes, `<tool_call>{"arguments": {"a": 1}}</tool_call>`, answer{Content: `<tool_call>{"arguments": {"a": 1}}</tool_call>`}},
+	{"not JSON", hermes, `<tool_call>{'name': 'a'}</tool_call>`, answer{Content: `<tool_call>{'name': 'a'}</tool_call>`}},
+	{"a second call that is none", hermes, `<tool_call>{"name": "a", "arguments": {}}, {"nam`, answer{Content: `{"nam`, Calls: []call{{"a", "{}"}}}},
+	{"an end tag that is cut off", hermes, `<tool_call>{"name": "a", "arguments": {}}</tool_`, answer{Calls: []call{{"a", "{}"}}}},
 
-	{"Llama", toolcall.Options{Form: toolcall.Llama, Functions: []string{"a"}}, `{"name": "a", "parameters": {"x": 1}}`, toolcall.Answer{Calls: []call{{"a", `{"x": 1}`}}}},
+	{"Llama", toolcall.Options{Form: toolcall.Llama, Functions: []string{"a"}}, `{"name": "a", "parameters": {"x": 1}}`, answer{Calls: []call{{"a", `{"x": 1}`}}}},
 	{"Llama, two", toolcall.Options{Form: toolcall.Llama, Functions: []string{"a"}}, ` {"name": "a", "parameters": {}}; {"name": "a", "parameters": {}}`,
-		toolcall.Answer{Calls: []call{{"a", `{}`}, {"a", `{}`}}}},
-	{"Llama, other JSON", toolcall.Options{Form: toolcall.Llama, Functions: []string{"a"}}, ` {"name": "b", "parameters": {}}`, toolcall.Answer{Content: ` {"name": "b", "parameters": {}}`}},
-	{"Llama, marker", toolcall.Options{Form: toolcall.Llama}, `<|python_tag|>{"name": "a", "parameters": {}}`, toolcall.Answer{Calls: []call{{"a", `{}`}}}},
-	{"Llama, code", toolcall.Options{Form: toolcall.Llama}, `<|python_tag|>print(1)`, toolcall.Answer{Content: `<|python_tag|>print(1)`}},
+		answer{Calls: []call{{"a", `{}`}, {"a", `{}`}}}},
+	{"Llama, other JSON", toolcall.Options{Form: toolcall.Llama, Functions: []string{"a"}}, ` {"name": "b", "parameters": {}}`, answer{Content: ` {"name": "b", "parameters": {}}`}},
+	{"Llama, marker", toolcall.Options{Form: toolcall.Llama}, `<|python_tag|>{"name": "a", "parameters": {}}`, answer{Calls: []call{{"a", `{}`}}}},
+	{"Llama, code", toolcall.Options{Form: toolcall.Llama}, `<|python_tag|>print(1)`, answer{Content: `<|python_tag|>print(1)`}},
 	{"Mistral", toolcall.Options{Form: toolcall.Mistral}, `[TOOL_CALLS][{"name": "a", "arguments": {"x": 1}, "id": "123456789"}, {"name": "b", "arguments": {}}] ok`,
-		toolcall.Answer{Content: "ok", Calls: []call{{"a", `{"x": 1}`}, {"b", `{}`}}}},
+		answer{Content: "ok", Calls: []call{{"a", `{"x": 1}`}, {"b", `{}`}}}},
 	{"Mistral, named", toolcall.Options{Form: toolcall.MistralNamed}, `Now.[TOOL_CALLS]a[CALL_ID]123456789[ARGS]{"x": "]}"}[TOOL_CALLS]b[ARGS]{}`,
-		toolcall.Answer{Content: "Now.", Calls: []call{{"a", `{"x": "]}"}`}, {"b", `{}`}}}},
+		answer{Content: "Now.", Calls: []call{{"a", `{"x": "]}"}`}, {"b", `{}`}}}},
 	{"DeepSeek", toolcall.Options{Form: toolcall.DeepSeek, Reasoning: toolcall.Think, Thinking: true},
 		"Hm.</think>I look.<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>a\n```json\n{\"x\": 1}\n```<｜tool▁call▁end｜>\n" +
 			"<｜tool▁call▁begin｜>function<｜tool▁sep｜>b\n```json\n{}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
-		toolcall.Answer{Reasoning: "Hm.", Content: "I look.", Calls: []call{{"a", `{"x": 1}`}, {"b", `{}`}}}},
+		answer{Reasoning: "Hm.", Content: "I look.", Calls: []call{{"a", `{"x": 1}`}, {"b", `{}`}}}},
 	{"DeepSeek, named", toolcall.Options{Form: toolcall.DeepSeekNamed},
 		`<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>a<｜tool▁sep｜>{"x": 1}<｜tool▁call▁end｜><｜tool▁call▁begin｜>b<｜tool▁sep｜>{}<｜tool▁call▁end｜><｜tool▁calls▁end｜>`,
-		toolcall.Answer{Calls: []call{{"a", `{"x": 1}`}, {"b", `{}`}}}},
-	{"DeepSeek, no call", toolcall.Options{Form: toolcall.DeepSeek}, "<｜tool▁calls▁begin｜>none", toolcall.Answer{Content: "<｜tool▁calls▁begin｜>none"}},
+		answer{Calls: []call{{"a", `{"x": 1}`}, {"b", `{}`}}}},
+	{"DeepSeek, no call", toolcall.Options{Form: toolcall.DeepSeek}, "<｜tool▁calls▁begin｜>none", answer{Content: "<｜tool▁calls▁begin｜>none"}},
 	{"Qwen Coder", coder, "I look.\n<tool_call>\n<function=weather>\n<parameter=city>\nOslo \"x\"\nand </b>é\n</parameter>\n<parameter=days>\n3\n</parameter>\n" +
 		"<parameter=more>\n[1, {\"a\": null}]\n</parameter>\n<parameter=deep>\nTrue\n</parameter>\n<parameter=note>\nplain\n</parameter>\n</function>\n</tool_call>\n" +
 		"<tool_call>\n<function=b>\n</function>\n</tool_call>",
-		toolcall.Answer{Content: "I look.", Calls: []call{
+		answer{Content: "I look.", Calls: []call{
 			{"weather", `{"city": "Oslo \"x\"\nand </b>é", "days": 3, "more": [1, {"a": null}], "deep": true, "note": "plain"}`}, {"b", `{}`}}}},
 	{"Qwen Coder, a string that reads as a number", coder, "<tool_call><function=weather><parameter=city>1</parameter></function></tool_call>",
-		toolcall.Answer{Calls: []call{{"weather", `{"city": "1"}`}}}},
-	{"Qwen Coder, cut off", coder, "<tool_call>\n<function=weather>\n<parameter=city>\nOslo\n</para", toolcall.Answer{Calls: []call{{"weather", `{"city": "Oslo\n</para`}}}},
-	{"Qwen Coder, no call", coder, "<tool_call>\n<func>", toolcall.Answer{Content: "<tool_call>\n<func>"}},
-	{"Phi", toolcall.Options{Form: toolcall.Phi}, `<|tool_call|>[{"name": "a", "arguments": {}}]<|/tool_call|>`, toolcall.Answer{Calls: []call{{"a", `{}`}}}},
+		answer{Calls: []call{{"weather", `{"city": "1"}`}}}},
+	{"Qwen Coder, cut off", coder, "<tool_call>\n<function=weather>\n<parameter=city>\nOslo\n</para", answer{Calls: []call{{"weather", `{"city": "Oslo\n</para`}}}},
+	{"Qwen Coder, no call", coder, "<tool_call>\n<func>", answer{Content: "<tool_call>\n<func>"}},
+	{"Phi", toolcall.Options{Form: toolcall.Phi}, `<|tool_call|>[{"name": "a", "arguments": {}}]<|/tool_call|>`, answer{Calls: []call{{"a", `{}`}}}},
 }
 
 // read reads an answer in pieces of so many bytes.
-func read(o toolcall.Options, text string, size func() int) (a toolcall.Answer, deltas []toolcall.Delta) {
+func read(o toolcall.Options, text string, size func() int) (a answer, deltas []toolcall.Delta) {
 	p := toolcall.NewParser(o)
 	for text != "" {
 		n := min(size(), len(text))
@@ -99,7 +121,7 @@ func read(o toolcall.Options, text string, size func() int) (a toolcall.Answer, 
 		text = text[n:]
 	}
 	deltas = append(deltas, p.Close()...)
-	a.Add(deltas...)
+	a.add(deltas...)
 	return a, deltas
 }
 
