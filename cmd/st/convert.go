@@ -24,7 +24,7 @@ func (f *convertFlags) add(flags *pflag.FlagSet) {
 	f.opts.Tool = "st " + version()
 	addNameFlag(flags, &f.name)
 	f.recipe.add(flags)
-	addThreadsFlag(flags, &f.opts.Threads, "one per CPU")
+	addThreadsFlag(flags, &f.opts.Threads)
 	addForceFlag(flags, &f.opts.Force)
 	flags.BoolVar(&f.opts.AllowNonfinite, "allow-nonfinite", false, "go on when weights are NaN or infinite")
 }

@@ -68,7 +68,7 @@ The exit code is 0 whether or not they differ; with --exit-code it is 1 if they 
 	flags.Var(intFlag{&f.top, 0, 1 << 30}, "top", "list the `N` tensors that differ most")
 	flags.BoolVar(&f.all, "all", false, "list all tensors that differ")
 	flags.BoolVar(&f.exitCode, "exit-code", false, "fail if the files differ")
-	addThreadsFlag(flags, &f.threads, "one per CPU")
+	addThreadsFlag(flags, &f.threads)
 	flags.BoolVar(&f.json, "json", false, "print a JSON object")
 	return completesModels(cmd, 2)
 }

@@ -64,7 +64,7 @@ func (a *app) exportCommand() *cobra.Command {
 	flags.VarP(fileFlag{&target}, "output", "o", "`file` to write (required)")
 	flags.Var(parsedFlag[quant.Type]{&down, quant.ParseType}, "down", "`type` of down matrices that are quantized a second time")
 	flags.Lookup("down").DefValue = "" // theirs
-	addThreadsFlag(flags, &opts.Threads, "one per CPU")
+	addThreadsFlag(flags, &opts.Threads)
 	addForceFlag(flags, &opts.Force)
 	flags.BoolVar(&asJSON, "json", false, "print a JSON object about the result")
 	return completesModels(cmd, 1)

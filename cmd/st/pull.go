@@ -70,7 +70,7 @@ func (f *pullFlags) add(flags *pflag.FlagSet) {
 	f.recipe.add(flags)
 	flags.StringVar(&f.name, "name", "", "keep the model under `NAME` in place of that of the repository")
 	flags.BoolVar(&f.keep, "keep", false, "download the files into the Hub's cache, too, and convert them from there")
-	addThreadsFlag(flags, &f.opts.Threads, "one per CPU")
+	addThreadsFlag(flags, &f.opts.Threads)
 	addForceFlag(flags, &f.opts.Force)
 	flags.BoolVar(&f.opts.AllowNonfinite, "allow-nonfinite", false, "go on when weights are NaN or infinite")
 	flags.BoolVar(&f.json, "json", false, "print a JSON object a line: progress, and last the result")

@@ -23,8 +23,8 @@ func addAutoThreadsFlag(flags *pflag.FlagSet, threads *int) {
 }
 
 // addThreadsFlag adds the flag of commands that encode weights: all processors are fastest for that, and nothing need be measured.
-func addThreadsFlag(flags *pflag.FlagSet, threads *int, none string) {
-	flags.Var(threadsFlag{threads, 0}, "threads", "`N` threads that compute; 0 or auto: "+none)
+func addThreadsFlag(flags *pflag.FlagSet, threads *int) {
+	flags.Var(threadsFlag{threads, 0}, "threads", "`N` threads that compute; 0 or auto: one per CPU")
 }
 
 // threadsFlag is a flag that takes a number of threads, or auto.

@@ -25,7 +25,7 @@ func (b *builder) layer(l int, density float64) (layerStats, error) {
 	z := rmsNorm(b.x, norm, b.NormEps)
 	if b.arch == qwen3 {
 		err := b.dense(l, z)
-		return b.measure(l, nil, nil), err
+		return b.measure(nil, nil), err
 	}
 	if b.qwen() {
 		if routes, err = b.router(l, z); err != nil {
@@ -36,7 +36,7 @@ func (b *builder) layer(l int, density float64) (layerStats, error) {
 	if err != nil {
 		return layerStats{}, err
 	}
-	return b.measure(l, routes, active), nil
+	return b.measure(routes, active), nil
 }
 
 // router makes the router, which reads x, one row a token: its rows are scaled so that logits vary by 1 between tokens, and

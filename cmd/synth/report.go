@@ -22,7 +22,7 @@ type layerStats struct {
 }
 
 // measure computes a layer's statistics; active counts neurons by (token, rank).
-func (b *builder) measure(l int, routes []choice, active []int) layerStats {
+func (b *builder) measure(routes []choice, active []int) layerStats {
 	held := b.x[b.calTokens*b.Hidden:]
 	size, mean := rms(held), rms(meanRow(held, b.Hidden))
 	if routes == nil { // a layer without experts
