@@ -70,7 +70,7 @@ func (a *app) generate(ctx context.Context, path string, conversation bool, f *g
 	g := f.options()
 	g.Grammar = within
 	if within != nil { // so that what is wrong with it is told before a prompt is run
-		if _, err := m.CompileGrammar(within); err != nil {
+		if _, err := m.CompileGrammarContext(ctx, within); err != nil {
 			return err
 		}
 	}

@@ -47,7 +47,8 @@ const maxGrammar = 16 << 20
 
 // read returns the grammar; nil: there is none.
 func (f *grammarFlags) read(ctx context.Context, a *app) (*grammar.Grammar, error) {
-	name, text, parse := "", "", jsonSchema
+	name, text := "", ""
+	parse := func(text string) (*grammar.Grammar, error) { return jsonschema.GrammarContext(ctx, []byte(text)) }
 	var err error
 	switch {
 	case strings.HasPrefix(strings.TrimSpace(f.schema), "{"):
@@ -77,8 +78,6 @@ func (f *grammarFlags) read(ctx context.Context, a *app) (*grammar.Grammar, erro
 	}
 	return g, nil
 }
-
-func jsonSchema(text string) (*grammar.Grammar, error) { return jsonschema.Grammar([]byte(text)) }
 
 // noteUnfinished says that a text is not what its grammar asks for.
 func (a *app) noteUnfinished(r *runtime.Result) {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -48,6 +50,16 @@ func TestGenerateGrammar(t *testing.T) {
 	o := st("generate", tiny(t), "--json-schema", schema, "-p", "The king said:", "-n", "4")
 	if want := "note: the text is not complete within its grammar: -n is reached\n"; o.code != 0 || o.stderr != want {
 		t.Errorf("%+v, want %q", o, want)
+	}
+}
+
+// A schema that takes long to read is given up when the program is interrupted.
+func TestSchemaInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	f := grammarFlags{schema: `{"enum": [` + strings.Repeat("1, ", 1000) + `1]}`}
+	if _, err := f.read(ctx, &app{}); !errors.Is(err, context.Canceled) {
+		t.Error(err)
 	}
 }
 
