@@ -20,7 +20,7 @@ func script(i int) []int {
 	return [][]int{{30, 1, 1, 1}, {1, 1, 1, 1, 1}, {300, 1, 1}, {2, 1, 40, 1}}[i%4]
 }
 
-// run runs a script and returns the logits of each step. Sequences differ in their tokens.
+// runScript runs a script and returns the logits of each step. Sequences differ in their tokens.
 func runScript(t *testing.T, s *engine.Session, i int) [][]float32 {
 	t.Helper()
 	var got [][]float32

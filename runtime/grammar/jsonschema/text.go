@@ -229,7 +229,7 @@ func (c *compiler) without(d *automaton.DFA, others []*value) (*automaton.DFA, e
 	return d, nil
 }
 
-// has reports whether a string is one of the text's.
+// hasText reports whether a string is one of the text's.
 func (c *compiler) hasText(t *text, s string) (bool, error) {
 	if n := len([]rune(s)); n < t.least || t.most >= 0 && n > t.most {
 		return false, nil
