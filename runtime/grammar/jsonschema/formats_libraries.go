@@ -33,6 +33,8 @@ var libraryFormats = map[string]*format{
 
 	"nanoid": {expr: `[a-zA-Z0-9_-]{21}`}, "cuid": {expr: `c[0-9a-z]{24}`}, "cuid2": {expr: `[a-z][0-9a-z]{23}`}, "ulid": {expr: `[0-7][0-9A-HJKMNP-TV-Z]{25}`},
 	"xid": {expr: `[0-9a-v]{20}`}, "ksuid": {expr: `[A-Za-z0-9]{27}`}, "e164": {expr: `\+[1-9]\d{6,14}`},
+	// The header is the one that readers look into: {"alg":"HS256","typ":"JWT"}.
+	"jwt": {expr: `eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9\.(?:[A-Za-z0-9_-]{4})+\.[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]`},
 	"mac": {expr: `(?:[0-9A-F]{2}:){5}[0-9A-F]{2}|(?:[0-9a-f]{2}:){5}[0-9a-f]{2}`},
 
 	"url":           {expr: `https?://` + hostExpr + `(?::[1-9]\d{1,3})?(?:/[A-Za-z0-9._~!$&'()*+,;=:@/?-]*)?`},

@@ -112,6 +112,9 @@ var schemaTests = []struct {
 	{"a short e-mail address", `{"type": "string", "format": "email", "minLength": 8, "maxLength": 30}`, []string{`"abc@ef.com"`}, []string{`"abcdefghijklmnop@qrstuvwxyz.com"`, `"a@bc.de"`}},
 	{"a host name of a length", `{"type": "string", "format": "hostname", "maxLength": 253}`, []string{`"www.example.com"`}, []string{`"a..b"`}},
 	{"a pattern with properties of characters", `{"type": "string", "pattern": "^\\p{Script=Greek}\\p{gc=Lu}[\\p{sc=Han}\\p{Decimal_Number}]\\P{L}\\pL$"}`, []string{`"αÉ日1a"`}, []string{`"aÉ日1a"`, `"αé日1a"`, `"αÉ日aa"`}},
+	{"emoji, as zod's", `{"type": "string", "format": "emoji", "pattern": "^(?=[\\s\\S]*[\\p{Extended_Pictographic}\\u20E3])[\\p{Extended_Pictographic}\\p{Emoji_Component}]+$"}`,
+		[]string{`"😀"`, `"🚀🏽"`}, []string{`""`, `"a"`, `"🏽"`}},
+	{"a token, as zod's", `{"type": "string", "format": "jwt"}`, []string{`"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJhIjoxfQAA.` + strings.Repeat("a", 42) + `A"`}, []string{`"a.b.c"`}},
 	{"a pattern that has the length", `{"type": "string", "pattern": "^([A-F]{2}|x)(-[0-9]+){0,300}$", "minLength": 1}`, []string{`"x"`, `"AB-1"`}, []string{`""`}},
 	{"a length that there is not", `{"anyOf": [{"type": "null"}, {"type": "string", "pattern": "^a*$", "minLength": 5, "maxLength": 3}]}`, []string{`null`}, []string{`"aaa"`, `"aaaa"`, `"aaaaa"`}},
 	{"addresses of schemas, as generators of draft 4 write them", `{"$schema": "http://json-schema.org/draft-04/schema#", "id": "https://example.com/a.json", "type": "object", "properties":
@@ -254,6 +257,8 @@ func TestErrors(t *testing.T) {
 		{`{"type": "object", "not": {"not": {"properties": {"a": {}}}}, "unevaluatedProperties": false}`, "#/not/not", "what does not validate against not is not supported"},
 		{`{"type": "strin"}`, "#/type", "is no type"},
 		{`{"type": "string", "format": "color"}`, "#/format", `the format "color" is not supported: there are date,`},
+		{`{"type": "string", "pattern": "\\p{Emoji"}`, "#/pattern", "is not supported"},
+		{`{"type": "string", "pattern": "\\pEmoji}[^\\p{Emoji}]"}`, "#/pattern", "is not supported"},
 		{`{"type": "string", "pattern": "(a"}`, "#/pattern", "missing closing"},
 		{`{"type": "string", "pattern": "\\ba"}`, "#/pattern", "word boundaries"},
 		{`{"type": "string", "pattern": "(?<!b)a"}`, "#/pattern", "lookbehinds are not supported"},

@@ -27,6 +27,26 @@ var (
 // propertyName matches what ECMAScript has in \p before the name of a script or of a category, which alone RE2 has.
 var propertyName = regexp.MustCompile(`^\{(Script|sc|General_Category|gc)=`)
 
+// pictures are properties of emoji, which RE2 does not know, as characters that have had them for long.
+var pictures = map[string]string{
+	"Emoji":                 emoji,
+	"Emoji_Presentation":    emoji,
+	"Extended_Pictographic": emoji,
+	"Emoji_Component":       `\x{200D}\x{FE0F}\x{1F3FB}-\x{1F3FF}`,
+	"Regional_Indicator":    `\x{1F1E6}-\x{1F1FF}`,
+}
+
+const emoji = `\x{1F337}-\x{1F37C}\x{1F3A0}-\x{1F3CA}\x{1F400}-\x{1F43E}\x{1F442}-\x{1F4FC}\x{1F600}-\x{1F64F}\x{1F680}-\x{1F6C5}\x{1F910}-\x{1F93A}`
+
+// propertyOf returns the name of a property with which an expression begins, as in \p{Emoji}; empty: there is none.
+func propertyOf(expr string) string {
+	name, _, closed := strings.Cut(expr[2:], "}")
+	if !closed || name == "" || name[0] != '{' {
+		return ""
+	}
+	return name[1:]
+}
+
 // complement returns the characters that a class has not.
 func complement(class string) string {
 	re, err := syntax.Parse("[^"+class+"]", syntax.Perl)
@@ -90,6 +110,9 @@ func (t *translator) escape() {
 		t.write(6, fmt.Sprintf(`\x{%x}`, high))
 	case strings.HasPrefix(t.rest, `\u{`):
 		t.write(2, `\x`)
+	case n == 'p' && !excluded && pictures[propertyOf(t.rest)] != "":
+		name := propertyOf(t.rest)
+		t.write(len(`\p{}`)+len(name), t.inClass(pictures[name]))
 	case n == 'p' || n == 'P':
 		name := propertyName.FindString(t.rest[2:])
 		t.write(2+len(name), t.rest[:2]+strings.Repeat("{", min(1, len(name))))
