@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	goruntime "runtime"
@@ -118,8 +119,12 @@ func (m *Model) constrain(ctx context.Context, g *Generate) (*constraint, error)
 // begin has the text begin with one that the prompt has.
 func (c *constraint) begin(text string) error {
 	for i, r := range text {
-		if err := c.matcher.AcceptText(string(r)); err != nil {
-			return c.failed(fmt.Errorf("%w: the answer is to begin with %q, where %q comes after %q", err, text, r, text[:i]))
+		err := c.matcher.AcceptText(string(r))
+		if errors.Is(err, grammar.ErrNotAllowed) {
+			err = fmt.Errorf("%w: the answer is to begin with %q, where %q comes after %q", grammar.ErrNotAllowed, text, r, text[:i])
+		}
+		if err != nil {
+			return c.failed(err)
 		}
 	}
 	return nil

@@ -100,7 +100,7 @@ func TestContinuesWithGrammar(t *testing.T) {
 			}
 		}
 		for begun, want := range map[string]string{
-			"Here: {":   `the grammar does not allow it: \"H\": the answer is to begin with \"Here: {\", where 'H' comes after \"\"`,
+			"Here: {":   `the grammar does not allow it: the answer is to begin with \"Here: {\", where 'H' comes after \"\"`,
 			`{"city":"`: `'\"' comes after \"{\\\"city\\\":\"`,
 		} {
 			r := c.request(t, tt.path, begunRequest(tt.fields, begun))
