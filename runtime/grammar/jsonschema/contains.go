@@ -20,8 +20,8 @@ func (c *compiler) containedBounds(at *value) (least, most int) {
 	return least, most
 }
 
-// containing returns the grammar of arrays with contains, of which most < 0 is any number of items. Without a greatest number of those that it is about, one
-// that counts may also be written where any item is.
+// containing returns the grammar of arrays with contains, of at most so many items; most < 0: any number. Without a greatest number of those that it is about,
+// one that counts may also be written where any item is. A state of the automaton is how many items there are, and how many that count, as far as it matters.
 func (c *compiler) containing(a *items, most int) (*grammar.Grammar, error) {
 	at := a.contains[0].get("contains")
 	switch {
@@ -30,58 +30,54 @@ func (c *compiler) containing(a *items, most int) (*grammar.Grammar, error) {
 	case a.unique != nil:
 		return nil, errorf(at, "contains is not supported with uniqueItems")
 	}
-	counted, uncounted := all{{at, whole}}, all(nil)
 	least, mostCounted := c.containedBounds(a.contains[0])
-	if mostCounted >= 0 && mostCounted < least {
+	counted, uncounted := all{{at, whole}}, all(nil)
+	switch {
+	case mostCounted >= 0 && mostCounted < least:
 		return grammar.Choice(), nil
-	}
-	if mostCounted >= 0 {
+	case mostCounted >= 0:
 		n, err := c.negate(at, 0)
 		if err != nil {
 			return nil, err
 		}
 		uncounted = all{{n, whole}}
 	}
-	type place struct{ items, counted int } // exact as far as they matter
-	end := place{max(1, len(a.prefix), a.least, most), max(least, mostCounted)}
-	var states []grammar.State
-	index, todo := map[place]int{{}: 0}, []place{{}}
-	for i := 0; i < len(todo); i++ {
-		if err := c.spend(at, 1); err != nil {
+	rows, columns := 1+max(1, len(a.prefix), a.least, most), 1+max(least, mostCounted)
+	if rows*columns > maxItemStates {
+		return nil, errorf(at, "counting the items takes more than %d states", maxItemStates)
+	}
+	if err := c.spend(at, rows*columns); err != nil {
+		return nil, err
+	}
+	states := make([]grammar.State, rows*columns)
+	for i := range states {
+		s, n, m := &states[i], i/columns, i%columns
+		s.Final = n >= a.least && m >= least
+		if n == most {
+			continue
+		}
+		next := min(n+1, rows-1)*columns + m
+		if err := c.addItem(s, a, n, uncounted, next); err != nil {
 			return nil, err
 		}
-		if i > maxItemStates {
-			return nil, errorf(at, "counting the items takes more than %d states", maxItemStates)
+		if m+1 == columns { // enough, or as many as may be
+			continue
 		}
-		p, s := todo[i], grammar.State{}
-		s.Final = p.items >= a.least && p.counted >= least
-		edge := func(more all, next place) error {
-			item, err := c.value(a.at(p.items).with(more...))
-			if p.items > 0 {
-				item = grammar.Sequence(grammar.Literal(", "), item)
-			}
-			next = place{min(next.items, end.items), min(next.counted, end.counted)}
-			to, ok := index[next]
-			if !ok {
-				to = len(todo)
-				index[next], todo = to, append(todo, next)
-			}
-			s.Edges = append(s.Edges, grammar.Edge{Label: item, Next: to})
-			return err
-		}
-		var err error
-		if most < 0 || p.items < most {
-			err = edge(uncounted, place{p.items + 1, p.counted})
-			if p.counted < end.counted && err == nil {
-				err = edge(counted, place{p.items + 1, p.counted + 1})
-			}
-		}
-		if err != nil {
+		if err := c.addItem(s, a, n, counted, next+1); err != nil {
 			return nil, err
 		}
-		states = append(states, s)
 	}
 	return grammar.Sequence(grammar.Literal("["), grammar.FromStates(states), grammar.Literal("]")), nil
+}
+
+// addItem adds an edge with an item that comes after n others and that validates against more schemas.
+func (c *compiler) addItem(s *grammar.State, a *items, n int, more all, next int) error {
+	item, err := c.value(a.at(n).with(more...))
+	if n > 0 {
+		item = grammar.Sequence(grammar.Literal(", "), item)
+	}
+	s.Edges = append(s.Edges, grammar.Edge{Label: item, Next: next})
+	return err
 }
 
 // validContains reports whether an array has as many items as contains asks for.
