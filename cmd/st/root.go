@@ -161,14 +161,18 @@ Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted.`,
 	completeFlags(root)
 	root.SetFlagErrorFunc(explainFlag)
 	a.setHelp(root)
-	// Cobra's own completion command would print its help and succeed whatever shell is named.
+	addCompletion(root)
+	return root
+}
+
+// addCompletion adds the command completion. Cobra's own would print its help and succeed whatever shell is named.
+func addCompletion(root *cobra.Command) {
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
 		if c.HasSubCommands() {
 			c.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 		}
 	}
-	return root
 }
 
 // setHelp has help about what is no command be an error: that of --help, and that of the command help.
