@@ -110,18 +110,27 @@ func refusesUnevaluated(at *value) bool {
 	return u != nil && u.kind == isFalse
 }
 
-// checkUnevaluated checks that a schema with unevaluatedProperties that is reached from schemas stands alone: by itself, or by references to it that say
-// nothing else. So all that is said of the members is said within it.
+// checkUnevaluated checks that a schema with unevaluatedProperties that is reached from schemas stands alone: by itself, as an alternative of one that does
+// not speak of members, or by references to it that say nothing else. So all that is said of the members is said within it.
 func checkUnevaluated(at *value, from all, open map[element]bool) error {
-	alone := len(from) == 1
+	alone := true
+	for _, e := range from {
+		alone = alone && (open[e] || e.part == plain && !speaksOfMembers(e.at))
+	}
 	for e := range open {
 		alone = alone && (e.at == at || !saysMore(e))
 	}
 	if refusesUnevaluated(at) && !alone {
 		return errorf(at.get("unevaluatedProperties"),
-			"unevaluatedProperties is supported only of the whole schema of a value, not within allOf, anyOf, oneOf and conditions")
+			"unevaluatedProperties is supported only of the whole schema of a value, or of an alternative beside which nothing is said of properties")
 	}
 	return nil
+}
+
+// speaksOfMembers reports whether a schema evaluates members by itself.
+func speaksOfMembers(at *value) bool {
+	keywords := []string{"properties", "patternProperties", "additionalProperties", "unevaluatedProperties"}
+	return slices.ContainsFunc(keywords, func(k string) bool { return at.get(k) != nil })
 }
 
 // list adds a name to those that are listed.

@@ -168,6 +168,10 @@ var schemaTests = []struct {
 	{"members that no part speaks of, as zod-to-json-schema writes strict intersections", `{"$schema": "https://json-schema.org/draft/2019-09/schema#", "$ref": "#/$defs/u", "$defs": {"u": {"allOf": [
 		{"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}, {"anyOf": [{"properties": {"b": {"type": "null"}}, "required": ["b"]}, {"required": ["c"]}, {"maxProperties": 1}]}],
 		"unevaluatedProperties": false}}}`, []string{`{"a": 1, "b": null}`, `{"a": 1}`}, []string{`{"a": 1, "c": 1}`, `{"a": 1, "d": 1}`, `{"a": 1, "b": null, "c": 1}`}},
+	{"alternatives that are closed to what they do not speak of, as schemars writes them", `{"type": ["object", "null"], "description": "d", "minProperties": 1, "oneOf": [{"type": "null"},
+		{"type": "object", "properties": {"t": {"const": "a"}, "a": {"type": "integer"}}, "required": ["t"], "unevaluatedProperties": false},
+		{"type": "object", "allOf": [{"properties": {"t": {"const": "b"}}, "required": ["t"]}, {"properties": {"b": {"type": "null"}}}], "unevaluatedProperties": false}]}`,
+		[]string{`null`, `{"t": "a", "a": 1}`, `{"t": "b", "b": null}`}, []string{`{"t": "a", "b": null}`, `{"t": "b", "a": 1}`, `{"t": "b", "c": 1}`, `{}`}},
 	{"members that a part has opened", `{"type": "object", "allOf": [{"properties": {"a": {"type": "integer"}}, "additionalProperties": {"type": "boolean"}}], "unevaluatedProperties": false}`,
 		[]string{`{"a": 1, "b": true}`}, []string{`{"b": 1}`}},
 	{"items that an array has one of", `{"type": "array", "items": {"type": "integer"}, "contains": {"const": 1}}`, []string{`[1]`, `[2, 1]`, `[1, 2, 1]`}, []string{`[]`, `[2]`, `["a", 1]`}},
@@ -248,6 +252,7 @@ func TestErrors(t *testing.T) {
 		{`{"type:": "object"}`, "#/type:", "is it type that is meant?"},
 		{`{"type": "object", "city": {"type": "string"}}`, "#/city", "a property stands in properties"},
 		{`{"city": "Oslo", "population": 700000}`, "#", "it has no keyword of one"},
+		{`{"properties": {"a": {}}, "anyOf": [{"unevaluatedProperties": false}]}`, "#/anyOf/0/unevaluatedProperties", "only of the whole schema"},
 		{`{"properties": {"a": {}}, "allOf": [{"unevaluatedProperties": false}]}`, "#/allOf/0/unevaluatedProperties", "only of the whole schema"},
 		{`{"$ref": "#/$defs/x", "additionalProperties": {}, "$defs": {"x": {"type": "object", "unevaluatedProperties": false}}}`, "#/$defs/x/unevaluatedProperties", "only of the whole schema"},
 		{`{"$ref": "#/$defs/x", "if": {"required": ["a"]}, "then": {"properties": {"b": {}}}, "$defs": {"x": {"properties": {"a": {}}, "unevaluatedProperties": false}}}`,
