@@ -129,8 +129,8 @@ func checkUnevaluated(at *value, from all, open map[element]bool) error {
 
 // speaksOfMembers reports whether a schema evaluates members by itself.
 func speaksOfMembers(at *value) bool {
-	keywords := []string{"properties", "patternProperties", "additionalProperties", "unevaluatedProperties"}
-	return slices.ContainsFunc(keywords, func(k string) bool { return at.get(k) != nil })
+	evaluating := []string{"properties", "patternProperties", "additionalProperties", "unevaluatedProperties"}
+	return slices.ContainsFunc(evaluating, func(k string) bool { return at.get(k) != nil })
 }
 
 // list adds a name to those that are listed.
