@@ -131,11 +131,8 @@ func diagnose(files checkpoint.Files, path string, in input, err error) error {
 	switch in := in.(type) {
 	case nil:
 		p := &place{path: path, dir: path}
-		entries, _ := files.ReadDir(path)
-		for _, e := range entries {
-			p.names = append(p.names, e.Name())
-		}
-		if d := firstDiagnosis(err, p.place); d != nil {
+		p.read(files)
+		if d := firstDiagnosis(err, p.place, p.config); d != nil {
 			return d
 		}
 	case *source:
@@ -224,20 +221,25 @@ func look(path string) *place {
 	if !isDir(found) {
 		p.dir = filepath.Dir(found)
 	}
-	entries, _ := os.ReadDir(p.dir)
-	for _, e := range entries {
-		p.names = append(p.names, e.Name())
-	}
-	if text, err := readSmall(checkpoint.Disk, filepath.Join(p.dir, "config.json")); err == nil {
-		if p.text, err = hffile.StrictJSON(text); err == nil {
-			p.method = parseQuantization(p.text)
-		}
-	}
+	p.read(checkpoint.Disk)
 	if c, err := checkpoint.Open(found); err == nil {
 		p.tensors = c.Tensors()
 		c.Close()
 	}
 	return p
+}
+
+// read looks at the names and at config.json in the directory.
+func (p *place) read(files checkpoint.Files) {
+	entries, _ := files.ReadDir(p.dir)
+	for _, e := range entries {
+		p.names = append(p.names, e.Name())
+	}
+	if text, err := readSmall(files, filepath.Join(p.dir, "config.json")); err == nil {
+		if p.text, err = hffile.StrictJSON(text); err == nil {
+			p.method = parseQuantization(p.text)
+		}
+	}
 }
 
 // isAny reports whether an error is one of some kinds.

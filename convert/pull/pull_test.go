@@ -276,28 +276,29 @@ func TestBusy(t *testing.T) {
 func TestRefused(t *testing.T) {
 	dir := model(t, 1)
 	for _, tt := range []struct {
-		name string
-		ref  string
-		edit func(h *hubtest.Hub, r *hubtest.Repo, o *pull.Options)
-		want error
+		name   string
+		ref    string
+		edit   func(h *hubtest.Hub, r *hubtest.Repo, o *pull.Options)
+		want   error
+		advice string
 	}{
-		{"no repository", "Tiiny/Other", func(*hubtest.Hub, *hubtest.Repo, *pull.Options) {}, hub.ErrNotFound},
-		{"no revision", name + "@v9", func(*hubtest.Hub, *hubtest.Repo, *pull.Options) {}, hub.ErrRevision},
-		{"gated", name, func(_ *hubtest.Hub, r *hubtest.Repo, _ *pull.Options) { r.Gate(true) }, hub.ErrGated},
-		{"no such type", name + ":Q4_K_M", func(*hubtest.Hub, *hubtest.Repo, *pull.Options) {}, pull.ErrNoGGUF},
+		{"no repository", "Tiiny/Other", func(*hubtest.Hub, *hubtest.Repo, *pull.Options) {}, hub.ErrNotFound, ""},
+		{"no revision", name + "@v9", func(*hubtest.Hub, *hubtest.Repo, *pull.Options) {}, hub.ErrRevision, ""},
+		{"gated", name, func(_ *hubtest.Hub, r *hubtest.Repo, _ *pull.Options) { r.Gate(true) }, hub.ErrGated, ""},
+		{"no such type", name + ":Q4_K_M", func(*hubtest.Hub, *hubtest.Repo, *pull.Options) {}, pull.ErrNoGGUF, ""},
 		{"no weights", name, func(_ *hubtest.Hub, r *hubtest.Repo, _ *pull.Options) {
 			r.Commit(map[string]hubtest.Content{"config.json": hubtest.Bytes("{}")})
-		}, pull.ErrNoModel},
+		}, pull.ErrNoModel, ""},
 		{"torch", name, func(_ *hubtest.Hub, r *hubtest.Repo, _ *pull.Options) {
 			r.Commit(map[string]hubtest.Content{"config.json": hubtest.Bytes("{}"), "pytorch_model.bin": hubtest.Bytes("PK")})
-		}, pull.ErrKeepFirst},
-		{"gptq", name, func(_ *hubtest.Hub, _ *hubtest.Repo, o *pull.Options) { o.Convert.Encoder = convert.GPTQ }, pull.ErrKeepFirst},
-		{"a full disk", name, func(_ *hubtest.Hub, _ *hubtest.Repo, o *pull.Options) { pull.SetFree(o, 1000) }, pull.ErrDisk},
+		}, pull.ErrKeepFirst, ""},
+		{"gptq", name, func(_ *hubtest.Hub, _ *hubtest.Repo, o *pull.Options) { o.Convert.Encoder = convert.GPTQ }, pull.ErrKeepFirst, ""},
+		{"a full disk", name, func(_ *hubtest.Hub, _ *hubtest.Repo, o *pull.Options) { pull.SetFree(o, 1000) }, pull.ErrDisk, ""},
 		{"another model", name, func(_ *hubtest.Hub, r *hubtest.Repo, _ *pull.Options) {
 			all := files(t, dir)
 			all["config.json"] = hubtest.Bytes(`{"architectures":["BertModel"]}`)
 			r.Commit(all)
-		}, convert.ErrArchitecture},
+		}, convert.ErrArchitecture, ""},
 		{"quantized", name, func(_ *hubtest.Hub, r *hubtest.Repo, _ *pull.Options) {
 			m := modeltest.New(modeltest.Shape{Layers: 1, Hidden: 32, Heads: 1, KVHeads: 1, HeadDim: 32, Experts: 2, TopK: 1, FFN: 32, Vocab: 50, Context: 64}, 1)
 			m.Config["quantization_config"] = map[string]any{"quant_method": "awq", "bits": 4}
@@ -307,20 +308,25 @@ func TestRefused(t *testing.T) {
 			dir := t.TempDir()
 			ok(t, m.WriteShards(dir, 1))
 			r.Commit(files(t, dir))
-		}, convert.ErrQuantized},
+		}, convert.ErrQuantized, ""},
 		{"no config", name, func(_ *hubtest.Hub, r *hubtest.Repo, _ *pull.Options) {
 			all := files(t, dir)
 			delete(all, "config.json")
 			r.Commit(all)
-		}, convert.ErrNoConfig},
+		}, convert.ErrNoConfig, ""},
 		{"Mistral's own", name, func(_ *hubtest.Hub, r *hubtest.Repo, _ *pull.Options) {
 			r.Commit(map[string]hubtest.Content{"params.json": hubtest.Bytes("{}"), "consolidated.safetensors": hubtest.Bytes("\x02\x00\x00\x00\x00\x00\x00\x00{}")})
-		}, convert.ErrNoConfig},
+		}, convert.ErrNoConfig, "take the repository for Transformers"},
+		{"no model's config", name, func(_ *hubtest.Hub, r *hubtest.Repo, _ *pull.Options) {
+			all := files(t, dir)
+			all["config.json"] = hubtest.Bytes("{}")
+			r.Commit(all)
+		}, convert.ErrArchitecture, "it has neither architectures nor model_type"},
 		{"offline", name, func(h *hubtest.Hub, _ *hubtest.Repo, o *pull.Options) {
 			c := config(h)
 			c.Offline, c.Cache = true, t.TempDir()
 			o.Client = hub.New(c)
-		}, hub.ErrOffline},
+		}, hub.ErrOffline, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			h, r := start(t, dir)
@@ -333,8 +339,8 @@ func TestRefused(t *testing.T) {
 			if !errors.Is(err, tt.want) {
 				t.Errorf("error is %v, want %v", err, tt.want)
 			}
-			if tt.name == "Mistral's own" && !strings.Contains(err.Error(), "take the repository for Transformers") {
-				t.Errorf("error is %v, without advice", err)
+			if !strings.Contains(err.Error(), tt.advice) {
+				t.Errorf("error is %v, without %q", err, tt.advice)
 			}
 			only(t, out)
 		})
