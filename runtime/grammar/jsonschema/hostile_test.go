@@ -81,6 +81,7 @@ func TestHostile(t *testing.T) {
 		{"many alternatives of oneOf", `{"oneOf": [` + list(3000, `{"type": "object", "properties": {"k": {"const": %}}, "required": ["k"]}`) + `]}`, true},
 		{"many alternatives that a name tells apart", `{"oneOf": [` + list(3000, `{"type": "object", "properties": {"k": {"const": "%"}}, "required": ["k"]}`) + `]}`, false},
 		{"references in a chain", `{"$ref": "#/$defs/d0", "$defs": {` + list(150, `"d%": {"allOf": [{"$ref": "#/$defs/e%"}]}, "e%": {"type": "object"}`) + `}}`, false},
+		{"ids within ids", nested(400, `{"$id": "a/", "type": "object", "properties": {"b": `, `{"$ref": "#"}`, `}}`), false},
 		{"references in a circle", `{"$ref": "#/$defs/a", "$defs": {"a": {"allOf": [{"$ref": "#/$defs/b"}]}, "b": {"$ref": "#/$defs/a"}}}`, true},
 		{"recursion without end", `{"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]}`, true},
 		{"the same beginning, nested", `{"$defs": {"e": {"anyOf": [{"type": "object", "properties": {"l": {"$ref": "#/$defs/e"}, "a": {}}, "required": ["l", "a"]},

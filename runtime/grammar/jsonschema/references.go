@@ -28,40 +28,48 @@ func anchorOf(at *value) string {
 	return ""
 }
 
-// address returns what references at a place are relative to: the ids of the schemas that it is in.
-func address(at *value) *url.URL {
-	base := &url.URL{}
-	if at.parent != nil {
-		base = address(at.parent)
-	}
-	id := idOf(at)
-	if id == "" {
-		return base
-	}
-	to, err := base.Parse(id)
-	if err != nil { // it is no address
-		return base
-	}
-	to.Fragment, to.RawFragment = "", ""
-	return to
+// references are what is known of the references of a document.
+type references struct {
+	bases     map[*value]*url.URL // addresses of the schemas that have one, and of the document
+	addressed map[string]*value   // schemas by their addresses, and by their names there
+	resolved  map[*value]*value   // what each $ref refers to
 }
 
-// findAddressed notes the schemas within one that have an address or a name.
-func (c *compiler) findAddressed(at *value) {
-	if idOf(at) != "" {
-		c.addressed[address(at).String()] = at
+// findReferences reads the addresses and names of a document's schemas.
+func findReferences(root *value) *references {
+	none := &url.URL{}
+	r := &references{bases: map[*value]*url.URL{root: none}, addressed: map[string]*value{none.String(): root}, resolved: map[*value]*value{}}
+	r.find(root, none)
+	return r
+}
+
+// find notes the schemas within one that have an address or a name. Ids are relative to base.
+func (r *references) find(at *value, base *url.URL) {
+	if id := idOf(at); id != "" {
+		if to, err := base.Parse(id); err == nil { // else it is no address
+			to.Fragment, to.RawFragment = "", ""
+			base, r.bases[at], r.addressed[to.String()] = to, to, at
+		}
 	}
 	if name := anchorOf(at); name != "" {
-		c.addressed[address(at).String()+"#"+name] = at
+		r.addressed[base.String()+"#"+name] = at
 	}
 	for _, e := range at.list {
-		c.findAddressed(e)
+		r.find(e, base)
 	}
 	for _, k := range at.keys {
 		if k != "enum" && k != "const" && k != "default" && k != "examples" && k != "example" {
-			c.findAddressed(at.get(k))
+			r.find(at.get(k), base)
 		}
 	}
+}
+
+// base returns what references at a place are relative to.
+func (r *references) base(at *value) *url.URL {
+	for r.bases[at] == nil {
+		at = at.parent
+	}
+	return r.bases[at]
 }
 
 // resolve returns what a $ref refers to: a schema by its address, or by its name there, or a place within one.
@@ -69,28 +77,33 @@ func (c *compiler) resolve(ref *value) (*value, error) {
 	if ref.kind != isString {
 		return nil, errorf(ref, "a reference is a string")
 	}
-	if c.addressed == nil {
-		c.addressed = map[string]*value{address(c.root).String(): c.root}
-		c.findAddressed(c.root)
+	if c.references == nil {
+		c.references = findReferences(c.root)
+	}
+	if known := c.references.resolved[ref]; known != nil {
+		return known, nil
 	}
 	from := ref.parent
 	if c.refAlone && from != c.root { // an id beside $ref is passed over
 		from = from.parent
 	}
 	to, pointer, _ := strings.Cut(ref.text, "#")
-	url, err := address(from).Parse(to)
+	address, err := c.references.base(from).Parse(to)
 	if err != nil {
 		return nil, errorf(ref, "the reference %q is no URI", ref.text)
 	}
-	key := url.String()
+	key := address.String()
 	if pointer != "" && pointer[0] != '/' {
 		key, pointer = key+"#"+pointer, ""
 	}
-	at := c.addressed[key]
+	at := c.references.addressed[key]
 	if at == nil {
 		return nil, errorf(ref, "the reference %q is not to a place within the schema, such as #/$defs/name", ref.text)
 	}
-	return within(at, ref, pointer)
+	if at, err = within(at, ref, pointer); err == nil {
+		c.references.resolved[ref] = at
+	}
+	return at, err
 }
 
 // within returns what a JSON Pointer of a reference leads to.

@@ -85,10 +85,10 @@ type compiler struct {
 
 	conditional map[*value][]*value // what conditions returns
 	negations   map[*value]*value
-	addressed   map[string]*value // schemas with an id or an anchor; nil: they were not looked for
-	count       int               // of what is made
-	refAlone    bool              // drafts to 7 pass over what stands beside $ref
-	unevaluated bool              // there is unevaluatedProperties
+	references  *references // nil: there was none yet
+	count       int         // of what is made
+	refAlone    bool        // drafts to 7 pass over what stands beside $ref
+	unevaluated bool        // there is unevaluatedProperties
 }
 
 // part is what of a schema counts.
