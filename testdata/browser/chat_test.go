@@ -263,6 +263,29 @@ func TestEditWhileRunning(t *testing.T) {
 	p.answered()
 }
 
+// Who asks for another answer can write the next message, too: the button goes away. On a phone no keyboard opens for that.
+func TestFocusAfterAgain(t *testing.T) {
+	for _, tt := range []struct {
+		size size
+		want string
+	}{{window, "input"}, {phone, ""}} {
+		goOn := make(chan struct{}, 1)
+		p := open(t, options{wrap: held(goOn), size: tt.size})
+		p.say("First")
+		p.until(coming)
+		eval[bool](p, `(document.activeElement.blur(), true)`)
+		goOn <- struct{}{}
+		p.answered()
+		p.click(`[aria-label="Answer again"]`)
+		p.until(coming)
+		if got := eval[string](p, `document.activeElement.id`); got != tt.want {
+			t.Errorf("%d wide: the focus is at %q, want %q", tt.size.width, got, tt.want)
+		}
+		goOn <- struct{}{}
+		p.answered()
+	}
+}
+
 // A message that is being edited is there again after a look at another version of it, and at another conversation.
 func TestEditIsKept(t *testing.T) {
 	p := open(t, options{wrap: says("Well.")})

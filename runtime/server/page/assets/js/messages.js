@@ -166,7 +166,7 @@ class View {
 		this.#error.hidden = text === "" || running;
 		if (this.#error.hidden || this.#error.dataset.text === text) return;
 		this.#error.dataset.text = text;
-		this.#error.replaceChildren(h("p", {}, text), h("button", { type: "button", onclick: () => this.#controller.again(this.message) }, "Try again"));
+		this.#error.replaceChildren(h("p", {}, text), h("button", { type: "button", onclick: () => this.#again() }, "Try again"));
 	}
 
 	#summary() {
@@ -193,7 +193,7 @@ class View {
 			if (all.length > 1) items.push(this.#versions(all));
 			items.push(copyButton("Copy", () => this.message.content));
 			items.push(iconButton("edit", m.role === "user" ? "Edit" : "Edit the answer", () => this.edit()));
-			if (m.role === "assistant") items.push(iconButton("again", "Answer again", () => this.#controller.again(this.message), { disabled: Boolean(this.#controller.running) }));
+			if (m.role === "assistant") items.push(iconButton("again", "Answer again", () => this.#again(), { disabled: Boolean(this.#controller.running) }));
 		}
 		this.#foot.replaceChildren(...items);
 		if (focused) [...this.#foot.querySelectorAll("button")].find((b) => b.ariaLabel === focused)?.focus();
@@ -207,6 +207,12 @@ class View {
 				document.querySelector(`[data-version="${CSS.escape(all[at + by].id)}"] button:not(:disabled)`)?.focus();
 			}, { disabled: !all[at + by] || Boolean(this.#controller.running) });
 		return h("span", { class: "versions", "data-version": this.message.id }, step("left", "Version before", -1), h("span", { role: "img", "aria-label": `Version ${at + 1} of ${all.length}` }, `${at + 1}/${all.length}`), step("right", "Version after", 1));
+	}
+
+	// again asks for another answer. The button that asks goes away, and with it the focus: to the input, unless that opens the keyboard of a phone.
+	#again() {
+		if (!matchMedia("(pointer: coarse)").matches) $("input").focus();
+		this.#controller.again(this.message);
 	}
 
 	/** editing reports whether the text is being edited. */
