@@ -87,7 +87,7 @@ func (n *interval) below(r *big.Rat, open bool) {
 
 // grammar returns the grammar of the numbers: integers, or with fractions, too.
 func (n *interval) grammar(fractions bool) (*grammar.Grammar, error) {
-	fraction, m := maxFraction, n.multiple
+	fraction, m := n.decimals(), n.multiple
 	if m.step > 0 {
 		fraction = m.decimals
 	}
@@ -106,6 +106,24 @@ func (n *interval) grammar(fractions bool) (*grammar.Grammar, error) {
 		return unbounded(fraction, fractions && m.step == 0), nil
 	}
 	return n.magnitudes(fraction, nil)
+}
+
+// decimals returns how many digits after the point a number has at most: with so many, none beside a bound that is not allowed itself has the floating-point
+// number of that bound, which is what most readers compare.
+func (n *interval) decimals() int {
+	digits := maxFraction
+	for _, b := range []struct {
+		at   *big.Rat
+		open bool
+	}{{n.low, n.openLow}, {n.high, n.openHigh}} {
+		if !b.open || b.at.Sign() == 0 {
+			continue
+		}
+		f, _ := b.at.Float64()
+		f = math.Abs(f)
+		digits = min(digits, int(-math.Log10(math.Nextafter(f, math.Inf(1))-f)))
+	}
+	return max(1, digits)
 }
 
 // magnitudes returns the grammar of numbers with a bound, with so many digits after the point, whose magnitudes are in an automaton; nil: in any.
