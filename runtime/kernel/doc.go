@@ -16,7 +16,8 @@
 //	batch       those of many tokens (with reglu_batch.go). wide: with AVX-512, a chunk of neurons a call
 //	silu        SwiGLU and GeGLU (with dense.go)
 //	attend      attention. attendf16: of one token, to keys and values as they lie in the cache; attendrows: of sixteen queries at once
-//	vector      sums and products of float32; norm: RMSNorm; peaks: the largest numbers of runs; quantize: rounding to int8 blocks
+//	vector      sums and products of float32. floats: products of some rows with many vectors; half: rows of F16 and BF16 numbers as they lie
+//	norm        RMSNorm. peaks: the largest numbers of runs; quantize: rounding to int8 blocks
 //
 // packed.go, eight.go and wide.go define how vectors are laid out for the kernels that take many of them. read.go is what the speed of the others is
 // compared with.

@@ -42,8 +42,8 @@ func packVector(to []byte, stride, k int, x *vector) {
 //go:noescape
 func packVectorAVX2(to *byte, stride, k int, x *vector, words bool)
 
-// groupPacked stores the products of a group of so many blocks of type t with packed vectors in acc [4·quads, GroupRows]. It prefetches aheadBytes of what lies at ahead for every
-// block, of which it reads nothing, unless ahead is nil.
+// groupPacked stores the products of a group of so many blocks of type t with packed vectors in acc [4·quads, GroupRows]. It prefetches aheadBytes of what
+// lies at ahead for every block, of which it reads nothing, unless ahead is nil.
 func groupPacked(t quant.Type, alone bool, p *packed, group []byte, blocks int, ahead *byte) {
 	if !useAVX2 {
 		groupPackedGeneric(t, p, group, blocks)

@@ -32,9 +32,3 @@ func listActive(neurons []int32, h, gates []float32, weight float32) (taken, n i
 func groupPackedTo(quant.Type, []float32, int, *packed, []byte, int, *byte) {
 	panic("kernel: products with packed vectors are stored in order")
 }
-
-func floatBlock(int) (rows, vectors int) { return 0, 0 }
-
-func dotRows(*[8]float32, *dotSums, *[4][]float32, []float32, []float32, bool) {
-	panic("kernel: there is no kernel for several rows of floats")
-}

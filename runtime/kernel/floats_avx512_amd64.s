@@ -29,7 +29,7 @@
 	VMOVUPS a, (128*i)(DX);   \
 	VMOVUPS b, (128*i+64)(DX)
 
-// func dots4x2AVX512(dots *[8]float32, sums *[8][32]float32, rows *[4][]float32, a, b []float32, first bool)
+// func dots4x2AVX512(dots *[8]float32, sums *dotSums, rows *[4][]float32, a, b []float32, first bool)
 //
 // R8-R11 are the rows, SI and DI the vectors; the sums of row r and vector v are in Z(4r+2v) and the next register.
 TEXT ·dots4x2AVX512(SB), NOSPLIT, $0-73
