@@ -18,6 +18,9 @@ func TestShortOperands(t *testing.T) {
 		return &Matrix{Type: quant.Q4_0, Rows: 8, Cols: cols, Data: bytes(8 * quant.Q4_0.RowBytes(cols)), Stride: quant.Q4_0.RowBytes(cols), ScaleOffset: cols / 2}
 	}
 	four := []int32{0, 1, 2, 7}
+	quad := func(missing int) *packed {
+		return &packed{quads: 1, n: 4, acc: floats(4 * quant.GroupRows), lines: bytes(lineBytes), data: bytes(cols/quant.BlockSize*quadBytes - missing)}
+	}
 	forEachISA(t, func(t *testing.T) {
 		for name, call := range map[string]func(){
 			"groupQ4": func() { groupQ4(new([16]float32), bytes(quant.Q4_0.GroupBytes(cols)-1), v) },
@@ -36,6 +39,18 @@ func TestShortOperands(t *testing.T) {
 			},
 			"group2 of Q8_0": func() {
 				group2(quant.Q8_0, new([2][16]float32), bytes(quant.Q8_0.GroupBytes(cols)-1), bytes(quant.Q8_0.GroupBytes(cols)), v)
+			},
+			"groupPacked": func() {
+				groupPacked(quant.Q4_0, false, quad(0), bytes(quant.Q4_0.GroupBytes(cols)-1), cols/quant.BlockSize, nil)
+			},
+			"groupPacked of Q8_0": func() {
+				groupPacked(quant.Q8_0, true, quad(0), bytes(quant.Q8_0.GroupBytes(cols)-1), cols/quant.BlockSize, nil)
+			},
+			"groupPacked, vectors": func() {
+				groupPacked(quant.Q8_0, true, quad(1), bytes(quant.Q8_0.GroupBytes(cols)), cols/quant.BlockSize, nil)
+			},
+			"dotRows": func() {
+				dotRows(nil, new(dotSums), &[4][]float32{floats(64), floats(64), floats(63), floats(64)}, floats(64), floats(64), true)
 			},
 			"dotQ4":            func() { dotQ4(bytes(cols/2-1), bytes(cols/16), v) },
 			"dotQ4 scales":     func() { dotQ4(bytes(cols/2), bytes(cols/16-1), v) },
@@ -68,6 +83,8 @@ func TestShortOperands(t *testing.T) {
 			"dot":              func() { dot(floats(9), floats(8)) },
 			"axpy":             func() { axpy(floats(9), 1, floats(8)) },
 			"axpy4":            func() { axpy4(floats(9), new([4]float32), &[4][]float32{floats(9), floats(9), floats(9), floats(8)}) },
+			"dotHalf":          func() { dotHalf(quant.F16, bytes(17), floats(9), true) },
+			"axpyHalf":         func() { axpyHalf(quant.BF16, floats(9), 1, bytes(17)) },
 			"quantize":         func() { quantize(make([]int8, 64), floats(2), make([]int32, 2), floats(63)) },
 			"scaleMul":         func() { scaleMul(floats(9), floats(9), floats(8), 1) },
 			"encodeF16":        func() { encodeF16(bytes(17), floats(9)) },

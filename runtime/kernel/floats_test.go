@@ -8,13 +8,13 @@ import (
 )
 
 // Products of F32, F16 and BF16 rows have the bits of dot whatever computes them: for one vector, and for several, which rows of some lengths are multiplied
-// with by fours, some columns at a time.
+// with by threes or fours, floatCols columns at a time.
 func TestMulFloats(t *testing.T) {
 	forEachISA(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(17, 18))
 		for _, typ := range []quant.Type{quant.F32, quant.F16, quant.BF16} {
-			for _, cols := range []int{1, 7, 8, 24, 31, 32, 33, 40, 64, 480, 512, 544, 1025, 1536} {
-				const rows = 6
+			for _, cols := range []int{1, 7, 8, 24, 31, 32, 33, 40, 64, 480, floatCols - 32, floatCols, floatCols + 32, 1025, 2 * floatCols} {
+				const rows = 8
 				data := make([]byte, rows*typ.QuantBytes(cols)+1)[1:] // unaligned
 				w := Matrix{Type: typ, Rows: rows, Cols: cols, Stride: typ.QuantBytes(cols), Data: data}
 				for r := range rows {

@@ -112,6 +112,16 @@ func TestOverread(t *testing.T) {
 			encodeF16(atEnd(t, make([]byte, 2*n)), x)
 			Decode(quant.F16, x, atEnd(t, make([]byte, 2*n)), nil)
 			Decode(quant.F32, x, atEnd(t, make([]byte, 4*n)), nil)
+			for _, typ := range []quant.Type{quant.F16, quant.BF16} {
+				if hasHalf(typ) {
+					row := atEnd(t, make([]byte, 2*n))
+					dotHalf(typ, row, x, true)
+					axpyHalf(typ, x, 1, row)
+				}
+			}
+			if rows, _ := floatBlock(n); rows > 0 {
+				dotRows(&atEnd(t, make([][8]float32, 1))[0], &atEnd(t, make([]dotSums, 1))[0], &[4][]float32{x, y, x, y}, x, y, true)
+			}
 		}
 	})
 }

@@ -69,7 +69,7 @@ func TestPacked(t *testing.T) {
 	})
 }
 
-// The kernel for packed vectors is its definition, also with activations whose sums are the largest.
+// The kernel for packed vectors is its definition, also with activations whose sums are the largest, and with weights of -128, which other programs write.
 func TestPackedDefinition(t *testing.T) {
 	forEachCase(t, quant.GroupRows, func(t *testing.T, cols int, w, x []float32) {
 		in := NewInput(4, cols)
@@ -88,6 +88,11 @@ func TestPackedDefinition(t *testing.T) {
 				continue
 			}
 			g := group(typ, w)
+			if _, tile := typ.GroupBlock(g, 0, cols/quant.BlockSize); typ == quant.Q8_0 {
+				for i := range quant.BlockSize {
+					tile[i/4*4*quant.GroupRows+i%4] = 0x80 // row 0
+				}
+			}
 			groupPacked(typ, false, &p, g, cols/quant.BlockSize, nil)
 			got := slices.Clone(p.acc)
 			groupPackedGeneric(typ, &p, g, cols/quant.BlockSize)
@@ -156,7 +161,8 @@ func TestExpect(t *testing.T) {
 	rng := rand.New(rand.NewPCG(16, 5))
 	forEachISA(t, func(t *testing.T) {
 		const rows, cols, most = 40, 160, 2*packTile + 9
-		w, _ := testMatrix(rng, quant.Q4_0, true, rows, cols)
+		q4, _ := testMatrix(rng, quant.Q4_0, true, rows, cols)
+		q8, _ := testMatrix(rng, quant.Q8_0, true, rows, cols)
 		x := NewInput(most, cols)
 		x.PlacePacked(make([]byte, PackedBytes(most, cols)))
 		all := make([]int32, most)
@@ -181,13 +187,14 @@ func TestExpect(t *testing.T) {
 				plain.Quantize(i)
 			}
 			for _, idx := range [][]int32{all[:n], all[n/2 : n], slices.Concat(all[1:n], all[:1])} {
-				for _, mul := range []func([]float32, int, *Matrix, int, int, *Input, []int32, *Scratch){Mul, MulEach} {
-					got, want := make([]float32, len(idx)*rows), make([]float32, len(idx)*rows)
-					var scratch Scratch
-					mul(got, rows, w, 0, w.Units(), x, idx, &scratch)
-					mul(want, rows, w, 0, w.Units(), plain, idx, new(Scratch))
-					if !slices.Equal(got, want) {
-						t.Fatalf("%d vectors, %d of them: products differ", n, len(idx))
+				for _, mul := range []mulFunc{Mul, MulEach} {
+					for _, w := range []*Matrix{q4, q8} {
+						got, want := make([]float32, len(idx)*rows), make([]float32, len(idx)*rows)
+						mul(got, rows, w, 0, w.Units(), x, idx, new(Scratch))
+						mul(want, rows, w, 0, w.Units(), plain, idx, new(Scratch))
+						if !slices.Equal(got, want) {
+							t.Fatalf("%s: %d vectors, %d of them: products differ", w.Type, n, len(idx))
+						}
 					}
 				}
 			}
