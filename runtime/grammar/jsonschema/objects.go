@@ -147,7 +147,8 @@ const maxMemberStates = 100_000
 // object returns the grammar of objects: listed members in their order, then others.
 func (c *compiler) object(m *merged) (*grammar.Grammar, error) {
 	o := &m.members
-	if len(m.all) > 0 && len(o.names) == 0 && len(o.patterns) == 0 && len(o.others) == 0 && len(o.keys) == 0 && o.least == 0 && o.most < 0 {
+	unbounded := len(o.names) == 0 && len(o.patterns) == 0 && len(o.others) == 0 && len(o.keys) == 0 && o.least == 0 && o.most < 0
+	if len(m.all) > 0 && unbounded && !slices.ContainsFunc(m.all, func(e element) bool { return refusesUnevaluated(e.at) }) {
 		return Object(), nil
 	}
 	labels, err := c.listedMembers(o)

@@ -175,6 +175,7 @@ var schemaTests = []struct {
 		{"type": "object", "properties": {"t": {"const": "a"}, "a": {"type": "integer"}}, "required": ["t"], "unevaluatedProperties": false},
 		{"type": "object", "allOf": [{"properties": {"t": {"const": "b"}}, "required": ["t"]}, {"properties": {"b": {"type": "null"}}}], "unevaluatedProperties": false}]}`,
 		[]string{`null`, `{"t": "a", "a": 1}`, `{"t": "b", "b": null}`}, []string{`{"t": "a", "b": null}`, `{"t": "b", "a": 1}`, `{"t": "b", "c": 1}`, `{}`}},
+	{"an object that is closed and speaks of no member", `{"type": "object", "unevaluatedProperties": false}`, []string{`{}`}, []string{`{"a": 1}`}},
 	{"members that a part has opened", `{"type": "object", "allOf": [{"properties": {"a": {"type": "integer"}}, "additionalProperties": {"type": "boolean"}}], "unevaluatedProperties": false}`,
 		[]string{`{"a": 1, "b": true}`}, []string{`{"b": 1}`}},
 	{"items that an array has one of", `{"type": "array", "items": {"type": "integer"}, "contains": {"const": 1}}`, []string{`[1]`, `[2, 1]`, `[1, 2, 1]`}, []string{`[]`, `[2]`, `["a", 1]`}},
