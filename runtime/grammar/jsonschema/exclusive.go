@@ -12,10 +12,27 @@ func (c *compiler) exclusive(at *value, cases []all) ([]all, error) {
 	if ok, err := c.discriminated(at.get("oneOf").list); ok || err != nil {
 		return cases, err
 	}
-	alone := slices.Clone(cases)
-	for i, a := range cases {
+	var alone []all
+	for i := range cases {
+		a, err := c.exclusiveOf(at, cases, i)
+		if err != nil {
+			return nil, err
+		}
+		alone = append(alone, a)
+	}
+	return alone, nil
+}
+
+// exclusiveOf returns a case of a oneOf without what is valid for others. What it is told apart from is looked at again once something is left out: that may be
+// done by types and members that were not written before.
+func (c *compiler) exclusiveOf(at *value, cases []all, i int) (all, error) {
+	alone, apart := cases[i], make([]bool, len(cases)) // whether what is valid for another was left out
+	apart[i] = true
+	for again := true; again; {
+		again = false
+		a := alone
 		for j, b := range cases {
-			if i == j {
+			if apart[j] {
 				continue
 			}
 			ok, err := c.excludes(a, b, 0)
@@ -33,7 +50,7 @@ func (c *compiler) exclusive(at *value, cases []all) ([]all, error) {
 				return nil, errorf(at.get("oneOf"), "alternatives %d and %d may both be valid for the same value: use anyOf, or tell them apart by "+
 					"their types, or by a required property with a const or an enum", min(i, j), max(i, j))
 			}
-			alone[i] = alone[i].with(element{n, whole})
+			alone, apart[j], again = alone.with(element{n, whole}), true, true
 		}
 	}
 	return alone, nil

@@ -166,6 +166,8 @@ var schemaTests = []struct {
 	{"an enum without what is not", `{"enum": ["a", "b", 1, {"k": 1}], "not": {"anyOf": [{"const": "a"}, {"type": "number"}]}}`, []string{`"b"`, `{"k": 1}`}, []string{`"a"`, `1`}},
 	{"oneOf of what is required", `{"type": "object", "properties": {"a": {"type": "null"}, "b": {"type": "null"}, "c": {"type": "null"}}, "oneOf": [{"required": ["a"]}, {"required": ["b"]}]}`,
 		[]string{`{"a": null}`, `{"b": null, "c": null}`}, []string{`{}`, `{"a": null, "b": null}`}},
+	{"oneOf where what tells two apart is written because of a third", `{"type": "object", "oneOf": [{"properties": {"a": {"type": "string"}}}, {"required": ["b"]}, {"properties": {"b": {"type": "string"}}}]}`,
+		[]string{`{"a": 2, "b": 1}`}, []string{`{"a": "y", "b": 1}`, `{"b": ""}`}},
 	{"oneOf of lengths that overlap", `{"type": "string", "oneOf": [{"maxLength": 3}, {"minLength": 2}]}`, []string{`"a"`, `"abcd"`}, []string{`"ab"`, `"abc"`}},
 	{"a property that nothing is valid for is left out", `{"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "array", "enum": ["x"]}}}`, []string{`{"a": 1}`, `{}`}, []string{`{"b": "x"}`}},
 	{"members that no part speaks of, as zod-to-json-schema writes strict intersections", `{"$schema": "https://json-schema.org/draft/2019-09/schema#", "$ref": "#/$defs/u", "$defs": {"u": {"allOf": [
