@@ -2,18 +2,9 @@ package jsonschema
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 )
-
-// idOf returns the address of a schema, which is what references in it are relative to; draft 4 calls it id. Without one it is empty.
-func idOf(at *value) string {
-	for _, keyword := range []string{"$id", "id"} {
-		if id := at.get(keyword); id != nil && id.kind == isString && !strings.HasPrefix(id.text, "#") {
-			return id.text
-		}
-	}
-	return ""
-}
 
 // anchorOf returns the name of a schema, which drafts 4 to 7 write as an id; empty: it has none.
 func anchorOf(at *value) string {
@@ -33,35 +24,55 @@ type references struct {
 	bases     map[*value]*url.URL // addresses of the schemas that have one, and of the document
 	addressed map[string]*value   // schemas by their addresses, and by their names there
 	resolved  map[*value]*value   // what each $ref refers to
+	draft4    bool                // an address is called id
 }
 
 // findReferences reads the addresses and names of a document's schemas.
 func findReferences(root *value) *references {
 	none := &url.URL{}
 	r := &references{bases: map[*value]*url.URL{root: none}, addressed: map[string]*value{none.String(): root}, resolved: map[*value]*value{}}
-	r.find(root, none)
+	r.draft4 = ofDrafts(root, "draft-03", "draft-04")
+	r.find(root, none, false)
 	return r
 }
 
-// find notes the schemas within one that have an address or a name. Ids are relative to base.
-func (r *references) find(at *value, base *url.URL) {
-	if id := idOf(at); id != "" {
-		if to, err := base.Parse(id); err == nil { // else it is no address
-			to.Fragment, to.RawFragment = "", ""
-			base, r.bases[at], r.addressed[to.String()] = to, to, at
+// find notes the schemas within one, or within an object that has schemas by names, that have an address or a name. Ids are relative to base.
+func (r *references) find(at *value, base *url.URL, byName bool) {
+	if !byName {
+		base = r.address(at, base)
+		if name := anchorOf(at); name != "" {
+			r.addressed[base.String()+"#"+name] = at
 		}
-	}
-	if name := anchorOf(at); name != "" {
-		r.addressed[base.String()+"#"+name] = at
 	}
 	for _, e := range at.list {
-		r.find(e, base)
+		r.find(e, base, false)
 	}
 	for _, k := range at.keys {
-		if k != "enum" && k != "const" && k != "default" && k != "examples" && k != "example" {
-			r.find(at.get(k), base)
+		if byName || !slices.Contains([]string{"enum", "const", "default", "examples", "example"}, k) {
+			r.find(at.get(k), base, !byName && slices.Contains([]string{"$defs", "definitions", "properties", "patternProperties", "dependentSchemas", "dependencies"}, k))
 		}
 	}
+}
+
+// address notes the address of a schema, if it has one, and returns what references in it are relative to. An id, as zod names schemas, is an address that
+// others may refer to; references in its schema are relative to it in draft 4 alone.
+func (r *references) address(at *value, base *url.URL) *url.URL {
+	for _, keyword := range []string{"id", "$id"} {
+		id := at.get(keyword)
+		if id == nil || id.kind != isString || strings.HasPrefix(id.text, "#") {
+			continue
+		}
+		to, err := base.Parse(id.text)
+		if err != nil { // it is no address
+			continue
+		}
+		to.Fragment, to.RawFragment = "", ""
+		r.addressed[to.String()] = at
+		if keyword == "$id" || r.draft4 {
+			base, r.bases[at] = to, to
+		}
+	}
+	return base
 }
 
 // base returns what references at a place are relative to.

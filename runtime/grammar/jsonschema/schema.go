@@ -59,14 +59,14 @@ func newCompiler(ctx context.Context, schema []byte) (*compiler, error) {
 		patterns: map[patternKey]*pattern{}, names: map[string]*namePattern{}, conditional: map[*value][]*value{}, negations: map[*value]*value{},
 		write: canonical(),
 	}
-	c.refAlone, c.unevaluated = beforeDraft2019(root), root.mentions("unevaluatedProperties")
+	c.refAlone, c.unevaluated = ofDrafts(root, "draft-03", "draft-04", "draft-06", "draft-07"), root.mentions("unevaluatedProperties")
 	return c, nil
 }
 
-// beforeDraft2019 reports whether a document says that it is of one of the drafts 3 to 7.
-func beforeDraft2019(root *value) bool {
+// ofDrafts reports whether a document says that it is of one of some drafts.
+func ofDrafts(root *value, drafts ...string) bool {
 	s := root.get("$schema")
-	return s != nil && slices.ContainsFunc([]string{"draft-03", "draft-04", "draft-06", "draft-07"}, func(d string) bool { return strings.Contains(s.text, d) })
+	return s != nil && slices.ContainsFunc(drafts, func(d string) bool { return strings.Contains(s.text, d) })
 }
 
 // compiler makes rules of schemas.

@@ -130,6 +130,11 @@ var schemaTests = []struct {
 		"l": {"$id": "https://example.com/place.json", "$defs": {"zip": {"type": "integer"}}}}}`, []string{`{"by": {"name": "Ada"}, "at": 1}`}, []string{`{"by": {"name": "Lovelace"}}`, `{"at": ""}`}},
 	{"schemas by their names", `{"type": "array", "prefixItems": [{"$ref": "#a"}], "items": {"$ref": "b.json#a"}, "$defs": {"x": {"$anchor": "a", "type": "null"}, "y": {"$id": "b.json", "$defs": {"x":
 		{"$anchor": "a", "type": "boolean"}}}}}`, []string{`[null]`, `[null, true]`}, []string{`[true]`, `[null, null]`}},
+	{"a schema that zod gives an id, within which references are as without it", `{"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object", "properties": {"u": {"$ref": "#/$defs/User"}},
+		"$defs": {"User": {"id": "User", "type": "object", "properties": {"f": {"$ref": "#/$defs/User"}}, "required": []}}}`, []string{`{"u": {"f": {"f": {}}}}`}, []string{`{"u": {"f": 1}}`}},
+	{"an id as in draft 4, in a document of no draft", `{"type": "array", "items": {"$ref": "Node"}, "$defs": {"n": {"id": "Node", "type": "null"}}}`, []string{`[null]`}, []string{`[1]`}},
+	{"ids of schemas that are called as keywords", `{"type": "object", "properties": {"default": {"$id": "d.json", "$ref": "#/$defs/n", "$defs": {"n": {"type": "null"}}}, "e": {"$ref": "#a"}},
+		"$defs": {"n": {"type": "integer"}, "enum": {"$anchor": "a", "type": "boolean"}}, "default": {"$id": "d.json"}}`, []string{`{"default": null, "e": true}`}, []string{`{"default": 1}`}},
 	{"an id beside a reference, which draft 7 passes over", `{"$schema": "http://json-schema.org/draft-07/schema#", "type": "array", "items": {"$id": "b.json", "$ref": "#/definitions/n"},
 		"definitions": {"n": {"type": "null"}}}`, []string{`[null]`}, []string{`[1]`}},
 	{"names that are no keywords are annotations, as in schemas of editors and of forms", `{"type": "object", "name": "person", "_format": "x", "javaType": "Person", "links": [{"rel": "self"}], "properties":
