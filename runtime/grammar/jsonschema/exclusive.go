@@ -330,7 +330,7 @@ func (c *compiler) membersExclude(a, b *members, depth int) (bool, error) {
 		if _, listed := a.schemas[name]; !listed && !a.open && len(a.patterns) == 0 {
 			return true, nil // which is never written
 		}
-		if x := a.schemas[name]; len(x) > 0 && len(b.schemas[name]) > 0 && !a.required[name] {
+		if x := a.schemas[name]; len(x) > 0 && len(b.schemas[name]) > 0 && !a.required[name] && !b.unevaluated[name] {
 			if ok, err := c.excludes(x, b.schemas[name], depth+1); ok || err != nil {
 				return ok, err
 			}
@@ -345,6 +345,8 @@ func (c *compiler) membersExclude(a, b *members, depth int) (bool, error) {
 		}
 		y, listed := b.schemas[name]
 		switch {
+		case b.unevaluated[name]: // whether that is refused within the alternative, or beside all of them, is not known
+			continue
 		case listed:
 		case len(b.patterns) > 0:
 			continue

@@ -13,17 +13,18 @@ type members struct {
 	names       []string // in the order of the schemas
 	schemas     map[string]all
 	required    map[string]bool
-	patterns    []*value // of patternProperties, whose names they are
-	others      all      // of members with names that are not listed and match no pattern
-	open        bool     // there may be such
-	keys        all      // of propertyNames, for their names
+	patterns    []*value        // of patternProperties, whose names they are
+	others      all             // of members with names that are not listed and match no pattern
+	open        bool            // there may be such
+	unevaluated map[string]bool // listed ones of which no schema speaks where unevaluatedProperties refuses those
+	keys        all             // of propertyNames, for their names
 	bounds      *value
 }
 
 // addMembers joins what schemas say about objects.
 func (c *compiler) addMembers(m *merged) error {
 	o := &m.members
-	o.schemas, o.required = map[string]all{}, map[string]bool{}
+	o.schemas, o.required, o.unevaluated = map[string]all{}, map[string]bool{}, map[string]bool{}
 	listed, unevaluated, said, shut := false, false, false, false
 	for _, e := range m.all {
 		listed = o.addListed(e.at) || listed
@@ -98,7 +99,7 @@ func (c *compiler) addMemberSchemas(m *merged, unevaluated bool) error {
 			evaluated = evaluated || len(schemas) > 0 && !e.at.made
 		}
 		if unevaluated && !evaluated {
-			o.schemas[n] = all{{c.constant(m.all[0].at, isFalse), whole}}
+			o.schemas[n], o.unevaluated[n] = all{{c.constant(m.all[0].at, isFalse), whole}}, true
 		}
 	}
 	return nil

@@ -173,6 +173,8 @@ var schemaTests = []struct {
 		[]string{`{"a": null}`, `{"b": null, "c": null}`}, []string{`{}`, `{"a": null, "b": null}`}},
 	{"oneOf where what tells two apart is written because of a third", `{"type": "object", "oneOf": [{"properties": {"a": {"type": "string"}}}, {"required": ["b"]}, {"properties": {"b": {"type": "string"}}}]}`,
 		[]string{`{"a": 2, "b": 1}`}, []string{`{"a": "y", "b": 1}`, `{"b": ""}`}},
+	{"oneOf in a closed object, which does not tell alternatives apart", `{"type": "object", "properties": {"c": {"type": "null"}}, "required": ["a"], "unevaluatedProperties": false,
+		"oneOf": [{"properties": {"a": {"type": "integer"}}}, {"properties": {"b": {"type": "null"}}, "minProperties": 2}]}`, []string{`{"a": 1}`}, []string{`{"c": null, "a": 1}`, `{"a": 1, "b": null}`}},
 	{"oneOf of lengths that overlap", `{"type": "string", "oneOf": [{"maxLength": 3}, {"minLength": 2}]}`, []string{`"a"`, `"abcd"`}, []string{`"ab"`, `"abc"`}},
 	{"a property that nothing is valid for is left out", `{"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "array", "enum": ["x"]}}}`, []string{`{"a": 1}`, `{}`}, []string{`{"b": "x"}`}},
 	{"members that no part speaks of, as zod-to-json-schema writes strict intersections", `{"$schema": "https://json-schema.org/draft/2019-09/schema#", "$ref": "#/$defs/u", "$defs": {"u": {"allOf": [
