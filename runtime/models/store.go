@@ -225,9 +225,11 @@ func (s *Store) Path(name Name) (string, error) {
 	return path, nil
 }
 
-// Tidy removes the directory that [Store.Path] made for a model which did not come to be, unless something is in it. Of other paths it removes nothing.
+// Tidy removes the directory that [Store.Path] made for a model which did not come to be, unless something is in it. Of other paths it removes nothing,
+// and no link to a directory elsewhere.
 func (s *Store) Tidy(path string) {
-	if org := filepath.Dir(path); filepath.Dir(org) == filepath.Clean(s.dir) {
+	org := filepath.Dir(path)
+	if info, err := os.Lstat(org); err == nil && info.IsDir() && filepath.Dir(org) == filepath.Clean(s.dir) {
 		_ = os.Remove(org)
 	}
 }
