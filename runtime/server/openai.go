@@ -18,6 +18,7 @@ import (
 
 func (s *Server) routesOpenAI(mux *http.ServeMux) {
 	mux.HandleFunc("GET /v1/models", s.openAIModels)
+	mux.HandleFunc("GET /v1/models/{$}", s.openAIModels)
 	mux.HandleFunc("GET /v1/models/{id...}", s.openAIModel)
 	mux.HandleFunc("POST /v1/chat/completions", s.queued(s.chatCompletions))
 	mux.HandleFunc("POST /v1/completions", s.queued(s.completions))

@@ -20,9 +20,11 @@ func chatText(c chatCompletion) string { return *c.Choices[0].Message.Content }
 
 func TestModels(t *testing.T) {
 	c := start(t, Options{Models: []string{modelPath, otherPath}})
-	list := get[struct{ Data []openAIModelObject }](t, c, "/v1/models", "")
-	if len(list.Data) != 2 || list.Data[0].ID != "tiny" || list.Data[1].ID != "other" || list.Data[0].Object != "model" {
-		t.Errorf("%+v", list)
+	for _, path := range []string{"/v1/models", "/v1/models/"} {
+		list := get[struct{ Data []openAIModelObject }](t, c, path, "")
+		if len(list.Data) != 2 || list.Data[0].ID != "tiny" || list.Data[1].ID != "other" || list.Data[0].Object != "model" {
+			t.Errorf("%s: %+v", path, list)
+		}
 	}
 	if m := get[openAIModelObject](t, c, "/v1/models/other", ""); m.ID != "other" || m.Created == 0 {
 		t.Errorf("%+v", m)
