@@ -23,10 +23,10 @@ func (c *compiler) exclusive(at *value, cases []all) ([]all, error) {
 	return alone, nil
 }
 
-// exclusiveOf returns a case of a oneOf without what is valid for others. What it is told apart from is looked at again once something is left out: that may be
-// done by types and members that were not written before.
+// exclusiveOf returns a case of a oneOf without what is valid for others. Where it is told apart from one by what is never written for it, that is looked at
+// again once something is left out: members may be listed by what is not valid for a third.
 func (c *compiler) exclusiveOf(at *value, cases []all, i int) (all, error) {
-	alone, apart := cases[i], make([]bool, len(cases)) // whether what is valid for another was left out
+	alone, apart := cases[i], make([]bool, len(cases))
 	apart[i] = true
 	for again := true; again; {
 		again = false
@@ -35,11 +35,13 @@ func (c *compiler) exclusiveOf(at *value, cases []all, i int) (all, error) {
 			if apart[j] {
 				continue
 			}
+			c.unwritten = false
 			ok, err := c.excludes(a, b, 0)
 			if err != nil {
 				return nil, err
 			}
 			if ok {
+				apart[j] = !c.unwritten
 				continue
 			}
 			n, err := c.negate(at.get("oneOf").list[j], 0)
@@ -308,7 +310,7 @@ func (c *compiler) textsApart(t, u *text) bool {
 func (c *compiler) itemsExclude(a, b *items, depth int) (bool, error) {
 	most := a.most
 	if a.closed && (most < 0 || most > len(a.prefix)) {
-		most = len(a.prefix)
+		most, c.unwritten = len(a.prefix), true
 	}
 	if most >= 0 && most < b.least || b.most >= 0 && b.most < a.least {
 		return true, nil
@@ -327,9 +329,6 @@ func (c *compiler) itemsExclude(a, b *items, depth int) (bool, error) {
 
 func (c *compiler) membersExclude(a, b *members, depth int) (bool, error) {
 	for name := range b.required {
-		if _, listed := a.schemas[name]; !listed && !a.open && len(a.patterns) == 0 {
-			return true, nil // which is never written
-		}
 		if x := a.schemas[name]; len(x) > 0 && len(b.schemas[name]) > 0 && !a.required[name] && !b.unevaluated[name] {
 			if ok, err := c.excludes(x, b.schemas[name], depth+1); ok || err != nil {
 				return ok, err
@@ -362,6 +361,12 @@ func (c *compiler) membersExclude(a, b *members, depth int) (bool, error) {
 		}
 		if ok, err := c.excludes(x, y, depth+1); ok || err != nil {
 			return ok, err
+		}
+	}
+	for name := range b.required {
+		if _, listed := a.schemas[name]; !listed && !a.open && len(a.patterns) == 0 {
+			c.unwritten = true
+			return true, nil
 		}
 	}
 	return false, nil

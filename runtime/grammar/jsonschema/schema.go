@@ -89,6 +89,7 @@ type compiler struct {
 	count       int         // of what is made
 	refAlone    bool        // drafts to 7 pass over what stands beside $ref
 	unevaluated bool        // there is unevaluatedProperties
+	unwritten   bool        // schemas exclude each other because something is never written
 }
 
 // part is what of a schema counts.
