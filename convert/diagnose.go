@@ -335,7 +335,7 @@ var other = []struct{ suffix, what string }{
 	{".gguf", "a GGUF file, which can be given itself"},
 	{".stm", "an .stm file, which is a converted model"},
 	{"model_index.json", "a model of Diffusers, for images"},
-	{"params.json", "weights as Meta or Mistral publish them: take the repository for Transformers, whose name often ends in -hf"},
+	{"params.json", "of weights as Meta or Mistral publish them: take the repository for Transformers, whose name often ends in -hf"},
 	{"consolidated.safetensors", "weights as Mistral publishes them: take the ones for Transformers"},
 	{"consolidated.00.pth", "weights as Meta publishes them: take the repository for Transformers, whose name often ends in -hf"},
 	{".h5", "weights of TensorFlow: save them with torch"},

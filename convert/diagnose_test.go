@@ -125,7 +125,7 @@ func TestDiagnose(t *testing.T) {
 		{"a name of the Hub", only("org/model"), os.ErrNotExist, []string{"no such file"}},
 		{"another case", only("MODEL", "model"), os.ErrNotExist, []string{"there is", "model"}},
 		{"an empty directory", func(t *testing.T, dir string, m *modeltest.Model) string { return "." }, convert.ErrNoConfig, []string{"the directory is empty"}},
-		{"weights of Meta", only(".", "consolidated.00.pth", "params.json"), convert.ErrNoConfig, []string{"as Meta", "-hf"}},
+		{"weights of Meta", only(".", "consolidated.00.pth", "params.json"), convert.ErrNoConfig, []string{"params.json is of weights as Meta", "-hf"}},
 		{"a GGUF file in it", only(".", "model.gguf"), convert.ErrNoConfig, []string{"model.gguf is a GGUF file, which can be given itself"}},
 		{"weights only", func(t *testing.T, dir string, m *modeltest.Model) string {
 			ok(t, m.Write(dir))
