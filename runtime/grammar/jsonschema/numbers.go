@@ -87,7 +87,8 @@ func (n *interval) below(r *big.Rat, open bool) {
 
 // grammar returns the grammar of the numbers: integers, or with fractions, too.
 func (n *interval) grammar(fractions bool) (*grammar.Grammar, error) {
-	fraction, m := n.decimals(), n.multiple
+	n, fraction := n.clear()
+	m := n.multiple
 	if m.step > 0 {
 		fraction = m.decimals
 	}
@@ -108,22 +109,27 @@ func (n *interval) grammar(fractions bool) (*grammar.Grammar, error) {
 	return n.magnitudes(fraction, nil)
 }
 
-// decimals returns how many digits after the point a number has at most: with so many, none beside a bound that is not allowed itself has the floating-point
-// number of that bound, which is what most readers compare.
-func (n *interval) decimals() int {
+// clear returns the numbers that are clear of a bound that is not allowed itself, and how many digits they may have after the point for that: most readers
+// compare floating-point numbers, and a number that is too near has that of the bound. From 2⁵² on the next floating-point number takes its place.
+func (n interval) clear() (*interval, int) {
 	digits := maxFraction
 	for _, b := range []struct {
-		at   *big.Rat
-		open bool
-	}{{n.low, n.openLow}, {n.high, n.openHigh}} {
-		if !b.open || b.at.Sign() == 0 {
+		at     **big.Rat
+		open   *bool
+		beyond float64
+	}{{&n.low, &n.openLow, math.Inf(1)}, {&n.high, &n.openHigh, math.Inf(-1)}} {
+		if !*b.open || (*b.at).Sign() == 0 {
 			continue
 		}
-		f, _ := b.at.Float64()
-		f = math.Abs(f)
-		digits = min(digits, int(-math.Log10(math.Nextafter(f, math.Inf(1))-f)))
+		f, _ := (*b.at).Float64()
+		next := math.Nextafter(f, b.beyond)
+		if math.Abs(f) >= 1<<52 && !math.IsInf(next, 0) {
+			*b.at, *b.open = new(big.Rat).SetFloat64(next), false
+			continue
+		}
+		digits = min(digits, int(-math.Log10(math.Abs(next-f))))
 	}
-	return max(1, digits)
+	return &n, max(1, digits)
 }
 
 // magnitudes returns the grammar of numbers with a bound, with so many digits after the point, whose magnitudes are in an automaton; nil: in any.

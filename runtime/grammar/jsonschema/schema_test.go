@@ -68,6 +68,8 @@ var schemaTests = []struct {
 	{"numbers", `{"type": "number", "minimum": -0.25, "maximum": 3.5}`, []string{`-0.25`, `-0.2`, `0`, `0.001`, `3.5`, `3.4999`, `3.50`, `3`}, []string{`-0.251`, `3.51`, `4`, `-1`}},
 	{"numbers that no reader takes for their bound", `{"type": "number", "exclusiveMinimum": 2}`, []string{`2.000000000000001`, `2.5`, `3`},
 		[]string{`2`, `2.0000000000000001`}},
+	{"nor of large ones", `{"type": "integer", "exclusiveMinimum": 9007199254740992}`, []string{`9007199254740994`, `9007199254740995`},
+		[]string{`9007199254740992`, `9007199254740993`}},
 	{"nor for the other one", `{"type": "number", "exclusiveMaximum": -100}`, []string{`-100.0000000000001`, `-101`}, []string{`-100`, `-100.0000000000000001`}},
 	{"numbers without their bounds", `{"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}`, []string{`0.1`, `0.0001`, `0.999`}, []string{`0`, `0.0`, `1`, `1.0`}},
 	{"multiples", `{"type": "number", "minimum": 0, "multipleOf": 0.01}`, []string{`1.25`, `3`, `0.1`}, []string{`1.255`}},
