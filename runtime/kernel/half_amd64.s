@@ -77,6 +77,95 @@ done:                         \
 	VZEROUPPER;               \
 	RET
 
+// DOT2 is DOT for two rows, at SI and R9, which share the reading of the vector.
+#define DOT2(WIDE, ONE) \
+	MOVQ  a_base+0(FP), SI; \
+	MOVQ  b_base+24(FP), R9; \
+	MOVQ  x_base+48(FP), DI; \
+	MOVQ  x_len+56(FP), AX; \
+	MOVQ  ahead+72(FP), R8; \
+	LEAQ  (R9)(R8*1), R10; \
+	ADDQ  SI, R8; \
+	VPXOR Y0, Y0, Y0; \
+	VPXOR Y1, Y1, Y1; \
+	VPXOR Y2, Y2, Y2; \
+	VPXOR Y3, Y3, Y3; \
+	VPXOR Y4, Y4, Y4; \
+	VPXOR Y5, Y5, Y5; \
+	VPXOR Y6, Y6, Y6; \
+	VPXOR Y7, Y7, Y7; \
+	SUBQ  $32, AX; \
+	JLT   eights; \
+loop: \
+	PREFETCHT1 (R8); \
+	PREFETCHT1 (R10); \
+	VMOVUPS 0(DI), Y12; \
+	VMOVUPS 32(DI), Y13; \
+	VMOVUPS 64(DI), Y14; \
+	VMOVUPS 96(DI), Y15; \
+	WIDE(0(SI), Y8); \
+	WIDE(16(SI), Y9); \
+	WIDE(32(SI), Y10); \
+	WIDE(48(SI), Y11); \
+	VFMADD231PS Y12, Y8, Y0; \
+	VFMADD231PS Y13, Y9, Y1; \
+	VFMADD231PS Y14, Y10, Y2; \
+	VFMADD231PS Y15, Y11, Y3; \
+	WIDE(0(R9), Y8); \
+	WIDE(16(R9), Y9); \
+	WIDE(32(R9), Y10); \
+	WIDE(48(R9), Y11); \
+	VFMADD231PS Y12, Y8, Y4; \
+	VFMADD231PS Y13, Y9, Y5; \
+	VFMADD231PS Y14, Y10, Y6; \
+	VFMADD231PS Y15, Y11, Y7; \
+	ADDQ  $64, SI; \
+	ADDQ  $64, R9; \
+	ADDQ  $64, R8; \
+	ADDQ  $64, R10; \
+	ADDQ  $128, DI; \
+	SUBQ  $32, AX; \
+	JGE   loop; \
+eights: \
+	ADDQ  $24, AX; \
+	JLT   sum; \
+eight: \
+	WIDE(0(SI), Y8); \
+	WIDE(0(R9), Y9); \
+	VFMADD231PS (DI), Y8, Y0; \
+	VFMADD231PS (DI), Y9, Y4; \
+	ADDQ  $16, SI; \
+	ADDQ  $16, R9; \
+	ADDQ  $32, DI; \
+	SUBQ  $8, AX; \
+	JGE   eight; \
+sum: \
+	VADDPS Y1, Y0, Y0; \
+	VADDPS Y3, Y2, Y2; \
+	VADDPS Y2, Y0, Y0; \
+	HSUM(Y0, X0, X8); \
+	VADDPS Y5, Y4, Y4; \
+	VADDPS Y7, Y6, Y6; \
+	VADDPS Y6, Y4, Y4; \
+	HSUM(Y4, X4, X8); \
+	ADDQ  $8, AX; \
+	JZ    done; \
+one: \
+	ONE(0(SI), X8); \
+	ONE(0(R9), X9); \
+	VFMADD231SS (DI), X8, X0; \
+	VFMADD231SS (DI), X9, X4; \
+	ADDQ  $2, SI; \
+	ADDQ  $2, R9; \
+	ADDQ  $4, DI; \
+	DECQ  AX; \
+	JNZ   one; \
+done: \
+	VMOVSS X0, ret+80(FP); \
+	VMOVSS X4, ret1+84(FP); \
+	VZEROUPPER; \
+	RET
+
 // AXPY adds f times the row at SI to the numbers at DI, AX of them.
 #define AXPY(WIDE, ONE) \
 	MOVQ  dst_base+0(FP), DI; \
@@ -143,3 +232,11 @@ TEXT ·axpyF16AVX2(SB), NOSPLIT, $0-56
 // func axpyBF16AVX2(dst []float32, f float32, row []byte)
 TEXT ·axpyBF16AVX2(SB), NOSPLIT, $0-56
 	AXPY(WIDEBF16, ONEBF16)
+
+// func dot2F16AVX2(a, b []byte, x []float32, ahead int) (ret, ret1 float32)
+TEXT ·dot2F16AVX2(SB), NOSPLIT, $0-88
+	DOT2(WIDEF16, ONEF16)
+
+// func dot2BF16AVX2(a, b []byte, x []float32, ahead int) (ret, ret1 float32)
+TEXT ·dot2BF16AVX2(SB), NOSPLIT, $0-88
+	DOT2(WIDEBF16, ONEBF16)

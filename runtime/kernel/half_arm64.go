@@ -20,6 +20,9 @@ func dotHalf(t quant.Type, row []byte, x []float32, matrix bool) float32 {
 	return dotBF16NEON(row, x, ahead)
 }
 
+// mulHalf leaves all rows: no kernel multiplies two of them at a time.
+func mulHalf(_ []float32, _ *Matrix, from, _ int, _ []float32) (left int) { return from }
+
 // axpyHalf is axpy of a row of F16 or BF16 numbers, to the bit.
 func axpyHalf(t quant.Type, dst []float32, f float32, row []byte) {
 	row = row[:2*len(dst)]

@@ -11,6 +11,9 @@ func dotHalf(quant.Type, []byte, []float32, bool) float32 {
 	panic("kernel: rows of such numbers are decoded")
 }
 
+// mulHalf leaves all rows: no kernel multiplies two of them at a time.
+func mulHalf(_ []float32, _ *Matrix, from, _ int, _ []float32) (left int) { return from }
+
 func axpyHalf(quant.Type, []float32, float32, []byte) {
 	panic("kernel: rows of such numbers are decoded")
 }

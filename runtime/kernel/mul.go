@@ -20,7 +20,11 @@ func Mul(dst []float32, stride int, w *Matrix, from, to int, x *Input, idx []int
 	if w.Grouped && pairsGroups() && (len(idx) == 1 || len(idx) == 2 && !(w.Type == quant.Q4_0 && pairsVectors())) {
 		from = mulPairs(dst, stride, w, from, to, x, idx)
 	}
-	if !w.quantized() && len(idx) > 1 {
+	switch {
+	case w.quantized():
+	case len(idx) == 1:
+		from = mulHalf(dst, w, from, to, x.Row(int(idx[0])))
+	default:
 		from = mulFloats(dst, stride, w, from, to, x, idx, scratch)
 	}
 	for u := from; u < to; u++ {

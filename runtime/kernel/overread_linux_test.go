@@ -117,6 +117,8 @@ func TestOverread(t *testing.T) {
 					row := atEnd(t, make([]byte, 2*n))
 					dotHalf(typ, row, x, true)
 					axpyHalf(typ, x, 1, row)
+					two := Matrix{Type: typ, Rows: 2, Cols: n, Stride: 2 * n, Data: atEnd(t, make([]byte, 4*n))}
+					mulHalf(atEnd(t, make([]float32, 2)), &two, 0, 2, x)
 				}
 			}
 			if rows, _ := floatBlock(n); rows > 0 {
