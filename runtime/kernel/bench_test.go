@@ -90,9 +90,10 @@ func BenchmarkKernels(b *testing.B) {
 	}
 	bench(b, "decodeRowsQ4", len(list)*tileCols/2, func() { decodeRowsQ4(blk.tile[:], q, s, 0, list) })
 	bench(b, "addTile", 4*MaxBlock*chunkRows/3*tileCols, func() { addTile(w, tileCols, MaxBlock, true, blk) })
-	lanes := make([]byte, MaxBlock*wideSteps(benchCols/quant.BlockSize)*laneStep)
-	bench(b, "packLane", benchCols, func() { packLane(lanes[:wideSteps(benchCols/quant.BlockSize)*laneStep], v) })
-	for step := wideSteps(benchCols/quant.BlockSize) * laneStep; step < len(lanes); step *= 2 {
+	lane := laneBytes(benchCols / quant.BlockSize)
+	lanes := make([]byte, MaxBlock*lane)
+	bench(b, "packLane", benchCols, func() { packLane(lanes[:lane], v) })
+	for step := lane; step < len(lanes); step *= 2 {
 		copy(lanes[step:], lanes[:step])
 	}
 	const some = 64
@@ -120,7 +121,7 @@ func BenchmarkKernels(b *testing.B) {
 		}
 		transpose(&byRow)
 		scratch := make([]byte, dotsScratch)
-		bench(b, fmt.Sprintf("dotsWide of %d, multiply-adds in", tokens), active*benchCols, func() { dotsWide(h, &up, &byRow, lanes, scratch) })
+		bench(b, fmt.Sprintf("dotsLanes of %d, multiply-adds in", tokens), active*benchCols, func() { dotsLanes(h, &up, &byRow, lanes, scratch) })
 		copy(h, w)
 		bench(b, fmt.Sprintf("addTileWide of %d, multiply-adds in", tokens), active*wideCols, func() { addTileWide(w[:tokens*wideCols], masks[:tokens], h, tile, nil) })
 		byRow = [chunkRows]uint64{}

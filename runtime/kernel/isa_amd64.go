@@ -18,7 +18,7 @@ var useAVX2, useVNNI, useAVX512 bool
 func isas() []string {
 	x := &cpu.X86
 	names := []string{generic}
-	if x.HasAVX2 && x.HasFMA && x.HasF16C {
+	if x.HasAVX2 && x.HasFMA && x.HasF16C && x.HasBMI1 {
 		names = append(names, avx2)
 		if x.HasAVXVNNI {
 			names = append(names, avxVNNI)

@@ -68,12 +68,12 @@ func TestOverread(t *testing.T) {
 			down := Matrix{Type: quant.Q4_0, Rows: 1, Cols: cols, Data: neuron[len(q):], Stride: len(neuron), ScaleOffset: len(q) + len(s)}
 			neuronsQ4(x, []int32{0, 0, 0, 0, 0}, []float32{1, 1, 1, 1, 1}, &up, &down, v, Next{})
 			if cols%256 == 0 {
-				steps := wideSteps(cols / quant.BlockSize)
-				lanes, factors := atEnd(t, make([]byte, steps*laneStep)), atEnd(t, make([]float32, chunkRows))
+				size := laneBytes(cols / quant.BlockSize)
+				lanes, factors := atEnd(t, make([]byte, size)), atEnd(t, make([]float32, chunkRows))
 				packLane(lanes, v)
-				dotsWide(factors, &up, &[chunkRows]uint64{1}, lanes, atEnd(t, make([]byte, dotsScratch)))
-				many := atEnd(t, make([]byte, MaxBlock*steps*laneStep))
-				dotsWide(atEnd(t, make([]float32, MaxBlock*chunkRows)), &up, &[chunkRows]uint64{math.MaxUint64}, many, atEnd(t, make([]byte, dotsScratch)))
+				dotsLanes(factors, &up, &[chunkRows]uint64{1}, lanes, atEnd(t, make([]byte, dotsScratch)))
+				many := atEnd(t, make([]byte, MaxBlock*size))
+				dotsLanes(atEnd(t, make([]float32, MaxBlock*chunkRows)), &up, &[chunkRows]uint64{math.MaxUint64}, many, atEnd(t, make([]byte, dotsScratch)))
 				scaleDots(factors, atEnd(t, make([]float32, chunkRows)), atEnd(t, []float32{1}))
 				scales, tile, y := atEnd(t, make([]float32, cols/quant.BlockSize)), atEnd(t, make([]float32, chunkRows*wideCols)), atEnd(t, make([]float32, cols))
 				decodeScales(scales, &down, 1)

@@ -20,10 +20,6 @@ func groupPacked(t quant.Type, _ bool, p *packed, group []byte, blocks int, _ *b
 
 func packVector(to []byte, stride, k int, x *vector) { packVectorGeneric(to, stride, k, x, false) }
 
-func dotsQ4x8(dots *[8]float32, quants, scales []byte, _ *batch, x *Input, idx []int32, tokens *[8]int32, n int) {
-	dotsFours(dots, quants, scales, x, idx, tokens, n)
-}
-
 func positive(masks *[MaxBlock]uint64, gates []float32) { positiveGeneric(masks, gates) }
 
 // listActive is ListActive for the first of gates. It returns how many these are.

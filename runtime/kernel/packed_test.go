@@ -106,35 +106,6 @@ func TestPackedDefinition(t *testing.T) {
 	})
 }
 
-// Products of a row with up to eight vectors are those of the kernel for four, to the bit.
-func TestDotsEight(t *testing.T) {
-	rng := rand.New(rand.NewPCG(16, 2))
-	forEachISA(t, func(t *testing.T) {
-		for _, cols := range testCols {
-			for _, w := range cases(rng, cols) {
-				q, s := row(quant.Q4_0, w)
-				x, idx := testTokens(rng, 12, cols)
-				b := new(Scratch).batch()
-				b.begin(x, idx, cols)
-				tokens := [8]int32{0, 11, 3, 5, 6, 7, 10, 10}
-				for n := 2; n <= len(tokens); n++ {
-					var got, want [8]float32
-					dotsQ4x8(&got, q, s, b, x, idx, &tokens, n)
-					for k := range n {
-						v := x.vector(int(idx[tokens[k]]))
-						var four [4]float32
-						dotQ4x4(&four, q, s, &[4]vector{v, v, v, v})
-						want[k] = four[0]
-					}
-					if !slices.Equal(got[:n], want[:n]) {
-						t.Errorf("%d columns, %d vectors: %v, want %v", cols, n, got[:n], want[:n])
-					}
-				}
-			}
-		}
-	})
-}
-
 // Vectors are packed as the definition says, also where the sums are the largest.
 func TestPackVector(t *testing.T) {
 	rng := rand.New(rand.NewPCG(16, 3))

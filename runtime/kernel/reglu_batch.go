@@ -36,11 +36,14 @@ func (e *Expert) Batch(y []float32, x *Input, idx []int32, weights []float32, sc
 	s := scratch.batch()
 	active = s.active[:len(idx)]
 	clear(active)
+	if e.lanes() {
+		s.lanes.pack(x, idx)
+	}
 	wide := e.wide()
 	if wide {
-		s.beginWide(x, idx, e.Down.Cols)
+		s.beginWide(len(idx), e.Down.Cols)
 	} else {
-		s.begin(x, idx, e.Down.Cols)
+		clear(grow(&s.y, (e.Down.Cols+tileCols-1)/tileCols*tileCols*len(idx)))
 	}
 	gatesPacked := packable(&e.Gate, len(idx))
 	if gatesPacked {
@@ -85,11 +88,11 @@ type batch struct {
 	// The active neurons of each token: factors[start[t]:end[t]].
 	start, end [MaxBlock]int32
 	factors    [MaxBlock * chunkRows]factor
-	masks      [MaxBlock]uint64 // the same as bits: a mask of neurons for every token, then a mask of tokens for every neuron
-	used       []int32          // neurons that are active for any token, counted from the chunk's first: the rows of tile
-	wide       wide             // what kernels in registers of 512 bits take; others take lanes
-	lanes      [MaxBlock]lane
-	meta       []float32 // of lanes: [tokens, blocks/8, 2, 8] the blocks' scales, and eight times their sums
+	masks      [MaxBlock]uint64  // the same as bits: a mask of neurons for every token
+	byRow      [chunkRows]uint64 // and a mask of tokens for every neuron
+	used       []int32           // neurons that are active for any token, counted from the chunk's first: the rows of tile
+	lanes      lanes
+	scales     []float32 // [chunkRows, blocks] of down rows, for kernels in registers of 512 bits
 	y          []float32 // [tiles, tokens, tileCols] outputs: tile by tile, as rows of hidden numbers would share few sets of the L1 cache
 
 	active [MaxBlock]int32 // neurons of the whole expert, for each token
@@ -99,31 +102,6 @@ type batch struct {
 type factor struct {
 	at int32   // of the row, in numbers from the start of tile
 	h  float32 // gate times up product times the expert's weight
-}
-
-// lane is a vector as kernels for up to eight vectors take it.
-type lane struct {
-	q    *int8
-	meta *float32
-}
-
-// begin makes the lanes of vectors idx of x, if x has an int8 form, and clears the outputs.
-func (s *batch) begin(x *Input, idx []int32, hidden int) {
-	clear(grow(&s.y, (hidden+tileCols-1)/tileCols*tileCols*len(idx)))
-	if x.q == nil {
-		return
-	}
-	blocks := x.Cols / quant.BlockSize
-	size := (blocks + 7) / 8 * 16
-	meta := grow(&s.meta, size*len(idx))
-	for i, t := range idx {
-		v, m := x.vector(int(t)), meta[i*size:][:size]
-		s.lanes[i] = lane{&v.q[0], &m[0]}
-		for b, d := range v.d {
-			at := b/8*16 + b%8
-			m[at], m[at+8] = d, float32(8*v.sum[b])
-		}
-	}
 }
 
 // output stores the outputs of so many tokens in rows of y.
@@ -147,76 +125,88 @@ func (s *batch) positive(tokens, rows int) {
 	clear(s.masks[tokens:])
 }
 
-// products multiplies the up rows of a chunk's active neurons.
+// products multiplies the up rows of a chunk's active neurons, and lists the factors of their down rows.
 func (e *Expert) products(s *batch, first, rows int, x *Input, idx []int32, weights []float32, scratch *Scratch) {
-	tokens := len(idx)
+	byRow := &s.byRow
+	*byRow = s.masks
+	transpose(byRow)
 	total := int32(0)
-	for t := range tokens {
+	for t := range idx {
 		s.start[t], s.end[t] = total, total
 		total += int32(bits.OnesCount64(s.masks[t]))
 	}
-	transpose(&s.masks)
 	s.used = s.used[:0]
-	for j := range rows {
-		mask := s.masks[j]
-		if mask == 0 {
-			continue
+	var at [chunkRows]int32
+	for j, mask := range byRow[:rows] {
+		if mask != 0 {
+			at[j] = int32(len(s.used) * tileCols)
+			s.used = append(s.used, int32(j))
 		}
-		at := int32(len(s.used) * tileCols)
-		s.used = append(s.used, int32(j))
-		up := e.upRow(first+j, scratch)
-		put := func(t int32, dot float32) {
-			s.factors[s.end[t]] = factor{at, s.gates[int(t)*chunkRows+j] * dot * weights[t]}
+	}
+	if e.lanes() {
+		up := e.Up.rows(first, rows)
+		s.lanes.multiply(&up, byRow, len(idx))
+		s.laneFactors(&at, weights)
+		return
+	}
+	for _, j := range s.used {
+		up := e.upRow(first+int(j), scratch)
+		up.dots(x, idx, byRow[j], func(t int, dot float32) {
+			s.factors[s.end[t]] = factor{at[j], s.gates[t*chunkRows+int(j)] * dot * weights[t]}
 			s.end[t]++
+		})
+	}
+}
+
+// laneFactors lists the factors of down rows, which lie in the tile where at says.
+func (s *batch) laneFactors(at *[chunkRows]int32, weights []float32) {
+	for t, weight := range weights {
+		gates, dots := s.gates[t*chunkRows:][:chunkRows], s.lanes.dots[t*chunkRows:][:chunkRows]
+		factors := s.factors[s.start[t]:]
+		n := 0
+		for mask := s.masks[t]; mask != 0; mask &= mask - 1 {
+			j := bits.TrailingZeros64(mask) & (chunkRows - 1)
+			factors[n] = factor{at[j], gates[j] * dots[j] * weight}
+			n++
 		}
-		if up.typ != quant.Q4_0 {
-			for ; mask != 0; mask &= mask - 1 {
-				t := int32(bits.TrailingZeros64(mask))
-				put(t, up.dot(x, int(idx[t])))
-			}
-			continue
-		}
-		// Several vectors share the work of unpacking the row. One that is left of its dotBlock is multiplied alone.
+		s.end[t] += int32(n)
+	}
+}
+
+// dots gives put the products of the row with the vectors of the tokens that mask names.
+func (r *upRow) dots(x *Input, idx []int32, mask uint64, put func(t int, dot float32)) {
+	next := func(mask *uint64) int {
+		t := bits.TrailingZeros64(*mask)
+		*mask &= *mask - 1
+		return t
+	}
+	if r.typ == quant.Q4_0 {
+		// Four vectors share the work of unpacking the row. One that is left of its dotBlock is multiplied alone.
 		for block := uint64(1<<dotBlock - 1); block != 0; block <<= dotBlock {
-			if m := mask & block; bits.OnesCount64(m)%4 == 1 {
-				t := int32(bits.Len64(m) - 1)
-				put(t, up.dot(x, int(idx[t])))
-				mask &^= 1 << t
+			some := mask & block
+			for some&(some-1) != 0 {
+				var tokens [4]int
+				var v [4]vector
+				n := 0
+				for ; n < len(tokens) && some != 0; n++ {
+					tokens[n] = next(&some)
+					v[n] = x.vector(int(idx[tokens[n]]))
+				}
+				for k := n; k < len(v); k++ {
+					v[k] = v[n-1]
+				}
+				var dots [4]float32
+				dotQ4x4(&dots, r.quants, r.scales, &v)
+				for k, t := range tokens[:n] {
+					put(t, dots[k])
+				}
 			}
-		}
-		for mask != 0 {
-			var some [8]int32
-			n := 0
-			for ; n < len(some) && mask != 0; n++ {
-				some[n] = int32(bits.TrailingZeros64(mask))
-				mask &= mask - 1
-			}
-			for k := n; k < len(some); k++ {
-				some[k] = some[n-1]
-			}
-			var dots [8]float32
-			dotsQ4x8(&dots, up.quants, up.scales, s, x, idx, &some, n)
-			for k, t := range some[:n] {
-				put(t, dots[k])
-			}
+			mask = mask&^block | some
 		}
 	}
-}
-
-// dotsFour multiplies a Q4_0 row with the vectors of four tokens.
-func dotsFour(dots *[4]float32, quants, scales []byte, x *Input, idx, tokens []int32) {
-	var v [4]vector
-	for k := range v {
-		v[k] = x.vector(int(idx[tokens[k]]))
-	}
-	dotQ4x4(dots, quants, scales, &v)
-}
-
-// dotsFours is dotsQ4x8 where there is no kernel for so many vectors.
-func dotsFours(dots *[8]float32, quants, scales []byte, x *Input, idx []int32, tokens *[8]int32, n int) {
-	dotsFour((*[4]float32)(dots[:4]), quants, scales, x, idx, tokens[:4])
-	if n > 4 {
-		dotsFour((*[4]float32)(dots[4:]), quants, scales, x, idx, tokens[4:])
+	for mask != 0 {
+		t := next(&mask)
+		put(t, r.dot(x, int(idx[t])))
 	}
 }
 

@@ -11,69 +11,6 @@ import (
 // hasWide reports whether there are kernels in registers of 512 bits.
 func hasWide() bool { return useAVX512 }
 
-// packLane lays out a vector: see wide.go.
-func packLane(to []byte, x *vector) {
-	if !useAVX512 {
-		packLaneGeneric(to, x)
-		return
-	}
-	x.check()
-	if len(x.d)%8 != 0 {
-		panic("kernel: a lane has eight blocks at a time")
-	}
-	if len(x.d) > 0 {
-		packLaneAVX512(&to[:wideSteps(len(x.d))*laneStep][0], &x.q[0], &x.d[0], &x.sum[0], len(x.d))
-	}
-}
-
-// packLaneAVX512 is packLaneGeneric, for a multiple of eight blocks.
-//
-//go:noescape
-func packLaneAVX512(to *byte, q *int8, d *float32, sum *int32, blocks int)
-
-// checkWide panics unless all rows of a matrix can be read, which have eight blocks at a time.
-func (m *Matrix) checkWide() {
-	last := m.Data[(m.Rows-1)*m.Stride:]
-	_, _ = last[:m.Cols/2], last[m.ScaleOffset:][:m.Cols/16]
-	if m.Type != quant.Q4_0 || m.Cols%(8*quant.BlockSize) != 0 || m.Cols == 0 || m.Rows > chunkRows {
-		panic("kernel: the rows do not fit a chunk")
-	}
-}
-
-// dotsWide multiplies rows of up with vectors, which lie in lanes: dots[t·chunkRows + r] is row r times vector t, for every bit t of masks[r]. It
-// works in scratch, which has dotsScratch bytes.
-func dotsWide(dots []float32, up *Matrix, masks *[chunkRows]uint64, lanes, scratch []byte) {
-	if !useAVX512 {
-		dotsWideGeneric(dots, up, masks, lanes)
-		return
-	}
-	up.checkWide()
-	blocks := up.Cols / quant.BlockSize
-	steps := wideSteps(blocks)
-	var all uint64
-	for _, m := range masks[:up.Rows] {
-		all |= m
-	}
-	tokens := bits.Len64(all)
-	if tokens == 0 {
-		return
-	}
-	dots, lanes, scratch = dots[:tokens*chunkRows], lanes[:tokens*steps*laneStep], scratch[:dotsScratch]
-	// Every part unpacks the rows anew.
-	parts := (tokens + dotsTokens - 1) / dotsTokens
-	for from, i := 0, 0; i < parts; i++ {
-		end := tokens * (i + 1) / parts
-		dotsWideAVX512(&dots[0], &up.Data[0], &up.Data[up.ScaleOffset], up.Stride, up.Rows, masks, &lanes[0], blocks, &scratch[0], 1<<end-1<<from)
-		from = end
-	}
-}
-
-// dotsWideAVX512 is dotsWideGeneric, for a multiple of eight blocks, and those of the masks' tokens that are among the given ones, at
-// most dotsTokens.
-//
-//go:noescape
-func dotsWideAVX512(dots *float32, quants, scales *byte, stride, rows int, masks *[chunkRows]uint64, lanes *byte, blocks int, scratch *byte, tokens uint64)
-
 // scaleDots makes products with up rows the factors of down rows: dots[t, j] becomes gates[t, j] · dots[t, j] · weights[t].
 func scaleDots(dots, gates, weights []float32) {
 	if !useAVX512 {
@@ -106,7 +43,7 @@ func decodeScales(dst []float32, w *Matrix, used uint64) {
 
 // checkUsed panics unless w has the rows that used names.
 func checkUsed(w *Matrix, used uint64) {
-	w.checkWide()
+	w.checkRows()
 	if bits.Len64(used) > w.Rows {
 		panic("kernel: there is no such row")
 	}

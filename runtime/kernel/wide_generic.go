@@ -1,65 +1,10 @@
 package kernel
 
 import (
-	"math"
 	"math/bits"
 
 	"st/quant"
 )
-
-// packLaneGeneric lays out a vector: see wide.go.
-func packLaneGeneric(to []byte, x *vector) {
-	clear(to)
-	for i := range wideSteps(len(x.d)) {
-		step := to[i*laneStep:][:laneStep]
-		for p := range wideBlocks {
-			b := i*wideBlocks + place(p)
-			if b >= len(x.d) {
-				continue
-			}
-			for j, q := range x.q[b*quant.BlockSize:][:quant.BlockSize] {
-				step[j/4*64+4*p+j%4] = byte(q)
-			}
-			le.PutUint32(step[wideBlocks*quant.BlockSize+4*p:], math.Float32bits(x.d[b]))
-			le.PutUint32(step[wideBlocks*(quant.BlockSize+4)+4*p:], uint32(-8*x.sum[b]))
-		}
-	}
-}
-
-// dotsWideGeneric multiplies rows of up with vectors, which lie in lanes: dots[t·chunkRows + r] is row r times vector t, for every bit t of masks[r].
-// It sums up what every place of a register has, and then the places.
-func dotsWideGeneric(dots []float32, up *Matrix, masks *[chunkRows]uint64, lanes []byte) {
-	blocks := up.Cols / quant.BlockSize
-	stride := wideSteps(blocks) * laneStep
-	for r := range up.Rows {
-		quants, scales := up.row(r)
-		for mask := masks[r]; mask != 0; mask &= mask - 1 {
-			t := bits.TrailingZeros64(mask)
-			var sums [wideBlocks]float32
-			for i := 0; i < blocks; i += wideBlocks {
-				step := lanes[t*stride+i/wideBlocks*laneStep:][:laneStep]
-				for p := range sums {
-					b := i + place(p)
-					if b >= blocks {
-						continue
-					}
-					sum := int32(le.Uint32(step[wideBlocks*(quant.BlockSize+4)+4*p:]))
-					for j, q := range quants[b*quant.BlockSize/2:][:quant.BlockSize/2] {
-						sum += int32(q&15) * int32(int8(step[j/4*64+4*p+j%4]))
-						sum += int32(q>>4) * int32(int8(step[(j/4+4)*64+4*p+j%4]))
-					}
-					d := math.Float32frombits(le.Uint32(step[wideBlocks*quant.BlockSize+4*p:])) * quant.HalfToFloat(le.Uint16(scales[2*b:]))
-					sums[p] += float32(sum) * d
-				}
-			}
-			var dot float32
-			for _, s := range sums {
-				dot += s
-			}
-			dots[t*chunkRows+r] = dot
-		}
-	}
-}
 
 // scaleDotsGeneric makes products with up rows the factors of down rows: dots[t, j] becomes gates[t, j] · dots[t, j] · weights[t].
 func scaleDotsGeneric(dots, gates, weights []float32) {
@@ -93,8 +38,8 @@ func decodeTileWideGeneric(tile []float32, w *Matrix, col int, used uint64, scal
 			q, d := quants[col/2+i*quant.BlockSize/2:], scales[r*blocks+col/quant.BlockSize+i]
 			to := tile[r*wideCols+i*quant.BlockSize:][:quant.BlockSize]
 			for p := range quant.BlockSize / 2 {
-				to[p] = float32(int(q[place(p)]&15)-8) * d
-				to[p+16] = float32(int(q[place(p)]>>4)-8) * d
+				to[p] = float32(int(q[place(p, 16)]&15)-8) * d
+				to[p+16] = float32(int(q[place(p, 16)]>>4)-8) * d
 			}
 		}
 	}
@@ -114,7 +59,7 @@ func addTileWideGeneric(y []float32, masks []uint64, factors, tile []float32) {
 func outputWideGeneric(y, from []float32, tokens, hidden int) {
 	for t := range tokens {
 		for col := range hidden {
-			y[t*hidden+col] = from[(col/wideCols*tokens+t)*wideCols+col%wideCols/16*16+place(col%16)]
+			y[t*hidden+col] = from[(col/wideCols*tokens+t)*wideCols+col%wideCols/16*16+place(col%16, 16)]
 		}
 	}
 }

@@ -6,12 +6,6 @@ package kernel
 
 func hasWide() bool { return false }
 
-func packLane(to []byte, x *vector) { packLaneGeneric(to, x) }
-
-func dotsWide(dots []float32, up *Matrix, masks *[chunkRows]uint64, lanes, _ []byte) {
-	dotsWideGeneric(dots, up, masks, lanes)
-}
-
 func scaleDots(dots, gates, weights []float32) { scaleDotsGeneric(dots, gates, weights) }
 
 func decodeScales(dst []float32, w *Matrix, used uint64) { decodeScalesGeneric(dst, w, used) }

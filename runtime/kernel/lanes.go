@@ -1,0 +1,130 @@
+package kernel
+
+import (
+	"math"
+	"math/bits"
+
+	"st/quant"
+)
+
+// Products of up rows with the tokens of a batch. Which tokens meet a row is known when its gates are, so a call takes all of a chunk's rows, with a mask
+// of tokens for each.
+//
+// A vector is laid out as a lane: a register has four bytes, or one number, of each of some blocks, so that no sum crosses it before the row ends, and
+// what belongs to a block is done for all of them by one instruction. Some is 16 with registers of 512 bits, and else 8: see laneBlocks. Of n blocks, place p
+// of a register has the one that place names: this is what transposing four by four in 128 bits leaves of blocks that lie one after the other.
+const (
+	// dotsTokens is the most tokens that a kernel multiplies with a row, a multiple of four: the lanes of as many, of 1536 numbers each, stay in the L1
+	// cache until the next row comes.
+	dotsTokens = 16
+	// dotsScratch is the working memory of kernels: the scales of three times sixteen blocks, and from dotsSums on a register of sums for each token.
+	dotsSums    = 3 * 64
+	dotsScratch = dotsSums + dotsTokens*64
+	// lane8 and lane16 are what eight and sixteen blocks of a vector take: see laneStep.
+	lane8  = 8 * (quant.BlockSize + 4 + 4)
+	lane16 = 16 * (quant.BlockSize + 4 + 4)
+)
+
+// place returns the block, or the column, at place p of a register that has n.
+func place(p, n int) int { return p/4 + p%4*(n/4) }
+
+// laneStep returns what laneBlocks blocks of a vector take: for k = 0…7 their numbers 4k to 4k+3, their scales, and −8·Σq as longs, which sums start from:
+// the weights are 8 more than they stand for. Blocks that the vector does not have are zero.
+func laneStep() int { return laneBlocks() * (quant.BlockSize + 4 + 4) }
+
+// laneBytes returns what a vector of n blocks takes.
+func laneBytes(n int) int { return (n + laneBlocks() - 1) / laneBlocks() * laneStep() }
+
+// lanes reports whether the expert's up rows are multiplied with lanes.
+func (e *Expert) lanes() bool {
+	return hasLanes() && e.Up.Type == quant.Q4_0 && e.Up.Cols%(8*quant.BlockSize) == 0 && e.Up.Cols > 0
+}
+
+// lanes are vectors that are laid out so.
+type lanes struct {
+	bytes []byte    // dotsScratch, then the lanes
+	dots  []float32 // [tokens, chunkRows] products with up rows
+	size  int       // of a vector
+}
+
+// pack lays out vectors idx of x.
+func (l *lanes) pack(x *Input, idx []int32) {
+	l.size = laneBytes(x.Cols / quant.BlockSize)
+	grow(&l.dots, MaxBlock*chunkRows)
+	// A large piece of memory begins with a cache line, as every step of a lane does then, or half of one.
+	grow(&l.bytes, dotsScratch+MaxBlock*l.size)
+	for i, t := range idx {
+		v := x.vector(int(t))
+		packLane(l.bytes[dotsScratch+i*l.size:][:l.size], &v)
+	}
+}
+
+// multiply fills dots with the products of up's rows with as many vectors, of which masks have those that are wanted of each row.
+func (l *lanes) multiply(up *Matrix, masks *[chunkRows]uint64, tokens int) {
+	dotsLanes(l.dots, up, masks, l.bytes[dotsScratch:][:tokens*l.size], l.bytes[:dotsScratch])
+}
+
+// checkRows panics unless all rows of a matrix can be read, which have eight blocks at a time.
+func (m *Matrix) checkRows() {
+	last := m.Data[(m.Rows-1)*m.Stride:]
+	_, _ = last[:m.Cols/2], last[m.ScaleOffset:][:m.Cols/16]
+	if m.Type != quant.Q4_0 || m.Cols%(8*quant.BlockSize) != 0 || m.Cols == 0 || m.Rows > chunkRows {
+		panic("kernel: the rows do not fit a chunk")
+	}
+}
+
+// packLaneGeneric lays out a vector, n blocks a register.
+func packLaneGeneric(to []byte, x *vector, n int) {
+	clear(to)
+	size := n * (quant.BlockSize + 4 + 4)
+	for i := 0; i*n < len(x.d); i++ {
+		step := to[i*size:][:size]
+		for p := range n {
+			b := i*n + place(p, n)
+			if b >= len(x.d) {
+				continue
+			}
+			for j, q := range x.q[b*quant.BlockSize:][:quant.BlockSize] {
+				step[(j/4*n+p)*4+j%4] = byte(q)
+			}
+			le.PutUint32(step[n*quant.BlockSize+4*p:], math.Float32bits(x.d[b]))
+			le.PutUint32(step[n*(quant.BlockSize+4)+4*p:], uint32(-8*x.sum[b]))
+		}
+	}
+}
+
+// dotsLanesGeneric multiplies rows of up with vectors, which lie in lanes, n blocks a register: dots[t·chunkRows + r] is row r times vector t, for every
+// bit t of masks[r]. It sums up what every place of a register has, and then the places.
+func dotsLanesGeneric(dots []float32, up *Matrix, masks *[chunkRows]uint64, lanes []byte, n int) {
+	blocks := up.Cols / quant.BlockSize
+	size := n * (quant.BlockSize + 4 + 4)
+	stride := (blocks + n - 1) / n * size
+	for r := range up.Rows {
+		quants, scales := up.row(r)
+		for mask := masks[r]; mask != 0; mask &= mask - 1 {
+			t := bits.TrailingZeros64(mask)
+			var sums [16]float32
+			for i := 0; i < blocks; i += n {
+				step := lanes[t*stride+i/n*size:][:size]
+				for p := range n {
+					b := i + place(p, n)
+					if b >= blocks {
+						continue
+					}
+					sum := int32(le.Uint32(step[n*(quant.BlockSize+4)+4*p:]))
+					for j, q := range quants[b*quant.BlockSize/2:][:quant.BlockSize/2] {
+						sum += int32(q&15) * int32(int8(step[(j/4*n+p)*4+j%4]))
+						sum += int32(q>>4) * int32(int8(step[((j/4+4)*n+p)*4+j%4]))
+					}
+					d := math.Float32frombits(le.Uint32(step[n*quant.BlockSize+4*p:])) * quant.HalfToFloat(le.Uint16(scales[2*b:]))
+					sums[p] += float32(sum) * d
+				}
+			}
+			var dot float32
+			for _, s := range sums[:n] {
+				dot += s
+			}
+			dots[t*chunkRows+r] = dot
+		}
+	}
+}

@@ -1,0 +1,103 @@
+//go:build !noasm
+
+package kernel
+
+import (
+	"math/bits"
+
+	"st/quant"
+)
+
+// hasLanes reports whether there are kernels for lanes.
+func hasLanes() bool { return useAVX2 }
+
+// laneBlocks returns how many blocks a register of a lane has four bytes of.
+func laneBlocks() int {
+	if useAVX512 {
+		return 16
+	}
+	return 8
+}
+
+// packLane lays out a vector: see lanes.go.
+func packLane(to []byte, x *vector) {
+	if !useAVX2 {
+		packLaneGeneric(to, x, laneBlocks())
+		return
+	}
+	x.check()
+	if len(x.d)%8 != 0 {
+		panic("kernel: a lane has eight blocks at a time")
+	}
+	if len(x.d) == 0 {
+		return
+	}
+	first := &to[:laneBytes(len(x.d))][0]
+	if useAVX512 {
+		packLaneAVX512(first, &x.q[0], &x.d[0], &x.sum[0], len(x.d))
+		return
+	}
+	packLaneAVX2(first, &x.q[0], &x.d[0], &x.sum[0], len(x.d))
+}
+
+// packLaneAVX2 is packLaneGeneric for eight blocks a register, of a multiple of eight blocks.
+//
+//go:noescape
+func packLaneAVX2(to *byte, q *int8, d *float32, sum *int32, blocks int)
+
+// packLaneAVX512 is packLaneGeneric for sixteen blocks a register, of a multiple of eight blocks.
+//
+//go:noescape
+func packLaneAVX512(to *byte, q *int8, d *float32, sum *int32, blocks int)
+
+// dotsLanes multiplies rows of up with vectors, which lie in lanes: dots[t·chunkRows + r] is row r times vector t, for every bit t of masks[r]. A
+// product does not depend on which others are wanted. It works in scratch, which has dotsScratch bytes.
+func dotsLanes(dots []float32, up *Matrix, masks *[chunkRows]uint64, lanes, scratch []byte) {
+	if !useAVX2 {
+		dotsLanesGeneric(dots, up, masks, lanes, laneBlocks())
+		return
+	}
+	up.checkRows()
+	blocks := up.Cols / quant.BlockSize
+	var all uint64
+	for _, m := range masks[:up.Rows] {
+		all |= m
+	}
+	tokens := bits.Len64(all)
+	if tokens == 0 {
+		return
+	}
+	dots, lanes, scratch = dots[:tokens*chunkRows], lanes[:tokens*laneBytes(blocks)], scratch[:dotsScratch]
+	// Every part unpacks the rows anew.
+	parts := (tokens + dotsTokens - 1) / dotsTokens
+	for from, i := 0, 0; i < parts; i++ {
+		end := tokens * (i + 1) / parts
+		some := uint64(1<<end - 1<<from)
+		quants, scales := &up.Data[0], &up.Data[up.ScaleOffset]
+		switch {
+		case useAVX512:
+			dotsLanesAVX512(&dots[0], quants, scales, up.Stride, up.Rows, masks, &lanes[0], blocks, &scratch[0], some)
+		case useVNNI:
+			dotsLanesVNNI(&dots[0], quants, scales, up.Stride, up.Rows, masks, &lanes[0], blocks, &scratch[0], some)
+		default:
+			dotsLanesAVX2(&dots[0], quants, scales, up.Stride, up.Rows, masks, &lanes[0], blocks, &scratch[0], some)
+		}
+		from = end
+	}
+}
+
+// dotsLanesAVX2 is dotsLanesGeneric for eight blocks a register, of a multiple of eight blocks, and those of the masks' tokens that are among the given
+// ones, at most dotsTokens.
+//
+//go:noescape
+func dotsLanesAVX2(dots *float32, quants, scales *byte, stride, rows int, masks *[chunkRows]uint64, lanes *byte, blocks int, scratch *byte, tokens uint64)
+
+// dotsLanesVNNI is dotsLanesAVX2, to the bit.
+//
+//go:noescape
+func dotsLanesVNNI(dots *float32, quants, scales *byte, stride, rows int, masks *[chunkRows]uint64, lanes *byte, blocks int, scratch *byte, tokens uint64)
+
+// dotsLanesAVX512 is dotsLanesAVX2 for sixteen blocks a register.
+//
+//go:noescape
+func dotsLanesAVX512(dots *float32, quants, scales *byte, stride, rows int, masks *[chunkRows]uint64, lanes *byte, blocks int, scratch *byte, tokens uint64)

@@ -1,0 +1,131 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+	"math/bits"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"st/quant"
+)
+
+// laneTestCols are whole registers of blocks, and such that leave half of the last of 512 bits; up to three, as many as are unpacked at a time, and more.
+var laneTestCols = []int{1536, 256, 768, 512, 1280, 1792, 2560, 3072}
+
+// rowsOfCases are rows of a matrix as experts have them, of every case.
+func rowsOfCases(rng *rand.Rand, rows, cols int) *Matrix {
+	all := cases(rng, cols)
+	names := []string{"random", "large", "zero", "equal", "alternating", "ties", "small", "denormal"}
+	m := &Matrix{Type: quant.Q4_0, Rows: rows, Cols: cols, Stride: 2 * quant.Q4_0.RowBytes(cols), ScaleOffset: quant.Q4_0.QuantBytes(cols) + 6}
+	m.Data = make([]byte, rows*m.Stride)
+	for r := range rows {
+		q, s := m.row(r)
+		quant.Q4_0.Encode(q, s, all[names[(r+3)%len(names)]])
+	}
+	return m
+}
+
+func TestPackLane(t *testing.T) {
+	rng := rand.New(rand.NewPCG(17, 1))
+	forEachISA(t, func(t *testing.T) {
+		for _, cols := range laneTestCols {
+			x, idx := testTokens(rng, 1, cols)
+			v := x.vector(int(idx[0]))
+			v.sum[0], v.sum[1] = 32*127, -32*127
+			got := slices.Repeat([]byte{7}, laneBytes(cols/quant.BlockSize))
+			want := slices.Clone(got)
+			packLane(got, &v)
+			packLaneGeneric(want, &v, laneBlocks())
+			if !slices.Equal(got, want) {
+				t.Errorf("%d columns are laid out otherwise", cols)
+			}
+		}
+	})
+}
+
+// Products with up rows are their definition, and a vector's does not depend on those beside it. What no mask names stays.
+func TestDotsLanes(t *testing.T) {
+	rng := rand.New(rand.NewPCG(17, 2))
+	forEachISA(t, func(t *testing.T) {
+		for i, cols := range laneTestCols {
+			// One part or several, equal or not; of 1536 columns, which come first, too.
+			tokens := []int{MaxBlock, 11, 16, 17}[i%4]
+			up := rowsOfCases(rng, 17, cols)
+			x, idx := testTokens(rng, tokens, cols)
+			size := laneBytes(cols / quant.BlockSize)
+			lanes, scratch := make([]byte, tokens*size), make([]byte, dotsScratch)
+			for i, t := range idx {
+				v := x.vector(int(t))
+				packLane(lanes[i*size:][:size], &v)
+			}
+			masks := [chunkRows]uint64{0, 1, 1 << 10, math.MaxUint64 >> (MaxBlock - tokens)}
+			for r := 4; r < up.Rows; r++ {
+				masks[r] = rng.Uint64() & masks[3]
+			}
+			got := slices.Repeat([]float32{-5}, tokens*chunkRows)
+			twin := slices.Clone(got)
+			dotsLanes(got, up, &masks, lanes, scratch)
+			dotsLanesGeneric(twin, up, &masks, lanes, laneBlocks())
+			decoded := make([]float32, cols)
+			for r := range chunkRows {
+				if r < up.Rows {
+					q, s := up.row(r)
+					quant.Q4_0.Decode(decoded, q, s)
+				}
+				for i := range tokens {
+					at := i*chunkRows + r
+					if masks[r]>>i&1 == 0 {
+						if got[at] != -5 || twin[at] != -5 {
+							t.Fatalf("%d columns: row %d has a product with vector %d", cols, r, i)
+						}
+						continue
+					}
+					q, s := up.row(r)
+					v := x.vector(int(idx[i]))
+					want := dotQ4Generic(q, s, &v)
+					wantClose(t, fmt.Sprintf("%d columns: row %d of vector %d", cols, r, i), got[at], want, magnitude(decoded, &v))
+					wantClose(t, fmt.Sprintf("%d columns: the twin's row %d of vector %d", cols, r, i), twin[at], want, magnitude(decoded, &v))
+					alone, one := slices.Repeat([]float32{-5}, tokens*chunkRows), [chunkRows]uint64{}
+					one[r] = 1 << i
+					dotsLanes(alone, up, &one, lanes, scratch)
+					if !sameBits(alone[at], got[at]) {
+						t.Fatalf("%d columns: row %d of vector %d is %g, alone %g", cols, r, i, got[at], alone[at])
+					}
+				}
+			}
+		}
+		// Every sum as large as it gets.
+		const cols = 768
+		lanes, scratch := make([]byte, laneBytes(cols/32)), make([]byte, dotsScratch)
+		for _, w := range []byte{0x00, 0xff, 0x80, 0x7f} {
+			for _, q := range []int8{127, -127} {
+				packLane(lanes, &vector{slices.Repeat([]int8{q}, cols), slices.Repeat([]float32{1}, cols/32), slices.Repeat([]int32{32 * int32(q)}, cols/32)})
+				up := Matrix{Type: quant.Q4_0, Rows: 1, Cols: cols, Stride: cols, ScaleOffset: cols / 2,
+					Data: append(slices.Repeat([]byte{w}, cols/2), slices.Repeat([]byte{0x00, 0x3c}, cols/32)...)}
+				var got [chunkRows]float32
+				dotsLanes(got[:], &up, &[chunkRows]uint64{1}, lanes, scratch)
+				if want := float32((int(w&15) + int(w>>4) - 16) * int(q) * cols / 2); got[0] != want {
+					t.Errorf("row of %#x times %d is %g, want %g", w, q, got[0], want)
+				}
+			}
+		}
+	})
+}
+
+// Places are a permutation; that of sixteen is its own inverse.
+func TestPlace(t *testing.T) {
+	for _, n := range []int{8, 16} {
+		var seen uint64
+		for p := range n {
+			if n == 16 && place(place(p, n), n) != p {
+				t.Errorf("place %d has %d, which has %d", p, place(p, n), place(place(p, n), n))
+			}
+			seen |= 1 << place(p, n)
+		}
+		if bits.OnesCount64(seen) != n {
+			t.Errorf("places of %d have %b", n, seen)
+		}
+	}
+}
