@@ -103,7 +103,7 @@ func (w *witness) HeadInput(x []float32)                        { w.head = appen
 
 // TestScreening asks what an exact top-40 by screening the head with a sketch would read: the sketch with its scales for all
 // rows, and the missing bits of the rows that its error bound leaves. No row of the top 40 may be screened out. See
-// docs/performance-why.md for what came of it.
+// docs/experiments/speed.md for what came of it.
 func TestScreening(t *testing.T) {
 	const k, positions = 40, 12
 	path := *screenModel
