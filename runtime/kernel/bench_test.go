@@ -92,7 +92,7 @@ func BenchmarkKernels(b *testing.B) {
 	bench(b, "addTile", 4*MaxBlock*chunkRows/3*tileCols, func() { addTile(w, tileCols, MaxBlock, true, blk) })
 	lane := laneBytes(benchCols / quant.BlockSize)
 	lanes := make([]byte, MaxBlock*lane)
-	bench(b, "packLane", benchCols, func() { packLane(lanes[:lane], v) })
+	bench(b, "packLane", benchCols, func() { packLane(lanes[:lane], v, 8) })
 	for step := lane; step < len(lanes); step *= 2 {
 		copy(lanes[step:], lanes[:step])
 	}

@@ -28,16 +28,24 @@ const (
 // place returns the block, or the column, at place p of a register that has n.
 func place(p, n int) int { return p/4 + p%4*(n/4) }
 
-// laneStep returns what laneBlocks blocks of a vector take: for k = 0…7 their numbers 4k to 4k+3, their scales, and −8·Σq as longs, which sums start from:
-// the weights are 8 more than they stand for. Blocks that the vector does not have are zero.
+// laneStep returns what laneBlocks blocks of a vector take: for k = 0…7 their numbers 4k to 4k+3, their scales, and −laneOffset·Σq as longs, which sums
+// start from. Blocks that the vector does not have are zero.
 func laneStep() int { return laneBlocks() * (quant.BlockSize + 4 + 4) }
+
+// laneOffset returns how much more weights of a type are, as kernels multiply them, than what they stand for: kernels want them without a sign.
+func laneOffset(t quant.Type) int32 {
+	if t == quant.Q8_0 {
+		return 128
+	}
+	return 8
+}
 
 // laneBytes returns what a vector of n blocks takes.
 func laneBytes(n int) int { return (n + laneBlocks() - 1) / laneBlocks() * laneStep() }
 
 // lanes reports whether the expert's up rows are multiplied with lanes.
 func (e *Expert) lanes() bool {
-	return hasLanes() && e.Up.Type == quant.Q4_0 && e.Up.Cols%(8*quant.BlockSize) == 0 && e.Up.Cols > 0
+	return hasLanes(e.Up.Type) && e.Up.Cols%(8*quant.BlockSize) == 0 && e.Up.Cols > 0
 }
 
 // lanes are vectors that are laid out so.
@@ -47,15 +55,15 @@ type lanes struct {
 	size  int       // of a vector
 }
 
-// pack lays out vectors idx of x.
-func (l *lanes) pack(x *Input, idx []int32) {
+// pack lays out vectors idx of x for products with weights of a type.
+func (l *lanes) pack(t quant.Type, x *Input, idx []int32) {
 	l.size = laneBytes(x.Cols / quant.BlockSize)
 	grow(&l.dots, MaxBlock*chunkRows)
 	// A large piece of memory begins with a cache line, as every step of a lane does then, or half of one.
 	grow(&l.bytes, dotsScratch+MaxBlock*l.size)
-	for i, t := range idx {
-		v := x.vector(int(t))
-		packLane(l.bytes[dotsScratch+i*l.size:][:l.size], &v)
+	for i, at := range idx {
+		v := x.vector(int(at))
+		packLane(l.bytes[dotsScratch+i*l.size:][:l.size], &v, laneOffset(t))
 	}
 }
 
@@ -67,14 +75,14 @@ func (l *lanes) multiply(up *Matrix, masks *[chunkRows]uint64, tokens int) {
 // checkRows panics unless all rows of a matrix can be read, which have eight blocks at a time.
 func (m *Matrix) checkRows() {
 	last := m.Data[(m.Rows-1)*m.Stride:]
-	_, _ = last[:m.Cols/2], last[m.ScaleOffset:][:m.Cols/16]
-	if m.Type != quant.Q4_0 || m.Cols%(8*quant.BlockSize) != 0 || m.Cols == 0 || m.Rows > chunkRows {
+	_, _ = last[:m.Type.QuantBytes(m.Cols)], last[m.ScaleOffset:][:m.Cols/16]
+	if m.Type.Block() == 1 || m.Cols%(8*quant.BlockSize) != 0 || m.Cols == 0 || m.Rows > chunkRows {
 		panic("kernel: the rows do not fit a chunk")
 	}
 }
 
-// packLaneGeneric lays out a vector, n blocks a register.
-func packLaneGeneric(to []byte, x *vector, n int) {
+// packLaneGeneric lays out a vector, n blocks a register, for weights that are so much more than they stand for.
+func packLaneGeneric(to []byte, x *vector, n int, offset int32) {
 	clear(to)
 	size := n * (quant.BlockSize + 4 + 4)
 	for i := 0; i*n < len(x.d); i++ {
@@ -88,7 +96,7 @@ func packLaneGeneric(to []byte, x *vector, n int) {
 				step[(j/4*n+p)*4+j%4] = byte(q)
 			}
 			le.PutUint32(step[n*quant.BlockSize+4*p:], math.Float32bits(x.d[b]))
-			le.PutUint32(step[n*(quant.BlockSize+4)+4*p:], uint32(-8*x.sum[b]))
+			le.PutUint32(step[n*(quant.BlockSize+4)+4*p:], uint32(-offset*x.sum[b]))
 		}
 	}
 }
@@ -112,9 +120,8 @@ func dotsLanesGeneric(dots []float32, up *Matrix, masks *[chunkRows]uint64, lane
 						continue
 					}
 					sum := int32(le.Uint32(step[n*(quant.BlockSize+4)+4*p:]))
-					for j, q := range quants[b*quant.BlockSize/2:][:quant.BlockSize/2] {
-						sum += int32(q&15) * int32(int8(step[(j/4*n+p)*4+j%4]))
-						sum += int32(q>>4) * int32(int8(step[((j/4+4)*n+p)*4+j%4]))
+					for j := range quant.BlockSize {
+						sum += laneWeight(up.Type, quants, b, j) * int32(int8(step[(j/4*n+p)*4+j%4]))
 					}
 					d := math.Float32frombits(le.Uint32(step[n*quant.BlockSize+4*p:])) * quant.HalfToFloat(le.Uint16(scales[2*b:]))
 					sums[p] += float32(sum) * d
@@ -127,4 +134,13 @@ func dotsLanesGeneric(dots []float32, up *Matrix, masks *[chunkRows]uint64, lane
 			dots[t*chunkRows+r] = dot
 		}
 	}
+}
+
+// laneWeight returns weight j of block b, laneOffset more than it stands for.
+func laneWeight(t quant.Type, quants []byte, b, j int) int32 {
+	if t == quant.Q8_0 {
+		return int32(int8(quants[b*quant.BlockSize+j])) + laneOffset(t)
+	}
+	const half = quant.BlockSize / 2
+	return int32(quants[b*half+j%half] >> (j / half * 4) & 15)
 }

@@ -8,8 +8,11 @@ import (
 	"st/quant"
 )
 
-// hasLanes reports whether there are kernels for lanes.
-func hasLanes() bool { return useAVX2 }
+// hasLanes reports whether there are kernels for lanes and weights of a type. With AVX2 alone weights of eight bits have nothing to gain: no two
+// products of theirs are added before they are longs.
+func hasLanes(t quant.Type) bool {
+	return t == quant.Q4_0 && useAVX2 || t == quant.Q8_0 && (useVNNI || useAVX512)
+}
 
 // laneBlocks returns how many blocks a register of a lane has four bytes of.
 func laneBlocks() int {
@@ -19,10 +22,10 @@ func laneBlocks() int {
 	return 8
 }
 
-// packLane lays out a vector: see lanes.go.
-func packLane(to []byte, x *vector) {
+// packLane lays out a vector for weights that are so much more than they stand for: see lanes.go.
+func packLane(to []byte, x *vector, offset int32) {
 	if !useAVX2 {
-		packLaneGeneric(to, x, laneBlocks())
+		packLaneGeneric(to, x, laneBlocks(), offset)
 		return
 	}
 	x.check()
@@ -34,26 +37,26 @@ func packLane(to []byte, x *vector) {
 	}
 	first := &to[:laneBytes(len(x.d))][0]
 	if useAVX512 {
-		packLaneAVX512(first, &x.q[0], &x.d[0], &x.sum[0], len(x.d))
+		packLaneAVX512(first, &x.q[0], &x.d[0], &x.sum[0], len(x.d), int(offset))
 		return
 	}
-	packLaneAVX2(first, &x.q[0], &x.d[0], &x.sum[0], len(x.d))
+	packLaneAVX2(first, &x.q[0], &x.d[0], &x.sum[0], len(x.d), int(offset))
 }
 
 // packLaneAVX2 is packLaneGeneric for eight blocks a register, of a multiple of eight blocks.
 //
 //go:noescape
-func packLaneAVX2(to *byte, q *int8, d *float32, sum *int32, blocks int)
+func packLaneAVX2(to *byte, q *int8, d *float32, sum *int32, blocks, offset int)
 
 // packLaneAVX512 is packLaneGeneric for sixteen blocks a register, of a multiple of eight blocks.
 //
 //go:noescape
-func packLaneAVX512(to *byte, q *int8, d *float32, sum *int32, blocks int)
+func packLaneAVX512(to *byte, q *int8, d *float32, sum *int32, blocks, offset int)
 
 // dotsLanes multiplies rows of up with vectors, which lie in lanes: dots[t·chunkRows + r] is row r times vector t, for every bit t of masks[r]. A
 // product does not depend on which others are wanted. It works in scratch, which has dotsScratch bytes.
 func dotsLanes(dots []float32, up *Matrix, masks *[chunkRows]uint64, lanes, scratch []byte) {
-	if !useAVX2 {
+	if !hasLanes(up.Type) {
 		dotsLanesGeneric(dots, up, masks, lanes, laneBlocks())
 		return
 	}
@@ -74,9 +77,13 @@ func dotsLanes(dots []float32, up *Matrix, masks *[chunkRows]uint64, lanes, scra
 		end := tokens * (i + 1) / parts
 		some := uint64(1<<end - 1<<from)
 		quants, scales := &up.Data[0], &up.Data[up.ScaleOffset]
-		switch {
+		switch q8 := up.Type == quant.Q8_0; {
+		case useAVX512 && q8:
+			dotsLanesQ8AVX512(&dots[0], quants, scales, up.Stride, up.Rows, masks, &lanes[0], blocks, &scratch[0], some)
 		case useAVX512:
 			dotsLanesAVX512(&dots[0], quants, scales, up.Stride, up.Rows, masks, &lanes[0], blocks, &scratch[0], some)
+		case useVNNI && q8:
+			dotsLanesQ8VNNI(&dots[0], quants, scales, up.Stride, up.Rows, masks, &lanes[0], blocks, &scratch[0], some)
 		case useVNNI:
 			dotsLanesVNNI(&dots[0], quants, scales, up.Stride, up.Rows, masks, &lanes[0], blocks, &scratch[0], some)
 		default:
@@ -86,7 +93,7 @@ func dotsLanes(dots []float32, up *Matrix, masks *[chunkRows]uint64, lanes, scra
 	}
 }
 
-// dotsLanesAVX2 is dotsLanesGeneric for eight blocks a register, of a multiple of eight blocks, and those of the masks' tokens that are among the given
+// dotsLanesAVX2 is dotsLanesGeneric for Q4_0 rows and eight blocks a register, of a multiple of eight blocks, and those of the masks' tokens that are among the given
 // ones, at most dotsTokens.
 //
 //go:noescape
@@ -101,3 +108,13 @@ func dotsLanesVNNI(dots *float32, quants, scales *byte, stride, rows int, masks 
 //
 //go:noescape
 func dotsLanesAVX512(dots *float32, quants, scales *byte, stride, rows int, masks *[chunkRows]uint64, lanes *byte, blocks int, scratch *byte, tokens uint64)
+
+// dotsLanesQ8AVX512 is dotsLanesAVX512 for Q8_0 rows.
+//
+//go:noescape
+func dotsLanesQ8AVX512(dots *float32, quants, scales *byte, stride, rows int, masks *[chunkRows]uint64, lanes *byte, blocks int, scratch *byte, tokens uint64)
+
+// dotsLanesQ8VNNI is dotsLanesVNNI for Q8_0 rows.
+//
+//go:noescape
+func dotsLanesQ8VNNI(dots *float32, quants, scales *byte, stride, rows int, masks *[chunkRows]uint64, lanes *byte, blocks int, scratch *byte, tokens uint64)

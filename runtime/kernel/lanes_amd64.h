@@ -62,11 +62,32 @@ GLOBL places16<>(SB), RODATA|NOPTR, $64
 	VPAND  Y7, hi, hi; \
 	VPAND  Y7, r, r
 
+// UNPACK8Q4 unpacks the eight Q4_0 blocks at R8 to Y8-Y15. AX is the stride: the next row is prefetched. Y7 is nibble.
+#define UNPACK8Q4 \
+	VMOVDQU    0(R8), Y8;       \
+	VMOVDQU    32(R8), Y9;      \
+	VMOVDQU    64(R8), Y10;     \
+	VMOVDQU    96(R8), Y11;     \
+	PREFETCHT0 0(R8)(AX*1);     \
+	PREFETCHT0 64(R8)(AX*1);    \
+	TRANSPOSE(Y8, Y9, Y10, Y11, Y0, Y1, Y2); \
+	NIBBLES8(Y8, Y12);          \
+	NIBBLES8(Y9, Y13);          \
+	NIBBLES8(Y10, Y14);         \
+	NIBBLES8(Y11, Y15);         \
+	ADDQ       $128, R8
+
+// HALVES8 parts the two blocks at x(p): their first halves go to a, their second ones to b.
+#define HALVES8(x, p, a, b, t) \
+	VMOVDQU    (x)(p), t;              \
+	VPERM2I128 $0x31, (x+32)(p), t, b; \
+	VPERM2I128 $0x20, (x+32)(p), t, a
+
 // LANES is a function of dots *float32, quants, scales *byte, stride, rows int, masks *[64]uint64, lanes *byte, blocks int, scratch *byte, tokens uint64,
 // with 8 bytes of stack: what a lane takes.
 //
-// Eight blocks of a row are unpacked to Y8-Y15, their scales to Y6, and multiplied with one token after the other; then the next ones are. Y7 is nibble, and Y5
-// ones. Between the steps of a row stay:
+// Eight blocks of a row are unpacked to Y8-Y15, their scales to Y6, and multiplied with one token after the other; then the next ones are. Y7 is mask, which
+// UNPACK wants, and Y5 ones. Between the steps of a row stay:
 //
 //	BX   the row's mask
 //	SI   its quants, CX its scales; R8 and R9 where the next blocks of these begin
@@ -77,14 +98,14 @@ GLOBL places16<>(SB), RODATA|NOPTR, $64
 //	DI   where the sums are; R15 those of the present token
 //
 // rows+32(FP) counts down.
-#define LANES \
+#define LANES(UNPACK, mask) \
 	MOVQ         dots+0(FP), R13;        \
 	MOVQ         quants+8(FP), SI;       \
 	MOVQ         scales+16(FP), CX;      \
 	MOVQ         masks+40(FP), BX;       \
 	MOVQ         scratch+64(FP), DI;     \
 	ADDQ         $const_dotsSums, DI;    \
-	VPBROADCASTQ nibble<>(SB), Y7;       \
+	VPBROADCASTQ mask<>(SB), Y7;         \
 	VPBROADCASTQ ones<>(SB), Y5;         \
 	MOVQ         blocks+56(FP), AX;      \
 	SHRQ         $3, AX;                 \
@@ -100,21 +121,10 @@ row:                                     \
 	MOVQ         lanes+48(FP), R11;      \
 step:                                    \
 	MOVQ         stride+24(FP), AX;      \
-	VMOVDQU      0(R8), Y8;              \
-	VMOVDQU      32(R8), Y9;             \
-	VMOVDQU      64(R8), Y10;            \
-	VMOVDQU      96(R8), Y11;            \
-	PREFETCHT0   0(R8)(AX*1);            \
-	PREFETCHT0   64(R8)(AX*1);           \
+	UNPACK;                              \
 	VMOVDQU      places8<>(SB), Y4;      \
 	VCVTPH2PS    (R9), Y6;               \
 	VPERMPS      Y6, Y4, Y6;             \
-	TRANSPOSE(Y8, Y9, Y10, Y11, Y0, Y1, Y2); \
-	NIBBLES8(Y8, Y12);                   \
-	NIBBLES8(Y9, Y13);                   \
-	NIBBLES8(Y10, Y14);                  \
-	NIBBLES8(Y11, Y15);                  \
-	ADDQ         $128, R8;               \
 	ADDQ         $16, R9;                \
 	MOVQ         (BX), R12;              \
 	ANDQ         tokens+72(FP), R12;     \

@@ -27,35 +27,31 @@
 
 // func dotsLanesAVX2(dots *float32, quants, scales *byte, stride, rows int, masks *[64]uint64, lanes *byte, blocks int, scratch *byte, tokens uint64)
 TEXT ·dotsLanesAVX2(SB), NOSPLIT, $8-80
-	LANES
+	LANES(UNPACK8Q4, nibble)
 
-// HALVES8 parts the two blocks at x(SI): their first halves go to a, their second ones to b.
-#define HALVES8(x, a, b, t) \
-	VMOVDQU    (x)(SI), t;              \
-	VPERM2I128 $0x31, (x+32)(SI), t, b; \
-	VPERM2I128 $0x20, (x+32)(SI), t, a
-
-// func packLaneAVX2(to *byte, q *int8, d *float32, sum *int32, blocks int)
-TEXT ·packLaneAVX2(SB), NOSPLIT, $0-40
+// func packLaneAVX2(to *byte, q *int8, d *float32, sum *int32, blocks, offset int)
+TEXT ·packLaneAVX2(SB), NOSPLIT, $0-48
 	MOVQ    to+0(FP), DI
 	MOVQ    q+8(FP), SI
 	MOVQ    d+16(FP), BX
 	MOVQ    sum+24(FP), CX
 	MOVQ    blocks+32(FP), DX
 	VMOVDQU places8<>(SB), Y15
-	VPXOR   Y14, Y14, Y14
+	XORQ    AX, AX
+	SUBQ    offset+40(FP), AX
+	VMOVQ   AX, X14
+	VPBROADCASTD X14, Y14
 
 eight:
-	HALVES8(0, Y0, Y4, Y8)
-	HALVES8(64, Y1, Y5, Y9)
-	HALVES8(128, Y2, Y6, Y10)
-	HALVES8(192, Y3, Y7, Y11)
+	HALVES8(0, SI, Y0, Y4, Y8)
+	HALVES8(64, SI, Y1, Y5, Y9)
+	HALVES8(128, SI, Y2, Y6, Y10)
+	HALVES8(192, SI, Y3, Y7, Y11)
 	TRANSPOSE(Y0, Y1, Y2, Y3, Y8, Y9, Y10)
 	TRANSPOSE(Y4, Y5, Y6, Y7, Y11, Y12, Y13)
 	VPERMPS (BX), Y15, Y8
 	VPERMD  (CX), Y15, Y9
-	VPSLLD  $3, Y9, Y9
-	VPSUBD  Y9, Y14, Y9
+	VPMULLD Y14, Y9, Y9
 	VMOVDQU Y0, 0(DI)
 	VMOVDQU Y1, 32(DI)
 	VMOVDQU Y2, 64(DI)

@@ -14,15 +14,18 @@ import (
 // laneTestCols are whole registers of blocks, and such that leave half of the last of 512 bits; up to three, as many as are unpacked at a time, and more.
 var laneTestCols = []int{1536, 256, 768, 512, 1280, 1792, 2560, 3072}
 
+// laneTypes are the types of weights that lanes are laid out for.
+var laneTypes = []quant.Type{quant.Q4_0, quant.Q8_0}
+
 // rowsOfCases are rows of a matrix as experts have them, of every case.
-func rowsOfCases(rng *rand.Rand, rows, cols int) *Matrix {
+func rowsOfCases(rng *rand.Rand, typ quant.Type, rows, cols int) *Matrix {
 	all := cases(rng, cols)
 	names := []string{"random", "large", "zero", "equal", "alternating", "ties", "small", "denormal"}
-	m := &Matrix{Type: quant.Q4_0, Rows: rows, Cols: cols, Stride: 2 * quant.Q4_0.RowBytes(cols), ScaleOffset: quant.Q4_0.QuantBytes(cols) + 6}
+	m := &Matrix{Type: typ, Rows: rows, Cols: cols, Stride: 2 * typ.RowBytes(cols), ScaleOffset: typ.QuantBytes(cols) + 6}
 	m.Data = make([]byte, rows*m.Stride)
 	for r := range rows {
 		q, s := m.row(r)
-		quant.Q4_0.Encode(q, s, all[names[(r+3)%len(names)]])
+		typ.Encode(q, s, all[names[(r+3)%len(names)]])
 	}
 	return m
 }
@@ -31,15 +34,17 @@ func TestPackLane(t *testing.T) {
 	rng := rand.New(rand.NewPCG(17, 1))
 	forEachISA(t, func(t *testing.T) {
 		for _, cols := range laneTestCols {
-			x, idx := testTokens(rng, 1, cols)
-			v := x.vector(int(idx[0]))
-			v.sum[0], v.sum[1] = 32*127, -32*127
-			got := slices.Repeat([]byte{7}, laneBytes(cols/quant.BlockSize))
-			want := slices.Clone(got)
-			packLane(got, &v)
-			packLaneGeneric(want, &v, laneBlocks())
-			if !slices.Equal(got, want) {
-				t.Errorf("%d columns are laid out otherwise", cols)
+			for _, typ := range laneTypes {
+				x, idx := testTokens(rng, 1, cols)
+				v := x.vector(int(idx[0]))
+				v.sum[0], v.sum[1] = 32*127, -32*127
+				got := slices.Repeat([]byte{7}, laneBytes(cols/quant.BlockSize))
+				want := slices.Clone(got)
+				packLane(got, &v, laneOffset(typ))
+				packLaneGeneric(want, &v, laneBlocks(), laneOffset(typ))
+				if !slices.Equal(got, want) {
+					t.Errorf("%d columns are laid out otherwise for %s", cols, typ)
+				}
 			}
 		}
 	})
@@ -50,64 +55,84 @@ func TestDotsLanes(t *testing.T) {
 	rng := rand.New(rand.NewPCG(17, 2))
 	forEachISA(t, func(t *testing.T) {
 		for i, cols := range laneTestCols {
-			// One part or several, equal or not; of 1536 columns, which come first, too.
-			tokens := []int{MaxBlock, 11, 16, 17}[i%4]
-			up := rowsOfCases(rng, 17, cols)
-			x, idx := testTokens(rng, tokens, cols)
-			size := laneBytes(cols / quant.BlockSize)
-			lanes, scratch := make([]byte, tokens*size), make([]byte, dotsScratch)
-			for i, t := range idx {
-				v := x.vector(int(t))
-				packLane(lanes[i*size:][:size], &v)
-			}
-			masks := [chunkRows]uint64{0, 1, 1 << 10, math.MaxUint64 >> (MaxBlock - tokens)}
-			for r := 4; r < up.Rows; r++ {
-				masks[r] = rng.Uint64() & masks[3]
-			}
-			got := slices.Repeat([]float32{-5}, tokens*chunkRows)
-			twin := slices.Clone(got)
-			dotsLanes(got, up, &masks, lanes, scratch)
-			dotsLanesGeneric(twin, up, &masks, lanes, laneBlocks())
-			decoded := make([]float32, cols)
-			for r := range chunkRows {
-				if r < up.Rows {
-					q, s := up.row(r)
-					quant.Q4_0.Decode(decoded, q, s)
-				}
-				for i := range tokens {
-					at := i*chunkRows + r
-					if masks[r]>>i&1 == 0 {
-						if got[at] != -5 || twin[at] != -5 {
-							t.Fatalf("%d columns: row %d has a product with vector %d", cols, r, i)
-						}
-						continue
-					}
-					q, s := up.row(r)
-					v := x.vector(int(idx[i]))
-					want := dotQ4Generic(q, s, &v)
-					wantClose(t, fmt.Sprintf("%d columns: row %d of vector %d", cols, r, i), got[at], want, magnitude(decoded, &v))
-					wantClose(t, fmt.Sprintf("%d columns: the twin's row %d of vector %d", cols, r, i), twin[at], want, magnitude(decoded, &v))
-					alone, one := slices.Repeat([]float32{-5}, tokens*chunkRows), [chunkRows]uint64{}
-					one[r] = 1 << i
-					dotsLanes(alone, up, &one, lanes, scratch)
-					if !sameBits(alone[at], got[at]) {
-						t.Fatalf("%d columns: row %d of vector %d is %g, alone %g", cols, r, i, got[at], alone[at])
-					}
-				}
+			for _, typ := range laneTypes {
+				// One part or several, equal or not; of 1536 columns, which come first, too.
+				testDotsLanes(t, rng, typ, cols, []int{MaxBlock, 11, 16, 17}[i%4])
 			}
 		}
-		// Every sum as large as it gets.
+	})
+}
+
+func testDotsLanes(t *testing.T, rng *rand.Rand, typ quant.Type, cols, tokens int) {
+	up := rowsOfCases(rng, typ, 17, cols)
+	x, idx := testTokens(rng, tokens, cols)
+	size := laneBytes(cols / quant.BlockSize)
+	lanes, scratch := make([]byte, tokens*size), make([]byte, dotsScratch)
+	for i, t := range idx {
+		v := x.vector(int(t))
+		packLane(lanes[i*size:][:size], &v, laneOffset(typ))
+	}
+	masks := [chunkRows]uint64{0, 1, 1 << 10, math.MaxUint64 >> (MaxBlock - tokens)}
+	for r := 4; r < up.Rows; r++ {
+		masks[r] = rng.Uint64() & masks[3]
+	}
+	got := slices.Repeat([]float32{-5}, tokens*chunkRows)
+	twin := slices.Clone(got)
+	dotsLanes(got, up, &masks, lanes, scratch)
+	dotsLanesGeneric(twin, up, &masks, lanes, laneBlocks())
+	decoded := make([]float32, cols)
+	for r := range chunkRows {
+		var q, s []byte
+		if r < up.Rows {
+			q, s = up.row(r)
+			typ.Decode(decoded, q, s)
+		}
+		for i := range tokens {
+			at := i*chunkRows + r
+			if masks[r]>>i&1 == 0 {
+				if got[at] != -5 || twin[at] != -5 {
+					t.Fatalf("%s of %d columns: row %d has a product with vector %d", typ, cols, r, i)
+				}
+				continue
+			}
+			v := x.vector(int(idx[i]))
+			want := dotQ4Generic(q, s, &v)
+			if typ == quant.Q8_0 {
+				want = dotQ8Generic(q, s, &v)
+			}
+			wantClose(t, fmt.Sprintf("%s of %d columns: row %d of vector %d", typ, cols, r, i), got[at], want, magnitude(decoded, &v))
+			wantClose(t, fmt.Sprintf("%s of %d columns: the twin's row %d of vector %d", typ, cols, r, i), twin[at], want, magnitude(decoded, &v))
+			alone, one := slices.Repeat([]float32{-5}, tokens*chunkRows), [chunkRows]uint64{}
+			one[r] = 1 << i
+			dotsLanes(alone, up, &one, lanes, scratch)
+			if !sameBits(alone[at], got[at]) {
+				t.Fatalf("%s of %d columns: row %d of vector %d is %g, alone %g", typ, cols, r, i, got[at], alone[at])
+			}
+		}
+	}
+}
+
+// Every sum may be as large as it gets.
+func TestLargeDotsLanes(t *testing.T) {
+	forEachISA(t, func(t *testing.T) {
 		const cols = 768
 		lanes, scratch := make([]byte, laneBytes(cols/32)), make([]byte, dotsScratch)
-		for _, w := range []byte{0x00, 0xff, 0x80, 0x7f} {
-			for _, q := range []int8{127, -127} {
-				packLane(lanes, &vector{slices.Repeat([]int8{q}, cols), slices.Repeat([]float32{1}, cols/32), slices.Repeat([]int32{32 * int32(q)}, cols/32)})
-				up := Matrix{Type: quant.Q4_0, Rows: 1, Cols: cols, Stride: cols, ScaleOffset: cols / 2,
-					Data: append(slices.Repeat([]byte{w}, cols/2), slices.Repeat([]byte{0x00, 0x3c}, cols/32)...)}
-				var got [chunkRows]float32
-				dotsLanes(got[:], &up, &[chunkRows]uint64{1}, lanes, scratch)
-				if want := float32((int(w&15) + int(w>>4) - 16) * int(q) * cols / 2); got[0] != want {
-					t.Errorf("row of %#x times %d is %g, want %g", w, q, got[0], want)
+		for _, typ := range laneTypes {
+			for _, w := range []byte{0x00, 0xff, 0x80, 0x7f} {
+				for _, q := range []int8{127, -127} {
+					v := vector{slices.Repeat([]int8{q}, cols), slices.Repeat([]float32{1}, cols/32), slices.Repeat([]int32{32 * int32(q)}, cols/32)}
+					packLane(lanes, &v, laneOffset(typ))
+					quants := slices.Repeat([]byte{w}, typ.QuantBytes(cols))
+					up := Matrix{Type: typ, Rows: 1, Cols: cols, Stride: 2 * cols, ScaleOffset: len(quants), Data: append(quants, slices.Repeat([]byte{0x00, 0x3c}, cols/32)...)}
+					want := float32((int(w&15) + int(w>>4) - 16) * int(q) * cols / 2)
+					if typ == quant.Q8_0 {
+						want = float32(int(int8(w)) * int(q) * cols)
+					}
+					var got [chunkRows]float32
+					dotsLanes(got[:], &up, &[chunkRows]uint64{1}, lanes, scratch)
+					if got[0] != want {
+						t.Errorf("%s row of %#x times %d is %g, want %g", typ, w, q, got[0], want)
+					}
 				}
 			}
 		}

@@ -68,18 +68,9 @@ func TestOverread(t *testing.T) {
 			down := Matrix{Type: quant.Q4_0, Rows: 1, Cols: cols, Data: neuron[len(q):], Stride: len(neuron), ScaleOffset: len(q) + len(s)}
 			neuronsQ4(x, []int32{0, 0, 0, 0, 0}, []float32{1, 1, 1, 1, 1}, &up, &down, v, Next{})
 			if cols%256 == 0 {
-				size := laneBytes(cols / quant.BlockSize)
-				lanes, factors := atEnd(t, make([]byte, size)), atEnd(t, make([]float32, chunkRows))
-				packLane(lanes, v)
-				dotsLanes(factors, &up, &[chunkRows]uint64{1}, lanes, atEnd(t, make([]byte, dotsScratch)))
-				many := atEnd(t, make([]byte, MaxBlock*size))
-				dotsLanes(atEnd(t, make([]float32, MaxBlock*chunkRows)), &up, &[chunkRows]uint64{math.MaxUint64}, many, atEnd(t, make([]byte, dotsScratch)))
-				scaleDots(factors, atEnd(t, make([]float32, chunkRows)), atEnd(t, []float32{1}))
-				scales, tile, y := atEnd(t, make([]float32, cols/quant.BlockSize)), atEnd(t, make([]float32, chunkRows*wideCols)), atEnd(t, make([]float32, cols))
-				decodeScales(scales, &down, 1)
-				decodeTileWide(atEnd(t, tile[:wideCols]), &down, cols-wideCols, 1, scales)
-				addTileWide(y[cols-wideCols:], atEnd(t, []uint64{1 << 63}), factors, tile, nil)
-				outputWide(atEnd(t, make([]float32, cols)), y, 1, cols)
+				for _, typ := range laneTypes {
+					overreadWide(t, typ, w[:cols], v)
+				}
 			}
 			q, s = row(quant.Q8_0, w[:cols])
 			q, s = atEnd(t, q), atEnd(t, s)
@@ -126,4 +117,27 @@ func TestOverread(t *testing.T) {
 			}
 		}
 	})
+}
+
+// overreadWide calls the kernels for the active neurons of a batch at the end of mapped memory.
+func overreadWide(t *testing.T, typ quant.Type, w []float32, v *vector) {
+	cols := len(w)
+	q, _ := row(typ, w)
+	s := cols / 16
+	neuron := atEnd(t, make([]byte, 2*(len(q)+s)))
+	up := Matrix{Type: typ, Rows: 1, Cols: cols, Data: neuron, Stride: len(neuron), ScaleOffset: 2 * len(q)}
+	down := Matrix{Type: typ, Rows: 1, Cols: cols, Data: neuron[len(q):], Stride: len(neuron), ScaleOffset: len(q) + s}
+	size := laneBytes(cols / quant.BlockSize)
+	lanes, factors := atEnd(t, make([]byte, size)), atEnd(t, make([]float32, chunkRows))
+	packLane(lanes, v, laneOffset(typ))
+	dotsLanes(factors, &up, &[chunkRows]uint64{1}, lanes, atEnd(t, make([]byte, dotsScratch)))
+	dotsLanes(factors, &down, &[chunkRows]uint64{1}, lanes, atEnd(t, make([]byte, dotsScratch)))
+	many := atEnd(t, make([]byte, MaxBlock*size))
+	dotsLanes(atEnd(t, make([]float32, MaxBlock*chunkRows)), &up, &[chunkRows]uint64{math.MaxUint64}, many, atEnd(t, make([]byte, dotsScratch)))
+	scaleDots(factors, atEnd(t, make([]float32, chunkRows)), atEnd(t, []float32{1}))
+	scales, tile, y := atEnd(t, make([]float32, cols/quant.BlockSize)), atEnd(t, make([]float32, chunkRows*wideCols)), atEnd(t, make([]float32, cols))
+	decodeScales(scales, &down, 1)
+	decodeTileWide(atEnd(t, tile[:wideCols]), &down, cols-wideCols, 1, scales)
+	addTileWide(y[cols-wideCols:], atEnd(t, []uint64{1 << 63}), factors, tile, nil)
+	outputWide(atEnd(t, make([]float32, cols)), y, 1, cols)
 }

@@ -37,7 +37,7 @@ func (e *Expert) Batch(y []float32, x *Input, idx []int32, weights []float32, sc
 	active = s.active[:len(idx)]
 	clear(active)
 	if e.lanes() {
-		s.lanes.pack(x, idx)
+		s.lanes.pack(e.Up.Type, x, idx)
 	}
 	wide := e.wide()
 	if wide {

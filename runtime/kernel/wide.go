@@ -15,7 +15,7 @@ const wideCols = 128
 
 // wide reports whether the expert's neurons are computed by these kernels in a batch.
 func (e *Expert) wide() bool {
-	return hasWide() && e.lanes() && e.Down.Type == quant.Q4_0 && e.Down.Cols%(8*quant.BlockSize) == 0 && e.Down.Cols > 0
+	return hasWide() && e.lanes() && (e.Down.Type == quant.Q4_0 || e.Down.Type == quant.Q8_0) && e.Down.Cols%(8*quant.BlockSize) == 0 && e.Down.Cols > 0
 }
 
 // beginWide clears the outputs of so many tokens.

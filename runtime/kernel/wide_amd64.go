@@ -69,13 +69,23 @@ func decodeTileWide(tile []float32, w *Matrix, col int, used uint64, scales []fl
 		panic("kernel: there is no such column")
 	}
 	scales = scales[:n*blocks]
-	decodeTileWideAVX512(&tile[:n*wideCols][0], &w.Data[col/2], w.Stride, used, &scales[col/quant.BlockSize], blocks)
+	tile, quants, first := tile[:n*wideCols], &w.Data[w.Type.QuantBytes(col)], &scales[col/quant.BlockSize]
+	if w.Type == quant.Q8_0 {
+		decodeTileWideQ8AVX512(&tile[0], quants, w.Stride, used, first, blocks)
+		return
+	}
+	decodeTileWideAVX512(&tile[0], quants, w.Stride, used, first, blocks)
 }
 
 // decodeTileWideAVX512 is decodeTileWideGeneric, to the bit. scales are those of the first row's columns; the next row's are scaleStride further.
 //
 //go:noescape
 func decodeTileWideAVX512(tile *float32, quants *byte, stride int, used uint64, scales *float32, scaleStride int)
+
+// decodeTileWideQ8AVX512 is decodeTileWideAVX512 for Q8_0 rows.
+//
+//go:noescape
+func decodeTileWideQ8AVX512(tile *float32, quants *byte, stride int, used uint64, scales *float32, scaleStride int)
 
 // addTileWide adds to each token's row of y [tokens, wideCols] the rows of the tile that its mask names, times its factors for them, in order. Meanwhile it
 // prefetches ahead, as many lines for every token.

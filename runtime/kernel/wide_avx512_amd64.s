@@ -92,8 +92,8 @@ DATA highs<>+48(SB)/8, $0x0000001c0000001c
 DATA highs<>+56(SB)/8, $0x0000001c0000001c
 GLOBL highs<>(SB), RODATA|NOPTR, $64
 
-// DECODE decodes block k at R8, whose scale is at R9, to R10: VPERMPS looks the lowest nibbles of longs up in the table, times the scale.
-#define DECODE(k) \
+// DECODEQ4 decodes block k at R8, whose scale is at R9, to R10: VPERMPS looks the lowest nibbles of longs up in the table, times the scale.
+#define DECODEQ4(k) \
 	VBROADCASTI32X4 (16*k)(R8), Z0;     \
 	VMULPS.BCST     (4*k)(R9), Z31, Z1; \
 	VPSRLVD         Z30, Z0, Z2;        \
@@ -103,39 +103,70 @@ GLOBL highs<>(SB), RODATA|NOPTR, $64
 	VMOVUPS         Z2, (128*k)(R10);   \
 	VMOVUPS         Z3, (128*k+64)(R10)
 
+// TILE is a function of tile *float32, quants *byte, stride int, used uint64, scales *float32, scaleStride int, which decodes the four blocks of every row by
+// DECODE.
+#define TILE(DECODE) \
+	MOVQ      tile+0(FP), DI;          \
+	MOVQ      quants+8(FP), SI;        \
+	MOVQ      stride+16(FP), CX;       \
+	MOVQ      used+24(FP), BX;         \
+	MOVQ      scales+32(FP), DX;       \
+	MOVQ      scaleStride+40(FP), R11; \
+	SHLQ      $2, R11;                 \
+row:                                   \
+	TZCNTQ BX, AX;                     \
+	BLSRQ  BX, BX;                     \
+	MOVQ   AX, R8;                     \
+	MOVQ   AX, R9;                     \
+	MOVQ   AX, R10;                    \
+	IMULQ  CX, R8;                     \
+	IMULQ  R11, R9;                    \
+	SHLQ   $9, R10;                    \
+	ADDQ   SI, R8;                     \
+	ADDQ   DX, R9;                     \
+	ADDQ   DI, R10;                    \
+	DECODE(0);                         \
+	DECODE(1);                         \
+	DECODE(2);                         \
+	DECODE(3);                         \
+	TESTQ  BX, BX;                     \
+	JNZ    row;                        \
+	VZEROUPPER;                        \
+	RET
+
 // func decodeTileWideAVX512(tile *float32, quants *byte, stride int, used uint64, scales *float32, scaleStride int)
 TEXT ·decodeTileWideAVX512(SB), NOSPLIT, $0-48
-	MOVQ      tile+0(FP), DI
-	MOVQ      quants+8(FP), SI
-	MOVQ      stride+16(FP), CX
-	MOVQ      used+24(FP), BX
-	MOVQ      scales+32(FP), DX
-	MOVQ      scaleStride+40(FP), R11
-	SHLQ      $2, R11
 	VMOVUPS   table<>(SB), Z31
 	VMOVDQU64 lows<>(SB), Z30
 	VMOVDQU64 highs<>(SB), Z29
+	TILE(DECODEQ4)
 
-row:
-	TZCNTQ BX, AX
-	BLSRQ  BX, BX
-	MOVQ   AX, R8
-	MOVQ   AX, R9
-	MOVQ   AX, R10
-	IMULQ  CX, R8
-	IMULQ  R11, R9
-	SHLQ   $9, R10
-	ADDQ   SI, R8
-	ADDQ   DX, R9
-	ADDQ   DI, R10
-	DECODE(0)
-	DECODE(1)
-	DECODE(2)
-	DECODE(3)
-	TESTQ  BX, BX
-	JNZ    row
-	VZEROUPPER
-	RET
+// bytes16: places16 of bytes.
+DATA bytes16<>+0(SB)/8, $0x0d0905010c080400
+DATA bytes16<>+8(SB)/8, $0x0f0b07030e0a0602
+DATA bytes16<>+16(SB)/8, $0x0d0905010c080400
+DATA bytes16<>+24(SB)/8, $0x0f0b07030e0a0602
+GLOBL bytes16<>(SB), RODATA|NOPTR, $32
+
+// DECODEQ8 is DECODEQ4 for a Q8_0 block. Y31 is bytes16.
+#define DECODEQ8(k) \
+	VMOVDQU64    (32*k)(R8), Y0;      \
+	VPSHUFB      Y31, Y0, Y0;         \
+	VPMOVSXBD    X0, Z1;              \
+	VEXTRACTI128 $1, Y0, X0;          \
+	VPMOVSXBD    X0, Z2;              \
+	VBROADCASTSS (4*k)(R9), Z3;       \
+	VCVTDQ2PS    Z1, Z1;              \
+	VCVTDQ2PS    Z2, Z2;              \
+	VMULPS       Z3, Z1, Z1;          \
+	VMULPS       Z3, Z2, Z2;          \
+	VMOVUPS      Z1, (128*k)(R10);    \
+	VMOVUPS      Z2, (128*k+64)(R10)
+
+// func decodeTileWideQ8AVX512(tile *float32, quants *byte, stride int, used uint64, scales *float32, scaleStride int)
+TEXT ·decodeTileWideQ8AVX512(SB), NOSPLIT, $0-48
+	VMOVDQU64 bytes16<>(SB), Y31
+	TILE(DECODEQ8)
 
 // func addTileWideAVX512(y *float32, masks []uint64, factors, tile *float32, ahead *byte, lines int)
 TEXT ·addTileWideAVX512(SB), NOSPLIT, $0-64

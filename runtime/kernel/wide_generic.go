@@ -35,11 +35,12 @@ func decodeTileWideGeneric(tile []float32, w *Matrix, col int, used uint64, scal
 		r := bits.TrailingZeros64(used)
 		quants, _ := w.row(r)
 		for i := range wideCols / quant.BlockSize {
-			q, d := quants[col/2+i*quant.BlockSize/2:], scales[r*blocks+col/quant.BlockSize+i]
+			block := col/quant.BlockSize + i
+			d := scales[r*blocks+block]
 			to := tile[r*wideCols+i*quant.BlockSize:][:quant.BlockSize]
-			for p := range quant.BlockSize / 2 {
-				to[p] = float32(int(q[place(p, 16)]&15)-8) * d
-				to[p+16] = float32(int(q[place(p, 16)]>>4)-8) * d
+			for p := range to {
+				weight := laneWeight(w.Type, quants, block, p/16*16+place(p%16, 16)) - laneOffset(w.Type)
+				to[p] = float32(weight) * d
 			}
 		}
 	}

@@ -16,25 +16,8 @@ func TestTileWide(t *testing.T) {
 	forEachISA(t, func(t *testing.T) {
 		for _, cols := range laneTestCols {
 			for _, rows := range []int{1, 5, chunkRows} {
-				down := rowsOfCases(rng, rows, cols)
-				for _, used := range []uint64{1, 1 << (rows - 1), rng.Uint64() | 1, math.MaxUint64} {
-					used &= 1<<rows - 1
-					scales := slices.Repeat([]float32{-5}, chunkRows*cols/quant.BlockSize)
-					wantScales := slices.Clone(scales)
-					decodeScales(scales, down, used)
-					decodeScalesGeneric(wantScales, down, used)
-					if !slices.Equal(scales, wantScales) {
-						t.Fatalf("%d columns: scales of rows %b differ", cols, used)
-					}
-					tile := slices.Repeat([]float32{-5}, chunkRows*wideCols)
-					wantTile := slices.Clone(tile)
-					for col := 0; col < cols; col += wideCols {
-						decodeTileWide(tile, down, col, used, scales)
-						decodeTileWideGeneric(wantTile, down, col, used, scales)
-						if !slices.Equal(tile, wantTile) {
-							t.Fatalf("%d columns: rows %b from %d on differ", cols, used, col)
-						}
-					}
+				for _, typ := range laneTypes {
+					testDecodeWide(t, rng, rowsOfCases(rng, typ, rows, cols))
 				}
 			}
 		}
@@ -73,60 +56,89 @@ func TestTileWide(t *testing.T) {
 	})
 }
 
+func testDecodeWide(t *testing.T, rng *rand.Rand, down *Matrix) {
+	rows, cols := down.Rows, down.Cols
+	for _, used := range []uint64{1, 1 << (rows - 1), rng.Uint64() | 1, math.MaxUint64} {
+		used &= 1<<rows - 1
+		scales := slices.Repeat([]float32{-5}, chunkRows*cols/quant.BlockSize)
+		wantScales := slices.Clone(scales)
+		decodeScales(scales, down, used)
+		decodeScalesGeneric(wantScales, down, used)
+		if !slices.Equal(scales, wantScales) {
+			t.Fatalf("%s of %d columns: scales of rows %b differ", down.Type, cols, used)
+		}
+		tile := slices.Repeat([]float32{-5}, chunkRows*wideCols)
+		wantTile := slices.Clone(tile)
+		for col := 0; col < cols; col += wideCols {
+			decodeTileWide(tile, down, col, used, scales)
+			decodeTileWideGeneric(wantTile, down, col, used, scales)
+			if !slices.Equal(tile, wantTile) {
+				t.Fatalf("%s of %d columns: rows %b from %d on differ", down.Type, cols, used, col)
+			}
+		}
+	}
+}
+
 // Neurons in registers of 512 bits come to the same as those that every processor computes. Plain Go shows it for the layout, on every machine.
 func TestWide(t *testing.T) {
 	forEachISA(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(17, 4))
 		for _, hidden := range []int{256, 512, 1280} {
 			for _, tokens := range []int{1, 3, 6, MaxBlock} {
-				const neurons = 133
-				e, _, _, _ := testExpert(rng, quant.Q4_0, neurons, hidden)
-				x, idx := testTokens(rng, tokens, hidden)
-				weights := make([]float32, tokens)
-				for i := range weights {
-					weights[i] = rng.Float32()
-				}
-				scratch := new(Scratch)
-				s := scratch.batch()
-				s.lanes.pack(x, idx)
-				s.beginWide(tokens, hidden)
-				clear(s.active[:tokens])
-				for from := 0; from < neurons; from += chunkRows {
-					gate, up, down := e.Gate.rows(from, chunkRows), e.Up.rows(from, chunkRows), e.Down.rows(from, chunkRows)
-					Mul(s.gates[:], chunkRows, &gate, 0, gate.Units(), x, idx, scratch)
-					s.positive(tokens, gate.Rows)
-					s.addWide(&up, &down, weights, e.Gate.units(from/16+4, 4))
-				}
-				got, active := make([]float32, tokens*hidden), slices.Clone(s.active[:tokens])
-				outputWide(got, s.y, tokens, hidden)
-
-				was := ISA()
-				if err := Select(generic); err != nil {
-					t.Fatal(err)
-				}
-				want := make([]float32, tokens*hidden)
-				wantActive := e.Batch(want, x, idx, weights, new(Scratch))
-				if err := Select(was); err != nil {
-					t.Fatal(err)
-				}
-				for i, n := range wantActive {
-					if d := active[i] - n; d*d > 1 {
-						t.Fatalf("%d tokens of %d: token %d has %d active neurons, want %d", tokens, hidden, i, active[i], n)
-					}
-				}
-				// Of every token by itself: they differ much in size.
-				for i := range tokens {
-					var most float64
-					for _, v := range want[i*hidden:][:hidden] {
-						most = max(most, math.Abs(float64(v)))
-					}
-					for c, v := range want[i*hidden:][:hidden] {
-						if d := math.Abs(float64(got[i*hidden+c] - v)); d > 1e-5*most {
-							t.Fatalf("%d tokens of %d: y[%d, %d] is %g, want %g", tokens, hidden, i, c, got[i*hidden+c], v)
-						}
-					}
+				for _, typ := range laneTypes {
+					testWide(t, rng, typ, hidden, tokens)
 				}
 			}
 		}
 	})
+}
+
+func testWide(t *testing.T, rng *rand.Rand, typ quant.Type, hidden, tokens int) {
+	const neurons = 133
+	e, _, _, _ := testExpert(rng, typ, neurons, hidden)
+	x, idx := testTokens(rng, tokens, hidden)
+	weights := make([]float32, tokens)
+	for i := range weights {
+		weights[i] = rng.Float32()
+	}
+	scratch := new(Scratch)
+	s := scratch.batch()
+	s.lanes.pack(typ, x, idx)
+	s.beginWide(tokens, hidden)
+	clear(s.active[:tokens])
+	for from := 0; from < neurons; from += chunkRows {
+		gate, up, down := e.Gate.rows(from, chunkRows), e.Up.rows(from, chunkRows), e.Down.rows(from, chunkRows)
+		Mul(s.gates[:], chunkRows, &gate, 0, gate.Units(), x, idx, scratch)
+		s.positive(tokens, gate.Rows)
+		s.addWide(&up, &down, weights, e.Gate.units(from/16+4, 4))
+	}
+	got, active := make([]float32, tokens*hidden), slices.Clone(s.active[:tokens])
+	outputWide(got, s.y, tokens, hidden)
+
+	was := ISA()
+	if err := Select(generic); err != nil {
+		t.Fatal(err)
+	}
+	want := make([]float32, tokens*hidden)
+	wantActive := e.Batch(want, x, idx, weights, new(Scratch))
+	if err := Select(was); err != nil {
+		t.Fatal(err)
+	}
+	for i, n := range wantActive {
+		if d := active[i] - n; d*d > 1 {
+			t.Fatalf("%s, %d tokens of %d: token %d has %d active neurons, want %d", typ, tokens, hidden, i, active[i], n)
+		}
+	}
+	// Of every token by itself: they differ much in size.
+	for i := range tokens {
+		var most float64
+		for _, v := range want[i*hidden:][:hidden] {
+			most = max(most, math.Abs(float64(v)))
+		}
+		for c, v := range want[i*hidden:][:hidden] {
+			if d := math.Abs(float64(got[i*hidden+c] - v)); d > 1e-5*most {
+				t.Fatalf("%s, %d tokens of %d: y[%d, %d] is %g, want %g", typ, tokens, hidden, i, c, got[i*hidden+c], v)
+			}
+		}
+	}
 }
