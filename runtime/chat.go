@@ -247,7 +247,7 @@ func (c *Chat) answer(ctx context.Context, said []Message, g Generate, yield fun
 	if n := c.sequence.Truncate(kept); n < kept { // less than that could be kept
 		kept, fresh = n, m.encodeChat(rendered)[n:]
 	}
-	w := writer{sequence: c.sequence, sampler: c.sampler, options: &g, yield: yield, grammar: within}
+	w := writer{sequence: c.sequence, sampler: c.sampler, options: &g, yield: yield, grammar: within, ends: m.end}
 	if !w.write(ctx, fresh) {
 		if c.sequence.Truncate(kept) < kept {
 			c.empty()

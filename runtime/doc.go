@@ -37,6 +37,8 @@
 //
 // [Model.ChatPrompt] does the same for those who keep conversations themselves, such as package runtime/server.
 //
+// [Model.InfillPrompt] makes a prompt of a text with a gap, which the model then fills: what an editor suggests at its cursor.
+//
 // [Generate.Grammar] keeps a text within a grammar, and [GenerateInto] fills a value of a Go type. [Generate.Lookup] guesses tokens that the text says
 // already, and checks them in one pass.
 //

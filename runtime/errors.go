@@ -38,6 +38,9 @@ var (
 	// ErrNoTemplate is the error of a chat with a model that has no chat template: a base model, usually.
 	ErrNoTemplate = errors.New("the model has no chat template")
 
+	// ErrNoInfill is the error of filling a gap with a model whose vocabulary has no tokens for it.
+	ErrNoInfill = errors.New("the model cannot fill a gap in a text: its vocabulary has no tokens such as <|fim_prefix|>, <|fim_suffix|> and <|fim_middle|>")
+
 	// ErrTemplate is wrapped when the chat template refuses a conversation, such as one with roles in an order that the model was not
 	// trained on, or does not work at all.
 	ErrTemplate = errors.New("the chat template failed")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
+	"time"
 
 	"st/format"
 	"st/runtime/grammar"
@@ -18,6 +19,8 @@ type Generate struct {
 	// MaxTokens is the most tokens that are generated. 0: as many as the context has room for. Less than 0: none, the prompt alone is
 	// run.
 	MaxTokens int
+	// MaxTime ends the text with the first line that ends so long after the first token: what an editor suggests is of no use late. 0: no limit.
+	MaxTime time.Duration
 
 	// Temperature divides the logits. 0: always the likeliest token. (0.8)
 	Temperature *float64

@@ -19,8 +19,9 @@ import (
 // Model is a model file that is ready to run. Any number of goroutines may use one. Close it after use.
 type Model struct {
 	*resources
-	tok      *tokenizer.Tokenizer // nil: the file has none
-	end      []int32              // tokens that end a text
+	tok      *tokenizer.Tokenizer    // nil: the file has none
+	end      []int32                 // tokens that end a text
+	infill   *tokenizer.InfillTokens // nil: there are none
 	template func() (*tokenizer.Template, error)
 	dialect  func() *dialect
 	longest  func() int // bytes of the longest token

@@ -47,7 +47,7 @@ func New(ctx context.Context, r *format.Reader, opts Options) (m *Model, err err
 	if err := m.openEngine(ctx, engineOpts, tokenizer); err != nil {
 		return nil, err
 	}
-	m.end = endTokens(r, m.tok)
+	m.end, m.infill = endTokens(r, m.tok), findInfill(m.tok, r.Config.Vocab)
 	if err := threads.run(ctx, m); err != nil {
 		m.engine.Close()
 		return nil, err

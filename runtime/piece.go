@@ -44,7 +44,7 @@ type StopReason string
 const (
 	StopEOS         StopReason = "eos"         // the model ended it
 	StopText        StopReason = "stop"        // one of Generate.Stop came
-	StopLength      StopReason = "length"      // Generate.MaxTokens
+	StopLength      StopReason = "length"      // Generate.MaxTokens or Generate.MaxTime
 	StopContext     StopReason = "context"     // the context is full
 	StopInterrupted StopReason = "interrupted" // by the caller's context, or by leaving the loop
 )

@@ -135,7 +135,7 @@ func (q *Sequence) Generate(ctx context.Context, prompt []int32, g Generate) ite
 		for _, id := range q.tokens[max(0, kept-repeatWindow):] {
 			sampler.Accept(id)
 		}
-		w := writer{sequence: q, sampler: sampler, options: &g, yield: yield, grammar: within}
+		w := writer{sequence: q, sampler: sampler, options: &g, yield: yield, grammar: within, ends: m.ends(prompt)}
 		w.write(ctx, slices.Clone(rest))
 	}
 }

@@ -26,11 +26,13 @@ type writer struct {
 	decoder *tokenizer.StreamDecoder // nil: there is no tokenizer
 	stop    stopMatcher
 	grammar *constraint // nil: there is none
+	ends    []int32     // tokens that end the text
 	lookup  *lookup     // nil: nothing is guessed
 	drawn   []drawnPiece
-	fed     int   // how many of the result's tokens are in the sequence
-	left    bool  // the caller left the loop
-	next    Piece // its probabilities are known already
+	first   time.Time // when the first token was there
+	fed     int       // how many of the result's tokens are in the sequence
+	left    bool      // the caller left the loop
+	next    Piece     // its probabilities are known already
 }
 
 // write appends a prompt to the sequence, generates and yields the pieces. It reports whether the prompt was run.
@@ -132,10 +134,9 @@ func (w *writer) decode(ctx context.Context, logits []float32, begin time.Time) 
 		w.decoder.Continue(w.sequence.tokens[len(w.sequence.tokens)-1])
 	}
 	w.stop = newStopMatcher(w.options.Stop)
-	var first time.Time
 	defer func() {
-		if !first.IsZero() {
-			r.DecodeTime = max(1, time.Since(first))
+		if !w.first.IsZero() {
+			r.DecodeTime = max(1, time.Since(w.first))
 		}
 	}()
 	if w.options.Lookup != LookupOff {
@@ -143,8 +144,8 @@ func (w *writer) decode(ctx context.Context, logits []float32, begin time.Time) 
 	}
 	ids, end, err := w.step(logits)
 	if err == nil {
-		first = time.Now()
-		r.FirstToken = max(1, first.Sub(begin))
+		w.first = time.Now()
+		r.FirstToken = max(1, w.first.Sub(begin))
 	}
 	for {
 		if !w.flush() || end || err != nil {
@@ -203,7 +204,7 @@ func (w *writer) force(ids []int32) {
 // take adds a token to the text, to be yielded, and reports whether it ends it.
 func (w *writer) take(id int32, forced bool, probabilities *logProbs) (end bool, err error) {
 	m, r := w.sequence.model, &w.result
-	if !w.options.IgnoreEOS && slices.Contains(m.end, id) {
+	if !w.options.IgnoreEOS && slices.Contains(w.ends, id) {
 		r.Stop, r.EndToken = StopEOS, id
 		if probabilities != nil {
 			w.next = Piece{LogProb: probabilities.of(id), Top: probabilities.top}
@@ -227,7 +228,7 @@ func (w *writer) take(id int32, forced bool, probabilities *logProbs) (end bool,
 	switch {
 	case found:
 		r.Stop, r.StopText = StopText, w.stop.found
-	case len(r.Tokens) == w.options.MaxTokens:
+	case len(r.Tokens) == w.options.MaxTokens, w.late(piece.Text):
 		r.Stop = StopLength
 	case w.grammar != nil && w.grammar.matcher.Done():
 		r.Stop = StopEOS
@@ -237,6 +238,12 @@ func (w *writer) take(id int32, forced bool, probabilities *logProbs) (end bool,
 		return false, nil
 	}
 	return true, nil
+}
+
+// late reports whether a line ends with a text, and MaxTime is over.
+func (w *writer) late(text string) bool {
+	most := w.options.MaxTime
+	return most > 0 && !w.first.IsZero() && strings.Contains(text, "\n") && time.Since(w.first) >= most
 }
 
 // show returns what can be shown with a token, and whether a stop text came. Within a grammar that is not at its end none does.

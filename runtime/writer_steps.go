@@ -111,7 +111,7 @@ func (w *writer) guess() []int32 {
 	}
 	guess := l.guess(most)
 	if !w.options.IgnoreEOS {
-		if i := slices.IndexFunc(guess, func(id int32) bool { return slices.Contains(w.sequence.model.end, id) }); i >= 0 {
+		if i := slices.IndexFunc(guess, func(id int32) bool { return slices.Contains(w.ends, id) }); i >= 0 {
 			guess = guess[:i]
 		}
 	}
