@@ -59,6 +59,7 @@ var kinds = []struct {
 	{runtime.ErrTools, http.StatusBadRequest, "invalid_tools"},
 	{runtime.ErrEmptyPrompt, http.StatusBadRequest, "empty_prompt"},
 	{runtime.ErrNoTemplate, http.StatusBadRequest, "no_chat_template"},
+	{runtime.ErrNoInfill, http.StatusBadRequest, "no_infill"},
 	{runtime.ErrNoTokenizer, http.StatusBadRequest, "no_tokenizer"},
 	{runtime.ErrTemplateEmpty, http.StatusBadRequest, "chat_template"},
 	{runtime.ErrTemplate, http.StatusBadRequest, "chat_template"},

@@ -18,6 +18,7 @@ func (s *Server) routesLlama(mux *http.ServeMux) {
 	mux.HandleFunc("GET /props", s.llamaProps)
 	mux.HandleFunc("POST /completion", s.queued(s.llamaCompletions))
 	mux.HandleFunc("POST /completions", s.queued(s.llamaCompletions))
+	mux.HandleFunc("POST /infill", s.queued(s.llamaInfill))
 	mux.HandleFunc("POST /tokenize", handler(s.llamaTokenize))
 	mux.HandleFunc("POST /detokenize", handler(s.llamaDetokenize))
 	mux.HandleFunc("POST /apply-template", handler(s.llamaApplyTemplate))
@@ -28,14 +29,8 @@ func (s *Server) routesLlama(mux *http.ServeMux) {
 // llamaProperties is the answer of /props.
 type llamaProperties struct {
 	Defaults struct {
-		Context int `json:"n_ctx"`
-		Params  struct {
-			Temperature   float64 `json:"temperature"`
-			TopK          int     `json:"top_k"`
-			TopP          float64 `json:"top_p"`
-			MinP          float64 `json:"min_p"`
-			RepeatPenalty float64 `json:"repeat_penalty"`
-		} `json:"params"`
+		Context int           `json:"n_ctx"`
+		Params  llamaSampling `json:"params"`
 	} `json:"default_generation_settings"`
 	Slots        int    `json:"total_slots"`
 	Alias        string `json:"model_alias"`
@@ -46,6 +41,20 @@ type llamaProperties struct {
 		Audio  bool `json:"audio"`
 	} `json:"modalities"`
 	Sleeping bool `json:"is_sleeping"` // the next request loads the model
+}
+
+// llamaSampling is what a text is sampled with.
+type llamaSampling struct {
+	Temperature   float64 `json:"temperature"`
+	TopK          int     `json:"top_k"`
+	TopP          float64 `json:"top_p"`
+	MinP          float64 `json:"min_p"`
+	RepeatPenalty float64 `json:"repeat_penalty"`
+}
+
+func newLlamaSampling(g *runtime.Generate, file *format.Generation) llamaSampling {
+	o := g.Sampling(file)
+	return llamaSampling{o.Temperature, o.TopK, o.TopP, o.MinP, o.RepeatPenalty}
 }
 
 // llamaProps answers /props, of the model that the query names. A server of one model need not be told which.
@@ -63,10 +72,8 @@ func (s *Server) llamaProps(w http.ResponseWriter, r *http.Request) {
 	}
 	defer file.Close()
 	p := llamaProperties{Slots: s.opts.Parallel, Alias: sv.Name, Path: sv.Path, ChatTemplate: file.ChatTemplate}
-	o := (&runtime.Generate{}).Sampling(&file.Generation)
-	d := &p.Defaults
-	d.Params.Temperature, d.Params.TopK, d.Params.TopP, d.Params.MinP, d.Params.RepeatPenalty = o.Temperature, o.TopK, o.TopP, o.MinP, o.RepeatPenalty
-	d.Context, p.Sleeping = s.models.context(sv)
+	p.Defaults.Params = newLlamaSampling(&runtime.Generate{}, &file.Generation)
+	p.Defaults.Context, p.Sleeping = s.models.context(sv)
 	writeJSON(w, http.StatusOK, p)
 }
 

@@ -17,6 +17,8 @@ type llamaCompletionRequest struct {
 	NProbs            int             `json:"n_probs"`
 	PostSamplingProbs bool            `json:"post_sampling_probs"`
 	ReturnTokens      bool            `json:"return_tokens"`
+	MaxPredictMS      float64         `json:"t_max_predict_ms"` // until a text may end with a line
+	ResponseFields    []string        `json:"response_fields"`
 	Images            json.RawMessage `json:"image_data"`
 }
 
@@ -40,6 +42,7 @@ func (q *llamaCompletionRequest) generate(read formats) (g runtime.Generate, err
 		return g, badField("post_sampling_probs", "it is not supported: the probabilities are those of the model")
 	}
 	g.LogProbs, g.TopLogProbs = q.NProbs > 0, q.NProbs
+	g.MaxTime = time.Duration(min(q.MaxPredictMS, 1e9) * float64(time.Millisecond))
 	return g, nil
 }
 
@@ -65,6 +68,24 @@ type llamaCompletion struct {
 	StoppingWord string       `json:"stopping_word"`
 	Cached       int          `json:"tokens_cached"`
 	Timings      llamaTimings `json:"timings"`
+
+	Settings llamaSettings `json:"generation_settings"`
+}
+
+// llamaSettings are what a text was generated with.
+type llamaSettings struct {
+	Context int    `json:"n_ctx"`
+	Predict int    `json:"n_predict"` // -1: no limit
+	Seed    uint64 `json:"seed"`
+	llamaSampling
+}
+
+func newLlamaSettings(m *runtime.Model, g *runtime.Generate, seed uint64) llamaSettings {
+	s := llamaSettings{m.Context(), max(0, g.MaxTokens), seed, newLlamaSampling(g, &m.File().Generation)}
+	if g.MaxTokens == 0 {
+		s.Predict = -1
+	}
+	return s
 }
 
 // llamaProb is a token with its probability, and of one that was drawn the likeliest instead of it.
@@ -97,10 +118,10 @@ func newLlamaTimings(r *runtime.Result) llamaTimings {
 }
 
 // end returns what a part is when the text has ended.
-func (c *llamaPart) end(j *job, prompt string, r *runtime.Result) *llamaCompletion {
+func (c *llamaPart) end(j *job, prompt string, g *runtime.Generate, r *runtime.Result) *llamaCompletion {
 	c.Stop, c.Predicted = true, len(r.Tokens)
 	e := &llamaCompletion{llamaPart: *c, Model: j.name, Prompt: prompt, NewLine: strings.Contains(r.Text, "\n"), Truncated: r.Stop == runtime.StopContext, StopType: "limit",
-		Cached: r.CachedTokens, Timings: newLlamaTimings(r)}
+		Cached: r.CachedTokens, Timings: newLlamaTimings(r), Settings: newLlamaSettings(j.model, g, r.Seed)}
 	switch r.Stop {
 	case runtime.StopEOS:
 		e.StopType = "eos"
@@ -122,19 +143,25 @@ func (c *llamaPart) add(m *runtime.Model, p *runtime.Piece) {
 // llamaCompleter answers one request.
 type llamaCompleter struct {
 	events events
-	q      llamaCompletionRequest
+	q      *llamaCompletionRequest
 	g      runtime.Generate
 	j      *job
 	probs  logProbs
-	whole  []*llamaCompletion // answers that are no streams
+	whole  []any // answers that are no streams
 }
 
 // llamaCompletions answers /completion: as /v1/completions does, in llama.cpp's form.
-func (s *Server) llamaCompletions(w http.ResponseWriter, r *http.Request, body []byte) (err error) {
-	c := llamaCompleter{events: events{w: w}}
-	if err := decode(body, &c.q, ""); err != nil {
+func (s *Server) llamaCompletions(w http.ResponseWriter, r *http.Request, body []byte) error {
+	var q llamaCompletionRequest
+	if err := decode(body, &q, ""); err != nil {
 		return err
 	}
+	return s.llamaComplete(w, r, &q)
+}
+
+// llamaComplete answers a request with the texts of its prompts.
+func (s *Server) llamaComplete(w http.ResponseWriter, r *http.Request, q *llamaCompletionRequest) (err error) {
+	c := llamaCompleter{events: events{w: w}, q: q}
 	if c.g, err = c.q.generate(s.formatsOf(r.Context())); err != nil {
 		return err
 	}
@@ -176,6 +203,9 @@ func (c *llamaCompleter) complete(r *http.Request, index int, p prompt) error {
 	if err != nil {
 		return err
 	}
+	if p.infill != nil {
+		text = c.j.model.Tokenizer().Decode(tokens, false)
+	}
 	part := &llamaPart{Index: index, Tokens: []int32{}, Evaluated: len(tokens)}
 	for p, err := range c.j.generate(r.Context(), tokens, c.g) {
 		if err == nil && c.g.LogProbs && !c.q.Stream {
@@ -203,9 +233,9 @@ func (c *llamaCompleter) complete(r *http.Request, index int, p prompt) error {
 		switch {
 		case p.Done == nil:
 		case c.q.Stream:
-			c.events.send("", part.end(c.j, text, p.Done))
+			c.events.send("", pickFields(part.end(c.j, text, &c.g, p.Done), c.q.ResponseFields))
 		default:
-			c.whole = append(c.whole, part.end(c.j, text, p.Done))
+			c.whole = append(c.whole, pickFields(part.end(c.j, text, &c.g, p.Done), c.q.ResponseFields))
 		}
 	}
 	return nil

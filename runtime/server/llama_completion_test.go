@@ -120,7 +120,7 @@ func TestLlamaManyProbs(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer j.end()
-	l := llamaCompleter{j: j, g: runtime.Generate{LogProbs: true, MaxTokens: 1}, probs: maxLogProbs}
+	l := llamaCompleter{q: &llamaCompletionRequest{}, j: j, g: runtime.Generate{LogProbs: true, MaxTokens: 1}, probs: maxLogProbs}
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/completion", nil)
 	if e := asError(l.complete(r, 0, prompt{text: "The king"})); e.Status != http.StatusBadRequest || e.Param != "n_probs" {
 		t.Error(e)

@@ -29,13 +29,14 @@ func (q *ollamaGenerateRequest) check() error {
 		return badField("raw", "raw mode does not support template, system, or context")
 	case q.Template != "":
 		return badField("template", "it is not supported: the model has its own; with raw the prompt is the whole text")
-	case q.Suffix != "":
-		return badField("suffix", fmt.Sprintf("%q does not support insert", q.Model))
 	case len(q.Images) > 0:
 		return badField("images", "images are not supported")
 	}
 	return nil
 }
+
+// fills reports whether the prompt and the suffix stand around a gap. A raw prompt is a whole text: what comes with it is not read, as in Ollama.
+func (q *ollamaGenerateRequest) fills() bool { return q.Suffix != "" && !q.Raw }
 
 // before returns the tokens of earlier answers, which go before the prompt.
 func (q *ollamaGenerateRequest) before(m *runtime.Model) ([]int32, error) {
@@ -51,12 +52,12 @@ func (q *ollamaGenerateRequest) before(m *runtime.Model) ([]int32, error) {
 
 // plain reports whether the prompt is a text that the model continues as it is. Without a chat template there is no other way.
 func (q *ollamaGenerateRequest) plain(m *runtime.Model) bool {
-	return q.Raw || errors.Is(m.CheckChat(), runtime.ErrNoTemplate)
+	return q.Raw || q.fills() || errors.Is(m.CheckChat(), runtime.ErrNoTemplate)
 }
 
 // text returns the tokens of a plain prompt, after those of earlier answers, which it goes on from.
 func (q *ollamaGenerateRequest) text(m *runtime.Model) ([]int32, error) {
-	if q.System != "" {
+	if q.System != "" && !q.fills() {
 		return nil, badField("system", fmt.Sprintf("%q has no chat template, which would write it: write it into the prompt", q.Model))
 	}
 	if _, err := q.thinks(m); err != nil && !q.Raw {
@@ -66,7 +67,14 @@ func (q *ollamaGenerateRequest) text(m *runtime.Model) ([]int32, error) {
 	if err != nil {
 		return nil, err
 	}
-	tokens, err := m.EncodePrompt(q.Prompt)
+	p := prompt{text: q.Prompt}
+	if q.fills() {
+		p.infill = &runtime.Infill{Prefix: q.Prompt, Suffix: q.Suffix}
+	}
+	tokens, _, err := p.encode(m)
+	if errors.Is(err, runtime.ErrNoInfill) {
+		err = badField("suffix", fmt.Sprintf("%q does not support insert", q.Model))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +123,7 @@ func (s *Server) ollamaGenerate(w http.ResponseWriter, r *http.Request, body []b
 	if err != nil {
 		return err
 	}
-	if q.Prompt == "" {
+	if q.Prompt == "" && !q.fills() {
 		return out.writeLoad(w, r, s)
 	}
 	defer out.lines.end()

@@ -179,19 +179,22 @@ func (s *Server) ollamaShow(w http.ResponseWriter, r *http.Request, body []byte)
 	defer file.Close()
 	writeJSON(w, http.StatusOK, ollamaShowAnswer{
 		Modelfile: "FROM " + sv.Name + "\n", Parameters: ollamaParameters(&file.Generation), Template: file.ChatTemplate, Details: newOllamaDetails(&sv.ModelInfo),
-		ModelInfo: ollamaModelInfo(&sv.ModelInfo), Capabilities: ollamaCapabilities(file.ChatTemplate), ModifiedAt: sv.Modified,
+		ModelInfo: ollamaModelInfo(&sv.ModelInfo), Capabilities: ollamaCapabilities(file), ModifiedAt: sv.Modified,
 	})
 	return nil
 }
 
-// ollamaCapabilities tells what a model with a chat template can do.
-func ollamaCapabilities(template string) []string {
+// ollamaCapabilities tells what a model can do.
+func ollamaCapabilities(file *format.Reader) []string {
 	all := []string{"completion"}
-	if template != "" {
+	if file.ChatTemplate != "" {
 		all = append(all, "tools")
 	}
-	if runtime.Reasons(template) {
+	if runtime.Reasons(file.ChatTemplate) {
 		all = append(all, "thinking")
+	}
+	if runtime.Infills(file) {
+		all = append(all, "insert")
 	}
 	return all
 }

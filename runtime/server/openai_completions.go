@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"math"
@@ -29,10 +30,11 @@ const defaultMaxTokens = 16
 // prompts are a text, tokens, or a list of either.
 type prompts []prompt
 
-// prompt is a text, or tokens if those are not nil.
+// prompt is a text, or tokens if those are not nil, or what comes before and after a gap.
 type prompt struct {
 	text   string
 	tokens []int32
+	infill *runtime.Infill
 }
 
 func (p *prompts) UnmarshalJSON(data []byte) error {
@@ -81,7 +83,11 @@ func (t *tokenIDs) UnmarshalJSON(data []byte) error {
 
 // encode returns a prompt's tokens and its text.
 func (p prompt) encode(m *runtime.Model) (tokens []int32, text string, err error) {
-	if p.tokens == nil {
+	switch {
+	case p.infill != nil:
+		tokens, err = m.InfillPrompt(*p.infill)
+		return tokens, p.text, err
+	case p.tokens == nil:
 		tokens, err = m.EncodePrompt(p.text)
 		return tokens, p.text, err
 	}
@@ -109,8 +115,10 @@ func (q *completionRequest) generate(read formats) (g runtime.Generate, err erro
 		return g, badField("prompt", "it is missing")
 	case len(*q.Prompt)*q.choices() > maxTexts:
 		return g, badField("prompt", fmt.Sprintf("%d prompts with n %d are more than %d texts", len(*q.Prompt), q.choices(), maxTexts))
-	case q.Suffix != "":
-		return g, badField("suffix", "it is not supported")
+	case q.Suffix != "" && slices.ContainsFunc(*q.Prompt, func(p prompt) bool { return p.tokens != nil }):
+		return g, badField("suffix", "with it the prompt must be a text: it is of token ids")
+	case q.Suffix != "" && q.Echo && q.LogProbs != nil:
+		return g, badField("echo", "with suffix it does not go together with logprobs: leave out one of the three")
 	case q.BestOf != nil && *q.BestOf != q.choices():
 		return g, badField("best_of", "choosing the best of several texts is not supported: leave it out, or ask for as many with n")
 	case q.LogProbs != nil && (*q.LogProbs < 0 || *q.LogProbs > maxTopLogProbs):
@@ -223,7 +231,13 @@ func (s *Server) completions(w http.ResponseWriter, r *http.Request, body []byte
 	c.j = j
 	c.answer = completion{ID: answerID("cmpl-"), Object: "text_completion", Created: now(), Model: j.name, Choices: []*completionChoice{}}
 	for i, p := range *q.Prompt {
+		if q.Suffix != "" {
+			p.infill = &runtime.Infill{Prefix: p.text, Suffix: q.Suffix}
+		}
 		tokens, text, err := p.encode(j.model)
+		if errors.Is(err, runtime.ErrNoInfill) {
+			err = badField("suffix", runtime.ErrNoInfill.Error())
+		}
 		if err != nil {
 			return c.events.fail(r, err)
 		}
