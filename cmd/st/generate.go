@@ -23,6 +23,7 @@ func (a *app) generateCommand() *cobra.Command {
 		Example: `  st generate small.stm -p "Once upon a time" -n 100
   st generate small.stm --chat -p "Why is the sky blue?" --temp 0 --stats
   st generate small.stm --chat --system "Answer in one sentence."
+  st generate coder.stm -p "def area(r):" --suffix "print(area(2))"
   git log -5 | st generate small.stm --chat --system "Sum this up." --json`,
 		Args: arguments("MODEL"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -39,6 +40,7 @@ func (a *app) generateCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVarP(&f.prompt, "prompt", "p", "", "`text` to continue, or the message with --chat; -: standard input")
 	flags.StringVarP(&f.file, "file", "f", "", "`file` with the prompt; -: standard input")
+	flags.StringVar(&f.suffix, "suffix", "", "`text` after a gap: generate what is between the prompt and it")
 	flags.BoolVar(&f.chat, "chat", false, "use the model's chat template")
 	flags.Var(fileFlag{&f.promptCache}, "prompt-cache", "keep the prompt's KV cache in `file`: a prompt that begins as it did is not run again")
 	f.add(flags)
@@ -61,7 +63,7 @@ func (a *app) generate(ctx context.Context, path string, conversation bool, f *g
 			return err
 		}
 	}
-	f.engine.text, f.engine.learn = len(text), fullLearning
+	f.engine.text, f.engine.learn = len(text)+len(f.suffix), fullLearning
 	m, err := a.openTextModel(ctx, path, f.engine)
 	if err != nil {
 		return err
@@ -137,14 +139,19 @@ func (a *app) readPrompt(ctx context.Context, f *generateFlags) (string, error) 
 // pieces is what answers a message, or continues a text. done, which is called when they have ended, keeps what is to be kept, and gives back what they
 // took.
 func (a *app) pieces(ctx context.Context, m *runtime.Model, text string, f *generateFlags, g runtime.Generate) (pieces iter.Seq2[runtime.Piece, error], done func() error, err error) {
+	encode := m.EncodePrompt
+	switch {
+	case f.chat:
+		encode = func(text string) ([]int32, error) {
+			return m.EncodeChat(ctx, []runtime.Message{{Role: "user", Content: text}}, runtime.System(f.system))
+		}
+	case f.suffix != "":
+		encode = func(text string) ([]int32, error) {
+			return m.InfillPrompt(runtime.Infill{Prefix: text, Suffix: f.suffix})
+		}
+	}
 	switch {
 	case f.promptCache != "":
-		encode := m.EncodePrompt
-		if f.chat {
-			encode = func(text string) ([]int32, error) {
-				return m.EncodeChat(ctx, []runtime.Message{{Role: "user", Content: text}}, runtime.System(f.system))
-			}
-		}
 		prompt, err := encode(text)
 		if err != nil {
 			return nil, nil, err
@@ -164,7 +171,11 @@ func (a *app) pieces(ctx context.Context, m *runtime.Model, text string, f *gene
 			return chat.save()
 		}, nil
 	}
-	return m.Generate(ctx, text, g), func() error { return nil }, nil
+	prompt, err := encode(text)
+	if err != nil {
+		return nil, nil, err
+	}
+	return m.GenerateTokens(ctx, prompt, g), func() error { return nil }, nil
 }
 
 // printPieces prints a text as it comes, if it is to be shown, and returns how it came to be. A terminal does not obey what is in it.

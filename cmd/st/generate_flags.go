@@ -12,6 +12,7 @@ import (
 // generateFlags are the flags of st generate and st run.
 type generateFlags struct {
 	prompt, file, system string
+	suffix               string // what comes after a gap
 	session, promptCache string // a kept conversation, a file with the prompt's KV cache
 	limit                int
 	chat, stats, json    bool
@@ -45,6 +46,8 @@ func (f *generateFlags) check(flags *pflag.FlagSet, given, inTerminal, outTermin
 		return usagef("give the prompt with -p or with -f, not both")
 	case flags.Changed("system") && !f.chat:
 		return usagef("--system needs --chat")
+	case f.suffix != "" && f.chat:
+		return usagef("--suffix and --chat do not go together: a chat has no gap to fill")
 	case f.promptCache != "" && !given && inTerminal:
 		return usagef("--prompt-cache needs a prompt: st run --session keeps a conversation")
 	case flags.Changed("file") && f.file == "":
@@ -60,7 +63,7 @@ func (f *generateFlags) check(flags *pflag.FlagSet, given, inTerminal, outTermin
 	case !given && inTerminal && (!outTerminal || f.json):
 		return usagef("a prompt is missing: give -p PROMPT or -f FILE, or pipe one in")
 	}
-	texts := [][2]string{{"--prompt", f.prompt}, {"--system", f.system}}
+	texts := [][2]string{{"--prompt", f.prompt}, {"--suffix", f.suffix}, {"--system", f.system}}
 	for _, stop := range f.stops {
 		texts = append(texts, [2]string{"--stop", stop})
 	}
