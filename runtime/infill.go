@@ -107,6 +107,19 @@ func fitInfill(prefix, suffix []int32, room int) (_, _ []int32) {
 	return prefix, suffix
 }
 
+// Lasting returns how many of a prompt's first tokens one that follows it is likely to begin with: all, but with a gap those before it, since what follows
+// comes after what will be typed.
+func (m *Model) Lasting(prompt []int32) int {
+	if m.infill == nil {
+		return len(prompt)
+	}
+	gap := slices.Index(prompt, m.infill.Suffix)
+	if gap < 0 || !slices.Contains(prompt[gap:], m.infill.Middle) {
+		return len(prompt)
+	}
+	return gap
+}
+
 // ends returns the tokens that end a text which follows a prompt: in a gap also those that mark gaps and files.
 func (m *Model) ends(prompt []int32) []int32 {
 	if m.infill == nil || !slices.Contains(prompt, m.infill.Middle) {

@@ -135,6 +135,24 @@ func TestInfillEnds(t *testing.T) {
 	}
 }
 
+// What comes after a gap is of no use to the prompt that follows.
+func TestLasting(t *testing.T) {
+	m := fills(t)
+	for text, want := range map[string]string{
+		"The king":           "The king",
+		"The <|fim_suffix|>": "The <|fim_suffix|>",
+		"<|fim_prefix|>The king<|fim_suffix|>said<|fim_middle|> to": "<|fim_prefix|>The king",
+	} {
+		prompt, err := m.Encode(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := m.Tokenizer().Decode(prompt[:m.Lasting(prompt)], false); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestNoInfill(t *testing.T) {
 	m := open(t, runtime.Options{})
 	if _, err := m.InfillPrompt(runtime.Infill{Prefix: "a"}); !errors.Is(err, runtime.ErrNoInfill) || m.CanInfill() || !strings.Contains(err.Error(), m.Path()) {

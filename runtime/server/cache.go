@@ -24,7 +24,7 @@ type cache struct {
 	written chan struct{}  // is closed when that is done
 }
 
-// idleSequence is a sequence and how many tokens its last prompt had; those after that were generated.
+// idleSequence is a sequence and how many tokens its last prompt had, as [runtime.Model.Lasting] counts them; those after that are of no use to another.
 type idleSequence struct {
 	*runtime.Sequence
 	prompt int

@@ -63,6 +63,25 @@ func TestInfillEditors(t *testing.T) {
 	}
 }
 
+// A word that is typed changes what stands before the gap, so that the next prompt loses what stands after it. It goes on from the one before all the same:
+// that has no other use.
+func TestInfillTyping(t *testing.T) {
+	c := startFills(t)
+	after := strings.Repeat("And they went up unto the mountain. ", 12)
+	evaluated := 0
+	for i, typed := range []string{"Then", "Then said", "Then said the king"} {
+		a := get[llamaCompletion](t, c, "/infill", `{"input_prefix": "The king is here. ", "prompt": "`+typed+`", "input_suffix": "`+after+`", "n_predict": 8, "ignore_eos": true}`)
+		before := strings.Count(a.Prompt[:strings.Index(a.Prompt, "Then")], " ")
+		if i > 0 && a.Timings.CacheN < before || a.Evaluated <= evaluated {
+			t.Errorf("%q: %d of %d tokens were there", typed, a.Timings.CacheN, a.Evaluated)
+		}
+		evaluated = a.Evaluated
+	}
+	if n := len(c.models.all()[0].cache.idle); n != 1 {
+		t.Errorf("%d sequences are kept", n)
+	}
+}
+
 // Each API gives the text that the same prompt does when a client writes it with its tokens.
 func TestInfill(t *testing.T) {
 	c := startFills(t)

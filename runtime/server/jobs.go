@@ -159,7 +159,7 @@ func (j *job) generate(ctx context.Context, prompt []int32, g runtime.Generate) 
 		case g.PromptLogProbs:
 			defer q.Close()
 		default:
-			defer func() { j.cache.put(q, len(prompt)) }()
+			defer func() { j.cache.put(q, j.model.Lasting(prompt)) }()
 		}
 		var last time.Time // when the last token came
 		for piece, err := range q.Generate(ctx, prompt, g) {
