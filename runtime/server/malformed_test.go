@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"st/convert/checkpoint/ckpttest"
 )
 
 // bodyPaths are the paths that take a body, each with one that is right.
@@ -24,6 +26,9 @@ var bodyPaths = []struct{ method, path, body string }{
 	{http.MethodPost, "/api/generate", `{"model": "tiny", "prompt": "a", "system": "b", "context": [1, 2], "stream": false, "options": {"num_predict": 2}, "keep_alive": 60, "raw": false}`},
 	{http.MethodPost, "/api/show", `{"model": "tiny", "verbose": true}`},
 	{http.MethodPost, "/completion", `{"prompt": [[1, 2], [3]], "n_predict": 2, "n_probs": 2, "stream": true, "logit_bias": [[5, false]], "stop": ["x"], "return_tokens": true}`},
+	{http.MethodPost, "/infill", `{"input_prefix": "a", "input_suffix": "b", "input_extra": [{"text": "c", "filename": "d"}], "prompt": "e", "n_predict": 2, "t_max_predict_ms": 1.5,
+		"response_fields": ["content", "timings/cache_n"]}`},
+	{http.MethodPost, "/api/generate", `{"model": "tiny", "prompt": "a", "suffix": "b", "stream": false, "options": {"num_predict": 2}, "context": [1, 2]}`},
 	{http.MethodPost, "/tokenize", `{"content": "a b", "add_special": true, "with_pieces": true}`},
 	{http.MethodPost, "/detokenize", `{"tokens": [1, 2.0]}`},
 	{http.MethodPost, "/apply-template", `{"messages": [{"role": "user", "content": "a"}], "tools": []}`},
@@ -36,7 +41,7 @@ var bodyPaths = []struct{ method, path, body string }{
 
 // startSmall starts a server whose texts are short, whatever a request asks for. Nothing listens.
 func startSmall(t testing.TB) *Server {
-	s, err := New(Options{Models: []string{modelPath}, Context: 48})
+	s, err := New(Options{Models: []string{altered(t, "tiny", ckpttest.AddInfill)}, Context: 48})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,7 +42,7 @@ func templated(t *testing.T, name string) string {
 }
 
 // altered returns the trained model in a file of that name, converted from a checkpoint that was changed.
-func altered(t *testing.T, name string, change func(dir string) error) string {
+func altered(t testing.TB, name string, change func(dir string) error) string {
 	t.Helper()
 	dir, path := t.TempDir(), filepath.Join(t.TempDir(), name+".stm")
 	err := os.CopyFS(dir, os.DirFS("../../testdata/tiny-smallthinker"))
