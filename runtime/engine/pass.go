@@ -6,8 +6,9 @@ import (
 	"st/runtime/kernel"
 )
 
-// maxBatch is the number of a sequence's tokens that go through the layers together, at most.
-const maxBatch = 256
+// maxBatch is the number of a sequence's tokens that go through the layers together, at most. What a batch shares is unpacked, or read from the disk, once;
+// its activations take memory.
+const maxBatch = 512
 
 // headBatch is the number of tokens whose logits are computed together: a row of logits has the size of the vocabulary.
 const headBatch = 8
