@@ -227,7 +227,7 @@ func (c *Chat) answer(ctx context.Context, said []Message, g Generate, yield fun
 	if err := g.Lookup.check(); err != nil {
 		return nil, err
 	}
-	within, err := m.constrain(ctx, &g)
+	within, err := m.constrain(ctx, &g, m.end)
 	if err != nil {
 		return nil, err
 	}

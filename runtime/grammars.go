@@ -94,13 +94,14 @@ type constraint struct {
 	model    *Model
 	ctx      context.Context // of the text
 	matcher  *grammar.Matcher
-	ends     []int32 // that are never drawn: Generate.IgnoreEOS
+	ends     []int32 // tokens that end the text: the grammar may have those that mark gaps as text
+	endless  bool    // they are never drawn: Generate.IgnoreEOS
 	ahead    bool    // forced tokens are run together
 	accepted []int32 // tokens of the text
 }
 
-// constrain returns what keeps a text within Generate.Grammar; nil: there is none.
-func (m *Model) constrain(ctx context.Context, g *Generate) (*constraint, error) {
+// constrain returns what keeps a text, which such tokens end, within Generate.Grammar; nil: there is none.
+func (m *Model) constrain(ctx context.Context, g *Generate, ends []int32) (*constraint, error) {
 	if g.Grammar == nil {
 		return nil, nil
 	}
@@ -109,10 +110,7 @@ func (m *Model) constrain(ctx context.Context, g *Generate) (*constraint, error)
 		return nil, err
 	}
 	go compiled.Prepare(ctx) // while the prompt runs
-	c := &constraint{model: m, ctx: ctx, matcher: compiled.NewMatcherContext(ctx), ahead: !g.LogProbs}
-	if g.IgnoreEOS {
-		c.ends = m.end
-	}
+	c := &constraint{model: m, ctx: ctx, matcher: compiled.NewMatcherContext(ctx), ends: ends, endless: g.IgnoreEOS, ahead: !g.LogProbs}
 	return c, c.begin(g.begun)
 }
 
@@ -130,10 +128,13 @@ func (c *constraint) begin(text string) error {
 	return nil
 }
 
-// mask leaves the logits of tokens that the grammar allows.
+// mask leaves the logits of tokens that the grammar allows, and of those that end the text only where it may end.
 func (c *constraint) mask(logits []float32) error {
 	if err := c.matcher.Mask(logits); err != nil {
 		return c.failed(err)
+	}
+	if !c.endless && c.matcher.CanEnd() {
+		return nil
 	}
 	for _, id := range c.ends {
 		if int(id) < len(logits) {

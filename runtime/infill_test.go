@@ -15,6 +15,7 @@ import (
 	"st/convert/modeltest"
 	"st/format"
 	"st/runtime"
+	"st/runtime/grammar"
 )
 
 // fills opens a model that has the tokens with which gaps are filled.
@@ -131,6 +132,30 @@ func TestInfillEnds(t *testing.T) {
 		}
 		if r := generate(t, m, "The", g); r.Stop != runtime.StopLength || r.Text != strings.Repeat(token, 3) {
 			t.Errorf("%s elsewhere: %+v", token, r)
+		}
+	}
+}
+
+// To a grammar the names of these tokens are text. They end an answer only where it may end.
+func TestInfillWithinGrammar(t *testing.T) {
+	m := fills(t)
+	prompt, err := m.InfillPrompt(runtime.Infill{Prefix: "The", Suffix: "said"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, token := range ckpttest.InfillTokens {
+		id, _ := m.Tokenizer().ID(token)
+		g := runtime.Generate{MaxTokens: 100, Temperature: new(0.0), LogitBias: map[int32]float64{id: 100}, Grammar: schema(t, `{"type": "string", "minLength": 3, "maxLength": 30}`)}
+		if _, r, err := collect(m.GenerateTokens(t.Context(), prompt, g)); err != nil || r.Unfinished || len(r.Text) < 5 || strings.Contains(r.Text, token) {
+			t.Errorf("%s in a string: %+v, %v", token, r, err)
+		}
+		g.Grammar = grammar.Text()
+		if _, r, err := collect(m.GenerateTokens(t.Context(), prompt, g)); err != nil || r.Stop != runtime.StopEOS || r.EndToken != id || r.Text != "" {
+			t.Errorf("%s in any text: %+v, %v", token, r, err)
+		}
+		g.IgnoreEOS, g.MaxTokens = true, 3
+		if _, r, err := collect(m.GenerateTokens(t.Context(), prompt, g)); err != nil || r.Stop != runtime.StopLength || strings.Contains(r.Text, token) {
+			t.Errorf("%s where nothing ends the text: %+v, %v", token, r, err)
 		}
 	}
 }

@@ -116,9 +116,10 @@ func (q *Sequence) Generate(ctx context.Context, prompt []int32, g Generate) ite
 		if err == nil && len(prompt) > m.Context() { // what the sequence holds stays
 			err = fmt.Errorf("%w: the prompt has %d tokens and the context %d", ErrContextFull, len(prompt), m.Context())
 		}
+		ends := m.ends(prompt)
 		var within *constraint
 		if err == nil {
-			within, err = m.constrain(ctx, &g)
+			within, err = m.constrain(ctx, &g, ends)
 		}
 		if err != nil {
 			yield(Piece{Token: noToken}, err)
@@ -135,7 +136,7 @@ func (q *Sequence) Generate(ctx context.Context, prompt []int32, g Generate) ite
 		for _, id := range q.tokens[max(0, kept-repeatWindow):] {
 			sampler.Accept(id)
 		}
-		w := writer{sequence: q, sampler: sampler, options: &g, yield: yield, grammar: within, ends: m.ends(prompt)}
+		w := writer{sequence: q, sampler: sampler, options: &g, yield: yield, grammar: within, ends: ends}
 		w.write(ctx, slices.Clone(rest))
 	}
 }

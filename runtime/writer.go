@@ -186,7 +186,7 @@ func (w *writer) draw(logits []float32) ([]int32, error) {
 		return nil, err
 	}
 	id := w.sampler.Sample(logits)
-	if slices.Contains(w.sequence.model.end, id) {
+	if slices.Contains(w.ends, id) {
 		return []int32{id}, nil
 	}
 	ids := c.follow(id)
