@@ -192,8 +192,10 @@ func TestInfillErrors(t *testing.T) {
 			t.Errorf("%s: %d, %s, %s", tt.body, status, *cmpText(e.Error.Param), e.Error.Message)
 		}
 	}
-	if status, e := getError(t, none, "/infill", `{"input_prefix": "x", "input_suffix": "y"}`); status != http.StatusBadRequest || *e.Error.Code != "no_infill" ||
-		!strings.HasPrefix(e.Error.Message, "tiny: the model cannot fill a gap") {
-		t.Errorf("%d, %+v", status, e.Error)
+	for path, body := range map[string]string{"/infill": `{"input_prefix": "x", "input_suffix": "y"}`, "/v1/completions": `{"prompt": "x", "suffix": "y"}`} {
+		if status, e := getError(t, none, path, body); status != http.StatusBadRequest || *e.Error.Code != "no_infill" ||
+			!strings.HasPrefix(e.Error.Message, "tiny: the model cannot fill a gap") {
+			t.Errorf("%s: %d, %+v", path, status, e.Error)
+		}
 	}
 }

@@ -236,7 +236,8 @@ func (s *Server) completions(w http.ResponseWriter, r *http.Request, body []byte
 		}
 		tokens, text, err := p.encode(j.model)
 		if errors.Is(err, runtime.ErrNoInfill) {
-			err = badField("suffix", runtime.ErrNoInfill.Error())
+			e := asError(err)
+			e.Param, err = "suffix", e
 		}
 		if err != nil {
 			return c.events.fail(r, err)
