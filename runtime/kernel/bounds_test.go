@@ -21,6 +21,14 @@ func TestShortOperands(t *testing.T) {
 	quad := func(missing int) *packed {
 		return &packed{quads: 1, n: 4, acc: floats(4 * quant.GroupRows), lines: bytes(lineBytes), data: bytes(cols/quant.BlockSize*quadBytes - missing)}
 	}
+	// A chunk's rows as lanes.go and wide.go take them, of cols columns.
+	chunk := func(rows, missing int) *Matrix {
+		n := quant.Q8_0.RowBytes(cols)
+		return &Matrix{Type: quant.Q8_0, Rows: rows, Cols: cols, Data: bytes(rows*n - missing), Stride: n, ScaleOffset: cols}
+	}
+	lanes := func(w *Matrix, vectors int, mask uint64) {
+		dotsLanes(floats(2*chunkRows), w, &[chunkRows]uint64{7: mask}, bytes(vectors*laneBytes(cols/quant.BlockSize)), bytes(dotsScratch))
+	}
 	forEachISA(t, func(t *testing.T) {
 		for name, call := range map[string]func(){
 			"groupQ4": func() { groupQ4(new([16]float32), bytes(quant.Q4_0.GroupBytes(cols)-1), v) },
@@ -74,6 +82,41 @@ func TestShortOperands(t *testing.T) {
 			"decodeRowsQ4 row": func() { decodeRowsQ4(floats(tileCols), bytes(tileCols/2), bytes(cols), tileCols/2, []int32{-1}) },
 			"decodeRowsQ4 dst": func() { decodeRowsQ4(floats(tileCols), bytes(cols), bytes(cols), tileCols/2, []int32{0, 1}) },
 			"addTile":          func() { addTile(floats(2*tileCols-1), tileCols, 2, true, &batch{end: [MaxBlock]int32{1, 1}}) },
+			"packLane":         func() { packLane(bytes(laneBytes(cols/quant.BlockSize)-1), v, 8) },
+			"packLane vector": func() {
+				packLane(bytes(laneBytes(cols/quant.BlockSize)), &vector{torn.q[: cols-32 : cols-32], v.d, v.sum}, 8)
+			},
+			"dotsLanes row":    func() { lanes(chunk(8, 1), 2, 3) },
+			"dotsLanes vector": func() { lanes(chunk(8, 0), 1, 3) },
+			"dotsLanes mask":   func() { lanes(chunk(8, 0), 2, 4) },
+			"dotsLanes dots": func() {
+				dotsLanes(floats(chunkRows), chunk(8, 0), &[chunkRows]uint64{7: 2}, bytes(2*laneBytes(cols/quant.BlockSize)), bytes(dotsScratch))
+			},
+			"decodeScales":      func() { decodeScales(floats(7*cols/quant.BlockSize), chunk(8, 0), 1<<7) },
+			"decodeScales row":  func() { decodeScales(floats(chunkRows*cols/quant.BlockSize), chunk(8, 1), 1<<7) },
+			"decodeScales rows": func() { decodeScales(floats(chunkRows*cols/quant.BlockSize), chunk(8, 0), 1<<8) },
+			"decodeTileWide": func() {
+				decodeTileWide(floats(7*wideCols), chunk(8, 0), 0, 1<<7, floats(chunkRows*cols/quant.BlockSize))
+			},
+			"decodeTileWide column": func() {
+				decodeTileWide(floats(chunkRows*wideCols), chunk(8, 0), cols, 1, floats(chunkRows*cols/quant.BlockSize))
+			},
+			"decodeTileWide scales": func() {
+				decodeTileWide(floats(chunkRows*wideCols), chunk(8, 0), cols-wideCols, 1<<7, floats(8*cols/quant.BlockSize-1))
+			},
+			"scaleDots":       func() { scaleDots(floats(2*chunkRows-1), floats(2*chunkRows), floats(2)) },
+			"scaleDots gates": func() { scaleDots(floats(2*chunkRows), floats(2*chunkRows-1), floats(2)) },
+			"addTileWide": func() {
+				addTileWide(floats(2*wideCols-1), []uint64{1, 1}, floats(2*chunkRows), floats(chunkRows*wideCols), nil)
+			},
+			"addTileWide factors": func() {
+				addTileWide(floats(2*wideCols), []uint64{1, 1 << 63}, floats(2*chunkRows-1), floats(chunkRows*wideCols), nil)
+			},
+			"addTileWide tile": func() {
+				addTileWide(floats(2*wideCols), []uint64{1, 1 << 63}, floats(2*chunkRows), floats(chunkRows*wideCols-1), nil)
+			},
+			"outputWide":       func() { outputWide(floats(2*wideCols-1), floats(2*wideCols), 2, wideCols) },
+			"outputWide from":  func() { outputWide(floats(2*wideCols), floats(2*wideCols-1), 2, wideCols) },
 			"scores2":          func() { scores2(floats(PositionTile+3), floats(64), floats(4*32)) },
 			"addWeighted2":     func() { addWeighted2(floats(64), floats(PositionTile+3), floats(4*32)) },
 			"ScoresF16":        func() { ScoresF16(floats(4*PositionTile), floats(4*32), bytes(2*2*32-1), 2, 32, nil) },

@@ -17,12 +17,12 @@ var laneTestCols = []int{1536, 256, 768, 512, 1280, 1792, 2560, 3072}
 // laneTypes are the types of weights that lanes are laid out for.
 var laneTypes = []quant.Type{quant.Q4_0, quant.Q8_0}
 
-// rowsOfCases are rows of a matrix as experts have them, of every case.
+// rowsOfCases are rows of a matrix as experts have them, of every case. What lies between them is neither zero nor a scale of zero.
 func rowsOfCases(rng *rand.Rand, typ quant.Type, rows, cols int) *Matrix {
 	all := cases(rng, cols)
 	names := []string{"random", "large", "zero", "equal", "alternating", "ties", "small", "denormal"}
 	m := &Matrix{Type: typ, Rows: rows, Cols: cols, Stride: 2 * typ.RowBytes(cols), ScaleOffset: typ.QuantBytes(cols) + 6}
-	m.Data = make([]byte, rows*m.Stride)
+	m.Data = slices.Repeat([]byte{0x3c}, rows*m.Stride)
 	for r := range rows {
 		q, s := m.row(r)
 		typ.Encode(q, s, all[names[(r+3)%len(names)]])
@@ -133,6 +133,46 @@ func TestLargeDotsLanes(t *testing.T) {
 					if got[0] != want {
 						t.Errorf("%s row of %#x times %d is %g, want %g", typ, w, q, got[0], want)
 					}
+				}
+			}
+		}
+	})
+}
+
+// Scales may be what they never should be: those of rows and of vectors, in the first blocks, in a middle one and in the last.
+func TestDotsLanesOddScales(t *testing.T) {
+	rng := rand.New(rand.NewPCG(17, 5))
+	const cols, tokens = 1280, 5
+	forEachISA(t, func(t *testing.T) {
+		for _, typ := range laneTypes {
+			up := rowsOfCases(rng, typ, 8, cols)
+			for r, half := range []uint16{0x0001, 0x8001, 0x03ff, 0x8000, 0x7bff, 0x7c00, 0xfc00, 0x7e01} {
+				q, s := up.row(r)
+				typ.Encode(q, s, cases(rng, cols)["random"])
+				for _, block := range []int{0, 17, cols/quant.BlockSize - 1} {
+					le.PutUint16(s[2*block:], half)
+				}
+			}
+			x, idx := testTokens(rng, tokens, cols)
+			size := laneBytes(cols / quant.BlockSize)
+			lanes, scratch := make([]byte, tokens*size), make([]byte, dotsScratch)
+			for i := range idx {
+				v := x.vector(int(idx[i]))
+				v.d[3*i] = []float32{1e-40, float32(math.Inf(1)), float32(math.NaN()), 0, 3e38}[i]
+				packLane(lanes[i*size:][:size], &v, laneOffset(typ))
+			}
+			var masks [chunkRows]uint64
+			for r := range up.Rows {
+				masks[r] = 1<<tokens - 1
+			}
+			got := make([]float32, tokens*chunkRows)
+			want := slices.Clone(got)
+			dotsLanes(got, up, &masks, lanes, scratch)
+			dotsLanesGeneric(want, up, &masks, lanes, laneBlocks())
+			for i, w := range want {
+				r := i % chunkRows
+				if size := math.Abs(float64(w)); !sameBits(got[i], w) && !(math.Abs(float64(got[i])-float64(w)) <= 1e-5*size+1e-3) {
+					t.Errorf("%s: row %d of vector %d is %g, want %g", typ, r, i/chunkRows, got[i], w)
 				}
 			}
 		}

@@ -27,7 +27,7 @@ func TestTileWide(t *testing.T) {
 			wantFactors := slices.Clone(factors)
 			scaleDots(factors, gates, weights)
 			scaleDotsGeneric(wantFactors, gates, weights)
-			if !slices.Equal(factors, wantFactors) {
+			if !slices.EqualFunc(factors, wantFactors, sameBits) {
 				t.Errorf("factors of %d tokens differ", tokens)
 			}
 			for i := range factors {
@@ -49,7 +49,7 @@ func TestTileWide(t *testing.T) {
 			got, wantOut := make([]float32, len(from)), make([]float32, len(from))
 			outputWide(got, from, tokens, hidden)
 			outputWideGeneric(wantOut, from, tokens, hidden)
-			if !slices.Equal(got, wantOut) {
+			if !slices.EqualFunc(got, wantOut, sameBits) {
 				t.Errorf("outputs of %d tokens differ", tokens)
 			}
 		}
@@ -64,7 +64,7 @@ func testDecodeWide(t *testing.T, rng *rand.Rand, down *Matrix) {
 		wantScales := slices.Clone(scales)
 		decodeScales(scales, down, used)
 		decodeScalesGeneric(wantScales, down, used)
-		if !slices.Equal(scales, wantScales) {
+		if !slices.EqualFunc(scales, wantScales, sameBits) {
 			t.Fatalf("%s of %d columns: scales of rows %b differ", down.Type, cols, used)
 		}
 		tile := slices.Repeat([]float32{-5}, chunkRows*wideCols)
@@ -72,7 +72,7 @@ func testDecodeWide(t *testing.T, rng *rand.Rand, down *Matrix) {
 		for col := 0; col < cols; col += wideCols {
 			decodeTileWide(tile, down, col, used, scales)
 			decodeTileWideGeneric(wantTile, down, col, used, scales)
-			if !slices.Equal(tile, wantTile) {
+			if !slices.EqualFunc(tile, wantTile, sameBits) {
 				t.Fatalf("%s of %d columns: rows %b from %d on differ", down.Type, cols, used, col)
 			}
 		}
