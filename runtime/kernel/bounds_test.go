@@ -99,7 +99,7 @@ func TestShortOperands(t *testing.T) {
 				decodeTileWide(floats(7*wideCols), chunk(8, 0), 0, 1<<7, floats(chunkRows*cols/quant.BlockSize))
 			},
 			"decodeTileWide column": func() {
-				decodeTileWide(floats(chunkRows*wideCols), chunk(8, 0), cols, 1, floats(chunkRows*cols/quant.BlockSize))
+				decodeTileWide(floats(chunkRows*wideCols), chunk(8, 0), cols, 1<<7, floats(chunkRows*cols/quant.BlockSize))
 			},
 			"decodeTileWide scales": func() {
 				decodeTileWide(floats(chunkRows*wideCols), chunk(8, 0), cols-wideCols, 1<<7, floats(8*cols/quant.BlockSize-1))

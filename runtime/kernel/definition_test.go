@@ -127,58 +127,75 @@ func testExpert(rng *rand.Rand, typ quant.Type, neurons, hidden int) (e *Expert,
 	return e, gates, ups, downs
 }
 
-// Batch is its formula, for any number of tokens, and Neurons with the gates of one token comes to the same.
+// Batch is its formula, for any number of tokens, and Neurons with the gates of one token comes to the same. Gate, up and down may be of three types.
 func TestReGLU(t *testing.T) {
-	rng := rand.New(rand.NewPCG(3, 4))
+	mixed := [][3]quant.Type{{quant.Q4_0, quant.Q4_0, quant.Q8_0}, {quant.Q4_0, quant.Q8_0, quant.Q4_0}, {quant.Q8_0, quant.Q4_0, quant.F16}, {quant.F32, quant.F16, quant.Q8_0}}
 	for _, typ := range quant.Types() {
-		for _, hidden := range []int{64, 96, 160, 256, 288} {
-			for _, tokens := range []int{1, 2, 3, 6, MaxBlock} {
-				const neurons, batch = 133, MaxBlock + 3
-				e, gates, ups, downs := testExpert(rng, typ, neurons, hidden)
-				x := testInput(rng, batch, hidden)
-				var idx []int32
-				var weights []float32
-				for _, v := range rng.Perm(batch)[:tokens] {
-					idx, weights = append(idx, int32(v)), append(weights, rng.Float32())
+		mixed = append(mixed, [3]quant.Type{typ, typ, typ})
+	}
+	forEachISA(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(3, 4))
+		for _, types := range mixed {
+			hiddens := []int{256, 288}
+			if types[0] == types[1] && types[1] == types[2] {
+				hiddens = []int{64, 96, 160, 256, 288}
+			}
+			for _, hidden := range hiddens {
+				for _, tokens := range []int{1, 2, 3, 6, MaxBlock} {
+					testReGLU(t, rng, types, hidden, tokens)
 				}
-				y := make([]float32, tokens*hidden)
-				y[0] = 5 // what is there must be overwritten
-				scratch := new(Scratch)
-				active := e.Batch(y, x, idx, weights, scratch)
+			}
+		}
+	})
+}
 
-				for i, v := range idx {
-					a := used(x, int(v), typ)
-					want := make([]float64, hidden)
-					var list []int32
-					var h []float32
-					for j := range neurons {
-						g := dot64(gates[j], a)
-						if g <= 0 {
-							continue
-						}
-						list, h = append(list, int32(j)), append(h, float32(g)*weights[i])
-						f := g * dot64(ups[j], a) * float64(weights[i])
-						for c, d := range downs[j] {
-							want[c] += f * float64(d)
-						}
-					}
-					if int(active[i]) != len(list) {
-						t.Errorf("%s: %d neurons are active for token %d, want %d", typ, active[i], i, len(list))
-					}
-					one := make([]float32, hidden)
-					e.Neurons(one, list[:len(list)/2], h, x, int(v), Next{}, scratch)
-					e.Neurons(one, list[len(list)/2:], h[len(list)/2:], x, int(v), Next{}, scratch)
-					for c := range want {
-						for name, got := range map[string]float32{"Batch": y[i*hidden+c], "Neurons": one[c]} {
-							tolerance := 1e-5
-							if name == "Neurons" && typ == quant.Q4_0 {
-								tolerance = 1e-4 // four neurons at a time have their factors rounded
-							}
-							if math.Abs(float64(got)-want[c]) > tolerance*math.Max(3000, math.Abs(want[c])) {
-								t.Fatalf("%s of %d: %s: y[%d, %d] is %g, want %g", typ, hidden, name, i, c, got, want[c])
-							}
-						}
-					}
+func testReGLU(t *testing.T, rng *rand.Rand, types [3]quant.Type, hidden, tokens int) {
+	const neurons, batch = 133, MaxBlock + 3
+	e, gates, _, _ := testExpert(rng, types[0], neurons, hidden)
+	up, ups := testMatrix(rng, types[1], false, neurons, hidden)
+	down, downs := testMatrix(rng, types[2], false, neurons, hidden)
+	e.Up, e.Down = *up, *down
+	x := testInput(rng, batch, hidden)
+	var idx []int32
+	var weights []float32
+	for _, v := range rng.Perm(batch)[:tokens] {
+		idx, weights = append(idx, int32(v)), append(weights, rng.Float32())
+	}
+	y := make([]float32, tokens*hidden)
+	y[0] = 5 // what is there must be overwritten
+	scratch := new(Scratch)
+	active := e.Batch(y, x, idx, append(weights, 1, 2), scratch)
+
+	for i, v := range idx {
+		a, b := used(x, int(v), types[0]), used(x, int(v), types[1])
+		want := make([]float64, hidden)
+		var list []int32
+		var h []float32
+		for j := range neurons {
+			g := dot64(gates[j], a)
+			if g <= 0 {
+				continue
+			}
+			list, h = append(list, int32(j)), append(h, float32(g)*weights[i])
+			f := g * dot64(ups[j], b) * float64(weights[i])
+			for c, d := range downs[j] {
+				want[c] += f * float64(d)
+			}
+		}
+		if int(active[i]) != len(list) {
+			t.Errorf("%s: %d neurons are active for token %d, want %d", types, active[i], i, len(list))
+		}
+		one := make([]float32, hidden)
+		e.Neurons(one, list[:len(list)/2], h, x, int(v), Next{}, scratch)
+		e.Neurons(one, list[len(list)/2:], h[len(list)/2:], x, int(v), Next{}, scratch)
+		for c := range want {
+			for name, got := range map[string]float32{"Batch": y[i*hidden+c], "Neurons": one[c]} {
+				tolerance := 1e-5
+				if name == "Neurons" && types[1] == quant.Q4_0 {
+					tolerance = 1e-4 // four neurons at a time have their factors rounded
+				}
+				if math.Abs(float64(got)-want[c]) > tolerance*math.Max(3000, math.Abs(want[c])) {
+					t.Fatalf("%s of %d, %d tokens: %s: y[%d, %d] is %g, want %g", types, hidden, tokens, name, i, c, got, want[c])
 				}
 			}
 		}

@@ -34,7 +34,7 @@ func (e *Expert) Batch(y []float32, x *Input, idx []int32, weights []float32, sc
 		return nil
 	}
 	s := scratch.batch()
-	active = s.active[:len(idx)]
+	weights, active = weights[:len(idx)], s.active[:len(idx)]
 	clear(active)
 	if e.lanes() {
 		s.lanes.pack(e.Up.Type, x, idx)
@@ -114,7 +114,7 @@ func (s *batch) output(y []float32, tokens, hidden int) {
 	}
 }
 
-// positive finds the active neurons of a chunk.
+// positive finds the active neurons of a chunk: it fills masks and byRow.
 func (s *batch) positive(tokens, rows int) {
 	if rows < chunkRows {
 		for t := range tokens {
@@ -123,13 +123,12 @@ func (s *batch) positive(tokens, rows int) {
 	}
 	positive(&s.masks, s.gates[:tokens*chunkRows])
 	clear(s.masks[tokens:])
+	s.byRow = s.masks
+	transpose(&s.byRow)
 }
 
 // products multiplies the up rows of a chunk's active neurons, and lists the factors of their down rows.
 func (e *Expert) products(s *batch, first, rows int, x *Input, idx []int32, weights []float32, scratch *Scratch) {
-	byRow := &s.byRow
-	*byRow = s.masks
-	transpose(byRow)
 	total := int32(0)
 	for t := range idx {
 		s.start[t], s.end[t] = total, total
@@ -137,7 +136,7 @@ func (e *Expert) products(s *batch, first, rows int, x *Input, idx []int32, weig
 	}
 	s.used = s.used[:0]
 	var at [chunkRows]int32
-	for j, mask := range byRow[:rows] {
+	for j, mask := range s.byRow[:rows] {
 		if mask != 0 {
 			at[j] = int32(len(s.used) * tileCols)
 			s.used = append(s.used, int32(j))
@@ -145,13 +144,13 @@ func (e *Expert) products(s *batch, first, rows int, x *Input, idx []int32, weig
 	}
 	if e.lanes() {
 		up := e.Up.rows(first, rows)
-		s.lanes.multiply(&up, byRow, len(idx))
+		s.lanes.multiply(&up, &s.byRow, len(idx))
 		s.laneFactors(&at, weights)
 		return
 	}
 	for _, j := range s.used {
 		up := e.upRow(first+int(j), scratch)
-		up.dots(x, idx, byRow[j], func(t int, dot float32) {
+		up.dots(x, idx, s.byRow[j], func(t int, dot float32) {
 			s.factors[s.end[t]] = factor{at[j], s.gates[t*chunkRows+int(j)] * dot * weights[t]}
 			s.end[t]++
 		})

@@ -28,8 +28,6 @@ func (s *batch) beginWide(tokens, hidden int) {
 func (s *batch) addWide(up, down *Matrix, weights []float32, ahead []byte) {
 	tokens := len(weights)
 	masks := s.masks[:tokens]
-	s.byRow = s.masks
-	transpose(&s.byRow)
 	var used uint64
 	for t, m := range masks {
 		used |= m
