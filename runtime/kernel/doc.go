@@ -11,15 +11,16 @@
 // there are none for a processor, NAME_other.go or kernels_other.go calls the definition. The names are
 //
 //	group       dense products of sixteen rows. groupx2: two groups; pair: two vectors; groupx4, groupx8: four and eight; packed: many
-//	row         products with one row. dots: with many vectors; axpy: sums of rows; scattered: with rows that lie apart
+//	row         products with one row. dotx4: with four vectors; axpy: sums of rows; scattered: with rows that lie apart
 //	neurons     the active neurons of one token; list: which they are
-//	batch       those of many tokens (with reglu_batch.go). wide: with AVX-512, a chunk of neurons a call
+//	batch       those of many tokens (with reglu_batch.go). lanes: products of up rows with their vectors; wide: the rest with AVX-512, a chunk of
+//	            neurons a call
 //	silu        SwiGLU and GeGLU (with dense.go)
 //	attend      attention. attendf16: of one token, to keys and values as they lie in the cache; attendrows: of sixteen queries at once
 //	vector      sums and products of float32. floats: products of some rows with many vectors; half: rows of F16 and BF16 numbers as they lie
 //	norm        RMSNorm. peaks: the largest numbers of runs; quantize: rounding to int8 blocks
 //
-// packed.go, eight.go and wide.go define how vectors are laid out for the kernels that take many of them. read.go is what the speed of the others is
+// packed.go, eight.go and lanes.go define how vectors are laid out for the kernels that take many of them. read.go is what the speed of the others is
 // compared with.
 //
 // A vector's result has the same bits whatever other vectors are beside it, in [MulEach] and in [Dense.Hidden], and in [Mul] where

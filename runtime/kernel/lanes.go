@@ -20,9 +20,6 @@ const (
 	// dotsScratch is the working memory of kernels: the scales of three times sixteen blocks, and from dotsSums on a register of sums for each token.
 	dotsSums    = 3 * 64
 	dotsScratch = dotsSums + dotsTokens*64
-	// lane8 and lane16 are what eight and sixteen blocks of a vector take: see laneStep.
-	lane8  = 8 * (quant.BlockSize + 4 + 4)
-	lane16 = 16 * (quant.BlockSize + 4 + 4)
 )
 
 // place returns the block, or the column, at place p of a register that has n.
@@ -70,15 +67,6 @@ func (l *lanes) pack(t quant.Type, x *Input, idx []int32) {
 // multiply fills dots with the products of up's rows with as many vectors, of which masks have those that are wanted of each row.
 func (l *lanes) multiply(up *Matrix, masks *[chunkRows]uint64, tokens int) {
 	dotsLanes(l.dots, up, masks, l.bytes[dotsScratch:][:tokens*l.size], l.bytes[:dotsScratch])
-}
-
-// checkRows panics unless all rows of a matrix can be read, which have eight blocks at a time.
-func (m *Matrix) checkRows() {
-	last := m.Data[(m.Rows-1)*m.Stride:]
-	_, _ = last[:m.Type.QuantBytes(m.Cols)], last[m.ScaleOffset:][:m.Cols/16]
-	if m.Type.Block() == 1 || m.Cols%(8*quant.BlockSize) != 0 || m.Cols == 0 || m.Rows > chunkRows {
-		panic("kernel: the rows do not fit a chunk")
-	}
 }
 
 // packLaneGeneric lays out a vector, n blocks a register, for weights that are so much more than they stand for.

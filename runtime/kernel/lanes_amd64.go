@@ -8,6 +8,12 @@ import (
 	"st/quant"
 )
 
+// lane8 and lane16 are what eight and sixteen blocks of a vector take, as laneStep says it of laneBlocks: the assembly counts in them.
+const (
+	lane8  = 8 * (quant.BlockSize + 4 + 4)
+	lane16 = 16 * (quant.BlockSize + 4 + 4)
+)
+
 // hasLanes reports whether there are kernels for lanes and weights of a type. With AVX2 alone weights of eight bits have nothing to gain: no two
 // products of theirs are added before they are longs.
 func hasLanes(t quant.Type) bool {
@@ -53,6 +59,15 @@ func packLaneAVX2(to *byte, q *int8, d *float32, sum *int32, blocks, offset int)
 //go:noescape
 func packLaneAVX512(to *byte, q *int8, d *float32, sum *int32, blocks, offset int)
 
+// checkRows panics unless all rows of a matrix can be read, which have eight blocks at a time.
+func (m *Matrix) checkRows() {
+	last := m.Data[(m.Rows-1)*m.Stride:]
+	_, _ = last[:m.Type.QuantBytes(m.Cols)], last[m.ScaleOffset:][:m.Cols/16]
+	if m.Type.Block() == 1 || m.Cols%(8*quant.BlockSize) != 0 || m.Cols == 0 || m.Rows > chunkRows {
+		panic("kernel: the rows do not fit a chunk")
+	}
+}
+
 // dotsLanes multiplies rows of up with vectors, which lie in lanes: dots[t·chunkRows + r] is row r times vector t, for every bit t of masks[r]. A
 // product does not depend on which others are wanted. It works in scratch, which has dotsScratch bytes.
 func dotsLanes(dots []float32, up *Matrix, masks *[chunkRows]uint64, lanes, scratch []byte) {
@@ -93,8 +108,8 @@ func dotsLanes(dots []float32, up *Matrix, masks *[chunkRows]uint64, lanes, scra
 	}
 }
 
-// dotsLanesAVX2 is dotsLanesGeneric for Q4_0 rows and eight blocks a register, of a multiple of eight blocks, and those of the masks' tokens that are among the given
-// ones, at most dotsTokens.
+// dotsLanesAVX2 is dotsLanesGeneric for Q4_0 rows and eight blocks a register, of a multiple of eight blocks, and for those of the masks' tokens that are
+// among the given ones, at most dotsTokens.
 //
 //go:noescape
 func dotsLanesAVX2(dots *float32, quants, scales *byte, stride, rows int, masks *[chunkRows]uint64, lanes *byte, blocks int, scratch *byte, tokens uint64)

@@ -15,7 +15,7 @@ type Scratch struct {
 
 func (s *Scratch) row(n int) []float32 { return grow(&s.up, n) }
 
-// ReserveBatch takes what [Expert.Batch] needs whatever the expert's shape is: some 70 KB, which would be taken otherwise when the thread is first
+// ReserveBatch takes what [Expert.Batch] needs whatever the expert's shape is: some 84 KB, which would be taken otherwise when the thread is first
 // given one, however late that is.
 func (s *Scratch) ReserveBatch() { s.batch() }
 
