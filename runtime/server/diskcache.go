@@ -44,7 +44,7 @@ type diskCache struct {
 type cachedFile struct {
 	path   string
 	tokens []int32
-	prompt int // tokens of its last prompt; those after that were generated
+	prompt int // see idleSequence
 }
 
 // cachedNote is what a file tells of a sequence besides its tokens.

@@ -63,6 +63,18 @@ func TestInfillEditors(t *testing.T) {
 	}
 }
 
+// Fields are as the whole answer has them, to the last digit of a number.
+func TestPickFields(t *testing.T) {
+	answer := llamaCompletion{Model: "m", Settings: llamaSettings{Seed: 1<<53 + 1, Context: 64}, Timings: llamaTimings{PromptMS: 0.1}}
+	got, err := json.Marshal(pickFields(&answer, []string{"model", "generation_settings/seed", "timings/prompt_ms", "generation_settings/no", "model/x", "", "tokens_cached"}))
+	if want := `{"generation_settings/seed":9007199254740993,"model":"m","timings/prompt_ms":0.1,"tokens_cached":0}`; err != nil || string(got) != want {
+		t.Errorf("%s, %v; want %s", got, err, want)
+	}
+	if pickFields(&answer, nil) != any(&answer) {
+		t.Error("without paths it is not the answer")
+	}
+}
+
 // A word that is typed changes what stands before the gap, so that the next prompt loses what stands after it. It goes on from the one before all the same:
 // that has no other use.
 func TestInfillTyping(t *testing.T) {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -65,7 +66,9 @@ func pickFields(answer any, paths []string) any {
 	var all any
 	data, err := json.Marshal(answer)
 	if err == nil {
-		err = json.Unmarshal(data, &all)
+		d := json.NewDecoder(bytes.NewReader(data))
+		d.UseNumber() // a seed may have more digits than a float
+		err = d.Decode(&all)
 	}
 	if err != nil { // the caller will meet it, too
 		return answer
