@@ -44,9 +44,6 @@ func findInfill(tok *tokenizer.Tokenizer, vocab int) *tokenizer.InfillTokens {
 	return t
 }
 
-// CanInfill reports whether the vocabulary has the tokens that [Model.InfillPrompt] needs.
-func (m *Model) CanInfill() bool { return m.infill != nil }
-
 // InfillPrompt returns a prompt after which the model writes what fills a gap: for [Model.GenerateTokens] or [Sequence.Generate]. Names of special tokens
 // in the texts are text. The order is: files, prefix, suffix; so a prompt whose prefix has grown begins as the one before did.
 //
