@@ -257,6 +257,15 @@ func TestTokens(t *testing.T) {
 	}
 }
 
+// TestEndOfRepetition has a token end a counted repetition that repeats it more often than any token does that stays within it.
+func TestEndOfRepetition(t *testing.T) {
+	v := NewVocabulary([][]byte{[]byte("a"), []byte("aaaa]"), []byte("]"), nil}, []int32{3}, nil)
+	m := mustCompile(t, v, mustGBNF(t, `root ::= "a"{1,100} "]"`)).NewMatcher()
+	if allowed, err := m.Allowed(); err != nil || !allowed.Has(1) {
+		t.Errorf("aaaa] is not allowed: %v", err)
+	}
+}
+
 func TestUntil(t *testing.T) {
 	v := testVocabulary()
 	for _, word := range []string{"</think>", "aab", "abab", "a", "éé日"} {

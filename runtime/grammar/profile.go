@@ -50,11 +50,11 @@ func (a *table) counted(out *collector, items []item) bool {
 			return false
 		}
 	}
-	most := len(p.upTo) - 1
+	most := far
 	if left.max >= 0 {
-		most = min(most, int(left.max)+1)
+		most = int(left.max) + 1
 	}
-	p.add(out, most)
+	p.add(out, min(most, len(p.upTo)-1))
 	after := a.configOf([]item{{a.program.repeats[left.repeat].follow, f.returns[0].frame}})
 	if after == dead {
 		return true
