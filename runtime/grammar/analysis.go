@@ -106,6 +106,8 @@ func (a *analysis) nullable(g *Grammar) bool {
 		}
 	case opRepeat:
 		return g.min == 0 || a.nullable(g.parts[0])
+	case opDistinct:
+		return g.min == 0
 	case opRule:
 		return a.empty[g.rule]
 	case opMachine:
@@ -240,6 +242,8 @@ func (a *analysis) nonEmpty(g *Grammar) *Grammar {
 			return Choice()
 		}
 		return Repeat(a.nonEmpty(g.parts[0]), 1, g.max)
+	case opDistinct:
+		return Distinct(g.parts[0], g.text, 1, g.max)
 	case opRule:
 		r, ok := a.nonEmpties[g.rule]
 		if !ok {

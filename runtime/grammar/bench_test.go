@@ -8,6 +8,7 @@ import (
 	"os"
 	goruntime "runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -75,6 +76,9 @@ var texts = []struct {
 		`{"title": "A winter evening in the north", "body": "The snow had been falling since the morning, and the road was gone. She lit the lamp, put the kettle on the stove, and waited for the sound of the sleigh, which did not come before midnight.", "tags": ["snow", "waiting", "north country"]}`},
 	{"patterns", schemaText(`{"type": "object", "properties": {"id": {"type": "string", "pattern": "^[A-Z]{2,4}-[0-9]{3,}$"}, "slug": {"type": "string", "pattern": "^[a-z]+(-[a-z]+)*$", "maxLength": 60}, "note": {"type": "string", "pattern": "urgent"}}, "required": ["id", "slug", "note"]}`),
 		`{"id": "ORD-20931", "slug": "delivery-to-the-northern-branch-of-the-library", "note": "This is an urgent delivery that must come before noon"}`},
+	{"different", schemaText(`{"type": "object", "properties": {"tags": {"type": "array", "items": {"type": "string"}, "uniqueItems": true}, "parts": {"type": "array", "uniqueItems": true,
+		"items": {"type": "object", "properties": {"name": {"type": "string", "maxLength": 20}, "count": {"type": "number"}}, "required": ["name", "count"]}}}, "required": ["tags", "parts"]}`),
+		differentText()},
 	{"gbnf", func() (*grammar.Grammar, error) {
 		return grammar.ParseGBNF(`root ::= object
 value ::= object | array | string | number | ("true" | "false" | "null") ws
@@ -90,6 +94,16 @@ ws ::= | " " | "\n" [ \t]{0,20}`)
 	{"call", func() (*grammar.Grammar, error) {
 		return grammar.Sequence(grammar.Until("<tool_call>"), grammar.Literal("\n"), jsonschema.Object(), grammar.Literal("\n</tool_call>")), nil
 	}, "I will look up the weather in Oslo for you, since you plan a walk tomorrow.\n<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Oslo\", \"days\": 2}}\n</tool_call>"},
+}
+
+// differentText is an object with a hundred strings that are all different, and as many objects.
+func differentText() string {
+	var tags, parts []string
+	for i := range 100 {
+		tags = append(tags, fmt.Sprintf(`"%s %d"`, []string{"winter", "a", "the river", "42"}[i%4], i/4))
+		parts = append(parts, fmt.Sprintf(`{"name": "%s", "count": %d.5}`, []string{"bolt", "nut", "washer"}[i%3], i/3))
+	}
+	return `{"tags": [` + strings.Join(tags, ", ") + `], "parts": [` + strings.Join(parts, ", ") + `]}`
 }
 
 func schemaText(schema string) func() (*grammar.Grammar, error) {

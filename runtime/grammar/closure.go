@@ -111,6 +111,11 @@ func (a *table) follow(it item) {
 	case kindRepeat:
 		r := &p.repeats[s.first]
 		a.followCounted(counted{s.first, r.min, r.max}, it.frame)
+	case kindDistinct:
+		if d := &p.lists[s.first]; d.min == 0 {
+			a.reach(item{d.follow, it.frame})
+		}
+		c.out = append(c.out, it)
 	default:
 		c.out = append(c.out, it)
 	}

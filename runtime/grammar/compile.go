@@ -26,6 +26,7 @@ type builder struct {
 	todo       []*Rule
 	single     map[byteEdge]int32 // states with one edge
 	repeated   map[*Grammar]int32 // rules of what is counted
+	items      map[*Grammar]distinct
 	ctx        context.Context
 	steps      int
 	err        error
@@ -33,7 +34,7 @@ type builder struct {
 
 // compile makes a program of a grammar, with the tokens of a vocabulary.
 func compile(ctx context.Context, g *Grammar, v *Vocabulary) (*program, error) {
-	b := &builder{ctx: ctx, vocabulary: v, rules: map[*Rule]int32{}, single: map[byteEdge]int32{}, repeated: map[*Grammar]int32{}, analysis: newAnalysis(ctx)}
+	b := &builder{ctx: ctx, vocabulary: v, rules: map[*Rule]int32{}, single: map[byteEdge]int32{}, repeated: map[*Grammar]int32{}, items: map[*Grammar]distinct{}, analysis: newAnalysis(ctx)}
 	if err := b.analyze(g); err != nil {
 		return nil, err
 	}
@@ -161,6 +162,8 @@ func (b *builder) build(g *Grammar, next int32) int32 {
 		return b.empty(starts...)
 	case opRepeat:
 		return b.repeat(g, next)
+	case opDistinct:
+		return b.distinct(g, next)
 	case opRule:
 		if b.inlined(g.rule) {
 			return b.build(g.rule.body, next)
@@ -214,6 +217,21 @@ func (b *builder) repeat(g *Grammar, next int32) int32 {
 	twin.follow = finalState
 	b.repeats = append(b.repeats, r, twin)
 	return b.add(state{kind: kindRepeat, first: int32(len(b.repeats) - 2)})
+}
+
+// distinct builds items that are all different. A config holds the state as it is: readings go on from there.
+func (b *builder) distinct(g *Grammar, next int32) int32 {
+	d, ok := b.items[g]
+	if !ok {
+		item := &Rule{name: "item", body: b.nonEmpty(g.parts[0])}
+		d = distinct{separator: g.text, min: int32(g.min), max: int32(g.max)}
+		d.item = b.call(item)
+		d.more = b.call(&Rule{name: "another item", body: Sequence(Literal(g.text), item.Grammar())})
+		b.items[g] = d
+	}
+	d.follow = next
+	b.lists = append(b.lists, d)
+	return b.add(state{kind: kindDistinct, first: int32(len(b.lists) - 1)})
 }
 
 // machine builds an automaton whose edges are grammars.

@@ -34,4 +34,9 @@
 // The vocabulary is a trie of bytes. The tokens that a state allows are found by walking both together. Most tokens begin and end within
 // one call, whatever the frames below are: those are found once for each set of states and kept (arXiv 2411.15100 calls them context-independent).
 // Only tokens that leave the call are walked on with the frames at hand.
+//
+// The items of a [Distinct] are not in these sets: there are as many lists of them as texts. A matcher carries them, for each reading of the text that is in such
+// a list, with a set of its own for the item that is being written. So what is known of a set holds whatever came before. Where an item begins
+// as an earlier one does, the tokens along that one are looked at: one is left out if whatever follows it makes the item an earlier one. Tokens that end
+// an item and go on, or begin a list, are walked with all that the matcher carries.
 package grammar

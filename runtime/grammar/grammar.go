@@ -10,10 +10,10 @@ import (
 // Grammar is a set of texts. It never changes, so any number of goroutines may use one. The nil Grammar is not valid.
 type Grammar struct {
 	op       op
-	text     string        // opLiteral: its bytes; opToken: the token's text
+	text     string        // opLiteral: its bytes; opToken: the token's text; opDistinct: what stands between two items
 	set      automaton.Set // opClass
-	parts    []*Grammar    // opSequence, opChoice; opRepeat has one
-	min, max int           // opRepeat; max may be Unbounded
+	parts    []*Grammar    // opSequence, opChoice; opRepeat and opDistinct have one
+	min, max int           // opRepeat, opDistinct; max may be Unbounded
 	rule     *Rule         // opRule
 	states   []State       // opMachine
 	token    int32         // opToken: an id; -1: the one that is written as text
@@ -28,6 +28,7 @@ const (
 	opSequence
 	opChoice
 	opRepeat
+	opDistinct
 	opRule
 	opMachine
 	opToken
@@ -64,6 +65,18 @@ func Repeat(g *Grammar, min, max int) *Grammar {
 		panic(fmt.Sprintf("grammar: %d to %d repetitions", min, max))
 	}
 	return &Grammar{op: opRepeat, parts: []*Grammar{g}, min: min, max: max}
+}
+
+// Distinct is min to max texts of a grammar, none of which is empty and no two of which are the same, with a separator between them; max may be [Unbounded]. The grammar has no
+// [Token]. It panics if there is no such number, or no separator.
+func Distinct(g *Grammar, separator string, min, max int) *Grammar {
+	if min < 0 || max < min && max != Unbounded || separator == "" {
+		panic(fmt.Sprintf("grammar: %d to %d distinct texts, separated by %q", min, max, separator))
+	}
+	if max == 0 {
+		return Sequence()
+	}
+	return &Grammar{op: opDistinct, text: separator, parts: []*Grammar{g}, min: min, max: max}
 }
 
 // Optional is a text of g, or the empty one.

@@ -1,7 +1,29 @@
 package grammar
 
-// forced returns the one byte that may come after a config, if there is only one and the text cannot end.
-func (t *table) forced(id int32) (byte, bool) {
+import "slices"
+
+// forced returns the one byte that may come, if there is only one and the text cannot end.
+func (t *table) forced(at readings) (one byte, found bool) {
+	switch {
+	case t.plain(at):
+		return t.forcedIn(at.base)
+	case at.base != dead && (t.configs[at.base].exit || t.configs[at.base].tokens):
+		return 0, false
+	}
+	for b := range 256 {
+		if !t.vocabulary.present[b] || t.after(at, byte(b)).none() {
+			continue
+		}
+		if found {
+			return 0, false
+		}
+		found, one = true, byte(b)
+	}
+	return one, found
+}
+
+// forcedIn is forced of a config.
+func (t *table) forcedIn(id int32) (byte, bool) {
 	c := t.configs[id]
 	if c.exit || c.tokens {
 		return 0, false
@@ -22,7 +44,23 @@ func (t *table) forced(id int32) (byte, bool) {
 	return one, found
 }
 
-// remaining returns the fewest bytes from a config to the end of the text.
+// left returns the fewest bytes to the end of the text, if items need not be different.
+func (t *table) left(at readings) int32 {
+	d := int32(far)
+	if at.base != dead {
+		d = t.remaining(at.base)
+	}
+	for _, r := range at.inner {
+		n := t.remaining(r.config)
+		for ; r.below != nil; r = r.below {
+			n = sum(sum(n, t.program.listDistance(r.list, r.count+1)), t.remaining(r.below.config))
+		}
+		d = min(d, n)
+	}
+	return d
+}
+
+// remaining returns the fewest bytes from a config to its end.
 func (t *table) remaining(id int32) int32 {
 	c := t.configs[id]
 	if c.exit {
@@ -45,22 +83,56 @@ func (m *Matcher) Finish() []byte {
 	var text []byte
 	for at := m.at; ; {
 		t.work = 0 // the text may be long: each byte may take what a token may
-		left := t.remaining(at)
-		if left == 0 || t.err != nil {
+		if t.left(at) == 0 || t.err != nil {
 			return text
 		}
-		best := int32(dead)
-		var with byte
-		for class, b := range t.program.classBytes {
-			if to := t.step(at, uint8(class)); to != dead && t.remaining(to) < left && (best == dead || t.remaining(to) < t.remaining(best)) {
-				best, with = to, b
+		best, with, least := readings{base: dead}, byte(0), int32(far)
+		for _, b := range t.nextBytes(at) {
+			if to := t.after(at, b); !to.none() && t.left(to) < least {
+				best, with, least = to, b, t.left(to)
 			}
 		}
-		if best == dead { // only a whole token goes on
+		if best.none() || t.plain(at) && least >= t.left(at) { // only a whole token goes on
 			return text
 		}
 		at, text = best, append(text, with)
 	}
+}
+
+// nextBytes returns bytes of which one begins a shortest way on: of those that are read alike one is enough, unless items are to be different.
+func (t *table) nextBytes(at readings) []byte {
+	if !slices.ContainsFunc(at.inner, (*reading).threatened) {
+		return t.program.classBytes
+	}
+	return allBytes
+}
+
+var allBytes = func() (all []byte) {
+	for b := range 256 {
+		all = append(all, byte(b))
+	}
+	return all
+}()
+
+// adoptReadings returns the readings that are those of another table.
+func (t *table) adoptReadings(from *table, at readings) readings {
+	var adopted func(r *reading) *reading
+	adopted = func(r *reading) *reading {
+		if r == nil {
+			return nil
+		}
+		n := *r
+		n.below, n.config = adopted(r.below), t.adopt(from, r.config)
+		return &n
+	}
+	out := readings{base: dead}
+	if at.base != dead {
+		out.base = t.adopt(from, at.base)
+	}
+	for _, r := range at.inner {
+		out.inner = append(out.inner, adopted(r))
+	}
+	return out
 }
 
 // adopt returns the config that is one of another table's.

@@ -4,13 +4,15 @@ import (
 	"slices"
 )
 
-// mask is the tokens that a config allows, but for ends of text: a list if they are few, else a set.
+// mask is the tokens that a config allows, but for ends of text: a list if they are few, else a set. It does not say which tokens are allowed at and
+// below stops, nodes of the trie that come after the beginning of items that are all different or, for a config within such an item, after its end.
 type mask struct {
-	list []int32
-	bits Bitset
+	list  []int32
+	bits  Bitset
+	stops []int32
 }
 
-func (m *mask) size() int { return 4*cap(m.list) + 8*cap(m.bits) + 64 }
+func (m *mask) size() int { return 4*cap(m.list) + 8*cap(m.bits) + 4*cap(m.stops) + 64 }
 
 // local is the tokens that items allow whatever is below their frames: those that end within the call, and where others go on after it.
 type local struct {
@@ -25,8 +27,10 @@ const fewTokens = 512
 
 // collector collects tokens.
 type collector struct {
-	v    *Vocabulary
-	bits Bitset
+	v     *Vocabulary
+	bits  Bitset
+	stops []int32
+	inner bool // of a config within an item
 }
 
 // take adds the tokens of a node.
@@ -39,7 +43,15 @@ func (c *collector) takeAll(from, to int32) {
 	}
 }
 
+// stopBelow adds the nodes that come after one to the stops.
+func (c *collector) stopBelow(node int32) {
+	for child := node + 1; child < c.v.end[node]; child = c.v.end[child] {
+		c.stops = append(c.stops, child)
+	}
+}
+
 func (c *collector) add(m *mask) {
+	c.stops = append(c.stops, m.stops...)
 	c.bits.or(m.bits)
 	for _, id := range m.list {
 		c.bits.Set(id)
@@ -52,34 +64,38 @@ func (c *collector) mask() mask {
 		for id := range c.bits.All {
 			list = append(list, id)
 		}
-		return mask{list: list}
+		return mask{list: list, stops: slices.Clip(c.stops)}
 	}
-	return mask{bits: slices.Clone(c.bits)}
+	return mask{bits: slices.Clone(c.bits), stops: slices.Clip(c.stops)}
 }
 
-// allowed returns the tokens that a config allows.
-func (a *table) allowed(id int32) *mask {
+// allowed returns the tokens that a config allows: one within an item that is different from others, or not.
+func (a *table) allowed(id int32, inner bool) *mask {
 	c := a.configs[id]
-	if c.mask != nil {
-		return c.mask
+	kept := &c.mask
+	if inner {
+		kept = &c.inner
 	}
-	out := &collector{a.vocabulary, a.scratch}
+	if *kept != nil {
+		return *kept
+	}
+	out := &collector{v: a.vocabulary, bits: a.scratch, inner: inner}
 	clear(out.bits)
 	for _, g := range a.grouped(out, c) {
 		a.group(out, g)
 	}
-	if c.tokens {
+	if c.tokens && !inner {
 		a.wholeTokens(out, c)
 	}
 	m := out.mask()
 	if a.err == nil {
 		if a.maskBytes += m.size(); a.maskBytes > keepMaskBytes {
 			for _, c := range a.configs[1:] {
-				c.mask = nil
+				c.mask, c.inner = nil, nil
 			}
 			a.maskBytes = m.size()
 		}
-		c.mask = &m
+		*kept = &m
 	}
 	return &m
 }
@@ -88,6 +104,7 @@ func (a *table) allowed(id int32) *mask {
 type group struct {
 	bottoms int32 // the config of the states, with frames at the bottom
 	returns []item
+	last    bool // some frames are the bottom
 }
 
 // grouped returns the groups of a config. An ambiguous text has many frames with the same states: what goes on after them is walked together. Groups whose
@@ -116,7 +133,9 @@ func (a *table) grouped(out *collector, c *config) (all []*group) {
 			g = &group{bottoms: id}
 			index[id], all = g, append(all, g)
 		}
-		if f != bottom {
+		if f == bottom {
+			g.last = true
+		} else {
 			g.returns = append(g.returns, a.frames[f].returns...)
 		}
 	}
@@ -130,14 +149,21 @@ func (a *table) group(out *collector, g *group) {
 		return
 	}
 	out.add(&l.mask)
-	if len(g.returns) == 0 || len(l.bytes) == 0 {
-		return
+	after := int32(dead)
+	if len(g.returns) > 0 && len(l.bytes) > 0 {
+		after = a.configOf(g.returns)
 	}
-	after := a.configOf(g.returns)
+	stop := g.last && out.inner || after != dead && a.stops(out, after)
 	for _, b := range l.bytes {
+		if stop {
+			out.stops = append(out.stops, l.exits[b]...)
+		}
 		a.walkAll(out, after, b, l.exits[b])
 	}
 }
+
+// stops reports whether the tokens that go on from a config are not found by a walk.
+func (a *table) stops(out *collector, id int32) bool { return a.opens[id] || out.inner && a.exits[id] }
 
 // walkAll adds the tokens at and below nodes that come after a byte, from a config before it.
 func (a *table) walkAll(out *collector, from int32, b byte, nodes []int32) {
@@ -148,7 +174,11 @@ func (a *table) walkAll(out *collector, from int32, b byte, nodes []int32) {
 	if to == dead {
 		return
 	}
+	stop := a.stops(out, to)
 	for _, node := range nodes {
+		if stop {
+			out.stopBelow(node)
+		}
 		out.take(node)
 		a.walk(out, node, to)
 	}
@@ -175,7 +205,9 @@ func (a *table) walk(out *collector, node, at int32) {
 			continue
 		}
 		next := i + 1
-		if v.end[i] > next && v.below[i]&^a.selfLoops(to) == 0 {
+		if a.stops(out, to) {
+			out.stopBelow(i)
+		} else if v.end[i] > next && v.below[i]&^a.selfLoops(to) == 0 {
 			next = v.end[i]
 		}
 		path[d] = to
@@ -214,7 +246,7 @@ func (a *table) local(id int32) *local {
 	}
 	v, p := a.vocabulary, a.program
 	l := &local{}
-	out := &collector{v, NewBitset(len(v.tokens))}
+	out := &collector{v: v, bits: NewBitset(len(v.tokens))}
 	path := a.paths()
 	path[0] = id
 	for i := int32(1); i < int32(len(v.label)) && a.visit(); {
@@ -226,11 +258,14 @@ func (a *table) local(id int32) *local {
 		}
 		path[d] = to
 		next := i + 1
+		if a.opens[to] {
+			out.stopBelow(i)
+		}
 		if a.exits[to] {
 			for child := i + 1; child < v.end[i]; child = v.end[child] {
 				l.exits[v.label[child]] = append(l.exits[v.label[child]], child)
 			}
-		} else if v.end[i] > next && v.below[i]&^a.selfLoops(to) == 0 {
+		} else if v.end[i] > next && !a.opens[to] && v.below[i]&^a.selfLoops(to) == 0 {
 			next = v.end[i]
 		}
 		out.takeAll(i, next)
@@ -284,20 +319,10 @@ func (a *table) wholeTokens(out *collector, c *config) {
 	}
 }
 
-// take returns the config after a token, or dead.
-func (a *table) take(id, token int32) int32 {
-	to := id
-	if text := a.vocabulary.tokens[token]; len(text) == 0 || a.vocabulary.IsEnd(token) {
-		to = dead
-	} else {
-		to = a.takeBytes(id, text)
-	}
-	c := a.configs[id]
-	if !c.tokens {
-		return to
-	}
+// takeWhole returns the config after a token that is taken as a whole, or dead.
+func (a *table) takeWhole(id, token int32) int32 {
 	var items []item
-	for _, it := range c.items {
+	for _, it := range a.configs[id].items {
 		if s := &a.program.states[it.state]; s.kind == kindToken {
 			if t := &a.program.tokens[s.first]; (t.id == token) != t.negated && (!t.negated || !a.vocabulary.IsEnd(token)) {
 				items = append(items, item{t.next, it.frame})
@@ -305,23 +330,7 @@ func (a *table) take(id, token int32) int32 {
 		}
 	}
 	if len(items) == 0 {
-		return to
+		return dead
 	}
-	if to == dead {
-		return a.configOf(items)
-	}
-	if a.configs[to].exit {
-		items = append(items, item{finalState, bottom})
-	}
-	return a.configOf(append(items, a.configs[to].items...))
-}
-
-// takeBytes returns the config after bytes, or dead.
-func (a *table) takeBytes(id int32, text []byte) int32 {
-	for _, b := range text {
-		if id = a.step(id, a.program.classes[b]); id == dead {
-			break
-		}
-	}
-	return id
+	return a.configOf(items)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"unicode/utf8"
@@ -40,6 +41,9 @@ func (v *Vocabulary) CompileContext(ctx context.Context, g *Grammar) (*Compiled,
 	if c.table.start(); c.table.err != nil { // a matcher could not begin
 		return nil, c.table.err
 	}
+	if err := c.table.checkLists(); err != nil {
+		return nil, err
+	}
 	c.size.Store(int64(p.bytes() + c.table.size()))
 	return c, nil
 }
@@ -58,7 +62,7 @@ func (c *Compiled) NewMatcherContext(ctx context.Context) *Matcher {
 	c.lock()
 	defer c.unlock()
 	c.table.begin()
-	return &Matcher{compiled: c, ctx: ctx, table: c.table, at: c.table.start()}
+	return &Matcher{compiled: c, ctx: ctx, table: c.table, at: c.table.settled(c.table.start())}
 }
 
 func (c *Compiled) lock() {
@@ -78,8 +82,8 @@ func (c *Compiled) unlock() {
 type Matcher struct {
 	compiled *Compiled
 	ctx      context.Context
-	table    *table // that at is a config of
-	at       int32
+	table    *table // that the configs of at are of
+	at       readings
 	ended    bool
 	allowed  Bitset
 }
@@ -100,7 +104,7 @@ func (m *Matcher) lock() *table {
 	}
 	if m.table != c.table {
 		c.table.begin()
-		m.at = c.table.adopt(m.table, m.at)
+		m.at = c.table.adoptReadings(m.table, m.at)
 		m.table = c.table
 	}
 	c.table.begin()
@@ -127,18 +131,17 @@ func (m *Matcher) Allowed() (Bitset, error) {
 	}
 	t := m.lock()
 	defer m.unlock()
-	mask := t.allowed(m.at)
+	t.allowedAll(m.allowed, m.at)
 	if t.err != nil {
 		return nil, t.err
 	}
-	(&collector{m.compiled.vocabulary, m.allowed}).add(mask)
-	if t.configs[m.at].exit {
+	if t.exit(m.at) {
 		for _, id := range m.compiled.vocabulary.ends {
 			if int(id) < m.compiled.vocabulary.Size() && id >= 0 {
 				m.allowed.Set(id)
 			}
 		}
-	} else if len(mask.list) == 0 && mask.bits == nil {
+	} else if !slices.ContainsFunc(m.allowed, func(w uint64) bool { return w != 0 }) {
 		return nil, ErrDeadEnd
 	}
 	return m.allowed, nil
@@ -199,7 +202,7 @@ func (m *Matcher) Accept(id int32) error {
 	}
 	t := m.lock()
 	defer m.unlock()
-	if v.IsEnd(id) && t.configs[m.at].exit {
+	if v.IsEnd(id) && t.exit(m.at) {
 		m.ended = true
 		return nil
 	}
@@ -207,7 +210,7 @@ func (m *Matcher) Accept(id int32) error {
 	switch {
 	case t.err != nil:
 		return t.err
-	case to == dead:
+	case to.none():
 		return fmt.Errorf("%w: token %d, %q", ErrNotAllowed, id, v.tokens[id])
 	}
 	m.at = to
@@ -225,7 +228,7 @@ func (m *Matcher) AcceptText(text string) error {
 	switch {
 	case t.err != nil:
 		return t.err
-	case to == dead:
+	case to.none():
 		return fmt.Errorf("%w: %q", ErrNotAllowed, text)
 	}
 	m.at = to
@@ -239,7 +242,7 @@ func (m *Matcher) CanEnd() bool {
 	}
 	t := m.lock()
 	defer m.unlock()
-	return t.configs[m.at].exit
+	return t.exit(m.at)
 }
 
 // Done reports whether the text is one of the grammar's, and nothing can follow.
@@ -249,7 +252,7 @@ func (m *Matcher) Done() bool {
 	}
 	t := m.lock()
 	defer m.unlock()
-	return t.configs[m.at].exit && len(t.configs[m.at].items) == 0
+	return t.exit(m.at) && len(m.at.inner) == 0 && len(t.configs[m.at.base].items) == 0
 }
 
 // maxForced bounds what Forced returns, in bytes.
@@ -269,7 +272,7 @@ func (m *Matcher) Forced() []byte {
 		if !ok {
 			break
 		}
-		if at = t.step(at, t.program.classes[b]); at == dead {
+		if at = t.after(at, b); at.none() {
 			break
 		}
 		if text = append(text, b); utf8.Valid(text[whole:]) {
@@ -287,7 +290,7 @@ func (m *Matcher) NextBytes() (set [4]uint64) {
 	t := m.lock()
 	defer m.unlock()
 	for b := range 256 {
-		if t.step(m.at, t.program.classes[b]) != dead {
+		if !t.after(m.at, byte(b)).none() {
 			set[b/64] |= 1 << (b % 64)
 		}
 	}

@@ -36,6 +36,11 @@ func (p *program) measure(v *Vocabulary) {
 			depend(i, p.repeats[s.first].follow)
 		case kindToken:
 			depend(i, p.tokens[s.first].next)
+		case kindDistinct:
+			d := &p.lists[s.first]
+			depend(i, p.rules[d.item].start)
+			depend(i, p.rules[d.more].start)
+			depend(i, d.follow)
 		}
 	}
 	q := &distances{{finalState, 0}}
@@ -66,6 +71,8 @@ func (p *program) length(s *state, after int32) int32 {
 	case kindRepeat:
 		r := &p.repeats[s.first]
 		return p.countedDistance(counted{s.first, r.min, r.max})
+	case kindDistinct:
+		return sum(p.listDistance(s.first, 0), p.distance[p.lists[s.first].follow])
 	}
 	return after
 }
@@ -187,6 +194,12 @@ func (p *program) begins(rule int32, seen []int32) (calls []int32) {
 			calls = append(calls, r.rule)
 			if r.min == 0 {
 				push(r.follow)
+			}
+		case kindDistinct:
+			d := &p.lists[s.first]
+			calls = append(calls, d.item)
+			if d.min == 0 {
+				push(d.follow)
 			}
 		}
 	}

@@ -96,7 +96,7 @@ func (p *preparation) next() bool {
 	defer func() { t.interrupt = nil }()
 	before := t.visits
 	id := p.todo[0]
-	t.allowed(id)
+	t.allowed(id, false)
 	if errors.Is(t.err, errInterrupted) {
 		return true // once more
 	}
@@ -106,6 +106,12 @@ func (p *preparation) next() bool {
 	p.todo = p.todo[1:]
 	for class := range t.program.classBytes {
 		p.push(t.step(id, uint8(class)))
+	}
+	for _, it := range t.configs[id].items {
+		if s := &t.program.states[it.state]; s.kind == kindDistinct {
+			p.push(t.startOf(t.program.lists[s.first].item))
+			p.push(t.startOf(t.program.lists[s.first].more))
+		}
 	}
 	return true
 }

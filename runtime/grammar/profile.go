@@ -10,9 +10,9 @@ type profile struct {
 	upTo  []int    // upTo[n]: how many of them begin n repetitions at most
 	sets  []Bitset // of those tokens, once they are needed
 
-	plain []plainNodes           // where each character is a repetition
-	exits []exit                 // other nodes that come after whole repetitions
-	after map[afterExit][]counts // tokens that go on after the repetitions
+	plain []plainNodes // where each character is a repetition
+	exits []exit       // other nodes that come after whole repetitions
+	after map[afterExit]*afterwards
 }
 
 // plainNodes is a node of the trie and all below it, with the number of repetitions up to the first one.
@@ -25,6 +25,12 @@ type exit struct{ node, count int32 }
 type afterExit struct {
 	config int32
 	b      byte
+}
+
+// afterwards is tokens that go on after repetitions, and the stops of a mask.
+type afterwards struct {
+	tokens []counts
+	stops  []exit
 }
 
 // counts is a token that goes on after so many repetitions.
@@ -54,8 +60,11 @@ func (a *table) counted(out *collector, items []item) bool {
 	if left.max >= 0 {
 		most = int(left.max) + 1
 	}
-	p.add(out, min(most, len(p.upTo)-1))
 	after := a.configOf([]item{{a.program.repeats[left.repeat].follow, f.returns[0].frame}})
+	if after != dead && a.stops(out, after) {
+		return false
+	}
+	p.add(out, min(most, len(p.upTo)-1))
 	if after == dead {
 		return true
 	}
@@ -64,9 +73,15 @@ func (a *table) counted(out *collector, items []item) bool {
 		if to == dead {
 			continue
 		}
-		for _, t := range a.afterExits(p, byte(b), to) {
+		found := a.afterExits(p, byte(b), to)
+		for _, t := range found.tokens {
 			if t.count > left.min && int(t.count) <= most {
 				out.bits.Set(t.token)
+			}
+		}
+		for _, e := range found.stops {
+			if e.count > left.min && int(e.count) <= most {
+				out.stops = append(out.stops, e.node)
 			}
 		}
 	}
@@ -77,20 +92,28 @@ func (a *table) counted(out *collector, items []item) bool {
 const keepAfter = 64
 
 // afterExits returns the tokens that go on after whole repetitions with a byte, which leads to a config.
-func (a *table) afterExits(p *profile, b byte, to int32) []counts {
+func (a *table) afterExits(p *profile, b byte, to int32) *afterwards {
 	key := afterExit{to, b}
 	if found, ok := p.after[key]; ok {
 		return found
 	}
-	var found []counts
-	one := &collector{a.vocabulary, NewBitset(len(a.vocabulary.tokens))}
+	found := &afterwards{}
+	one := &collector{v: a.vocabulary, bits: NewBitset(len(a.vocabulary.tokens)), inner: len(a.program.lists) > 0}
+	stop := a.stops(one, to)
 	for _, e := range p.exitsWith(a.vocabulary, b) {
 		one.take(e.node)
+		if stop {
+			one.stopBelow(e.node)
+		}
 		a.walk(one, e.node, to)
+		for _, node := range one.stops {
+			found.stops = append(found.stops, exit{node, e.count})
+		}
+		one.stops = one.stops[:0]
 		v := a.vocabulary
 		for _, id := range v.order[v.first[e.node]:v.first[v.end[e.node]]] {
 			if one.bits.Has(id) {
-				found = append(found, counts{id, e.count})
+				found.tokens = append(found.tokens, counts{id, e.count})
 				one.bits.Remove(id)
 			}
 		}
@@ -165,17 +188,17 @@ func (a *table) profile(rule, repeat int32) *profile {
 func (a *table) findProfile(repeat int32) *profile {
 	twin := repeat | 1
 	from := a.configOf([]item{{a.countedState(counted{twin, 0, anyCount}), bottom}})
-	if from == dead {
+	if from == dead || a.opens[from] {
 		return nil
 	}
-	p := &profile{after: map[afterExit][]counts{}}
+	p := &profile{after: map[afterExit]*afterwards{}}
 	for _, it := range a.configs[from].items {
 		p.start = append(p.start, it.state)
 	}
 	v := a.vocabulary
-	begun := map[int32]int32{}                       // by config
-	byCount := make([][]int32, v.longest+2)          // tokens
-	plain := &collector{v, NewBitset(len(v.tokens))} // tokens in which each character is a repetition
+	begun := map[int32]int32{}                                // by config
+	byCount := make([][]int32, v.longest+2)                   // tokens
+	plain := &collector{v: v, bits: NewBitset(len(v.tokens))} // tokens in which each character is a repetition
 	second := a.configOf([]item{{a.countedState(counted{twin, 0, anyCount - 1}), bottom}})
 	loops := a.loops(from, second) // the same for any number of repetitions
 	path := a.paths()
@@ -186,6 +209,9 @@ func (a *table) findProfile(repeat int32) *profile {
 		if to == dead {
 			i = v.end[i]
 			continue
+		}
+		if a.opens[to] {
+			return nil
 		}
 		path[d] = to
 		n, ok := begun[to]

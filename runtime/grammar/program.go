@@ -7,6 +7,7 @@ type program struct {
 	targets []int32    // of empty steps
 	rules   []progRule
 	repeats []repeat
+	lists   []distinct
 	tokens  []tokenEdge
 
 	distance []int32 // of each state: the fewest bytes to the end of its rule; far: it has none
@@ -19,18 +20,19 @@ type program struct {
 
 // bytes returns what the program takes.
 func (p *program) bytes() int {
-	return 21*len(p.states) + 8*len(p.edges) + 4*len(p.targets) + 32*len(p.rules) + 16*len(p.repeats) + 12*len(p.tokens)
+	return 21*len(p.states) + 8*len(p.edges) + 4*len(p.targets) + 32*len(p.rules) + 16*len(p.repeats) + 40*len(p.lists) + 12*len(p.tokens)
 }
 
 type kind uint8
 
 const (
-	kindFinal  kind = iota // the end of a rule
-	kindBytes              // edges[first:first+n]
-	kindEmpty              // targets[first:first+n]
-	kindCall               // rules[first], then next
-	kindRepeat             // repeats[first]
-	kindToken              // tokens[first]
+	kindFinal    kind = iota // the end of a rule
+	kindBytes                // edges[first:first+n]
+	kindEmpty                // targets[first:first+n]
+	kindCall                 // rules[first], then next
+	kindRepeat               // repeats[first]
+	kindToken                // tokens[first]
+	kindDistinct             // lists[first]
 )
 
 // finalState is the end of every rule.
@@ -62,6 +64,14 @@ type repeat struct {
 	follow   int32
 }
 
+// distinct is items that are all different.
+type distinct struct {
+	item, more int32 // rules: of the first item, and of another one with the separator before it; neither is empty
+	separator  string
+	min, max   int32 // max may be Unbounded
+	follow     int32
+}
+
 // tokenEdge is a whole token.
 type tokenEdge struct {
 	id      int32
@@ -85,4 +95,17 @@ func (p *program) countedDistance(c counted) int32 {
 		return far
 	}
 	return sum(int32(min(int64(c.min)*int64(one), far)), p.distance[r.follow])
+}
+
+// listDistance returns the fewest bytes of the items that a list needs still, after so many.
+func (p *program) listDistance(list, count int32) int32 {
+	d := &p.lists[list]
+	bytes, more := int32(0), max(0, d.min-count)
+	if more > 0 && count == 0 {
+		bytes, more = p.distance[p.rules[d.item].start], more-1
+	}
+	if more > 0 {
+		bytes = sum(bytes, int32(min(int64(more)*int64(p.distance[p.rules[d.more].start]), far)))
+	}
+	return bytes
 }

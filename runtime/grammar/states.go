@@ -18,9 +18,11 @@ type config struct {
 	items  []item
 	exit   bool
 	tokens bool   // some items take whole tokens
+	opens  bool   // some items begin what is all different
 	seen   int32  // how often a walk came here
 	self   groups // whose characters lead to the config itself; once it was seen often
 	mask   *mask
+	inner  *mask  // where what comes after the items' end takes the text on
 	local  *local // what the items find if their frames are at the bottom
 }
 
@@ -48,6 +50,7 @@ type table struct {
 	configs     []*config
 	next        []int32 // of each config by class of bytes: the one after it, unknown, or dead
 	exits       []bool  // of each config
+	opens       []bool  // of each config
 	configIndex map[string]int32
 	frames      []frame
 	frameIndex  map[string]int32
@@ -79,6 +82,7 @@ func newTable(p *program, v *Vocabulary) *table {
 		configs:  []*config{nil}, // unknown
 		next:     make([]int32, len(p.classBytes)),
 		exits:    []bool{false},
+		opens:    []bool{false},
 		frames:   []frame{{returns: []item{{finalState, bottom}}}},
 	}
 	a.unknown = make([]int32, len(p.classBytes))

@@ -43,12 +43,13 @@ func (a *table) intern(items []item, exit bool) int32 {
 	}
 	c := &config{items: slices.Clone(items), exit: exit}
 	for _, it := range items {
-		c.tokens = c.tokens || a.program.states[it.state].kind == kindToken
+		kind := a.program.states[it.state].kind
+		c.tokens, c.opens = c.tokens || kind == kindToken, c.opens || kind == kindDistinct
 	}
 	id := int32(len(a.configs))
 	a.configs = append(a.configs, c)
 	a.next = append(a.next, a.unknown...)
-	a.exits = append(a.exits, exit)
+	a.exits, a.opens = append(a.exits, exit), append(a.opens, c.opens)
 	a.configIndex[string(a.key)] = id
 	a.items += len(items)
 	return id

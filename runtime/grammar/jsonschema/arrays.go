@@ -72,7 +72,7 @@ func (a *items) at(i int) all {
 // value returns the grammar of what validates against schemas, which may be none.
 func (c *compiler) value(a all) (*grammar.Grammar, error) {
 	if len(a) == 0 {
-		return Value(), nil
+		return c.anything(), nil
 	}
 	if c.depth++; c.depth > maxDepth {
 		return nil, errorf(a[0].at, "schemas are nested deeper than %d", maxDepth)

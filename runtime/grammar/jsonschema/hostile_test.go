@@ -103,7 +103,7 @@ func TestHostile(t *testing.T) {
 		{"multiples", `{"type": "integer", "multipleOf": 999, "minimum": 0}`, false},
 		{"multiples with fractions", `{"type": "number", "multipleOf": 0.999, "minimum": 0}`, true},
 		{"many multiples", `{"type": "object", "properties": {` + list(100, `"p%": {"type": "number", "multipleOf": 0.999}`) + `}}`, true},
-		{"many sets", `{"type": "object", "properties": {` + list(3000, `"p%": {"type": "array", "uniqueItems": true, "items": {"enum": [1, 2, 3, 4, 5, 6, 7, 8, 9, "%"]}}`) + `}}`, true},
+		{"many sets", `{"type": "object", "properties": {` + list(3000, `"p%": {"type": "array", "uniqueItems": true, "items": {"enum": [1, 2, 3, 4, 5, 6, 7, 8, 9, "%"]}}`) + `}}`, false},
 		{"a large set", `{"type": "array", "uniqueItems": true, "items": {"enum": [` + list(8000, `"value %"`) + `]}}`, false},
 		{"names by patterns", `{"type": "object", "patternProperties": {` + list(6, `"^(a|b)*a(a|b){%}c?$": {}`) + `}}`, false},
 		{"exponential names by patterns", `{"type": "object", "patternProperties": {` + list(6, `"^(a|b)*a(a|b){1%}c?$": {}`) + `}}`, true},

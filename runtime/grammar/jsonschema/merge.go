@@ -128,7 +128,7 @@ func (c *compiler) plain(f flat) (*grammar.Grammar, error) {
 		return c.values(m)
 	}
 	if len(f.plain) == 0 {
-		return Value(), nil
+		return c.anything(), nil
 	}
 	var parts []*grammar.Grammar
 	add := func(t types, write func(*merged) (*grammar.Grammar, error)) {
@@ -155,7 +155,7 @@ func (c *compiler) plain(f flat) (*grammar.Grammar, error) {
 				return nil, err
 			}
 		}
-		return m.numbers.grammar(fractions)
+		return m.numbers.grammar(fractions, c.alike)
 	})
 	add(booleanType, func(*merged) (*grammar.Grammar, error) {
 		return grammar.Choice(grammar.Literal("true"), grammar.Literal("false")), nil
@@ -182,7 +182,14 @@ func (c *compiler) values(m *merged) (*grammar.Grammar, error) {
 		if size > maxEnum {
 			break
 		}
-		if text := v.String(); ok && !seen[text] {
+		text := v.String()
+		if c.alike && ok {
+			var alike bool
+			if text, alike = alikeText(v); !alike {
+				return nil, errorf(v, "an object with several members is not supported in an enum that is a choice of what is to be different")
+			}
+		}
+		if ok && !seen[text] {
 			seen[text] = true
 			texts = append(texts, text)
 			size += len(text)
@@ -193,12 +200,26 @@ func (c *compiler) values(m *merged) (*grammar.Grammar, error) {
 		return nil, errorf(m.all[0].at, "no value of the enumeration validates")
 	case size > maxEnum:
 		return nil, errorf(m.all[0].at, "the values of the enumeration have more than %d bytes", maxEnum)
-	case len(texts) > 16:
-		return grammar.FromDFA(automaton.Words(texts...), grammar.Class), nil
+	}
+	return literals(texts), nil
+}
+
+// literals returns the grammar of some texts.
+func literals(texts []string) *grammar.Grammar {
+	if len(texts) > 16 {
+		return grammar.FromDFA(automaton.Words(texts...), grammar.Class)
 	}
 	var parts []*grammar.Grammar
 	for _, text := range texts {
 		parts = append(parts, grammar.Literal(text))
 	}
-	return grammar.Choice(parts...), nil
+	return grammar.Choice(parts...)
+}
+
+// anything returns the grammar of any value.
+func (c *compiler) anything() *grammar.Grammar {
+	if c.alike {
+		return alikeValue()
+	}
+	return Value()
 }

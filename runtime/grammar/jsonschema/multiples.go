@@ -121,13 +121,13 @@ func (m multiple) automaton() *automaton.DFA {
 	return d.Minimize()
 }
 
-// grammar returns the grammar of multiples with a sign or without, of at most so many characters as numbers without a bound have digits.
-func (m multiple) grammar() (*grammar.Grammar, error) {
+// signed returns the grammar of magnitudes with a sign or without, of at most so many characters as numbers without a bound have digits.
+func signed(in *automaton.DFA) (*grammar.Grammar, error) {
 	short, err := automaton.Length(1, maxDigits)
 	if err != nil {
 		return nil, err
 	}
-	all, err := automaton.Intersect(m.automaton(), short)
+	all, err := automaton.Intersect(in, short)
 	if err != nil {
 		return nil, err
 	}
@@ -141,8 +141,8 @@ func (m multiple) grammar() (*grammar.Grammar, error) {
 
 // wrap says where it is that an automaton is too large.
 func (m multiple) wrap(err error) error {
-	if err != nil {
+	if err != nil && m.at != nil {
 		return errorf(m.at, "multipleOf %.40s is not supported with such bounds: %v", m.at.text, err)
 	}
-	return nil
+	return err
 }

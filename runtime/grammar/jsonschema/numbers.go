@@ -85,8 +85,8 @@ func (n *interval) below(r *big.Rat, open bool) {
 	}
 }
 
-// grammar returns the grammar of the numbers: integers, or with fractions, too.
-func (n *interval) grammar(fractions bool) (*grammar.Grammar, error) {
+// grammar returns the grammar of the numbers: integers, or with fractions, too. alike: equal ones are written alike.
+func (n *interval) grammar(fractions, alike bool) (*grammar.Grammar, error) {
 	n, fraction := n.clear()
 	m := n.multiple
 	if m.step > 0 {
@@ -95,18 +95,32 @@ func (n *interval) grammar(fractions bool) (*grammar.Grammar, error) {
 	if !fractions {
 		fraction, m = 0, m.integers()
 	}
-	bounded := n.low != nil || n.high != nil
-	switch {
-	case m.step > 1 && !bounded:
-		g, err := m.grammar()
-		return g, m.wrap(err)
-	case m.step > 1:
-		g, err := n.magnitudes(fraction, m.automaton())
+	in, err := magnitudesOf(m, fraction > 0, alike)
+	if err != nil {
+		return nil, m.wrap(err)
+	}
+	switch bounded := n.low != nil || n.high != nil; {
+	case in != nil && !bounded:
+		g, err := signed(in)
 		return g, m.wrap(err)
 	case !bounded:
 		return unbounded(fraction, fractions && m.step == 0), nil
 	}
-	return n.magnitudes(fraction, nil)
+	g, err := n.magnitudes(fraction, in)
+	return g, m.wrap(err)
+}
+
+// magnitudesOf returns the magnitudes of multiples, perhaps those in which equal ones are alike; nil: any.
+func magnitudesOf(m multiple, fractions, alike bool) (*automaton.DFA, error) {
+	switch {
+	case m.step > 1 && alike:
+		return automaton.Intersect(m.automaton(), shortest(fractions))
+	case m.step > 1:
+		return m.automaton(), nil
+	case alike:
+		return shortest(fractions), nil
+	}
+	return nil, nil
 }
 
 // clear returns the numbers that are clear of a bound that is not allowed itself, and how many digits they may have after the point for that: most readers

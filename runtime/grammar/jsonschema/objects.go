@@ -149,14 +149,22 @@ const maxMemberStates = 100_000
 func (c *compiler) object(m *merged) (*grammar.Grammar, error) {
 	o := &m.members
 	unbounded := len(o.names) == 0 && len(o.patterns) == 0 && len(o.others) == 0 && len(o.keys) == 0 && o.least == 0 && o.most < 0
-	if len(m.all) > 0 && unbounded && !slices.ContainsFunc(m.all, func(e element) bool { return refusesUnevaluated(e.at) }) {
+	if len(m.all) > 0 && unbounded && !c.alike && !slices.ContainsFunc(m.all, func(e element) bool { return refusesUnevaluated(e.at) }) {
 		return Object(), nil
 	}
 	labels, err := c.listedMembers(o)
 	if err != nil {
 		return nil, err
 	}
-	other, err := c.other(m)
+	var other *grammar.Grammar
+	if !c.alike { // in which order others come is not known
+		other, err = c.other(m)
+	} else if len(o.names) == 0 && (o.open || len(o.patterns) > 0) {
+		if m.types != objectType {
+			return grammar.Choice(), nil
+		}
+		err = errorf(m.all[0].at, "among items that are to be different (uniqueItems) an object is supported only with properties, of which those are written that it lists")
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -78,6 +78,7 @@ type compiler struct {
 	patterns map[patternKey]*pattern
 	names    map[string]*namePattern // by expression
 	write    func(automaton.Set) *grammar.Grammar
+	alike    bool     // equal values are written alike
 	level    []string // keys of what is being compiled for one place of the instance
 	depth    int
 	work     int
@@ -152,6 +153,9 @@ func (c *compiler) spend(at *value, n int) error {
 // compile returns the grammar of what validates against all of the schemas.
 func (c *compiler) compile(a all) (*grammar.Grammar, error) {
 	key := a.key()
+	if c.alike {
+		key = "alike " + key
+	}
 	if r := c.rules[key]; r != nil {
 		return r.Grammar(), nil
 	}

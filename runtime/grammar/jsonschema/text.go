@@ -91,8 +91,14 @@ func (c *compiler) string(m *merged) (*grammar.Grammar, error) {
 		if t.most >= 0 && t.most < t.least {
 			return grammar.Choice(), nil
 		}
-		if t.least == 0 && t.most < 0 {
+		free := t.least == 0 && t.most < 0
+		switch {
+		case free && c.alike:
+			return alikeString(), nil
+		case free:
 			return stringRule.Grammar(), nil
+		case c.alike:
+			return quoted(grammar.Repeat(c.write(automaton.All()), t.least, t.most)), nil
 		}
 		return quoted(grammar.Repeat(character, t.least, t.most)), nil
 	}

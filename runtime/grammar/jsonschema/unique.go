@@ -1,85 +1,45 @@
 package jsonschema
 
 import (
-	"math/bits"
 	"slices"
 
 	"st/runtime/grammar"
 )
 
-// maxUnique bounds the values of items that are all different and come in any order: each set of them is a state. More come in their order.
-const maxUnique = 10
-
-// uniqueItems returns the grammar of arrays whose items are all different: values of an enum.
+// uniqueItems returns the grammar of arrays whose items are all different. Their texts are: equal items are written alike.
 func (c *compiler) uniqueItems(a *items, most int) (*grammar.Grammar, error) {
-	values, listed, err := c.listedValues(a.rest, 0)
-	switch {
-	case err != nil:
-		return nil, err
-	case !listed || len(a.prefix) > 0:
-		return nil, errorf(a.unique, "uniqueItems is supported only of items that are values of an enum or a const")
+	if len(a.prefix) > 0 {
+		return nil, errorf(a.unique, "uniqueItems is not supported with prefixItems, or a list of items")
 	}
-	states := c.anyOrder
-	if len(values) > maxUnique {
-		states = c.inOrder
-	}
-	machine, err := states(a, most, values)
+	least := a.least
+	item, values, err := c.differentItem(a)
 	if err != nil {
 		return nil, err
 	}
-	return grammar.Sequence(grammar.Literal("["), grammar.FromStates(machine), grammar.Literal("]")), nil
+	if values >= 0 && values < least {
+		return grammar.Choice(), nil
+	}
+	return grammar.Sequence(grammar.Literal("["), grammar.Distinct(item, ", ", least, most), grammar.Literal("]")), nil
 }
 
-// anyOrder returns the automaton of items that are different values.
-func (c *compiler) anyOrder(a *items, most int, values []*value) ([]grammar.State, error) {
-	if err := c.spend(a.unique, 1<<len(values)); err != nil {
-		return nil, err
+// differentItem returns the grammar of an item that is to be different from others, and how many there are if schemas list them, else −1.
+func (c *compiler) differentItem(a *items) (*grammar.Grammar, int, error) {
+	values, listed, err := c.listedValues(a.rest, 0)
+	if err != nil {
+		return nil, 0, err
 	}
-	states := make([]grammar.State, 1<<len(values))
-	for set := range states {
-		n := bits.OnesCount(uint(set))
-		states[set].Final = n >= a.least
-		for i, v := range values {
-			if set>>i&1 == 0 && n != most {
-				states[set].Edges = append(states[set].Edges, grammar.Edge{Label: itemText(v, n), Next: set | 1<<i})
-			}
-		}
+	if !listed {
+		before := c.alike
+		c.alike = true
+		defer func() { c.alike = before }()
+		item, err := c.value(a.rest)
+		return item, -1, err
 	}
-	return states, nil
-}
-
-// inOrder returns the automaton of items that are different values, in their order. Its states are how many values were passed, and, as far as it matters,
-// how many of those are items.
-func (c *compiler) inOrder(a *items, most int, values []*value) ([]grammar.State, error) {
-	counts := 1 + min(max(1, a.least, most), len(values))
-	n := (len(values) + 1) * counts
-	if n > maxItemStates {
-		return nil, errorf(a.unique, "counting the items takes more than %d states", maxItemStates)
+	var texts []string
+	for _, v := range values {
+		texts = append(texts, v.String())
 	}
-	if err := c.spend(a.unique, n); err != nil {
-		return nil, err
-	}
-	states := make([]grammar.State, n)
-	for i := range states {
-		s, place, count := &states[i], i/counts, i%counts
-		if place == len(values) {
-			s.Final = count >= a.least
-			continue
-		}
-		s.Edges = append(s.Edges, grammar.Edge{Next: i + counts})
-		if most < 0 || count < most {
-			s.Edges = append(s.Edges, grammar.Edge{Label: itemText(values[place], count), Next: (place+1)*counts + min(count+1, counts-1)})
-		}
-	}
-	return states, nil
-}
-
-// itemText returns the grammar of a value that comes after n items.
-func itemText(v *value, n int) *grammar.Grammar {
-	if n > 0 {
-		return grammar.Literal(", " + v.String())
-	}
-	return grammar.Literal(v.String())
+	return literals(texts), len(values), nil
 }
 
 // listedValues returns the values that validate, each once, and whether schemas list them.

@@ -227,7 +227,9 @@ func (g *random) array(depth int) object {
 	if !g.some(4) {
 		s["items"] = g.schema(depth - 1)
 	}
-	if g.some(5) {
+	if g.some(4) {
+		s["uniqueItems"] = true
+	} else if g.some(5) {
 		s["contains"] = g.scalar()
 		if g.some(2) {
 			s["minContains"] = g.rng.IntN(3)

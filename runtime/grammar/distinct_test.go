@@ -1,0 +1,208 @@
+package grammar_test
+
+import (
+	"errors"
+	"flag"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"st/runtime/grammar"
+)
+
+// distinctVocabulary has the bytes of the grammars of TestDistinctTexts, and tokens that end items and begin others.
+var distinctVocabulary = func() *grammar.Vocabulary {
+	var tokens [][]byte
+	for _, t := range strings.Fields(`a b c , [ ] ; x ab bc ba aa abc a,b ,a ,b ],[ [a [a, b] b], ,[ a,a b,b,c [[ ]] [a] ];[ c;a a; bc, ab, abc, bc], aaa aa,a aaaa], aab ac,`) {
+		tokens = append(tokens, []byte(t))
+	}
+	tokens = append(tokens, nil)
+	return grammar.NewVocabulary(tokens, []int32{int32(len(tokens) - 1)}, nil)
+}()
+
+var distinctSeeds = flag.Int("distinct", 500, "number of random grammars of TestDistinctLanguages")
+
+// maxTexts bounds the texts of a grammar, about.
+const maxTexts = 10000
+
+// language is texts, with the grammar of them.
+type language struct {
+	g     *grammar.Grammar
+	texts []string
+}
+
+func oneOf(all ...string) language {
+	var parts []*grammar.Grammar
+	for _, t := range all {
+		parts = append(parts, grammar.Literal(t))
+	}
+	return language{grammar.Choice(parts...), all}
+}
+
+func sequence(a, b language) language {
+	if len(a.texts)*len(b.texts) > maxTexts {
+		return a
+	}
+	out := language{g: grammar.Sequence(a.g, b.g)}
+	for _, s := range a.texts {
+		for _, t := range b.texts {
+			out.texts = append(out.texts, s+t)
+		}
+	}
+	return out
+}
+
+func choice(a, b language) language {
+	return language{grammar.Choice(a.g, b.g), slices.Concat(a.texts, b.texts)}
+}
+
+// called is the same language, by way of a rule.
+func called(l language) language {
+	r := grammar.NewRule("called")
+	r.Define(grammar.Choice(l.g, grammar.Literal(strings.Repeat("a", 100))))
+	l.texts = append(l.texts, strings.Repeat("a", 100))
+	return language{r.Grammar(), l.texts}
+}
+
+// counted is so many of a letter: enough to be counted.
+func counted(least, most int) language {
+	l := language{g: grammar.Repeat(grammar.Literal("a"), least, most)}
+	for n := least; n <= most; n++ {
+		l.texts = append(l.texts, strings.Repeat("a", n))
+	}
+	return l
+}
+
+func list(l language, separator string, least, most int, distinct bool) language {
+	out := language{g: grammar.Distinct(l.g, separator, least, most)}
+	if !distinct {
+		more := grammar.Repeat(grammar.Sequence(grammar.Literal(separator), l.g), max(0, least-1), max(0, most-1))
+		if out.g = grammar.Sequence(l.g, more); least == 0 {
+			out.g = grammar.Optional(out.g)
+		}
+	}
+	var add func(text string, items []string)
+	add = func(text string, items []string) {
+		if len(items) >= least {
+			out.texts = append(out.texts, text)
+		}
+		for _, t := range l.texts {
+			if len(items) == most || distinct && slices.Contains(items, t) {
+				continue
+			}
+			next := text + separator + t
+			if len(items) == 0 {
+				next = t
+			}
+			add(next, append(slices.Clip(items), t))
+		}
+	}
+	slices.Sort(l.texts)
+	l.texts = slices.Compact(l.texts)
+	add("", nil)
+	return out
+}
+
+// randomLanguage returns a language of few texts.
+func randomLanguage(rng *rand.Rand, depth int) language {
+	words := []string{"a", "b", "ab", "abc", "ba", "c", "bc", "aa"}
+	n := rng.IntN(9)
+	if depth == 0 {
+		n = rng.IntN(2)
+	}
+	sub := func() language { return randomLanguage(rng, depth-1) }
+	switch n {
+	case 0, 1:
+		rng.Shuffle(len(words), func(i, j int) { words[i], words[j] = words[j], words[i] })
+		return oneOf(words[:1+rng.IntN(4)]...)
+	case 2:
+		return sequence(sub(), sub())
+	case 3:
+		return choice(sub(), sub())
+	case 4:
+		return sequence(called(oneOf("a", "b")), sub())
+	case 5:
+		return counted(rng.IntN(2), 65+rng.IntN(3))
+	}
+	l := sub()
+	slices.Sort(l.texts)
+	l.texts = slices.Compact(l.texts)
+	most := 1 + rng.IntN(3)
+	if l.texts[0] == "" || math.Pow(float64(len(l.texts)), float64(most)) > 6000 {
+		return l
+	}
+	least := rng.IntN(1 + min(most, len(l.texts)))
+	in := list(l, []string{",", ";"}[rng.IntN(2)], least, most, n > 6)
+	return sequence(sequence(oneOf("["), in), oneOf("]"))
+}
+
+// TestDistinctLanguages holds what matchers allow against all texts of random grammars with items that are all different: a token is allowed exactly if
+// a text goes on with it.
+func TestDistinctLanguages(t *testing.T) {
+	refused, compared := 0, 0
+	for seed := range *distinctSeeds {
+		rng := rand.New(rand.NewPCG(3, uint64(seed)))
+		l := randomLanguage(rng, 4)
+		slices.Sort(l.texts)
+		if l.texts = slices.Compact(l.texts); len(l.texts) > maxTexts || len(l.texts) == 0 {
+			continue
+		}
+		c, err := distinctVocabulary.Compile(l.g)
+		if errors.Is(err, grammar.ErrEmpty) {
+			refused++
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			m, text := c.NewMatcher(), ""
+			for !m.Done() && len(text) < 60 {
+				allowed, err := m.Allowed()
+				if err != nil {
+					t.Fatalf("seed %d: after %q: %v", seed, text, err)
+				}
+				var ids []int32
+				for id := range int32(distinctVocabulary.Size() - 1) {
+					next := text + string(distinctVocabulary.Bytes(id))
+					i, _ := slices.BinarySearch(l.texts, next)
+					want := i < len(l.texts) && strings.HasPrefix(l.texts[i], next)
+					if allowed.Has(id) != want {
+						t.Fatalf("seed %d: after %q: %q is allowed: %v", seed, text, distinctVocabulary.Bytes(id), !want)
+					}
+					if err := m.Clone().Accept(id); (err == nil) != want {
+						t.Fatalf("seed %d: after %q: %q is accepted: %v", seed, text, distinctVocabulary.Bytes(id), err)
+					}
+					if want {
+						ids = append(ids, id)
+					}
+				}
+				compared++
+				if _, ends := slices.BinarySearch(l.texts, text); ends != m.CanEnd() {
+					t.Fatalf("seed %d: %q may end: %v", seed, text, !ends)
+				}
+				if rest := text + string(m.Finish()); !slices.Contains(l.texts, rest) {
+					t.Fatalf("seed %d: %q ends as %q", seed, text, rest)
+				}
+				if forced := text + string(m.Forced()); len(forced) > len(text) {
+					for _, s := range l.texts {
+						if strings.HasPrefix(s, text) && !strings.HasPrefix(s, forced) {
+							t.Fatalf("seed %d: after %q: %q is forced, and there is %q", seed, text, forced, s)
+						}
+					}
+				}
+				if len(ids) == 0 {
+					break
+				}
+				id := ids[rng.IntN(len(ids))]
+				if err := m.Accept(id); err != nil {
+					t.Fatal(err)
+				}
+				text += string(distinctVocabulary.Bytes(id))
+			}
+		}
+	}
+	t.Logf("%d texts compared, %d grammars refused", compared, refused)
+}
