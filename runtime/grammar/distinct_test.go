@@ -31,6 +31,7 @@ const maxTexts = 10000
 type language struct {
 	g     *grammar.Grammar
 	texts []string
+	least int // of its lists
 }
 
 func oneOf(all ...string) language {
@@ -38,14 +39,14 @@ func oneOf(all ...string) language {
 	for _, t := range all {
 		parts = append(parts, grammar.Literal(t))
 	}
-	return language{grammar.Choice(parts...), all}
+	return language{g: grammar.Choice(parts...), texts: all}
 }
 
 func sequence(a, b language) language {
 	if len(a.texts)*len(b.texts) > maxTexts {
 		return a
 	}
-	out := language{g: grammar.Sequence(a.g, b.g)}
+	out := language{g: grammar.Sequence(a.g, b.g), least: max(a.least, b.least)}
 	for _, s := range a.texts {
 		for _, t := range b.texts {
 			out.texts = append(out.texts, s+t)
@@ -55,7 +56,7 @@ func sequence(a, b language) language {
 }
 
 func choice(a, b language) language {
-	return language{grammar.Choice(a.g, b.g), slices.Concat(a.texts, b.texts)}
+	return language{grammar.Choice(a.g, b.g), slices.Concat(a.texts, b.texts), max(a.least, b.least)}
 }
 
 // called is the same language, by way of a rule.
@@ -63,7 +64,7 @@ func called(l language) language {
 	r := grammar.NewRule("called")
 	r.Define(grammar.Choice(l.g, grammar.Literal(strings.Repeat("a", 100))))
 	l.texts = append(l.texts, strings.Repeat("a", 100))
-	return language{r.Grammar(), l.texts}
+	return language{r.Grammar(), l.texts, l.least}
 }
 
 // counted is so many of a letter: enough to be counted.
@@ -76,7 +77,7 @@ func counted(least, most int) language {
 }
 
 func list(l language, separator string, least, most int, distinct bool) language {
-	out := language{g: grammar.Distinct(l.g, separator, least, most)}
+	out := language{g: grammar.Distinct(l.g, separator, least, most), least: least}
 	if !distinct {
 		more := grammar.Repeat(grammar.Sequence(grammar.Literal(separator), l.g), max(0, least-1), max(0, most-1))
 		if out.g = grammar.Sequence(l.g, more); least == 0 {
@@ -134,6 +135,9 @@ func randomLanguage(rng *rand.Rand, depth int) language {
 		return l
 	}
 	least := rng.IntN(1 + min(most, len(l.texts)))
+	if l.least > 1 { // how many there are is not known
+		least = min(least, 1)
+	}
 	in := list(l, []string{",", ";"}[rng.IntN(2)], least, most, n > 6)
 	return sequence(sequence(oneOf("["), in), oneOf("]"))
 }
@@ -205,4 +209,32 @@ func TestDistinctLanguages(t *testing.T) {
 		}
 	}
 	t.Logf("%d texts compared, %d grammars refused", compared, refused)
+}
+
+// TestDistinctTooFew has lists that need more items than there are: no text has them.
+func TestDistinctTooFew(t *testing.T) {
+	few := grammar.Repeat(grammar.Choice(grammar.Literal("a"), grammar.Literal("b")), 1, 2) // six texts
+	if _, err := distinctVocabulary.Compile(grammar.Distinct(few, ",", 7, 9)); !errors.Is(err, grammar.ErrEmpty) {
+		t.Errorf("seven of six texts: %v", err)
+	}
+	c, err := distinctVocabulary.Compile(grammar.Choice(grammar.Literal("c"), grammar.Distinct(few, ",", 7, 9)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := c.NewMatcher(); m.AcceptText("a") == nil || m.AcceptText("c") != nil || !m.Done() {
+		t.Error("the other choice is not the only text")
+	}
+	if c, err = distinctVocabulary.Compile(grammar.Distinct(few, ",", 6, 9)); err != nil {
+		t.Fatal(err)
+	}
+	m := c.NewMatcher()
+	if err := m.AcceptText("ab,b,bb,aa,ba"); err != nil {
+		t.Fatal(err)
+	}
+	if got := string(m.Forced()); got != ",a" {
+		t.Errorf("%q is forced where one text is left", got)
+	}
+	if err := m.AcceptText(",a"); err != nil || !m.Done() {
+		t.Errorf("the list of all texts has not ended: %v", err)
+	}
 }

@@ -38,11 +38,19 @@ func (v *Vocabulary) CompileContext(ctx context.Context, g *Grammar) (*Compiled,
 		return nil, err
 	}
 	c := &Compiled{vocabulary: v, program: p, table: newTable(p, v)}
-	if c.table.start(); c.table.err != nil { // a matcher could not begin
-		return nil, c.table.err
+	c.table.start()
+	for short := c.table.shortLists(); len(short) > 0 && c.table.err == nil; short = c.table.shortLists() {
+		for _, s := range short { // no text has it
+			p.states[s] = state{kind: kindEmpty}
+		}
+		if p.measure(v); p.distance[p.rules[0].start] == far {
+			return nil, fmt.Errorf("%w: a list needs more items than are known to be different", ErrEmpty)
+		}
+		c.table = newTable(p, v)
+		c.table.start()
 	}
-	if err := c.table.checkLists(); err != nil {
-		return nil, err
+	if c.table.err != nil { // a matcher could not begin
+		return nil, c.table.err
 	}
 	c.size.Store(int64(p.bytes() + c.table.size()))
 	return c, nil
@@ -252,7 +260,7 @@ func (m *Matcher) Done() bool {
 	}
 	t := m.lock()
 	defer m.unlock()
-	return t.exit(m.at) && len(m.at.inner) == 0 && len(t.configs[m.at.base].items) == 0
+	return t.exit(m.at) && len(t.configs[m.at.base].items) == 0 && (len(m.at.inner) == 0 || t.atEnd(m.at))
 }
 
 // maxForced bounds what Forced returns, in bytes.

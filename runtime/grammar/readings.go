@@ -272,23 +272,26 @@ func (t *table) takeBytes(at readings, text []byte) readings {
 	return at
 }
 
-// checkLists checks that each list has as many items that are different as it needs: then no text comes to where none is left.
-func (t *table) checkLists() error {
-	for _, d := range t.program.lists {
-		if d.min > 1 && !t.hasTexts(t.startOf(d.item), int(d.min)) {
-			if t.err != nil {
-				return t.err
-			}
-			return fmt.Errorf("%w: a list needs %d items that are all different, and as many are not known to be", ErrEmpty, d.min)
+// shortLists returns the states of lists that need more items than are known to be different.
+func (t *table) shortLists() (short []int32) {
+	for i, s := range t.program.states {
+		if s.kind != kindDistinct || t.program.distance[i] == far {
+			continue
+		}
+		if d := &t.program.lists[s.first]; d.min > 1 && !t.hasTexts(t.startOf(d.item), int(d.min)) {
+			short = append(short, int32(i))
 		}
 	}
-	return nil
+	return short
 }
 
 // hasTexts reports whether at least n texts go on from a config to its end. Those with lists within count if each of these has one item at most.
 func (t *table) hasTexts(from int32, n int) bool {
-	if from == dead {
-		return false
+	sizes := make([]int, len(t.program.classBytes))
+	for b, class := range t.program.classes {
+		if t.vocabulary.present[b] {
+			sizes[class]++
+		}
 	}
 	ended := 0
 	for at := map[int32]int{t.withOne(from): 1}; len(at) > 0 && t.err == nil; {
@@ -297,12 +300,12 @@ func (t *table) hasTexts(from int32, n int) bool {
 			if t.exits[id] {
 				ended += texts
 			}
-			for class, size := range t.program.classSize {
-				if to := t.withOne(t.step(id, uint8(class))); to != dead {
+			for class, size := range sizes {
+				if to := t.withOne(t.step(id, uint8(class))); to != dead && size > 0 {
 					next[to] = min(n, next[to]+texts*size)
 				}
 			}
-			t.spend(1 + len(t.program.classSize)/visitsPerStep)
+			t.spend(1 + len(sizes)/visitsPerStep)
 		}
 		if ended >= n {
 			return true
@@ -330,4 +333,14 @@ func (t *table) withOne(id int32) int32 {
 		return id
 	}
 	return t.join(id, one)
+}
+
+// atEnd reports whether no byte can come.
+func (t *table) atEnd(at readings) bool {
+	for b := range 256 {
+		if t.vocabulary.present[b] && !t.after(at, byte(b)).none() {
+			return false
+		}
+	}
+	return true
 }
