@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -67,6 +68,9 @@ func (p *ChatPrompt) newCallGrammar(ctx context.Context, answer *grammar.Grammar
 			continue
 		}
 		arguments, err := t.arguments(ctx, required)
+		if err == nil && required {
+			err = p.model.hasObject(ctx, &t, arguments)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -85,6 +89,14 @@ func (p *ChatPrompt) newCallGrammar(ctx context.Context, answer *grammar.Grammar
 		return grammar.Choice(answer, w.Calls(functions)), nil
 	}
 	return w.Free(functions), nil
+}
+
+// hasObject checks that some object is valid against the parameters of a tool, whose grammar is given: no call of it could be written.
+func (m *Model) hasObject(ctx context.Context, t *Tool, arguments *grammar.Grammar) error {
+	if _, err := m.grammars.vocabulary().CompileContext(ctx, arguments); errors.Is(err, grammar.ErrEmpty) {
+		return as(ErrTools, fmt.Errorf("the parameters of tool %q: no object is valid against them: %w", t.Name, err))
+	}
+	return nil
 }
 
 // arguments returns the grammar of a tool's arguments. Where the schema cannot be followed, they are any object, unless they must.

@@ -436,6 +436,7 @@ func TestToolErrors(t *testing.T) {
 		{"/v1/completions", `"prompt": "x", "json_schema": {"type": "string"}, "grammar": "root ::= \"a\""`, "json_schema", "another field"},
 		{"/v1/chat/completions", hi + `, "tools": [` + tool + `], "tool_choice": "required"`, "", `tool "f"`},
 		{"/v1/chat/completions", hi + `, "tools": [` + strings.Replace(tool, `"object"`, `"string"`, 1) + `], "tool_choice": "required"`, "", `tool "f": JSON Schema, at #: no object is valid`},
+		{"/v1/chat/completions", hi + `, "tools": [{"type": "function", "function": {"name": "g", "parameters": {"type": "object", "properties": {"a": false}, "required": ["a"]}}}], "tool_choice": "required"`, "", `tool "g": no object is valid`},
 		{"/v1/chat/completions", hi + `, "tools": [` + strings.Replace(tool, `"name"`, `"strict": true, "name"`, 1) + `]`, "", "#/properties/a"},
 		{"/v1/chat/completions", hi + `, "response_format": {"type": "json_schema", "json_schema": {"schema": {"type": "object", "properties": {"a": {"unevaluatedItems": {}}}}}}`,
 			"response_format.json_schema.schema", "#/properties/a"},
