@@ -72,10 +72,15 @@ func (r *reading) threatened() bool {
 func (r *reading) threats() (set [256]bool) {
 	size := r.text.size()
 	for ; r != nil; r = r.below {
-		for _, s := range r.rest {
-			if n := size - r.begin; int(n) < len(s) {
-				set[s[n]] = true
+		n, rest := int(size-r.begin), r.rest
+		for len(rest) > 0 {
+			if len(rest[0]) == n {
+				rest = rest[1:]
+				continue
 			}
+			b := rest[0][n]
+			set[b] = true
+			rest = rest[sort.Search(len(rest), func(i int) bool { return rest[i][n] > b }):]
 		}
 	}
 	return set
