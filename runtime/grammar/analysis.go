@@ -108,6 +108,8 @@ func (a *analysis) nullable(g *Grammar) bool {
 		return g.min == 0 || a.nullable(g.parts[0])
 	case opDistinct:
 		return g.min == 0
+	case opKey:
+		return true
 	case opRule:
 		return a.empty[g.rule]
 	case opMachine:
@@ -151,7 +153,7 @@ func (a *analysis) size(g *Grammar) int {
 			return a.size(g.rule.body)
 		}
 		return 1
-	case opToken:
+	case opToken, opKey:
 		return 1
 	}
 	if n, ok := a.sizes[g]; ok {
@@ -243,7 +245,9 @@ func (a *analysis) nonEmpty(g *Grammar) *Grammar {
 		}
 		return Repeat(a.nonEmpty(g.parts[0]), 1, g.max)
 	case opDistinct:
-		return Distinct(g.parts[0], g.text, 1, g.max)
+		some := *g
+		some.min = 1
+		return &some
 	case opRule:
 		r, ok := a.nonEmpties[g.rule]
 		if !ok {

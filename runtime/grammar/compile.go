@@ -164,6 +164,8 @@ func (b *builder) build(g *Grammar, next int32) int32 {
 		return b.repeat(g, next)
 	case opDistinct:
 		return b.distinct(g, next)
+	case opKey:
+		return b.add(state{kind: kindKey, next: next})
 	case opRule:
 		if b.inlined(g.rule) {
 			return b.build(g.rule.body, next)
@@ -224,7 +226,7 @@ func (b *builder) distinct(g *Grammar, next int32) int32 {
 	d, ok := b.items[g]
 	if !ok {
 		item := &Rule{name: "item", body: b.nonEmpty(g.parts[0])}
-		d = distinct{separator: g.text, min: int32(g.min), max: int32(g.max)}
+		d = distinct{separator: g.text, keyed: g.keyed, min: int32(g.min), max: int32(g.max)}
 		d.item = b.call(item)
 		d.more = b.call(&Rule{name: "another item", body: Sequence(Literal(g.text), item.Grammar())})
 		b.items[g] = d

@@ -238,3 +238,74 @@ func TestDistinctTooFew(t *testing.T) {
 		t.Errorf("the list of all texts has not ended: %v", err)
 	}
 }
+
+// TestUnordered has lists of members that are different if their members are, whatever the order of those.
+func TestUnordered(t *testing.T) {
+	member := func(key *grammar.Grammar) *grammar.Grammar {
+		return grammar.Sequence(key, grammar.Key(), grammar.Choice(grammar.Literal("b"), grammar.Literal("c")))
+	}
+	items := func(key *grammar.Grammar) *grammar.Grammar {
+		in := grammar.Choice(grammar.Literal("x"), grammar.Unordered(member(key), ","))
+		return grammar.Distinct(grammar.Sequence(grammar.Literal("["), in, grammar.Literal("]")), ";", 1, grammar.Unbounded)
+	}
+	c, err := distinctVocabulary.Compile(items(grammar.Repeat(grammar.Literal("a"), 1, grammar.Unbounded)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]bool{
+		"[ab,aab]":                        true,
+		"[ab,aab];[ab,aac]":               true,
+		"[ab,aab];[aab];[aab,ab,aaab]":    true,
+		"[ab,ac]":                         false,
+		"[ab,aab];[aab,ab]":               false,
+		"[aac,ab];[aab,ab];[aaac,ab,aac]": true,
+		"[aac,ab];[x];[ab,aac]":           false,
+		"[aac,ab];[x];[x]":                false,
+	} {
+		m := c.NewMatcher()
+		if got := m.AcceptText(text) == nil && m.CanEnd(); got != want {
+			t.Errorf("%s is a text: %v", text, got)
+		}
+	}
+	for seed := range 200 {
+		rng := rand.New(rand.NewPCG(4, uint64(seed)))
+		m, text := c.NewMatcher(), ""
+		for range 40 {
+			allowed, err := m.Allowed()
+			if err != nil {
+				t.Fatalf("after %q: %v", text, err)
+			}
+			var ids []int32
+			for id := range int32(distinctVocabulary.Size() - 1) {
+				if err := m.Clone().Accept(id); (err == nil) != allowed.Has(id) {
+					t.Fatalf("after %q: %q is allowed: %v, but accepting it: %v", text, distinctVocabulary.Bytes(id), allowed.Has(id), err)
+				}
+				if allowed.Has(id) {
+					ids = append(ids, id)
+				}
+			}
+			id := ids[rng.IntN(len(ids))]
+			if err := m.Accept(id); err != nil {
+				t.Fatal(err)
+			}
+			text += string(distinctVocabulary.Bytes(id))
+		}
+		text += string(m.Finish())
+		seen := map[string]bool{}
+		for _, item := range strings.Split(text, ";") {
+			members := strings.Split(strings.Trim(item, "[]"), ",")
+			slices.Sort(members)
+			if key := strings.Join(members, ","); seen[key] {
+				t.Fatalf("%s has an item twice", text)
+			} else {
+				seen[key] = true
+			}
+		}
+	}
+	if c, err = distinctVocabulary.Compile(items(grammar.Choice(grammar.Literal("a"), grammar.Literal("aa")))); err != nil {
+		t.Fatal(err)
+	}
+	if m := c.NewMatcher(); m.AcceptText("[a") == nil || m.AcceptText("[x]") != nil || !m.Done() {
+		t.Error("members of two keys are written")
+	}
+}

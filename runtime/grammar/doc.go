@@ -38,5 +38,6 @@
 // The items of a [Distinct] are not in these sets: there are as many lists of them as texts. A matcher carries them, for each reading of the text that is in such
 // a list, with a set of its own for the item that is being written. So what is known of a set holds whatever came before. Where an item begins
 // as an earlier one does, the tokens along that one are looked at: one is left out if whatever follows it makes the item an earlier one. Tokens that end
-// an item and go on, or begin a list, are walked with all that the matcher carries.
+// an item and go on, or begin a list, are walked with all that the matcher carries. Members of an [Unordered] are read to their end before the item
+// around them goes on with them in ascending order.
 package grammar

@@ -37,7 +37,7 @@ func (f *fingerprint) add(g *Grammar) {
 		f.parts[g] = len(f.parts)
 	}
 	negated := 0
-	if g.negated {
+	if g.negated || g.keyed {
 		negated = 1
 	}
 	f.numbers(int(g.op), len(g.text), len(g.set), len(g.parts), g.min, g.max, int(g.token), negated, len(g.states))

@@ -18,6 +18,7 @@ type Grammar struct {
 	states   []State       // opMachine
 	token    int32         // opToken: an id; -1: the one that is written as text
 	negated  bool          // opToken: any token but this
+	keyed    bool          // opDistinct: of members
 }
 
 type op uint8
@@ -29,6 +30,7 @@ const (
 	opChoice
 	opRepeat
 	opDistinct
+	opKey
 	opRule
 	opMachine
 	opToken
@@ -78,6 +80,17 @@ func Distinct(g *Grammar, separator string, min, max int) *Grammar {
 	}
 	return &Grammar{op: opDistinct, text: separator, parts: []*Grammar{g}, min: min, max: max}
 }
+
+// Unordered is one or more members with a separator between them. A member is a text with one [Key] in it, up to which no two are the same. For a
+// [Distinct] around them members in another order are the same text. More can always come: where the number of keys is limited, there is no text.
+func Unordered(member *Grammar, separator string) *Grammar {
+	g := *Distinct(member, separator, 1, Unbounded)
+	g.keyed = true
+	return &g
+}
+
+// Key is the empty text, at the end of what tells a member of an [Unordered] from others.
+func Key() *Grammar { return &Grammar{op: opKey} }
 
 // Optional is a text of g, or the empty one.
 func Optional(g *Grammar) *Grammar { return Repeat(g, 0, 1) }

@@ -41,6 +41,8 @@ func (p *program) measure(v *Vocabulary) {
 			depend(i, p.rules[d.item].start)
 			depend(i, p.rules[d.more].start)
 			depend(i, d.follow)
+		case kindKey:
+			depend(i, s.next)
 		}
 	}
 	q := &distances{{finalState, 0}}
@@ -201,6 +203,8 @@ func (p *program) begins(rule int32, seen []int32) (calls []int32) {
 			if d.min == 0 {
 				push(d.follow)
 			}
+		case kindKey:
+			push(s.next)
 		}
 	}
 	slices.Sort(calls)

@@ -33,6 +33,7 @@ const (
 	kindRepeat               // repeats[first]
 	kindToken                // tokens[first]
 	kindDistinct             // lists[first]
+	kindKey                  // the end of a key, then next
 )
 
 // finalState is the end of every rule.
@@ -68,6 +69,7 @@ type repeat struct {
 type distinct struct {
 	item, more int32 // rules: of the first item, and of another one with the separator before it; neither is empty
 	separator  string
+	keyed      bool  // items are members
 	min, max   int32 // max may be Unbounded
 	follow     int32
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strings"
 )
 
 // readings is the ways to read a text so far.
@@ -16,9 +17,12 @@ type readings struct {
 type reading struct {
 	below  *reading // what goes on after the items, from its config; nil: that is the base, and the fields up to begin mean nothing
 	list   int32
+	keyed  bool     // its items are members
 	count  int32    // items that have ended
-	seen   []string // those, each with a separator before it, in ascending order
+	seen   []string // those, or their keys, each with a separator before it, in ascending order
 	rest   []string // those of seen that begin as the text does since begin
+	named  bool     // the key of the member is behind, and seen has it
+	whole  []string // members that have ended
 	begin  int32    // where the item begins, with the separator
 	text   *written // since the base was left
 	config int32    // within the item: at the bottom is its end
@@ -58,9 +62,9 @@ func narrow(texts []string, n int32, b byte) []string {
 	return texts[from:to]
 }
 
-// threatened reports whether an item that the reading is in begins as an earlier one of its list does.
+// threatened reports whether an item that the reading is in begins as an earlier one of its list does. Around members it does not matter: others can come.
 func (r *reading) threatened() bool {
-	for ; r != nil; r = r.below {
+	for ; r != nil; r = r.around() {
 		if len(r.rest) > 0 {
 			return true
 		}
@@ -68,10 +72,18 @@ func (r *reading) threatened() bool {
 	return false
 }
 
+// around returns the reading of the item that the text goes on in, too. What members come to is known at their end only.
+func (r *reading) around() *reading {
+	if r.keyed {
+		return nil
+	}
+	return r.below
+}
+
 // threats returns the bytes with which items go on as earlier ones do.
 func (r *reading) threats() (set [256]bool) {
 	size := r.text.size()
-	for ; r != nil; r = r.below {
+	for ; r != nil; r = r.around() {
 		n, rest := int(size-r.begin), r.rest
 		for len(rest) > 0 {
 			if len(rest[0]) == n {
@@ -97,7 +109,10 @@ func (r *reading) narrowed(size int32, b byte) *reading {
 		return r
 	}
 	n := *r
-	n.rest, n.below = narrow(r.rest, size-r.begin, b), r.below.narrowed(size, b)
+	n.rest = narrow(r.rest, size-r.begin, b)
+	if !r.keyed {
+		n.below = r.below.narrowed(size, b)
+	}
 	return &n
 }
 
@@ -110,7 +125,10 @@ func (t *table) advance(r *reading, b byte) *reading {
 	n := *r
 	size := r.text.size()
 	n.config, n.text = to, &written{r.text, size + 1, b}
-	n.rest, n.below = narrow(r.rest, size-r.begin, b), r.below.narrowed(size, b)
+	n.rest = narrow(r.rest, size-r.begin, b)
+	if !r.keyed {
+		n.below = r.below.narrowed(size, b)
+	}
 	return &n
 }
 
@@ -130,12 +148,21 @@ func (t *table) settle(out *readings, r *reading) {
 	case len(c.items) > 0:
 		out.inner = append(out.inner, r)
 	}
+	var values []item
 	for _, it := range c.items {
-		if s := &t.program.states[it.state]; s.kind == kindDistinct {
+		switch s := &t.program.states[it.state]; s.kind {
+		case kindDistinct:
 			d, below := &t.program.lists[s.first], *r
 			below.config = t.configOf([]item{{d.follow, it.frame}})
-			t.settle(out, &reading{below: &below, list: s.first, text: r.text, begin: r.text.size(), config: t.startOf(d.item)})
+			t.settle(out, &reading{below: &below, list: s.first, keyed: d.keyed, text: r.text, begin: r.text.size(), config: t.startOf(d.item)})
+		case kindKey:
+			values = append(values, item{s.next, it.frame})
 		}
+	}
+	if len(values) > 0 && !r.named && !r.repeats() {
+		n := *r
+		n.named, n.config, n.seen, n.rest = true, t.configOf(values), with(r.seen, t.item(r)), nil
+		t.settle(out, &n)
 	}
 	if r.below != nil && c.exit && !r.repeats() {
 		t.endItem(out, r)
@@ -145,27 +172,52 @@ func (t *table) settle(out *readings, r *reading) {
 // endItem adds the readings at the end of an item.
 func (t *table) endItem(out *readings, r *reading) {
 	d := &t.program.lists[r.list]
+	next := *r
+	if next.named = false; r.keyed {
+		next.whole = with(r.whole, t.item(r))
+	} else {
+		next.seen = with(r.seen, t.item(r))
+	}
 	if r.count+1 >= d.min {
-		after := *r.below
-		after.text = r.text
-		if after.below == nil {
-			after.text = nil
-		}
-		t.settle(out, &after)
+		t.settle(out, next.ended(d))
 	}
 	if d.max >= 0 && r.count+1 >= d.max {
 		return
 	}
-	next := *r
-	next.count, next.begin, next.config = r.count+1, r.text.size(), t.startOf(d.more)
-	item := r.text.since(r.begin)
-	if r.count == 0 {
-		item = d.separator + item
-	}
-	i, _ := slices.BinarySearch(r.seen, item)
-	next.seen = slices.Insert(slices.Clip(r.seen), i, item)
-	next.rest = next.seen
+	next.count, next.begin, next.config, next.rest = r.count+1, r.text.size(), t.startOf(d.more), next.seen
 	t.settle(out, &next)
+}
+
+// item returns the item as it is, with a separator before it.
+func (t *table) item(r *reading) string {
+	text := r.text.since(r.begin)
+	if r.count == 0 {
+		text = t.program.lists[r.list].separator + text
+	}
+	return text
+}
+
+// with returns sorted texts and one more.
+func with(texts []string, text string) []string {
+	i, _ := slices.BinarySearch(texts, text)
+	return slices.Insert(slices.Clip(texts), i, text)
+}
+
+// ended returns the reading that goes on after a list. Members count as if they had come in ascending order.
+func (r *reading) ended(d *distinct) *reading {
+	after := *r.below
+	switch {
+	case after.below == nil:
+	case !r.keyed:
+		after.text = r.text
+	default:
+		for _, b := range []byte(strings.TrimPrefix(strings.Join(r.whole, ""), d.separator)) {
+			n := after.narrowed(after.text.size(), b)
+			after = *n
+			after.text = &written{after.text, after.text.size() + 1, b}
+		}
+	}
+	return &after
 }
 
 // startOf returns the config at the beginning of a rule.
@@ -275,69 +327,6 @@ func (t *table) takeBytes(at readings, text []byte) readings {
 		}
 	}
 	return at
-}
-
-// shortLists returns the states of lists that need more items than are known to be different.
-func (t *table) shortLists() (short []int32) {
-	for i, s := range t.program.states {
-		if s.kind != kindDistinct || t.program.distance[i] == far {
-			continue
-		}
-		if d := &t.program.lists[s.first]; d.min > 1 && !t.hasTexts(t.startOf(d.item), int(d.min)) {
-			short = append(short, int32(i))
-		}
-	}
-	return short
-}
-
-// hasTexts reports whether at least n texts go on from a config to its end. Those with lists within count if each of these has one item at most.
-func (t *table) hasTexts(from int32, n int) bool {
-	sizes := make([]int, len(t.program.classBytes))
-	for b, class := range t.program.classes {
-		if t.vocabulary.present[b] {
-			sizes[class]++
-		}
-	}
-	ended := 0
-	for at := map[int32]int{t.withOne(from): 1}; len(at) > 0 && t.err == nil; {
-		next := map[int32]int{}
-		for id, texts := range at {
-			if t.exits[id] {
-				ended += texts
-			}
-			for class, size := range sizes {
-				if to := t.withOne(t.step(id, uint8(class))); to != dead && size > 0 {
-					next[to] = min(n, next[to]+texts*size)
-				}
-			}
-			t.spend(1 + len(sizes)/visitsPerStep)
-		}
-		if ended >= n {
-			return true
-		}
-		at = next
-	}
-	return false
-}
-
-// withOne returns a config in which the lists that begin are a call of one item.
-func (t *table) withOne(id int32) int32 {
-	if id == dead || !t.opens[id] {
-		return id
-	}
-	one := int32(dead)
-	for _, it := range t.configs[id].items {
-		if s := &t.program.states[it.state]; s.kind == kindDistinct {
-			if d := &t.program.lists[s.first]; d.min <= 1 {
-				frame := t.frameOf([]item{{d.follow, it.frame}})
-				one = t.join(one, t.configOf([]item{{t.program.rules[d.item].start, frame}}))
-			}
-		}
-	}
-	if one == dead {
-		return id
-	}
-	return t.join(id, one)
 }
 
 // atEnd reports whether no byte can come.

@@ -18,7 +18,7 @@ type config struct {
 	items  []item
 	exit   bool
 	tokens bool   // some items take whole tokens
-	opens  bool   // some items begin what is all different
+	opens  bool   // some items begin what is all different, or end a key
 	seen   int32  // how often a walk came here
 	self   groups // whose characters lead to the config itself; once it was seen often
 	mask   *mask

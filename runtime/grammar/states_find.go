@@ -44,7 +44,7 @@ func (a *table) intern(items []item, exit bool) int32 {
 	c := &config{items: slices.Clone(items), exit: exit}
 	for _, it := range items {
 		kind := a.program.states[it.state].kind
-		c.tokens, c.opens = c.tokens || kind == kindToken, c.opens || kind == kindDistinct
+		c.tokens, c.opens = c.tokens || kind == kindToken, c.opens || kind == kindDistinct || kind == kindKey
 	}
 	id := int32(len(a.configs))
 	a.configs = append(a.configs, c)

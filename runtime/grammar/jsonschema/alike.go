@@ -9,7 +9,7 @@ import (
 )
 
 // Items that are to be different are written so that equal ones are alike: numbers without needless digits, strings with escapes only where they are
-// needed, members in their order. Then items are different whose texts are.
+// needed, listed members in their order. Then items are different whose texts are, where members that are not listed may come in any order.
 
 var (
 	alikeString = sync.OnceValue(func() *grammar.Grammar {
@@ -18,17 +18,32 @@ var (
 		return r.Grammar()
 	})
 
-	// alikeValue is any value without an object in it, whose members may come in any order.
+	alikeObject = sync.OnceValue(func() *grammar.Grammar { return alikeObjectOf(alikeValue()) })
+
 	alikeValue = sync.OnceValue(func() *grammar.Grammar {
 		number, err := (&interval{}).grammar(true, true)
 		if err != nil {
 			panic(err)
 		}
 		r := grammar.NewRule("value")
-		r.Define(grammar.Choice(listOf("[", r.Grammar(), "]"), alikeString(), number, grammar.Literal("true"), grammar.Literal("false"), grammar.Literal("null")))
+		r.Define(grammar.Choice(alikeObjectOf(r.Grammar()), listOf("[", r.Grammar(), "]"), alikeString(), number, grammar.Literal("true"), grammar.Literal("false"), grammar.Literal("null")))
 		return r.Grammar()
 	})
 )
+
+// alikeObjectOf returns the grammar of objects of any members with some values.
+func alikeObjectOf(value *grammar.Grammar) *grammar.Grammar {
+	member := grammar.Sequence(alikeString(), grammar.Key(), grammar.Literal(": "), value)
+	return grammar.Sequence(grammar.Literal("{"), grammar.Optional(grammar.Unordered(member, ", ")), grammar.Literal("}"))
+}
+
+// colon returns the grammar of what is between a name that is not listed and its value.
+func (c *compiler) colon() *grammar.Grammar {
+	if c.alike {
+		return grammar.Sequence(grammar.Key(), grammar.Literal(": "))
+	}
+	return grammar.Literal(": ")
+}
 
 // shortest returns the magnitudes of numbers as their fewest digits, of which there are no more than all floating-point numbers tell apart. The states are
 // how many digits have come, without a point (3n), with a zero at the end after it or none (3n+1), and with another digit (3n+2).

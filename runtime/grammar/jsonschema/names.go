@@ -103,7 +103,7 @@ func (c *compiler) patternMembers(m *merged) (*grammar.Grammar, error) {
 		if err != nil {
 			return nil, err
 		}
-		parts = append(parts, grammar.Sequence(quoted(grammar.FromDFA(names, c.write)), grammar.Literal(": "), value))
+		parts = append(parts, grammar.Sequence(quoted(grammar.FromDFA(names, c.write)), c.colon(), value))
 	}
 	return grammar.Choice(parts...), nil
 }

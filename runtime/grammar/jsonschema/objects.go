@@ -149,34 +149,36 @@ const maxMemberStates = 100_000
 func (c *compiler) object(m *merged) (*grammar.Grammar, error) {
 	o := &m.members
 	unbounded := len(o.names) == 0 && len(o.patterns) == 0 && len(o.others) == 0 && len(o.keys) == 0 && o.least == 0 && o.most < 0
-	if len(m.all) > 0 && unbounded && !c.alike && !slices.ContainsFunc(m.all, func(e element) bool { return refusesUnevaluated(e.at) }) {
+	if len(m.all) > 0 && unbounded && !slices.ContainsFunc(m.all, func(e element) bool { return refusesUnevaluated(e.at) }) {
+		if c.alike {
+			return alikeObject(), nil
+		}
 		return Object(), nil
 	}
 	labels, err := c.listedMembers(o)
 	if err != nil {
 		return nil, err
 	}
-	var other *grammar.Grammar
-	if !c.alike { // in which order others come is not known
-		other, err = c.other(m)
-	} else if len(o.names) == 0 && (o.open || len(o.patterns) > 0) {
-		if m.types != objectType {
-			return grammar.Choice(), nil
-		}
-		err = errorf(m.all[0].at, "among items that are to be different (uniqueItems) an object is supported only with properties, of which those are written that it lists")
-	}
+	other, err := c.other(m)
 	if err != nil {
 		return nil, err
+	}
+	if c.alike && other != nil && o.most >= 0 { // there may be none that is new
+		if other = nil; len(o.names) == 0 {
+			return nil, errorf(o.bounds, "maxProperties is not supported of objects without properties that are to be different (uniqueItems)")
+		}
 	}
 	if o.least > len(o.names)+1 && other != nil {
 		return nil, errorf(o.bounds, "minProperties is supported up to the number of listed properties and one more")
 	}
 	if other != nil { // which comes in many states
 		r := grammar.NewRule(pointer(m.all[0].at) + ", other members")
-		r.Define(other)
+		if r.Define(other); c.alike {
+			r.Define(grammar.Unordered(other, ", "))
+		}
 		other = r.Grammar()
 	}
-	states, err := o.automaton(labels, other)
+	states, err := o.automaton(labels, other, c.alike)
 	if err != nil {
 		return nil, err
 	}
@@ -217,13 +219,16 @@ func (c *compiler) other(m *merged) (*grammar.Grammar, error) {
 		return nil, err
 	}
 	if len(o.names) == 0 && len(o.keys) == 0 {
-		return grammar.Sequence(stringRule.Grammar(), grammar.Literal(": "), value), nil
+		if c.alike {
+			return grammar.Sequence(alikeString(), c.colon(), value), nil
+		}
+		return grammar.Sequence(stringRule.Grammar(), c.colon(), value), nil
 	}
 	d, err := c.otherNames(o)
 	if err != nil {
 		return nil, err
 	}
-	return grammar.Sequence(quoted(grammar.FromDFA(d, c.write)), grammar.Literal(": "), value), nil
+	return grammar.Sequence(quoted(grammar.FromDFA(d, c.write)), c.colon(), value), nil
 }
 
 // otherNames returns the names that are not listed.
@@ -293,8 +298,9 @@ func (c *compiler) keyDFA(a all, depth int) (*automaton.DFA, error) {
 // they matter.
 type progress struct{ place, listed, others int }
 
-// automaton returns the automaton of an object's members. Others may repeat a name, so only one of them counts for the least number.
-func (o *members) automaton(labels []*grammar.Grammar, other *grammar.Grammar) ([]grammar.State, error) {
+// automaton returns the automaton of an object's members. Others may repeat a name, so only one of them counts for the least number. other is one of them, or
+// all.
+func (o *members) automaton(labels []*grammar.Grammar, other *grammar.Grammar, all bool) ([]grammar.State, error) {
 	n, most := len(labels), o.most
 	if most >= n && other == nil {
 		most = -1
@@ -341,7 +347,7 @@ func (o *members) automaton(labels []*grammar.Grammar, other *grammar.Grammar) (
 			}
 		} else {
 			s.Final = o.least <= len(o.required) || p.listed+min(1, p.others) >= o.least
-			if other != nil && room {
+			if other != nil && room && !(all && p.others > 0) {
 				edge(other, progress{n, p.listed, p.others + 1})
 			}
 		}

@@ -48,7 +48,12 @@ var schemaTests = []struct {
 	{"different numbers", `{"type": "array", "uniqueItems": true, "items": {"type": "number"}}`, []string{`[1, 2.5, -0.25, 0, -1]`}, []string{`[1, 1]`, `[1, 1.0]`, `[0, -0]`, `[1e1]`}},
 	{"different objects", `{"type": "array", "uniqueItems": true, "items": {"type": "object", "properties": {"id": {"type": "integer"}, "tags": {"type": "array", "items": {"type": "string"}}}, "required": ["id"]}}`,
 		[]string{`[{"id": 1}, {"id": 1, "tags": []}, {"id": 1, "tags": ["a"]}]`}, []string{`[{"id": 1}, {"id": 1}]`, `[{"id": 1, "tags": ["a"]}, {"tags": ["a"], "id": 1}]`}},
-	{"different values of any type", `{"type": "array", "uniqueItems": true}`, []string{`[1, "1", [1], null, [1, 1]]`}, []string{`[null, null]`, `[[1], [1]]`, `[{}]`}},
+	{"different values of any type", `{"type": "array", "uniqueItems": true}`, []string{`[1, "1", [1], null, [1, 1]]`}, []string{`[null, null]`, `[[1], [1]]`, `[{"a": 1}, {"a": 1.0}]`}},
+	{"different maps", `{"type": "array", "uniqueItems": true, "items": {"type": "object", "properties": {"n": {"type": "integer"}}, "additionalProperties": {"type": "integer"}}}`,
+		[]string{`[{"n": 1, "b": 1, "a": 2}, {"b": 1, "a": 2}, {"n": 1}, {}, {"n": 1, "a": 2}]`},
+		[]string{`[{"n": 1, "b": 1, "a": 2}, {"n": 1, "a": 2, "b": 1}]`, `[{"a": 1, "a": 2}]`, `[{}, {}]`}},
+	{"different values with maps in them", `{"type": "array", "uniqueItems": true}`, []string{`[{"a": {"x": 1, "y": [{"p": 1, "q": 2}]}, "b": 2}, {"b": 2, "a": {"y": [{"p": 1, "q": 2}], "x": 2}}]`},
+		[]string{`[{"a": {"x": 1, "y": [{"p": 1, "q": 2}]}, "b": 2}, {"b": 2, "a": {"y": [{"q": 2, "p": 1}], "x": 1}}]`}},
 	{"different items, or others", `{"anyOf": [{"type": "array", "uniqueItems": true, "items": {"type": "string"}}, {"type": "array", "items": {"type": "string", "maxLength": 1}, "maxItems": 3}]}`,
 		[]string{`["a", "b", "c", "d"]`, `["a", "a", "b"]`, `["ab", "a"]`}, []string{`["ab", "ab"]`, `["a", "a", "bc"]`, `["a", "a", "b", "c"]`}},
 	{"different items of a choice of constants, as TypeBox's union of literals", `{"type": "array", "uniqueItems": true, "items": {"anyOf": [{"const": "a"}, {"const": "b"}, {"enum": ["b", 1]}, false]}}`,
@@ -265,7 +270,7 @@ func TestSchemas(t *testing.T) {
 func TestErrors(t *testing.T) {
 	for _, test := range []struct{ schema, pointer, says string }{
 		{`{"type": "object", "properties": {"a/b~": {"unevaluatedItems": {}}}}`, "#/properties/a~1b~0/unevaluatedItems", "the keyword unevaluatedItems is not supported"},
-		{`{"type": "array", "uniqueItems": true, "items": {"type": "object"}}`, "#/items", "an object is supported only with properties"},
+		{`{"type": "array", "uniqueItems": true, "items": {"type": "object", "maxProperties": 2}}`, "#/items/maxProperties", "not supported of objects without properties"},
 		{`{"type": "array", "uniqueItems": true, "items": {"anyOf": [{"type": "string"}, {"enum": [{"a": 1, "b": 2}]}]}}`, "#/items/anyOf/1/enum/0", "an object with several members"},
 		{`{"type": "array", "uniqueItems": true, "prefixItems": [{"type": "string"}], "items": {}}`, "#/uniqueItems", "not supported with prefixItems"},
 		{`{"type": "array", "allOf": [{"contains": {"const": 1}}, {"contains": {"const": 2}}]}`, "#/allOf/1/contains", "once for an array"},

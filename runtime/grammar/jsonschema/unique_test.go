@@ -35,6 +35,12 @@ func TestUniqueItems(t *testing.T) {
 		`{"type": "array", "items": {"enum": [1, 2, "a"]}, "uniqueItems": true, "maxItems": 2}`,
 		`{"type": "array", "items": {"enum": [1, 2, "a"]}, "maxItems": 1}`,
 		`{"enum": ["a", "b", "ab", 1, 1.0, 12, 2, {"a": 1, "b": 2}, {"b": 2, "a": 1}, null, true, "12", "\u0061"]}`,
+		`{"type": "object"}`,
+		`{"type": "object", "additionalProperties": {"type": "integer", "minimum": 1, "maximum": 2}}`,
+		`{"type": "object", "patternProperties": {"^a": {"enum": [1, 2]}, "^b": {"type": "boolean"}}, "minProperties": 1}`,
+		`{"type": "object", "properties": {"a": {"enum": [1]}, "m": {"type": "object", "additionalProperties": {"enum": [1]}}}, "required": ["m"], "additionalProperties": false}`,
+		`{"type": "object", "additionalProperties": {"enum": [1]}, "propertyNames": {"enum": ["a", "b"]}}`,
+		`{"type": "object", "properties": {"a": {"enum": [1, 2]}}, "additionalProperties": {"enum": [1, "a"]}, "maxProperties": 2}`,
 		`{}`,
 	} {
 		for _, bounds := range []string{``, `, "minItems": 2`, `, "minItems": 2, "maxItems": 3`} {
@@ -43,8 +49,8 @@ func TestUniqueItems(t *testing.T) {
 			within := `{"type": "object", "properties": {"a": ` + schema + `, "b": {"type": "array", "uniqueItems": true, "items": ` + schema + `}}}`
 			for _, schema := range []string{schema, either, within} {
 				c, err := compile(schema)
-				if errors.Is(err, grammar.ErrEmpty) && schema == within {
-					continue // of lists within lists it is not known how many there are
+				if errors.Is(err, grammar.ErrEmpty) && (schema == within || strings.Contains(items, `propertyNames`)) {
+					continue // it is not known how many there are of lists within lists, or of objects with few names
 				}
 				if err != nil {
 					t.Fatalf("%s: %v", schema, err)
