@@ -1,5 +1,10 @@
 package grammar
 
+import (
+	"cmp"
+	"container/heap"
+)
+
 // shortLists returns the states of lists that need more items than are known to be different, or of members that have a limited number of keys.
 func (t *table) shortLists() (short []int32) {
 	for i, s := range t.program.states {
@@ -33,7 +38,29 @@ func (t *table) endless(at int32, done map[int32]bool) bool {
 	return false
 }
 
-// hasTexts reports whether at least n texts go on from a config to its end. Those with lists within count if each of these has one item at most.
+// beginning is a text that leads to a config, of so many that are as long and do, too.
+type beginning struct {
+	least  int32 // bytes of a shortest text that it begins
+	length int32
+	config int32
+}
+
+type beginnings []beginning
+
+func (b beginnings) Len() int { return len(b) }
+func (b beginnings) Less(i, j int) bool {
+	return cmp.Or(cmp.Compare(b[i].least, b[j].least), cmp.Compare(b[i].length, b[j].length)) < 0
+}
+func (b beginnings) Swap(i, j int) { b[i], b[j] = b[j], b[i] }
+func (b *beginnings) Push(x any)   { *b = append(*b, x.(beginning)) }
+func (b *beginnings) Pop() any {
+	x := (*b)[len(*b)-1]
+	*b = (*b)[:len(*b)-1]
+	return x
+}
+
+// hasTexts reports whether at least n texts go on from a config to its end, the shortest first. Those with lists within count if each of these has one item
+// at most.
 func (t *table) hasTexts(from int32, n int) bool {
 	sizes := make([]int, len(t.program.classBytes))
 	for b, class := range t.program.classes {
@@ -41,26 +68,31 @@ func (t *table) hasTexts(from int32, n int) bool {
 			sizes[class]++
 		}
 	}
-	ended := 0
-	for at := map[int32]int{t.withOne(from): 1}; len(at) > 0 && t.err == nil; {
-		next := map[int32]int{}
-		for id, texts := range at {
-			if t.exits[id] {
-				ended += texts
-			}
-			for class, size := range sizes {
-				if to := t.withOne(t.step(id, uint8(class))); to != dead && size > 0 {
-					next[to] = min(n, next[to]+texts*size)
-				}
-			}
-			t.spend(1 + len(sizes)/visitsPerStep)
+	texts, ended := map[beginning]int{}, 0
+	var todo beginnings
+	add := func(length, config int32, count int) {
+		if config = t.withOne(config); config == dead || count == 0 {
+			return
 		}
-		if ended >= n {
-			return true
+		b := beginning{length + t.remaining(config), length, config}
+		if texts[b] == 0 {
+			heap.Push(&todo, b)
 		}
-		at = next
+		texts[b] = min(n, texts[b]+count)
 	}
-	return false
+	for add(0, from, 1); len(todo) > 0 && ended < n && t.err == nil; {
+		b := heap.Pop(&todo).(beginning)
+		count := texts[b]
+		delete(texts, b)
+		if t.exits[b.config] {
+			ended += count
+		}
+		for class, size := range sizes {
+			add(b.length+1, t.step(b.config, uint8(class)), count*size)
+		}
+		t.spend(1 + len(sizes)/visitsPerStep)
+	}
+	return ended >= n
 }
 
 // withOne returns a config in which the lists that begin are a call of one item, and that goes on after keys.

@@ -105,6 +105,9 @@ func TestHostile(t *testing.T) {
 		{"many multiples", `{"type": "object", "properties": {` + list(100, `"p%": {"type": "number", "multipleOf": 0.999}`) + `}}`, true},
 		{"many sets", `{"type": "object", "properties": {` + list(3000, `"p%": {"type": "array", "uniqueItems": true, "items": {"enum": [1, 2, 3, 4, 5, 6, 7, 8, 9, "%"]}}`) + `}}`, false},
 		{"a large set", `{"type": "array", "uniqueItems": true, "items": {"enum": [` + list(8000, `"value %"`) + `]}}`, false},
+		{"a set of objects of which two are needed", `{"type": "array", "uniqueItems": true, "minItems": 2, "items": {"type": "object", "required": ["a", "b", "c"], "properties": {
+			"a": {"anyOf": [{"type": "string", "maxLength": 41, "pattern": "é"}, {"type": "string", "minLength": 3}]}, "b": {"type": "number", "minimum": 108, "exclusiveMaximum": 126},
+			"c": {"const": "a text that is as long as the others may become before any of them has come to the end of it"}}}}`, false},
 		{"names by patterns", `{"type": "object", "patternProperties": {` + list(6, `"^(a|b)*a(a|b){%}c?$": {}`) + `}}`, false},
 		{"exponential names by patterns", `{"type": "object", "patternProperties": {` + list(6, `"^(a|b)*a(a|b){1%}c?$": {}`) + `}}`, true},
 		{"alternatives that may overlap", `{"oneOf": [` + list(30, `{"type": "object", "properties": {"a%": {"type": "string"}, "b": {"type": "integer"}}, "required": ["b"]}`) + `]}`, false},
