@@ -225,10 +225,16 @@ func (b *builder) repeat(g *Grammar, next int32) int32 {
 func (b *builder) distinct(g *Grammar, next int32) int32 {
 	d, ok := b.items[g]
 	if !ok {
-		item := &Rule{name: "item", body: b.nonEmpty(g.parts[0])}
 		d = distinct{separator: g.text, keyed: g.keyed, min: int32(g.min), max: int32(g.max)}
-		d.item = b.call(item)
-		d.more = b.call(&Rule{name: "another item", body: Sequence(Literal(g.text), item.Grammar())})
+		for i, part := range g.parts {
+			item := &Rule{name: "item", body: b.nonEmpty(part)}
+			if i == 0 {
+				d.items = append(d.items, b.call(item))
+			}
+			if i > 0 || len(g.parts) == 1 {
+				d.items = append(d.items, b.call(&Rule{name: "another item", body: Sequence(Literal(g.text), item.Grammar())}))
+			}
+		}
 		b.items[g] = d
 	}
 	d.follow = next

@@ -31,6 +31,7 @@ const maxTexts = 10000
 type language struct {
 	g     *grammar.Grammar
 	texts []string
+	lists bool
 	least int // of its lists
 }
 
@@ -46,7 +47,7 @@ func sequence(a, b language) language {
 	if len(a.texts)*len(b.texts) > maxTexts {
 		return a
 	}
-	out := language{g: grammar.Sequence(a.g, b.g), least: max(a.least, b.least)}
+	out := language{g: grammar.Sequence(a.g, b.g), lists: a.lists || b.lists, least: max(a.least, b.least)}
 	for _, s := range a.texts {
 		for _, t := range b.texts {
 			out.texts = append(out.texts, s+t)
@@ -56,7 +57,7 @@ func sequence(a, b language) language {
 }
 
 func choice(a, b language) language {
-	return language{grammar.Choice(a.g, b.g), slices.Concat(a.texts, b.texts), max(a.least, b.least)}
+	return language{grammar.Choice(a.g, b.g), slices.Concat(a.texts, b.texts), a.lists || b.lists, max(a.least, b.least)}
 }
 
 // called is the same language, by way of a rule.
@@ -64,7 +65,7 @@ func called(l language) language {
 	r := grammar.NewRule("called")
 	r.Define(grammar.Choice(l.g, grammar.Literal(strings.Repeat("a", 100))))
 	l.texts = append(l.texts, strings.Repeat("a", 100))
-	return language{r.Grammar(), l.texts, l.least}
+	return language{r.Grammar(), l.texts, l.lists, l.least}
 }
 
 // counted is so many of a letter: enough to be counted.
@@ -76,8 +77,35 @@ func counted(least, most int) language {
 	return l
 }
 
+// tuple is list with a language of its own for the first items.
+func tuple(first, l language, separator string, least, most int) language {
+	out := language{g: grammar.DistinctTuple([]*grammar.Grammar{first.g, first.g}, l.g, separator, least, most), lists: true, least: 2}
+	var add func(text string, items []string)
+	add = func(text string, items []string) {
+		if len(items) >= least {
+			out.texts = append(out.texts, text)
+		}
+		from := l
+		if len(items) < 2 {
+			from = first
+		}
+		for _, t := range from.texts {
+			if len(items) == most || slices.Contains(items, t) {
+				continue
+			}
+			next := text + separator + t
+			if len(items) == 0 {
+				next = t
+			}
+			add(next, append(slices.Clip(items), t))
+		}
+	}
+	add("", nil)
+	return out
+}
+
 func list(l language, separator string, least, most int, distinct bool) language {
-	out := language{g: grammar.Distinct(l.g, separator, least, most), least: least}
+	out := language{g: grammar.Distinct(l.g, separator, least, most), lists: true, least: max(least, l.least)}
 	if !distinct {
 		more := grammar.Repeat(grammar.Sequence(grammar.Literal(separator), l.g), max(0, least-1), max(0, most-1))
 		if out.g = grammar.Sequence(l.g, more); least == 0 {
@@ -109,7 +137,7 @@ func list(l language, separator string, least, most int, distinct bool) language
 // randomLanguage returns a language of few texts.
 func randomLanguage(rng *rand.Rand, depth int) language {
 	words := []string{"a", "b", "ab", "abc", "ba", "c", "bc", "aa"}
-	n := rng.IntN(9)
+	n := rng.IntN(10)
 	if depth == 0 {
 		n = rng.IntN(2)
 	}
@@ -135,8 +163,12 @@ func randomLanguage(rng *rand.Rand, depth int) language {
 		return l
 	}
 	least := rng.IntN(1 + min(most, len(l.texts)))
-	if l.least > 1 { // how many there are is not known
-		least = min(least, 1)
+	if l.lists { // of those with several items it is not known how many there are
+		least = min(least, 2-l.least/2)
+	}
+	if n == 9 {
+		first := oneOf(words[:2+rng.IntN(4)]...)
+		return sequence(sequence(oneOf("["), tuple(first, l, ",", least, most)), oneOf("]"))
 	}
 	in := list(l, []string{",", ";"}[rng.IntN(2)], least, most, n > 6)
 	return sequence(sequence(oneOf("["), in), oneOf("]"))

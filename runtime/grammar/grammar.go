@@ -12,7 +12,7 @@ type Grammar struct {
 	op       op
 	text     string        // opLiteral: its bytes; opToken: the token's text; opDistinct: what stands between two items
 	set      automaton.Set // opClass
-	parts    []*Grammar    // opSequence, opChoice; opRepeat and opDistinct have one
+	parts    []*Grammar    // opSequence, opChoice; opRepeat has one; opDistinct: of the first items, and then of any other
 	min, max int           // opRepeat, opDistinct; max may be Unbounded
 	rule     *Rule         // opRule
 	states   []State       // opMachine
@@ -72,13 +72,18 @@ func Repeat(g *Grammar, min, max int) *Grammar {
 // Distinct is min to max texts of a grammar, none of which is empty and no two of which are the same, with a separator between them; max may be [Unbounded]. The grammar has no
 // [Token]. It panics if there is no such number, or no separator.
 func Distinct(g *Grammar, separator string, min, max int) *Grammar {
+	return DistinctTuple(nil, g, separator, min, max)
+}
+
+// DistinctTuple is Distinct with grammars of their own for the first texts.
+func DistinctTuple(first []*Grammar, g *Grammar, separator string, min, max int) *Grammar {
 	if min < 0 || max < min && max != Unbounded || separator == "" {
 		panic(fmt.Sprintf("grammar: %d to %d distinct texts, separated by %q", min, max, separator))
 	}
 	if max == 0 {
 		return Sequence()
 	}
-	return &Grammar{op: opDistinct, text: separator, parts: []*Grammar{g}, min: min, max: max}
+	return &Grammar{op: opDistinct, text: separator, parts: append(slices.Clone(first), g), min: min, max: max}
 }
 
 // Unordered is one or more members with a separator between them. A member is a text with one [Key] in it, up to which no two are the same. For a

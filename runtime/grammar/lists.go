@@ -12,11 +12,24 @@ func (t *table) shortLists() (short []int32) {
 			continue
 		}
 		d := &t.program.lists[s.first]
-		if d.keyed && !t.endless(t.startOf(d.item), map[int32]bool{}) || !d.keyed && d.min > 1 && !t.hasTexts(t.startOf(d.item), int(d.min)) {
+		if d.keyed && !t.endless(t.startOf(d.items[0]), map[int32]bool{}) || !d.keyed && !t.hasItems(d) {
 			short = append(short, int32(i))
 		}
 	}
 	return short
+}
+
+// hasItems reports whether each item that a list needs can be another one than those before it.
+func (t *table) hasItems(d *distinct) bool {
+	for n := int32(2); n <= d.min; n++ {
+		if int(n) >= len(d.items) {
+			return t.hasTexts(t.startOf(d.rule(n)), int(d.min))
+		}
+		if !t.hasTexts(t.startOf(d.items[n-1]), int(n)) {
+			return false
+		}
+	}
+	return true
 }
 
 // endless reports whether there is any number of keys from a config on: a text comes to a config twice. done is those that were seen, and whether
@@ -106,7 +119,7 @@ func (t *table) withOne(id int32) int32 {
 		case kindDistinct:
 			if d := &t.program.lists[s.first]; d.min <= 1 {
 				frame := t.frameOf([]item{{d.follow, it.frame}})
-				one = t.join(one, t.configOf([]item{{t.program.rules[d.item].start, frame}}))
+				one = t.join(one, t.configOf([]item{{t.program.rules[d.items[0]].start, frame}}))
 			}
 		case kindKey:
 			one = t.join(one, t.configOf([]item{{s.next, it.frame}}))

@@ -38,8 +38,9 @@ func (p *program) measure(v *Vocabulary) {
 			depend(i, p.tokens[s.first].next)
 		case kindDistinct:
 			d := &p.lists[s.first]
-			depend(i, p.rules[d.item].start)
-			depend(i, p.rules[d.more].start)
+			for _, rule := range d.items {
+				depend(i, p.rules[rule].start)
+			}
 			depend(i, d.follow)
 		case kindKey:
 			depend(i, s.next)
@@ -199,7 +200,7 @@ func (p *program) begins(rule int32, seen []int32) (calls []int32) {
 			}
 		case kindDistinct:
 			d := &p.lists[s.first]
-			calls = append(calls, d.item)
+			calls = append(calls, d.items[0])
 			if d.min == 0 {
 				push(d.follow)
 			}

@@ -109,8 +109,9 @@ func (p *preparation) next() bool {
 	}
 	for _, it := range t.configs[id].items {
 		if s := &t.program.states[it.state]; s.kind == kindDistinct {
-			p.push(t.startOf(t.program.lists[s.first].item))
-			p.push(t.startOf(t.program.lists[s.first].more))
+			for _, rule := range t.program.lists[s.first].items {
+				p.push(t.startOf(rule))
+			}
 		}
 	}
 	return true

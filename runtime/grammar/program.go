@@ -67,12 +67,15 @@ type repeat struct {
 
 // distinct is items that are all different.
 type distinct struct {
-	item, more int32 // rules: of the first item, and of another one with the separator before it; neither is empty
-	separator  string
-	keyed      bool  // items are members
-	min, max   int32 // max may be Unbounded
-	follow     int32
+	items     []int32 // rules: of each of the first items, and at last of any other, with the separator before them but for the first; none is empty
+	separator string
+	keyed     bool  // items are members
+	min, max  int32 // max may be Unbounded
+	follow    int32
 }
+
+// rule returns the rule of an item that comes after so many.
+func (d *distinct) rule(count int32) int32 { return d.items[min(int(count), len(d.items)-1)] }
 
 // tokenEdge is a whole token.
 type tokenEdge struct {
@@ -102,12 +105,12 @@ func (p *program) countedDistance(c counted) int32 {
 // listDistance returns the fewest bytes of the items that a list needs still, after so many.
 func (p *program) listDistance(list, count int32) int32 {
 	d := &p.lists[list]
-	bytes, more := int32(0), max(0, d.min-count)
-	if more > 0 && count == 0 {
-		bytes, more = p.distance[p.rules[d.item].start], more-1
+	bytes, last := int32(0), int32(len(d.items)-1)
+	for ; count < min(last, d.min); count++ {
+		bytes = sum(bytes, p.distance[p.rules[d.items[count]].start])
 	}
-	if more > 0 {
-		bytes = sum(bytes, int32(min(int64(more)*int64(p.distance[p.rules[d.more].start]), far)))
+	if count < d.min {
+		bytes = sum(bytes, int32(min(int64(d.min-count)*int64(p.distance[p.rules[d.items[last]].start]), far)))
 	}
 	return bytes
 }

@@ -154,7 +154,7 @@ func (t *table) settle(out *readings, r *reading) {
 		case kindDistinct:
 			d, below := &t.program.lists[s.first], *r
 			below.config = t.configOf([]item{{d.follow, it.frame}})
-			t.settle(out, &reading{below: &below, list: s.first, keyed: d.keyed, text: r.text, begin: r.text.size(), config: t.startOf(d.item)})
+			t.settle(out, &reading{below: &below, list: s.first, keyed: d.keyed, text: r.text, begin: r.text.size(), config: t.startOf(d.rule(0))})
 		case kindKey:
 			values = append(values, item{s.next, it.frame})
 		}
@@ -184,7 +184,7 @@ func (t *table) endItem(out *readings, r *reading) {
 	if d.max >= 0 && r.count+1 >= d.max {
 		return
 	}
-	next.count, next.begin, next.config, next.rest = r.count+1, r.text.size(), t.startOf(d.more), next.seen
+	next.count, next.begin, next.config, next.rest = r.count+1, r.text.size(), t.startOf(d.rule(r.count+1)), next.seen
 	t.settle(out, &next)
 }
 

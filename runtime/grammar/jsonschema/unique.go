@@ -8,38 +8,43 @@ import (
 
 // uniqueItems returns the grammar of arrays whose items are all different. Their texts are: equal items are written alike.
 func (c *compiler) uniqueItems(a *items, most int) (*grammar.Grammar, error) {
-	if len(a.prefix) > 0 {
-		return nil, errorf(a.unique, "uniqueItems is not supported with prefixItems, or a list of items")
-	}
-	least := a.least
-	item, values, err := c.differentItem(a)
+	values, listed, err := c.listedValues(a.rest, 0)
 	if err != nil {
 		return nil, err
 	}
-	if values >= 0 && values < least {
-		return grammar.Choice(), nil
+	var first []*grammar.Grammar
+	var rest *grammar.Grammar
+	if listed && len(a.prefix) == 0 {
+		if len(values) < a.least {
+			return grammar.Choice(), nil
+		}
+		var texts []string
+		for _, v := range values {
+			texts = append(texts, v.String())
+		}
+		rest = literals(texts)
+	} else if first, rest, err = c.alikeItems(a); err != nil {
+		return nil, err
 	}
-	return grammar.Sequence(grammar.Literal("["), grammar.Distinct(item, ", ", least, most), grammar.Literal("]")), nil
+	return grammar.Sequence(grammar.Literal("["), grammar.DistinctTuple(first, rest, ", ", a.least, most), grammar.Literal("]")), nil
 }
 
-// differentItem returns the grammar of an item that is to be different from others, and how many there are if schemas list them, else −1.
-func (c *compiler) differentItem(a *items) (*grammar.Grammar, int, error) {
-	values, listed, err := c.listedValues(a.rest, 0)
-	if err != nil {
-		return nil, 0, err
+// alikeItems returns the grammars of items of which equal ones are written alike: of the first ones, and of any other.
+func (c *compiler) alikeItems(a *items) (first []*grammar.Grammar, rest *grammar.Grammar, err error) {
+	before := c.alike
+	c.alike = true
+	defer func() { c.alike = before }()
+	for _, schemas := range a.prefix {
+		item, err := c.value(schemas)
+		if err != nil {
+			return nil, nil, err
+		}
+		first = append(first, item)
 	}
-	if !listed {
-		before := c.alike
-		c.alike = true
-		defer func() { c.alike = before }()
-		item, err := c.value(a.rest)
-		return item, -1, err
+	if rest = grammar.Choice(); !a.closed {
+		rest, err = c.value(a.rest)
 	}
-	var texts []string
-	for _, v := range values {
-		texts = append(texts, v.String())
-	}
-	return literals(texts), len(values), nil
+	return first, rest, err
 }
 
 // listedValues returns the values that validate, each once, and whether schemas list them.
