@@ -20,63 +20,102 @@ func (c *compiler) containedBounds(at *value) (least, most int) {
 	return least, most
 }
 
-// containing returns the grammar of arrays with contains, of at most so many items; most < 0: any number. Without a greatest number of those that it is about,
-// one that counts may also be written where any item is. A state of the automaton is how many items there are, and how many that count, as far as it matters.
+// maxContains bounds the schemas with contains for one array: an item may count for any set of them.
+const maxContains = 4
+
+// contained is what an array is to contain.
+type contained struct {
+	counted, uncounted all // what items that count are valid against, and others
+	least, counts      int // how many count at least, and how many numbers of them matter
+}
+
+// contained returns what a schema with contains says; never: no array is valid. Without a greatest number of the items that count, such a one may also be
+// written where any item is.
+func (c *compiler) contained(schema *value) (p contained, never bool, err error) {
+	at := schema.get("contains")
+	least, most := c.containedBounds(schema)
+	p = contained{counted: all{{at, whole}}, least: least, counts: 1 + max(least, most)}
+	if most < 0 || most < least {
+		return p, most >= 0, nil
+	}
+	n, err := c.negate(at, 0)
+	p.uncounted = all{{n, whole}}
+	return p, false, err
+}
+
+// containing returns the grammar of arrays with contains, of at most so many items; most < 0: any number. A state of the automaton is how many items there
+// are, and how many count for each schema, as far as it matters.
 func (c *compiler) containing(a *items, most int) (*grammar.Grammar, error) {
 	at := a.contains[0].get("contains")
 	switch {
-	case len(a.contains) > 1:
-		return nil, errorf(a.contains[1].get("contains"), "contains is supported once for an array")
+	case len(a.contains) > maxContains:
+		return nil, errorf(a.contains[maxContains].get("contains"), "contains is supported at most %d times for an array", maxContains)
 	case a.unique != nil:
 		return nil, errorf(at, "contains is not supported with uniqueItems")
 	}
-	least, mostCounted := c.containedBounds(a.contains[0])
-	counted, uncounted := all{{at, whole}}, all(nil)
-	switch {
-	case mostCounted >= 0 && mostCounted < least:
-		return grammar.Choice(), nil
-	case mostCounted >= 0:
-		n, err := c.negate(at, 0)
-		if err != nil {
-			return nil, err
+	var parts []contained
+	rows, columns := 1+max(1, len(a.prefix), a.least, most), 1
+	for _, schema := range a.contains {
+		p, never, err := c.contained(schema)
+		if err != nil || never {
+			return grammar.Choice(), err
 		}
-		uncounted = all{{n, whole}}
+		parts = append(parts, p)
+		if columns *= p.counts; rows*columns > maxItemStates {
+			return nil, errorf(at, "counting the items takes more than %d states", maxItemStates)
+		}
 	}
-	rows, columns := 1+max(1, len(a.prefix), a.least, most), 1+max(least, mostCounted)
-	if rows*columns > maxItemStates {
-		return nil, errorf(at, "counting the items takes more than %d states", maxItemStates)
-	}
-	if err := c.spend(at, rows*columns); err != nil {
+	if err := c.spend(at, rows*columns<<(len(parts)-1)); err != nil {
 		return nil, err
 	}
 	states := make([]grammar.State, rows*columns)
 	for i := range states {
-		s, n, m := &states[i], i/columns, i%columns
-		s.Final = n >= a.least && m >= least
+		n := i / columns
+		states[i].Final = n >= a.least
+		for k, m := range countsOf(parts, i%columns) {
+			states[i].Final = states[i].Final && m >= parts[k].least
+		}
 		if n == most {
 			continue
 		}
-		next := min(n+1, rows-1)*columns + m
-		if err := c.addItem(s, a, n, uncounted, next); err != nil {
-			return nil, err
-		}
-		if m+1 == columns { // enough, or as many as may be
-			continue
-		}
-		if err := c.addItem(s, a, n, counted, next+1); err != nil {
-			return nil, err
+		for set := range 1 << len(parts) {
+			if err := c.addItem(&states[i], a, n, parts, i%columns, set, min(n+1, rows-1)*columns); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return grammar.Sequence(grammar.Literal("["), grammar.FromStates(states), grammar.Literal("]")), nil
 }
 
-// addItem adds an edge with an item that comes after n others and that validates against more schemas.
-func (c *compiler) addItem(s *grammar.State, a *items, n int, more all, next int) error {
-	item, err := c.value(a.at(n).with(more...))
+// countsOf returns how many items count for each part, of a column of states.
+func countsOf(parts []contained, column int) (counts []int) {
+	for _, p := range parts {
+		counts, column = append(counts, column%p.counts), column/p.counts
+	}
+	return counts
+}
+
+// addItem adds an edge with an item that comes after n others, and counts for a set of parts, from a column of states to one in the row that begins at next.
+// None is added where enough count for a part, or as many as may be.
+func (c *compiler) addItem(s *grammar.State, a *items, n int, parts []contained, column, set, next int) error {
+	schemas, step := a.at(n), 1
+	for k, m := range countsOf(parts, column) {
+		p := &parts[k]
+		switch counts := set>>k&1 == 1; {
+		case counts && m+1 == p.counts:
+			return nil
+		case counts:
+			schemas, column = schemas.with(p.counted...), column+step
+		default:
+			schemas = schemas.with(p.uncounted...)
+		}
+		step *= p.counts
+	}
+	item, err := c.value(schemas)
 	if n > 0 {
 		item = grammar.Sequence(grammar.Literal(", "), item)
 	}
-	s.Edges = append(s.Edges, grammar.Edge{Label: item, Next: next})
+	s.Edges = append(s.Edges, grammar.Edge{Label: item, Next: next + column})
 	return err
 }
 

@@ -237,6 +237,9 @@ func (g *random) array(depth int) object {
 		if g.some(3) {
 			s["maxContains"] = 2 + g.rng.IntN(2)
 		}
+		if g.some(2) {
+			s["allOf"] = []any{object{"contains": g.scalar(), "minContains": g.rng.IntN(3)}}
+		}
 	}
 	least := g.rng.IntN(3)
 	if g.some(2) {
