@@ -305,3 +305,31 @@ func TestForget(t *testing.T) {
 		t.Error("the text does not end", err)
 	}
 }
+
+// TestForgetItems is TestForget within items that are all different, of which a clone goes on otherwise.
+func TestForgetItems(t *testing.T) {
+	v := testVocabulary()
+	inner := Sequence(Literal("["), Distinct(Repeat(Literal("a"), 1, 3), ",", 1, Unbounded), Literal("]"))
+	c := mustCompile(t, v, Sequence(Literal("x"), Distinct(inner, ";", 2, 3), Literal(".")))
+	m := c.NewMatcher()
+	if err := m.AcceptText("x[a,aa];[a,"); err != nil {
+		t.Fatal(err)
+	}
+	other := m.Clone()
+	if err := other.AcceptText("aaa];[aa,"); err != nil {
+		t.Fatal(err)
+	}
+	c.table = newTable(c.program, v)
+	for _, test := range []struct {
+		m       *Matcher
+		in, out string
+	}{{m, "aa,aaa].", "aa]."}, {other, "a].", "aa]."}} {
+		checkAllowed(t, test.m)
+		if test.m.Clone().AcceptText(test.out) == nil {
+			t.Errorf("an item comes twice with %s", test.out)
+		}
+		if err := test.m.AcceptText(test.in); err != nil || !test.m.Done() {
+			t.Errorf("%s does not end the text: %v", test.in, err)
+		}
+	}
+}
