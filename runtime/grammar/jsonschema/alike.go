@@ -1,6 +1,7 @@
 package jsonschema
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 
@@ -18,23 +19,93 @@ var (
 		return r.Grammar()
 	})
 
-	alikeObject = sync.OnceValue(func() *grammar.Grammar { return alikeObjectOf(alikeValue()) })
-
-	alikeValue = sync.OnceValue(func() *grammar.Grammar {
+	alikeNumber = sync.OnceValue(func() *grammar.Grammar {
 		number, err := (&interval{}).grammar(true, true)
 		if err != nil {
 			panic(err)
 		}
-		r := grammar.NewRule("value")
-		r.Define(grammar.Choice(alikeObjectOf(r.Grammar()), listOf("[", r.Grammar(), "]"), alikeString(), number, grammar.Literal("true"), grammar.Literal("false"), grammar.Literal("null")))
-		return r.Grammar()
+		return number
 	})
 )
 
+// alikeValueOf returns the grammar of any value, of whose members the names are given.
+func alikeValueOf(name *grammar.Grammar) *grammar.Grammar {
+	r := grammar.NewRule("value")
+	r.Define(grammar.Choice(alikeObjectOf(name, r.Grammar()), listOf("[", r.Grammar(), "]"), alikeString(), alikeNumber(),
+		grammar.Literal("true"), grammar.Literal("false"), grammar.Literal("null")))
+	return r.Grammar()
+}
+
 // alikeObjectOf returns the grammar of objects of any members with some values.
-func alikeObjectOf(value *grammar.Grammar) *grammar.Grammar {
-	member := grammar.Sequence(alikeString(), grammar.Key(), grammar.Literal(": "), value)
+func alikeObjectOf(name, value *grammar.Grammar) *grammar.Grammar {
+	member := grammar.Sequence(name, grammar.Key(), grammar.Literal(": "), value)
 	return grammar.Sequence(grammar.Literal("{"), grammar.Optional(grammar.Unordered(member, ", ")), grammar.Literal("}"))
+}
+
+// alikeName returns the grammar of names that are not listed.
+func (c *compiler) alikeName() (*grammar.Grammar, error) {
+	if !c.strict {
+		return alikeString(), nil
+	}
+	d, err := c.otherNames(&members{})
+	if err != nil {
+		return nil, err
+	}
+	return quoted(grammar.FromDFA(d, c.write)), nil
+}
+
+// alikeObject returns the grammar of any object.
+func (c *compiler) alikeObject() (*grammar.Grammar, error) {
+	name, err := c.alikeName()
+	if err != nil {
+		return nil, err
+	}
+	return alikeObjectOf(name, alikeValueOf(name)), nil
+}
+
+// listedNames returns all names of properties that the schema mentions, in its order. One alternative may list what another one does not, or in another
+// order: so those of all come in this order, and no others have these names.
+func (c *compiler) listedNames() []string {
+	if c.order == nil {
+		c.order = map[string]int{}
+		c.listNames(c.root)
+	}
+	return c.mentioned
+}
+
+func (c *compiler) listNames(v *value) {
+	add := func(name string) {
+		if _, ok := c.order[name]; !ok {
+			c.order[name] = len(c.mentioned)
+			c.mentioned = append(c.mentioned, name)
+		}
+	}
+	for _, k := range v.keys {
+		e := v.by[k]
+		switch k {
+		case "properties", "dependentRequired", "dependentSchemas", "dependencies":
+			for _, name := range e.keys {
+				add(name)
+				for _, needed := range e.by[name].list {
+					add(needed.text)
+				}
+			}
+		case "required":
+			for _, name := range e.list {
+				add(name.text)
+			}
+		}
+		c.listNames(e)
+	}
+	for _, e := range v.list {
+		c.listNames(e)
+	}
+}
+
+// compareNames compares names of properties by their places in the schema.
+func (c *compiler) compareNames(a, b string) int {
+	c.listedNames()
+	return cmp.Or(cmp.Compare(c.order[a], c.order[b]), cmp.Compare(a, b))
 }
 
 // colon returns the grammar of what is between a name that is not listed and its value.
@@ -77,28 +148,35 @@ func shortest(fractions bool) *automaton.DFA {
 	return d
 }
 
-// alikeText returns a value as items that are to be different have it; ok: equal values have equal texts.
-func alikeText(v *value) (text string, ok bool) {
-	w, ok := alikeNumbers(v)
-	return w.String(), ok
-}
-
-func alikeNumbers(v *value) (w *value, ok bool) {
-	c := *v
-	ok = len(v.keys) < 2 // members come in any order
+// alikeForm returns a value as what is written alike has it: listed members in their order, and then others in ascending order.
+func (c *compiler) alikeForm(v *value) *value {
+	w := *v
 	if v.kind == isNumber {
 		r, _ := number(v.text)
 		n, _ := r.FloatPrec()
-		c.text = r.FloatString(n)
+		w.text = r.FloatString(n)
 	}
-	c.list, c.by = slices.Clone(v.list), map[string]*value{}
+	w.list, w.keys, w.by = slices.Clone(v.list), slices.Clone(v.keys), map[string]*value{}
 	for i, e := range v.list {
-		e, same := alikeNumbers(e)
-		c.list[i], ok = e, ok && same
+		w.list[i] = c.alikeForm(e)
 	}
 	for k, e := range v.by {
-		e, same := alikeNumbers(e)
-		c.by[k], ok = e, ok && same
+		w.by[k] = c.alikeForm(e)
 	}
-	return &c, ok
+	c.forked = c.forked || len(v.keys) > 1
+	c.listedNames()
+	slices.SortFunc(w.keys, func(a, b string) int {
+		x, listed := c.order[a]
+		y, both := c.order[b]
+		switch {
+		case listed && both:
+			return cmp.Compare(x, y)
+		case listed:
+			return -1
+		case both:
+			return 1
+		}
+		return cmp.Compare(quote(a)+": "+w.by[a].String(), quote(b)+": "+w.by[b].String())
+	})
+	return &w
 }

@@ -72,7 +72,7 @@ func (a *items) at(i int) all {
 // value returns the grammar of what validates against schemas, which may be none.
 func (c *compiler) value(a all) (*grammar.Grammar, error) {
 	if len(a) == 0 {
-		return c.anything(), nil
+		return c.anything()
 	}
 	if c.depth++; c.depth > maxDepth {
 		return nil, errorf(a[0].at, "schemas are nested deeper than %d", maxDepth)
@@ -83,6 +83,8 @@ func (c *compiler) value(a all) (*grammar.Grammar, error) {
 
 // array returns the grammar of arrays.
 func (c *compiler) array(m *merged) (*grammar.Grammar, error) {
+	c.variants.arrays++
+	c.forked = c.forked || c.alike && c.variants.arrays > 1
 	a := &m.items
 	most := a.most
 	if a.closed && (most < 0 || most > len(a.prefix)) {

@@ -1,6 +1,8 @@
 package jsonschema
 
 import (
+	"fmt"
+
 	"st/runtime/grammar"
 	"st/runtime/grammar/automaton"
 )
@@ -128,7 +130,7 @@ func (c *compiler) plain(f flat) (*grammar.Grammar, error) {
 		return c.values(m)
 	}
 	if len(f.plain) == 0 {
-		return c.anything(), nil
+		return c.anything()
 	}
 	var parts []*grammar.Grammar
 	add := func(t types, write func(*merged) (*grammar.Grammar, error)) {
@@ -182,14 +184,10 @@ func (c *compiler) values(m *merged) (*grammar.Grammar, error) {
 		if size > maxEnum {
 			break
 		}
-		text := v.String()
-		if c.alike && ok {
-			var alike bool
-			if text, alike = alikeText(v); !alike {
-				return nil, errorf(v, "an object with several members is not supported in an enum that is a choice of what is to be different")
-			}
+		if c.alike {
+			v = c.alikeForm(v)
 		}
-		if ok && !seen[text] {
+		if text := v.String(); ok && !seen[text] {
 			seen[text] = true
 			texts = append(texts, text)
 			size += len(text)
@@ -217,9 +215,20 @@ func literals(texts []string) *grammar.Grammar {
 }
 
 // anything returns the grammar of any value.
-func (c *compiler) anything() *grammar.Grammar {
-	if c.alike {
-		return alikeValue()
+func (c *compiler) anything() (*grammar.Grammar, error) {
+	if !c.alike {
+		return Value(), nil
 	}
-	return Value()
+	key := fmt.Sprint("alike ", c.strict)
+	if r := c.rules[key]; r != nil {
+		return r.Grammar(), nil
+	}
+	name, err := c.alikeName()
+	if err != nil {
+		return nil, err
+	}
+	r := grammar.NewRule("value")
+	r.Define(alikeValueOf(name))
+	c.rules[key] = r
+	return r.Grammar(), nil
 }

@@ -148,10 +148,15 @@ const maxMemberStates = 100_000
 // object returns the grammar of objects: listed members in their order, then others.
 func (c *compiler) object(m *merged) (*grammar.Grammar, error) {
 	o := &m.members
+	c.variants.objects++
+	c.forked = c.forked || c.alike && c.variants.objects > 1
+	if c.strict {
+		slices.SortFunc(o.names, c.compareNames)
+	}
 	unbounded := len(o.names) == 0 && len(o.patterns) == 0 && len(o.others) == 0 && len(o.keys) == 0 && o.least == 0 && o.most < 0
 	if len(m.all) > 0 && unbounded && !slices.ContainsFunc(m.all, func(e element) bool { return refusesUnevaluated(e.at) }) {
 		if c.alike {
-			return alikeObject(), nil
+			return c.alikeObject()
 		}
 		return Object(), nil
 	}
@@ -218,7 +223,7 @@ func (c *compiler) other(m *merged) (*grammar.Grammar, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(o.names) == 0 && len(o.keys) == 0 {
+	if len(o.names) == 0 && len(o.keys) == 0 && !c.strict {
 		if c.alike {
 			return grammar.Sequence(alikeString(), c.colon(), value), nil
 		}
@@ -240,7 +245,11 @@ func (c *compiler) otherNames(o *members) (*automaton.DFA, error) {
 			return nil, err
 		}
 	}
-	d, err := automaton.Subtract(d, automaton.Words(o.names...))
+	names := o.names
+	if c.strict {
+		names = slices.Concat(names, c.listedNames())
+	}
+	d, err := automaton.Subtract(d, automaton.Words(names...))
 	if err != nil {
 		return nil, errTooLong
 	}

@@ -71,18 +71,23 @@ func ofDrafts(root *value, drafts ...string) bool {
 
 // compiler makes rules of schemas.
 type compiler struct {
-	ctx      context.Context
-	root     *value
-	rules    map[string]*grammar.Rule // by key of all
-	checked  map[*value]bool
-	patterns map[patternKey]*pattern
-	names    map[string]*namePattern // by expression
-	write    func(automaton.Set) *grammar.Grammar
-	alike    bool     // equal values are written alike
-	level    []string // keys of what is being compiled for one place of the instance
-	depth    int
-	work     int
-	listed   bool // what validates is from the enum itself
+	ctx       context.Context
+	root      *value
+	rules     map[string]*grammar.Rule // by key of all
+	checked   map[*value]bool
+	patterns  map[patternKey]*pattern
+	names     map[string]*namePattern // by expression
+	write     func(automaton.Set) *grammar.Grammar
+	alike     bool           // equal values are written alike
+	strict    bool           // those of alternatives, too
+	forked    bool           // there are alternatives for what is written alike
+	variants  variants       // of the place that is being compiled
+	order     map[string]int // of listedNames
+	mentioned []string       // what listedNames returns
+	level     []string       // keys of what is being compiled for one place of the instance
+	depth     int
+	work      int
+	listed    bool // what validates is from the enum itself
 
 	conditional map[*value][]*value // what conditions returns
 	negations   map[*value]*value
@@ -125,6 +130,9 @@ func (a all) key() string {
 // with returns the schemas and one more.
 func (a all) with(e ...element) all { return append(slices.Clip(a), e...) }
 
+// variants is how many ways there are to write an object and an array at one place of the instance.
+type variants struct{ objects, arrays int }
+
 // Limits of what a schema may come to: conjunctions of choices can be exponentially many.
 const (
 	maxRules = 50_000
@@ -154,7 +162,7 @@ func (c *compiler) spend(at *value, n int) error {
 func (c *compiler) compile(a all) (*grammar.Grammar, error) {
 	key := a.key()
 	if c.alike {
-		key = "alike " + key
+		key = fmt.Sprint("alike ", c.strict, key)
 	}
 	if r := c.rules[key]; r != nil {
 		return r.Grammar(), nil
@@ -164,10 +172,10 @@ func (c *compiler) compile(a all) (*grammar.Grammar, error) {
 	}
 	r := grammar.NewRule(pointer(a[0].at))
 	c.rules[key] = r
-	level := c.level
-	c.level = nil
+	level, before := c.level, c.variants
+	c.level, c.variants = nil, variants{}
 	g, err := c.choices(a)
-	c.level = level
+	c.level, c.variants = level, before
 	if err != nil {
 		return nil, err
 	}

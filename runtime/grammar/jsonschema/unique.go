@@ -14,7 +14,7 @@ func (c *compiler) uniqueItems(a *items, most int) (*grammar.Grammar, error) {
 	}
 	var first []*grammar.Grammar
 	var rest *grammar.Grammar
-	if listed && len(a.prefix) == 0 {
+	if listed && len(a.prefix) == 0 && !c.alike {
 		if len(values) < a.least {
 			return grammar.Choice(), nil
 		}
@@ -31,9 +31,18 @@ func (c *compiler) uniqueItems(a *items, most int) (*grammar.Grammar, error) {
 
 // alikeItems returns the grammars of items of which equal ones are written alike: of the first ones, and of any other.
 func (c *compiler) alikeItems(a *items) (first []*grammar.Grammar, rest *grammar.Grammar, err error) {
-	before := c.alike
-	c.alike = true
-	defer func() { c.alike = before }()
+	alike, strict := c.alike, c.strict
+	defer func() { c.alike, c.strict = alike, strict }()
+	c.alike, c.strict = true, strict || c.forked || len(a.prefix) > 0
+	first, rest, err = c.eachItem(a)
+	if err == nil && c.forked && !c.strict {
+		c.strict = true
+		first, rest, err = c.eachItem(a)
+	}
+	return first, rest, err
+}
+
+func (c *compiler) eachItem(a *items) (first []*grammar.Grammar, rest *grammar.Grammar, err error) {
 	for _, schemas := range a.prefix {
 		item, err := c.value(schemas)
 		if err != nil {

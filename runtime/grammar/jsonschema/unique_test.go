@@ -41,6 +41,9 @@ func TestUniqueItems(t *testing.T) {
 		`{"type": "object", "properties": {"a": {"enum": [1]}, "m": {"type": "object", "additionalProperties": {"enum": [1]}}}, "required": ["m"], "additionalProperties": false}`,
 		`{"type": "object", "additionalProperties": {"enum": [1]}, "propertyNames": {"enum": ["a", "b"]}}`,
 		`{"type": "object", "properties": {"a": {"enum": [1, 2]}}, "additionalProperties": {"enum": [1, "a"]}, "maxProperties": 2}`,
+		`{"anyOf": [{"type": "object", "properties": {"a": {"enum": [1, 2]}, "b": {"enum": [1]}}}, {"type": "object", "properties": {"b": {"enum": [1]}, "a": {"enum": [1, 2]}}}]}`,
+		`{"anyOf": [{"type": "object", "properties": {"a": {"enum": [1, 2]}}}, {"type": "object", "properties": {"b": {"enum": [1]}}, "additionalProperties": {"enum": [1]}}, {"type": "object"}]}`,
+		`{"type": "object", "required": ["m"], "anyOf": [{"properties": {"m": {"type": "object", "properties": {"a": {"enum": [1]}}, "additionalProperties": true}}}, {"properties": {"m": {}}}]}`,
 		`{}`,
 	} {
 		for _, bounds := range []string{``, `, "minItems": 2`, `, "minItems": 2, "maxItems": 3`} {
