@@ -47,11 +47,18 @@ func (c *compiler) alikeName() (*grammar.Grammar, error) {
 	if !c.strict {
 		return alikeString(), nil
 	}
+	const key = "alike name" // one for all objects: the automaton may be large
+	if r := c.rules[key]; r != nil {
+		return r.Grammar(), nil
+	}
 	d, err := c.otherNames(&members{})
 	if err != nil {
 		return nil, err
 	}
-	return quoted(grammar.FromDFA(d, c.write)), nil
+	r := grammar.NewRule("name")
+	r.Define(quoted(grammar.FromDFA(d, c.write)))
+	c.rules[key] = r
+	return r.Grammar(), nil
 }
 
 // alikeObject returns the grammar of any object.
@@ -60,7 +67,8 @@ func (c *compiler) alikeObject() (*grammar.Grammar, error) {
 	if err != nil {
 		return nil, err
 	}
-	return alikeObjectOf(name, alikeValueOf(name)), nil
+	value, err := c.anything()
+	return alikeObjectOf(name, value), err
 }
 
 // listedNames returns all names of properties that the schema mentions, in its order. One alternative may list what another one does not, or in another

@@ -223,10 +223,11 @@ func (c *compiler) other(m *merged) (*grammar.Grammar, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(o.names) == 0 && len(o.keys) == 0 && !c.strict {
-		if c.alike {
-			return grammar.Sequence(alikeString(), c.colon(), value), nil
-		}
+	if c.alike && len(o.keys) == 0 && (len(o.names) == 0 || c.strict) {
+		name, err := c.alikeName()
+		return grammar.Sequence(name, c.colon(), value), err
+	}
+	if len(o.names) == 0 && len(o.keys) == 0 {
 		return grammar.Sequence(stringRule.Grammar(), c.colon(), value), nil
 	}
 	d, err := c.otherNames(o)
