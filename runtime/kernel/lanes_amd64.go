@@ -8,9 +8,11 @@ import (
 	"st/quant"
 )
 
-// lane8 and lane16 are what eight and sixteen blocks of a vector take, as laneStep says it of laneBlocks: the assembly counts in them.
+// lane8 and lane16 are what eight and sixteen blocks of a vector take, as laneStep says it of laneBlocks.
 const (
-	lane8  = 8 * (quant.BlockSize + 4 + 4)
+	//lint:ignore U1000 the assembly counts in it
+	lane8 = 8 * (quant.BlockSize + 4 + 4)
+	//lint:ignore U1000 the assembly counts in it
 	lane16 = 16 * (quant.BlockSize + 4 + 4)
 )
 
