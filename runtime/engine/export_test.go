@@ -22,6 +22,17 @@ func (e *Engine) Waiting() int {
 // CheckedReads is one more than how many reads of an expert are not compared with its checksum.
 const CheckedReads = checkedReads
 
+// FirstBetween calls before and after when others may come between in a layer of longer segments for the first time.
+func (e *Engine) FirstBetween(before, after func()) {
+	between := e.pass.between
+	e.pass.between = func() {
+		e.pass.between = between
+		before()
+		between()
+		after()
+	}
+}
+
 // SetPieceBytes makes n the size of the pieces that feed-forward networks are cut into, and returns what takes that back.
 func SetPieceBytes(n int64) (restore func()) {
 	was := pieceBytes

@@ -107,6 +107,7 @@ func (p *pass) experts(l int) {
 	if p.observer != nil {
 		p.observer.ExpertInput(l, p.normed.F[:p.n*p.config.Hidden], p.choice.experts[:p.n*f.topK], p.choice.weights[:p.n*f.topK])
 	}
+	p.between()
 	if f.relu != nil {
 		f.relu.begin()
 	}
@@ -180,6 +181,9 @@ func (p *pass) runNetwork(l int, w *kernel.Expert, sum bool) {
 	if p.stream.has(l) {
 		p.check(f.gated.runPieces(l, h))
 	} else {
+		if p.stream == nil { // which brings the pieces of layers in their order
+			p.between()
+		}
 		p.check(f.gated.run(h, sum))
 	}
 	if p.observer != nil && p.err == nil {

@@ -76,6 +76,7 @@ type pass struct {
 	kvBytes    int64         // of the keys and values that it attended to
 
 	threads []threadScratch
+	between func()   // is called now and then in a layer, where others may come between
 	now     jobState // what the threads are at
 	do      struct{ multiply, normalize, put, quantize, pick, lookup, head, predictor, sparseHead task }
 }

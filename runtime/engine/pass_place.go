@@ -99,11 +99,12 @@ func newPass(e *Engine, rows, alone int, shared *sharedScratch, a *arena) *pass 
 		}
 	}
 	p.attn = newAttention(c, e.Threads(), rows, a)
-	p.attn.between = func() {
+	p.between = func() {
 		if e.streamed == nil { // which may be bringing this layer's experts
 			e.interject(p)
 		}
 	}
+	p.attn.between = func() { p.between() }
 	p.attn.q, p.attn.out = p.qkv[0], p.mixed
 	if m := c.MoE; m != nil {
 		p.router = take[float32](a, rows*m.Experts)

@@ -85,6 +85,36 @@ func (o *layerLog) ExpertsUsed(layer int, experts []int32, _ []float32, _ []int3
 	}
 }
 
+// A token that comes while a long prompt is in a layer's attention is served before the layer's experts, or its network.
+func TestInterjectInLayer(t *testing.T) {
+	for name, shape := range map[string]modeltest.Shape{"experts": manyExperts(), "dense": manyLayers()} {
+		e := openReader(t, reader(t, write(t, shape, quant.Q4_0)), engine.Options{Threads: 2, Parallel: 2})
+		tokens := prompt(40, 50)
+		wantLong := slices.Clone(forward(t, session(t, e), tokens...))
+		chat, long := session(t, e), session(t, e)
+		forward(t, chat, 3, 1, 4)
+		want := slices.Clone(forward(t, chat, 1))
+		chat.Truncate(3)
+		var wg sync.WaitGroup
+		served := false
+		e.FirstBetween(func() {
+			wg.Go(func() {
+				if got, err := chat.Forward(t.Context(), []int32{1}); err != nil || !slices.Equal(got, want) {
+					t.Errorf("%s: beside a prompt a token has other logits, or an error: %v", name, err)
+				}
+			})
+			engine.Eventually(t, "the token is in the queue", func() bool { return e.Waiting() == 2 })
+		}, func() { served = e.Waiting() == 1 })
+		if got := forward(t, long, tokens...); !slices.Equal(got, wantLong) {
+			t.Errorf("%s: with a token in its layer a prompt has other logits", name)
+		}
+		wg.Wait()
+		if !served {
+			t.Errorf("%s: the token waited for the end of the layer", name)
+		}
+	}
+}
+
 // A single token, or a few, that come while a long prompt is run are served before the prompt's next layer, and their bits are those that they have
 // alone; so are the prompt's. An engine for one sequence at a time runs one after the other.
 func TestInterject(t *testing.T) {

@@ -50,8 +50,8 @@ func (e *Engine) endPass(p *pass, begin time.Time, err error) {
 	e.settle(p, err)
 }
 
-// interject runs the single tokens that wait, and short requests, between two layers of a pass of longer ones, so that a text goes on while a long
-// prompt is run: it changes no bit of either. A prompt gets half of the time at least.
+// interject runs the single tokens that wait, and short requests, between two layers of a pass of longer ones, or before a layer's networks, so that a text
+// goes on while a long prompt is run: it changes no bit of either. A prompt gets half of the time at least.
 func (e *Engine) interject(p *pass) {
 	q := &e.queue
 	if p == e.quick || e.parallel == 1 || p.err != nil || p.observer != nil || time.Since(q.interjected) < q.took {
