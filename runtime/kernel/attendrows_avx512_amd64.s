@@ -2,6 +2,7 @@
 
 #include "go_asm.h"
 #include "textflag.h"
+#include "transpose_amd64.h"
 
 // The constants of exp: see attend_amd64.s. magic is 1.5·2²³: the low bits of a float that it was added to are an integer.
 DATA exp<>+0(SB)/4, $0x3fb8aa3b  // 1/ln 2
@@ -207,17 +208,6 @@ position:
 	VZEROUPPER
 	RET
 
-// LONGS transposes the longs of a, b, c and d four by four in each lane. t, u and v are scratch.
-#define LONGS(a, b, c, d, t, u, v) \
-	VPUNPCKLDQ  b, a, t; \
-	VPUNPCKHDQ  b, a, u; \
-	VPUNPCKLDQ  d, c, v; \
-	VPUNPCKHDQ  d, c, d; \
-	VPUNPCKLQDQ v, t, a; \
-	VPUNPCKHQDQ v, t, b; \
-	VPUNPCKLQDQ d, u, c; \
-	VPUNPCKHQDQ d, u, d
-
 // LANES transposes the lanes of a, b, c and d.
 #define LANES(a, b, c, d, t, u, v) \
 	VSHUFI64X2 $0x44, b, a, t; \
@@ -231,10 +221,10 @@ position:
 
 // SIXTEEN transposes Z0-Z15: row 4l+k of what comes out is in Z(4k+l)'s place for k = 0…3 in order Z0, Z4, Z8, Z12, then Z1, and so on.
 #define SIXTEEN \
-	LONGS(Z0, Z1, Z2, Z3, Z16, Z17, Z18);     \
-	LONGS(Z4, Z5, Z6, Z7, Z16, Z17, Z18);     \
-	LONGS(Z8, Z9, Z10, Z11, Z16, Z17, Z18);   \
-	LONGS(Z12, Z13, Z14, Z15, Z16, Z17, Z18); \
+	TRANSPOSE(Z0, Z1, Z2, Z3, Z16, Z17, Z18);     \
+	TRANSPOSE(Z4, Z5, Z6, Z7, Z16, Z17, Z18);     \
+	TRANSPOSE(Z8, Z9, Z10, Z11, Z16, Z17, Z18);   \
+	TRANSPOSE(Z12, Z13, Z14, Z15, Z16, Z17, Z18); \
 	LANES(Z0, Z4, Z8, Z12, Z16, Z17, Z18);    \
 	LANES(Z1, Z5, Z9, Z13, Z16, Z17, Z18);    \
 	LANES(Z2, Z6, Z10, Z14, Z16, Z17, Z18);   \

@@ -1,6 +1,8 @@
 // What kernels for lanes share, and the frame of those in registers of 256 bits. A file that includes it for the latter defines MULTIPLY, which leaves
 // the sums of the products of the lane's step at AX with the eight blocks in Y8-Y15, and the offset at 288(AX), in the longs of Y0. Y1-Y4 are scratch.
 
+#include "transpose_amd64.h"
+
 // places8: what lies at the places of a register of eight blocks (see lanes.go).
 DATA places8<>+0(SB)/8, $0x0000000200000000
 DATA places8<>+8(SB)/8, $0x0000000600000004
@@ -18,17 +20,6 @@ DATA places16<>+40(SB)/8, $0x0000000e0000000a
 DATA places16<>+48(SB)/8, $0x0000000700000003
 DATA places16<>+56(SB)/8, $0x0000000f0000000b
 GLOBL places16<>(SB), RODATA|NOPTR, $64
-
-// TRANSPOSE transposes the longs of a, b, c and d four by four in each 128 bits: a has the first ones then. t, u and v are scratch.
-#define TRANSPOSE(a, b, c, d, t, u, v) \
-	VPUNPCKLDQ  b, a, t; \
-	VPUNPCKHDQ  b, a, u; \
-	VPUNPCKLDQ  d, c, v; \
-	VPUNPCKHDQ  d, c, d; \
-	VPUNPCKLQDQ v, t, a; \
-	VPUNPCKHQDQ v, t, b; \
-	VPUNPCKLQDQ d, u, c; \
-	VPUNPCKHQDQ d, u, d
 
 // TOKEN leaves where the products of the next token of R12 are stored, or of AX if there is none, in r.
 #define TOKEN(r) \
