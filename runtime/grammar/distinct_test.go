@@ -341,3 +341,16 @@ func TestUnordered(t *testing.T) {
 		t.Error("members of two keys are written")
 	}
 }
+
+// TestDistinctOfNone has items with lists within for which there are no items: they may be empty, and nothing else.
+func TestDistinctOfNone(t *testing.T) {
+	none := grammar.Distinct(grammar.Choice(), ";", 0, grammar.Unbounded)
+	items := grammar.Choice(grammar.Literal("a"), grammar.Sequence(grammar.Literal("["), none, grammar.Literal("]")))
+	c, err := distinctVocabulary.Compile(grammar.Distinct(items, ",", 2, grammar.Unbounded))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := c.NewMatcher(); m.AcceptText("[],a") != nil || !m.Done() {
+		t.Error("the empty list and the letter are not a text, or not the whole")
+	}
+}

@@ -225,10 +225,13 @@ func (t *table) startOf(rule int32) int32 {
 	return t.configOf([]item{{t.program.rules[rule].start, bottom}})
 }
 
-// join returns the config of the items of two configs, one of which may be dead.
+// join returns the config of the items of two configs, which may be dead.
 func (t *table) join(a, b int32) int32 {
-	if a == dead || a == b {
+	switch {
+	case a == dead || a == b:
 		return b
+	case b == dead:
+		return a
 	}
 	items := slices.Concat(t.configs[a].items, t.configs[b].items)
 	if t.configs[a].exit || t.configs[b].exit {
