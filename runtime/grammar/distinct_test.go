@@ -354,3 +354,33 @@ func TestDistinctOfNone(t *testing.T) {
 		t.Error("the empty list and the letter are not a text, or not the whole")
 	}
 }
+
+// TestDistinctWithin has items with a list within that needs several items, after a text of any length: each of those texts makes another item.
+func TestDistinctWithin(t *testing.T) {
+	free := grammar.Repeat(grammar.Literal("a"), 0, grammar.Unbounded)
+	letters := grammar.Choice(grammar.Literal("a"), grammar.Literal("b"))
+	pair := func(letters *grammar.Grammar) *grammar.Grammar {
+		return grammar.Sequence(grammar.Literal("["), free, grammar.Literal("["), grammar.Distinct(letters, ";", 2, 2), grammar.Literal("]"))
+	}
+	c, err := distinctVocabulary.Compile(grammar.Distinct(pair(letters), ",", 3, grammar.Unbounded))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := c.NewMatcher(); m.AcceptText("[[a;b],[aa[a;b]") != nil || m.CanEnd() || m.AcceptText(",[[b;a]") != nil || !m.CanEnd() {
+		t.Error("three items are not a text, or two are")
+	}
+	if _, err = distinctVocabulary.Compile(grammar.Distinct(pair(grammar.Literal("a")), ",", 0, 3)); err != nil {
+		t.Fatalf("a list of no items: %v", err)
+	}
+	if _, err = distinctVocabulary.Compile(grammar.Distinct(pair(grammar.Literal("a")), ",", 1, 3)); !errors.Is(err, grammar.ErrEmpty) {
+		t.Errorf("a list within needs two of one letter: %v", err)
+	}
+	r := grammar.NewRule("r") // a list of two needs such a list in one of them
+	r.Define(grammar.Choice(grammar.Literal("a"), grammar.Sequence(grammar.Literal("["), grammar.Distinct(r.Grammar(), ";", 2, 2), grammar.Literal("]"))))
+	if c, err = distinctVocabulary.Compile(r.Grammar()); err != nil {
+		t.Fatal(err)
+	}
+	if m := c.NewMatcher(); m.AcceptText("[") == nil || m.AcceptText("a") != nil || !m.Done() {
+		t.Error("a list that needs itself is begun")
+	}
+}

@@ -3,20 +3,47 @@ package grammar
 import (
 	"cmp"
 	"container/heap"
+	"slices"
 )
 
-// shortLists returns the states of lists that need more items than are known to be different, or of members that have a limited number of keys.
-func (t *table) shortLists() (short []int32) {
-	for i, s := range t.program.states {
-		if s.kind != kindDistinct || t.program.distance[i] == far {
-			continue
-		}
-		d := &t.program.lists[s.first]
-		if d.keyed && !t.endless(t.startOf(d.items[0]), map[int32]bool{}) || !d.keyed && !t.hasItems(d) {
-			short = append(short, int32(i))
+// maxListRounds bounds how deep lists that need several items are nested, each in the items of the one around it.
+const maxListRounds = 8
+
+// withLists measures the program anew without the lists that are not known to have enough items, or members without end, and returns a table of it. An item
+// may have lists within: each round looks at those whose items are known by the rounds before. So a list that needs itself is none.
+func (p *program) withLists(v *Vocabulary) *table {
+	var unknown []int32
+	lists := slices.Clone(p.states)
+	for i, s := range p.states {
+		if s.kind == kindDistinct && p.distance[i] != far && (p.lists[s.first].keyed || p.lists[s.first].min > 1) {
+			unknown = append(unknown, int32(i))
+			p.states[i] = state{kind: kindEmpty}
 		}
 	}
-	return short
+	if len(unknown) == 0 {
+		return newTable(p, v)
+	}
+	for round := 0; ; round++ {
+		p.measure(v)
+		t := newTable(p, v)
+		var known []int32
+		if round < maxListRounds {
+			unknown = slices.DeleteFunc(unknown, func(i int32) bool {
+				d := &p.lists[lists[i].first]
+				found := d.keyed && t.endless(t.startOf(d.items[0]), map[int32]bool{}) || !d.keyed && t.hasItems(d)
+				if found {
+					known = append(known, i)
+				}
+				return found
+			})
+		}
+		if len(known) == 0 || t.err != nil {
+			return t
+		}
+		for _, i := range known {
+			p.states[i] = lists[i]
+		}
+	}
 }
 
 // hasItems reports whether each item that a list needs can be another one than those before it.
@@ -72,8 +99,7 @@ func (b *beginnings) Pop() any {
 	return x
 }
 
-// hasTexts reports whether at least n texts go on from a config to its end, the shortest first. Those with lists within count if each of these has one item
-// at most.
+// hasTexts reports whether at least n texts go on from a config to its end, the shortest first. It counts not all: see withOne.
 func (t *table) hasTexts(from int32, n int) bool {
 	sizes := make([]int, len(t.program.classBytes))
 	for b, class := range t.program.classes {
@@ -84,10 +110,11 @@ func (t *table) hasTexts(from int32, n int) bool {
 	texts, ended := map[beginning]int{}, 0
 	var todo beginnings
 	add := func(length, config int32, count int) {
-		if config = t.withOne(config); config == dead || count == 0 {
+		config, bytes := t.withOne(config)
+		if length = sum(length, bytes); config == dead || count == 0 {
 			return
 		}
-		b := beginning{length + t.remaining(config), length, config}
+		b := beginning{sum(length, t.remaining(config)), length, config}
 		if texts[b] == 0 {
 			heap.Push(&todo, b)
 		}
@@ -108,22 +135,40 @@ func (t *table) hasTexts(from int32, n int) bool {
 	return ended >= n
 }
 
-// withOne returns a config in which the lists that begin are a call of one item, and that goes on after keys.
-func (t *table) withOne(id int32) int32 {
+// withOne returns a config in which the lists that begin are a call of one item, and that goes on after keys. A list that needs more is one text where
+// nothing else goes on: then it returns the config after that, and the fewest bytes of such a list. What is counted from there on are different texts still.
+func (t *table) withOne(id int32) (one, bytes int32) {
 	if id == dead || !t.opens[id] {
-		return id
+		return id, 0
 	}
-	one := id
+	one = id
+	after, list := int32(dead), int32(0)
 	for _, it := range t.configs[id].items {
 		switch s := &t.program.states[it.state]; s.kind {
 		case kindDistinct:
-			if d := &t.program.lists[s.first]; d.min <= 1 {
-				frame := t.frameOf([]item{{d.follow, it.frame}})
-				one = t.join(one, t.configOf([]item{{t.program.rules[d.items[0]].start, frame}}))
+			d := &t.program.lists[s.first]
+			if d.min > 1 {
+				after, list = t.configOf([]item{{d.follow, it.frame}}), s.first
+				continue
 			}
+			frame := t.frameOf([]item{{d.follow, it.frame}})
+			one = t.join(one, t.configOf([]item{{t.program.rules[d.items[0]].start, frame}}))
 		case kindKey:
 			one = t.join(one, t.configOf([]item{{s.next, it.frame}}))
 		}
 	}
-	return one
+	if after == dead || t.exits[one] || t.goesOn(one) {
+		return one, 0
+	}
+	return after, t.program.listDistance(list, 0)
+}
+
+// goesOn reports whether a byte may come after a config.
+func (t *table) goesOn(id int32) bool {
+	for b, class := range t.program.classes {
+		if t.vocabulary.present[b] && t.step(id, class) != dead {
+			return true
+		}
+	}
+	return false
 }

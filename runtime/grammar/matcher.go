@@ -37,20 +37,13 @@ func (v *Vocabulary) CompileContext(ctx context.Context, g *Grammar) (*Compiled,
 	if err != nil {
 		return nil, err
 	}
-	c := &Compiled{vocabulary: v, program: p, table: newTable(p, v)}
+	c := &Compiled{vocabulary: v, program: p, table: p.withLists(v)}
 	c.table.start()
-	for short := c.table.shortLists(); len(short) > 0 && c.table.err == nil; short = c.table.shortLists() {
-		for _, s := range short { // no text has it
-			p.states[s] = state{kind: kindEmpty}
-		}
-		if p.measure(v); p.distance[p.rules[0].start] == far {
-			return nil, fmt.Errorf("%w: a list needs more items than are known to be different", ErrEmpty)
-		}
-		c.table = newTable(p, v)
-		c.table.start()
-	}
-	if c.table.err != nil { // a matcher could not begin
+	switch {
+	case c.table.err != nil: // a matcher could not begin
 		return nil, c.table.err
+	case p.distance[p.rules[0].start] == far:
+		return nil, fmt.Errorf("%w: a list needs more items than are known to be different", ErrEmpty)
 	}
 	c.size.Store(int64(p.bytes() + c.table.size()))
 	return c, nil
