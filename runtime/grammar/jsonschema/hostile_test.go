@@ -105,6 +105,8 @@ func TestHostile(t *testing.T) {
 		{"many multiples", `{"type": "object", "properties": {` + list(100, `"p%": {"type": "number", "multipleOf": 0.999}`) + `}}`, true},
 		{"many sets", `{"type": "object", "properties": {` + list(3000, `"p%": {"type": "array", "uniqueItems": true, "items": {"enum": [1, 2, 3, 4, 5, 6, 7, 8, 9, "%"]}}`) + `}}`, false},
 		{"a large set", `{"type": "array", "uniqueItems": true, "items": {"enum": [` + list(8000, `"value %"`) + `]}}`, false},
+		{"a large set of numbers", `{"type": "array", "uniqueItems": true, "items": {"enum": [` + list(20_000, `%`) + `]}}`, false},
+		{"a large set of objects", `{"type": "array", "uniqueItems": true, "items": {"anyOf": [{"enum": [` + list(3000, `{"b": %, "a": [%, 1.0]}`) + `]}, {"const": {"a": [1, 1], "b": 1}}]}}`, false},
 		{"a set of objects of which two are needed", `{"type": "array", "uniqueItems": true, "minItems": 2, "items": {"type": "object", "required": ["a", "b", "c"], "properties": {
 			"a": {"anyOf": [{"type": "string", "maxLength": 41, "pattern": "é"}, {"type": "string", "minLength": 3}]}, "b": {"type": "number", "minimum": 108, "exclusiveMaximum": 126},
 			"c": {"const": "a text that is as long as the others may become before any of them has come to the end of it"}}}}`, false},

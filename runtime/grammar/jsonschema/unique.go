@@ -1,7 +1,9 @@
 package jsonschema
 
 import (
+	"maps"
 	"slices"
+	"strings"
 
 	"st/runtime/grammar"
 )
@@ -75,16 +77,20 @@ func (c *compiler) listedValues(a all, depth int) (values []*value, listed bool,
 	if cases == nil {
 		return c.plainValues(f)
 	}
+	found := valueSet{}
 	for _, sub := range cases {
-		found, listed, err := c.listedValues(sub, depth+1)
+		values, listed, err := c.listedValues(sub, depth+1)
 		if err != nil || !listed {
 			return nil, false, err
 		}
-		if values, err = c.withNew(values, found); err != nil {
-			return nil, false, err
+		for _, v := range values {
+			if err := c.spend(c.root, 1); err != nil {
+				return nil, false, err
+			}
+			found.add(v)
 		}
 	}
-	return values, true, nil
+	return found.list, true, nil
 }
 
 // plainValues is listedValues of schemas without references and choices.
@@ -98,39 +104,77 @@ func (c *compiler) plainValues(f flat) (values []*value, listed bool, err error)
 	}
 	c.listed = true
 	defer func() { c.listed = false }()
+	found := valueSet{}
 	for _, v := range m.enum {
 		ok, err := c.validAll(v, m.all)
 		if err != nil {
 			return nil, false, err
 		}
 		if ok {
-			values = append(values, v)
+			found.add(v)
 		}
 	}
-	values, err = c.withNew(nil, values)
-	return values, m.hasEnum, err
+	return found.list, m.hasEnum, nil
 }
 
-// withNew returns values and those of others that none of them is equal to.
-func (c *compiler) withNew(values, others []*value) ([]*value, error) {
-	for _, v := range others {
-		if err := c.spend(c.root, len(values)/memberWork); err != nil {
-			return nil, err
-		}
-		if !slices.ContainsFunc(values, func(w *value) bool { return equal(v, w) }) {
-			values = append(values, v)
-		}
+// valueSet is values, no two of which are equal.
+type valueSet struct {
+	list []*value
+	keys map[string]bool
+}
+
+// add adds a value, unless an equal one is there, and reports whether it did.
+func (s *valueSet) add(v *value) bool {
+	key := v.key()
+	if s.keys[key] {
+		return false
 	}
-	return values, nil
+	if s.keys == nil {
+		s.keys = map[string]bool{}
+	}
+	s.keys[key] = true
+	s.list = append(s.list, v)
+	return true
+}
+
+// key returns a text that a value has in common with those that are equal, and no others.
+func (v *value) key() string {
+	var b strings.Builder
+	v.writeKey(&b)
+	return b.String()
+}
+
+func (v *value) writeKey(b *strings.Builder) {
+	switch v.kind {
+	case isNumber:
+		r, _ := number(v.text)
+		b.WriteString(r.RatString())
+	case isArray:
+		for _, e := range v.list {
+			b.WriteString("[")
+			e.writeKey(b)
+		}
+		b.WriteString("]")
+	case isObject:
+		b.WriteString("{")
+		for _, k := range slices.Sorted(maps.Keys(v.by)) {
+			b.WriteString(quote(k))
+			v.by[k].writeKey(b)
+		}
+		b.WriteString("}")
+	default:
+		v.write(b)
+	}
 }
 
 // different reports whether all values are.
 func (c *compiler) different(at *value, values []*value) (bool, error) {
-	for i, v := range values {
-		if err := c.spend(at, i); err != nil {
+	found := valueSet{}
+	for _, v := range values {
+		if err := c.spend(at, 1); err != nil {
 			return false, err
 		}
-		if slices.ContainsFunc(values[:i], func(w *value) bool { return equal(v, w) }) {
+		if !found.add(v) {
 			return false, nil
 		}
 	}
