@@ -39,5 +39,6 @@
 // a list, with a set of its own for the item that is being written. So what is known of a set holds whatever came before. Where an item begins
 // as an earlier one does, the tokens along that one are looked at: one is left out if whatever follows it makes the item an earlier one. Tokens that end
 // an item and go on, or begin a list, are walked with all that the matcher carries. Members of an [Unordered] are read to their end before the item
-// around them goes on with them in ascending order.
+// around them goes on with them in ascending order. So that a list never comes to a point where it needs another item and has none, Compile leaves out
+// lists of which it does not know, by counting texts, that there are as many items as they need, and members that have a limited number of keys.
 package grammar

@@ -31,6 +31,8 @@ func TestUniqueItems(t *testing.T) {
 		`{"type": "object", "properties": {"a": {"type": "number"}, "b": {"type": "boolean"}}}`,
 		`{"type": "object", "properties": {"b": {"type": "boolean"}, "a": {"type": "null"}}, "additionalProperties": true}`,
 		`{"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "array", "items": {"type": "integer"}, "uniqueItems": true}}, "required": ["b"]}`,
+		`{"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "array", "items": {"type": "string"}, "uniqueItems": true, "minItems": 2}}, "required": ["a", "b"]}`,
+		`{"anyOf": [{"type": "string", "maxLength": 1}, {"type": "array", "items": false, "uniqueItems": true}]}`,
 		`{"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 2}}`,
 		`{"type": "array", "items": {"enum": [1, 2, "a"]}, "uniqueItems": true, "maxItems": 2}`,
 		`{"type": "array", "items": {"enum": [1, 2, "a"]}, "maxItems": 1}`,
