@@ -375,6 +375,18 @@ func TestDistinctWithin(t *testing.T) {
 	if _, err = distinctVocabulary.Compile(grammar.Distinct(pair(grammar.Literal("a")), ",", 1, 3)); !errors.Is(err, grammar.ErrEmpty) {
 		t.Errorf("a list within needs two of one letter: %v", err)
 	}
+	two := func(letters *grammar.Grammar, least int) error {
+		list := grammar.Sequence(grammar.Literal("["), grammar.Distinct(letters, ";", 2, 2), grammar.Literal("]"))
+		_, err := distinctVocabulary.Compile(grammar.Distinct(list, ",", least, grammar.Unbounded))
+		return err
+	}
+	// One letter is the first item, and the last one another letter, or one of four pairs: of each length, one may be the first.
+	if err := two(grammar.Repeat(letters, 1, 2), 3); err != nil {
+		t.Errorf("three lists of two: %v", err)
+	}
+	if err := two(letters, 2); !errors.Is(err, grammar.ErrEmpty) {
+		t.Errorf("two lists of two letters, of which one is known: %v", err)
+	}
 	r := grammar.NewRule("r") // a list of two needs such a list in one of them
 	r.Define(grammar.Choice(grammar.Literal("a"), grammar.Sequence(grammar.Literal("["), grammar.Distinct(r.Grammar(), ";", 2, 2), grammar.Literal("]"))))
 	if c, err = distinctVocabulary.Compile(r.Grammar()); err != nil {

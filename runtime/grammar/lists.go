@@ -110,10 +110,11 @@ func (t *table) hasTexts(from int32, n int) bool {
 	texts, ended := map[beginning]int{}, 0
 	var todo beginnings
 	add := func(length, config int32, count int) {
-		config, bytes := t.withOne(config)
+		config, bytes, ways := t.withOne(config)
 		if length = sum(length, bytes); config == dead || count == 0 {
 			return
 		}
+		count *= ways
 		b := beginning{sum(length, t.remaining(config)), length, config}
 		if texts[b] == 0 {
 			heap.Push(&todo, b)
@@ -135,11 +136,11 @@ func (t *table) hasTexts(from int32, n int) bool {
 	return ended >= n
 }
 
-// withOne returns a config in which the lists that begin are a call of one item, and that goes on after keys. A list that needs more is one text where
-// nothing else goes on: then it returns the config after that, and the fewest bytes of such a list. What is counted from there on are different texts still.
-func (t *table) withOne(id int32) (one, bytes int32) {
+// withOne returns a config in which the lists that begin are a call of one item, and that goes on after keys. Where a list that needs more is all that goes on it
+// returns the config after that, the fewest bytes of such a list, and how many of one length are known: what is counted from there on are different texts still.
+func (t *table) withOne(id int32) (one, bytes int32, ways int) {
 	if id == dead || !t.opens[id] {
-		return id, 0
+		return id, 0, 1
 	}
 	one = id
 	after, list := int32(dead), int32(0)
@@ -158,9 +159,46 @@ func (t *table) withOne(id int32) (one, bytes int32) {
 		}
 	}
 	if after == dead || t.exits[one] || t.goesOn(one) {
-		return one, 0
+		return one, 0, 1
 	}
-	return after, t.program.listDistance(list, 0)
+	return after, t.program.listDistance(list, 0), t.variants(list)
+}
+
+// Bounds of what variants looks at.
+const (
+	variantBytes   = 256 // of an item
+	variantConfigs = 32
+	maxVariants    = 1 << 20
+)
+
+// variants returns how many texts of a list are known that have as few items as it needs and are as long as each other: they differ in the last item, which is
+// none of those before.
+func (t *table) variants(list int32) int {
+	best, known := t.listVariants[list]
+	if known {
+		return best
+	}
+	d := &t.program.lists[list]
+	best = 1
+	texts := map[int32]int{t.startOf(d.rule(d.min - 1)): 1} // of one length, by the config that they lead to
+	for length := 0; length < variantBytes && len(texts) <= variantConfigs && best < maxVariants && t.err == nil; length++ {
+		next, ended := map[int32]int{}, 0
+		for config, count := range texts {
+			if t.exits[config] {
+				ended += count
+			}
+			for b, class := range t.program.classes {
+				if to := t.step(config, class); to != dead && t.vocabulary.present[b] {
+					next[to] = min(2*maxVariants, next[to]+count)
+				}
+			}
+			t.spend(256 / visitsPerStep)
+		}
+		best = max(best, min(maxVariants, ended-int(d.min)+1))
+		texts = next
+	}
+	t.listVariants[list] = best
+	return best
 }
 
 // goesOn reports whether a byte may come after a config.

@@ -69,6 +69,8 @@ type table struct {
 	visits    int          // of nodes of the trie, so far
 	interrupt func() error // an error ends the work for the token; nil: nothing does
 
+	listVariants map[int32]int // by list, where they were needed
+
 	closure closure
 	key     []byte
 	scratch Bitset  // of tokens
@@ -78,12 +80,12 @@ type table struct {
 func newTable(p *program, v *Vocabulary) *table {
 	a := &table{
 		program: p, vocabulary: v, configIndex: map[string]int32{}, frameIndex: map[string]int32{}, countIndex: map[counted]int32{},
-		profiles: map[int32]*profile{},
-		configs:  []*config{nil}, // unknown
-		next:     make([]int32, len(p.classBytes)),
-		exits:    []bool{false},
-		opens:    []bool{false},
-		frames:   []frame{{returns: []item{{finalState, bottom}}}},
+		profiles: map[int32]*profile{}, listVariants: map[int32]int{},
+		configs: []*config{nil}, // unknown
+		next:    make([]int32, len(p.classBytes)),
+		exits:   []bool{false},
+		opens:   []bool{false},
+		frames:  []frame{{returns: []item{{finalState, bottom}}}},
 	}
 	a.unknown = make([]int32, len(p.classBytes))
 	a.scratch = NewBitset(len(v.tokens))

@@ -32,6 +32,7 @@ func TestUniqueItems(t *testing.T) {
 		`{"type": "object", "properties": {"b": {"type": "boolean"}, "a": {"type": "null"}}, "additionalProperties": true}`,
 		`{"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "array", "items": {"type": "integer"}, "uniqueItems": true}}, "required": ["b"]}`,
 		`{"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "array", "items": {"type": "string"}, "uniqueItems": true, "minItems": 2}}, "required": ["a", "b"]}`,
+		`{"type": "array", "items": {"type": "string", "maxLength": 1}, "uniqueItems": true, "minItems": 2, "maxItems": 2}`,
 		`{"anyOf": [{"type": "string", "maxLength": 1}, {"type": "array", "items": false, "uniqueItems": true}]}`,
 		`{"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 2}}`,
 		`{"type": "array", "items": {"enum": [1, 2, "a"]}, "uniqueItems": true, "maxItems": 2}`,
