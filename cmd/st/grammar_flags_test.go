@@ -86,6 +86,8 @@ func TestGrammarFailures(t *testing.T) {
 		{1, "--regex: the grammar is not well-formed: error parsing regexp: missing closing )", []string{"--regex", "("}},
 		{1, "no-such-file", []string{"--json-schema", "no-such-file"}},
 		{1, `left recursion: rule "root" begins with itself`, []string{"--grammar", `root ::= root "a" | "b"`}},
+		{1, "no text is in the grammar: a rule needs itself without end, or what is asked for contradicts itself, such as more different items than there are values",
+			[]string{"--json-schema", `{"type": "array", "uniqueItems": true, "minItems": 3, "items": {"enum": [1, 2]}}`}},
 		{2, "give --json-schema or --regex, not both", []string{"--json-schema", "{}", "--regex", "a"}},
 		{2, "--regex needs a value", []string{"--regex", ""}},
 		{2, "--grammar cannot be read from standard input", []string{"--grammar", "-"}},

@@ -74,7 +74,7 @@ func (b *builder) noText() error {
 			return fmt.Errorf("%w: a rule needs itself without end, or bytes such as 0x%02X, which no token of the vocabulary has", ErrEmpty, c)
 		}
 	}
-	return fmt.Errorf("%w: a rule needs itself without end, or a choice is empty", ErrEmpty)
+	return fmt.Errorf("%w: a rule needs itself without end, or what is asked for contradicts itself, such as more different items than there are values", ErrEmpty)
 }
 
 // call returns the index of a rule, which is built sometime.

@@ -10,7 +10,7 @@ var (
 	// ErrLeftRecursion says that a rule begins with itself.
 	ErrLeftRecursion = errors.New("left recursion")
 
-	// ErrEmpty says that no text is in a grammar: a rule needs itself without end, or the vocabulary lacks its characters.
+	// ErrEmpty says that no text is in a grammar: a rule needs itself without end, what is asked for contradicts itself, or the vocabulary lacks its characters.
 	ErrEmpty = errors.New("no text is in the grammar")
 
 	// ErrTooLarge says that a grammar needs more states than are supported.
