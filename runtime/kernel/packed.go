@@ -42,13 +42,13 @@ func packable(w *Matrix, n int) bool {
 	return least > 0 && n >= least && w.Grouped && packsType(w.Type)
 }
 
-// wholeQuads returns how many quads of n vectors are packed: whole ones, or with one vector less, so two or one may be left; or all, where a vector
-// has the same bits whatever kernel multiplies it.
+// wholeQuads returns how many quads of n vectors are packed: whole ones, or with up to two vectors less, so one may be left; or all, where a vector has
+// the same bits whatever kernel multiplies it.
 func wholeQuads(n int) int {
 	if packsAll() {
 		return (n + 3) / 4
 	}
-	return (n + 1) / 4
+	return (n + 2) / 4
 }
 
 // begin makes p ready for n vectors.

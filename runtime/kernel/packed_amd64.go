@@ -6,11 +6,8 @@ import "st/quant"
 
 // minPacked is the fewest vectors that are worth packing; 0: there are no kernels for packed vectors.
 func minPacked() int {
-	switch {
-	case useAVX512:
+	if useAVX2 {
 		return 3
-	case useAVX2:
-		return 7
 	}
 	return 0
 }
