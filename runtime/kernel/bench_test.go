@@ -111,8 +111,8 @@ func BenchmarkKernels(b *testing.B) {
 	for i := range masks {
 		masks[i] = rng.Uint64() & (rng.Uint64() | rng.Uint64()&rng.Uint64())
 	}
-	scales, h, tile := make([]float32, some*benchCols/quant.BlockSize), make([]float32, MaxBlock*chunkRows), make([]float32, chunkRows*wideCols)
-	copy(tile, w)
+	h, tile, y := make([]float32, MaxBlock*chunkRows), make([]int16, chunkRows*wordCols), make([]float32, MaxBlock*wordCols)
+	sums := words{scales: make([]float32, chunkRows*benchCols/quant.BlockSize), tops: make([]float32, benchCols/quant.BlockSize)}
 	for _, tokens := range []int{16, MaxBlock} {
 		active := 0
 		for t := range tokens {
@@ -122,14 +122,21 @@ func BenchmarkKernels(b *testing.B) {
 		transpose(&byRow)
 		scratch := make([]byte, dotsScratch)
 		bench(b, fmt.Sprintf("dotsLanes of %d, multiply-adds in", tokens), active*benchCols, func() { dotsLanes(h, &up, &byRow, lanes, scratch) })
-		copy(h, w)
-		bench(b, fmt.Sprintf("addTileWide of %d, multiply-adds in", tokens), active*wideCols, func() { addTileWide(w[:tokens*wideCols], masks[:tokens], h, tile, nil) })
+		shares := sums.share(masks[:tokens])
+		pairs := int(shares[tokens].first)
+		stride := pairs * wordsOfPair
+		sums.rows, sums.factors = make([]int32, 2*pairs), make([]byte, benchCols/wordCols*stride)
+		gates := slices.Repeat([]float32{1}, chunkRows)
+		bench(b, fmt.Sprintf("factorWords of %d, bytes", tokens), len(sums.factors), func() {
+			for _, of := range shares[:tokens] {
+				factorWords(&sums, int(of.first), stride, gates, h[of.token*chunkRows:][:chunkRows], 1, masks[of.token])
+			}
+		})
+		bench(b, fmt.Sprintf("addWords of %d, multiply-adds in", tokens), active*wordCols, func() { addWords(y[:tokens*wordCols], tile, &sums, shares, 0, stride, nil) })
 		byRow = [chunkRows]uint64{}
 	}
-	bench(b, "decodeScales", some*benchCols/16, func() { decodeScales(scales, &down, 1<<some-1) })
-	bench(b, "decodeTileWide", some*wideCols/2, func() { decodeTileWide(tile, &down, 0, 1<<some-1, scales) })
-	outputs, rowsOf := make([]float32, MaxBlock*benchCols), make([]float32, MaxBlock*benchCols)
-	bench(b, "outputWide", 4*MaxBlock*benchCols, func() { outputWide(rowsOf, outputs, MaxBlock, benchCols) })
+	bench(b, "relativeScales", some*benchCols/16, func() { relativeScales(sums.scales, sums.tops, &down) })
+	bench(b, "decodeWords", some*wordCols/2, func() { decodeWords(tile, &down, 0, 1<<some-1) })
 	bench(b, "neurons", len(rows), func() { neuronsQ4(x, all, w[:some], &up, &down, v, Next{}) })
 	h = make([]float32, quant.GroupRows*benchCols)
 	neurons := make([]int32, len(h))

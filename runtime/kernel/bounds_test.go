@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"slices"
 	"testing"
 
 	"st/quant"
@@ -21,13 +22,38 @@ func TestShortOperands(t *testing.T) {
 	quad := func(missing int) *packed {
 		return &packed{quads: 1, n: 4, acc: floats(4 * quant.GroupRows), lines: bytes(lineBytes), data: bytes(cols/quant.BlockSize*quadBytes - missing)}
 	}
-	// A chunk's rows as lanes.go and wide.go take them, of cols columns.
+	// A chunk's rows as lanes.go and words.go take them, of cols columns.
 	chunk := func(rows, missing int) *Matrix {
 		n := quant.Q8_0.RowBytes(cols)
 		return &Matrix{Type: quant.Q8_0, Rows: rows, Cols: cols, Data: bytes(rows*n - missing), Stride: n, ScaleOffset: cols}
 	}
 	lanes := func(w *Matrix, vectors int, mask uint64) {
 		dotsLanes(floats(2*chunkRows), w, &[chunkRows]uint64{7: mask}, bytes(vectors*laneBytes(cols/quant.BlockSize)), bytes(dotsScratch))
+	}
+	// Two pairs of three rows, of which one operand is another one.
+	const pairs, blocks = 2, cols / quant.BlockSize
+	pairsOf := func(other words) *words {
+		w := words{scales: floats(chunkRows * blocks), tops: floats(blocks), rows: []int32{0, 1 * wordsOfRow, 63 * wordsOfRow, 0}, factors: bytes(cols / wordCols * pairs * wordsOfPair)}
+		if other.scales != nil {
+			w.scales = other.scales
+		}
+		if other.tops != nil {
+			w.tops = other.tops
+		}
+		if other.rows != nil {
+			w.rows = other.rows
+		}
+		if other.factors != nil {
+			w.factors = other.factors
+		}
+		return &w
+	}
+	factor := func(other words) {
+		gates := slices.Repeat([]float32{1}, chunkRows)
+		factorWords(pairsOf(other), 0, pairs*wordsOfPair, gates, floats(chunkRows), 1, 1<<63|3)
+	}
+	add := func(other words, tile int) {
+		addWords(floats(wordCols), make([]int16, tile), pairsOf(other), []share{{}, {first: pairs}}, 0, pairs*wordsOfPair, nil)
 	}
 	forEachISA(t, func(t *testing.T) {
 		for name, call := range map[string]func(){
@@ -92,48 +118,37 @@ func TestShortOperands(t *testing.T) {
 			"dotsLanes dots": func() {
 				dotsLanes(floats(chunkRows), chunk(8, 0), &[chunkRows]uint64{7: 2}, bytes(2*laneBytes(cols/quant.BlockSize)), bytes(dotsScratch))
 			},
-			"decodeScales":      func() { decodeScales(floats(7*cols/quant.BlockSize), chunk(8, 0), 1<<7) },
-			"decodeScales row":  func() { decodeScales(floats(chunkRows*cols/quant.BlockSize), chunk(8, 1), 1<<7) },
-			"decodeScales rows": func() { decodeScales(floats(chunkRows*cols/quant.BlockSize), chunk(8, 0), 1<<8) },
-			"decodeTileWide": func() {
-				decodeTileWide(floats(7*wideCols), chunk(8, 0), 0, 1<<7, floats(chunkRows*cols/quant.BlockSize))
-			},
-			"decodeTileWide column": func() {
-				decodeTileWide(floats(chunkRows*wideCols), chunk(8, 0), cols, 1<<7, floats(chunkRows*cols/quant.BlockSize))
-			},
-			"decodeTileWide scales": func() {
-				decodeTileWide(floats(chunkRows*wideCols), chunk(8, 0), cols-wideCols, 1<<7, floats(8*cols/quant.BlockSize-1))
-			},
-			"scaleDots":       func() { scaleDots(floats(2*chunkRows-1), floats(2*chunkRows), floats(2)) },
-			"scaleDots gates": func() { scaleDots(floats(2*chunkRows), floats(2*chunkRows-1), floats(2)) },
-			"addTileWide": func() {
-				addTileWide(floats(2*wideCols-1), []uint64{1, 1}, floats(2*chunkRows), floats(chunkRows*wideCols), nil)
-			},
-			"addTileWide factors": func() {
-				addTileWide(floats(2*wideCols), []uint64{1, 1 << 63}, floats(2*chunkRows-1), floats(chunkRows*wideCols), nil)
-			},
-			"addTileWide tile": func() {
-				addTileWide(floats(2*wideCols), []uint64{1, 1 << 63}, floats(2*chunkRows), floats(chunkRows*wideCols-1), nil)
-			},
-			"outputWide":       func() { outputWide(floats(2*wideCols-1), floats(2*wideCols), 2, wideCols) },
-			"outputWide from":  func() { outputWide(floats(2*wideCols), floats(2*wideCols-1), 2, wideCols) },
-			"scores2":          func() { scores2(floats(PositionTile+3), floats(64), floats(4*32)) },
-			"addWeighted2":     func() { addWeighted2(floats(64), floats(PositionTile+3), floats(4*32)) },
-			"ScoresF16":        func() { ScoresF16(floats(4*PositionTile), floats(4*32), bytes(2*2*32-1), 2, 32, nil) },
-			"ScoresF16 dst":    func() { ScoresF16(floats(4*PositionTile-1), floats(4*32), bytes(2*2*32), 2, 32, nil) },
-			"AddWeightedF16":   func() { AddWeightedF16(floats(4*32), floats(4*PositionTile), bytes(2*2*32-1), 2, 32, nil) },
-			"AddWeightedF16 p": func() { AddWeightedF16(floats(4*32), floats(4*PositionTile-1), bytes(2*2*32), 2, 32, nil) },
-			"dot":              func() { dot(floats(9), floats(8)) },
-			"axpy":             func() { axpy(floats(9), 1, floats(8)) },
-			"axpy4":            func() { axpy4(floats(9), new([4]float32), &[4][]float32{floats(9), floats(9), floats(9), floats(8)}) },
-			"dotHalf":          func() { dotHalf(quant.F16, bytes(17), floats(9), true) },
-			"axpyHalf":         func() { axpyHalf(quant.BF16, floats(9), 1, bytes(17)) },
-			"quantize":         func() { quantize(make([]int8, 64), floats(2), make([]int32, 2), floats(63)) },
-			"scaleMul":         func() { scaleMul(floats(9), floats(9), floats(8), 1) },
-			"encodeF16":        func() { encodeF16(bytes(17), floats(9)) },
-			"decodeF16":        func() { decodeF16(floats(9), bytes(17)) },
-			"SiLUMul":          func() { SiLUMul(floats(8), floats(9), floats(9)) },
-			"SiLUMul up":       func() { SiLUMul(floats(9), floats(9), floats(8)) },
+			"relativeScales":      func() { relativeScales(floats(8*cols/quant.BlockSize-1), floats(cols/quant.BlockSize), chunk(8, 0)) },
+			"relativeScales tops": func() { relativeScales(floats(8*cols/quant.BlockSize), floats(cols/quant.BlockSize-1), chunk(8, 0)) },
+			"relativeScales row":  func() { relativeScales(floats(8*cols/quant.BlockSize), floats(cols/quant.BlockSize), chunk(8, 1)) },
+			"factorWords":         func() { factor(words{rows: make([]int32, 3)}) },
+			"factorWords factors": func() { factor(words{factors: bytes(cols/wordCols*pairs*wordsOfPair - 1)}) },
+			"factorWords scales":  func() { factor(words{scales: floats(chunkRows*blocks - 1)}) },
+			"decodeWords":         func() { decodeWords(make([]int16, 7*wordCols), chunk(8, 0), 0, 1<<7) },
+			"decodeWords row":     func() { decodeWords(make([]int16, chunkRows*wordCols), chunk(8, 0), 0, 1<<8) },
+			"decodeWords rows":    func() { decodeWords(make([]int16, chunkRows*wordCols), chunk(8, 1), 0, 1<<7) },
+			"decodeWords column":  func() { decodeWords(make([]int16, chunkRows*wordCols), chunk(8, 0), cols, 1<<7) },
+			"addWords":            func() { add(words{}, chunkRows*wordCols-1) },
+			"addWords factors":    func() { add(words{factors: bytes(pairs*wordsOfPair - 1)}, chunkRows*wordCols) },
+			"addWords rows":       func() { add(words{rows: make([]int32, 3)}, chunkRows*wordCols) },
+			"addWords tops":       func() { add(words{tops: floats(wordBlocks - 1)}, chunkRows*wordCols) },
+			"scores2":             func() { scores2(floats(PositionTile+3), floats(64), floats(4*32)) },
+			"addWeighted2":        func() { addWeighted2(floats(64), floats(PositionTile+3), floats(4*32)) },
+			"ScoresF16":           func() { ScoresF16(floats(4*PositionTile), floats(4*32), bytes(2*2*32-1), 2, 32, nil) },
+			"ScoresF16 dst":       func() { ScoresF16(floats(4*PositionTile-1), floats(4*32), bytes(2*2*32), 2, 32, nil) },
+			"AddWeightedF16":      func() { AddWeightedF16(floats(4*32), floats(4*PositionTile), bytes(2*2*32-1), 2, 32, nil) },
+			"AddWeightedF16 p":    func() { AddWeightedF16(floats(4*32), floats(4*PositionTile-1), bytes(2*2*32), 2, 32, nil) },
+			"dot":                 func() { dot(floats(9), floats(8)) },
+			"axpy":                func() { axpy(floats(9), 1, floats(8)) },
+			"axpy4":               func() { axpy4(floats(9), new([4]float32), &[4][]float32{floats(9), floats(9), floats(9), floats(8)}) },
+			"dotHalf":             func() { dotHalf(quant.F16, bytes(17), floats(9), true) },
+			"axpyHalf":            func() { axpyHalf(quant.BF16, floats(9), 1, bytes(17)) },
+			"quantize":            func() { quantize(make([]int8, 64), floats(2), make([]int32, 2), floats(63)) },
+			"scaleMul":            func() { scaleMul(floats(9), floats(9), floats(8), 1) },
+			"encodeF16":           func() { encodeF16(bytes(17), floats(9)) },
+			"decodeF16":           func() { decodeF16(floats(9), bytes(17)) },
+			"SiLUMul":             func() { SiLUMul(floats(8), floats(9), floats(9)) },
+			"SiLUMul up":          func() { SiLUMul(floats(9), floats(9), floats(8)) },
 		} {
 			func() {
 				defer func() {

@@ -69,7 +69,7 @@ func TestOverread(t *testing.T) {
 			neuronsQ4(x, []int32{0, 0, 0, 0, 0}, []float32{1, 1, 1, 1, 1}, &up, &down, v, Next{})
 			if cols%256 == 0 {
 				for _, typ := range laneTypes {
-					overreadWide(t, typ, w[:cols], v)
+					overreadBatch(t, typ, w[:cols], v)
 				}
 			}
 			q, s = row(quant.Q8_0, w[:cols])
@@ -119,8 +119,8 @@ func TestOverread(t *testing.T) {
 	})
 }
 
-// overreadWide calls the kernels for the active neurons of a batch at the end of mapped memory.
-func overreadWide(t *testing.T, typ quant.Type, w []float32, v *vector) {
+// overreadBatch calls the kernels for the active neurons of a batch at the end of mapped memory.
+func overreadBatch(t *testing.T, typ quant.Type, w []float32, v *vector) {
 	cols := len(w)
 	q, _ := row(typ, w)
 	s := cols / 16
@@ -134,10 +134,13 @@ func overreadWide(t *testing.T, typ quant.Type, w []float32, v *vector) {
 	dotsLanes(factors, &down, &[chunkRows]uint64{1}, lanes, atEnd(t, make([]byte, dotsScratch)))
 	many := atEnd(t, make([]byte, MaxBlock*size))
 	dotsLanes(atEnd(t, make([]float32, MaxBlock*chunkRows)), &up, &[chunkRows]uint64{math.MaxUint64}, many, atEnd(t, make([]byte, dotsScratch)))
-	scaleDots(factors, atEnd(t, make([]float32, chunkRows)), atEnd(t, []float32{1}))
-	scales, tile, y := atEnd(t, make([]float32, cols/quant.BlockSize)), atEnd(t, make([]float32, chunkRows*wideCols)), atEnd(t, make([]float32, cols))
-	decodeScales(scales, &down, 1)
-	decodeTileWide(atEnd(t, tile[:wideCols]), &down, cols-wideCols, 1, scales)
-	addTileWide(y[cols-wideCols:], atEnd(t, []uint64{1 << 63}), factors, tile, nil)
-	outputWide(atEnd(t, make([]float32, cols)), y, 1, cols)
+	blocks := cols / quant.BlockSize
+	sums := words{scales: atEnd(t, make([]float32, chunkRows*blocks)), tops: atEnd(t, make([]float32, blocks)), rows: atEnd(t, make([]int32, 2)),
+		factors: atEnd(t, make([]byte, cols/wordCols*wordsOfPair))}
+	scales := atEnd(t, make([]float32, blocks))
+	relativeScales(scales, sums.tops, &down)
+	sums.units[0] = factorWords(&sums, 0, wordsOfPair, atEnd(t, make([]float32, chunkRows)), factors, 1, 1<<63)
+	tile := atEnd(t, make([]int16, chunkRows*wordCols))
+	decodeWords(atEnd(t, tile[:wordCols]), &down, cols-wordCols, 1)
+	addWords(atEnd(t, make([]float32, wordCols)), tile, &sums, []share{{}, {first: 1}}, cols/wordCols-1, wordsOfPair, nil)
 }

@@ -39,12 +39,11 @@ func (e *Expert) Batch(y []float32, x *Input, idx []int32, weights []float32, sc
 	if e.lanes() {
 		s.lanes.pack(e.Up.Type, x, idx)
 	}
-	wide := e.wide()
-	if wide {
-		s.beginWide(len(idx), e.Down.Cols)
-	} else {
-		clear(grow(&s.y, (e.Down.Cols+tileCols-1)/tileCols*tileCols*len(idx)))
+	words, cols := e.words(), tileCols
+	if words {
+		cols = wordCols
 	}
+	clear(grow(&s.y, (e.Down.Cols+cols-1)/cols*cols*len(idx)))
 	gatesPacked := packable(&e.Gate, len(idx))
 	if gatesPacked {
 		scratch.packed.pack(x, idx)
@@ -61,9 +60,9 @@ func (e *Expert) Batch(y []float32, x *Input, idx []int32, weights []float32, sc
 			Mul(s.gates[:], chunkRows, &chunk, 0, units, x, idx, scratch)
 		}
 		s.positive(len(idx), chunk.Rows)
-		if wide {
+		if words {
 			up, down := e.Up.rows(from*n, chunk.Rows), e.Down.rows(from*n, chunk.Rows)
-			s.addWide(&up, &down, weights, e.Gate.units(from+units, step))
+			s.addWords(&up, &down, weights, e.Gate.units(from+units, step))
 			continue
 		}
 		e.products(s, from*n, chunk.Rows, x, idx, weights, scratch)
@@ -72,19 +71,16 @@ func (e *Expert) Batch(y []float32, x *Input, idx []int32, weights []float32, sc
 		}
 		e.addDown(s, from*n, len(idx))
 	}
-	if wide {
-		outputWide(y, s.y, len(idx), e.Down.Cols)
-	} else {
-		s.output(y, len(idx), e.Down.Cols)
-	}
+	s.output(y, len(idx), e.Down.Cols, cols)
 	return active
 }
 
 // batch is the working memory of Batch. A token's gates are at [token·chunkRows].
 type batch struct {
 	// Some columns of active neurons' down rows. They come first, where no load crosses a cache line: a loop over them is bound by loads.
-	tile  [chunkRows * wideCols]float32
-	gates [MaxBlock * chunkRows]float32
+	tile     [chunkRows * tileCols]float32
+	wordTile [chunkRows * wordCols]int16 // the same as words
+	gates    [MaxBlock * chunkRows]float32
 	// The active neurons of each token: factors[start[t]:end[t]].
 	start, end [MaxBlock]int32
 	factors    [MaxBlock * chunkRows]factor
@@ -92,8 +88,8 @@ type batch struct {
 	byRow      [chunkRows]uint64 // and a mask of tokens for every neuron
 	used       []int32           // neurons that are active for any token, counted from the chunk's first: the rows of tile
 	lanes      lanes
-	scales     []float32 // [chunkRows, blocks] of down rows, for kernels in registers of 512 bits
-	y          []float32 // [tiles, tokens, tileCols] outputs: tile by tile, as rows of hidden numbers would share few sets of the L1 cache
+	words      words
+	y          []float32 // [tiles, tokens, columns of a tile] outputs: tile by tile, as rows of hidden numbers would share few sets of the L1 cache
 
 	active [MaxBlock]int32 // neurons of the whole expert, for each token
 }
@@ -104,12 +100,12 @@ type factor struct {
 	h  float32 // gate times up product times the expert's weight
 }
 
-// output stores the outputs of so many tokens in rows of y.
-func (s *batch) output(y []float32, tokens, hidden int) {
+// output stores the outputs of so many tokens, in tiles of cols columns, in rows of y.
+func (s *batch) output(y []float32, tokens, hidden, cols int) {
 	for t := range tokens {
 		row := y[t*hidden:][:hidden]
-		for from := t * tileCols; len(row) > 0; from += tokens * tileCols {
-			row = row[copy(row, s.y[from:][:tileCols]):]
+		for from := t * cols; len(row) > 0; from += tokens * cols {
+			row = row[copy(row, s.y[from:][:cols]):]
 		}
 	}
 }
