@@ -8,7 +8,7 @@ import (
 
 // The down rows of a batch's active neurons are added in whole numbers: one instruction multiplies two rows with their factors and adds the products,
 // where floats take two of half as many columns each. A tile has some columns of a chunk's rows as words of 16 bits, without their scales. The factors,
-// gate times up product times scale, are rounded to words, too, as those of a single token are (see neurons_generic.go): a scale relative to the largest
+// gate times up product times scale, are rounded to words, too, as those of a single token are: a scale relative to the largest
 // of its column's block in the chunk, and gate times up product to the largest of the token's. The first depends on weights alone, and the second on one
 // token, so that a token's bits do not depend on the others.
 
