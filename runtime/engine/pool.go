@@ -33,8 +33,8 @@ type pool struct {
 	_      [lines]byte
 	jobs   [2]job // job i is jobs[i%2]: who comes late may still read the last one while the next one is written
 
-	timeline atomic.Pointer[Timeline] // nil: nothing is recorded
-	between  atomic.Pointer[func()]   // what thread 0 does between two parts of a job; nil: nothing
+	timeline atomic.Pointer[Timeline]  // nil: nothing is recorded
+	between  atomic.Pointer[meanwhile] // what thread 0 does between two parts of a job; nil: nothing
 
 	sleepers []sleeper // one a thread
 	portions []portion // one a thread
@@ -48,6 +48,9 @@ type pool struct {
 
 // lines is two cache lines: processors fetch them in pairs.
 const lines = 128
+
+// meanwhile is what thread 0 does between two parts of a job. It is told whether other threads take parts of the job meanwhile, or there are no others.
+type meanwhile func(shared bool)
 
 // job is what threads do. Its tasks come in chunks of grain each.
 type job struct {
@@ -92,8 +95,9 @@ const maxSpins = 4000
 // begin the next job late, and every token would wake it some twenty times.
 const readSpins = 80_000
 
-// meanwhile makes thread 0 call do between two parts of a job, and the others wait longer before they sleep; nil ends that. No job may run.
-func (p *pool) meanwhile(do func()) {
+// meanwhile makes thread 0 call do before a job that is shared out and between two parts of any, and the others wait longer before they sleep; nil ends
+// that. No job may run.
+func (p *pool) meanwhile(do meanwhile) {
 	spins := int64(readSpins)
 	if do == nil {
 		spins = maxSpins
@@ -184,6 +188,7 @@ func (p *pool) run(tasks, grain int, how sharing, do *task) error {
 		p.sleepers[i].rouse()
 	}
 	was := debug.SetPanicOnFault(true)
+	p.pause(true)
 	p.work(0, number)
 	debug.SetPanicOnFault(was)
 	p.done += uint64((tasks + grain - 1) / grain)
@@ -257,7 +262,7 @@ func (p *pool) attempt(thread int, number uint32) (over bool) {
 			(*do)(thread, (first+from)*grain, min((first+to)*grain, tasks))
 		}
 		if thread == 0 {
-			p.pause()
+			p.pause(true)
 		}
 	}
 }
@@ -320,9 +325,9 @@ func (p *pool) finish(thread, chunks int) {
 }
 
 // pause does what thread 0 does between two parts of a job.
-func (p *pool) pause() {
+func (p *pool) pause(shared bool) {
 	if between := p.between.Load(); between != nil {
-		(*between)()
+		(*between)(shared)
 	}
 }
 
@@ -349,7 +354,7 @@ func (p *pool) guard(tasks int, do task) (err error) {
 		}
 	}()
 	do(0, 0, tasks)
-	p.pause()
+	p.pause(p.threads == 1)
 	return nil
 }
 

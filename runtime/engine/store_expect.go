@@ -71,7 +71,7 @@ func (s *streamedStore) expect(layer int, experts []int32) {
 		}
 	}
 	slices.SortStableFunc(s.ahead, func(a, b int32) int { return cmp.Compare(s.experts[a].expected, s.experts[b].expected) })
-	s.rouse(len(s.ahead))
+	s.rouseSoon(len(s.ahead))
 }
 
 // revise ends what was expected of a layer before and is not expected any more.

@@ -31,6 +31,9 @@ func (s *streamedStore) passEnded() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lull.between, s.lull.since = true, time.Now()
+	if s.ring != nil {
+		s.send()
+	}
 	s.arm(idleAfter)
 }
 

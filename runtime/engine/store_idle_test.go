@@ -44,7 +44,7 @@ func (q *timedQueue) pass(s *streamedStore, id int32, d time.Duration) {
 	s.passBegins()
 	s.expect(0, []int32{id})
 	time.Sleep(d)
-	s.poll()
+	s.poll(true)
 	s.passEnded()
 }
 
@@ -97,7 +97,7 @@ func TestFillWakesWhoWaitsForItsSlot(t *testing.T) {
 		q := &sleepyQueue{timedQueue{took: time.Millisecond}, make(chan struct{}, 1)}
 		file := stalledFile{make(chan struct{})}
 		s := &streamedStore{reader: new(format.Reader), file: file, storeSpace: storeSpace{slotSize: 4096, own: 1}, block: block, slots: []int32{slotFree}, usable: 1, perLayer: count, depth: 1,
-			ring: newRingReads(q, 0, 4, 2), experts: make([]residence, count), scores: experts.NewScores(1, count, experts.OfChances...), stats: &counters{},
+			pool: &pool{threads: 2}, ring: newRingReads(q, 0, 4, 2), experts: make([]residence, count), scores: experts.NewScores(1, count, experts.OfChances...), stats: &counters{},
 			arrived: make(chan struct{}, 1), stopped: make(chan struct{})}
 		s.work, s.idle = sync.NewCond(&s.mu), sync.NewCond(&s.mu)
 		for id := range count {
@@ -141,7 +141,7 @@ func TestDiskIsNotBusyInPauses(t *testing.T) {
 		defer block.free()
 		q := &timedQueue{took: took}
 		s := &streamedStore{storeSpace: storeSpace{slotSize: 4096, own: count}, block: block, slots: make([]int32, count), usable: count, perLayer: count, depth: 2, ring: newRingReads(q, 0, 4, 2),
-			experts: make([]residence, count), scores: experts.NewScores(1, count, experts.OfChances...), stats: &counters{}, stopped: make(chan struct{})}
+			pool: &pool{threads: 2}, experts: make([]residence, count), scores: experts.NewScores(1, count, experts.OfChances...), stats: &counters{}, stopped: make(chan struct{})}
 		s.work, s.idle = sync.NewCond(&s.mu), sync.NewCond(&s.mu)
 		for id := range count {
 			s.experts[id] = residence{record: &format.Record{Length: 4096, Checksum: xxh3.Hash(make([]byte, 4096))}, slot: -1}

@@ -111,7 +111,7 @@ func TestReclaimWaitsForReads(t *testing.T) {
 					t.Fatal(err)
 				}
 				file := stalledFile{make(chan struct{})}
-				s := &streamedStore{storeSpace: space, reader: new(format.Reader), file: file, block: block, slots: []int32{slotGone, slotFree}, reclaimed: true, usable: 2,
+				s := &streamedStore{storeSpace: space, reader: new(format.Reader), file: file, block: block, slots: []int32{slotGone, slotFree}, reclaimed: true, usable: 2, pool: &pool{threads: 2},
 					perLayer: count, depth: 1, experts: make([]residence, count), scores: experts.NewScores(1, count, experts.OfChances...), stats: &counters{},
 					arrived: make(chan struct{}, 1), stopped: make(chan struct{})}
 				s.work, s.idle = sync.NewCond(&s.mu), sync.NewCond(&s.mu)

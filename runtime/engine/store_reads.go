@@ -116,11 +116,21 @@ func (e *residence) cameAs(why string) string {
 func (s *streamedStore) rouse(n int) {
 	if s.ring != nil {
 		s.pump()
+		s.send()
 		return
 	}
 	for range min(n, s.waiting) {
 		s.work.Signal()
 	}
+}
+
+// rouseSoon is rouse for a pass that is about to compute: with a ring, what there is to read is begun in its next job, while other threads compute.
+func (s *streamedStore) rouseSoon(n int) {
+	if s.ring != nil && s.pool.threads > 1 {
+		s.pump()
+		return
+	}
+	s.rouse(n)
 }
 
 // next returns an expert to read and a slot for it, or −1.

@@ -47,6 +47,7 @@ type ringReads struct {
 	open     []int32 // experts that are being read, or were and are not compared with their checksums yet
 	sums     []*xxh3.Hasher
 	news     atomic.Bool // something of open may have come that is to be compared
+	unsent   atomic.Bool // something is queued that was not begun
 	err      error       // the ring does not work any more: threads replace it
 	stopped  bool        // it begins nothing any more
 }
@@ -130,33 +131,38 @@ func partBytes(r *format.Record) int64 {
 	return (r.Length/n + format.Alignment - 1) / format.Alignment * format.Alignment
 }
 
-// pump begins reads while there is room for them. The store is locked, as for all methods here but poll, await and those that compare checksums.
+// pump queues reads while there is room for them, which submit begins. The store is locked, as for all methods here but poll, await and those that compare
+// checksums.
 func (s *streamedStore) pump() {
 	r := s.ring
 	if s.closed || r.err != nil {
 		return
 	}
-	queued := false
 	for len(r.free) > 0 {
 		id := s.nextPiece()
 		if id < 0 {
 			break
 		}
 		s.beginPiece(id)
-		queued = true
-	}
-	if queued {
-		s.submit()
+		r.unsent.Store(true)
 	}
 }
 
 // submit begins what is queued, and reports whether it did. What the kernel has no room for now stays in the queue.
 func (s *streamedStore) submit() (all bool) {
 	err := s.ring.queue.Submit()
+	s.ring.unsent.Store(err != nil)
 	if err != nil && !errors.Is(err, syscall.EAGAIN) && !errors.Is(err, syscall.EBUSY) {
 		s.ring.err = err
 	}
 	return err == nil
+}
+
+// send begins what is queued, if there is something.
+func (s *streamedStore) send() {
+	if s.ring.unsent.Load() && s.ring.err == nil {
+		s.submit()
+	}
 }
 
 // nextPiece returns an expert of which a piece is to be read: first what is wanted, then what is expected, then what fills the cache. −1: none.
@@ -333,16 +339,20 @@ func (s *streamedStore) idleRead() int32 {
 	return -1
 }
 
-// poll notes what has come, begins other reads, and compares a little of what has come with its checksum. A pass calls it while it computes.
-func (s *streamedStore) poll() {
+// poll notes what has come, begins other reads, and compares a little of what has come with its checksum. A pass calls it while it computes. To begin
+// reads takes as long as to compute some parts of a job, so it is done while other threads take those: not where the job is this thread's alone.
+func (s *streamedStore) poll(shared bool) {
 	r := s.ring
 	if r == nil { // it has failed
 		return
 	}
-	if r.queue.Ready() {
+	if r.queue.Ready() || shared && r.unsent.Load() {
 		s.mu.Lock()
 		s.reap()
 		s.pump()
+		if shared {
+			s.send()
+		}
 		s.mu.Unlock()
 	}
 	if r.news.Load() {

@@ -186,7 +186,7 @@ func (s *streamedStore) want(layer, n int, chosen []chosenExpert) {
 	s.demand = s.demands
 	s.stats.uses.Add(int64(len(chosen)))
 	s.forget(layer)
-	s.rouse(len(s.demand))
+	s.rouseSoon(len(s.demand))
 }
 
 // roomy reports whether there is a slot for every expert while no batch has the memory of some.
@@ -273,7 +273,13 @@ func (s *streamedStore) look(ready []int) ([]int, error) {
 		}
 	}
 	if len(ready) > 0 && len(ready) < s.enough && coming && err == nil {
-		return ready[:0], nil
+		ready = ready[:0]
+	}
+	if len(ready) == 0 && err == nil { // there is nothing to compute meanwhile
+		if s.ring != nil {
+			s.send()
+		}
+		return ready, nil
 	}
 	for _, i := range ready {
 		s.experts[s.wanted[i]].taken = true
@@ -300,7 +306,7 @@ func (s *streamedStore) release(ready []int) {
 		e := &s.experts[s.wanted[i]]
 		e.wanted, e.taken = false, false
 	}
-	s.rouse(len(s.demand) + len(s.ahead))
+	s.rouseSoon(len(s.demand) + len(s.ahead))
 }
 
 // stop ends a take that waits.
