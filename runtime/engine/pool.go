@@ -188,7 +188,6 @@ func (p *pool) run(tasks, grain int, how sharing, do *task) error {
 		p.sleepers[i].rouse()
 	}
 	was := debug.SetPanicOnFault(true)
-	p.pause(true)
 	p.work(0, number)
 	debug.SetPanicOnFault(was)
 	p.done += uint64((tasks + grain - 1) / grain)
@@ -240,6 +239,9 @@ func (p *pool) attempt(thread int, number uint32) (over bool) {
 			p.finish(thread, held)
 		}
 	}()
+	if thread == 0 {
+		p.pause(true)
+	}
 	chunks := (tasks + grain - 1) / grain
 	for of := thread; ; {
 		first, n := p.share(of, chunks, how)

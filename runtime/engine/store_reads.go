@@ -124,7 +124,8 @@ func (s *streamedStore) rouse(n int) {
 	}
 }
 
-// rouseSoon is rouse for a pass that is about to compute: with a ring, what there is to read is begun in its next job, while other threads compute.
+// rouseSoon is rouse for a pass that is about to compute: with a ring, what there is to read is begun in the next job that it shares
+// with other threads, while these compute.
 func (s *streamedStore) rouseSoon(n int) {
 	if s.ring != nil && s.pool.threads > 1 {
 		s.pump()

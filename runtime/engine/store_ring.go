@@ -208,7 +208,7 @@ func (s *streamedStore) beginPiece(id int32) {
 	n := min(partBytes(e.record), e.record.Length-e.read)
 	i := r.free[len(r.free)-1]
 	r.free = r.free[:len(r.free)-1]
-	r.pieces[i] = piece{id: id, at: e.read, n: int32(n), why: e.why(), begin: s.stats.beginRead()}
+	r.pieces[i] = piece{id: id, at: e.read, n: int32(n), why: e.why(), begin: s.stats.beginRead()} // what passes before it is sent counts, too
 	// There is room in the queue for more than there are pieces.
 	if !r.queue.Read(r.fd, s.slot(e.slot)[e.read:][:n], e.record.Offset+e.read, uint64(i)) && r.err == nil {
 		r.err = errQueueFull

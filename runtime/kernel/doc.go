@@ -13,8 +13,7 @@
 //	group       dense products of sixteen rows. groupx2: two groups; pair: two vectors; groupx4, groupx8: four and eight; packed: many
 //	row         products with one row. dotx4: with four vectors; axpy: sums of rows; scattered: with rows that lie apart
 //	neurons     the active neurons of one token; list: which they are
-//	batch       those of many tokens (with reglu_batch.go). lanes: products of up rows with their vectors; wide: the rest with AVX-512, a chunk of
-//	            neurons a call
+//	batch       those of many tokens (with reglu_batch.go). lanes: products of up rows with their vectors; words: sums of down rows on amd64
 //	silu        SwiGLU and GeGLU (with dense.go)
 //	attend      attention. attendf16: of one token, to keys and values as they lie in the cache; attendrows: of sixteen queries at once
 //	vector      sums and products of float32. floats: products of some rows with many vectors; half: rows of F16 and BF16 numbers as they lie
@@ -24,7 +23,7 @@
 // compared with.
 //
 // A vector's result has the same bits whatever other vectors are beside it, in [MulEach] and in [Dense.Hidden], and in [Mul] where
-// kernels are [Alike]. Where they are not, the one or two last vectors of a batch may be rounded otherwise in Mul and in
-// [Expert.Batch]. Bits differ between instruction sets, as sums are in another order ([SiLUMul]'s do not), and between
+// kernels are [Alike]. Where they are not, the last vector of a batch may be rounded otherwise in Mul and in
+// [Expert.Batch], and so may the last two where these are all, or follow 32 others. Bits differ between instruction sets, as sums are in another order ([SiLUMul]'s do not), and between
 // [Expert.Neurons], which is faster for one token, and Batch.
 package kernel

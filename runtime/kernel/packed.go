@@ -42,11 +42,15 @@ func packable(w *Matrix, n int) bool {
 	return least > 0 && n >= least && w.Grouped && packsType(w.Type)
 }
 
-// wholeQuads returns how many quads of n vectors are packed: whole ones, or with up to two vectors less, so one may be left; or all, where a vector has
-// the same bits whatever kernel multiplies it.
+// wholeQuads returns how many quads of n vectors are packed: all, where a vector has the same bits whatever kernel multiplies it; else whole ones, or with
+// up to two vectors less, so one may be left. Two that follow dotBlock vectors are left, too: where an expert's tokens are cut there, they are too few to
+// be packed, and a token's bits must not depend on that.
 func wholeQuads(n int) int {
-	if packsAll() {
+	switch {
+	case packsAll():
 		return (n + 3) / 4
+	case n%dotBlock == 2:
+		return n / 4
 	}
 	return (n + 2) / 4
 }

@@ -19,6 +19,7 @@ const (
 	wordBlocks  = wordCols / quant.BlockSize
 	wordsOfRow  = 2 * wordCols   // bytes of a row of the tile
 	wordsOfPair = 4 * wordBlocks // bytes of the factors of two rows, in a tile: those of a block follow each other
+	wordsRoom   = 512            // pairs that room is made for at a time
 	wordMost    = 1<<15 - 1      // the largest factor
 	wordLeast   = 1e-30          // what factors are relative to, at least: nothing is divided by 0
 )
@@ -58,9 +59,10 @@ func (s *batch) addWords(up, down *Matrix, weights []float32, ahead []byte) {
 	w.tops = grow(&w.tops, blocks)
 	relativeScales(grow(&w.scales, chunkRows*blocks), w.tops, down)
 	pairs := int(shares[len(shares)-1].first)
-	grow(&w.rows, 2*pairs)
+	room := (pairs + wordsRoom - 1) / wordsRoom * wordsRoom
+	grow(&w.rows, 2*room)
 	stride := pairs * wordsOfPair
-	grow(&w.factors, stride*blocks/wordBlocks)
+	grow(&w.factors, room*wordsOfPair*blocks/wordBlocks)
 	for i, of := range shares[:len(shares)-1] {
 		t := int(of.token)
 		w.units[i] = factorWords(w, int(of.first), stride, s.gates[t*chunkRows:][:chunkRows], s.lanes.dots[t*chunkRows:][:chunkRows], weights[t], s.masks[t])

@@ -9,9 +9,8 @@ import (
 	"st/quant"
 )
 
-// testWords returns words with scales of random rows and pairs of some tokens, of which masks have none, one, some and all neurons; factors are those that
-// make stores.
-func testWords(rng *rand.Rand, down *Matrix, gates, dots []float32, tokens int, scale func(scales, tops []float32, w *Matrix),
+// testWords returns words of some tokens whose gates and products with up rows are given: scale stores the scales of down's rows, factors the factors.
+func testWords(down *Matrix, gates, dots []float32, tokens int, scale func(scales, tops []float32, w *Matrix),
 	factors func(w *words, first, stride int, gates, dots []float32, weight float32, mask uint64) float32) (w *words, shares []share, stride int) {
 	blocks := down.Cols / quant.BlockSize
 	w = &words{scales: make([]float32, chunkRows*blocks), tops: make([]float32, blocks)}
@@ -63,8 +62,8 @@ func testWordsOf(t *testing.T, rng *rand.Rand, down *Matrix, tokens int) {
 		}
 	}
 	wantDots := slices.Clone(dots)
-	w, shares, stride := testWords(rng, down, gates, dots, tokens, relativeScales, factorWords)
-	want, _, _ := testWords(rng, down, gates, wantDots, tokens, relativeScalesGeneric, factorWordsGeneric)
+	w, shares, stride := testWords(down, gates, dots, tokens, relativeScales, factorWords)
+	want, _, _ := testWords(down, gates, wantDots, tokens, relativeScalesGeneric, factorWordsGeneric)
 	if !slices.EqualFunc(w.scales, want.scales, sameBits) || !slices.EqualFunc(w.tops, want.tops, sameBits) {
 		fail("scales")
 	}
@@ -111,7 +110,7 @@ func TestWordsThatAreNoNumbers(t *testing.T) {
 				gates[chunkRows+i], dots[chunkRows+i] = 1, 1
 			}
 			dots[chunkRows+1] = bad
-			w, shares, stride := testWords(rng, down, gates, dots, 2, relativeScales, factorWords)
+			w, shares, stride := testWords(down, gates, dots, 2, relativeScales, factorWords)
 			tile, y := make([]int16, chunkRows*wordCols), make([]float32, 2*wordCols)
 			decodeWords(tile, down, 0, 7)
 			addWords(y, tile, w, shares, 0, stride, nil)
@@ -119,6 +118,32 @@ func TestWordsThatAreNoNumbers(t *testing.T) {
 				finite := v-v == 0
 				if want := i < wordCols; finite != want {
 					t.Fatalf("%s: y[%d] is %g", name, i, v)
+				}
+			}
+		}
+	})
+}
+
+// A token's bits are the same where an expert's tokens are cut, as they are for many threads, and where they are not.
+func TestBatchCut(t *testing.T) {
+	const neurons, hidden = 80, 256
+	forEachISA(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(17, 6))
+		for _, typ := range laneTypes {
+			e, _, _, _ := testExpert(rng, typ, neurons, hidden)
+			x, idx := testTokens(rng, MaxBlock, hidden)
+			weights := make([]float32, MaxBlock)
+			for i := range weights {
+				weights[i] = rng.Float32()
+			}
+			scratch := new(Scratch)
+			for n := dotBlock + 1; n <= MaxBlock; n++ {
+				whole, cut := make([]float32, n*hidden), make([]float32, n*hidden)
+				e.Batch(whole, x, idx[:n], weights[:n], scratch)
+				e.Batch(cut, x, idx[:dotBlock], weights[:dotBlock], scratch)
+				e.Batch(cut[dotBlock*hidden:], x, idx[dotBlock:n], weights[dotBlock:n], scratch)
+				if !slices.EqualFunc(whole, cut, sameBits) {
+					t.Errorf("%s: %d tokens differ from %d and %d", typ, n, dotBlock, n-dotBlock)
 				}
 			}
 		}
