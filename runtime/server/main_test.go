@@ -16,6 +16,7 @@ import (
 
 	"st/convert"
 	"st/quant"
+	"st/runtime"
 )
 
 // modelPath is the trained model of testdata in Q4_0, and otherPath the same in F32.
@@ -32,6 +33,8 @@ func TestMain(m *testing.M) {
 			}
 		}
 	}
+	program := runtime.ProgramMemory()
+	programMemory = func() int64 { return program }
 	code := 1
 	if err == nil {
 		code = m.Run()
