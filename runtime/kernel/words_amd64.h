@@ -83,6 +83,25 @@ relative: \
 	MOVQ    R9, SI;                      \
 	MOVQ    R11, R13
 
+// TILE is a function of tile *int16, quants *byte, stride int, used uint64, whose BLOCKS decodes the columns of a row at R8 to R10.
+#define TILE(BLOCKS) \
+	MOVQ tile+0(FP), DI;    \
+	MOVQ quants+8(FP), SI;  \
+	MOVQ stride+16(FP), CX; \
+	MOVQ used+24(FP), BX;   \
+row: \
+	TZCNTQ BX, AX;          \
+	BLSRQ  BX, BX;          \
+	IMUL3Q $const_wordsOfRow, AX, R10; \
+	IMULQ  CX, AX;          \
+	ADDQ   DI, R10;         \
+	LEAQ   (SI)(AX*1), R8;  \
+	BLOCKS;                 \
+	TESTQ  BX, BX;          \
+	JNZ    row;             \
+	VZEROUPPER;             \
+	RET
+
 // The frame of the kernels that add a tile's rows to a batch's outputs, in registers of 256 bits. A file that includes it for that
 // defines ADDPAIR(f, w, sum, nf, nw, nsum), which adds to the register sum the products of the words in w, of two rows in turn, with the factors in f, the
 // same two in every long; it may overwrite w. The last three arguments are the numbers of these registers.

@@ -110,28 +110,15 @@ GLOBL eights<>(SB), RODATA|NOPTR, $8
 	VMOVDQU      Y6, (o+64)(R10); \
 	VMOVDQU      Y7, (o+96)(R10)
 
+#define ROWQ4 \
+	DECODE(0, 0); \
+	DECODE(32, 128)
+
 // func decodeWordsQ4AVX2(tile *int16, quants *byte, stride int, used uint64)
 TEXT ·decodeWordsQ4AVX2(SB), NOSPLIT, $0-32
-	MOVQ tile+0(FP), DI
-	MOVQ quants+8(FP), SI
-	MOVQ stride+16(FP), CX
-	MOVQ used+24(FP), BX
 	VPBROADCASTQ nibble<>(SB), Y15
 	VPBROADCASTQ eights<>(SB), Y14
-
-row:
-	TZCNTQ BX, AX
-	BLSRQ  BX, BX
-	IMUL3Q $const_wordsOfRow, AX, R10
-	IMULQ  CX, AX
-	ADDQ   DI, R10
-	LEAQ   (SI)(AX*1), R8
-	DECODE(0, 0)
-	DECODE(32, 128)
-	TESTQ  BX, BX
-	JNZ    row
-	VZEROUPPER
-	RET
+	TILE(ROWQ4)
 
 // halves: the first and the second half of a block, four bytes of each in turn.
 DATA halves<>+0(SB)/8, $0x0000000400000000
@@ -149,29 +136,16 @@ GLOBL halves<>(SB), RODATA|NOPTR, $32
 	VMOVDQU      Y1, (o)(R10);     \
 	VMOVDQU      Y2, (o+32)(R10)
 
+#define ROWQ8 \
+	DECODEQ8(0, 0); \
+	DECODEQ8(32, 64); \
+	DECODEQ8(64, 128); \
+	DECODEQ8(96, 192)
+
 // func decodeWordsQ8AVX2(tile *int16, quants *byte, stride int, used uint64)
 TEXT ·decodeWordsQ8AVX2(SB), NOSPLIT, $0-32
-	MOVQ tile+0(FP), DI
-	MOVQ quants+8(FP), SI
-	MOVQ stride+16(FP), CX
-	MOVQ used+24(FP), BX
 	VMOVDQU halves<>(SB), Y15
-
-row:
-	TZCNTQ BX, AX
-	BLSRQ  BX, BX
-	IMUL3Q $const_wordsOfRow, AX, R10
-	IMULQ  CX, AX
-	ADDQ   DI, R10
-	LEAQ   (SI)(AX*1), R8
-	DECODEQ8(0, 0)
-	DECODEQ8(32, 64)
-	DECODEQ8(64, 128)
-	DECODEQ8(96, 192)
-	TESTQ  BX, BX
-	JNZ    row
-	VZEROUPPER
-	RET
+	TILE(ROWQ8)
 
 #define ADDPAIR(f, w, sum, nf, nw, nsum) \
 	VPMADDWD f, w, w;   \

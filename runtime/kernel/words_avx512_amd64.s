@@ -156,29 +156,16 @@ GLOBL eights<>(SB), RODATA|NOPTR, $4
 	VPSUBW    Z28, Z0, Z0;          \
 	VMOVDQU64 Z0, (64*k)(R10)
 
+#define ROW \
+	DECODE(0); \
+	DECODE(1); \
+	DECODE(2); \
+	DECODE(3)
+
 // func decodeWordsQ4AVX512(tile *int16, quants *byte, stride int, used uint64)
 TEXT ·decodeWordsQ4AVX512(SB), NOSPLIT, $0-32
-	MOVQ tile+0(FP), DI
-	MOVQ quants+8(FP), SI
-	MOVQ stride+16(FP), CX
-	MOVQ used+24(FP), BX
 	VMOVDQU64       quads<>(SB), Z31
 	VBROADCASTI32X4 fours<>(SB), Z30
 	VPBROADCASTD    lows<>(SB), Z29
 	VPBROADCASTD    eights<>(SB), Z28
-
-row:
-	TZCNTQ BX, AX
-	BLSRQ  BX, BX
-	IMUL3Q $const_wordsOfRow, AX, R10
-	IMULQ  CX, AX
-	ADDQ   DI, R10
-	LEAQ   (SI)(AX*1), R8
-	DECODE(0)
-	DECODE(1)
-	DECODE(2)
-	DECODE(3)
-	TESTQ  BX, BX
-	JNZ    row
-	VZEROUPPER
-	RET
+	TILE(ROW)
