@@ -104,7 +104,7 @@ func NewBudget(r *format.Reader, opts Options) (*Budget, error) {
 func (e *Engine) divide(opts *Options) (*Budget, error) {
 	r, c := e.reader, e.config
 	slot := largestExpert(r)
-	b := &Budget{slot: slot, Total: opts.Memory, Other: opts.Other, Dense: denseBytes(r, nil) + e.sparseBytes, Reserve: reserve(opts.Memory)}
+	b := &Budget{slot: slot, Total: opts.Memory, Other: opts.Other, Dense: e.denseBytes(nil), Reserve: reserve(opts.Memory)}
 	if c.MoE != nil {
 		b.SmallestExperts = int64(min(2*c.MoE.ExpertsPerToken, c.ExpertCount())) * slot
 	}
@@ -112,7 +112,7 @@ func (e *Engine) divide(opts *Options) (*Budget, error) {
 	b.measure(e)
 	if !b.fits() {
 		if e.pieces = newFFNPieces(r); e.pieces != nil {
-			b.Dense, b.SmallestFFN = denseBytes(r, e.pieces)+e.sparseBytes, e.pieces.ring()
+			b.Dense, b.SmallestFFN = e.denseBytes(e.pieces), e.pieces.ring()
 		}
 	}
 	if opts.Context <= 0 && e.context > minContext && !b.fits() {
@@ -158,6 +158,11 @@ func Needed(r *format.Reader, opts Options) int64 {
 	return Enough(max(NeededMemory(r, opts), smallest))
 }
 
+// denseBytes returns what is Dense in a budget, but for what is cut into pieces.
+func (e *Engine) denseBytes(pieces *ffnPieces) int64 {
+	return denseBytes(e.reader, pieces) + e.sparseBytes + guessRouterBytes(e.config)
+}
+
 // measure asks those who take memory how much it is: a pass that is made without any tells what it would have taken.
 func (b *Budget) measure(e *Engine) {
 	working, batch := e.placePasses(nil, nil)
@@ -201,7 +206,7 @@ func MemoryForLayers(r *format.Reader, opts Options, n int) int64 {
 	e := newEngine(r, &opts)
 	b, _ := e.divide(&opts)
 	if e.pieces == nil || n >= e.config.Layers {
-		b.Dense = denseBytes(r, nil) + e.sparseBytes
+		b.Dense = e.denseBytes(nil)
 		return b.totalFor(0)
 	}
 	first, _ := e.pieces.of(n)
@@ -215,7 +220,7 @@ func NeededMemory(r *format.Reader, opts Options) int64 {
 	e.setContext(min(e.context, 4096))
 	var b Budget
 	b.measure(e)
-	n := opts.Other + denseBytes(r, nil) + e.sparseBytes + b.KV + b.Working
+	n := opts.Other + e.denseBytes(nil) + b.KV + b.Working
 	for i := range r.Records() {
 		if rec := &r.Records()[i]; rec.IsExpert() {
 			n += rec.Length

@@ -69,6 +69,7 @@ func (e *Engine) release() {
 	if e.file != nil {
 		e.file.Close()
 	}
+	e.guesses.close()
 	e.dense.block.free()
 	if e.sparseHead != nil {
 		e.sparseHead.block.free()

@@ -34,9 +34,10 @@ type Engine struct {
 	perLayer *rowReader // reads the layers' own embeddings; nil: there are none, or they are in memory
 	store    store      // nil: the model has no experts
 	streamed *streamedStore
-	pieces   *ffnPieces // of the feed-forward networks of a dense model that do not all stay in memory; nil: they do
-	stream   *ffnStream // what brings them
-	budget   *Budget    // nil: none
+	guesses  *guessRouters // nil: no layer is foreseen
+	pieces   *ffnPieces    // of the feed-forward networks of a dense model that do not all stay in memory; nil: they do
+	stream   *ffnStream    // what brings them
+	budget   *Budget       // nil: none
 	limit    limit
 	direct   bool // reads go past the page cache
 	reads    disk.Reads

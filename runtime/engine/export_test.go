@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"st/format"
 	"st/runtime/kernel"
 )
 
@@ -204,4 +205,22 @@ func (e *Engine) SnapshotBytes(n int) (bytes int64) {
 		bytes += 2 * int64(e.kv.heads) * int64(n-e.kv.oldest(l, n)) * int64(e.kv.rowBytes)
 	}
 	return bytes + 1
+}
+
+// RouterLogits returns what the router of a layer gives for x, and the one that it is foreseen with.
+func (e *Engine) RouterLogits(l int, x []float32) (router, guess []float32) {
+	c := e.config
+	in, n := kernel.NewInput(1, c.Hidden), c.MoE.Experts
+	copy(in.Row(0), x)
+	in.Quantize(0)
+	b := &binder{r: e.reader, c: c, dense: e.dense}
+	w := b.matrix(format.RoleRouter, l, n, c.Hidden)
+	router, guess = make([]float32, n), make([]float32, n)
+	for _, m := range []struct {
+		w   *kernel.Matrix
+		dst []float32
+	}{{&w, router}, {&e.guesses.of[l], guess}} {
+		kernel.Mul(m.dst, n, m.w, 0, m.w.Units(), in, []int32{0}, &kernel.Scratch{})
+	}
+	return router, guess
 }

@@ -70,24 +70,30 @@ func (p *pass) foresees(f foresight) bool {
 
 // expect tells the store which experts a later layer will probably choose: those that its router chooses now. Where the router sees normalised input,
 // norm has its weights; nil: it sees the residual stream.
-func (p *pass) expect(l int, f foresight, router *kernel.Matrix, norm []float32) {
+func (p *pass) expect(l int, f foresight, norm []float32) {
 	if !p.foresees(f) {
 		return
 	}
-	in, bytes, n := p.raw, p.bytes, p.n
+	bytes, n := p.bytes, p.n
 	p.n -= p.drafted() // nothing is read for what is only a guess
-	if norm != nil {
-		in = p.peek
-		for t := range p.n {
-			kernel.RMSNorm(in.Row(t), p.raw.Row(t), norm, p.config.RMSNormEps)
-			in.Quantize(t)
-		}
-	}
-	p.multiply(product{p.guess.logits, router, in})
+	p.multiply(p.foreseen(l, norm))
 	p.bytes = bytes // what is only foreseen is not counted
 	p.expected(l, f)
 	p.n = n
 	p.clock.lap(StageRouter)
+}
+
+// foreseen returns the product of a later layer's router with what the rows are now: see expect.
+func (p *pass) foreseen(l int, norm []float32) product {
+	in := p.peekRaw
+	if norm != nil {
+		in = p.peek
+		for t := range p.n {
+			kernel.RMSNorm(in.Row(t), p.raw.Row(t), norm, p.config.RMSNormEps)
+		}
+	}
+	p.quantize(in)
+	return product{p.guess.logits, &p.guesses.of[l], in}
 }
 
 // expected tells the store what the logits of a guess choose in a layer.

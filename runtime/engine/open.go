@@ -168,6 +168,9 @@ func (e *Engine) load(ctx context.Context, f format.File, fallback func(threads 
 		return err
 	}
 	if e.config.MoE != nil {
+		if e.guesses, err = e.newGuessRouters(); err != nil {
+			return fmt.Errorf("%s: %w", e.reader.Path(), err)
+		}
 		if err := e.openStore(f, fallback); err != nil {
 			return err
 		}

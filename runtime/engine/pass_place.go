@@ -138,5 +138,6 @@ func (p *pass) placeMixed(a *arena) {
 	p.mixed = kernel.PlaceInput(f, q, d, sum, p.rows, mixed)
 	if p.lends() {
 		p.peek = kernel.PlaceInput(f, q, d, sum, p.rows, hidden)
+		p.peekRaw = kernel.PlaceInput(p.x, q, d, sum, p.rows, hidden)
 	}
 }

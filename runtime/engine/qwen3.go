@@ -44,7 +44,7 @@ func (m *qwen3) layer(p *pass, l int) {
 	p.route(l, p.normed, &w.router)
 	for i := range foresights {
 		if next := l + 1 + int(i); next < len(m.layers) && p.config.HasExperts(next) {
-			p.expect(next, near-i, &m.layers[next].router, m.layers[next].ffnNorm)
+			p.expect(next, near-i, m.layers[next].ffnNorm)
 		}
 	}
 	p.experts(l)

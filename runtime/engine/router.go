@@ -109,19 +109,18 @@ func (p *pass) route(l int, in *kernel.Input, router *kernel.Matrix) {
 }
 
 // routeEarly is route before the layer's attention. Where no expert has to be read, the router's product is computed together with those of the
-// attention: the threads have to meet once less. Where experts are read, those of the layer after the next one are foreseen with its router; nil: there
-// is no such layer.
-func (p *pass) routeEarly(l int, in *kernel.Input, router, afterNext *kernel.Matrix) {
+// attention: the threads have to meet once less. Where experts are read, those of the layer after the next one are foreseen.
+func (p *pass) routeEarly(l int, in *kernel.Input, router *kernel.Matrix) {
 	if p.streamed == nil || p.streamed.complete() {
 		p.early = product{p.router, router, in}
 		return
 	}
-	if afterNext == nil || !p.foresees(far) {
+	if l+2 >= p.config.Layers || !p.foresees(far) {
 		p.route(l, in, router) // reading starts
 		return
 	}
 	bytes := p.bytes
-	p.multiply(product{p.router, router, in}, product{p.guess.logits, afterNext, in})
+	p.multiply(product{p.router, router, in}, p.foreseen(l+2, nil))
 	p.bytes = bytes + router.Bytes() // what is only foreseen is not counted
 	p.choose(l)
 	p.expected(l+2, far)

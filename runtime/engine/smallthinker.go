@@ -33,16 +33,12 @@ func newSmallThinker(b *binder) architecture {
 
 func (m *smallThinker) layer(p *pass, l int) {
 	w := &m.layers[l]
-	var afterNext *kernel.Matrix
-	if l+2 < len(m.layers) {
-		afterNext = &m.layers[l+2].router
-	}
-	p.routeEarly(l, p.raw, &w.router, afterNext)
+	p.routeEarly(l, p.raw, &w.router)
 	p.norm(w.attnNorm)
 	p.attend(l, &w.attn)
 	p.addNorm(w.ffnNorm)
 	if l+1 < len(m.layers) {
-		p.expect(l+1, near, &m.layers[l+1].router, nil)
+		p.expect(l+1, near, nil)
 	}
 	p.experts(l)
 }
