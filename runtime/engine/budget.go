@@ -229,7 +229,7 @@ func NeededMemory(r *format.Reader, opts Options) int64 {
 	return n + reserveBytes
 }
 
-// lookupBytes returns the memory that reading the rows of a batch of tokens takes, from tables that are not kept.
+// lookupBytes returns the memory that reading the rows of a batch of tokens takes, from tables that are not kept, and rows of them that are.
 func lookupBytes(r *format.Reader, batch int) (n int64) {
 	_, tables := denseRecords(r, nil)
 	perLayer, _, _ := r.Role(format.RolePerLayerEmbedding, -1)
@@ -238,7 +238,7 @@ func lookupBytes(r *format.Reader, batch int) (n int64) {
 		if rec == perLayer {
 			rows = batch
 		}
-		n += int64(rows) * rowBytes(&rec.Tensors[0])
+		n += int64(rows)*rowBytes(&rec.Tensors[0]) + keptBytes
 	}
 	return n
 }

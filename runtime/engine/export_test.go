@@ -224,3 +224,13 @@ func (e *Engine) RouterLogits(l int, x []float32) (router, guess []float32) {
 	}
 	return router, guess
 }
+
+// KeptRows are rows of an embedding table that are kept.
+type KeptRows struct{ k *keptRows }
+
+// NewKeptRows makes room for rows of a size.
+func NewKeptRows(size int) *KeptRows { return &KeptRows{newKeptRows(size)} }
+
+func (k *KeptRows) Pairs() int                { return len(k.k.last) }
+func (k *KeptRows) Row(id int32) []byte       { return k.k.row(id) }
+func (k *KeptRows) Keep(id int32, row []byte) { k.k.keep(id, row) }

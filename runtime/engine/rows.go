@@ -8,7 +8,7 @@ import (
 	"st/format"
 )
 
-// rowReader reads rows of a tensor from a file, several at a time. It has threads of its own: those that compute must not be
+// rowReader reads rows of a tensor from a file, several at a time, and keeps some of them. It has threads of its own: those that compute must not be
 // kept by a disk that stalls.
 type rowReader struct {
 	reader  *format.Reader
@@ -20,16 +20,18 @@ type rowReader struct {
 	closed  chan struct{}
 	ended   sync.Once   // closes closed
 	request *rowRequest // the last one, to be used again
+	kept    *keptRows
 }
 
 // rowRequest is some rows to be read.
 type rowRequest struct {
-	ids  []int32
-	bufs []byte // the pages of each
-	errs []error
-	next atomic.Int64 // the first that nobody reads
-	left atomic.Int64 // workers that are not done
-	done chan struct{}
+	ids     []int32
+	bufs    []byte // the pages of each
+	missing []int  // which of ids are to be read; the others were kept
+	errs    []error
+	next    atomic.Int64 // the first of missing that nobody reads
+	left    atomic.Int64 // workers that are not done
+	done    chan struct{}
 }
 
 // rowBytes returns the bytes of the pages that a row of a tensor takes at most.
@@ -40,6 +42,8 @@ func rowBytes(t *format.Tensor) int64 {
 
 func newRowReader(r *format.Reader, f format.File, rec *format.Record, t *format.Tensor) *rowReader {
 	rr := &rowReader{reader: r, file: f, record: rec, tensor: t, bytes: rowBytes(t), work: make(chan *rowRequest, readers), closed: make(chan struct{})}
+	from, to := t.RowSpan(0)
+	rr.kept = newKeptRows(int(to - from))
 	for range readers {
 		go rr.run()
 	}
@@ -54,9 +58,10 @@ func (r *rowReader) run() {
 		case <-r.closed:
 			return
 		}
-		for i := q.next.Add(1) - 1; i < int64(len(q.ids)); i = q.next.Add(1) - 1 {
+		for n := q.next.Add(1) - 1; n < int64(len(q.missing)); n = q.next.Add(1) - 1 {
+			i := q.missing[n]
 			first, end := pages(r.span(q.ids[i]))
-			q.errs[i] = r.reader.ReadPart(r.file, r.record, q.bufs[i*r.bytes:][:end-first], first)
+			q.errs[i] = r.reader.ReadPart(r.file, r.record, q.bufs[int64(i)*r.bytes:][:end-first], first)
 		}
 		if q.left.Add(-1) == 0 {
 			q.done <- struct{}{}
@@ -100,8 +105,18 @@ func (r *rowReader) read(ctx context.Context, ids []int32) (*rowRequest, error) 
 	if n := int64(len(ids)); n*r.bytes > int64(len(q.bufs)) {
 		q.bufs, q.errs = format.AlignedBytes(n*r.bytes), make([]error, n)
 	}
-	workers := min(readers, len(ids))
-	q.ids = append(q.ids[:0], ids...)
+	q.ids, q.missing = append(q.ids[:0], ids...), q.missing[:0]
+	for i, id := range ids {
+		if row := r.kept.row(id); row != nil {
+			copy(r.row(q, i), row)
+		} else {
+			q.missing = append(q.missing, i)
+		}
+	}
+	if len(q.missing) == 0 {
+		return q, nil
+	}
+	workers := min(readers, len(q.missing))
 	q.next.Store(0)
 	q.left.Store(int64(workers))
 	for range workers {
@@ -120,21 +135,30 @@ func (r *rowReader) read(ctx context.Context, ids []int32) (*rowRequest, error) 
 	case <-r.closed:
 		return nil, ErrClosed
 	}
-	for i := range ids {
+	for _, i := range q.missing {
 		if q.errs[i] != nil {
 			r.request = q
 			return nil, q.errs[i]
 		}
 	}
+	for _, i := range q.missing {
+		if r.kept.row(ids[i]) == nil { // nor twice among these
+			r.kept.keep(ids[i], r.row(q, i))
+		}
+	}
 	return q, nil
+}
+
+// row returns where row i of a request lies.
+func (r *rowReader) row(q *rowRequest, i int) []byte {
+	from, to := r.span(q.ids[i])
+	first, _ := pages(from, to)
+	return q.bufs[int64(i)*r.bytes+from-first:][:to-from]
 }
 
 // decode stores row i of those that were read in dst [cols]. Several goroutines may call it at once.
 func (r *rowReader) decode(q *rowRequest, i int, dst []float32) {
-	from, to := r.span(q.ids[i])
-	first, _ := pages(from, to)
-	row := q.bufs[int64(i)*r.bytes:]
-	r.tensor.DecodeUnitRow(dst[:r.tensor.Cols], row[from-first:to-first], int(q.ids[i]))
+	r.tensor.DecodeUnitRow(dst[:r.tensor.Cols], r.row(q, i), int(q.ids[i]))
 }
 
 // close ends the threads, and a call that waits for a disk that stalls. Closing twice does nothing.
