@@ -213,8 +213,8 @@ func MemoryForLayers(r *format.Reader, opts Options, n int) int64 {
 	return b.totalFor(e.pieces.ring() + e.pieces.home(first))
 }
 
-// NeededMemory returns the memory in which a model runs without streaming: all weights, and one sequence with a KV cache of the context, or of
-// 4096 tokens if that is shorter.
+// NeededMemory returns the memory in which nothing of a model is read twice: all weights, what a run within a budget takes besides, and one sequence with a
+// KV cache of the context, or of 4096 tokens if that is shorter.
 func NeededMemory(r *format.Reader, opts Options) int64 {
 	e := newEngine(r, &opts)
 	e.setContext(min(e.context, 4096))
@@ -229,7 +229,7 @@ func NeededMemory(r *format.Reader, opts Options) int64 {
 	return n + reserveBytes
 }
 
-// lookupBytes returns the memory that reading the rows of a batch of tokens takes, from tables that are not kept, and rows of them that are.
+// lookupBytes returns the memory that reading the rows of a batch of tokens takes, from tables that are not kept, and that of the rows which a rowReader keeps.
 func lookupBytes(r *format.Reader, batch int) (n int64) {
 	_, tables := denseRecords(r, nil)
 	perLayer, _, _ := r.Role(format.RolePerLayerEmbedding, -1)
@@ -238,7 +238,7 @@ func lookupBytes(r *format.Reader, batch int) (n int64) {
 		if rec == perLayer {
 			rows = batch
 		}
-		n += int64(rows)*rowBytes(&rec.Tensors[0]) + keptBytes
+		n += int64(rows)*rowBytes(&rec.Tensors[0]) + keptBytes(&rec.Tensors[0])
 	}
 	return n
 }

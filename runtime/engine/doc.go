@@ -27,7 +27,8 @@
 //	                (store_streamed.go). foresee.go guesses what a later router will choose; store_expect.go lists what is to be read, and
 //	                store_slots.go finds a slot for it; threads (store_reads.go) or an io_uring (store_ring.go) read; store_compare.go compares a sample
 //	                of that with the checksums. breathe.go changes how many slots there are, and store_lend.go has some in the memory of batches while
-//	                single tokens are generated. rows.go reads token embeddings
+//	                single tokens are generated. rows.go reads token embeddings,
+//	                some of which rows_kept.go keeps
 //	attention.go    attends over kvcache.go with the angles of rope.go
 //	ffn.go          runs feed-forward networks: of ReLU, whose inactive neurons are skipped (relu.go; ordered.go sums their outputs up), of dense
 //	                activations (gated.go), and of layers that leave out most neurons (sparse.go); ffn_stream.go reads those of dense models that

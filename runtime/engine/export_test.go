@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"st/format"
+	"st/quant"
 	"st/runtime/kernel"
 )
 
@@ -228,8 +229,10 @@ func (e *Engine) RouterLogits(l int, x []float32) (router, guess []float32) {
 // KeptRows are rows of an embedding table that are kept.
 type KeptRows struct{ k *keptRows }
 
-// NewKeptRows makes room for rows of a size.
-func NewKeptRows(size int) *KeptRows { return &KeptRows{newKeptRows(size)} }
+// NewKeptRows makes room for rows of a table in F32.
+func NewKeptRows(rows, cols int) *KeptRows {
+	return &KeptRows{newKeptRows(&format.Tensor{Type: quant.F32, Rows: rows, Cols: cols, Stride: int64(4 * cols)})}
+}
 
 func (k *KeptRows) Pairs() int                { return len(k.k.last) }
 func (k *KeptRows) Row(id int32) []byte       { return k.k.row(id) }

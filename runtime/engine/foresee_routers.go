@@ -7,7 +7,7 @@ import (
 )
 
 // guessRouters are the routers that layers are foreseen with, by layer: those of the file, in Q8_0. A guess need not be exact, and as floats the
-// two that a token takes for each layer are read for as long as the experts of two layers.
+// routers of a token's two guesses for a layer are 390 KB of the 4B shape.
 type guessRouters struct {
 	block *block
 	of    []kernel.Matrix // empty in a layer without experts
@@ -52,9 +52,12 @@ func (e *Engine) newGuessRouters() (*guessRouters, error) {
 	rows, scratch := make([]float32, t.Units()*t.UnitRows()*t.Cols), make([]byte, n)
 	var encoder quant.Encoder
 	for i, l := range layers {
-		copy(rows, b.numbers(format.RoleRouter, l, t.Rows, t.Cols))
+		rec, router := b.tensor(format.RoleRouter, l, t.Rows, t.Cols)
 		if b.err != nil {
 			break
+		}
+		for r := range t.Rows {
+			router.DecodeRow(rows[r*t.Cols:][:t.Cols], e.dense.record(rec), r)
 		}
 		data := g.block.bytes()[i*n:][:n]
 		t.EncodeUnits(data, rows, &encoder, scratch)

@@ -47,6 +47,9 @@ func TestLend(t *testing.T) {
 								t.Errorf("%d sequences: after step %d %d slots are lent, %d bytes: %+v, at first %+v", parallel, i, slots, lent, u, before)
 							}
 						}
+						if dense := e.MemoryUse().Dense; dense != b.Dense {
+							t.Errorf("weights that every token reads take %d bytes, %d are counted", dense, b.Dense)
+						}
 						if b.Lent == 0 || b.Lent > b.Working || used == 0 {
 							t.Errorf("%d sequences: %d bytes of %d are lent, to %d experts", parallel, b.Lent, b.Working, used)
 						}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"st/convert/modeltest"
 	"st/quant"
 	"st/runtime/engine"
 	"st/runtime/experts"
@@ -105,5 +106,34 @@ func TestTraceForesight(t *testing.T) {
 	}
 	if len(b.Near) == 0 {
 		t.Error("nothing is foreseen")
+	}
+}
+
+// What is foreseen of a layer is what its router chooses for nearly half of the experts and more: of guesses that say nothing a third is right at most.
+func TestForesightIsRight(t *testing.T) {
+	needsUring(t)
+	for name, shape := range map[string]modeltest.Shape{"smallthinker": manyExperts(), "no whole block": variants["rows of no whole block"]} {
+		right, all := 0, 0
+		e := stream(t, reader(t, write(t, shape, quant.Q4_0)), engine.Options{Threads: 1, Trace: func(b experts.Batch) error {
+			k := shape.TopK
+			for i, x := range b.Near {
+				if b.N == 1 && x >= 0 {
+					all++
+					if l := i / k; slices.Contains(b.Experts[l*k:][:k], x) {
+						right++
+					}
+				}
+			}
+			return nil
+		}}, 0)
+		s := session(t, e)
+		forward(t, s, 3, 1, 4)
+		for _, id := range prompt(30, 50) {
+			forward(t, s, id)
+		}
+		t.Logf("%s: %d of %d are right", name, right, all)
+		if 20*right < 9*all || all == 0 {
+			t.Errorf("%s: %d of %d are right", name, right, all)
+		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 type purpose int
 
 const (
-	forDense   purpose = iota // weights that every token reads, and the buffers that rows of embeddings are read into
+	forDense   purpose = iota // weights that every token reads, and the routers of guesses
 	forExperts                // the expert store's block: its slots, and a batch's activations where experts have their memory meanwhile
 	forKV                     // KV caches
 	forWorking                // activations of passes, but for a batch's in that block

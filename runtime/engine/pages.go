@@ -217,7 +217,8 @@ func (p *pageReader) order() []denseRun {
 // besides returns the memory that the engine takes, or may take yet, besides weights.
 func (p *pageReader) besides() int64 {
 	e := p.engine
-	n := NeededMemory(e.reader, Options{Threads: e.Threads(), KVType: e.kvType, Context: e.context, Parallel: e.parallel}) - denseBytes(e.reader, nil)
+	n := NeededMemory(e.reader, Options{Threads: e.Threads(), KVType: e.kvType, Context: e.context, Parallel: e.parallel}) -
+		denseBytes(e.reader, nil) - guessRouterBytes(e.config)
 	for i := range e.reader.Records() {
 		if r := &e.reader.Records()[i]; r.IsExpert() {
 			n -= r.Length

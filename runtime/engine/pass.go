@@ -69,7 +69,7 @@ type pass struct {
 	preference *preference // where experts in memory are preferred
 	ffn        *feedForward
 	altUp      *altUp        // nil: the residual stream is x alone
-	peekRaw    *kernel.Input // raw, rounded for the routers that layers are foreseen with
+	peekRaw    *kernel.Input // raw, rounded for the routers that layers are foreseen with; its int8 form is in the memory of mixed
 	peek       *kernel.Input // [rows, hidden] what a later layer's router is foreseen to see, where that is normalised; in the memory of mixed
 	notes      *notes        // for a trace; nil: there is none
 	active     []int32       // [rows, top-k] neurons of the experts they chose, if somebody observes them

@@ -4,7 +4,7 @@ import (
 	"st/runtime/kernel"
 )
 
-// embed looks the rows' tokens up: in memory, or with a read each.
+// embed looks the rows' tokens up: in memory, or in the file.
 func (p *pass) embed() {
 	if p.lookup != nil {
 		p.check(p.lookup.rows(p.ctx, p.x, p.tokens[:p.n]))

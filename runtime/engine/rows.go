@@ -42,8 +42,7 @@ func rowBytes(t *format.Tensor) int64 {
 
 func newRowReader(r *format.Reader, f format.File, rec *format.Record, t *format.Tensor) *rowReader {
 	rr := &rowReader{reader: r, file: f, record: rec, tensor: t, bytes: rowBytes(t), work: make(chan *rowRequest, readers), closed: make(chan struct{})}
-	from, to := t.RowSpan(0)
-	rr.kept = newKeptRows(int(to - from))
+	rr.kept = newKeptRows(t)
 	for range readers {
 		go rr.run()
 	}

@@ -1,10 +1,13 @@
 package engine
 
-// keptBytes is the memory for rows that a rowReader keeps: 642 of the 4B model's. Texts repeat their tokens, and a row that is not kept waits for the disk
-// while nothing can be computed.
-const keptBytes = 1 << 20
+import "st/format"
 
-// keptRows are rows as they lie in the file. Each has two places where it may lie, and replaces the row there that was used longer ago.
+// mostKept is the memory for rows that a rowReader keeps: 642 of the 4B model's. Texts repeat their tokens, and a row that is not kept waits for the disk
+// while nothing can be computed.
+const mostKept = 1 << 20
+
+// keptRows are rows as they lie in the file: of a table whose units have several, with the others of its unit. Each has two places where it may lie, and
+// replaces the row there that was used longer ago.
 type keptRows struct {
 	size int     // of a row
 	ids  []int32 // by place: one more than the row's number; 0: none
@@ -12,11 +15,21 @@ type keptRows struct {
 	data []byte
 }
 
-// keptPairs returns how many pairs of places there are for rows of a size.
-func keptPairs(size int) int { return keptBytes / (2 * size) }
+// keptSize returns the bytes of a row that is kept, and how many pairs of places there are.
+func keptSize(t *format.Tensor) (size, pairs int) {
+	from, to := t.RowSpan(0)
+	size = int(to - from)
+	return size, min(mostKept/(2*(size+5)), (t.Rows+1)/2)
+}
 
-func newKeptRows(size int) *keptRows {
-	n := keptPairs(size)
+// keptBytes returns the memory that kept rows take.
+func keptBytes(t *format.Tensor) int64 {
+	size, pairs := keptSize(t)
+	return 2 * int64(pairs) * int64(size+5) // with ids and last
+}
+
+func newKeptRows(t *format.Tensor) *keptRows {
+	size, n := keptSize(t)
 	return &keptRows{size: size, ids: make([]int32, 2*n), last: make([]uint8, n), data: make([]byte, 2*n*size)}
 }
 

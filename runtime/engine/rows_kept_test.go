@@ -14,7 +14,7 @@ import (
 
 // Of rows that share a pair of places the two that were used last are kept, as they were.
 func TestKeptRows(t *testing.T) {
-	k := engine.NewKeptRows(400)
+	k := engine.NewKeptRows(1e6, 100)
 	n := int32(k.Pairs())
 	row := func(id int32) []byte { return slices.Repeat(binary.LittleEndian.AppendUint32(nil, uint32(id)), 100) }
 	for id := range 2 * n {
@@ -28,7 +28,10 @@ func TestKeptRows(t *testing.T) {
 			t.Errorf("row %d: kept %t, %d bytes", id, got != nil, len(got))
 		}
 	}
-	if large := engine.NewKeptRows(1 << 20); large.Row(0) != nil {
+	if few := engine.NewKeptRows(5, 8); few.Pairs() != 3 {
+		t.Errorf("%d pairs for five rows", few.Pairs())
+	}
+	if large := engine.NewKeptRows(10, 1<<18); large.Row(0) != nil {
 		t.Error("a row is kept for which there is no room")
 	}
 }

@@ -20,6 +20,9 @@ func TestScratchDoesNotLast(t *testing.T) {
 		"smallthinker": moe(base()), "many experts": moe(manyExperts()), "qwen3moe": moe(qwen3(func(*modeltest.Shape) {})),
 	}
 	for name, shape := range gemma3nVariants {
+		if testing.Short() && name != "all parts" {
+			continue
+		}
 		m := modeltest.NewGemma(shape, 1)
 		openers["gemma3n "+name] = func(o engine.Options) *engine.Engine { return open(t, m, gemmaSources["safetensors"], quant.Q4_0, o) }
 	}
