@@ -12,7 +12,7 @@ import (
 // of the model's embedding, that the tokenizer does not have. Notes say which texts may get other tokens when the file is used. It fails, with
 // [ErrUnsupported], if such a file cannot tell what the tokenizer does.
 func (t *Tokenizer) GGUF(size int) (v GGUFVocabulary, notes []string, err error) {
-	if size = max(size, len(t.tokens)); size > maxTokens {
+	if size = max(size, t.size); size > maxTokens {
 		return v, nil, fmt.Errorf("%d tokens, more than the %d supported", size, maxTokens)
 	}
 	v = GGUFVocabulary{BOS: t.bos, EOS: t.eos, Pad: t.pad, AddBOS: t.AddBOS(), Tokens: make([]string, size), Types: make([]int32, size)}

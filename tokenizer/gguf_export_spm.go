@@ -26,7 +26,7 @@ func (t *Tokenizer) spm(v *GGUFVocabulary, want *spec) (notes []string, err erro
 	for id := range v.Scores { // of tokens that merges do not make
 		v.Scores[id] = -float32(len(scores) + id)
 	}
-	want.model = make([]string, len(t.tokens))
+	want.model = make([]string, t.size)
 	for id, text := range t.model {
 		if text == "" {
 			continue

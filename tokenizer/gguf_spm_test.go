@@ -16,7 +16,7 @@ func spmVocabulary(tok *Tokenizer) GGUFVocabulary {
 			score[m.result] = -float32(rank)
 		}
 	}
-	size := len(tok.tokens)
+	size := tok.size
 	v.Tokens, v.Types, v.Scores = make([]string, size), make([]int32, size), make([]float32, size)
 	for id := range size {
 		text := tok.modelToken(int32(id))

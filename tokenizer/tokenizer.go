@@ -20,7 +20,8 @@ type Tokenizer struct {
 	splitter     splitter // what preTokenizer does, written by hand; 0: there is none
 	stages       []func() stage
 
-	tokens   []string         // of each id: bytes, or as the vocabulary writes them; "" where there is none
+	size     int              // one more than the largest id
+	beyond   map[int32]string // added tokens that are not among the model's, as the vocabulary would write them
 	special  map[int32]bool   // ids of the special tokens
 	contents map[string]int32 // ids of the added tokens by content
 	vocab    vocabTable       // ids of the model's own tokens
@@ -72,6 +73,7 @@ func newTokenizer(s spec) (*Tokenizer, error) {
 	t := &Tokenizer{
 		spec:     s,
 		special:  map[int32]bool{},
+		beyond:   map[int32]string{},
 		contents: map[string]int32{},
 	}
 	t.encoders.New = func() any { return newEncoder() }
@@ -96,8 +98,8 @@ func newTokenizer(s spec) (*Tokenizer, error) {
 	}
 	t.cuts = newCutter(t)
 	check := func(name string, id int32) error {
-		if id < -1 || int(id) >= len(t.tokens) {
-			return fmt.Errorf("%s token id %d is not in the vocabulary of %d", name, id, len(t.tokens))
+		if id < -1 || int(id) >= t.size {
+			return fmt.Errorf("%s token id %d is not in the vocabulary of %d", name, id, t.size)
 		}
 		return nil
 	}
@@ -245,10 +247,7 @@ func (t *spec) own(content string) int32 {
 
 // indexAdded checks the added tokens and builds the tables that find them.
 func (t *Tokenizer) indexAdded() error {
-	t.tokens = t.model
-	if len(t.added) > 0 {
-		t.tokens = slices.Clone(t.model)
-	}
+	t.size = len(t.model)
 	t.added = slices.Clone(t.added)
 	slices.SortFunc(t.added, func(a, b AddedToken) int { return int(a.ID) - int(b.ID) })
 	var verbatim, folded []addedPattern
@@ -263,16 +262,17 @@ func (t *Tokenizer) indexAdded() error {
 			return fmt.Errorf("added token %q (id %d) is there twice", a.Content, a.ID)
 		}
 		text := t.written(a.Content)
-		if own := t.modelToken(a.ID); own != "" && own != text {
+		own := t.modelToken(a.ID)
+		if own != "" && own != text {
 			return fmt.Errorf("added token %q has the id %d, which is the token %q in the vocabulary", a.Content, a.ID, own)
 		}
 		if id, ok := t.vocab.find(t.model, text); ok && id != a.ID && t.spelling(id) == a.Content {
 			return fmt.Errorf("added token %q has the id %d, but %d in the vocabulary", a.Content, a.ID, id)
 		}
-		for len(t.tokens) <= int(a.ID) {
-			t.tokens = append(t.tokens, "")
+		if own == "" {
+			t.size = max(t.size, int(a.ID)+1)
+			t.beyond[a.ID] = text
 		}
-		t.tokens[a.ID] = text
 		t.contents[a.Content] = a.ID
 		if a.Special {
 			t.special[a.ID] = true
@@ -289,16 +289,17 @@ func (t *Tokenizer) indexAdded() error {
 
 // VocabSize returns the number of ids: one more than the largest. A model's
 // embedding may have more rows, as padding.
-func (t *Tokenizer) VocabSize() int { return len(t.tokens) }
+func (t *Tokenizer) VocabSize() int { return t.size }
 
 // Token returns a token and whether there is one with this id. In a byte-level
 // vocabulary that is its bytes, which need not be valid UTF-8; in another it is
 // written as there, with ▁ for a space and <0x0A> for a byte (see Text).
 func (t *Tokenizer) Token(id int32) (string, bool) {
-	if id < 0 || int(id) >= len(t.tokens) {
-		return "", false
+	text := t.modelToken(id)
+	if text == "" {
+		text = t.beyond[id]
 	}
-	return t.tokens[id], t.tokens[id] != ""
+	return text, text != ""
 }
 
 // Text returns the bytes that a token adds to a text that has begun, which need
