@@ -177,7 +177,7 @@ func TestGemma3nTogether(t *testing.T) {
 	}
 }
 
-// The table of the layers' own embeddings takes no memory: a budget has the rows of a batch of tokens instead.
+// The table of the layers' own embeddings takes no memory: a budget has the rows of a batch of tokens instead, and a MiB of rows that are kept.
 func TestPerLayerTableStaysOnDisk(t *testing.T) {
 	budget := func(rows int) *engine.Budget {
 		g := gemma3nVariants["all parts"]
@@ -193,8 +193,12 @@ func TestPerLayerTableStaysOnDisk(t *testing.T) {
 		}
 		return e.Budget()
 	}
-	if small, large := budget(60), budget(6000); *small != *large {
-		t.Errorf("with a table of a hundred times the size, the budget is %+v instead of %+v", large, small)
+	few, small, large := budget(60), budget(15000), budget(45000)
+	if *small != *large {
+		t.Errorf("with a table of three times the size, the budget is %+v instead of %+v", large, small)
+	}
+	if more := small.Working - few.Working; more <= 0 || more > 1<<20 {
+		t.Errorf("with a table of 250 times the size, working memory takes %d bytes more", more)
 	}
 }
 
