@@ -229,7 +229,8 @@ func NeededMemory(r *format.Reader, opts Options) int64 {
 	return n + reserveBytes
 }
 
-// lookupBytes returns the memory that reading the rows of a batch of tokens takes, from tables that are not kept, and that of the rows which a rowReader keeps.
+// lookupBytes returns the memory that reading the rows of a batch of tokens takes, from tables that are not kept, and that of the rows which a rowReader
+// keeps.
 func lookupBytes(r *format.Reader, batch int) (n int64) {
 	_, tables := denseRecords(r, nil)
 	perLayer, _, _ := r.Role(format.RolePerLayerEmbedding, -1)

@@ -24,11 +24,11 @@
 //	                its layer in the operations of residual.go, product.go and attend.go
 //	router.go       picks experts (prefer.go: in favour of those in memory)
 //	store.go        brings them: out of the mapped file (store_mapped.go) or, within a memory budget (budget.go), into slots that they share
-//	                (store_streamed.go). foresee.go guesses what a later router will choose; store_expect.go lists what is to be read, and
+//	                (store_streamed.go). foresee.go guesses what a later router will choose, with those of
+//	                foresee_routers.go; store_expect.go lists what is to be read, and
 //	                store_slots.go finds a slot for it; threads (store_reads.go) or an io_uring (store_ring.go) read; store_compare.go compares a sample
 //	                of that with the checksums. breathe.go changes how many slots there are, and store_lend.go has some in the memory of batches while
-//	                single tokens are generated. rows.go reads token embeddings,
-//	                some of which rows_kept.go keeps
+//	                single tokens are generated. rows.go reads token embeddings, of which rows_kept.go keeps some
 //	attention.go    attends over kvcache.go with the angles of rope.go
 //	ffn.go          runs feed-forward networks: of ReLU, whose inactive neurons are skipped (relu.go; ordered.go sums their outputs up), of dense
 //	                activations (gated.go), and of layers that leave out most neurons (sparse.go); ffn_stream.go reads those of dense models that

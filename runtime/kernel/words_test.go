@@ -124,6 +124,15 @@ func TestWordsThatAreNoNumbers(t *testing.T) {
 	})
 }
 
+// testChoices returns n tokens that chose an expert, and its weight for each.
+func testChoices(rng *rand.Rand, n, cols int) (x *Input, idx []int32, weights []float32) {
+	x, idx = testTokens(rng, n, cols)
+	for range n {
+		weights = append(weights, rng.Float32())
+	}
+	return x, idx, weights
+}
+
 // A token's bits are the same where an expert's tokens are cut, as they are for many threads, and where they are not.
 func TestBatchCut(t *testing.T) {
 	const neurons, hidden = 80, 256
@@ -131,11 +140,7 @@ func TestBatchCut(t *testing.T) {
 		rng := rand.New(rand.NewPCG(17, 6))
 		for _, typ := range laneTypes {
 			e, _, _, _ := testExpert(rng, typ, neurons, hidden)
-			x, idx := testTokens(rng, MaxBlock, hidden)
-			weights := make([]float32, MaxBlock)
-			for i := range weights {
-				weights[i] = rng.Float32()
-			}
+			x, idx, weights := testChoices(rng, MaxBlock, hidden)
 			scratch := new(Scratch)
 			for n := dotBlock + 1; n <= MaxBlock; n++ {
 				whole, cut := make([]float32, n*hidden), make([]float32, n*hidden)
@@ -167,11 +172,7 @@ func TestBatchInWords(t *testing.T) {
 func testBatchInWords(t *testing.T, rng *rand.Rand, typ quant.Type, hidden, tokens int) {
 	const neurons = 133
 	e, _, _, _ := testExpert(rng, typ, neurons, hidden)
-	x, idx := testTokens(rng, tokens, hidden)
-	weights := make([]float32, tokens)
-	for i := range weights {
-		weights[i] = rng.Float32()
-	}
+	x, idx, weights := testChoices(rng, tokens, hidden)
 	scratch := new(Scratch)
 	s := scratch.batch()
 	s.lanes.pack(typ, x, idx)
